@@ -1,0 +1,149 @@
+"""Puts the executor together: client, keys, executors, signals, and the coordinator that drives the models."""
+
+import random
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app.keys import EmulatorKeys, ManifestKeys
+from runner.app.realm import Realm
+from runner.app.session import Session
+from runner.durable import make_folder
+from runner.emulator.launch import running_emulator
+from runner.execute.asks import Lane
+from runner.execute.coordinator import Coordinator, Settings
+from runner.execute.drive import drive
+from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.ports import Keys, Listener
+from runner.journal.events import Outcome
+from runner.manifest.model import Manifest
+from runner.plan.model import ModelPlan, Options
+from runner.secret import Redactor
+from runner.service.client import Client
+
+_CALLS = 16  # threads for short calls
+_STAGES = 2  # threads for heavy stages beside the uploads
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the engine is to do."""
+
+    manifest: Manifest
+    paths: Sequence[Path]
+    realm: Realm
+    plans: Sequence[ModelPlan]
+    options: Options
+    parallel: int
+    listener: Listener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driven:
+    """How it went: the outcomes in the plans' order, the signal that stopped it, and bugs of ours."""
+
+    outcomes: tuple[Outcome, ...]
+    stopped: str | None
+    bugs: tuple[Exception, ...]
+
+
+def execute(session: Session, job: Job) -> Driven:
+    """Drive every planned model to its outcome.
+
+    Raises:
+        StateError: the journal cannot be written any more.
+        RetrainError: the emulator cannot be started.
+    """
+    with ExitStack() as stack:
+        needs_service = any(plan.stages for plan in job.plans)
+        url = stack.enter_context(_service_url(session, job)) if needs_service else ""
+        redactor = Redactor()
+        client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
+        stack.callback(client.close)
+        keys: Keys = EmulatorKeys() if job.realm.emulator else ManifestKeys(client, redactor)
+        context = _context(session, job, client, keys, redactor)
+        stack.callback(shutil.rmtree, session.folder.spool, ignore_errors=True)
+        executors = stack.enter_context(_executors(job))
+        coordinator = Coordinator(
+            executors=executors,
+            clock=session.clock,
+            commit=session.recorder.commit,
+            settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads),
+        )
+        with _stopping(coordinator):
+            coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
+    return Driven(outcomes=_outcomes(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+
+
+@contextmanager
+def _service_url(session: Session, job: Job) -> Iterator[str]:
+    if job.realm.emulator:
+        with running_emulator(job.paths, session.folder.emulator) as url:
+            yield url
+    else:
+        yield job.manifest.service.url or ""
+
+
+def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: Redactor) -> RunContext:
+    limits = job.manifest.limits
+    shutil.rmtree(session.folder.spool, ignore_errors=True)  # what a killed run left; the lock is ours
+    return RunContext(
+        run_id=session.run_id,
+        realm=job.realm.name,
+        manifest=job.manifest,
+        options=job.options,
+        service=client,
+        keys=keys,
+        clock=session.clock,
+        chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
+        budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+        progress=session.progress,
+        state=session.folder.root,
+        run_folder=make_folder(session.run_folder),
+        spool=make_folder(session.folder.spool),
+        listener=lambda model, text: job.listener(model, redactor.redact(text)),
+        bugs=[],
+    )
+
+
+def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:
+    return ModelRun(run=context, model=job.manifest.models[plan.model], plan=plan)
+
+
+@contextmanager
+def _executors(job: Job) -> Iterator[Mapping[Lane, Executor]]:
+    """Give the executors; what a stop abandoned is not waited for."""
+    calls = ThreadPoolExecutor(min(_CALLS, max(job.parallel, 1)), thread_name_prefix="call")
+    stages = ThreadPoolExecutor(job.manifest.limits.uploads + _STAGES, thread_name_prefix="stage")
+    try:
+        yield {Lane.CALL: calls, Lane.STAGE: stages}
+    finally:
+        calls.shutdown(wait=False, cancel_futures=True)
+        stages.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _stopping(coordinator: Coordinator) -> Iterator[None]:
+    """Stop the coordinator at the first signal; the second one ends the process at once, which is as safe as a kill."""
+
+    def stop(number: int, _frame: object) -> None:
+        for one in _SIGNALS:
+            signal.signal(one, signal.SIG_DFL)
+        coordinator.stop(signal.Signals(number).name)
+
+    before = {one: signal.signal(one, stop) for one in _SIGNALS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _outcomes(session: Session, job: Job) -> tuple[Outcome, ...]:
+    found = [session.progress.model(job.realm.name, plan.model).last_outcome for plan in job.plans]
+    return tuple(one.outcome for one in found if one is not None)

@@ -1,0 +1,40 @@
+"""API keys for a run: from where the manifest says, or the emulator's own."""
+
+from runner.credentials import resolve
+from runner.emulator.keys import own_key
+from runner.manifest.model import FetchedKey, Model
+from runner.secret import Redactor, Secret
+from runner.service.client import Client
+
+
+class ManifestKeys:
+    """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
+
+    def __init__(self, client: Client, redactor: Redactor) -> None:
+        self._client = client
+        self._redactor = redactor
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's API key; raises ModelError when it cannot be had."""
+        if not isinstance(model.api_key, FetchedKey):
+            return self._redactor.learn(resolve(model.api_key, model=model.name))
+        secret_key = self._redactor.learn(resolve(model.api_key.secret_key, model=model.name))
+        return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
+
+    def account_key(self, model: Model) -> Secret | None:
+        """Return the account's secret key where the manifest names one."""
+        if not isinstance(model.api_key, FetchedKey):
+            return None
+        return self._redactor.learn(resolve(model.api_key.secret_key, model=model.name))
+
+
+class EmulatorKeys:
+    """The keys an emulator started for this run accepts; no real key is read."""
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's key."""
+        return Secret(own_key(model.name))
+
+    def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
+        """Return None: the emulator lists what serves for a model's own key."""
+        return None

@@ -1,0 +1,40 @@
+"""From what became of the models to the process's exit code: the one place where that is decided."""
+
+from collections.abc import Iterable
+
+from runner.errors import ExitCode
+from runner.journal.events import Outcome
+
+# The highest that applies, in this order (README.md, "Exit codes").
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.UNKNOWN,
+    ExitCode.STATE,
+    ExitCode.FAILED,
+    ExitCode.UNFINISHED,
+    ExitCode.HELD,
+    ExitCode.OK,
+)
+_BY_OUTCOME: dict[Outcome, ExitCode] = {
+    "switched": ExitCode.OK,
+    "unchanged": ExitCode.OK,
+    "awaiting_approval": ExitCode.OK,
+    "skipped": ExitCode.OK,
+    "held": ExitCode.HELD,
+    "training": ExitCode.UNFINISHED,
+    "failed": ExitCode.FAILED,
+    "unknown": ExitCode.UNKNOWN,
+}
+_BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
+
+
+def exit_code(outcomes: Iterable[Outcome], *, bugs: bool, stopped: str | None, allow_held: bool) -> ExitCode:
+    """Return the exit code of a run; a signal's own code stands above all but a bug of ours."""
+    if bugs:
+        return ExitCode.BUG
+    if stopped in _BY_SIGNAL:
+        return _BY_SIGNAL[stopped]
+    codes = {_BY_OUTCOME[outcome] for outcome in outcomes}
+    if allow_held:
+        codes.discard(ExitCode.HELD)
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

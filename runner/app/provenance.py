@@ -1,0 +1,86 @@
+"""Who ran what, from which commit: the facts at the head of each run."""
+
+import os
+import platform
+import secrets
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from runner import __version__
+from runner.journal.lock import current_user
+from runner.manifest.model import Manifest
+
+_GIT_SECONDS = 10
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump."""
+        return time.monotonic()
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time: `20260301T040506Z-1a2b3c`."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def tool() -> dict[str, str]:
+    """Return name and version of this program and of its Python."""
+    return {"name": "retrain-runner", "version": __version__, "python": platform.python_version()}
+
+
+def actor() -> str:
+    """Return who acts: the pipeline's own actor where one is named, else `user@host`."""
+    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or current_user()
+
+
+def manifest_record(manifest: Manifest) -> dict[str, Any]:
+    """Return digests and git commit of the manifest's files."""
+    return {
+        "files": [{"path": file.path, "sha256": file.sha256} for file in manifest.files],
+        "sha256": manifest.sha256,
+        "git": _git(Path(manifest.files[0].path).parent),
+    }
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Return commit, dirty and remote of the checkout a folder lies in; None outside a checkout or without git."""
+    commit = _ask_git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    changes = _ask_git(folder, "status", "--porcelain", "--untracked-files=no", ".")
+    remote = _ask_git(folder, "config", "--get", "remote.origin.url")
+    return {"commit": commit, "dirty": bool(changes), "remote": _without_userinfo(remote) if remote else None}
+
+
+def _ask_git(folder: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(  # noqa: S603 -- fixed arguments, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 -- the user's own git, from PATH as everywhere
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _without_userinfo(remote: str) -> str:
+    """Cut user and password out of a remote's URL: tokens stand there."""
+    parts = urlsplit(remote)
+    if not parts.scheme or not parts.netloc:
+        return remote
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

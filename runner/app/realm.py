@@ -1,0 +1,27 @@
+"""Which service a run speaks to, and under which name the journal keeps its history."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from runner.manifest.model import Manifest
+
+EMULATOR = "emulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realm:
+    """A service as the journal knows it.
+
+    What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each
+    `name`: `emulator`, or the service's host. The port does not count: it changes in tests and rehearsals.
+    """
+
+    name: str
+    emulator: bool
+
+
+def realm_of(manifest: Manifest, *, emulator: bool) -> Realm:
+    """Return the realm of a manifest; `emulator` is the command line's `--emulator`."""
+    if emulator or manifest.service.emulator or manifest.service.url is None:
+        return Realm(name=EMULATOR, emulator=True)
+    return Realm(name=urlsplit(manifest.service.url).hostname or manifest.service.url, emulator=False)

@@ -1,0 +1,96 @@
+"""`retrain resolve`: a person says what became of a request whose result the service cannot tell."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from runner.app.provenance import actor, tool
+from runner.app.session import session
+from runner.errors import ExitCode, UsageError
+from runner.journal.events import (
+    Draft,
+    Fact,
+    JobDead,
+    ModelFinished,
+    Outcome,
+    Resolved,
+    SwitchDone,
+    SwitchRefused,
+    UploadDone,
+)
+from runner.journal.instants import stamp
+from runner.journal.progress import Job, JobStage, Progress, RunRecord
+
+Answer = Literal["started", "not-started", "switched", "not-switched"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveRequest:
+    """The arguments of `retrain resolve`."""
+
+    model: str
+    answer: Answer
+    reason: str
+    state: str
+    lock_timeout: timedelta = timedelta(0)
+
+
+def resolve(request: ResolveRequest) -> str:
+    """Record the person's word as the missing result, and return the job it is about.
+
+    Raises:
+        UsageError: the model has no request of that kind whose result is open.
+    """
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        job, last = _open_job(opened.progress, request)
+        started = replace(last.started, tool=tool(), actor=actor(), options={"command": "resolve"})
+        opened.recorder.run_fact(started)
+        at, word = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
+        facts = (word, _result(request, job.retrain_job_id), _end(request, word))
+        opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=fact) for fact in facts])
+        opened.finish(ExitCode.OK, None)
+        return job.retrain_job_id
+
+
+def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:
+    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=actor(), reason=request.reason)
+
+
+def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
+    outcomes: dict[Answer, Outcome] = {"started": "training", "switched": "switched"}
+    return ModelFinished(
+        outcome=outcomes.get(request.answer, "skipped"),
+        reason=f"{word.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` goes on.",
+        retrain_job_id=word.retrain_job_id,
+        error=None,
+        timings={},
+        calls={},
+        warnings=(),
+    )
+
+
+def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunRecord]:
+    """Return the job with the open request, and the last run that had the model."""
+    wanted = JobStage.SENDING if request.answer in ("started", "not-started") else JobStage.SWITCHING
+    for (realm, name), model in progress.models.items():
+        if name == request.model and model.last and model.last.stage == wanted:
+            runs = [run for run in progress.runs.values() if run.started.realm == realm and name in run.models]
+            return model.last, runs[-1]
+    what = "upload" if wanted == JobStage.SENDING else "switch"
+    raise UsageError(
+        f"No {what} of {request.model} has an open result.", hint="`retrain status` shows what is in flight."
+    )
+
+
+def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:
+    match request.answer:
+        case "started":
+            return UploadDone(retrain_job_id=retrain_job_id, proof="person")
+        case "not-started":
+            return JobDead(retrain_job_id=retrain_job_id, by="person")
+        case "switched":
+            return SwitchDone(retrain_job_id=retrain_job_id, proof="person")
+        case "not-switched":
+            return SwitchRefused(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")

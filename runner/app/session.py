@@ -1,0 +1,105 @@
+"""A command that changes something: the lock, the journal, the run's record, and its files at the end."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
+from runner.app.realm import Realm
+from runner.durable import make_folder, write_whole
+from runner.errors import ExitCode
+from runner.execute.ports import Clock
+from runner.execute.recorder import Recorder
+from runner.journal.events import ReportWritten, RunFinished, RunStarted
+from runner.journal.folder import StateFolder, state_folder
+from runner.journal.lock import locked
+from runner.journal.progress import Progress
+from runner.journal.store import Store, open_store
+from runner.manifest.model import Manifest
+from runner.report.build import build_report, read_history
+from runner.report.render import render_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """An open run. `recorder` is its only writer."""
+
+    run_id: str
+    folder: StateFolder
+    store: Store
+    progress: Progress
+    clock: Clock
+    recorder: Recorder
+
+    @property
+    def run_folder(self) -> Path:
+        """Return the folder of this run's files."""
+        return self.folder.run_folder(self.run_id)
+
+    def start(self, manifest: Manifest, realm: Realm, paths: tuple[str, ...], options: dict[str, Any]) -> None:
+        """Record that the run began."""
+        started = RunStarted(
+            tool=tool(),
+            actor=actor(),
+            realm=realm.name,
+            paths=paths,
+            manifest=manifest_record(manifest),
+            options=options,
+        )
+        self.recorder.run_fact(started)
+
+    def finish(self, code: ExitCode, stopped: str | None) -> dict[str, Any]:
+        """Record the end, write the run's files, and return the report."""
+        self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
+        report = self.write_files(self.run_id)
+        self.folder.point_latest(self.run_id)
+        return report
+
+    def write_files(self, run_id: str) -> dict[str, Any]:
+        """Render a finished run's files from the journal, and record their digests."""
+        history = read_history(self.store.read(), run_id)
+        files = render_files(history)
+        folder = make_folder(self.folder.run_folder(run_id))
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
+        return build_report(history)
+
+    def close_lost_runs(self) -> list[str]:
+        """End the runs that a crash left without an end, write their reports, and return their ids."""
+        lost = [run.run_id for run in self.progress.runs.values() if run.report is None and run.run_id != self.run_id]
+        for run_id in lost:
+            if self.progress.runs[run_id].finished is None:
+                self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
+            self.write_files(run_id)
+        return lost
+
+
+@contextmanager
+def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
+    """Hold the state for one command that changes something.
+
+    Raises:
+        LockedError: another run holds it.
+        StateError: it is missing, foreign, damaged or cannot be written.
+    """
+    clock, folder = SystemClock(), state_folder(state)
+    run_id = new_run_id(clock.now())
+    folder.require_journal()
+    with locked(folder, run_id, timeout=lock_timeout.total_seconds()):
+        store = open_store(folder)
+        try:
+            progress = Progress(store.read())
+            recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
+            opened = Session(
+                run_id=run_id, folder=folder, store=store, progress=progress, clock=clock, recorder=recorder
+            )
+            opened.close_lost_runs()
+            yield opened
+        finally:
+            store.close()

@@ -1,0 +1,64 @@
+"""`retrain status`: where every model stands, by the journal alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.app.plan import read_progress
+from runner.journal.progress import IN_FLIGHT, Job, JobStage, ModelProgress, RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """One model's line; job ids are None where there is no such job."""
+
+    name: str
+    service: str
+    incumbent: str | None
+    incumbent_since: datetime | None
+    in_flight: str | None
+    stage: str | None
+    waiting: str | None
+    last_outcome: str | None
+    last_reason: str | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """All models, in order of their first appearance, and the last run."""
+
+    models: tuple[ModelStatus, ...]
+    last_run: RunRecord | None
+
+
+def status(state: str) -> Status:
+    """Return where every model stands.
+
+    Raises:
+        StateError: the journal is missing, foreign or damaged.
+    """
+    progress = read_progress(state)
+    models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())
+    return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
+
+
+def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
+    last, incumbent, end = progress.last, progress.incumbent, progress.last_outcome
+    flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
+    return ModelStatus(
+        name=name,
+        service=realm,
+        incumbent=incumbent.retrain_job_id if incumbent else None,
+        incumbent_since=incumbent.switched_at if incumbent else None,
+        in_flight=flying.retrain_job_id if flying else None,
+        stage=str(flying.stage) if flying else None,
+        waiting=last.retrain_job_id if last and _waits(last) else None,
+        last_outcome=end.outcome if end else None,
+        last_reason=end.reason if end else None,
+        last_at=progress.last_outcome_at,
+    )
+
+
+def _waits(job: Job) -> bool:
+    undecided = job.stage == JobStage.JUDGED and job.review is None
+    return undecided and job.decided is not None and job.decided.action == "await_approval"

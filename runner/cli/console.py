@@ -1,0 +1,68 @@
+"""What goes to the terminal: results to stdout, everything else to stderr; control characters are made visible."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import ClassVar, TextIO
+
+import click
+
+from runner.report.text import inline
+
+
+class Console:
+    """Prints for one command, as `-v`, `-q` and `--log-format` want it."""
+
+    _current: ClassVar["Console | None"] = None
+
+    def __init__(self, *, verbosity: int = 0, json_lines: bool = False) -> None:
+        self._verbosity = verbosity
+        self._json = json_lines
+        Console._current = self
+        if self.verbose:
+            logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbosity > 1 else logging.INFO)
+
+    @classmethod
+    def current(cls) -> "Console":
+        """Return the console of the running command, or a plain one before there is any."""
+        return cls._current or cls()
+
+    @property
+    def verbose(self) -> bool:
+        """Tell whether `-v` was given."""
+        return self._verbosity > 0
+
+    def result(self, text: str) -> None:
+        """Print the command's result. A reader who has gone away changes nothing."""
+        self._print(text, sys.stdout)
+
+    def line(self, text: str) -> None:
+        """Print a line that is not the result, even with `-q`."""
+        self._print(text, sys.stderr)
+
+    def progress(self, model: str, text: str) -> None:
+        """Print one line about a model, with the time."""
+        if self._verbosity < 0:
+            return
+        if self._json:
+            self.line(json.dumps({"at": _now(), "model": model, "text": text}, ensure_ascii=False))
+        else:
+            self.line(f"{datetime.now(UTC):%H:%M:%S} {inline(model)}: {inline(text)}")
+
+    def error(self, message: str, hint: str) -> None:
+        """Print what happened and what to do next."""
+        if self._json:
+            self.line(json.dumps({"at": _now(), "error": message, "hint": hint}, ensure_ascii=False))
+        else:
+            self.line(f"error: {inline(message)}\nhint: {inline(hint)}")
+
+    def _print(self, text: str, stream: TextIO | None) -> None:
+        try:
+            click.echo(text, file=stream)
+        except (OSError, ValueError):
+            return
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

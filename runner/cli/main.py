@@ -1,0 +1,83 @@
+"""The `retrain` command: finds the subcommand, runs it, owns the exit codes. Lazy imports make the start quick."""
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from runner import __version__
+from runner.cli.failure import failure_code
+
+COMMANDS = {
+    "validate": "validate the manifest; every problem at once",
+    "plan": "show what a run would do to each model, without doing it",
+    "run": "retrain, judge and switch the models",
+    "status": "show where every model stands",
+    "approve": "approve a candidate and switch to it",
+    "reject": "reject a candidate",
+    "resolve": "close an unknown that only a person can close",
+    "verify": "check journal, reports and results, and compute every decision again",
+    "schema": "print a JSON schema",
+    "emulator": "the service, for people without an account",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the commands in the order people use them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- as above
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"runner.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETRAIN"},
+    epilog="Example: retrain run models.yaml",
+)
+@click.version_option(__version__, prog_name="retrain")
+def group() -> None:
+    """Retrain hosted Prediction One models from manifests in git."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        answer: Any = group.main(words, prog_name="retrain", standalone_mode=False)
+        code = int(answer or 0)
+    except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
+        code = failure_code(error)
+    _end(code)
+
+
+def _end(code: int) -> None:
+    """Leave with the code; work that a stop abandoned is not waited for."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1 if stream is sys.stdout else 2)
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)

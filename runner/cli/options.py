@@ -1,0 +1,123 @@
+"""Options that several commands share."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runner.cli.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration as in the manifest: `500ms 90s 15m 6h 7d`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration, or fail with a usage error."""
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a duration such as 500ms, 90s, 15m, 6h or 7d.", param, ctx)
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def common(function: F) -> F:
+    """Add what every command has: --state, -v, -q, --log-format, --no-color. They arrive as `state` and `console`."""
+    for option in reversed(_COMMON):
+        function = option(function)
+    return function
+
+
+def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console:
+    verbosity = ctx.meta.get("verbose", 0) - (1 if ctx.meta.get("quiet") else 0)
+    return Console(verbosity=verbosity, json_lines=value == "json")
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+        ctx.meta[name] = value
+        return value
+
+    return keep
+
+
+def _color(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    if value:
+        ctx.color = False
+    return value
+
+
+_COMMON = (
+    click.option(
+        "--state", default=".retrain", show_default=True, metavar="URL", envvar="RETRAIN_STATE", help="State folder."
+    ),
+    click.option(
+        "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."
+    ),
+    click.option(
+        "-q", "--quiet", is_flag=True, is_eager=True, expose_value=False, callback=_keep("quiet"), help="Say less."
+    ),
+    click.option(
+        "--log-format",
+        "console",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        callback=_console,
+        help="Form of the lines on stderr.",
+    ),
+    click.option(
+        "--no-color",
+        is_flag=True,
+        envvar="NO_COLOR",
+        is_eager=True,
+        expose_value=False,
+        callback=_color,
+        help="Plain text; so does NO_COLOR.",
+    ),
+)
+
+lock_timeout = click.option(
+    "--lock-timeout",
+    type=Duration(),
+    default="0s",
+    show_default=True,
+    help="How long to wait while another run holds the state.",
+)
+paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
+select = click.option(
+    "--select", multiple=True, metavar="NAME|tag:T", help="Only these models; may be given several times."
+)
+force = click.option("--force", is_flag=True, help="Train again even where nothing changed.")
+no_switch = click.option("--no-switch", is_flag=True, help="Decide, but leave the switch to a later run.")
+manifest = click.option(
+    "--manifest",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Manifest file or folder; without it those of the model's last run.",
+)
+
+
+def output_format(*choices: str) -> Callable[[F], F]:
+    """Return a --format option with these choices; the first is the default."""
+    return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)
+
+
+def reviewed(function: F) -> F:
+    """Add what a person's word on a candidate needs: the model, --job and --reason."""
+    for option in (
+        click.option("--reason", default="", help="Why; kept in the journal."),
+        click.option("--job", help="The candidate's retrain job id; refused when it is another one."),
+        click.argument("model"),
+    ):
+        function = option(function)
+    return function

@@ -1,0 +1,43 @@
+"""`retrain reject`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from runner.app.review import ReviewRequest, review
+from runner.cli import options
+from runner.cli.console import Console
+from runner.cli.outcome import show_result
+
+
+@click.command("reject", epilog='Example: retrain reject churn --reason "seen by the team"')
+@options.reviewed
+@options.manifest
+@options.lock_timeout
+@options.output_format("text", "json")
+@options.common
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    model: str,
+    job: str | None,
+    reason: str,
+    manifest: Sequence[Path],
+    lock_timeout: timedelta,
+    form: str,
+    state: str,
+    console: Console,
+) -> int:
+    """Reject a candidate; the incumbent stays."""
+    request = ReviewRequest(
+        model=model,
+        action="reject",
+        state=state,
+        listener=console.progress,
+        manifest=manifest,
+        job=job,
+        reason=reason,
+        lock_timeout=lock_timeout,
+    )
+    return show_result(console, review(request), form)

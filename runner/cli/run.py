@@ -1,0 +1,53 @@
+"""`retrain run`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from runner.app.run import RunRequest, run
+from runner.cli import options
+from runner.cli.console import Console
+from runner.cli.outcome import show_result
+
+
+@click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
+@options.paths
+@options.select
+@options.force
+@options.no_switch
+@options.emulator
+@click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
+@click.option("--allow-held", is_flag=True, help="Exit with 0 when a policy held a candidate back.")
+@options.lock_timeout
+@options.output_format("text", "json")
+@options.common
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    paths: Sequence[Path],
+    select: Sequence[str],
+    force: bool,
+    no_switch: bool,
+    emulator: bool,
+    parallel: int | None,
+    allow_held: bool,
+    lock_timeout: timedelta,
+    form: str,
+    state: str,
+    console: Console,
+) -> int:
+    """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
+    request = RunRequest(
+        paths=paths,
+        state=state,
+        listener=console.progress,
+        select=select,
+        force=force,
+        no_switch=no_switch,
+        emulator=emulator,
+        allow_held=allow_held,
+        parallel=parallel,
+        lock_timeout=lock_timeout,
+    )
+    return show_result(console, run(request), form)

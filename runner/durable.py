@@ -1,0 +1,56 @@
+"""Files that exist whole or not at all, readable by their owner only.
+
+The way is: write beside, fsync the file, rename over, fsync the folder; clean up whatever happens. No other module
+opens a file under the state folder for writing.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def make_folder(folder: Path) -> Path:
+    """Create the folder and its parents with mode 0700; an existing folder is left as it is."""
+    missing = [folder, *folder.parents]
+    for part in reversed([p for p in missing if not p.exists()]):
+        part.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames within the folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to; on a clean exit it becomes `target` durably, otherwise nothing has changed."""
+    make_folder(target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    sync_folder(target.parent)
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write the bytes to `target` so that a reader sees the old file or the new one, never a part."""
+    with replacing(target) as file:
+        file.write(content)

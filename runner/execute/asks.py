@@ -1,0 +1,87 @@
+"""What a model's drive may ask of the coordinator, as data.
+
+A drive is a generator: it yields an ask and is resumed with the answer (or with the error the work raised). So the
+protocol reads top to bottom, and nothing but the coordinator touches threads, the clock or the journal.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+from runner.journal.events import Fact
+
+T = TypeVar("T")
+
+
+class Lane(StrEnum):
+    """Which executor does a piece of work."""
+
+    CALL = "call"  # short calls of the service
+    STAGE = "stage"  # the heavy stages: check and pack, upload, download and evaluate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Call `function` on an executor. An `effect` is let finish when the run is stopped; other work is abandoned."""
+
+    lane: Lane
+    function: Callable[[], Any]
+    effect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Come back after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Write facts durably, in one transaction; `guard` belongs to the last one."""
+
+    facts: tuple[Fact, ...]
+    guard: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeSlot:
+    """Wait until one of the upload slots is free; the answer is a context manager that gives it back."""
+
+
+Ask = Work | Pause | Record | TakeSlot
+Steps = Generator[Ask, Any, T]
+
+
+class StoppedError(Exception):
+    """Thrown into a drive at its next ask when the run is to end: nothing new may be started."""
+
+
+def call(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
+    """Do a short call of the service."""
+    answer = yield Work(lane=Lane.CALL, function=function, effect=effect)
+    return cast("T", answer)
+
+
+def stage(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
+    """Do a heavy stage."""
+    answer = yield Work(lane=Lane.STAGE, function=function, effect=effect)
+    return cast("T", answer)
+
+
+def pause(seconds: float) -> Steps[None]:
+    """Wait."""
+    yield Pause(seconds=max(seconds, 0.0))
+
+
+def take_slot() -> Steps[AbstractContextManager[None]]:
+    """Wait for an upload slot."""
+    answer = yield TakeSlot()
+    return cast("AbstractContextManager[None]", answer)
+
+
+def record(*facts: Fact, guard: str | None = None) -> Steps[None]:
+    """Write facts before going on."""
+    yield Record(facts=facts, guard=guard)

@@ -1,0 +1,164 @@
+"""From a finished training to a durable decision: download the result, read its metrics, judge them."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps, record, stage
+from runner.execute.model_run import ModelRun, StageEnd, failed
+from runner.execute.ports import Service
+from runner.execute.retry import read
+from runner.journal.events import Judged, ResultStored
+from runner.journal.progress import Job
+from runner.plan.inputs import candidate_digest, inputs_now
+from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
+from runner.secret import Secret
+from runner.service.outcomes import Code, Downloaded, ServiceError
+
+RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
+DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A stored result file and what it says: an evaluation to record, or why it cannot be read."""
+
+    path: Path
+    downloaded: Downloaded
+    evaluation: dict[str, Any] | ModelError
+
+
+def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
+    """Store the result file in `folder` and judge it. A plain function: any executor may run it."""
+    beside = folder / "result.download"
+    downloaded = service.download(url, beside, limit=RESULT_LIMIT)
+    path = beside.with_name(f"result.{_form(beside)}")
+    beside.replace(path)
+    try:
+        return Evaluated(path=path, downloaded=downloaded, evaluation=evaluate_file(path, inputs))
+    except ModelError as error:
+        return Evaluated(path=path, downloaded=downloaded, evaluation=error)
+
+
+def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:
+    """Judge a stored result file.
+
+    Raises:
+        ModelError: the file has no form that can be read.
+    """
+    with path.open("rb") as stream:
+        return evaluate(inputs, stream)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the lower-case hex SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
+    """Download the result of the finished job, store it, judge it, record the decision."""
+    job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
+    with run.timed("evaluate_s"):
+        try:
+            evaluated = yield from _download(run, job, inputs)
+        except ModelError as error:
+            return failed(error)
+    stored = ResultStored(
+        retrain_job_id=job.retrain_job_id,
+        path=str(evaluated.path.relative_to(run.run.state)),
+        sha256=evaluated.downloaded.sha256,
+        bytes=evaluated.downloaded.bytes,
+    )
+    if isinstance(evaluated.evaluation, ModelError):
+        yield from record(stored)
+        return failed(evaluated.evaluation)
+    yield from record(stored, _judged(job, stored.sha256, inputs, evaluated.evaluation))
+    return None
+
+
+def decide_again(run: ModelRun) -> Steps[StageEnd]:
+    """Judge the stored result by the policy as it is now, without a new training."""
+    job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
+    if job.result is None:
+        return (yield from evaluate_result(run))
+    stored, path = job.result, run.run.state / job.result.path
+    try:
+        with run.timed("evaluate_s"):
+            evaluation = yield from stage(lambda: _evaluate_stored(path, stored.sha256, inputs))
+    except ModelError as error:
+        return failed(error)
+    yield from record(_judged(job, stored.sha256, inputs, evaluation))
+    return None
+
+
+def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
+    """Download by the URL of a fresh status; an expired one is replaced by asking again."""
+    key = yield from run.get_key()
+    folder = run.run.run_folder / "results" / run.model.name
+    for attempt in range(1, DOWNLOADS + 1):
+        status, run.finished = run.finished, None
+        if status is None:
+            status = yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id))
+        url = status.download_url
+        if url is None:
+            raise _no_url(job, status.word)
+        run.calls["download"] += 1
+        try:
+            return (yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs)))
+        except ServiceError as error:
+            if not (error.again or error.code == Code.EXPIRED_URL) or attempt == DOWNLOADS:
+                raise
+            run.warn(f"download, attempt {attempt}: {error.message}")
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _no_url(job: Job, word: str) -> ModelError:
+    return ModelError(
+        Kind.RESULT,
+        f"Job {job.retrain_job_id} has the status {word} but no result file to download.",
+        hint="Run `retrain run` again later; if it stays so, ask the service's support about this job.",
+    )
+
+
+def _evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise ModelError(
+            Kind.RESULT,
+            f"The stored result {path} cannot be read: {error.strerror}.",
+            hint="Restore the state folder from a copy, or train again with `retrain run --force`.",
+        ) from error
+    if found != sha256:
+        raise ModelError(
+            Kind.RESULT,
+            f"The stored result {path} is not the file the journal recorded.",
+            hint="Run `retrain verify`, then restore the file from a copy or train again with `retrain run --force`.",
+        )
+    return evaluate_file(path, inputs)
+
+
+def _judged(job: Job, result_sha256: str, inputs: Inputs, evaluation: dict[str, Any]) -> Judged:
+    policy_sha256 = policy_digest(inputs.policy, inputs.definitions)
+    return Judged(
+        retrain_job_id=job.retrain_job_id,
+        result_sha256=result_sha256,
+        policy=inputs.policy.name,
+        policy_sha256=policy_sha256,
+        candidate_sha256=candidate_digest(job.retrain_job_id, result_sha256, policy_sha256),
+        inputs=inputs_to_json(inputs),
+        evaluation=evaluation,
+    )
+
+
+def _form(path: Path) -> str:
+    """Return the file ending that fits the bytes: the service's own name for the file is not documented."""
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) else "csv"

@@ -1,0 +1,102 @@
+"""One model from plan to outcome: walk the plan's stages, then record what became of it."""
+
+from collections.abc import Mapping
+
+from runner.data.prepare import release
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps, StoppedError, record
+from runner.execute.candidate import decide_again, evaluate_result
+from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
+from runner.execute.switch import settle_switch, switch
+from runner.execute.training import wait
+from runner.execute.upload import check, settle_upload, upload
+from runner.journal.events import ErrorRecord, ModelFinished
+from runner.journal.progress import JobStage
+from runner.plan.model import STAGES, Action, Stage
+
+STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
+
+BUG_HINT = "Report it with the traceback that `retrain -v` prints; what is recorded is safe, the next run goes on."
+
+_STAGES: Mapping[Stage, RunStage] = {
+    Stage.SETTLE_UPLOAD: settle_upload,
+    Stage.CHECK: check,
+    Stage.UPLOAD: upload,
+    Stage.WAIT: wait,
+    Stage.EVALUATE: evaluate_result,
+    Stage.DECIDE: decide_again,
+    Stage.SETTLE_SWITCH: settle_switch,
+    Stage.SWITCH: switch,
+}
+
+
+def drive(run: ModelRun) -> Steps[None]:
+    """Bring one model to an outcome and record it. No error of one model leaves this function."""
+    try:
+        ending = yield from _walk(run)
+    except ModelError as error:
+        ending = failed(error)
+    except StoppedError as stopped:
+        ending = _interrupted(run, str(stopped))
+    except Exception as bug:  # noqa: BLE001 -- a bug in one model's way must not end the others; the run exits with 70
+        run.run.bugs.append(bug)
+        ending = failed_with(Kind.CONFIG, f"retrain met a bug of its own ({type(bug).__name__}).", BUG_HINT)
+    finally:
+        if run.prepared is not None:
+            release(run.prepared)
+    if ending.outcome == "failed" and run.run.budget.failures is not None:
+        run.run.budget.failures -= 1
+    run.say(f"{ending.outcome}: {ending.reason}")
+    yield from record(_finished(run, ending))
+
+
+def _walk(run: ModelRun) -> Steps[Ending]:
+    if run.plan.outcome is not None:
+        return Ending(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
+    closed = run.run.budget.closed()
+    if closed:
+        return Ending(outcome="skipped", reason=closed)
+    stages = run.plan.stages
+    for _ in range(STARTS):
+        end = yield from _walk_stages(run, stages)
+        if isinstance(end, Ending):
+            return end
+        run.warn(f"{end.reason}; a new job is taken")
+        stages = STAGES[Action.RETRAIN]
+    return Ending(
+        outcome="skipped",
+        reason=f"{STARTS} jobs were taken and none of their uploads arrived; the next `retrain run` tries again.",
+    )
+
+
+def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
+    for one in stages:
+        end: StageEnd = yield from _STAGES[one](run)
+        if end is not None:
+            return end
+    raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
+
+
+def _interrupted(run: ModelRun, why: str) -> Ending:
+    """Return the outcome of a model whose run was stopped: what is in flight stays, the next run goes on."""
+    job = run.progress.last
+    if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
+        return Ending(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
+    name = job.retrain_job_id
+    if job.stage in (JobStage.SENDING, JobStage.SWITCHING):
+        text = f"{why} before the result of the last request about job {name} was known; the next `retrain run` asks."
+        return Ending(outcome="unknown", reason=text)
+    return Ending(outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` goes on with it.")
+
+
+def _finished(run: ModelRun, ending: Ending) -> ModelFinished:
+    job, error = run.progress.last, ending.error
+    return ModelFinished(
+        outcome=ending.outcome,
+        reason=ending.reason,
+        retrain_job_id=job.retrain_job_id if job else None,
+        error=None if error is None else ErrorRecord(kind=error.kind, message=error.message, hint=error.hint),
+        timings={name: round(seconds, 3) for name, seconds in run.timings.items()},
+        calls=dict(run.calls),
+        warnings=tuple(run.warnings),
+    )

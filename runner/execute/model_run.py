@@ -1,0 +1,150 @@
+"""One model in one run: what its stages share, and how it can end."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from runner.data.facts import Prepared
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps, call
+from runner.execute.ports import Clock, Keys, Listener, Service
+from runner.journal.events import Outcome
+from runner.journal.progress import Job, ModelProgress, Progress
+from runner.manifest.model import Manifest, Model
+from runner.plan.model import ModelPlan, Options
+from runner.secret import Secret
+from runner.service.outcomes import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a model ends in this run; `error` is set when it failed."""
+
+    outcome: Outcome
+    reason: str
+    error: ModelError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOver:
+    """Nothing was started by this job, surely: plan the model anew and take another job."""
+
+    reason: str
+
+
+StageEnd = Ending | StartOver | None  # None: walk on to the next stage
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """What one run may still do, shared by its models. Only the coordinator's thread touches it."""
+
+    switches: int | None
+    failures: int | None
+
+    def closed(self) -> str | None:
+        """Return why no further model is started, or None."""
+        if self.failures is not None and self.failures <= 0:
+            return "limits.stop_after_failures was reached; the next run goes on with this model"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What all models of a run share."""
+
+    run_id: str
+    realm: str
+    manifest: Manifest
+    options: Options
+    service: Service
+    keys: Keys
+    clock: Clock
+    chance: random.Random
+    budget: Budget
+    progress: Progress
+    state: Path
+    run_folder: Path
+    spool: Path
+    listener: Listener
+    bugs: list[Exception]
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelRun:
+    """The state of one model's drive. What must survive a crash is in the journal, not here."""
+
+    run: RunContext
+    model: Model
+    plan: ModelPlan
+    key: Secret | None = None
+    prepared: Prepared | None = None
+    finished: Status | None = None
+    calls: Counter[str] = field(default_factory=Counter)
+    timings: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def progress(self) -> ModelProgress:
+        """Return where the model stands by the journal."""
+        return self.run.progress.model(self.run.realm, self.model.name)
+
+    @property
+    def job(self) -> Job:
+        """Return the job the stages work on: the newest one that counts."""
+        job = self.progress.last
+        if job is None:
+            raise LookupError(f"{self.model.name} has no job yet")
+        return job
+
+    @property
+    def quarantine(self) -> timedelta:
+        """Return how long a lost request may still arrive."""
+        return self.run.manifest.service.quarantine
+
+    def say(self, text: str) -> None:
+        """Tell the listener, in one plain line."""
+        self.run.listener(self.model.name, text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning for the report, and tell it."""
+        self.warnings.append(text)
+        self.say(f"warning: {text}")
+
+    def get_key(self) -> Steps[Secret]:
+        """Return the model's API key, fetched once a run."""
+        if self.key is None:
+            self.key = yield from call(lambda: self.run.keys.model_key(self.model))
+        return self.key
+
+    def get_prepared(self) -> Prepared:
+        """Return what the check stage left for the upload."""
+        if self.prepared is None:
+            raise LookupError(f"{self.model.name}: the upload stage was reached before the check stage")
+        return self.prepared
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds that pass to a stage's timing."""
+        began = self.run.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[name] += self.run.clock.monotonic() - began
+
+
+def failed(error: ModelError) -> Ending:
+    """Return the ending of a model that cannot go on."""
+    return Ending(outcome="failed", reason=str(error), error=error)
+
+
+def failed_with(kind: Kind, message: str, hint: str) -> Ending:
+    """Return the ending of a model that cannot go on, from its parts."""
+    return failed(ModelError(kind, message, hint=hint))
+
+
+RunStage = Callable[[ModelRun], Steps[StageEnd]]

@@ -1,0 +1,58 @@
+"""What the executor needs from outside, as types: the service, the clock, the keys, a listener.
+
+The composition root hands in the real ones; the simulator of the tests hands in its own and drives the same code.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from runner.manifest.model import Model
+from runner.secret import Secret
+from runner.service.outcomes import Downloaded, Effect, Job, Status
+
+
+class Service(Protocol):
+    """The calls of the service; `runner.service.client.Client` is the real one."""
+
+    def take_job(self, key: Secret, filename: str) -> Job:
+        """Return a new job id with its upload URL."""
+
+    def status(self, key: Secret, retrain_job_id: str) -> Status:
+        """Return the state of a job."""
+
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str) -> Effect:
+        """Send the file with exactly one PUT."""
+
+    def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
+        """Store the result file at `target`, whole or not at all."""
+
+    def switch(self, key: Secret, retrain_job_id: str) -> Effect:
+        """Make the job's model the published one, with exactly one PUT."""
+
+    def models_in_service(self, key: Secret) -> frozenset[int]:
+        """Return the ids of the models that serve now."""
+
+
+class Clock(Protocol):
+    """Time as the executor sees it."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC wall-clock time, for the journal and for comparing with earlier runs."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump, for waiting."""
+
+
+class Keys(Protocol):
+    """Where API keys come from."""
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's API key; raises ModelError when it cannot be had."""
+
+    def account_key(self, model: Model) -> Secret | None:
+        """Return the account's secret key where the manifest names one."""
+
+
+Listener = Callable[[str, str], None]  # (model name, one plain line)

@@ -1,0 +1,156 @@
+"""The switch: production changes, so a durable decision and intent come first, and nothing is repeated blindly.
+
+The service tells no caller which model serves; only the list of classifiers can prove a switch whose answer was lost.
+"""
+
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps, StoppedError, call, pause, record
+from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
+from runner.execute.retry import backoff, read
+from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
+from runner.journal.progress import Decided, Job
+from runner.secret import Secret
+from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
+
+SENDS = 4  # how often one intent may be sent when surely not one byte has left
+INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
+_LOOK_PAUSE_S = 15.0
+
+
+def switch(run: ModelRun) -> Steps[StageEnd]:
+    """Carry out the decision about the candidate, if it is to switch and the run may."""
+    job = run.job
+    if job.decided is None:
+        raise LookupError(f"{run.model.name}: the switch stage was reached before a decision")
+    approved = job.review is not None and job.review.fact.action == "approve"
+    if not approved and job.decided.action != "switch":
+        return _rests(run, job.decided)
+    if run.run.options.no_switch:
+        return Ending(outcome="skipped", reason=f"{_why(job)}; --no-switch was given, so a later run switches.")
+    if run.run.budget.switches is not None and run.run.budget.switches <= 0:
+        return Ending(
+            outcome="skipped", reason=f"{_why(job)}; limits.switches_per_run is used up, a later run switches."
+        )
+    return (yield from switch_now(run))
+
+
+def switch_now(run: ModelRun) -> Steps[StageEnd]:
+    """Switch to the candidate, whatever the run's own flags say: the intent, the one PUT, its proof."""
+    key, job, decided = (yield from run.get_key()), run.job, run.job.decided
+    if decided is None:
+        raise LookupError(f"{run.model.name}: a switch needs a decision")
+    if run.run.budget.switches is not None:
+        run.run.budget.switches -= 1
+    number = job.switches + 1
+    yield from record(
+        SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=decided.event_sha256, attempt=number),
+        guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",
+    )
+    run.say(f"switching to job {job.retrain_job_id}")
+    with run.timed("switch_s"):
+        effect = yield from _send(run, key, job.retrain_job_id)
+        return (yield from _after_put(run, job, effect))
+
+
+def _send(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Effect]:
+    """Send the one PUT; repeat it only while surely not one byte has left."""
+    for attempt in range(1, SENDS):
+        run.calls["switch"] += 1
+        effect = yield from call(lambda: run.run.service.switch(key, retrain_job_id), effect=True)
+        if not isinstance(effect, NeverSent):
+            return effect
+        run.warn(f"switch, attempt {attempt}: {effect.message}")
+        try:
+            yield from pause(backoff(attempt, run.run.chance))
+        except StoppedError:
+            yield from record(SwitchRefused(retrain_job_id=retrain_job_id, message="stopped before it was sent"))
+            raise
+    run.calls["switch"] += 1
+    return (yield from call(lambda: run.run.service.switch(key, retrain_job_id), effect=True))
+
+
+def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
+    name = job.retrain_job_id
+    if isinstance(effect, Done):
+        yield from record(SwitchDone(retrain_job_id=name, proof="answer"))
+        return _switched(run)
+    if isinstance(effect, NeverSent):
+        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
+        return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
+    if isinstance(effect, Refused):
+        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
+        return failed_with(effect.kind, effect.message, effect.hint)
+    yield from record(SwitchUnclear(retrain_job_id=name, message=effect.message))
+    run.warn(f"the switch's result is unclear: {effect.message}")
+    return (yield from settle_switch(run)) or (yield from switch_now(run))
+
+
+def settle_switch(run: ModelRun) -> Steps[StageEnd]:
+    """Find out whether a switch without an answer was applied; None means it surely was not."""
+    job = run.job
+    give_up_at = run.run.clock.now() + run.quarantine
+    run.say(f"asking whether the switch to job {job.retrain_job_id} was applied")
+    attempt = 0
+    while True:
+        attempt += 1
+        serves = yield from _serves(run, job)
+        if serves:
+            yield from record(SwitchDone(retrain_job_id=job.retrain_job_id, proof="read_back"))
+            return _switched(run)
+        if serves is None or (run.run.clock.now() >= give_up_at and job.switches >= INTENTS):
+            return _unknown(job)
+        if run.run.clock.now() >= give_up_at:
+            text = "not visible after the quarantine"
+            yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
+            return None
+        left = (give_up_at - run.run.clock.now()).total_seconds()
+        yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, left))
+
+
+def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
+    """Tell whether the candidate's model serves; None when that cannot be learnt."""
+    if job.model_id is None:
+        return None
+    try:
+        key = yield from _reading_key(run)
+        serving = yield from read(run, "classifiers", lambda: run.run.service.models_in_service(key))
+    except (ServiceError, ModelError):
+        return None
+    return job.model_id in serving
+
+
+def _reading_key(run: ModelRun) -> Steps[Secret]:
+    """Return the account's secret key where the manifest has one: the list belongs to the account."""
+    account = yield from call(lambda: run.run.keys.account_key(run.model))
+    return account or (yield from run.get_key())
+
+
+def _switched(run: ModelRun) -> Ending:
+    job = run.job
+    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.")
+
+
+def _rests(run: ModelRun, decided: Decided) -> Ending:
+    reason = decided.fact.evaluation["decision"]["reason"]
+    if decided.action == "hold":
+        return Ending(outcome="held", reason=reason)
+    name = run.model.name
+    return Ending(
+        outcome="awaiting_approval",
+        reason=f"{reason} Decide with `retrain approve {name}` or `retrain reject {name}`.",
+    )
+
+
+def _why(job: Job) -> str:
+    if job.review is not None:
+        return f"{job.review.fact.by} approved it ({job.review.fact.reason or 'no reason given'})"
+    reason: str = job.decided.fact.evaluation["decision"]["reason"] if job.decided else ""
+    return reason.rstrip(".")
+
+
+def _unknown(job: Job) -> Ending:
+    return Ending(
+        outcome="unknown",
+        reason=f"Whether the switch to job {job.retrain_job_id} was applied cannot be learnt from the service. "
+        "Look in the product which model is published; the next `retrain run` asks again and sends nothing before.",
+    )

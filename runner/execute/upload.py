@@ -1,0 +1,217 @@
+"""From data to a started training: the one effect that cannot be repeated.
+
+The order is the promise: the data's digest and the job id are durable, with a guard that exists once, before the first
+byte is sent; there is one PUT; what it did is recorded only with proof; where there is none, the job's status is read
+until it is known, and nobody guesses.
+"""
+
+from datetime import datetime
+
+from runner.data.facts import CheckedFile, Prepared, Shape
+from runner.data.prepare import prepare
+from runner.errors import Kind
+from runner.execute.asks import Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
+from runner.execute.retry import backoff, read
+from runner.journal.events import (
+    DataChecked,
+    FileRecord,
+    JobDead,
+    JobTaken,
+    UploadDone,
+    UploadIntended,
+    UploadRecord,
+    UploadRefused,
+    UploadUnclear,
+)
+from runner.journal.instants import stamp
+from runner.secret import Secret
+from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status, Unclear
+
+NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
+SENDS = 4  # how often one intent may be sent when surely not one byte has left
+_SETTLE_PAUSE_S = 15.0
+
+
+def check(run: ModelRun) -> Steps[StageEnd]:
+    """Check, digest and package the data; what fails is never uploaded."""
+    dataset, model = run.run.manifest.datasets[run.model.dataset], run.model
+    last, expected = _last_shape(run), run.plan.dataset_sha256
+    run.say("checking the data")
+    prepared = yield from stage(
+        lambda: prepare(dataset, model.checks, last=last, expected_sha256=expected, spool=run.run.spool)
+    )
+    run.prepared = prepared
+    run.timings["check_s"] += prepared.check_s
+    run.timings["package_s"] += prepared.package_s
+    for text in prepared.warnings:
+        run.warn(text)
+    yield from record(_checked(prepared))
+    return None
+
+
+def upload(run: ModelRun) -> Steps[StageEnd]:
+    """Take a job and send the data to it, holding one of the upload slots."""
+    with (yield from take_slot()):
+        return (yield from _upload(run))
+
+
+def _upload(run: ModelRun) -> Steps[StageEnd]:
+    prepared, key = run.get_prepared(), (yield from run.get_key())
+    filename = prepared.upload.filename
+    job = yield from read(run, "upload_url", lambda: run.run.service.take_job(key, filename))
+    word = _word_of((yield from _look(run, key, job.retrain_job_id)))
+    number = run.progress.intents[prepared.sha256] + 1
+    expires = job.expires_at or run.run.clock.now() + run.run.manifest.service.url_lifetime
+    yield from record(
+        JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(expires), word_before=word),
+        UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
+        guard=f"upload:{run.run.realm}:{run.model.name}:{prepared.sha256}:{number}",
+    )
+    run.say(f"uploading {prepared.upload.bytes:,} bytes to job {job.retrain_job_id}")
+    with run.timed("upload_s"):
+        return (yield from _send(run, job))
+
+
+def _send(run: ModelRun, job: Job) -> Steps[StageEnd]:
+    """Send the one PUT; repeat it only while surely not one byte has left."""
+    prepared, url = run.get_prepared(), job.upload_url
+    for attempt in range(1, SENDS + 1):
+        run.calls["put"] += 1
+        effect = yield from stage(lambda: _put(run, prepared, url), effect=True)
+        if not isinstance(effect, NeverSent):
+            return (yield from _after_put(run, job.retrain_job_id, effect))
+        run.warn(f"upload, attempt {attempt}: {effect.message}")
+        if attempt < SENDS:
+            yield from _pause_before_resend(run, job.retrain_job_id, attempt)
+    yield from record(
+        UploadRefused(retrain_job_id=job.retrain_job_id, why="never_sent", message="the store could not be reached")
+    )
+    return failed_with(
+        Kind.NETWORK,
+        "The store could not be reached, so the data was not uploaded.",
+        "Check the network, then run `retrain run` again; nothing was started.",
+    )
+
+
+def _pause_before_resend(run: ModelRun, retrain_job_id: str, attempt: int) -> Steps[None]:
+    """Wait before the same PUT is sent again; a stop while waiting records that nothing was sent."""
+    try:
+        yield from pause(backoff(attempt, run.run.chance))
+    except StoppedError:
+        yield from record(
+            UploadRefused(retrain_job_id=retrain_job_id, why="never_sent", message="stopped before anything was sent")
+        )
+        raise
+
+
+def _put(run: ModelRun, prepared: Prepared, url: Secret) -> Effect:
+    file = prepared.upload
+    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256)
+
+
+def _after_put(run: ModelRun, retrain_job_id: str, effect: Done | Refused | Unclear) -> Steps[StageEnd]:
+    if isinstance(effect, Done):
+        yield from record(UploadDone(retrain_job_id=retrain_job_id, proof="store"))
+        run.say(f"uploaded; job {retrain_job_id} is in training")
+        return None
+    if isinstance(effect, Refused):
+        yield from record(UploadRefused(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
+        if effect.reason == "expired_url":
+            return StartOver(reason=effect.message)
+        return failed_with(effect.kind, effect.message, effect.hint)
+    yield from record(UploadUnclear(retrain_job_id=retrain_job_id, message=effect.message))
+    run.warn(f"the upload's result is unclear: {effect.message}")
+    return (yield from settle_upload(run))
+
+
+def settle_upload(run: ModelRun) -> Steps[StageEnd]:
+    """Find out by the job's status whether an upload without an answer arrived."""
+    key, job = (yield from run.get_key()), run.job
+    dead_at = job.url_expires_at + run.quarantine
+    give_up_at = run.run.clock.now() + run.model.wait.timeout
+    run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {_utc(dead_at)}")
+    attempt = 0
+    while True:
+        attempt += 1
+        answer = yield from _look(run, key, job.retrain_job_id)
+        if _proves_start(answer, job.word_before):
+            yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
+            return None
+        now = run.run.clock.now()
+        if now >= dead_at and _surely_waiting(run, answer, job.word_before):
+            yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
+            return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
+        if now >= give_up_at:
+            return _unknown(job.retrain_job_id, dead_at)
+        wait = min(backoff(attempt, run.run.chance), _SETTLE_PAUSE_S)
+        yield from pause(min(wait, (give_up_at - now).total_seconds()))
+
+
+def _look(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Status | str | None]:
+    """Return the job's status, NOT_FOUND, or None when it could not be read this time."""
+    run.calls["status"] += 1
+    try:
+        return (yield from call(lambda: run.run.service.status(key, retrain_job_id)))
+    except ServiceError as error:
+        return NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None
+
+
+def _word_of(answer: Status | str | None) -> str | None:
+    return answer.word if isinstance(answer, Status) else answer
+
+
+def _proves_start(answer: Status | str | None, word_before: str | None) -> bool:
+    """Tell whether the status shows that the upload arrived: it moved on from what it was before the upload."""
+    if not isinstance(answer, Status) or answer.word == word_before:
+        return False
+    return word_before is not None or answer.phase != "going"
+
+
+def _surely_waiting(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
+    """Tell whether the status shows that nothing arrived.
+
+    It does when the word is the one from before the upload, unless this service was seen to use that word for
+    trainings too.
+    """
+    word = _word_of(answer)
+    if word is None or word_before is None:
+        return False
+    return word in (word_before, NOT_FOUND) and word not in run.run.progress.training_words.get(run.run.realm, set())
+
+
+def _unknown(retrain_job_id: str, dead_at: datetime) -> Ending:
+    return Ending(
+        outcome="unknown",
+        reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet. Run `retrain run` "
+        f"again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows.",
+    )
+
+
+def _checked(prepared: Prepared) -> DataChecked:
+    file = prepared.upload
+    return DataChecked(
+        train=_file_record(prepared.train),
+        eval=_file_record(prepared.eval) if prepared.eval else None,
+        dataset_sha256=prepared.sha256,
+        columns=prepared.shape.columns,
+        labels=prepared.shape.labels,
+        upload=UploadRecord(filename=file.filename, sha256=file.sha256, bytes=file.bytes),
+        warnings=prepared.warnings,
+        check_s=prepared.check_s,
+        package_s=prepared.package_s,
+    )
+
+
+def _file_record(file: CheckedFile) -> FileRecord:
+    return FileRecord(source=file.source, sha256=file.sha256, bytes=file.bytes, rows=file.rows)
+
+
+def _last_shape(run: ModelRun) -> Shape | None:
+    """Return columns and labels of the model's last job."""
+    job = run.progress.last
+    return Shape(columns=job.data.columns, labels=job.data.labels) if job and job.data else None
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,294 @@
+"""What can be written into the journal: one immutable event a fact.
+
+An `Event` is the envelope (who, when, which run, which place in the chain); a fact is what happened. Facts carry no
+secret: neither a key nor a signed URL fits into any field. Times are RFC 3339 in UTC with microseconds; SHA-256 values
+are lower-case hex; durations are seconds; metric values are decimal texts.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+    """Base of all facts; the class's tag is the event's kind."""
+
+
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A data file as it was read; `rows` is None before the check has counted them."""
+
+    source: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+class UploadRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is sent for a dataset."""
+
+    filename: str
+    sha256: str
+    bytes: int
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An error as the report shows it."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
+    """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments."""
+
+    tool: Mapping[str, str]
+    actor: str
+    realm: str
+    paths: tuple[str, ...]
+    manifest: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+class RunFinished(_Fact, frozen=True, kw_only=True, tag="run_finished"):
+    """A run ended; `stopped` is None, the name of a signal, or `lost` when a later run found it without an end."""
+
+    exit_code: int
+    stopped: str | None = None
+
+
+class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
+    """The run's files were rendered; `files` maps each name in the run folder to its SHA-256."""
+
+    files: Mapping[str, str]
+
+
+class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
+    """What the run means to do to a model, and why."""
+
+    action: str
+    stages: tuple[str, ...]
+    reason: str
+    policy: str
+    policy_sha256: str
+    dataset_sha256: str | None = None
+
+
+class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
+    """The data passed its check and is packed; `labels` are the target's classes when they are known."""
+
+    train: FileRecord
+    eval: FileRecord | None
+    dataset_sha256: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    upload: UploadRecord
+    warnings: tuple[str, ...]
+    check_s: float
+    package_s: float
+
+
+class JobTaken(_Fact, frozen=True, kw_only=True, tag="job_taken"):
+    """The service issued a job id and an upload URL; nothing was sent yet.
+
+    `word_before` is the status word read before the upload (`not_found` when the service knows no such job yet, None
+    when it could not be read): after an unclear upload another word proves that the training started.
+    """
+
+    retrain_job_id: str
+    url_expires_at: str
+    word_before: str | None
+
+
+class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
+    """The one PUT for this job may be sent from now on. The event's guard makes this unique for ever."""
+
+    retrain_job_id: str
+    dataset_sha256: str
+    attempt: int
+
+
+class UploadDone(_Fact, frozen=True, kw_only=True, tag="upload_done"):
+    """The upload arrived: by the store's 2xx, or because the job's status proves it."""
+
+    retrain_job_id: str
+    proof: Literal["store", "status", "person"]
+    upload_s: float | None = None
+
+
+class UploadRefused(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
+    """The upload surely had no effect."""
+
+    retrain_job_id: str
+    why: Literal["refused", "never_sent"]
+    message: str
+
+
+class UploadUnclear(_Fact, frozen=True, kw_only=True, tag="upload_unclear"):
+    """Nobody knows yet whether the upload arrived."""
+
+    retrain_job_id: str
+    message: str
+
+
+class JobDead(_Fact, frozen=True, kw_only=True, tag="job_dead"):
+    """The job never started: its URL has expired and the quarantine for late requests is over, or a person said so."""
+
+    retrain_job_id: str
+    by: Literal["quarantine", "person"]
+
+
+class StatusSeen(_Fact, frozen=True, kw_only=True, tag="status_seen"):
+    """The job's status word changed."""
+
+    retrain_job_id: str
+    word: str
+
+
+class TrainingFinished(_Fact, frozen=True, kw_only=True, tag="training_finished"):
+    """The service finished the training; `model_id` where it told."""
+
+    retrain_job_id: str
+    model_id: int | None
+
+
+class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
+    """The training failed or its job was deleted; the attempt is spent."""
+
+    retrain_job_id: str
+    word: str
+    message: str
+
+
+class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
+    """The result file lies at `path`, relative to the state folder."""
+
+    retrain_job_id: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
+    """The decision about a candidate, with everything it was computed from.
+
+    `inputs` and `evaluation` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result
+    and policy together and is what an approval refers to.
+    """
+
+    retrain_job_id: str
+    result_sha256: str
+    policy: str
+    policy_sha256: str
+    candidate_sha256: str
+    inputs: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+
+
+class Reviewed(_Fact, frozen=True, kw_only=True, tag="reviewed"):
+    """A person approved or rejected a candidate."""
+
+    retrain_job_id: str
+    candidate_sha256: str
+    action: Literal["approve", "reject"]
+    by: str
+    reason: str
+
+
+class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
+    """The one PUT that switches may be sent from now on; `decision_sha256` is the event of the decision behind it."""
+
+    retrain_job_id: str
+    decision_sha256: str
+    attempt: int
+
+
+class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):
+    """The candidate serves now."""
+
+    retrain_job_id: str
+    proof: Literal["answer", "read_back", "person"]
+
+
+class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
+    """The switch surely had no effect."""
+
+    retrain_job_id: str
+    message: str
+
+
+class SwitchUnclear(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
+    """Nobody knows yet whether the switch was applied."""
+
+    retrain_job_id: str
+    message: str
+
+
+class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
+    """A person said what became of a request whose result the service cannot tell; the fact it stands for follows."""
+
+    retrain_job_id: str
+    state: Literal["started", "not-started", "switched", "not-switched"]
+    by: str
+    reason: str
+
+
+class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
+    """What became of a model in this run. `timings` are seconds by stage, `calls` counts by call."""
+
+    outcome: Outcome
+    reason: str
+    retrain_job_id: str | None
+    error: ErrorRecord | None
+    timings: Mapping[str, float]
+    calls: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+
+JobFact = (
+    UploadIntended
+    | UploadDone
+    | UploadRefused
+    | UploadUnclear
+    | JobDead
+    | StatusSeen
+    | TrainingFinished
+    | TrainingFailed
+    | ResultStored
+    | Judged
+    | Reviewed
+    | SwitchIntended
+    | SwitchDone
+    | SwitchRefused
+    | SwitchUnclear
+    | Resolved
+)
+Fact = RunStarted | RunFinished | ReportWritten | ModelPlanned | DataChecked | JobTaken | JobFact | ModelFinished
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fact in its place: `seq` counts from 1, `prev` is the SHA-256 of the event before it.
+
+    `guard` is unique over the whole journal: a second event with the same guard cannot be written, by anybody.
+    """
+
+    seq: int
+    at: str
+    run_id: str
+    model: str | None
+    guard: str | None
+    prev: str
+    fact: Fact
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact on its way into the journal, before it has a place."""
+
+    at: str
+    run_id: str
+    model: str | None
+    fact: Fact
+    guard: str | None = None

@@ -1,0 +1,86 @@
+"""One run at a time for one state folder. The operating system frees the lock when its process dies."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from runner.durable import FILE_MODE, write_whole
+from runner.errors import LockedError, StateError
+from runner.journal.folder import StateFolder
+from runner.journal.instants import stamp
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the lock."""
+
+    run_id: str
+    user: str
+    host: str
+    pid: int
+    since: str
+
+
+def current_user() -> str:
+    """Return `user@host`; a process without a user name shows its number."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+@contextmanager
+def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[None]:
+    """Hold the state for one run; wait up to `timeout` seconds for it.
+
+    Raises:
+        LockedError: another process holds it; the message says who and since when.
+        StateError: the folder cannot be written.
+    """
+    folder.prepare()
+    lock = FileLock(folder.lock, timeout=timeout, mode=FILE_MODE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _held(folder) from None
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        _tell_holder(folder, run_id)
+        yield
+    finally:
+        with suppress(OSError):
+            folder.holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _tell_holder(folder: StateFolder, run_id: str) -> None:
+    user, _, host = current_user().rpartition("@")
+    holder = Holder(run_id=run_id, user=user, host=host, pid=os.getpid(), since=stamp(datetime.now(UTC)))
+    try:
+        write_whole(folder.holder, msgspec.json.encode(holder))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: StateFolder, error: OSError) -> StateError:
+    return StateError(
+        f"The state folder {folder.root} cannot be locked: {error.strerror}.",
+        hint="Check its disk's space and permissions, or give another folder with --state.",
+    )
+
+
+def _held(folder: StateFolder) -> LockedError:
+    hint = "Wait for it to end, or let this command wait with --lock-timeout 10m."
+    try:
+        holder = msgspec.json.decode(folder.holder.read_bytes(), type=Holder)
+    except (OSError, msgspec.MsgspecError):
+        return LockedError(f"Another retrain command holds the state {folder.root}.", hint=hint)
+    who = f"{holder.user} on {holder.host}, process {holder.pid}"
+    return LockedError(f"Run {holder.run_id} ({who}) holds the state {folder.root} since {holder.since}.", hint=hint)

@@ -1,0 +1,71 @@
+"""What a run will do to one model: an action, the stages it walks through, and the reason in one sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from runner.data.facts import DatasetDigest
+from runner.errors import ModelError
+from runner.journal.events import Outcome
+
+
+class Stage(StrEnum):
+    """The stages, in the order they are walked. `retrain.execute` has one function for each; `plan` prints them."""
+
+    SETTLE_UPLOAD = "settle upload"
+    CHECK = "check"
+    UPLOAD = "upload"
+    WAIT = "wait"
+    EVALUATE = "evaluate"
+    DECIDE = "decide"
+    SETTLE_SWITCH = "settle switch"
+    SWITCH = "switch"
+
+
+class Action(StrEnum):
+    """What happens to a model, in one word."""
+
+    RETRAIN = "retrain"
+    RESUME = "resume"
+    JUDGE = "judge again"
+    SWITCH = "switch"
+    NONE = "nothing"
+
+
+STAGES: Mapping[Action, tuple[Stage, ...]] = {
+    Action.RETRAIN: (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH),
+    Action.JUDGE: (Stage.DECIDE, Stage.SWITCH),
+    Action.SWITCH: (Stage.SWITCH,),
+    Action.NONE: (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The flags of a run that change a plan."""
+
+    force: bool = False
+    no_switch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report."""
+
+    model: str
+    action: Action
+    stages: tuple[Stage, ...]
+    reason: str
+    outcome: Outcome | None = None
+    error: ModelError | None = None
+    retrain_job_id: str | None = None
+    dataset_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had."""
+
+    now: datetime
+    dataset: DatasetDigest | ModelError

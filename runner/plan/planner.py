@@ -1,0 +1,187 @@
+"""Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
+
+from datetime import datetime, timedelta
+
+from runner.data.facts import DatasetDigest
+from runner.errors import Kind, ModelError
+from runner.journal.events import Outcome
+from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.manifest.model import Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.inputs import inputs_moved
+from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
+
+_RESUMED = {
+    JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
+    JobStage.STARTED: ((Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "is in training"),
+    JobStage.FINISHED: ((Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "has finished and is not judged yet"),
+    JobStage.STORED: ((Stage.DECIDE, Stage.SWITCH), "has a stored result that is not judged yet"),
+    JobStage.SWITCHING: ((Stage.SETTLE_SWITCH, Stage.SWITCH), "may or may not have been switched to"),
+}
+
+
+def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
+    """Return what a run would do to the model now, and why."""
+    job = progress.last
+    if options.force:
+        return _retrain(model, facts, "--force was given")
+    if job is None:
+        return _retrain(model, facts, "it has not been trained by this project yet")
+    if job.stage in _RESUMED:
+        stages, state = _RESUMED[job.stage]
+        reason = f"job {job.retrain_job_id} {state}; the run goes on from there"
+        return ModelPlan(
+            model=model.name,
+            action=Action.RESUME,
+            stages=stages,
+            reason=reason,
+            retrain_job_id=job.retrain_job_id,
+            dataset_sha256=job.dataset_sha256,
+        )
+    if job.stage == JobStage.JUDGED and _switch_is_due(job):
+        return _due_switch(manifest, model, progress, job)
+    return _by_data(manifest, model, progress, job, facts)
+
+
+def _switch_is_due(job: Job) -> bool:
+    """Tell whether the candidate is to be switched to: its decision says so, or a person approved it."""
+    if job.decided is None:
+        return False
+    approved = job.review is not None and job.review.fact.action == "approve"
+    rejected = job.review is not None and not approved
+    return approved or (job.decided.action == "switch" and not rejected)
+
+
+def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan:
+    moved = inputs_moved(manifest, model, progress, job)
+    if moved:
+        return _on_candidate(model, job, Action.JUDGE, f"the switch to job {job.retrain_job_id} was due, but {moved}")
+    why = "was approved" if job.review else "is decided"
+    return _on_candidate(model, job, Action.SWITCH, f"the switch to job {job.retrain_job_id} {why} and not done yet")
+
+
+def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, facts: Facts) -> ModelPlan:
+    """Plan for a model with nothing in flight: is there a reason to train again?"""
+    if isinstance(facts.dataset, ModelError):
+        return _failed(model, facts.dataset)
+    reason = _why_train(model, job, facts.dataset, facts.now)
+    if reason:
+        return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
+    if job.stage == JobStage.FAILED:
+        return _after_failure(model, progress, job, facts)
+    if job.stage == JobStage.JUDGED:
+        return _candidate_rests(manifest, model, progress, job, facts.now)
+    return _rest(model, job, "unchanged", f"the data is the same as that of job {job.retrain_job_id}, which serves")
+
+
+def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) -> str | None:
+    if job.dataset_sha256 != dataset.sha256:
+        return f"the data changed since job {job.retrain_job_id}"
+    if model.retrain.when == "always":
+        return "its manifest says `when: always`"
+    trained_at = job.finished_at or job.intended_at
+    max_age = model.retrain.max_age
+    if max_age and trained_at and now - trained_at >= max_age:
+        return f"its last training is older than max_age ({_span(max_age)})"
+    return None
+
+
+def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | None:
+    interval, last = model.retrain.min_interval, job.intended_at
+    if interval is None or last is None or facts.now - last >= interval:
+        return None
+    until = f"{last + interval:%Y-%m-%dT%H:%M:%SZ}"
+    text = f"{reason}, but min_interval ({_span(interval)}) is not over before {until}; a later run trains it"
+    return _rest(model, job, "skipped", text)
+
+
+def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts) -> ModelPlan:
+    failed = progress.attempts(job.dataset_sha256 or "")
+    if failed < model.retrain.attempts:
+        reason = f"attempt {failed} of {model.retrain.attempts} on this data failed ({job.failure})"
+        return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
+    error = ModelError(
+        Kind.TRAINING,
+        f"The training failed {failed} times on this data, all that `attempts` allows; the last time: {job.failure}.",
+        hint="Change the data, or train once more with `retrain run --force`.",
+    )
+    return _failed(model, error)
+
+
+def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
+    """Plan for a candidate that was held or waits for a person."""
+    moved = inputs_moved(manifest, model, progress, job)
+    name = job.retrain_job_id
+    if moved and "policy" in moved:
+        return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
+    if job.review is not None:
+        who = f"{job.review.fact.by} rejected candidate {name}: {job.review.fact.reason or 'no reason given'}"
+        return _rest(model, job, "unchanged", f"{who}; new data brings a new candidate")
+    if job.decided and job.decided.action == "await_approval":
+        return _awaiting(manifest, model, job, now)
+    return _rest(model, job, "unchanged", f"the data is the same as that of candidate {name}, which was held")
+
+
+def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
+    expires = approval_expires_at(manifest, model, job)
+    name = job.retrain_job_id
+    if expires and now >= expires:
+        text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
+        return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
+    text = f"candidate {name} waits for `retrain approve {model.name}` or `retrain reject {model.name}`"
+    return _rest(model, job, "awaiting_approval", text)
+
+
+def approval_expires_at(manifest: Manifest, model: Model, job: Job) -> datetime | None:
+    """Return when the waiting candidate can no longer be approved, or None when it always can."""
+    policy = manifest.policies[model.policy]
+    if not isinstance(policy, ManualPolicy | ThresholdPolicy) or policy.expires is None or job.decided is None:
+        return None
+    return job.decided.at + policy.expires
+
+
+def _retrain(model: Model, facts: Facts, reason: str) -> ModelPlan:
+    if isinstance(facts.dataset, ModelError):
+        return _failed(model, facts.dataset)
+    return ModelPlan(
+        model=model.name,
+        action=Action.RETRAIN,
+        stages=STAGES[Action.RETRAIN],
+        reason=reason,
+        dataset_sha256=facts.dataset.sha256,
+    )
+
+
+def _on_candidate(model: Model, job: Job, action: Action, reason: str) -> ModelPlan:
+    return ModelPlan(
+        model=model.name,
+        action=action,
+        stages=STAGES[action],
+        reason=reason,
+        retrain_job_id=job.retrain_job_id,
+        dataset_sha256=job.dataset_sha256,
+    )
+
+
+def _rest(model: Model, job: Job, outcome: Outcome, reason: str) -> ModelPlan:
+    return ModelPlan(
+        model=model.name,
+        action=Action.NONE,
+        stages=(),
+        reason=reason,
+        outcome=outcome,
+        retrain_job_id=job.retrain_job_id,
+        dataset_sha256=job.dataset_sha256,
+    )
+
+
+def _failed(model: Model, error: ModelError) -> ModelPlan:
+    return ModelPlan(model=model.name, action=Action.NONE, stages=(), reason=str(error), outcome="failed", error=error)
+
+
+def _span(length: timedelta) -> str:
+    """Return a duration in the manifest's own form."""
+    milliseconds = int(length / timedelta(milliseconds=1))
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
