@@ -12,10 +12,24 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 from runner.execute.asks import Ask, Lane, Pause, Record, Steps, StoppedError, TakeSlot, Work
 from runner.execute.ports import Clock
+
+
+class Mailbox(Protocol):
+    """Where executors' threads and signal handlers leave word for the coordinator; a `SimpleQueue` is one."""
+
+    def put(self, item: "Delivery | None") -> None:
+        """Leave word; None only wakes."""
+
+    def get(self, *, timeout: float | None = None) -> "Delivery | None":
+        """Wait for word; raises `queue.Empty` when the timeout is over."""
+
+    def empty(self) -> bool:
+        """Tell whether nothing is there."""
+
 
 Commit = Callable[[Sequence[tuple[str, Record]]], None]
 
@@ -58,8 +72,8 @@ class Coordinator:
     clock: Clock
     commit: Commit
     settings: Settings
+    mail: Mailbox = field(default_factory=lambda: SimpleQueue[Delivery | None]())
     stopped: str | None = None
-    _mail: SimpleQueue[Delivery | None] = field(default_factory=SimpleQueue)
     _waiting: deque[Drive] = field(default_factory=deque)
     _active: set[Drive] = field(default_factory=set)
     _ready: deque[Drive] = field(default_factory=deque)
@@ -72,7 +86,7 @@ class Coordinator:
     def stop(self, why: str) -> None:
         """Start nothing new; effects on their way may finish. Safe to call from a signal handler."""
         self.stopped = self.stopped or why
-        self._mail.put(None)
+        self.mail.put(None)
 
     def run(self, drives: Iterable[tuple[str, Steps[None]]]) -> None:
         """Drive all to their end, `parallel` of them at a time.
@@ -131,7 +145,7 @@ class Coordinator:
         def deliver(future: Future[Any]) -> None:
             error = future.exception()
             answer = future.result() if error is None else None
-            self._mail.put(Delivery(drive=drive, ticket=ticket, answer=answer, error=error))
+            self.mail.put(Delivery(drive=drive, ticket=ticket, answer=answer, error=error))
 
         self.executors[work.lane].submit(work.function).add_done_callback(deliver)
 
@@ -150,13 +164,13 @@ class Coordinator:
     def _wait_for_mail(self) -> None:
         """Wait until work is done, a pause is over or the run is stopped."""
         try:
-            mail = self._mail.get(timeout=self._until_next_pause())
+            mail = self.mail.get(timeout=self._until_next_pause())
         except Empty:
             mail = None
         while mail is not None:
             if mail.ticket == mail.drive.ticket:
                 self._resume(mail.drive, answer=mail.answer, error=mail.error)
-            mail = None if self._mail.empty() else self._mail.get()
+            mail = None if self.mail.empty() else self.mail.get()
         if self.stopped is not None:
             self._stop_idle()
         while self._pauses and self._pauses[0][0] <= self.clock.monotonic():

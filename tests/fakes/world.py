@@ -1,0 +1,369 @@
+"""A world in one process: the executor's real code, a journal on disk, a virtual clock, and a service that keeps a log.
+
+Nothing waits for real: when every model pauses, the clock jumps. A `CrashError` stands for kill -9: nothing after it
+runs, and the next `run` of the same world is the next process.
+"""
+
+import io
+import random
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from runner.app.facts import digests
+from runner.errors import Kind
+from runner.execute.asks import Lane, Record
+from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.drive import drive
+from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.recorder import Recorder
+from runner.journal.events import ModelFinished, RunStarted
+from runner.journal.folder import StateFolder
+from runner.journal.progress import ModelProgress, Progress
+from runner.journal.store import open_store
+from runner.manifest.load import load
+from runner.manifest.model import Manifest, Model
+from runner.plan.model import Facts, ModelPlan, Options
+from runner.plan.planner import plan_model
+from runner.secret import Secret
+from runner.service.outcomes import (
+    Code,
+    Done,
+    Downloaded,
+    Effect,
+    Job,
+    NeverSent,
+    Refused,
+    ServiceError,
+    Status,
+    Unclear,
+)
+
+REALM = "service.test"
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class CrashError(BaseException):
+    """Kill -9 at this instant."""
+
+
+class VirtualClock:
+    """Time that moves only when the world waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class JumpingMail(SimpleQueue[Delivery | None]):
+    """A mailbox whose wait moves the virtual clock."""
+
+    clock: VirtualClock
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+        try:
+            return super().get(block=False)
+        except Empty:
+            if timeout is None:
+                raise AssertionError("the coordinator would wait for ever") from None
+            self.clock.seconds += timeout
+            raise
+
+
+class InlineExecutor(Executor):
+    """Does the work at once, in the caller's thread; a crash is not an answer but the end."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 -- what an executor does
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class FakeJob:
+    """A job as the service knows it."""
+
+    key: str
+    uploaded_at: float | None = None
+    digest: str = ""
+
+
+Fault = Callable[[str], Effect | None]
+
+
+@dataclass
+class FakeService:
+    """The whole remote. Tests read `log` and set what should go wrong; `effects` is what it really did."""
+
+    clock: VirtualClock
+    training_s: float = 600.0
+    url_s: float = 900.0
+    words: tuple[str, str] = ("waiting", "training")
+    metrics: dict[str, str] = field(default_factory=lambda: {"AUC": "0.91"})
+    fails: str | None = None
+    readable: bool = True  # the list of classifiers can be read
+    jobs: dict[str, FakeJob] = field(default_factory=dict)
+    serving: dict[str, str] = field(default_factory=dict)
+    log: list[tuple[str, str]] = field(default_factory=list)
+    effects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    before: Callable[[str, str], Effect | None] = lambda _call, _job: None
+    after: Callable[[str, str], Effect | None] = lambda _call, _job: None
+
+    def take_job(self, key: Secret, filename: str) -> Job:
+        name = f"job-{len(self.jobs) + 1}"
+        self._enter("upload_url", name)
+        self.jobs[name] = FakeJob(key=key.reveal())
+        self._leave("upload_url", name)
+        expires = self.clock.now() + timedelta(seconds=self.url_s)
+        return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
+
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str) -> Effect:
+        name = url.reveal().split("/")[3]
+        instead = self._enter("put", name)
+        if instead is not None:
+            return instead
+        assert file.stat().st_size == size
+        self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, sha256
+        self.effects["upload", self.jobs[name].key] += 1
+        return self._leave("put", name) or Done(detail="200")
+
+    def status(self, key: Secret, retrain_job_id: str) -> Status:
+        self._enter("status", retrain_job_id)
+        job = self.jobs.get(retrain_job_id)
+        if job is None or job.key != key.reveal():
+            raise service_error(Code.NOT_FOUND_JOB)
+        self._leave("status", retrain_job_id)
+        if job.uploaded_at is None:
+            return going(self.words[0])
+        if self.clock.seconds - job.uploaded_at < self.training_s:
+            return going(self.words[1])
+        if self.fails:
+            return Status(word="job_failed", phase="failed", model_id=None, message=self.fails, download_url=None)
+        return Status(
+            word="job_finished",
+            phase="finished",
+            model_id=int(retrain_job_id.split("-")[1]),
+            message=None,
+            download_url=Secret(f"https://store.test/{retrain_job_id}/result"),
+        )
+
+    def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
+        name = url.reveal().split("/")[3]
+        self._enter("download", name)
+        content = result_zip(self.metrics)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        self._leave("download", name)
+        assert len(content) <= limit
+        return Downloaded(sha256=sha256_of(content), bytes=len(content))
+
+    def switch(self, key: Secret, retrain_job_id: str) -> Effect:
+        instead = self._enter("switch", retrain_job_id)
+        if instead is not None:
+            return instead
+        self.serving[key.reveal()] = retrain_job_id
+        self.effects["switch", key.reveal()] += 1
+        return self._leave("switch", retrain_job_id) or Done(detail="200")
+
+    def models_in_service(self, key: Secret) -> frozenset[int]:
+        self._enter("classifiers", key.reveal())
+        if not self.readable:
+            raise service_error(None)
+        return frozenset(int(name.split("-")[1]) for name in self.serving.values())
+
+    def _enter(self, call: str, name: str) -> Effect | None:
+        self.log.append((call, name))
+        return self.before(call, name)
+
+    def _leave(self, call: str, name: str) -> Effect | None:
+        return self.after(call, name)
+
+    def calls(self, call: str) -> int:
+        """Return how often a call came."""
+        return sum(one == call for one, _ in self.log)
+
+
+def going(word: str) -> Status:
+    """Return the status of a job that has not ended."""
+    return Status(word=word, phase="going", model_id=None, message=None, download_url=None)
+
+
+def service_error(code: Code | None, *, again: bool = False) -> ServiceError:
+    """Return a read's failure."""
+    return ServiceError(Kind.SERVICE, f"The service said {code}.", hint="Look.", again=again, code=code)
+
+
+UNCLEAR = Unclear(message="The connection broke.", hint="The status is read.")
+NEVER_SENT = NeverSent(message="The connection was refused.", hint="Check the network.")
+EXPIRED = Refused(
+    message="The URL has expired.", hint="A new job is taken.", kind=Kind.SERVICE, permanent=True, reason="expired_url"
+)
+
+
+def result_zip(metrics: dict[str, str]) -> bytes:
+    """Return a result file with these metrics."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("result/metrics.csv", "".join(f"{name},{value}\n" for name, value in metrics.items()))
+    return content.getvalue()
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the hex digest."""
+    import hashlib  # noqa: PLC0415 -- one use
+
+    return hashlib.sha256(content).hexdigest()
+
+
+class FakeKeys:
+    """The key of a model is its name."""
+
+    def model_key(self, model: Model) -> Secret:
+        return Secret(f"key-{model.name}")
+
+    def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
+        return None
+
+
+class World:
+    """One folder with a manifest, data and state; runs can be crashed and run again."""
+
+    def __init__(self, folder: Path, manifest: str, *, service: FakeService | None = None) -> None:
+        self.folder = folder
+        self.clock = service.clock if service else VirtualClock()
+        self.service = service or FakeService(clock=self.clock)
+        self.state = StateFolder(folder / "state")
+        self.options = Options()
+        self.runs = 0
+        self.commits = 0
+        self.on_commit: Callable[[int], None] = lambda _number: None
+        self.coordinator: Coordinator | None = None
+        self.write_manifest(manifest)
+        self.write_data("1")
+
+    def write_manifest(self, text: str) -> None:
+        """Replace the manifest."""
+        (self.folder / "models.yaml").write_text(text, encoding="utf-8")
+
+    def write_data(self, value: str) -> None:
+        """Replace the training data by other content."""
+        rows = "".join(f"{number},{value},{'a' if number % 2 else 'b'}\n" for number in range(120))
+        (self.folder / "data.csv").write_text(f"id,value,label\n{rows}", encoding="utf-8")
+
+    @property
+    def manifest(self) -> Manifest:
+        return load([self.folder / "models.yaml"])
+
+    def progress(self) -> Progress:
+        """Read the journal."""
+        store = open_store(self.state)
+        try:
+            return Progress(store.read())
+        finally:
+            store.close()
+
+    def model(self, name: str = "m") -> ModelProgress:
+        """Return a model's progress by the journal on disk."""
+        return self.progress().model(REALM, name)
+
+    def plans(self, progress: Progress) -> list[ModelPlan]:
+        """Plan all models."""
+        manifest = self.manifest
+        models = list(manifest.models.values())
+        found = digests(manifest, models)
+        return [
+            plan_model(
+                manifest,
+                model,
+                progress.model(REALM, model.name),
+                Facts(now=self.clock.now(), dataset=found[model.dataset]),
+                self.options,
+            )
+            for model in models
+        ]
+
+    def run(self) -> dict[str, ModelFinished]:
+        """Run all models to their outcomes; a crash leaves as an exception."""
+        self.runs += 1
+        store = open_store(self.state)
+        try:
+            return self._run(Progress(store.read()), store)
+        finally:
+            store.close()
+
+    def _run(self, progress: Progress, store: Any) -> dict[str, ModelFinished]:
+        recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=f"run-{self.runs}")
+        recorder.run_fact(
+            RunStarted(tool={}, actor="test", realm=REALM, paths=(), manifest={}, options={"command": "run"})
+        )
+        plans = self.plans(progress)
+        manifest = self.manifest
+        context = self._context(manifest, progress)
+        mail = JumpingMail()
+        mail.clock = self.clock
+        self.coordinator = Coordinator(
+            executors={lane: InlineExecutor() for lane in Lane},
+            clock=self.clock,
+            commit=self._counted(recorder),
+            settings=Settings(parallel=manifest.limits.parallel, uploads=manifest.limits.uploads),
+            mail=mail,
+        )
+        runs = [ModelRun(run=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
+        self.coordinator.run([(one.model.name, drive(one)) for one in runs])
+        if context.bugs:
+            raise context.bugs[0]
+        ends = {one.model.name: progress.model(REALM, one.model.name).last_outcome for one in runs}
+        return {name: end for name, end in ends.items() if end is not None}
+
+    def _counted(self, recorder: Recorder) -> Callable[[Any], None]:
+        def commit(records: list[tuple[str, Record]]) -> None:
+            self.commits += 1
+            self.on_commit(self.commits)
+            recorder.commit(records)
+            self.on_commit(-self.commits)
+
+        return commit
+
+    def _context(self, manifest: Manifest, progress: Progress) -> RunContext:
+        limits = manifest.limits
+        return RunContext(
+            run_id=f"run-{self.runs}",
+            realm=REALM,
+            manifest=manifest,
+            options=self.options,
+            service=self.service,
+            keys=FakeKeys(),
+            clock=self.clock,
+            chance=random.Random(1),  # noqa: S311 -- jitter that repeats
+            budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+            progress=progress,
+            state=self.state.root,
+            run_folder=self.state.run_folder(f"run-{self.runs}"),
+            spool=self.state.spool,
+            listener=lambda _model, _text: None,
+            bugs=[],
+        )
+
+
+def until_settled(world: World, *, runs: int = 8) -> Iterator[dict[str, ModelFinished]]:
+    """Run again and again until a run has nothing left to do."""
+    for _ in range(runs):
+        ends = world.run()
+        yield ends
+        if all(end.outcome not in ("training", "unknown") for end in ends.values()):
+            return
+    raise AssertionError(f"not settled after {runs} runs")
