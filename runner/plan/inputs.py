@@ -34,9 +34,7 @@ def inputs_moved(manifest: Manifest, model: Model, progress: ModelProgress, job:
 
 def candidate_digest(retrain_job_id: str, result_sha256: str, policy_sha256: str) -> str:
     """Return what binds a decision and an approval to one candidate: its job, its result file and its policy."""
-    return digest(
-        {"retrain_job_id": retrain_job_id, "result_sha256": result_sha256, "policy_sha256": policy_sha256}
-    )
+    return digest({"retrain_job_id": retrain_job_id, "result_sha256": result_sha256, "policy_sha256": policy_sha256})
 
 
 def _baseline(incumbent: Job | None) -> Baseline | None:

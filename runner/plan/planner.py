@@ -19,6 +19,9 @@ _RESUMED = {
 }
 
 
+_NEXT = "new data or another policy brings a new decision"
+
+
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
     job = progress.last
@@ -28,12 +31,11 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
         return _retrain(model, facts, "it has not been trained by this project yet")
     if job.stage in _RESUMED:
         stages, state = _RESUMED[job.stage]
-        reason = f"job {job.retrain_job_id} {state}; the run goes on from there"
         return ModelPlan(
             model=model.name,
             action=Action.RESUME,
             stages=stages,
-            reason=reason,
+            reason=_sentence(f"job {job.retrain_job_id} {state}; the run goes on from there"),
             retrain_job_id=job.retrain_job_id,
             dataset_sha256=job.dataset_sha256,
         )
@@ -70,7 +72,7 @@ def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job
         return _after_failure(model, progress, job, facts)
     if job.stage == JobStage.JUDGED:
         return _candidate_rests(manifest, model, progress, job, facts.now)
-    return _rest(model, job, "unchanged", f"the data is the same as that of job {job.retrain_job_id}, which serves")
+    return _rest(model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which serves; nothing to do")
 
 
 def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) -> str | None:
@@ -118,7 +120,7 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
         return _rest(model, job, "unchanged", f"{who}; new data brings a new candidate")
     if job.decided and job.decided.action == "await_approval":
         return _awaiting(manifest, model, job, now)
-    return _rest(model, job, "unchanged", f"the data is the same as that of candidate {name}, which was held")
+    return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")
 
 
 def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
@@ -146,7 +148,7 @@ def _retrain(model: Model, facts: Facts, reason: str) -> ModelPlan:
         model=model.name,
         action=Action.RETRAIN,
         stages=STAGES[Action.RETRAIN],
-        reason=reason,
+        reason=_sentence(reason),
         dataset_sha256=facts.dataset.sha256,
     )
 
@@ -156,7 +158,7 @@ def _on_candidate(model: Model, job: Job, action: Action, reason: str) -> ModelP
         model=model.name,
         action=action,
         stages=STAGES[action],
-        reason=reason,
+        reason=_sentence(reason),
         retrain_job_id=job.retrain_job_id,
         dataset_sha256=job.dataset_sha256,
     )
@@ -167,7 +169,7 @@ def _rest(model: Model, job: Job, outcome: Outcome, reason: str) -> ModelPlan:
         model=model.name,
         action=Action.NONE,
         stages=(),
-        reason=reason,
+        reason=_sentence(reason),
         outcome=outcome,
         retrain_job_id=job.retrain_job_id,
         dataset_sha256=job.dataset_sha256,
@@ -176,6 +178,10 @@ def _rest(model: Model, job: Job, outcome: Outcome, reason: str) -> ModelPlan:
 
 def _failed(model: Model, error: ModelError) -> ModelPlan:
     return ModelPlan(model=model.name, action=Action.NONE, stages=(), reason=str(error), outcome="failed", error=error)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _span(length: timedelta) -> str:

@@ -1,0 +1,186 @@
+"""The service as the runner sees it: the documented calls, each made once, each with a typed end."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from runner.errors import Kind
+from runner.manifest.model import Statuses
+from runner.secret import Redactor, Secret
+from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
+from runner.service.effects import switch_effect, upload_effect
+from runner.service.explanations import explain_broken
+from runner.service.http import Broken, Request, Stage, Wire
+from runner.service.outcomes import (
+    Downloaded,
+    Effect,
+    FetchedApiKey,
+    Job,
+    Refused,
+    ServiceError,
+    Status,
+)
+from runner.service.reading import arrived, read_api_key, read_job, read_models_in_service, read_status
+from runner.service.result import result_taker
+from runner.service.upload_body import UploadBody
+from runner.service.whole_answer import Answer, take_answer, take_store_answer
+
+_BASE_PATH = "/v1/external"
+
+
+class Client:
+    """Speaks with one host of the service and with the store its signed URLs lead to.
+
+    Safe to use from many threads at once. Nothing is ever sent twice: what to do about a failed call is the caller's
+    decision. Every secret that passes through is known to the redactor afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        statuses: Statuses,
+        redactor: Redactor,
+        deadlines: Deadlines = DEFAULT_DEADLINES,
+        ca_bundle: Path | None = None,
+    ) -> None:
+        """Prepare without connecting.
+
+        Args:
+            base_url: scheme and host of the service, without the base path.
+            statuses: the service's words for a finished and a failed job.
+            redactor: learns keys and signed URLs, and blots them out of what the service says.
+            deadlines: limits in seconds.
+            ca_bundle: certificates (PEM) to trust instead of the public ones.
+
+        Raises:
+            UsageError: the CA bundle cannot be read.
+        """
+        self._base = base_url.rstrip("/") + _BASE_PATH
+        self._secure = base_url.lower().startswith("https:")
+        self._statuses = statuses
+        self._redactor = redactor
+        self._deadlines = deadlines
+        self._wire = Wire(deadlines=deadlines, ca_bundle=ca_bundle)
+
+    def take_job(self, key: Secret, filename: str) -> Job:
+        """Take a new retrain job for an upload of this name; without an upload it has no effect.
+
+        Raises:
+            ServiceError: no job was issued.
+        """
+        try:
+            name = quote(filename, safe="")
+        except UnicodeEncodeError:
+            name = None
+        if name is None:
+            raise ServiceError(
+                Kind.DATA,
+                "The name of the training file is not valid Unicode.",
+                hint="Rename the file, for example to ASCII letters.",
+                again=False,
+            )
+        job = read_job(self._read(f"/retrain_jobs/upload_url?filename={name}", key), secure=self._secure)
+        self._redactor.learn(job.upload_url)
+        return job
+
+    def status(self, key: Secret, retrain_job_id: str) -> Status:
+        """Ask how a retrain job stands.
+
+        Raises:
+            ServiceError: no status was told, or one of another job.
+        """
+        answer = self._read(f"/retrain_jobs/{quote(retrain_job_id, safe='')}", key)
+        status = read_status(answer, retrain_job_id, self._statuses, secure=self._secure)
+        if status.download_url is not None:
+            self._redactor.learn(status.download_url)
+        if status.message is None:
+            return status
+        return replace(status, message=self._redactor.redact(status.message))
+
+    def upload(
+        self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None] | None = None
+    ) -> Effect:
+        """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
+
+        Args:
+            url: the job's signed URL.
+            file: the file to send.
+            size: its recorded size in bytes.
+            sha256: its recorded digest, lower-case hex.
+            sent: told the number of bytes sent so far, about every MiB.
+        """
+        self._redactor.learn(url)
+        with closing(UploadBody(file, size=size, sha256=sha256, told=sent)) as body:
+            if body.look() is None:
+                request = Request(method="PUT", url=url, body=body, total=self._deadlines.transfer(size))
+                answer = self._wire.exchange(request, take_store_answer)
+                if body.problem is None:
+                    return upload_effect(answer, handed_over=body.handed_over)
+            return Refused(
+                message=f"The file {file} {body.problem}, so it was not uploaded.",
+                hint="Let nothing change the data during a run, then run again.",
+                kind=Kind.DATA,
+                permanent=True,
+                reason="store",
+            )
+
+    def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
+        """Download a result of at most `limit` bytes to `target`, which has its old content or all of the new.
+
+        Raises:
+            ServiceError: there is no whole file; with `Code.EXPIRED_URL` a new status brings a new URL.
+        """
+        self._redactor.learn(url)
+        request = Request(method="GET", url=url, total=self._deadlines.call)
+        taken = self._wire.exchange(request, result_taker(target, limit=limit, deadlines=self._deadlines))
+        if isinstance(taken, Downloaded):
+            return taken
+        told = explain_broken(taken)
+        again = taken.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
+        raise ServiceError(told.kind, f"The download failed: {told.message}", hint=told.hint, again=again)
+
+    def switch(self, key: Secret, retrain_job_id: str) -> Effect:
+        """Put the model of a finished retrain job into service."""
+        path = f"/retrain_jobs/{quote(retrain_job_id, safe='')}/update_model"
+        return switch_effect(self._ask("PUT", path, key), retrain_job_id)
+
+    def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
+        """Fetch a model's 30-day key with the account's secret key.
+
+        Raises:
+            ServiceError: no key was handed out.
+        """
+        fetched = read_api_key(self._read(f"/api-key?credential_type=retrain&model_id={model_id}", secret_key))
+        self._redactor.learn(fetched.key)
+        return fetched
+
+    def models_in_service(self, key: Secret) -> frozenset[int]:
+        """Ask which models the classifiers behind this key serve; can verify a switch.
+
+        The answer also holds keys for predictions; nothing but the numbers is kept of it.
+
+        Raises:
+            ServiceError: the answer was refused or unreadable.
+        """
+        return read_models_in_service(self._read("/classifiers", key))
+
+    def close(self) -> None:
+        """Begin no further call; those under way come to their own end."""
+        self._wire.close()
+
+    def _read(self, path: str, key: Secret) -> Answer:
+        return arrived(self._ask("GET", path, key))
+
+    def _ask(self, method: Literal["GET", "PUT"], path: str, key: Secret) -> Answer | Broken:
+        self._redactor.learn(key)
+        url = Secret(self._base + path)
+        request = Request(method=method, url=url, key=key, total=self._deadlines.call)
+        answer = self._wire.exchange(request, take_answer)
+        if isinstance(answer, Broken) or 200 <= answer.status <= 299:
+            return answer
+        clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))
+        return replace(answer, body=clean.encode("utf-8", errors="replace"))

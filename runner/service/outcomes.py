@@ -1,0 +1,129 @@
+"""What the service's client hands back: typed answers of reads, and the four ends an effect can have.
+
+An effect (upload, switch) never raises for trouble of the network or the service; a read raises `ServiceError`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from runner.errors import Kind, ModelError
+from runner.secret import Secret
+
+Phase = Literal["going", "finished", "failed"]
+RefusalReason = Literal["expired_url", "not_finished", "documented", "store", "gateway"]
+
+
+class Code(StrEnum):
+    """Answers a caller may tell apart: the service's documented error messages, and an expired signed URL."""
+
+    INVALID_KEY = "invalid_key"
+    INACTIVE_KEY = "inactive_key"
+    NOT_FOUND_KEY = "not_found_key"
+    USER_DELETED = "user_deleted"
+    MODEL_DELETED = "model_deleted"
+    JOB_DELETED = "job_deleted"
+    NOT_FOUND_JOB = "not_found_job"
+    NOT_FOUND_CLASSIFIER = "not_found_classifier"
+    NOT_FINISHED = "not_finished"
+    SETTINGS_GONE = "settings_gone"
+    EXPIRED_URL = "expired_url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A retrain job that has been issued and not yet started; `expires_at` (aware UTC) only where the URL tells."""
+
+    retrain_job_id: str
+    upload_url: Secret
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the service says of a retrain job. `word` is its status, lower case; a finished job has a `download_url`."""
+
+    word: str
+    phase: Phase
+    model_id: int | None
+    message: str | None
+    download_url: Secret | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedApiKey:
+    """A model's API key fetched with the account's secret key; `end_date` is the service's own text."""
+
+    key: Secret
+    end_date: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downloaded:
+    """A result file that is whole and durable: lower-case hex SHA-256 and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The effect took place; `detail` says by what proof."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The effect surely did not take place. `permanent`: the same request will not fare better."""
+
+    message: str
+    hint: str
+    kind: Kind
+    permanent: bool
+    reason: RefusalReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverSent:
+    """Not one byte of the request left for the server; it may be tried again."""
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclear:
+    """Whether the effect took place cannot be told from the answer; it must not be repeated blindly."""
+
+    message: str
+    hint: str
+
+
+Effect = Done | Refused | NeverSent | Unclear
+
+
+class ServiceError(ModelError):
+    """A read failed.
+
+    Attributes:
+        again: whether asking again may help.
+        after: the seconds the server asked to wait, 0 to 300, or None.
+        code: which documented answer it was, or None.
+    """
+
+    def __init__(  # noqa: PLR0913 - all by name: what a caller needs to decide on the next step
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        hint: str,
+        again: bool,
+        after: float | None = None,
+        code: Code | None = None,
+    ) -> None:
+        super().__init__(kind, message, hint=hint)
+        self.again = again
+        self.after = after
+        self.code = code

@@ -1,0 +1,157 @@
+"""From the answer to a read to a typed value, or to a `ServiceError` that says whether asking again may help."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from runner.errors import Kind
+from runner.manifest.model import Statuses
+from runner.secret import Secret
+from runner.service.addresses import UnfitError, read_address
+from runner.service.answers import documented
+from runner.service.documents import NotJsonError, one_line, read_json
+from runner.service.expiry import expiry
+from runner.service.explanations import explain_broken, explain_status
+from runner.service.http import Broken, Stage
+from runner.service.outcomes import FetchedApiKey, Job, Phase, ServiceError, Status
+from runner.service.shapes import names_other_job, whole_number
+from runner.service.whole_answer import Answer
+
+_LONGEST_ID = 200
+_NOT_SERVING = frozenset({"failed", "terminating", "terminated"})
+_PASSING = frozenset({408, 425, 429})
+
+
+def arrived(answer: Answer | Broken) -> Answer:
+    """Return the answer, or raise a `ServiceError` for an exchange that brought none."""
+    if isinstance(answer, Answer):
+        return answer
+    told = explain_broken(answer)
+    again = answer.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
+    raise ServiceError(told.kind, told.message, hint=told.hint, again=again)
+
+
+def read_job(answer: Answer, *, secure: bool) -> Job:
+    """Read the answer to "Retrain Data Upload"; with `secure` the signed URL must be https."""
+    document = _read_success(answer)
+    if not isinstance(document, dict) or not {"retrain_job_id", "upload_url"} <= document.keys():
+        raise _rejection(answer, "names no retrain job and upload URL")
+    retrain_job_id = document["retrain_job_id"]
+    if not isinstance(retrain_job_id, str) or not _usable_id(retrain_job_id):
+        raise _rejection(answer, "names a retrain job by something that is not an id")
+    url = _signed_url(answer, document["upload_url"], secure=secure)
+    return Job(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url))
+
+
+def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secure: bool) -> Status:
+    """Read the answer to "Retrain Status Check"; `metadata` may be absent but must not name another job."""
+    document = _read_success(answer)
+    if not isinstance(document, dict) or not isinstance(document.get("status"), str):
+        raise _rejection(answer, "tells no status")
+    if names_other_job(document, retrain_job_id):
+        raise _rejection(answer, "is about another retrain job")
+    word = one_line(document["status"]).lower()
+    phase = _phase(word, statuses)
+    given = document.get("download_url") or None
+    if phase == "finished" and given is None:
+        raise _rejection(answer, "calls the retrain job finished without a download URL", kind=Kind.RESULT)
+    url = None if given is None else Secret(_signed_url(answer, given, secure=secure))
+    message = document.get("message")
+    return Status(
+        word=word,
+        phase=phase,
+        model_id=_model_id(answer, document.get("model_id")),
+        message=one_line(message) or None if isinstance(message, str) else None,
+        download_url=url,
+    )
+
+
+def read_api_key(answer: Answer) -> FetchedApiKey:
+    """Read the answer to the call that fetches a model's key; the form of `end_date` is not published."""
+    document = _read_success(answer)
+    key = document.get("api_key") if isinstance(document, dict) else None
+    if not isinstance(key, str) or not key:
+        raise _rejection(answer, "holds no API key")
+    return FetchedApiKey(key=Secret(key), end_date=one_line(str(document.get("end_date") or "")))
+
+
+def read_models_in_service(answer: Answer) -> frozenset[int]:
+    """Read the model ids of all classifiers that are not failed or being terminated, wherever they stand."""
+    return frozenset(_model_ids(_read_success(answer)))
+
+
+def _read_success(answer: Answer) -> Any:
+    if not 200 <= answer.status <= 299:
+        raise _refusal(answer)
+    if answer.flaw is not None:
+        raise _rejection(answer, answer.flaw, again=True)
+    try:
+        return read_json(answer.body)
+    except NotJsonError as error:  # perhaps the page of a proxy in between, which may pass
+        raise _rejection(answer, str(error), again=True) from None
+
+
+def _documented_error(answer: Answer) -> ServiceError | None:
+    row = documented(answer.body)
+    return None if row is None else ServiceError(row.kind, row.message, hint=row.hint, again=False, code=row.code)
+
+
+def _refusal(answer: Answer) -> ServiceError:
+    told = explain_status(answer)
+    again = answer.status in _PASSING or answer.status >= 500
+    after = answer.after if again else None
+    return _documented_error(answer) or ServiceError(told.kind, told.message, hint=told.hint, again=again, after=after)
+
+
+def _rejection(answer: Answer, flaw: str, *, again: bool = False, kind: Kind = Kind.SERVICE) -> ServiceError:
+    """Return the error for a 2xx answer that is not what the contract says; a documented message in it goes first."""
+    return _documented_error(answer) or ServiceError(
+        kind,
+        f"The answer of {answer.host} {flaw}.",
+        hint="Check that `service.url` is the service's host and nothing in between answers for it; then run again.",
+        again=again,
+    )
+
+
+def _usable_id(text: str) -> bool:
+    """Whether the id can stand in a path: a `.` or `..` would lead elsewhere."""
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text.strip() == text and text.strip(".") != ""
+
+
+def _signed_url(answer: Answer, value: Any, *, secure: bool) -> str:
+    if not isinstance(value, str):
+        raise _rejection(answer, "holds a signed URL that is not text")
+    try:
+        address = read_address(value)
+    except UnfitError as error:
+        flaw = str(error)
+    else:
+        if address.scheme == "https" or not secure:
+            return value
+        flaw = "is not encrypted, although the service's own URL is"
+    raise _rejection(answer, f"holds a signed URL that {flaw}")
+
+
+def _phase(word: str, statuses: Statuses) -> Phase:
+    if word in statuses.finished:
+        return "finished"
+    return "failed" if any(part in word for part in statuses.failed) else "going"
+
+
+def _model_id(answer: Answer, value: Any) -> int | None:
+    number = whole_number(value)
+    if number is None and value is not None and value != "":
+        raise _rejection(answer, "holds a model id that is not a number")
+    return number
+
+
+def _model_ids(document: Any) -> Iterator[int]:
+    waiting = [document]  # not by recursion: the nesting is the service's
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            number = whole_number(part.get("model_id"))
+            if number is not None and str(part.get("status", "")).strip().lower() not in _NOT_SERVING:
+                yield number

@@ -1,0 +1,32 @@
+"""The shapes of JSON answers that reads and effects share."""
+
+from typing import Any
+
+from runner.service.documents import NotJsonError, read_json
+
+_MOST_DIGITS = 18
+
+
+def read_object(body: bytes) -> dict[str, Any] | None:
+    """Return the strict JSON object of a body, or None when it is something else."""
+    try:
+        document = read_json(body)
+    except NotJsonError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def names_other_job(document: dict[str, Any], retrain_job_id: str) -> bool:
+    """Whether the answer's metadata carries an id other than the given one; without an id nothing speaks against it."""
+    metadata = document.get("metadata")
+    found = metadata.get("retrain_job_id") if isinstance(metadata, dict) else None
+    return found is not None and (isinstance(found, bool) or str(found) != retrain_job_id)
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an id given as an integer or as its digits; None for anything else, a bool too."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return None

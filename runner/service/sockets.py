@@ -1,0 +1,69 @@
+"""Sockets that obey a `Countdown`, and a response whose head must have arrived whole.
+
+`http.client` takes a connection that ends within the status line's block of headers for a complete answer: "HTTP/1.1
+200" and a hang-up would be a success. Here a line without its end is an error.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+from typing import Any
+
+from runner.service.deadlines import Countdown
+
+
+class PlainSocket(socket.socket):
+    """A connected TCP socket."""
+
+    countdown: Countdown
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """Receive as the base class does, within the countdown."""
+        self.settimeout(self.countdown.patience())
+        return super().recv_into(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        """Send as the base class does, within the countdown."""
+        self.settimeout(self.countdown.patience())
+        super().sendall(*args, **kwargs)
+
+
+class TlsSocket(ssl.SSLSocket):
+    """A connected TLS socket; the handshake before it is bounded by the connect timeout."""
+
+    countdown: Countdown
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """Receive as the base class does, within the countdown."""
+        self.settimeout(self.countdown.patience())
+        return super().recv_into(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """Send a part as the base class does, within the countdown; `sendall` is made of these."""
+        self.settimeout(self.countdown.patience())
+        return super().send(*args, **kwargs)
+
+
+def timed(sock: socket.socket, countdown: Countdown) -> PlainSocket | TlsSocket:
+    """Return the connected socket as one that obeys the countdown; the socket given is used up."""
+    obeying = sock if isinstance(sock, TlsSocket) else PlainSocket(fileno=sock.detach())
+    obeying.countdown = countdown
+    return obeying
+
+
+class _WholeLines(io.BufferedReader):
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        wanted = -1 if size is None else size
+        if not line.endswith(b"\n") and len(line) != wanted:
+            raise ConnectionResetError("the connection ended within a line")
+        return line
+
+
+class WholeHead(http.client.HTTPResponse):
+    """A response that is only one when its status line and headers arrived to their last byte."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp: io.BufferedReader = _WholeLines(self.fp.detach())

@@ -1,0 +1,115 @@
+"""The bytes of an upload: exactly the recorded ones, or an upload that the store cannot accept.
+
+The body ends with its last block only after the digest over all blocks agreed with the recorded one. A file that was
+changed meanwhile leaves the request one block short, which no store takes for a whole upload.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+BLOCK = 1024 * 1024
+
+
+class BodyStoppedError(Exception):
+    """The body was stopped before its end. Not an OSError: the connection is not to blame."""
+
+
+class UploadBody:
+    """An iterable of blocks with a length, so that it is sent with Content-Length and never chunked.
+
+    Attributes:
+        problem: why the file cannot be sent, as the end of a sentence; None as long as it can.
+        handed_over: every byte has been given to the connection.
+    """
+
+    def __init__(self, file: Path, *, size: int, sha256: str, told: Callable[[int], None] | None) -> None:
+        self._file = file
+        self._size = size
+        self._sha256 = sha256
+        self._told = told
+        self._blocks = self._verified_blocks()
+        self.problem: str | None = None
+        self.handed_over = False
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        handed = 0
+        for block in self._blocks:
+            yield block
+            handed += len(block)
+            if self._told is not None:
+                self._told(handed)
+        self.handed_over = True
+
+    def close(self) -> None:
+        """Let go of the file and of the thread that hashes."""
+        self._blocks.close()
+
+    def look(self) -> str | None:
+        """Return what is wrong with the file before anything is sent, or None."""
+        try:
+            found = self._file.stat().st_size
+        except OSError as error:
+            self.problem = _unreadable(error)
+            return self.problem
+        if self._size == 0:
+            self.problem = "is empty"
+        elif found != self._size:
+            self.problem = f"has {found} bytes instead of the {self._size} recorded for it"
+        return self.problem
+
+    def _verified_blocks(self) -> Generator[bytes]:
+        """Give the blocks one late, the last one only when size and digest are the recorded ones."""
+        digest = hashlib.sha256()
+        hashed: Future[None] | None = None
+        held = b""
+        # A second thread hashes while this one sends; both run outside the interpreter's lock.
+        with self._open() as file, ThreadPoolExecutor(1, "upload-digest") as beside:
+            for block in self._read(file):
+                if hashed is not None:
+                    hashed.result()
+                hashed = beside.submit(digest.update, block)
+                if held:
+                    yield held
+                held = block
+            if hashed is not None:
+                hashed.result()
+            if digest.hexdigest() != self._sha256:
+                self._stop("changed while it was sent")
+            yield held
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._file.open("rb", buffering=0)
+        except OSError as error:
+            self._stop(_unreadable(error))
+
+    def _read(self, file: BinaryIO) -> Iterator[bytes]:
+        left = self._size
+        while left:
+            block = self._take(file, min(BLOCK, left))
+            if not block:
+                self._stop("became shorter while it was sent")
+            left -= len(block)
+            yield block
+        if self._take(file, 1):
+            self._stop("became longer while it was sent")
+
+    def _take(self, file: BinaryIO, most: int) -> bytes:
+        try:
+            return file.read(most)
+        except OSError as error:
+            self._stop(_unreadable(error))
+
+    def _stop(self, problem: str) -> NoReturn:
+        self.problem = problem
+        raise BodyStoppedError(problem)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
