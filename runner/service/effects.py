@@ -5,7 +5,7 @@ from runner.service.answers import Documented, documented, looks_like_error, sto
 from runner.service.explanations import explain_broken, explain_status
 from runner.service.http import Broken, Stage
 from runner.service.outcomes import Code, Done, Effect, NeverSent, RefusalReason, Refused, Unclear
-from runner.service.shapes import names_other_job, read_object
+from runner.service.shapes import names_job, read_object
 from runner.service.whole_answer import Answer
 
 _GATEWAY_REFUSALS = frozenset({400, 401, 403, 404, 405, 409, 410})
@@ -78,12 +78,12 @@ def _refused_by_store(answer: Answer) -> Refused:
 
 def _switched(answer: Answer, retrain_job_id: str) -> Effect:
     document = read_object(answer.body)
-    if document is None or looks_like_error(document):
+    if document is None or looks_like_error(document) or names_job(document, retrain_job_id) is None:
         return Unclear(
             message=f"{answer.host} answered the switch with {answer.status}, but not with the proof of a switch.",
             hint=_READ_BACK_HINT,
         )
-    if names_other_job(document, retrain_job_id):
+    if not names_job(document, retrain_job_id):
         return Unclear(
             message=f"{answer.host} answered the switch with the id of another retrain job.", hint=_READ_BACK_HINT
         )

@@ -13,7 +13,7 @@ from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
 from runner.service.http import Broken, Stage
 from runner.service.outcomes import FetchedApiKey, Job, Phase, ServiceError, Status
-from runner.service.shapes import names_other_job, whole_number
+from runner.service.shapes import names_job, whole_number
 from runner.service.whole_answer import Answer
 
 _LONGEST_ID = 200
@@ -47,7 +47,7 @@ def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secu
     document = _read_success(answer)
     if not isinstance(document, dict) or not isinstance(document.get("status"), str):
         raise _rejection(answer, "tells no status")
-    if names_other_job(document, retrain_job_id):
+    if names_job(document, retrain_job_id) is False:
         raise _rejection(answer, "is about another retrain job")
     word = one_line(document["status"]).lower()
     phase = _phase(word, statuses)

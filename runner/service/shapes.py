@@ -16,11 +16,11 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def names_other_job(document: dict[str, Any], retrain_job_id: str) -> bool:
-    """Whether the answer's metadata carries an id other than the given one; without an id nothing speaks against it."""
+def names_job(document: dict[str, Any], retrain_job_id: str) -> bool | None:
+    """Whether the answer's metadata carries the given id; None when it carries none."""
     metadata = document.get("metadata")
     found = metadata.get("retrain_job_id") if isinstance(metadata, dict) else None
-    return found is not None and (isinstance(found, bool) or str(found) != retrain_job_id)
+    return None if found is None else not isinstance(found, bool) and str(found) == retrain_job_id
 
 
 def whole_number(value: Any) -> int | None:

@@ -1,0 +1,38 @@
+"""The real command in a real process, with an empty home and nothing of the caller's environment but PATH."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Retrain = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def retrain(tmp_path: Path) -> Retrain:
+    """Return a function that runs `retrain WORD...` with its state in the test's own folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def run(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "runner", *words],
+            cwd=cwd,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "PYTHONPATH": str(ROOT),
+                "RETRAIN_STATE": str(tmp_path / "state"),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return run
