@@ -64,17 +64,21 @@ def _from_environment(source: EnvKey, model: str) -> str:
 
 def _from_file(source: FileKey, model: str) -> str:
     try:
-        handle = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(source.path, "rb", opener=_open_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LONGEST_KEY + 2) if stat.S_ISREG(mode) else b""
     except OSError as error:
         _fail(model, f"the file {source.path} cannot be read ({error.strerror})", "Check the path in the manifest.")
-    with open(handle, "rb") as file:  # noqa: PTH123 - an open descriptor, so that what is checked is what is read
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            _fail(model, f"{source.path} is not a file", "Name a file that holds the key and nothing else.")
-        if mode & _OTHERS:
-            _fail(model, f"others can open the file {source.path}", f"Run `chmod 600 {source.path}`.")
-        content = file.read(_LONGEST_KEY + 2)
+    if not stat.S_ISREG(mode):
+        _fail(model, f"{source.path} is not a file", "Name a file that holds the key and nothing else.")
+    if mode & _OTHERS:
+        _fail(model, f"others can open the file {source.path}", f"Run `chmod 600 {source.path}`.")
     return _without_newline(_decode(content, model))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decode(content: bytes, model: str) -> str:

@@ -1,0 +1,131 @@
+"""The cross checks over all files, and the typed manifest they end in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from runner.canonical import digest
+from runner.manifest.combine import Combined
+from runner.manifest.datasets import read_dataset
+from runner.manifest.document import YamlMap
+from runner.manifest.metrics import read_metric
+from runner.manifest.model import Dataset, Limits, Manifest, ManifestFile, MetricDefinition, Model, Policy, Service
+from runner.manifest.models import check_model, read_model, settings
+from runner.manifest.names import check_names
+from runner.manifest.policies import read_policy
+from runner.manifest.service import read_service
+from runner.manifest.words import shown
+
+_NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}
+_T = TypeVar("_T")
+
+
+def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
+    """Return the typed manifest; it is only whole when `combined.findings` holds no error afterwards."""
+    _check_root(combined)
+    for section, noun in _NOUNS.items():
+        check_names(combined.section(section), noun, combined.findings)
+    manifest = Manifest(
+        service=_service(combined),
+        datasets=_frozen(_datasets(combined)),
+        policies=_frozen(_policies(combined)),
+        metrics=_frozen(_metrics(combined)),
+        models=_frozen(_models(combined)),
+        approvals=_approvals(combined),
+        limits=_limits(combined),
+        files=files,
+        sha256=digest(sorted(file.sha256 for file in files)),
+    )
+    _check_use(combined)
+    return manifest
+
+
+def _frozen(values: dict[str, _T]) -> Mapping[str, _T]:
+    return MappingProxyType(values)
+
+
+def _check_root(combined: Combined) -> None:
+    root, findings = combined.root, combined.findings
+    if "notify" in root:
+        findings.error(
+            root.key_place("notify"),
+            "not-available-yet",
+            "Notifications are not available yet.",
+            hint="Remove `notify`; the exit code and report.json tell the outcomes to a script.",
+        )
+    if not combined.complete:
+        return
+    if "version" not in root:
+        findings.error(
+            combined.start, "missing-key", "No file says which version of the format it has.", hint="Add `version: 1`."
+        )
+    if root.get("models", YamlMap()) == {}:
+        findings.error(
+            root.key_place("models") if "models" in root else combined.start,
+            "no-models",
+            "There is no model to retrain.",
+            hint="Add at least one model under `models`.",
+        )
+
+
+def _service(combined: Combined) -> Service:
+    sound = combined.is_sound("service")
+    return read_service(combined.section("service") if sound else YamlMap(), combined.findings)
+
+
+def _datasets(combined: Combined) -> dict[str, Dataset]:
+    section = combined.section("datasets")
+    return {name: read_dataset(section, name, combined) for name in section if combined.is_sound("datasets", name)}
+
+
+def _policies(combined: Combined) -> dict[str, Policy]:
+    section, metrics = combined.section("policies"), combined.known("metrics")
+    sound = [name for name in section if combined.is_sound("policies", name)]
+    return {name: read_policy(section, name, metrics, combined.findings) for name in sound}
+
+
+def _metrics(combined: Combined) -> dict[str, MetricDefinition]:
+    section = combined.section("metrics")
+    sound = [name for name in section if combined.is_sound("metrics", name)]
+    return {name: read_metric(section, name, combined.findings) for name in sound}
+
+
+def _models(combined: Combined) -> dict[str, Model]:
+    models = {}
+    for name in combined.section("models"):
+        merged = settings(combined, name)
+        if merged is not None and check_model(merged, name, combined):
+            model = read_model(merged, name, combined)
+            if model is not None:
+                models[name] = model
+    return models
+
+
+def _approvals(combined: Combined) -> Path | None:
+    root = combined.root
+    if "approvals" not in root or not combined.is_sound("approvals"):
+        return None
+    return combined.folder(root, "approvals") / Path(root["approvals"])
+
+
+def _limits(combined: Combined) -> Limits:
+    return Limits(**combined.section("limits")) if combined.is_sound("limits") else Limits()
+
+
+def _check_use(combined: Combined) -> None:
+    """Warn of datasets and policies that no model names."""
+    if not combined.complete:
+        return
+    merged = [settings(combined, name) or YamlMap() for name in combined.section("models")]
+    for section in ("datasets", "policies"):
+        noun, known = _NOUNS[section], combined.section(section)
+        used = {model[noun] for model in merged if isinstance(model.get(noun), str)}
+        for name in known:
+            if name not in used:
+                combined.findings.warning(
+                    known.key_place(name),
+                    "unused",
+                    f"No model uses the {noun} {shown(name)}.",
+                    hint="Use it in a model, or remove it.",
+                )

@@ -1,0 +1,116 @@
+"""Files and folders -> one typed manifest, or every problem of all of them at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.manifest.assemble import assemble
+from runner.manifest.builder import build
+from runner.manifest.combine import Document, combine
+from runner.manifest.model import Manifest, ManifestFile, Place
+from runner.manifest.problems import EnoughError, Findings, ManifestError, Problem
+from runner.manifest.shape import check_shape
+from runner.manifest.text import Text, read_text
+
+_SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reading came to: the manifest unless there is an error, and all problems by file, line and column."""
+
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+
+
+def load(paths: Sequence[Path]) -> Manifest:
+    """Return the manifest that the files and folders form together.
+
+    Raises:
+        ManifestError: there is at least one error; it carries all problems.
+        UsageError: no path is given.
+    """
+    reading = read(paths)
+    if reading.manifest is None:
+        raise ManifestError(reading.problems)
+    return reading.manifest
+
+
+def read(paths: Sequence[Path]) -> Reading:
+    """Read files, and of folders their own *.yaml and *.yml, as one manifest. A file named twice is read once.
+
+    Looking ends after 1,000 errors.
+
+    Raises:
+        UsageError: no path is given.
+    """
+    if not paths:
+        raise UsageError("No manifest was named.", hint="Name a manifest file or a folder of manifest files.")
+    findings = Findings()
+    try:
+        manifest = _read_all(paths, findings)
+    except EnoughError:
+        return Reading(manifest=None, problems=findings.ordered())
+    return Reading(manifest=None if findings.has_error() else manifest, problems=findings.ordered())
+
+
+def _read_all(paths: Sequence[Path], findings: Findings) -> Manifest | None:
+    files = list(_files(paths, findings))
+    files_found = not findings.places()
+    texts = [text for text in (read_text(file, findings) for file in files) if text is not None]
+    documents = [document for document in (_document(text, findings) for text in texts) if document is not None]
+    if not documents:
+        return None
+    # A file that cannot be read may hold what the others refer to: then no reference is judged.
+    complete = len(documents) == len(files) and files_found
+    return assemble(combine(documents, findings, complete=complete), _digests(texts))
+
+
+def _document(text: Text, findings: Findings) -> Document | None:
+    root = build(text, findings)
+    if root is None:
+        return None
+    start = Place(file=text.file, line=1, column=1)
+    broken = check_shape(root, start, findings)
+    return Document(file=text.file, folder=text.folder, root=root, broken=broken)
+
+
+def _files(paths: Sequence[Path], findings: Findings) -> Iterator[Path]:
+    seen = set()
+    for path in paths:
+        for file in _within(path, findings):
+            identity = _identity(file)
+            if identity not in seen:
+                seen.add(identity)
+                yield file
+
+
+def _identity(file: Path) -> Path:
+    try:
+        return file.resolve()
+    except (OSError, RuntimeError, ValueError):  # loops of links and impossible names: reading tells
+        return file
+
+
+def _within(path: Path, findings: Findings) -> list[Path]:
+    """Return the path itself, or the manifest files of a folder by name."""
+    try:
+        if not path.is_dir():
+            return [path]
+        found = [item for item in path.iterdir() if item.suffix in _SUFFIXES and not item.name.startswith(".")]
+    except (OSError, ValueError):
+        return [path]
+    files = sorted(item for item in found if not item.is_dir())
+    if not files:
+        findings.error(
+            Place(file=str(path), line=1, column=1),
+            "no-manifest",
+            "The folder holds no *.yaml or *.yml file of its own.",
+            hint="Name a folder that holds manifest files, or begin one with `retrain init`.",
+        )
+    return files
+
+
+def _digests(texts: Sequence[Text]) -> tuple[ManifestFile, ...]:
+    return tuple(ManifestFile(path=text.file, sha256=text.sha256) for text in texts)

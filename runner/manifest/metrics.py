@@ -1,0 +1,68 @@
+"""Metrics: the built-in names, and the section `metrics` for what they do not cover."""
+
+import re
+from decimal import Decimal
+from pathlib import PurePosixPath
+
+from runner.manifest.document import YamlMap
+from runner.manifest.model import MetricDefinition
+from runner.manifest.problems import Findings
+from runner.manifest.words import shown
+
+BUILT_IN_METRICS = (
+    "auc",
+    "accuracy",
+    "precision",
+    "recall",
+    "f_score",
+    "r2",
+    "rmse",
+    "mae",
+    "median_absolute_error",
+    "median_absolute_error_ratio",
+    "coverage_rate",
+)
+_WRONG_ESCAPE = re.compile(r"~(?![01])")
+
+
+def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefinition:
+    """Return the definition of one metric."""
+    definition: YamlMap = section[name]
+    if name in BUILT_IN_METRICS:
+        findings.error(
+            section.key_place(name),
+            "built-in-metric",
+            f"{shown(name)} is a built-in metric.",
+            hint="Choose another name, or remove the definition and use the built-in one.",
+        )
+    return MetricDefinition(
+        name=name,
+        file=_read_member(definition, findings) if "file" in definition else None,
+        select=_read_selection(definition, findings),
+        direction=definition["direction"],
+        target=Decimal(definition["target"]) if "target" in definition else None,
+    )
+
+
+def _read_member(definition: YamlMap, findings: Findings) -> str:
+    member = PurePosixPath(definition["file"]).name
+    if member in ("", ".."):
+        findings.error(
+            definition.value_place("file"),
+            "wrong-form",
+            "`file` is not a file name.",
+            hint="Write the name of a member of the result, such as `report.json`.",
+        )
+    return member
+
+
+def _read_selection(definition: YamlMap, findings: Findings) -> str:
+    select: str = definition["select"]
+    if select.startswith("/") and _WRONG_ESCAPE.search(select):
+        findings.error(
+            definition.value_place("select"),
+            "wrong-form",
+            "`select` is not a JSON Pointer.",
+            hint="In a JSON Pointer write `~0` for a tilde and `~1` for a slash within a name.",
+        )
+    return select

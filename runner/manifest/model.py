@@ -1,0 +1,267 @@
+"""The manifest after the edge: frozen, typed values. Raw YAML and dicts stop before this module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+Direction = Literal["higher", "lower", "nearest"]
+Pick = Literal["latest", "all"]
+RuleKind = Literal["min", "max", "max_drop", "min_gain", "max_drop_pct", "min_gain_pct"]
+Task = Literal["binary_classification", "multi_classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Place:
+    """A position in a manifest file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statuses:
+    """Status words of the service, lower case. `finished` match whole, `failed` match as a part of the word."""
+
+    finished: tuple[str, ...] = ("job_finished",)
+    failed: tuple[str, ...] = ("fail", "error", "cancel", "abort", "reject", "timeout", "expire")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The service the models live on. Exactly one of `url` (no trailing slash) and `emulator` is set."""
+
+    url: str | None
+    emulator: bool
+    quarantine: timedelta = timedelta(minutes=5)
+    url_lifetime: timedelta = timedelta(hours=1)  # assumed for upload URLs that do not tell when they expire
+    statuses: Statuses = field(default_factory=Statuses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where one data file comes from.
+
+    `pattern` is as the user wrote it; relative patterns start at `folder`, the manifest file's own folder. Without a
+    `pick` it names exactly one file; otherwise it is a glob of which the last by name or all, joined, are taken.
+    """
+
+    pattern: str
+    folder: Path
+    pick: Pick | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A training file and maybe an evaluation file; the pins are lower-case hex SHA-256."""
+
+    name: str
+    train: Source
+    eval: Source | None
+    train_sha256: str | None
+    eval_sha256: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One bound or one change. A manifest rule with two bounds becomes two of these.
+
+    `metric` is a built-in name or a name from `metrics:`. `limit` is exact; for `_pct` kinds it is in percent.
+    `against` is set for changes and None for bounds. Only `level: decide` takes part in the verdict.
+    """
+
+    metric: str
+    kind: RuleKind
+    limit: Decimal
+    against: Literal["incumbent"] | None
+    level: Literal["decide", "warn"]
+    any_eval: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoPolicy:
+    """Switch whatever the metrics say."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualPolicy:
+    """A person decides; an approval is possible until `expires` after the decision, or for ever when None."""
+
+    name: str
+    expires: timedelta | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdPolicy:
+    """Rules decide."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    on_pass: Literal["switch", "ask"]
+    on_fail: Literal["hold", "ask"]
+    on_inconclusive: Literal["hold", "ask"]
+    first_run: Literal["pass", "hold", "ask"]
+    expires: timedelta | None
+    place: Place
+
+
+Policy = AutoPolicy | ManualPolicy | ThresholdPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricDefinition:
+    """A metric the built-in names do not cover.
+
+    `file` is the member of the result (its last path component, or None for the only file); `select` is a JSON Pointer
+    (RFC 6901) into a JSON member, or the row's name in a two-column CSV member. `target` is set for `nearest`.
+    """
+
+    name: str
+    file: str | None
+    select: str
+    direction: Direction
+    target: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrain:
+    """When a model is trained again; `attempts` counts trainings per data content."""
+
+    when: Literal["changed", "always"] = "changed"
+    min_interval: timedelta | None = None
+    max_age: timedelta | None = None
+    attempts: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """How long one run waits for a training, and how often it asks; `poll` None means adaptive."""
+
+    timeout: timedelta = timedelta(hours=6)
+    poll: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Inclusive bounds of a count; None is open."""
+
+    min: int | None
+    max: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """The preflight of the data. `target` is the label column, when known. Defaults are the service's own limits."""
+
+    rows: Bounds = field(default_factory=lambda: Bounds(min=100, max=1_000_000))
+    columns: Bounds = field(default_factory=lambda: Bounds(min=2, max=999))
+    target: str | None = None
+    on_fail: Literal["stop", "warn", "off"] = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvKey:
+    """The key stands in an environment variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileKey:
+    """The key stands in a file only its owner may read."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandKey:
+    """A command prints the key, plain or as JSON; it runs in `folder`."""
+
+    argv: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyringKey:
+    """The key lies in the system's keyring."""
+
+    service: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedKey:
+    """A 30-day key fetched with the account's secret key."""
+
+    secret_key: "StoredKey"
+    model_id: int
+
+
+StoredKey = EnvKey | FileKey | CommandKey | KeyringKey
+KeySource = StoredKey | FetchedKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorModel:
+    """What the emulator must know of a model."""
+
+    task: Task
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What is retrained. `dataset` and `policy` are names that exist in the manifest."""
+
+    name: str
+    api_key: KeySource
+    dataset: str
+    policy: str
+    retrain: Retrain
+    wait: Wait
+    checks: Checks
+    tags: tuple[str, ...]
+    owner: str | None
+    emulator: EmulatorModel | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on one run; None is unlimited."""
+
+    parallel: int = 8
+    uploads: int = 2
+    switches_per_run: int | None = None
+    stop_after_failures: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestFile:
+    """One file as it was read; `path` as given or found, SHA-256 in lower-case hex."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests."""
+
+    service: Service
+    datasets: Mapping[str, Dataset]
+    policies: Mapping[str, Policy]
+    metrics: Mapping[str, MetricDefinition]
+    models: Mapping[str, Model]
+    approvals: Path | None
+    limits: Limits
+    files: tuple[ManifestFile, ...]
+    sha256: str

@@ -1,0 +1,143 @@
+"""The section `models`: each model's settings, laid over the defaults."""
+
+from datetime import timedelta
+
+from runner.manifest.combine import Combined, overlay
+from runner.manifest.document import YamlMap
+from runner.manifest.durations import read_duration
+from runner.manifest.keys import read_key
+from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, Wait
+from runner.manifest.names import check_name
+from runner.manifest.problems import Findings
+from runner.manifest.words import did_you_mean, shown
+
+_REQUIRED = {
+    "api_key": "Add where its key comes from, for example `api_key: {env: NAME}`.",
+    "dataset": "Add the name of a dataset, here or under `defaults`.",
+    "policy": "Add the name of a policy, here or under `defaults`.",
+}
+
+
+def settings(combined: Combined, name: str) -> YamlMap | None:
+    """Return a model's settings with the defaults under them; None when they are no mapping."""
+    own = combined.root["models"][name]
+    return overlay(own, combined.section("defaults")) if isinstance(own, YamlMap) else None
+
+
+def check_model(merged: YamlMap, name: str, combined: Combined) -> bool:
+    """Report keys that are missing and names that do not exist; return whether the model can be read."""
+    missing = [key for key in _REQUIRED if key not in merged]
+    if combined.complete:
+        _report_missing(merged, name, missing, combined)
+    _check_reference(merged, "dataset", "datasets", combined)
+    _check_reference(merged, "policy", "policies", combined)
+    return not missing and combined.is_sound("models", name) and combined.is_sound("defaults")
+
+
+def _report_missing(merged: YamlMap, name: str, missing: list[str], combined: Combined) -> None:
+    place = combined.section("models").key_place(name)
+    for key in missing:
+        combined.findings.error(place, "missing-key", f"The model {shown(name)} has no `{key}`.", hint=_REQUIRED[key])
+    if combined.section("service").get("emulator") is True and "emulator" not in merged:
+        combined.findings.error(
+            place,
+            "missing-key",
+            f"The emulator does not know what the model {shown(name)} predicts.",
+            hint="Add `emulator: {task: binary_classification, target: COLUMN}`.",
+        )
+
+
+def _check_reference(merged: YamlMap, key: str, section: str, combined: Combined) -> None:
+    name, known = merged.get(key), combined.root.get(section, {})
+    knowable = combined.complete and isinstance(known, dict)
+    if knowable and isinstance(name, str) and name and name not in known:
+        combined.findings.error(
+            merged.value_place(key),
+            f"unknown-{key}",
+            f"There is no {key} {shown(name)}.",
+            hint=did_you_mean(name, tuple(known), otherwise=f"Define it under `{section}`."),
+        )
+
+
+def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
+    """Return one model from its merged settings; None when its key is wrong, which is then reported."""
+    findings = combined.findings
+    api_key = read_key(merged["api_key"], combined)
+    emulator = _read_emulator(merged, findings)
+    if api_key is None:
+        return None
+    return Model(
+        name=name,
+        api_key=api_key,
+        dataset=merged["dataset"],
+        policy=merged["policy"],
+        retrain=_read_retrain(merged.get("retrain", YamlMap()), findings),
+        wait=_read_wait(merged.get("wait", YamlMap()), findings),
+        checks=_read_checks(merged.get("checks", YamlMap()), emulator, findings),
+        tags=_read_tags(merged, findings),
+        owner=merged.get("owner"),
+        emulator=emulator,
+        place=combined.section("models").key_place(name),
+    )
+
+
+def _read_retrain(section: YamlMap, findings: Findings) -> Retrain:
+    return Retrain(
+        when=section.get("when", "changed"),
+        min_interval=read_duration(section, "min_interval", findings, zero=True),
+        max_age=read_duration(section, "max_age", findings),
+        attempts=section.get("attempts", 2),
+    )
+
+
+def _read_wait(section: YamlMap, findings: Findings) -> Wait:
+    poll: timedelta | None = None
+    if section.get("poll", "adaptive") != "adaptive":
+        poll = read_duration(section, "poll", findings)
+    return Wait(timeout=read_duration(section, "timeout", findings) or Wait().timeout, poll=poll)
+
+
+def _read_checks(section: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+    standard = Checks()
+    return Checks(
+        rows=_read_bounds(section, "rows", standard.rows, findings),
+        columns=_read_bounds(section, "columns", standard.columns, findings),
+        target=section.get("target", emulator.target if emulator else None),
+        on_fail=section.get("on_fail", "stop"),
+    )
+
+
+def _read_bounds(section: YamlMap, key: str, standard: Bounds, findings: Findings) -> Bounds:
+    if key not in section:
+        return standard
+    bounds = Bounds(min=section[key].get("min", standard.min), max=section[key].get("max", standard.max))
+    if bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
+        findings.error(
+            section.key_place(key),
+            "out-of-range",
+            f"No file can have at least {bounds.min} and at most {bounds.max} {key}.",
+            hint="Set both ends; one that is not given keeps the service's own limit.",
+        )
+    return bounds
+
+
+def _read_tags(merged: YamlMap, findings: Findings) -> tuple[str, ...]:
+    tags = merged.get("tags", [])
+    for index, tag in enumerate(tags):
+        check_name(tag, "tag", tags.item_place(index), findings)
+    return tuple(tags)
+
+
+def _read_emulator(merged: YamlMap, findings: Findings) -> EmulatorModel | None:
+    if "emulator" not in merged:
+        return None
+    section: YamlMap = merged["emulator"]
+    missing = [key for key in ("task", "target") if key not in section]
+    for key in missing:
+        findings.error(
+            merged.key_place("emulator"),
+            "missing-key",
+            f"`emulator` lacks the key `{key}`.",
+            hint="For example: `emulator: {task: binary_classification, target: diagnosis}`.",
+        )
+    return None if missing else EmulatorModel(task=section["task"], target=section["target"])

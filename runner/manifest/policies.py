@@ -1,0 +1,112 @@
+"""The section `policies`, and the rules of threshold policies."""
+
+from decimal import Decimal
+from typing import get_args
+
+from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.durations import read_duration
+from runner.manifest.metrics import BUILT_IN_METRICS
+from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
+from runner.manifest.problems import Findings
+from runner.manifest.words import choice, did_you_mean, shown
+
+_KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
+_BOUNDS: tuple[RuleKind, ...] = ("min", "max")
+
+
+def read_policy(section: YamlMap, name: str, metrics: tuple[str, ...] | None, findings: Findings) -> Policy:
+    """Return one policy; `metrics` are the names defined under `metrics`, None when they cannot be known."""
+    policy: YamlMap = section[name]
+    place = section.key_place(name)
+    expires = read_duration(policy, "expires", findings)
+    if policy["type"] == "auto":
+        return AutoPolicy(name=name, place=place)
+    if policy["type"] == "manual":
+        return ManualPolicy(name=name, expires=expires, place=place)
+    return ThresholdPolicy(
+        name=name,
+        rules=_read_rules(policy, metrics, findings),
+        on_pass=policy.get("on_pass", "switch"),
+        on_fail=policy.get("on_fail", "hold"),
+        on_inconclusive=policy.get("on_inconclusive", "hold"),
+        first_run=policy.get("first_run", "pass"),
+        expires=expires,
+        place=place,
+    )
+
+
+def _read_rules(policy: YamlMap, metrics: tuple[str, ...] | None, findings: Findings) -> tuple[Rule, ...]:
+    items: YamlList = policy["rules"]
+    rules: list[Rule] = []
+    for index, item in enumerate(items):
+        rules += _read_rule(item, items.item_place(index), metrics, findings)
+    if all(item.get("level") == "warn" for item in items):
+        findings.error(
+            policy.key_place("rules"),
+            "never-decides",
+            "All rules have the level `warn`, so this policy could never decide.",
+            hint="Give at least one rule the level `decide`.",
+        )
+    return tuple(rules)
+
+
+def _read_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, findings: Findings) -> list[Rule]:
+    kinds = [kind for kind in _KINDS if kind in item]
+    _check_metric(item, metrics, findings)
+    _check_kinds(item, place, kinds, findings)
+    return [
+        Rule(
+            metric=item["metric"],
+            kind=kind,
+            limit=Decimal(item[kind]),
+            against=None if kind in _BOUNDS else "incumbent",
+            level=item.get("level", "decide"),
+            any_eval=kind not in _BOUNDS and item.get("any_eval", False),
+        )
+        for kind in kinds
+    ]
+
+
+def _check_metric(item: YamlMap, metrics: tuple[str, ...] | None, findings: Findings) -> None:
+    if metrics is None:
+        return
+    known = (*BUILT_IN_METRICS, *metrics)
+    if item["metric"] not in known:
+        findings.error(
+            item.value_place("metric"),
+            "unknown-metric",
+            f"There is no metric {shown(item['metric'])}.",
+            hint=did_you_mean(item["metric"], known, otherwise="Define it under `metrics`, or use a built-in name."),
+        )
+
+
+def _check_kinds(item: YamlMap, place: Place, kinds: list[RuleKind], findings: Findings) -> None:
+    changes = [kind for kind in kinds if kind not in _BOUNDS]
+    if not kinds:
+        findings.error(
+            place, "no-limit", "This rule has neither a bound nor a change.", hint=f"Add one of {choice(_KINDS)}."
+        )
+    if changes and "against" not in item:
+        findings.error(
+            item.key_place(changes[0]),
+            "missing-key",
+            f"`{changes[0]}` needs a baseline.",
+            hint="Add `against: incumbent` to this rule.",
+        )
+    if kinds and not changes:
+        _check_bounds(item, findings)
+    if "min" in item and "max" in item and item["min"] > item["max"]:
+        findings.error(
+            item.value_place("max"), "out-of-range", "`max` is below `min`.", hint="No value can satisfy both."
+        )
+
+
+def _check_bounds(item: YamlMap, findings: Findings) -> None:
+    for key in ("against", "any_eval"):
+        if key in item:
+            findings.error(
+                item.key_place(key),
+                "misplaced-key",
+                f"`{key}` belongs to changes; this rule has only bounds.",
+                hint=f"Remove it, or add one of {choice([kind for kind in _KINDS if kind not in _BOUNDS])}.",
+            )

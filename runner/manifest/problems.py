@@ -1,0 +1,106 @@
+"""What is wrong with a manifest: each problem with its place, all of them at once."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from runner.errors import ExitCode, RetrainError
+from runner.manifest.model import Place
+
+Severity = Literal["error", "warning"]
+MOST_ERRORS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One problem at one place; line and column count from 1, `related` are other places it is about."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str
+    severity: Severity = "error"
+    related: tuple[Place, ...] = ()
+
+    def line_text(self) -> str:
+        """Return the problem as one line: `file:line:column: code: message (hint)`."""
+        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message} ({self.hint})"
+
+    @property
+    def place(self) -> Place:
+        """Where the problem is."""
+        return Place(file=self.file, line=self.line, column=self.column)
+
+
+class ManifestError(RetrainError):
+    """The manifest is invalid (exit 3); `problems` holds all errors and warnings in the order of their places."""
+
+    exit_code = ExitCode.MANIFEST
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        errors = [problem for problem in problems if problem.severity == "error"]
+        count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+        super().__init__(f"The manifest has {count}.", hint=f"The first is: {errors[0].line_text()}")
+        self.problems = problems
+
+
+class EnoughError(Exception):
+    """So many problems were found that looking for more helps nobody."""
+
+
+class Findings:
+    """Collects problems. The same one found twice, such as in defaults used by many models, is kept once.
+
+    Beyond `MOST_ERRORS` it raises `EnoughError`, so that a file of nonsense costs no minutes.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+        self._errors = 0
+
+    def add(self, problem: Problem) -> None:
+        """Keep the problem, or raise `EnoughError`."""
+        if problem in self._found:
+            return
+        self._found[problem] = None
+        self._errors += problem.severity == "error"
+        if self._errors >= MOST_ERRORS:
+            message = f"More than {MOST_ERRORS} errors; the rest is not shown."
+            self._found[replace(problem, code="too-many-errors", message=message, hint="Repair these first.")] = None
+            raise EnoughError
+
+    def error(self, place: Place, code: str, message: str, *, hint: str, related: tuple[Place, ...] = ()) -> None:
+        """Keep an error."""
+        self.add(_problem(place, code, message, hint=hint, severity="error", related=related))
+
+    def warning(self, place: Place, code: str, message: str, *, hint: str, related: tuple[Place, ...] = ()) -> None:
+        """Keep a warning."""
+        self.add(_problem(place, code, message, hint=hint, severity="warning", related=related))
+
+    def places(self) -> frozenset[Place]:
+        """Return the places of all problems so far."""
+        return frozenset(problem.place for problem in self._found)
+
+    def ordered(self) -> tuple[Problem, ...]:
+        """Return all problems by file, line and column."""
+        return tuple(sorted(self._found, key=lambda problem: (problem.place, problem.code, problem.message)))
+
+    def has_error(self) -> bool:
+        """Whether there is more than warnings."""
+        return self._errors > 0
+
+
+def _problem(  # noqa: PLR0913 - the parts of a problem
+    place: Place, code: str, message: str, *, hint: str, severity: Severity, related: tuple[Place, ...]
+) -> Problem:
+    return Problem(
+        file=place.file,
+        line=place.line,
+        column=place.column,
+        code=code,
+        message=message,
+        hint=hint,
+        severity=severity,
+        related=related,
+    )

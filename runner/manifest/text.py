@@ -1,0 +1,87 @@
+"""From a path to text that a YAML parser may see: size, encoding, unprintable characters and conflict markers."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.manifest.model import Place
+from runner.manifest.problems import Findings
+
+MAX_BYTES = 16 * 1024 * 1024
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=[ \t\r\n]|\Z)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A manifest file's text, its folder and the lower-case hex SHA-256 of its bytes."""
+
+    file: str
+    folder: Path
+    text: str
+    sha256: str
+
+
+def read_text(path: Path, findings: Findings) -> Text | None:
+    """Return the file's text, or None with the reasons in `findings`. No more than 16 MiB are read."""
+    start = Place(file=str(path), line=1, column=1)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        findings.error(
+            start, "unreadable", f"The file cannot be read: {reason}.", hint="Check the path and its permissions."
+        )
+        return None
+    if len(content) > MAX_BYTES:
+        findings.error(
+            start, "too-large", "The file is larger than 16 MiB.", hint="Split the manifest into several files."
+        )
+        return None
+    text = _decode(content, start, findings)
+    if text is None or not _is_fit(text, start.file, findings):
+        return None
+    return Text(file=start.file, folder=path.parent, text=text, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _decode(content: bytes, start: Place, findings: Findings) -> str | None:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace")
+        findings.error(
+            _place_after(before, start.file),
+            "not-utf8",
+            "The file is not UTF-8 text.",
+            hint="Save it with the encoding UTF-8.",
+        )
+        return None
+
+
+def _is_fit(text: str, file: str, findings: Findings) -> bool:
+    line, counted, conflicts = 1, 0, 0
+    for conflict in _CONFLICT.finditer(text):
+        line += text.count("\n", counted, conflict.start())
+        counted, conflicts = conflict.start(), conflicts + 1
+        findings.error(
+            Place(file=file, line=line, column=1),
+            "merge-conflict",
+            "A merge conflict was left in the file.",
+            hint="Decide between the two sides and remove the marker.",
+        )
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        findings.error(
+            _place_after(text[: unprintable.start()], file),
+            "control-character",
+            f"The file holds the control character U+{ord(unprintable[0]):04X}.",
+            hint="Remove it; a manifest is plain text.",
+        )
+    return not conflicts and not unprintable
+
+
+def _place_after(before: str, file: str) -> Place:
+    lines = re.split(r"\r\n|\r|\n", before)
+    return Place(file=file, line=len(lines), column=len(lines[-1]) + 1)

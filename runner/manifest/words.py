@@ -1,0 +1,42 @@
+"""Names and choices as they are written into messages."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+_LONGEST_SHOWN = 60
+_MOST_COMPARED = 300
+_NEARLY = 2
+
+
+def shown(name: str) -> str:
+    """Return a name in backticks, on one line: unprintable characters are escaped, long names are cut."""
+    cut = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+    escaped = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in cut)
+    return f"`{escaped}`"
+
+
+def choice(words: Iterable[str], joint: str = "or") -> str:
+    """Return words in backticks as an enumeration: `a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {joint} {quoted[-1]}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like the given one, letter case aside, or None when none is near.
+
+    Of thousands of words only some of nearly the same length are compared, as each comparison is slow.
+    """
+    folded = word[:_LONGEST_SHOWN].casefold()
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    if len(by_folded) > _MOST_COMPARED:
+        alike = (item for item in by_folded.items() if abs(len(item[0]) - len(folded)) <= _NEARLY)
+        by_folded = dict(islice(alike, _MOST_COMPARED))
+    found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Sequence[str], *, otherwise: str) -> str:
+    """Return a hint that names the nearest known word, or the other hint when none is near."""
+    near = nearest(word, known)
+    return f"Did you mean {shown(near)}?" if near else otherwise
