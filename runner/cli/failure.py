@@ -6,6 +6,7 @@ import click
 
 from runner.cli.console import Console
 from runner.errors import ExitCode, RetrainError
+from runner.report.text import inline
 
 
 def failure_code(error: BaseException) -> int:
@@ -39,4 +40,4 @@ def show_bug(console: Console, error: BaseException) -> None:
 
 def _show_problems(console: Console, error: RetrainError) -> None:
     for problem in getattr(error, "problems", ()):
-        console.line(problem.line_text())
+        console.line(inline(problem.line_text()))

@@ -26,7 +26,7 @@ def command(paths: Sequence[Path], form: str, state: str, console: Console) -> i
 
 
 def _text(reading: Reading) -> str:
-    lines = [inline(f"{'' if one.severity == 'error' else 'warning: '}{one.line_text()}") for one in reading.problems]
+    lines = [inline(one.line_text()) for one in reading.problems]
     if reading.manifest is None:
         errors = sum(one.severity == "error" for one in reading.problems)
         return "\n".join([*lines, f"{errors} error{'s' if errors != 1 else ''}"])

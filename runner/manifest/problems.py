@@ -24,8 +24,9 @@ class Problem:
     related: tuple[Place, ...] = ()
 
     def line_text(self) -> str:
-        """Return the problem as one line: `file:line:column: code: message (hint)`."""
-        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message} ({self.hint})"
+        """Return the problem as one line: `file:line:column: code: message (hint)`; a warning says so at its end."""
+        mark = "" if self.severity == "error" else " [warning]"
+        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message} ({self.hint}){mark}"
 
     @property
     def place(self) -> Place:

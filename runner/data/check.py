@@ -1,0 +1,104 @@
+"""One data file, checked and digested in one pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runner.data.columns import column_difference
+from runner.data.content import NEAR_BLOCK, blocks, content
+from runner.data.digest import sum_of
+from runner.data.facts import CheckedFile, Shape
+from runner.data.labels import Labels
+from runner.data.problem import Problems
+from runner.data.resolve import Part, ResolvedFile
+from runner.data.scan import Scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What one pass over a file gave.
+
+    `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
+    `too_many_labels` says that there are more values than `shape.labels` may hold. `complete` is False when a problem
+    made the rest of the file unreadable, so that rows and labels are not all known.
+    """
+
+    file: CheckedFile
+    shape: Shape
+    text_label: str | None
+    too_many_labels: bool
+    complete: bool
+    problems: Problems
+
+
+def check_file(file: ResolvedFile, target: str | None) -> Checked:
+    """Read a file once: its digest, its structure, and the values of the target column when one is named.
+
+    Raises:
+        ModelError: of kind `data`, when the system will not read the file. What is wrong within it is no exception
+            but in `problems`.
+    """
+    labels = Labels()
+    scans: list[Scan] = []
+
+    def watched(part: Part) -> Iterator[bytes]:
+        scan = Scan(part, file.delimiter, _byte_forms(target), labels)
+        scans.append(scan)
+        for block in blocks(part, NEAR_BLOCK):
+            yield block
+            scan.feed(block)
+        scan.finish()
+
+    total = sum_of(content(file, watched))
+    facts = CheckedFile(
+        source=file.source,
+        sha256=total.sha256,
+        bytes=total.bytes,
+        rows=sum(scan.rows for scan in scans),
+        encoding=_encoding(scans),
+        delimiter=file.delimiter,
+    )
+    return _checked(facts, scans, labels)
+
+
+def _byte_forms(target: str | None) -> frozenset[bytes]:
+    if target is None:
+        return frozenset()
+    return frozenset(target.encode(name, "backslashreplace") for name in ("utf-8", "cp932"))
+
+
+def _encoding(scans: list[Scan]) -> str:
+    """Return the encoding of the first part that shows one; plain ASCII is both."""
+    telling = (scan.encoding for scan in scans if not scan.encoding.ascii)
+    return next(telling, scans[0].encoding).encoding
+
+
+def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels) -> Checked:
+    columns = _decoded(scans[0].header, facts.encoding)
+    problems = Problems(scans[0].problems.file)
+    for scan in scans:
+        if scan is not scans[0]:
+            _compare_with_first(scan, columns, facts.encoding, problems.file)
+        problems.extend(scan.problems)
+    text = labels.text
+    return Checked(
+        file=facts,
+        shape=Shape(columns=columns, labels=labels.decoded(facts.encoding)),
+        text_label=None if text is None else text.decode(facts.encoding, "replace"),
+        too_many_labels=labels.too_many,
+        complete=not any(scan.given_up for scan in scans),
+        problems=problems,
+    )
+
+
+def _decoded(header: tuple[bytes, ...], encoding: str) -> tuple[str, ...]:
+    return tuple(name.decode(encoding.removesuffix("-sig"), "replace") for name in header)
+
+
+def _compare_with_first(scan: Scan, columns: tuple[str, ...], encoding: str, first: str) -> None:
+    own = scan.encoding.encoding
+    if not scan.encoding.ascii and own.removesuffix("-sig") != encoding.removesuffix("-sig"):
+        scan.problems.add(None, f"is {own}, but the files joined with it are {encoding}")
+        return
+    difference = column_difference(_decoded(scan.header, own), columns)
+    if scan.header and difference:
+        scan.problems.add(1, f"{difference}, unlike {first}, with which it is joined")

@@ -1,0 +1,79 @@
+"""What is known of a dataset: before a run from its bytes, after the check also from its rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """One data file as it would be uploaded.
+
+    `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
+    lower-case hex over the content, joined when there are several files; `bytes` is its length.
+    """
+
+    source: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDigest:
+    """The identity of a dataset: `sha256` depends on the content of both files and on nothing else."""
+
+    train: FileFacts
+    eval: FileFacts | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What must stay the same from job to job.
+
+    `labels` are the sorted distinct values of the target in the training file; None when no target is known, when it
+    is numeric and when it has more than 200 values.
+    """
+
+    columns: tuple[str, ...]
+    labels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile(FileFacts):
+    """A file whose rows were read.
+
+    `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check
+    found trouble and was told to go on, both are the best that could be learnt.
+    """
+
+    rows: int
+    encoding: str
+    delimiter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadFile:
+    """The bytes to send, and the name the service is told.
+
+    `spool` is the private folder to remove after use, or None when `path` is the user's own file.
+    """
+
+    path: Path
+    filename: str
+    bytes: int
+    sha256: str
+    spool: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A dataset that passed its check and is ready to send; `check_s` and `package_s` are seconds."""
+
+    train: CheckedFile
+    eval: CheckedFile | None
+    sha256: str
+    shape: Shape
+    upload: UploadFile
+    warnings: tuple[str, ...]
+    check_s: float
+    package_s: float

@@ -1,0 +1,54 @@
+"""The distinct values of the target column, as far as they matter."""
+
+import re
+from collections.abc import Iterable
+
+MOST_LABELS = 200  # the service takes no more classes
+_NUMBER = re.compile(rb"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*")
+
+
+class Labels:
+    """Collects target values as raw bytes until it is clear that they are numbers or too many.
+
+    `text` is one value that is no number, or None. Empty values are missing, not labels.
+    """
+
+    def __init__(self) -> None:
+        self.too_many = False
+        self._values: set[bytes] = set()
+
+    @property
+    def collecting(self) -> bool:
+        """Whether another value could change anything."""
+        return not self.too_many
+
+    @property
+    def text(self) -> bytes | None:
+        """One value that is no number, the first in byte order, or None when all are numbers."""
+        return min((value for value in self._values if not _NUMBER.fullmatch(value)), default=None)
+
+    def add(self, values: Iterable[bytes]) -> None:
+        """Take values in."""
+        self._values.update(values)
+        self._values.discard(b"")
+        self.too_many = len(self._values) > MOST_LABELS
+
+    def decoded(self, encoding: str) -> tuple[str, ...] | None:
+        """Return the sorted labels, or None when the target is numeric, empty or has too many values."""
+        if self.too_many or self.text is None:
+            return None
+        return tuple(sorted(value.decode(encoding, "replace") for value in self._values))
+
+
+def column_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> set[bytes]:
+    """Return the distinct values of one column of quote-free lines that all have `count` fields.
+
+    Each line is split from the nearer end and no further than the column.
+    """
+    lines = region.removesuffix(b"\n").split(b"\n")
+    behind = count - 1 - index
+    if behind == 0:
+        return {line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines}
+    if index <= behind:
+        return {line.split(delimiter, index + 1)[index] for line in lines}
+    return {line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines}

@@ -1,0 +1,139 @@
+"""From checked files to the one file the service wants: the user's own, or a private spool file.
+
+The zip's headers are written by the standard library; only the members' data is compressed here, because zipfile
+takes no other compressor and none of several threads. Timestamps are fixed, so the same content gives the same zip.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZIP64_LIMIT, ZIP_DEFLATED, ZipFile, ZipInfo
+
+from runner.data.content import blocks, content
+from runner.data.deflate import Deflater, crc32, threads
+from runner.data.digest import Sum, changed, sum_of
+from runner.data.facts import FileFacts, UploadFile
+from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
+from runner.durable import make_folder, replacing
+from runner.errors import Kind, ModelError
+
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
+_FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
+
+
+def package(resolved: ResolvedDataset, train: FileFacts, evaluation: FileFacts | None, spool: Path) -> UploadFile:
+    """Make the file to upload, with the content the facts were learnt from.
+
+    Raises:
+        ModelError: of kind `data`: the content has changed since, or the spool folder takes no more. Then nothing is
+            left in it.
+    """
+    if resolved.eval is None and len(resolved.train.parts) == 1:
+        return UploadFile(
+            path=resolved.train.parts[0].path, filename=resolved.train.name, bytes=train.bytes, sha256=train.sha256
+        )
+    with _private_folder(spool) as folder:
+        if resolved.eval is None or evaluation is None:
+            return _joined(resolved.train, train, folder)
+        members = [("train_src", resolved.train, train), ("eval_src", resolved.eval, evaluation)]
+        return _zipped(members, folder, f"{safe_name(resolved.name)}.zip")
+
+
+def discard(upload: UploadFile) -> None:
+    """Remove the upload when it lies in the spool folder; the user's own file stays."""
+    if upload.spool is not None:
+        shutil.rmtree(upload.spool, ignore_errors=True)
+
+
+@contextmanager
+def _private_folder(spool: Path) -> Iterator[Path]:
+    """Give a new folder that goes away again when anything fails."""
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="upload-", dir=make_folder(spool)))
+        yield folder
+    except BaseException as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ModelError(
+                Kind.DATA,
+                f"The upload could not be written to the spool folder: {error.strerror}.",
+                hint="Free space there, or keep the state on a larger disk, and run again.",
+            ) from error
+        raise
+
+
+def _joined(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
+    path = folder / file.name
+    with replacing(path) as out:
+        _require_unchanged(facts, sum_of(_written(file, out)))
+    return UploadFile(path=path, filename=file.name, bytes=facts.bytes, sha256=facts.sha256, spool=folder)
+
+
+def _written(file: ResolvedFile, out: BinaryIO) -> Iterator[bytes]:
+    for block in content(file):
+        out.write(block)
+        yield block
+
+
+def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, name: str) -> UploadFile:
+    path = folder / name
+    with replacing(path) as out, ZipFile(out, "w") as archive, ThreadPoolExecutor(threads()) as pool:
+        for place, file, facts in members:
+            info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
+            _add(archive, out, info, facts, _Member(file, out, Deflater(pool)))
+    total = sum_of(blocks(Part(path=path, shown=name)))
+    return UploadFile(path=path, filename=name, bytes=total.bytes, sha256=total.sha256, spool=folder)
+
+
+class _Member:
+    """Compresses one file into the zip, and learns the CRC-32 of what it read."""
+
+    def __init__(self, file: ResolvedFile, out: BinaryIO, deflater: Deflater) -> None:
+        self.crc = 0
+        self._file = file
+        self._out = out
+        self._deflater = deflater
+
+    def write(self) -> Sum:
+        """Write the compressed data and return the digest of the data as it was read."""
+        total = sum_of(self._passing())
+        self._out.writelines(self._deflater.finish())
+        return total
+
+    def _passing(self) -> Iterator[bytes]:
+        for block in content(self._file):
+            self.crc = crc32(block, self.crc)
+            self._out.writelines(self._deflater.add(block))
+            yield block
+
+
+def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, member: _Member) -> None:
+    """Write header and data; the header again when sizes are known; and enter the member into the directory.
+
+    The directory itself is written by ZipFile when it closes, from `filelist` and `start_dir`.
+    """
+    info.compress_type = ZIP_DEFLATED
+    info.external_attr = _FILE_MODE
+    info.header_offset, info.CRC = out.tell(), 0
+    large = facts.bytes > ZIP64_LIMIT - ZIP64_LIMIT // 64  # what cannot be compressed grows by less than a 64th
+    out.write(info.FileHeader(zip64=large))
+    begin = out.tell()
+    _require_unchanged(facts, member.write())
+    archive.start_dir = out.tell()
+    info.CRC, info.file_size, info.compress_size = member.crc, facts.bytes, archive.start_dir - begin
+    out.seek(info.header_offset)
+    out.write(info.FileHeader(zip64=large))
+    out.seek(archive.start_dir)
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info
+
+
+def _require_unchanged(facts: FileFacts, read: Sum) -> None:
+    if read.sha256 != facts.sha256:
+        raise changed(facts.source)

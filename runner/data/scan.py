@@ -1,0 +1,220 @@
+"""The structure of one CSV file, in one pass over its bytes and in bounded memory.
+
+A comma, a tab, a quote or a line end is never part of another character in UTF-8 or cp932, so structure is read from
+bytes. A region of lines without quotes is well formed exactly when deleting all other bytes leaves the same row of
+delimiters for each line: one C call and one comparison. Only quoted records and regions with trouble are walked.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from runner.data.content import BOM, blocks, line_end
+from runner.data.encoding import EncodingCheck
+from runner.data.labels import Labels, column_of_lines
+from runner.data.problem import Problems
+from runner.data.resolve import Part
+
+LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
+_QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
+_CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
+_KEPT = b"\n\r\0"
+
+
+class Scan:
+    """Reads one part, block by block; when `finish` was called the other attributes tell what was found.
+
+    `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; its values go
+    into `labels`.
+    """
+
+    def __init__(self, part: Part, delimiter: str, wanted: frozenset[bytes], labels: Labels) -> None:
+        self.header: tuple[bytes, ...] = ()
+        self.rows = 0
+        self.problems = Problems(part.shown)
+        self.encoding = EncodingCheck(lambda size: _first_bytes(part, size))
+        self._delimiter = delimiter.encode()
+        self._wanted = wanted
+        self._labels = labels
+        self._target: int | None = None
+        self._line = 0  # lines that are done
+        self._rest = b""  # after the last line end
+        self._unfinished = b""  # whole lines of a record whose quote is still open
+        self._blank: int | None = None  # first of the blank lines just passed
+        self.given_up = False
+        self._unit = b""
+        self._ignored = bytes(sorted(set(range(256)) - set(_KEPT + self._delimiter)))
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes of the file."""
+        if self.given_up:
+            self.rows += block.count(b"\n")
+            return
+        text = self._rest + block
+        end = text.rfind(b"\n") + 1
+        self._rest = text[end:]
+        if end:
+            self._take(text[:end], final=False)
+        if len(self._rest) + len(self._unfinished) > LONGEST_RECORD:
+            self._give_up(self._line + 1, f"a row is longer than {LONGEST_RECORD >> 20} MiB")
+
+    def finish(self) -> None:
+        """Say that the file has ended."""
+        if not self.given_up:
+            self._take(self._rest, final=True)
+        if not self.header and not self.given_up:
+            self.problems.add(1, "is empty; column names are expected")
+
+    def _take(self, lines: bytes, *, final: bool) -> None:
+        """Read whole lines, after those of an unfinished record; the very last line may lack its end."""
+        self._check_encoding(lines)
+        at_start = self._line == 0 and not self._unfinished
+        text = self._unfinished + (lines.removeprefix(BOM) if at_start else lines)
+        self._unfinished = b""
+        begin = 0 if self.header else self._quoted(text, 0, final=final)
+        if self.header and not self._unit:
+            self._unit = self._delimiter * (len(self.header) - 1) + line_end(text)
+        while begin < len(text) and not self.given_up:
+            begin = self._stretch(text, begin, final=final)
+
+    def _check_encoding(self, lines: bytes) -> None:
+        known = self.encoding.problem
+        self.encoding.feed(lines, self._line + self._unfinished.count(b"\n") + 1)
+        if self.encoding.problem and not known:
+            self.problems.add(*self.encoding.problem)
+
+    def _stretch(self, text: bytes, begin: int, *, final: bool) -> int:
+        """Read up to the next line with a quote, or the records from such a line on; return where it stopped."""
+        quote = text.find(b'"', begin)
+        if quote < 0:
+            self._plain(text[begin:])
+            return len(text)
+        line = text.rfind(b"\n", begin, quote) + 1 or begin
+        if line > begin:
+            self._plain(text[begin:line])
+        return self._quoted(text, line, final=final)
+
+    def _plain(self, region: bytes) -> None:
+        """Read lines without any quote, all at once when they are as they should be.
+
+        One column has no delimiter that could tell a blank line, and a last line without its end no mark at all.
+        """
+        marks = region.translate(None, self._ignored)
+        count, odd = divmod(len(marks), len(self._unit))
+        alike = not odd and marks == self._unit * count
+        if not alike or len(self.header) == 1 or self._blank or not region.endswith(b"\n"):
+            for line in region.removesuffix(b"\n").split(b"\n"):
+                self._plain_line(line)
+            return
+        self._line += count
+        self.rows += count
+        if self._target is not None and self._labels.collecting:
+            self._labels.add(column_of_lines(region, self._target, len(self.header), self._delimiter))
+
+    def _plain_line(self, line: bytes) -> None:
+        self._line += 1
+        text = line.rstrip(b"\r")
+        if b"\r" in text:
+            self.problems.add(self._line, "a carriage return stands within the line; end lines with LF or CRLF")
+        elif not text:
+            self._blank = self._blank or self._line
+        else:
+            fields = text.split(self._delimiter)
+            self._row(len(fields), self._line)
+            if self._target is not None and self._labels.collecting and len(fields) == len(self.header):
+                self._labels.add((fields[self._target],))
+
+    def _row(self, fields: int, line: int) -> None:
+        if self._blank is not None:
+            self.problems.add(self._blank, "is blank, and rows follow")
+            self._blank = None
+        self.rows += 1
+        if fields != len(self.header):
+            found = "1 field" if fields == 1 else f"{fields} fields"
+            self.problems.add(line, f"found {found}, expected {len(self.header)}")
+
+    def _quoted(self, text: bytes, begin: int, *, final: bool) -> int:
+        """Let the csv module read records from `begin` on, until quotes get rare; return where it stopped.
+
+        In latin-1 a character is a byte, so that positions and values stay those of the file.
+        """
+        stream = io.StringIO(text[begin:].decode("latin-1"), newline="\n")
+        reader = csv.reader(stream, delimiter=self._delimiter.decode(), strict=True)
+        stop, before, done = _end_of_quotes(text, begin) - begin, self._line, 0
+        try:
+            for fields in reader:
+                self._record(fields)
+                self._line, done = before + reader.line_num, stream.tell()
+                if done >= stop or self.given_up:
+                    return begin + done
+        except csv.Error as error:
+            if "unexpected end" in str(error) and not final:
+                self._unfinished = text[begin + done :]
+            else:
+                self._broken(text[begin + done : begin + stream.tell()], str(error))
+        return len(text)
+
+    def _record(self, fields: list[str]) -> None:
+        """Take a record of the csv module, in which a character is a byte."""
+        if not self.header:
+            self._begin([field.encode("latin-1") for field in fields])
+        elif fields:
+            self._row(len(fields), self._line + 1)
+            if self._target is not None and self._labels.collecting and len(fields) == len(self.header):
+                self._labels.add((fields[self._target].encode("latin-1"),))
+        else:
+            self._blank = self._blank or self._line + 1
+
+    def _begin(self, fields: list[bytes]) -> None:
+        if not fields:
+            self._give_up(1, "is blank; column names are expected")
+            return
+        self.header = tuple(fields)
+        self._target = next((index for index, name in enumerate(fields) if name in self._wanted), None)
+
+    def _broken(self, record: bytes, message: str) -> None:
+        """Tell in our words why the csv module refused a record."""
+        line = self._line + 1
+        if "unexpected end" in message or "field limit" in message:
+            opening = record.count(b"\n", 0, _open_quote(record, self._delimiter))
+            within = f" within {csv.field_size_limit():,} characters" if "field limit" in message else ""
+            self._give_up(line + opening, f"a quote opens here and is not closed{within}")
+        elif "new-line" in message:
+            self._give_up(line, "a carriage return stands within the line; end lines with LF or CRLF")
+        else:
+            self._give_up(line, "text follows the closing quote of a field; a quote within a field is written twice")
+
+    def _give_up(self, line: int, reason: str) -> None:
+        """Note a problem after which the rest of the file has no certain structure."""
+        self.problems.add(line, reason)
+        self.given_up = True
+        self._rest = self._unfinished = b""
+
+
+def _end_of_quotes(text: bytes, begin: int) -> int:
+    """Return the place after the last quote before a stretch without any."""
+    while (quote := text.rfind(b'"', begin, begin + _QUOTES_APART)) >= 0:
+        begin = quote + 1
+    return begin
+
+
+def _open_quote(record: bytes, delimiter: bytes) -> int:
+    """Return where the field begins whose quote is not closed, or 0."""
+    at = 0
+    while 0 <= at < len(record):
+        if record[at : at + 1] == b'"':
+            closed = _CLOSED.match(record, at)
+            if closed is None:
+                return at
+            at = closed.end()
+        at = record.find(delimiter, at) + 1 or -1
+    return 0
+
+
+def _first_bytes(part: Part, size: int) -> Iterator[bytes]:
+    for block in blocks(part):
+        yield block[:size]
+        size -= len(block)
+        if size <= 0:
+            return

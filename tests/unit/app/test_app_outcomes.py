@@ -1,0 +1,57 @@
+"""The exit table of README.md, one test a row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from runner.app.outcomes import PRECEDENCE, exit_code
+from runner.errors import ExitCode, LockedError, StateError, UsageError
+from runner.journal.events import Outcome
+from runner.manifest.problems import ManifestError
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([], 0),
+        (["switched", "unchanged", "awaiting_approval", "skipped"], 0),
+        (["switched", "held"], 4),
+        (["held", "training"], 5),
+        (["training", "failed", "held"], 1),
+        (["failed", "unknown"], 8),
+    ],
+)
+def test_the_highest_code_that_applies_wins(outcomes: Sequence[Outcome], code: int) -> None:
+    assert exit_code(outcomes, bugs=False, stopped=None, allow_held=False) == code
+
+
+def test_allow_held_takes_only_held_away() -> None:
+    assert exit_code(["held"], bugs=False, stopped=None, allow_held=True) == 0
+    assert exit_code(["held", "failed"], bugs=False, stopped=None, allow_held=True) == 1
+
+
+def test_a_bug_stands_above_everything() -> None:
+    assert exit_code(["unknown"], bugs=True, stopped="SIGTERM", allow_held=False) == 70
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_has_its_own_code(name: str, code: int) -> None:
+    assert exit_code(["training", "failed"], bugs=False, stopped=name, allow_held=False) == code
+
+
+def test_errors_that_end_a_command_have_their_codes() -> None:
+    classes = (UsageError, ManifestError, LockedError, StateError)
+    assert [one.exit_code for one in classes] == [2, 3, 6, 7]
+
+
+def test_the_order_is_the_documented_one() -> None:
+    assert list(PRECEDENCE) == [70, 8, 7, 1, 5, 4, 0]
+
+
+def test_the_readme_has_a_row_for_every_code() -> None:
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    documented = {int(code) for row in rows for code in row.split("|")[1].split(",") if code.strip().isdigit()}
+    assert documented == {int(code) for code in ExitCode}

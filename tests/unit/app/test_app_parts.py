@@ -1,0 +1,84 @@
+"""Selection, realms, provenance and the lazy command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.app.provenance import _without_userinfo, manifest_record
+from runner.app.realm import realm_of
+from runner.app.selection import select
+from runner.cli.main import COMMANDS
+from runner.errors import UsageError
+from runner.manifest.load import load
+from runner.manifest.model import Manifest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Manifest:
+    return load([ROOT / "examples" / "configs" / "fleet"])
+
+
+def names(manifest: Manifest, *selectors: str) -> list[str]:
+    return [model.name for model in select(manifest, selectors)]
+
+
+def test_selectors_name_models_and_tags_and_add_up(fleet: Manifest) -> None:
+    assert len(names(fleet)) == 4
+    assert names(fleet, "cellar") == ["cellar"]
+    assert names(fleet, "tag:north", "cellar") == ["cellar", "screening-north"]
+
+
+@pytest.mark.parametrize("selector", ["celar", "tag:nroth", "tag:", "north"])
+def test_a_selector_that_matches_nothing_is_an_error(fleet: Manifest, selector: str) -> None:
+    with pytest.raises(UsageError, match="No model matches"):
+        select(fleet, ["cellar", selector])
+
+
+def test_a_misspelt_selector_gets_a_guess(fleet: Manifest) -> None:
+    with pytest.raises(UsageError) as caught:
+        select(fleet, ["celar"])
+    assert "did you mean cellar?" in caught.value.hint
+
+
+def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, fleet: Manifest) -> None:
+    (tmp_path / "m.yaml").write_text(
+        (ROOT / "examples/configs/minimal/models.yaml").read_text(encoding="utf-8").replace("{emulator: true}", "{}")
+    )
+    real = load([tmp_path / "m.yaml"])
+    assert realm_of(fleet, emulator=False).name == "emulator"
+    assert realm_of(real, emulator=True).name == "emulator"
+    assert realm_of(real, emulator=False).name == "developer-api.predictionone.sony.biz"
+
+
+@pytest.mark.parametrize(
+    ("remote", "shown"),
+    [
+        ("https://user:token@host.test/a/b.git", "https://host.test/a/b.git"),
+        ("https://token@host.test:8443/a.git?x=1", "https://host.test:8443/a.git"),
+        ("git@host.test:a/b.git", "git@host.test:a/b.git"),
+    ],
+)
+def test_a_remote_is_recorded_without_its_token(remote: str, shown: str) -> None:
+    assert _without_userinfo(remote) == shown
+
+
+def test_a_manifest_outside_git_has_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text((ROOT / "examples/configs/minimal/models.yaml").read_text(encoding="utf-8"))
+    assert manifest_record(load([tmp_path / "m.yaml"]))["git"] is None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_in_its_help(name: str) -> None:
+    words = [name, "serve", "--help"] if name == "emulator" else [name, "--help"]
+    shown = subprocess.run([sys.executable, "-m", "runner", *words], capture_output=True, text=True, check=True)
+    assert "Example: retrain" in shown.stdout
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = "import sys; import runner.cli.main; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"requests", "sqlalchemy", "jsonschema", "yaml", "jinja2", "sklearn", "msgspec"} & set(eval(shown))  # noqa: S307 -- our own list

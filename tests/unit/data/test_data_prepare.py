@@ -1,0 +1,266 @@
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+
+from runner.data.digest import digest
+from runner.data.facts import Prepared, Shape
+from runner.data.prepare import release
+from runner.data.resolve import resolve
+from runner.errors import Kind, ModelError
+from runner.manifest.model import Bounds, Checks
+from tests.unit.data.conftest import HEADER, SMALL, Desk, dataset, rows, source
+
+TARGET = replace(SMALL, target="target")
+LAST = Shape(columns=("id", "colour", "target"), labels=("no", "yes"))
+
+
+def refused(desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, last: Shape | None = None) -> str:
+    with pytest.raises(ModelError) as caught:
+        desk.prepare(desk.dataset(evaluation=evaluation), checks, last=last)
+    assert caught.value.kind is Kind.DATA
+    assert desk.spooled() == []
+    return caught.value.message
+
+
+def accepted(
+    desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, last: Shape | None = None
+) -> Prepared:
+    return desk.prepare(desk.dataset(evaluation=evaluation), checks, last=last)
+
+
+def test_good_data_is_described_and_sent_as_it_is(desk: Desk) -> None:
+    path = desk.write("train.csv", HEADER + rows(4))
+    found = accepted(desk)
+    assert (found.train.rows, found.train.encoding, found.train.delimiter) == (4, "utf-8", ",")
+    assert found.shape == LAST
+    assert found.sha256 == digest(resolve(desk.dataset())).sha256
+    assert (found.upload.path, found.upload.filename) == (path, "train.csv")
+    assert (found.upload.bytes, found.upload.sha256) == (path.stat().st_size, found.train.sha256)
+    assert found.warnings == ()
+    assert desk.spooled() == []
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("id,id,target", "the column name 'id' occurs 2 times, as columns 1 and 2"),
+        ("id,,target", "column 2 has no name"),
+        ("id,colour,Target", "has no column with the target's name 'target'; did you mean 'Target'?"),
+    ],
+)
+def test_a_header_the_service_would_refuse_is_refused(desk: Desk, header: str, reason: str) -> None:
+    desk.write("train.csv", f"{header}\n{rows(2)}")
+    assert refused(desk) == f"train.csv:1: {reason}."
+
+
+def test_all_problems_of_both_files_are_told_at_once(desk: Desk) -> None:
+    desk.write("train.csv", "id,id,target\n1,2,yes\n3\n")
+    desk.write("eval.csv", "id,id,target\n1\n")
+    assert refused(desk, evaluation="eval.csv") == (
+        "train.csv:3: found 1 field, expected 3; train.csv:1: the column name 'id' occurs 2 times, as columns 1 and 2; "
+        "eval.csv:2: found 1 field, expected 3; eval.csv:1: the column name 'id' occurs 2 times, as columns 1 and 2."
+    )
+
+
+def test_counts_outside_their_bounds_are_told_with_both_numbers(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(12))
+    assert refused(desk, Checks()) == "train.csv: has 12 rows, fewer than the 100 it needs."
+    assert refused(desk, replace(SMALL, rows=Bounds(min=None, max=11))) == (
+        "train.csv: has 12 rows, more than the 11 it may have."
+    )
+    assert refused(desk, replace(SMALL, columns=Bounds(min=4, max=None))) == (
+        "train.csv:1: has 3 columns, fewer than the 4 it needs."
+    )
+    accepted(desk, replace(SMALL, rows=Bounds(min=12, max=12), columns=Bounds(min=3, max=3)))
+
+
+def test_an_evaluation_file_needs_one_row_and_not_the_minimum_of_the_training(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(100))
+    desk.write("eval.csv", HEADER + rows(1, 500))
+    release(accepted(desk, Checks(), evaluation="eval.csv"))
+    desk.write("eval.csv", HEADER)
+    assert refused(desk, Checks(), evaluation="eval.csv") == "eval.csv: has 0 rows, fewer than the 1 it needs."
+
+
+@pytest.mark.parametrize(
+    ("header", "difference"),
+    [
+        ("id,colour", "lacks the column 'target'"),
+        ("id,colour,target,extra", "adds the column 'extra'"),
+        ("id,shade,target", "lacks the column 'colour' and adds the column 'shade'"),
+        ("colour,id,target", "has the same columns in another order"),
+    ],
+)
+def test_training_and_evaluation_columns_have_to_be_equal_in_name_and_order(
+    desk: Desk, header: str, difference: str
+) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    desk.write("eval.csv", header + "\n" + ",".join("1" for _ in header.split(",")) + "\n")
+    assert refused(desk, SMALL, evaluation="eval.csv") == f"eval.csv:1: {difference}, unlike the training file."
+
+
+def test_the_training_file_under_another_name_is_no_evaluation_data(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    desk.write("eval.csv", HEADER + rows(3))
+    assert "has the same content as the training file" in refused(desk, evaluation="eval.csv")
+
+
+def test_columns_unlike_the_last_jobs_are_refused(desk: Desk) -> None:
+    desk.write("train.csv", "id,shade,target\n" + rows(3))
+    assert refused(desk, last=LAST) == (
+        "train.csv:1: lacks the column 'colour' and adds the column 'shade', unlike the model's last job."
+    )
+
+
+def test_another_order_of_columns_than_in_the_last_job_is_a_warning(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    found = accepted(desk, last=Shape(columns=("colour", "id", "target"), labels=None))
+    assert found.warnings == ("train.csv: the columns stand in another order than in the model's last job",)
+
+
+def test_a_label_the_last_job_did_not_have_is_refused_in_either_file(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3) + "9,red,maybe\n")
+    reason = "the target 'target' has the label 'maybe', which the model's last job did not have."
+    assert refused(desk, last=LAST) == f"train.csv: {reason}"
+    desk.write("train.csv", HEADER + rows(3))
+    desk.write("eval.csv", HEADER + "9,red,maybe\n")
+    assert refused(desk, last=LAST, evaluation="eval.csv") == f"eval.csv: {reason}"
+
+
+def test_numbers_where_the_last_job_had_labels_are_refused(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + "1,red,0\n2,red,1\n")
+    assert refused(desk, last=LAST) == (
+        "train.csv: the target 'target' holds only numbers, but held the labels 'no', 'yes' in the last job."
+    )
+
+
+def test_fewer_labels_than_in_the_last_job_are_a_warning(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + "1,red,yes\n")
+    assert accepted(desk, last=LAST).warnings == ("train.csv: no row has the target label 'no' any more",)
+
+
+def test_a_label_only_the_evaluation_has_is_a_warning(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    desk.write("eval.csv", HEADER + "9,red,maybe\n")
+    assert accepted(desk, evaluation="eval.csv").warnings == (
+        "eval.csv: the target label 'maybe' does not occur in the training file",
+    )
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 3])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_labels_are_found_in_any_column_quoted_or_not(desk: Desk, position: int, line_end: str, quote: str) -> None:
+    header = ["a", "b", "c"]
+    header.insert(position, "target")
+    body = [["1", "2", "3"], ["4", "5", "6"], ["7", "8", "9"], ["1", "1", "1"]]
+    for row, label in zip(body, ["yes", "no", "yes", ""], strict=True):
+        row.insert(position, quote + label + quote)
+    desk.write("train.csv", "".join(",".join(row) + line_end for row in [header, *body]))
+    assert accepted(desk).shape.labels == ("no", "yes")
+
+
+def test_numbers_are_no_labels_however_they_are_written(desk: Desk) -> None:
+    desk.write("train.csv", "id,target\n" + "".join(f"1,{text}\n" for text in ("1", "-2.5", "+.5", "1e3", "", " 7 ")))
+    assert accepted(desk).shape.labels is None
+    desk.write("train.csv", "id,target\n1,1\n2,nan\n")
+    assert accepted(desk).shape.labels == ("1", "nan")
+
+
+def test_more_than_200_classes_are_refused_and_200_are_not(desk: Desk) -> None:
+    desk.write("train.csv", "id,target\n" + "".join(f"1,c{n}\n" for n in range(200)))
+    assert len(accepted(desk).shape.labels or ()) == 200
+    desk.write("train.csv", "id,target\n" + "".join(f"1,c{n}\n" for n in range(201)))
+    assert refused(desk) == (
+        "train.csv: the target 'target' has more than 200 different values, and not all are numbers ('c0')."
+    )
+    desk.write("train.csv", "id,target\n" + "".join(f"1,{n}\n" for n in range(201)))
+    assert accepted(desk).shape.labels is None
+
+
+def test_japanese_columns_target_and_labels_are_read_from_shift_jis(desk: Desk) -> None:
+    desk.write("train.csv", "番号,結果\n1,良い\n2,悪い\n".encode("cp932"))
+    found = accepted(desk, replace(SMALL, target="結果"))
+    assert found.shape == Shape(columns=("番号", "結果"), labels=("悪い", "良い"))
+    assert found.train.encoding == "cp932"
+
+
+def test_an_unreadable_rest_is_not_called_too_few_rows(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + '1,"red,yes\n' + rows(200))
+    assert refused(desk, Checks()) == "train.csv:2: a quote opens here and is not closed."
+
+
+def test_warn_sends_the_data_and_keeps_the_problems_as_warnings(desk: Desk) -> None:
+    path = desk.write("train.csv", HEADER + "1,red\n")
+    found = accepted(desk, replace(TARGET, on_fail="warn"))
+    assert found.warnings == ("train.csv:2: found 2 fields, expected 3",)
+    assert found.upload.path == path
+
+
+def test_off_looks_for_no_trouble_but_refuses_an_empty_file(desk: Desk) -> None:
+    desk.write("train.csv", b'\xff\0\n\n"')
+    assert accepted(desk, replace(TARGET, on_fail="off"), last=LAST).warnings == ()
+    desk.write("train.csv", "")
+    assert refused(desk, replace(TARGET, on_fail="off")) == "train.csv:1: is empty."
+
+
+def test_data_that_changed_since_it_was_planned_is_refused(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    planned = digest(resolve(desk.dataset())).sha256
+    assert desk.prepare(desk.dataset(), expected=planned).sha256 == planned
+    desk.write("train.csv", HEADER + rows(4))
+    with pytest.raises(ModelError, match="changed while the run was at work") as caught:
+        desk.prepare(desk.dataset(), expected=planned)
+    assert "run again" in caught.value.hint
+
+
+def test_a_pin_holds_for_what_is_sent_too(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    with pytest.raises(ModelError, match="the manifest pins 000000000000"):
+        desk.prepare(dataset(source(desk.folder, "train.csv"), pin="0" * 64))
+
+
+def test_joined_files_are_told_by_their_own_names_and_lines(desk: Desk) -> None:
+    desk.write("day1.csv", HEADER + rows(2))
+    desk.write("day2.csv", HEADER + "1,red,yes\n2,red\n")
+    desk.write("day3.csv", "id,shade,target\n" + rows(1))
+    with pytest.raises(ModelError) as caught:
+        desk.prepare(desk.joined())
+    assert caught.value.message == (
+        "day2.csv:3: found 2 fields, expected 3; "
+        "day3.csv:1: lacks the column 'colour' and adds the column 'shade', unlike day1.csv, with which it is joined."
+    )
+
+
+def test_files_of_two_encodings_cannot_be_joined(desk: Desk) -> None:
+    desk.write("day1.csv", HEADER + rows(2))
+    desk.write("day2.csv", (HEADER + "1,赤い,yes\n").encode())
+    desk.write("day3.csv", (HEADER + "1,赤い,yes\n").encode("cp932"))
+    with pytest.raises(ModelError, match=r"day3\.csv: is cp932, but the files joined with it are utf-8"):
+        desk.prepare(desk.joined())
+
+
+def test_joined_files_add_up_their_rows_and_labels(desk: Desk) -> None:
+    desk.write("day1.csv", HEADER + "1,red,yes")
+    desk.write("day2.csv", "\ufeff" + HEADER + "1,red,no\n\n")
+    found = desk.prepare(desk.joined(), TARGET)
+    assert (found.train.rows, found.shape.labels) == (2, ("no", "yes"))
+    assert found.sha256 == digest(resolve(desk.joined())).sha256
+
+
+def test_memory_stays_small_whatever_the_size_of_the_files(desk: Desk) -> None:
+    plain, quoted = (HEADER + rows(1_000)).encode(), b'7,"dark, red",yes\n8,"pale\nred",no\n' * 1_000
+    for name, count in (("train.csv", 2_000), ("eval.csv", 500)):
+        with (desk.folder / name).open("wb") as file:
+            file.write(plain + quoted)
+            file.writelines(plain.partition(b"\n")[2] for _ in range(count))
+    tracemalloc.start()
+    try:
+        found = desk.prepare(desk.dataset(evaluation="eval.csv"), replace(SMALL, rows=Bounds(min=1, max=None)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.train.rows == 2_003_000
+    assert found.train.bytes > 20 << 20
+    assert peak < 10 << 20, peak

@@ -1,0 +1,153 @@
+"""What a plan says for each state a model can be in. The states are made by the executor's own code."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.plan.model import Action, ModelPlan, Options, Stage
+from tests.fakes.world import UNCLEAR, World
+
+MANIFEST = """
+version: 1
+service: {{url: "https://service.test"}}
+datasets: {{d: {{train: data.csv}}}}
+policies:
+  p: {policy}
+models:
+  m: {{api_key: {{env: KEY}}, dataset: d, policy: p, retrain: {retrain}}}
+"""
+GUARDED = "{type: threshold, rules: [{metric: auc, min: 0.9}]}"
+CHANGED = "{when: changed}"
+WHOLE_ROAD = (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH)
+
+
+def world_of(folder: Path, policy: str = GUARDED, retrain: str = CHANGED) -> World:
+    return World(folder, MANIFEST.format(policy=policy, retrain=retrain))
+
+
+def plan_of(world: World) -> ModelPlan:
+    (plan,) = world.plans(world.progress())
+    return plan
+
+
+def test_a_model_never_trained_walks_the_whole_road(tmp_path: Path) -> None:
+    plan = plan_of(world_of(tmp_path))
+    assert (plan.action, plan.stages) == (Action.RETRAIN, WHOLE_ROAD)
+
+
+def test_unchanged_data_plans_nothing_and_names_the_job(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.run()
+    plan = plan_of(world)
+    assert (plan.action, plan.outcome, plan.retrain_job_id) == (Action.NONE, "unchanged", "job-1")
+    assert "job-1" in plan.reason
+
+
+def test_changed_data_is_trained(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.run()
+    world.write_data("2")
+    plan = plan_of(world)
+    assert plan.action == Action.RETRAIN
+    assert "changed since job job-1" in plan.reason
+
+
+def test_data_that_went_back_to_an_older_content_is_trained_as_it_differs_from_the_last_job(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    for value in ("1", "2", "1"):
+        world.write_data(value)
+        assert world.run()["m"].outcome == "switched"
+    assert world.service.effects["upload", "key-m"] == 3
+
+
+def test_missing_data_is_this_models_failure_with_its_file(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    (tmp_path / "data.csv").unlink()
+    plan = plan_of(world)
+    assert (plan.outcome, plan.error is not None and plan.error.kind) == ("failed", "data")
+    assert "data.csv" in plan.reason
+
+
+def test_a_job_in_training_is_waited_for_even_when_the_data_is_gone(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{when: changed}, wait: {timeout: 1m}")
+    assert world.run()["m"].outcome == "training"
+    (tmp_path / "data.csv").unlink()
+    plan = plan_of(world)
+    assert (plan.action, plan.stages[0]) == (Action.RESUME, Stage.WAIT)
+
+
+def test_an_upload_of_unknown_result_is_settled_first(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{when: changed}, wait: {timeout: 1m}")
+    world.service.before = lambda call, _job: UNCLEAR if call == "put" else None
+    assert world.run()["m"].outcome == "unknown"
+    plan = plan_of(world)
+    assert (plan.action, plan.stages[0]) == (Action.RESUME, Stage.SETTLE_UPLOAD)
+
+
+def test_when_always_trains_unchanged_data(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{when: always}")
+    world.run()
+    assert plan_of(world).action == Action.RETRAIN
+
+
+def test_max_age_trains_unchanged_data_when_the_last_training_is_older(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{max_age: 30d}")
+    world.run()
+    world.clock.seconds += 29 * 86400
+    assert plan_of(world).outcome == "unchanged"
+    world.clock.seconds += 2 * 86400
+    plan = plan_of(world)
+    assert plan.action == Action.RETRAIN
+    assert "30d" in plan.reason
+
+
+def test_min_interval_skips_changed_data_until_it_is_over(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{min_interval: 1d}")
+    world.run()
+    world.write_data("2")
+    plan = plan_of(world)
+    assert (plan.outcome, plan.action) == ("skipped", Action.NONE)
+    assert "2026-03-02T00:00:" in plan.reason
+    world.clock.seconds += 86400
+    assert plan_of(world).action == Action.RETRAIN
+
+
+def test_force_overrules_unchanged_and_min_interval(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{min_interval: 1d}")
+    world.run()
+    world.options = Options(force=True)
+    assert plan_of(world).action == Action.RETRAIN
+
+
+def test_a_waiting_candidate_stays_waiting_and_expires(tmp_path: Path) -> None:
+    world = world_of(tmp_path, policy="{type: manual, expires: 14d}")
+    assert world.run()["m"].outcome == "awaiting_approval"
+    assert plan_of(world).outcome == "awaiting_approval"
+    world.clock.seconds += 14 * 86400
+    plan = plan_of(world)
+    assert (plan.outcome, "ended at 2026-03-15" in plan.reason) == ("held", True)
+
+
+def test_changed_data_supersedes_a_waiting_candidate(tmp_path: Path) -> None:
+    world = world_of(tmp_path, policy="{type: manual}")
+    world.run()
+    world.write_data("2")
+    assert plan_of(world).action == Action.RETRAIN
+
+
+@pytest.mark.parametrize("policy", ["{type: auto}", "{type: threshold, rules: [{metric: auc, min: 0.5}]}"])
+def test_a_waiting_candidate_is_judged_again_when_its_policy_changed(tmp_path: Path, policy: str) -> None:
+    world = world_of(tmp_path, policy="{type: manual}")
+    world.run()
+    world.write_manifest(MANIFEST.format(policy=policy, retrain=CHANGED))
+    plan = plan_of(world)
+    assert (plan.action, plan.stages) == (Action.JUDGE, (Stage.DECIDE, Stage.SWITCH))
+    assert world.run()["m"].outcome == "switched"
+
+
+def test_every_reason_is_a_sentence(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    reasons = [plan_of(world).reason]
+    world.run()
+    reasons.append(plan_of(world).reason)
+    assert all(reason[0].isupper() and reason.endswith(".") for reason in reasons)
