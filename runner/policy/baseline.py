@@ -1,0 +1,84 @@
+"""What a change is compared with, and whether the comparison is fair."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from runner.policy.metrics import Metric, ResultMetrics
+from runner.policy.number import NotANumber, number_from_text, number_text
+
+Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What changes are compared with: decimal texts by metric, and the SHA-256 of the evaluation file, if known.
+
+    `incumbent` values were recorded in an earlier run; `result_file` values are the previous model's, scored together
+    with the candidate.
+    """
+
+    retrain_job_id: str | None
+    source: Literal["incumbent", "result_file"]
+    metrics: Mapping[str, str]
+    eval_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Why a rule cannot be measured: the cause in one word, the reason in one sentence."""
+
+    cause: Cause
+    reason: str
+
+
+def usable_value(metric: Metric) -> Decimal | Gap:
+    """Return the metric's value, or why it has none."""
+    if metric.value is None:
+        return Gap(cause="unusable", reason=f"{metric.name} {metric.problem}.")
+    return metric.value
+
+
+def baseline_for(metric: str, metrics: ResultMetrics, recorded: Baseline | None) -> Baseline | None:
+    """Return the recorded baseline, or without one the previous model's value where the result file carries it.
+
+    A recorded incumbent is never replaced: whether the file's previous model is that incumbent is not known.
+    """
+    previous = metrics.previous.get(metric)
+    if recorded is not None or previous is None:
+        return recorded
+    texts = {} if previous.value is None else {metric: number_text(previous.value)}
+    return Baseline(retrain_job_id=None, source="result_file", metrics=texts, eval_sha256=None)
+
+
+def baseline_value(metric: str, metrics: ResultMetrics, baseline: Baseline | None) -> Decimal | Gap:
+    """Return the baseline's value of the metric, or why there is none."""
+    if baseline is None:
+        return Gap(cause="first_run", reason=f"There is no incumbent yet to compare {metric} with.")
+    text = baseline.metrics.get(metric)
+    if text is None:
+        return Gap(cause="no_baseline", reason=_no_value(metric, metrics, baseline))
+    number = number_from_text(text)
+    if isinstance(number, NotANumber):
+        return Gap(cause="no_baseline", reason=f"The incumbent's {metric} {number.why}.")
+    return number
+
+
+def _no_value(metric: str, metrics: ResultMetrics, baseline: Baseline) -> str:
+    if baseline.source == "result_file" and metric in metrics.previous:
+        return f"The previous model's {metric} {metrics.previous[metric].problem}."
+    return f"No {metric} is recorded for the incumbent."
+
+
+def unfairness(baseline: Baseline, eval_sha256: str | None) -> Gap | None:
+    """Return why the two models were not surely scored on the same rows; None when they were."""
+    if baseline.source == "result_file":
+        return None
+    if baseline.eval_sha256 is None or eval_sha256 is None:
+        reason = "Candidate and incumbent were not both scored on an evaluation file, so their rows may differ."
+    elif baseline.eval_sha256 != eval_sha256:
+        reason = "Candidate and incumbent were scored on different evaluation files."
+    else:
+        return None
+    return Gap(cause="other_evaluation", reason=reason)

@@ -1,0 +1,82 @@
+"""A judgement -> what happens to the candidate, with one plain reason that names the next step."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
+from runner.policy.judge import Judgement, RuleResult
+
+Action = Literal["switch", "hold", "await_approval"]
+_ASK = "a person decides with `retrain approve` or `retrain reject`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What happens to a candidate; `by` tells that a policy and no person decided."""
+
+    action: Action
+    by: Literal["policy"] = "policy"
+    reason: str
+
+
+def decide(policy: Policy, judgement: Judgement, *, first_run: bool) -> Decision:
+    """Return the decision that the policy draws from its verdict; `first_run` tells that there is no incumbent yet."""
+    match policy:
+        case AutoPolicy():
+            return Decision(action="switch", reason="The policy is auto: the candidate takes over.")
+        case ManualPolicy():
+            return Decision(action="await_approval", reason=f"The policy is manual: {_ASK}")
+        case ThresholdPolicy():
+            return _by_rules(policy, judgement, staying="the model in service" if first_run else "the incumbent")
+
+
+def _by_rules(policy: ThresholdPolicy, judgement: Judgement, *, staying: str) -> Decision:
+    rules = [rule for rule in judgement.rules if rule.level == "decide" and rule.verdict == judgement.verdict]
+    wishes = {_wish(policy, rule) for rule in rules} or {policy.on_inconclusive}
+    wish = "hold" if "hold" in wishes else wishes.pop()
+    leading = [rule for rule in rules if _wish(policy, rule) == wish]
+    found = f"{_phrase(leading[0])}{_others(leading)}" if leading else "No rule decides"
+    match wish:
+        case "switch":
+            return Decision(action="switch", reason=f"{found}; the candidate takes over.")
+        case "ask":
+            return Decision(action="await_approval", reason=f"{found}; {_ASK}")
+        case "hold":
+            return Decision(action="hold", reason=f"{found}; {staying} stays. {_advice(leading)}")
+
+
+def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Literal["switch", "hold", "ask"]:
+    match rule.verdict:
+        case "passed":
+            return policy.on_pass
+        case "failed":
+            return policy.on_fail
+        case "inconclusive" if rule.cause == "first_run" and policy.first_run != "pass":
+            return policy.first_run
+        case "inconclusive":
+            return policy.on_inconclusive
+
+
+def _phrase(rule: RuleResult) -> str:
+    if rule.margin is None:
+        return f"{rule.formula} was not measured ({rule.reason.removesuffix('.')})"
+    if not Decimal(rule.margin):
+        return f"{rule.formula} passed exactly at its limit"
+    return f"{rule.formula} {rule.verdict} by {rule.margin.removeprefix('-')}"
+
+
+def _others(rules: list[RuleResult]) -> str:
+    others = len(rules) - 1
+    return f", and {others} more rule{'s' if others > 1 else ''} likewise" if others else ""
+
+
+def _advice(rules: list[RuleResult]) -> str:
+    causes = {rule.cause for rule in rules}
+    if "measured" in causes:
+        return "Better data or another limit is needed."
+    if "first_run" in causes:
+        return "Set `first_run: ask` or `pass` to let a first candidate in."
+    if "other_evaluation" in causes:
+        return "Give both trainings the same evaluation file, or allow `any_eval: true`."
+    return "Look at the stored result file, or change the rule."

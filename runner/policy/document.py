@@ -1,0 +1,119 @@
+"""Metrics in JSON: numbers keep their source text, and what JSON leaves open is a named problem."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from jsonpointer import EndOfList, JsonPointer, JsonPointerException
+
+from runner.errors import ModelError
+from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric
+from runner.policy.number import shown
+from runner.policy.refusal import refusal
+
+_MOST_VALUES = 100_000
+_DEEPEST = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A number as it is written, `NaN` and `Infinity` too."""
+
+    text: str
+
+
+class _Twice:
+    """Stands for the values of a key that an object has more than once."""
+
+
+def parse_document(text: str) -> Any:
+    """Return the JSON value of a text; only `metrics_in` and `metric_at` know its leaves.
+
+    Raises:
+        ModelError: of kind result, for text that is not JSON, nests deeper than 64 or holds over 100,000 values.
+    """
+    if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
+        raise refusal(f"The JSON result holds more than {_MOST_VALUES:,} values.")
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_number
+        )
+    except json.JSONDecodeError as error:
+        raise refusal(f"The JSON result is broken at line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    _check_depth(document)
+    return document
+
+
+def _number(text: str) -> _Number:
+    return _Number(text=text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        members[key] = _Twice() if key in members else value
+    return members
+
+
+def _too_deep() -> ModelError:
+    return refusal(f"The JSON result nests deeper than {_DEEPEST} levels.")
+
+
+def _check_depth(document: Any) -> None:
+    """Refuse at a fixed depth, so that the answer does not depend on how deep Python's own stack is just now."""
+    level = [document]
+    for _ in range(_DEEPEST + 1):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def metrics_in(document: Any) -> list[Metric]:
+    """Return the named metrics of `{name: number}`, `{"metrics": {...}}` or `{"metrics": [{"name", "value"}]}`."""
+    if not isinstance(document, dict):
+        return []
+    inner = document.get("metrics", document)
+    if isinstance(inner, list):
+        return [_metric(entry["name"], entry.get("value")) for entry in inner if _is_named(entry)]
+    members = inner if isinstance(inner, dict) else document
+    return [_metric(name, value) for name, value in members.items()]
+
+
+def _is_named(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("name"), str)
+
+
+def metric_at(document: Any, pointer: str, name: str) -> Metric:
+    """Return the metric `name` whose number stands at the JSON Pointer (RFC 6901)."""
+    absent = unusable_metric(name, f"{MISSING}: nothing stands at '{shown(pointer)}'")
+    try:
+        value = JsonPointer(pointer).resolve(document)
+    except JsonPointerException:
+        return absent
+    # EndOfList is what the library gives for `-`, the place after a list's last item.
+    return absent if isinstance(value, EndOfList) else _metric(name, value)
+
+
+def _metric(name: str, value: Any) -> Metric:
+    match value:
+        case _Number():
+            return metric_from_text(name, value.text)
+        case _Twice():
+            return unusable_metric(name, "stands twice in one object")
+        case bool():
+            return unusable_metric(name, "is true or false, not a number")
+        case str():
+            return unusable_metric(name, "is text, not a number", text=value)
+        case None:
+            return unusable_metric(name, "is empty")
+        case _:
+            return unusable_metric(name, "is a list or an object, not a number")

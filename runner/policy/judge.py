@@ -1,0 +1,185 @@
+"""Rules -> verdicts. Every number is exact, and every rule that cannot be judged says why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from runner.manifest.model import MetricDefinition, Policy, Rule, ThresholdPolicy
+from runner.policy.baseline import Baseline, Cause, Gap, baseline_for, baseline_value, unfairness, usable_value
+from runner.policy.formula import Aim, Comparison, bound_line, change_line, compare_bound, compare_change, is_relative
+from runner.policy.metrics import MISSING, ResultMetrics, direction_of, target_of
+from runner.policy.number import listed, number_text
+
+__all__ = ["Baseline", "Cause", "Judgement", "RuleResult", "Verdict", "judge"]  # Baseline is a part of judge's call
+
+Verdict = Literal["passed", "failed", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """What came of one rule.
+
+    `margin` is the room left to the limit, negative when missed, None when nothing was measured; `_pct` rules have it
+    in percentage points. `cause` names in one word what the verdict rests on, `reason` in a sentence.
+    """
+
+    metric: str
+    observed: str | None
+    baseline: str | None
+    formula: str
+    limit: str
+    margin: str | None
+    level: Literal["decide", "warn"]
+    verdict: Verdict
+    reason: str
+    cause: Cause = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The policy's verdict and the rules behind it, in the manifest's order."""
+
+    verdict: Verdict
+    rules: tuple[RuleResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """All that a rule may look at."""
+
+    metrics: ResultMetrics
+    definitions: Mapping[str, MetricDefinition]
+    baseline: Baseline | None
+    eval_sha256: str | None
+    first_run: Literal["pass", "hold", "ask"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """The numbers of one rule and what they come to."""
+
+    observed: Decimal | Gap
+    baseline: Decimal | Gap | None
+    outcome: Comparison | Gap
+    formula: str
+
+
+def judge(
+    policy: Policy,
+    metrics: ResultMetrics,
+    *,
+    definitions: Mapping[str, MetricDefinition],
+    baseline: Baseline | None,
+    eval_sha256: str | None,
+) -> Judgement:
+    """Return the verdict of every rule and of the policy; auto and manual policies have no rules and pass.
+
+    `baseline` is None while there is no incumbent; `eval_sha256` is the candidate's evaluation file, None when the
+    service held out rows of its own.
+
+    Raises:
+        ModelError: of kind config, when a rule names a metric that is neither built in nor defined.
+    """
+    if not isinstance(policy, ThresholdPolicy):
+        return Judgement(verdict="passed", rules=())
+    case = _Case(
+        metrics=metrics,
+        definitions=definitions,
+        baseline=baseline,
+        eval_sha256=eval_sha256,
+        first_run=policy.first_run,
+    )
+    rules = tuple(_judged(rule, case) for rule in policy.rules)
+    return Judgement(verdict=_combined([rule.verdict for rule in rules if rule.level == "decide"]), rules=rules)
+
+
+def _combined(verdicts: list[Verdict]) -> Verdict:
+    if "failed" in verdicts:
+        return "failed"
+    return "inconclusive" if "inconclusive" in verdicts or not verdicts else "passed"
+
+
+def _judged(rule: Rule, case: _Case) -> RuleResult:
+    finding = _bound(rule, case) if rule.kind in ("min", "max") else _change(rule, case)
+    outcome = finding.outcome
+    return RuleResult(
+        metric=rule.metric,
+        observed=_text(finding.observed),
+        baseline=_text(finding.baseline),
+        formula=finding.formula,
+        limit=number_text(rule.limit),
+        margin=outcome.margin_text() if isinstance(outcome, Comparison) else None,
+        level=rule.level,
+        verdict=_verdict(outcome, case),
+        reason=_sentence(outcome),
+        cause="measured" if isinstance(outcome, Comparison) else outcome.cause,
+    )
+
+
+def _text(value: Decimal | Gap | None) -> str | None:
+    return number_text(value) if isinstance(value, Decimal) else None
+
+
+def _verdict(outcome: Comparison | Gap, case: _Case) -> Verdict:
+    if isinstance(outcome, Comparison):
+        return "passed" if outcome.holds() else "failed"
+    return "passed" if outcome.cause == "first_run" and case.first_run == "pass" else "inconclusive"
+
+
+def _sentence(outcome: Comparison | Gap) -> str:
+    if isinstance(outcome, Gap):
+        return outcome.reason
+    margin = outcome.margin_text()
+    if not outcome.holds():
+        return f"The limit is missed by {margin.removeprefix('-')}."
+    return (
+        "The limit is met exactly." if outcome.value == outcome.limit else f"The limit is met with {margin} to spare."
+    )
+
+
+def _bound(rule: Rule, case: _Case) -> _Finding:
+    observed = _observed(rule, case)
+    outcome = observed if isinstance(observed, Gap) else compare_bound(rule, observed)
+    line = bound_line(rule, _known(observed))
+    return _Finding(observed=observed, baseline=None, outcome=outcome, formula=line)
+
+
+def _change(rule: Rule, case: _Case) -> _Finding:
+    aim = _aim(rule.metric, case.definitions)
+    effective = baseline_for(rule.metric, case.metrics, case.baseline)
+    observed, baseline = _observed(rule, case), baseline_value(rule.metric, case.metrics, effective)
+    source = "previous model" if effective is not None and effective.source == "result_file" else "incumbent"
+    line = change_line(rule, aim, observed=_known(observed), baseline=_known(baseline), source=source)
+    outcome: Comparison | Gap
+    if isinstance(observed, Gap):
+        outcome = observed
+    elif isinstance(baseline, Gap):
+        outcome = baseline
+    else:
+        outcome = _obstacle(rule, case, effective, baseline) or compare_change(rule, aim, observed, baseline)
+    return _Finding(observed=observed, baseline=baseline, outcome=outcome, formula=line)
+
+
+def _obstacle(rule: Rule, case: _Case, effective: Baseline | None, baseline: Decimal) -> Gap | None:
+    """Return what keeps two known numbers from being compared."""
+    if is_relative(rule) and not baseline:
+        return Gap(cause="no_baseline", reason=f"The baseline of {rule.metric} is 0, of which there is no percentage.")
+    return None if rule.any_eval or effective is None else unfairness(effective, case.eval_sha256)
+
+
+def _aim(metric: str, definitions: Mapping[str, MetricDefinition]) -> Aim:
+    direction = direction_of(metric, definitions)
+    return Aim(direction=direction, target=target_of(metric, definitions) if direction == "nearest" else None)
+
+
+def _observed(rule: Rule, case: _Case) -> Decimal | Gap:
+    metric = case.metrics.metrics.get(rule.metric)
+    if metric is not None:
+        return usable_value(metric)
+    direction_of(rule.metric, case.definitions)  # a metric that nobody knows is an error, not a gap in the result
+    return Gap(cause="unusable", reason=f"{rule.metric} {MISSING}; it has {listed(case.metrics.found)}.")
+
+
+def _known(value: Decimal | Gap) -> Decimal | None:
+    return None if isinstance(value, Gap) else value

@@ -1,0 +1,108 @@
+"""Numbers of a result file: exact decimals from their source text, or the reason why there is none."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Context, Decimal
+
+_NUMBER = re.compile(
+    r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]+))?\s*(?P<percent>%?)"
+)
+_NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
+# Controls, bidirectional and zero-width marks, lone surrogates: they hide or reorder the text around them, or have no
+# UTF-8 form. The ranges are fixed, so that another Python with newer Unicode tables prints the same bytes.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_MINUS_SIGN = "\u2212"
+_LONGEST_TEXT = 600  # the largest exponent, written out in zeros, with its digits
+_LARGEST_EXPONENT = 400
+_MOST_DIGITS = 100
+_LONGEST_SHOWN = 60
+_MOST_LISTED = 10
+_EXACT_DIGITS = 30
+_ROUNDED = Context(prec=12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotANumber:
+    """Why a text gives no number, as the end of a sentence that begins with the metric's name."""
+
+    why: str
+
+
+def shown(text: str) -> str:
+    """Return foreign text fit for a message: at most 60 characters, those that could mislead a reader as `?`."""
+    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+    return _UNPRINTABLE.sub("?", cut)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first ten of foreign names for a message."""
+    fit = [shown(name) for name in names]
+    more = f" and {len(fit) - _MOST_LISTED} more" if len(fit) > _MOST_LISTED else ""
+    return f"{', '.join(fit[:_MOST_LISTED]) or 'nothing'}{more}"
+
+
+def number_from_text(text: str) -> Decimal | NotANumber:
+    """Return the exact value of a number's text; `92.5%` is 0.925, full-width forms count as their plain ones.
+
+    A number has at most 100 significant digits and an exponent of at most 400 either way.
+    """
+    if len(text) > _LONGEST_TEXT:
+        return NotANumber(why=f"is too long for a number: '{shown(text)}'")
+    plain = unicodedata.normalize("NFKC", text).replace(_MINUS_SIGN, "-").strip()
+    match = _NUMBER.fullmatch(plain)
+    return NotANumber(why=_why_not(plain)) if match is None else _bounded(match)
+
+
+def _why_not(text: str) -> str:
+    if not text:
+        return "is empty"
+    if _NOT_FINITE.fullmatch(text):
+        return f"is not finite: '{shown(text)}'"
+    if _NUMBER.fullmatch(text.replace(",", "")):
+        return f"has a comma in its number: '{shown(text)}'"
+    return f"is not a number: '{shown(text)}'"
+
+
+def _bounded(match: re.Match[str]) -> Decimal | NotANumber:
+    too_large = NotANumber(why=f"is beyond the range of numbers accepted here: '{shown(match[0])}'")
+    if len((match["exponent"] or "").lstrip("+-0")) > len(str(_LARGEST_EXPONENT)):
+        return too_large  # not even handed to Decimal, whose own exponent has a limit
+    value = Decimal(f"{match['sign']}{match['digits']}e{match['exponent'] or 0}")
+    value = _times_power_of_ten(value, -2) if match["percent"] else value
+    return value if is_bounded(value) else too_large
+
+
+def _times_power_of_ten(value: Decimal, power: int) -> Decimal:
+    """Return the product without any rounding; `scaleb` would round to the context."""
+    sign, digits, exponent = value.as_tuple()
+    return Decimal((sign, digits, int(exponent) + power))
+
+
+def is_bounded(value: Decimal) -> bool:
+    """Tell whether the value is finite and within the digits and exponents accepted here."""
+    if not value.is_finite():
+        return False
+    _, digits, exponent = value.as_tuple()
+    in_range = max(abs(int(exponent)), abs(value.adjusted())) <= _LARGEST_EXPONENT
+    return in_range and len(digits) <= _MOST_DIGITS
+
+
+def number_text(value: Decimal) -> str:
+    """Return the value's exact text with its digits as written, e.g. `0.920`; without an exponent where it is short."""
+    if not value:
+        value = value.copy_abs()  # a minus before nothing says nothing
+    return f"{value:f}" if -_EXACT_DIGITS <= value.adjusted() <= _EXACT_DIGITS else str(value)
+
+
+def short_text(value: Decimal) -> str:
+    """Return the value's text, rounded to 12 significant digits when it has more than 30; its sign never changes."""
+    return number_text(value if len(value.as_tuple().digits) <= _EXACT_DIGITS else _ROUNDED.plus(value))
+
+
+def quotient_text(dividend: Decimal, divisor: Decimal) -> str:
+    """Return the quotient's text, rounded to 12 significant digits; zero only when the dividend is."""
+    return number_text(_ROUNDED.divide(dividend, divisor))

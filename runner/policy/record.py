@@ -1,0 +1,142 @@
+"""What a decision was made from and what came of it, as JSON values: enough to make it again from the result file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+from runner.canonical import digest
+from runner.errors import StateError
+from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Policy, ThresholdPolicy
+from runner.policy.baseline import Baseline
+from runner.policy.decide import decide
+from runner.policy.encoding import EncodingError, decode, encode
+from runner.policy.judge import judge
+from runner.policy.metrics import Metric
+from runner.policy.number import number_text
+from runner.policy.result import read_result
+
+_POLICY_TYPES: Mapping[str, type[Policy]] = MappingProxyType(
+    {"auto": AutoPolicy, "manual": ManualPolicy, "threshold": ThresholdPolicy}
+)
+_UNROUNDED = Context(prec=5000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a decision depends on besides the result file.
+
+    `definitions` are the custom metrics to read; `baseline` is None while there is no incumbent; `eval_sha256` is the
+    candidate's evaluation file, None when the service held out rows of its own.
+    """
+
+    policy: Policy
+    definitions: Mapping[str, MetricDefinition]
+    baseline: Baseline | None
+    eval_sha256: str | None
+
+
+def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
+    """Return the inputs as a JSON object; every decimal and duration in it is a text."""
+    return {
+        "policy": _policy_to_json(inputs.policy),
+        "definitions": encode(inputs.definitions),
+        "baseline": encode(inputs.baseline),
+        "eval_sha256": inputs.eval_sha256,
+    }
+
+
+def _policy_to_json(policy: Policy) -> dict[str, Any]:
+    name = next(name for name, kind in _POLICY_TYPES.items() if isinstance(policy, kind))
+    return {"type": name, **encode(policy)}
+
+
+def inputs_from_json(value: dict[str, Any]) -> Inputs:
+    """Return the inputs that `inputs_to_json` made this object from.
+
+    Raises:
+        StateError: the object has any other form.
+    """
+    try:
+        kind, policy = _split_policy(value.get("policy"))
+        typed = decode(_POLICY_TYPES[kind], policy)
+        rest = decode(_Rest, {key: item for key, item in value.items() if key != "policy"})
+    except EncodingError as error:
+        raise StateError(
+            f"The recorded inputs of a decision cannot be read: {error}.",
+            hint="They come from another version or were changed; `retrain verify` shows where the record breaks.",
+        ) from error
+    return Inputs(policy=typed, definitions=rest.definitions, baseline=rest.baseline, eval_sha256=rest.eval_sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rest:
+    """The inputs but for the policy, whose type stands in the record."""
+
+    definitions: Mapping[str, MetricDefinition]
+    baseline: Baseline | None
+    eval_sha256: str | None
+
+
+def _split_policy(value: Any) -> tuple[str, dict[str, Any]]:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in _POLICY_TYPES:
+        raise EncodingError(f"expected a policy of type {', '.join(_POLICY_TYPES)}")
+    return kind, {key: item for key, item in value.items() if key != "type"}
+
+
+def policy_digest(policy: Policy, definitions: Mapping[str, MetricDefinition]) -> str:
+    """Return the lower-case hex SHA-256 of what the policy asks for.
+
+    Its name, its place and the spelling of its numbers do not count; the custom metrics that its rules use do.
+    """
+    rules = policy.rules if isinstance(policy, ThresholdPolicy) else ()
+    used = {rule.metric: definitions[rule.metric] for rule in rules if rule.metric in definitions}
+    if isinstance(policy, ThresholdPolicy):
+        policy = replace(policy, rules=tuple(replace(rule, limit=_plain(rule.limit)) for rule in rules))
+    spec = {key: item for key, item in _policy_to_json(policy).items() if key not in ("name", "place")}
+    return digest({"policy": spec, "metrics": {name: encode(_plain_target(used[name])) for name in used}})
+
+
+def _plain(value: Decimal) -> Decimal:
+    return value.normalize(_UNROUNDED)
+
+
+def _plain_target(definition: MetricDefinition) -> MetricDefinition:
+    return definition if definition.target is None else replace(definition, target=_plain(definition.target))
+
+
+def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
+    """Return metrics, verdict, rules and decision of a result file in a seekable stream, as a JSON object.
+
+    The same inputs and the same bytes give the same object: a run records it, an audit makes it again. Every number is
+    a decimal text; `texts` has the source text of those that the file spells in another way.
+
+    Raises:
+        ModelError: of kind result, when the file cannot be read; of kind config, when a rule's metric is not defined.
+    """
+    metrics = read_result(stream, inputs.definitions)
+    judgement = judge(
+        inputs.policy,
+        metrics,
+        definitions=inputs.definitions,
+        baseline=inputs.baseline,
+        eval_sha256=inputs.eval_sha256,
+    )
+    decision = decide(inputs.policy, judgement, first_run=inputs.baseline is None)
+    return {
+        **_metrics_to_json(metrics.metrics),
+        "verdict": judgement.verdict,
+        "rules": encode(judgement.rules),
+        "decision": encode(decision),
+    }
+
+
+def _metrics_to_json(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    values = {name: None if metric.value is None else number_text(metric.value) for name, metric in metrics.items()}
+    return {
+        "metrics": values,
+        "problems": {name: metric.problem for name, metric in metrics.items() if metric.problem is not None},
+        "texts": {name: metric.text for name, metric in metrics.items() if metric.text not in ("", values[name])},
+    }

@@ -1,0 +1,86 @@
+from decimal import Decimal
+
+import pytest
+
+from runner.policy.number import NotANumber, listed, number_from_text, number_text, short_text, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.912", "0.912"),
+        (" 1 ", "1"),
+        ("-0.25", "-0.25"),
+        ("\u22120.25", "-0.25"),
+        ("+.5", "0.5"),
+        ("3.", "3"),
+        ("1e-3", "0.001"),
+        ("1E400", "1E+400"),
+        ("92.5%", "0.925"),
+        ("92.5 %", "0.925"),
+        ("92.5\uff05", "0.925"),
+        (
+            "12.345678901234567890123456789012345678901234567890%",
+            "0.12345678901234567890123456789012345678901234567890",
+        ),
+        ("\uff10\uff0e\uff19", "0.9"),
+        ("0.10000000000000000000000000000000000001", "0.10000000000000000000000000000000000001"),
+    ],
+)
+def test_a_number_is_read_exactly_from_its_text(text: str, value: str) -> None:
+    assert number_from_text(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        ("   ", "is empty"),
+        ("nan", "is not finite"),
+        ("NaN", "is not finite"),
+        ("-inf", "is not finite"),
+        ("Infinity", "is not finite"),
+        ("∞", "is not finite"),
+        ("N/A", "is not a number"),
+        ("true", "is not a number"),
+        ("0x10", "is not a number"),
+        ("1_000", "is not a number"),
+        ("٣", "is not a number"),
+        ("1 2", "is not a number"),
+        ("5%%", "is not a number"),
+        ("1,234", "has a comma"),
+        ("0,91", "has a comma"),
+        ("1e999", "is beyond the range"),
+        ("1e-999", "is beyond the range"),
+        ("1e99999999999999999999999", "is beyond the range"),
+        ("1" * 101, "is beyond the range"),
+        ("1" * 100_000, "is too long"),
+    ],
+)
+def test_what_is_no_number_says_why(text: str, why: str) -> None:
+    outcome = number_from_text(text)
+    assert isinstance(outcome, NotANumber)
+    assert outcome.why.startswith(why)
+    assert len(outcome.why) < 150
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("0.920", "0.920"), ("1E+2", "100"), ("1E-7", "0.0000001"), ("-0", "0"), ("-0.00", "0.00"), ("1E+400", "1E+400")],
+)
+def test_a_number_is_printed_with_its_own_digits(value: str, text: str) -> None:
+    assert number_text(Decimal(value)) == text
+
+
+def test_a_very_long_number_is_shortened_to_12_digits_and_keeps_its_sign() -> None:
+    assert short_text(Decimal("-0." + "0" * 40 + "1" * 50)) == "-1.11111111111E-41"
+
+
+def test_foreign_text_cannot_steer_a_terminal_or_fill_a_page() -> None:
+    assert shown("a\x1b[31m\u202eb\ud800\n") == "a?[31m?b??"
+    assert len(shown("x" * 10_000)) == 60
+
+
+def test_a_long_list_is_cut_after_ten_names() -> None:
+    assert listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+    assert listed([]) == "nothing"
