@@ -8,7 +8,8 @@ from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPol
 from runner.policy.judge import Judgement, RuleResult
 
 Action = Literal["switch", "hold", "await_approval"]
-_ASK = "a person decides with `retrain approve` or `retrain reject`."
+_ASK = "a person decides."
+_SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,12 @@ def _phrase(rule: RuleResult) -> str:
         return f"{rule.formula} was not measured ({rule.reason.removesuffix('.')})"
     if not Decimal(rule.margin):
         return f"{rule.formula} passed exactly at its limit"
-    return f"{rule.formula} {rule.verdict} by {rule.margin.removeprefix('-')}"
+    return f"{rule.formula} {rule.verdict} by {_rounded(abs(Decimal(rule.margin)))}"
+
+
+def _rounded(margin: Decimal) -> str:
+    """Return a margin for a sentence: four digits say enough."""
+    return f"about {margin:.4g}" if len(margin.as_tuple().digits) > _SHORT else f"{margin:f}"
 
 
 def _others(rules: list[RuleResult]) -> str:

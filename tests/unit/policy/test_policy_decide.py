@@ -10,7 +10,7 @@ from runner.policy.metrics import ResultMetrics
 
 PLACE = Place(file="retrain.yaml", line=1, column=1)
 NOTHING = Judgement(verdict="passed", rules=())
-ASK = "a person decides with `retrain approve` or `retrain reject`."
+ASK = "a person decides."
 
 Decide = Callable[..., Decision]
 
@@ -29,6 +29,13 @@ def decided(policy: Callable[..., ThresholdPolicy], metrics: Callable[..., Resul
 def test_an_auto_policy_switches() -> None:
     decision = decide(AutoPolicy(name="always", place=PLACE), NOTHING, first_run=True)
     assert decision == Decision(action="switch", reason="The policy is auto: the candidate takes over.")
+
+
+def test_a_long_margin_is_rounded_in_the_sentence_and_a_short_one_is_not(
+    decided: Decide, rule: Callable[..., Rule]
+) -> None:
+    assert "failed by about 0.08877." in f"{decided(rule('auc', 'min', '1.0007654321')).reason.split(';')[0]}."
+    assert "failed by 0.038" in decided(rule("auc", "min", "0.95")).reason
 
 
 def test_a_manual_policy_asks() -> None:
