@@ -2,6 +2,7 @@
 
 from runner.credentials import resolve
 from runner.emulator.keys import own_key
+from runner.errors import Kind, ModelError
 from runner.manifest.model import FetchedKey, Model
 from runner.secret import Redactor, Secret
 from runner.service.client import Client
@@ -32,7 +33,13 @@ class EmulatorKeys:
     """The keys an emulator started for this run accepts; no real key is read."""
 
     def model_key(self, model: Model) -> Secret:
-        """Return the model's key."""
+        """Return the model's key; raises ModelError when the emulator was not told about the model."""
+        if model.emulator is None:
+            raise ModelError(
+                Kind.CONFIG,
+                f"The emulator cannot train {model.name}, because its manifest names no task and target.",
+                hint=f"Add `emulator: {{task: ..., target: ...}}` to {model.name}.",
+            )
         return Secret(own_key(model.name))
 
     def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature

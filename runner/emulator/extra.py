@@ -1,0 +1,21 @@
+"""The optional dependencies the emulator stands on."""
+
+from importlib.util import find_spec
+
+from runner.errors import UsageError
+
+NEEDED = ("werkzeug", "sklearn")
+
+
+def require_extra() -> None:
+    """Return when the emulator can start.
+
+    Raises:
+        UsageError: scikit-learn or werkzeug is not installed.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"The emulator needs packages that are not installed: {', '.join(missing)}.",
+            hint="Install them with `pip install 'retrain-runner[emulator]'`.",
+        )

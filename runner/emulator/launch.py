@@ -1,0 +1,107 @@
+"""An emulator of one's own for the length of a run, as a process of its own."""
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.durable import FILE_MODE, make_folder
+from runner.emulator.extra import require_extra
+from runner.errors import UsageError
+
+LOG_NAME = "emulator.log"
+PROGRAM = (sys.executable, "-P", "-m", "runner", "emulator", "serve")  # -P: a folder `runner` here is not ours
+_LISTENING = "listening on "
+_START_SECONDS = 60.0
+_END_SECONDS = 10.0
+_TAIL_BYTES = 2000
+
+
+@contextmanager
+def running_emulator(manifest_paths: Sequence[Path], data: Path, *, program: Sequence[str] = PROGRAM) -> Iterator[str]:
+    """Give the base URL of an emulator on a free loopback port; its state and its log lie in `data`.
+
+    The emulator uses its own keys (`keys.own_key`). It ends with the block, and by itself when this process dies.
+
+    Raises:
+        UsageError: the extra is not installed, or the emulator did not start.
+    """
+    require_extra()
+    log = make_folder(data) / LOG_NAME
+    options = ("--port", "0", "--data", str(data), "--own-keys", "--until-stdin-closes")
+    with _log_file(log) as errors:
+        process = subprocess.Popen(  # noqa: S603 # our own program under our own interpreter
+            [*program, *(str(path) for path in manifest_paths), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONUTF8": "1"},
+            start_new_session=True,  # Ctrl-C is the run's to handle; the emulator must outlast it
+        )
+        began = errors.tell()
+    try:
+        yield _wait_until_listening(process, log, began)
+    finally:
+        _end(process)
+
+
+@contextmanager
+def _log_file(log: Path) -> Iterator[BinaryIO]:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+    with os.fdopen(handle, "ab") as file:
+        yield file
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], log: Path, began: int) -> str:
+    deadline = time.monotonic() + _START_SECONDS
+    said = b""
+    while (url := _url(said)) is None:
+        block = _read_before(deadline, process)
+        if not block:
+            _end(process)
+            raise UsageError(
+                f"The emulator did not start. {_tail(log, began)}".rstrip(),
+                hint=f"Its messages are in {log}; `retrain emulator serve` shows them as they come.",
+            )
+        said += block
+    return url
+
+
+def _url(said: bytes) -> str | None:
+    lines = said.decode("utf-8", "replace").split("\n")[:-1]  # the last one may not be whole yet
+    return next((line.strip().removeprefix(_LISTENING) for line in lines if line.startswith(_LISTENING)), None)
+
+
+def _read_before(deadline: float, process: subprocess.Popen[bytes]) -> bytes:
+    """Return what the process says next; empty when it ended or the time is up."""
+    if process.stdout is None:
+        return b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(max(0.0, deadline - time.monotonic())):
+            return b""
+    return os.read(process.stdout.fileno(), 65536)
+
+
+def _tail(log: Path, began: int) -> str:
+    text = log.read_bytes()[began:][-_TAIL_BYTES:].decode("utf-8", "replace")
+    return " ".join("".join(c if c.isprintable() or c == "\n" else "?" for c in text).split())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    for stronger in (process.terminate, process.kill):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
+            break
+        stronger()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,98 @@
+"""The emulator put together and run."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from runner.durable import make_folder
+from runner.emulator.access import Access
+from runner.emulator.account_api import AccountApi
+from runner.emulator.admin import Admin
+from runner.emulator.application import Application, Parts
+from runner.emulator.faults import Faults
+from runner.emulator.hosting import Hosting
+from runner.emulator.http_server import Server, make_server
+from runner.emulator.request_log import RequestLog
+from runner.emulator.retrain_api import RetrainApi
+from runner.emulator.signing import Signer, load_signing_key
+from runner.emulator.state import State
+from runner.emulator.store import Store
+from runner.emulator.trainings import Trainings
+from runner.errors import UsageError
+
+_LOCK_SECONDS = 10.0  # a server whose run was killed needs a moment to end
+
+
+def serve(  # noqa: PLR0913 # keywords that the command passes on
+    hosting: Hosting,
+    *,
+    host: str,
+    port: int,
+    data: Path,
+    faults: Faults,
+    ready: Callable[[str], None],
+    wait_for_end: Callable[[], object] | None = None,
+) -> None:
+    """Serve until the process is interrupted, or until `wait_for_end` returns if it is given.
+
+    `ready` is called with the base URL when requests are answered. State is kept in the folder `data`.
+
+    Raises:
+        UsageError: the folder is in use by another emulator, or the address cannot be listened on.
+    """
+    with _only_server(data), _parts(hosting, data, faults) as parts:
+        server = make_server(Application(parts), host=host, port=port)
+        if wait_for_end is not None:
+            threading.Thread(target=_shut_down_after, args=(wait_for_end, server), daemon=True).start()
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+        server.serve_forever(poll_interval=0.1)
+
+
+def _shut_down_after(wait: Callable[[], object], server: Server) -> None:
+    wait()
+    server.shutdown()
+
+
+@contextmanager
+def _only_server(data: Path) -> Iterator[None]:
+    make_folder(data)
+    lock = FileLock(data / "emulator.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout:
+        raise UsageError(
+            f"Another emulator uses the data folder {data}.", hint="Stop it, or give this one its own --data folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _parts(hosting: Hosting, data: Path, faults: Faults) -> Iterator[Parts]:
+    state, log = State(data / "state.sqlite3"), RequestLog(data)
+    trainings = Trainings(state, hosting.models, data / "jobs", slots=os.cpu_count() or 1)
+    try:
+        state.register(hosting.models.values())
+        signer = Signer(load_signing_key(data / "signing.key"))
+        access = Access(hosting, state)
+        trainings.start()
+        yield Parts(
+            state=state,
+            access=access,
+            retrain=RetrainApi(access=access, state=state, signer=signer),
+            account=AccountApi(hosting=hosting, access=access, state=state),
+            store=Store(signer=signer, state=state, trainings=trainings),
+            admin=Admin(hosting=hosting, state=state, trainings=trainings),
+            faults=faults,
+            log=log,
+        )
+    finally:
+        trainings.close()
+        log.close()
+        state.close()

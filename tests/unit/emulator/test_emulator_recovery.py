@@ -1,0 +1,127 @@
+"""What survives a kill -9 of the server, and what does not survive its end."""
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runner.emulator import serve
+from runner.emulator.faults import Faults
+from runner.emulator.hosting import Hosting
+from runner.emulator.http_server import make_server
+from runner.errors import UsageError
+from tests.unit.emulator.emulator_harness import Emulator, metrics_of, started, to_csv
+
+OWN = "--own-keys"
+
+
+def large() -> bytes:
+    """Data whose training takes long enough to be interrupted."""
+    rows = [[(n * k) % (1000 + k) for k in range(1, 16)] + [n % 2] for n in range(15_000)]
+    return to_csv([*(f"c{k}" for k in range(15)), "diagnosis"], rows)
+
+
+def workers_of(emulator: Emulator) -> list[psutil.Process]:
+    return psutil.Process(emulator.process.pid).children(recursive=True)
+
+
+def wait_for_imports(emulator: Emulator) -> None:
+    deadline = time.monotonic() + 20
+    while not any("/sklearn/" in mapped.path for worker in workers_of(emulator) for mapped in worker.memory_maps()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
+
+
+def test_jobs_the_model_in_service_and_signed_urls_survive_a_kill(folder: Path, small: bytes) -> None:
+    with started(folder, OWN) as emulator:
+        done = emulator.train("spare", small)["metadata"]["retrain_job_id"]
+        emulator.switch("spare", done)
+        waiting, url = emulator.take_job("spare")
+        before = emulator.describe("spare")
+        emulator.kill()
+        port = emulator.address[1]
+    with started(folder, OWN, "--port", str(port)) as emulator:
+        assert emulator.describe("spare") == before
+        assert metrics_of(emulator.result(emulator.status("spare", done)))["AUC"] == 1.0
+        assert emulator.call("PUT", url, body=small).status == 200
+        assert emulator.wait("spare", waiting)["status"] == "job_finished"
+
+
+def test_a_training_ends_with_its_killed_server_and_is_resumed_by_the_next(folder: Path) -> None:
+    with started(folder, OWN) as emulator:
+        job = emulator.upload("spare", large())
+        wait_for_imports(emulator)
+        time.sleep(0.2)
+        assert emulator.status("spare", job)["status"] == "training"
+        workers = workers_of(emulator)
+        emulator.kill()
+        assert_gone(workers)
+        assert [file.name for file in (emulator.data / "jobs" / job).iterdir()] == ["upload"]
+    with started(folder, OWN) as emulator:
+        assert emulator.wait("spare", job)["status"] == "job_finished"
+        assert [entry["effect"] for entry in emulator.requests()].count("started") == 1
+        assert emulator.describe("spare")["trainings"] == 1
+
+
+def test_an_idle_worker_ends_with_its_killed_server(folder: Path) -> None:
+    with started(folder, OWN) as emulator:
+        wait_for_imports(emulator)
+        workers = workers_of(emulator)
+        emulator.kill()
+        assert_gone(workers)
+
+
+def test_closing_standard_input_ends_the_server_and_its_workers(folder: Path) -> None:
+    with started(folder, OWN) as emulator:
+        workers = workers_of(emulator)
+        assert workers
+        assert emulator.process.stdin is not None
+        emulator.process.stdin.close()
+        assert emulator.process.wait(10) == 0
+        assert_gone(workers)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_job_trained(folder: Path) -> None:
+    with started(folder, OWN) as emulator:
+        job = emulator.upload("spare", large())
+        for worker in workers_of(emulator):
+            worker.kill()
+        assert emulator.wait("spare", job)["status"] == "job_finished"
+
+
+def test_two_servers_do_not_share_a_data_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "_LOCK_SECONDS", 0.1)
+    hosting = Hosting(models={}, account_digests=frozenset())
+    with started(folder, OWN) as emulator, pytest.raises(UsageError, match="Another emulator uses"):
+        serve.serve(
+            hosting, host="127.0.0.1", port=0, data=emulator.data, faults=Faults(), ready=lambda _: pytest.fail("ran")
+        )
+
+
+def test_a_port_in_use_is_told_in_one_sentence(folder: Path) -> None:
+    with started(folder, OWN) as emulator, pytest.raises(UsageError, match="cannot listen on"):
+        make_server(lambda *_: [], host="127.0.0.1", port=emulator.address[1])
+
+
+def test_every_file_in_the_data_folder_is_its_owners_alone(folder: Path, small: bytes) -> None:
+    with started(folder, OWN) as emulator:
+        emulator.train("spare", small)
+        emulator.train("refused", b"a,b\n1,2\n")
+        modes = {path: path.stat().st_mode & 0o777 for path in emulator.data.rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+
+
+def test_an_upload_is_kept_until_it_is_trained_and_no_longer(folder: Path, small: bytes) -> None:
+    with started(folder, OWN) as emulator:
+        trained = emulator.train("spare", small)["metadata"]["retrain_job_id"]
+        failed = emulator.train("refused", b"a,b\n1,2\n")["metadata"]["retrain_job_id"]
+        jobs = emulator.data / "jobs"
+    assert {file.name for file in (jobs / trained).iterdir()} == {"result.zip", "model.pickle"}
+    assert {file.name for file in (jobs / failed).iterdir()} == {"upload"}
