@@ -1,7 +1,7 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ from typing import Any
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.durable import make_folder, write_whole
-from runner.errors import ExitCode
+from runner.errors import ExitCode, StateError
 from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
@@ -55,20 +55,29 @@ class Session:
     def finish(self, code: ExitCode, stopped: str | None) -> dict[str, Any]:
         """Record the end, write the run's files, and return the report."""
         self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
-        report = self.write_files(self.run_id)
-        self.folder.point_latest(self.run_id)
-        return report
+        return self.write_files(self.run_id)
 
     def write_files(self, run_id: str) -> dict[str, Any]:
         """Render a finished run's files from the journal, and record their digests."""
         history = read_history(self.store.read(), run_id)
         files = render_files(history)
-        folder = make_folder(self.folder.run_folder(run_id))
-        for name, content in files.items():
-            write_whole(folder / name, content)
+        self._write(run_id, files)
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
         return build_report(history)
+
+    def _write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        try:
+            folder = make_folder(self.folder.run_folder(run_id))
+            for name, content in files.items():
+                write_whole(folder / name, content)
+            if run_id == self.run_id:
+                self.folder.point_latest(run_id)
+        except OSError as error:
+            raise StateError(
+                f"The report of run {run_id} could not be written: {error.strerror}.",
+                hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
+            ) from error
 
     def close_lost_runs(self) -> list[str]:
         """End the runs that a crash left without an end, write their reports, and return their ids."""

@@ -72,7 +72,7 @@ class Coordinator:
     clock: Clock
     commit: Commit
     settings: Settings
-    mail: Mailbox = field(default_factory=lambda: SimpleQueue[Delivery | None]())
+    mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[Drive] = field(default_factory=deque)
     _active: set[Drive] = field(default_factory=set)

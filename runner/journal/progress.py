@@ -87,7 +87,7 @@ class Review:
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One retrain job of one model, from the taking of its id on. Times are None until they happened.
 
-    A struct, since a long journal replaces jobs many ten thousand times and `dataclasses.replace` takes ten times longer.
+    A struct, since folding a long journal replaces jobs very often, and `dataclasses.replace` takes ten times longer.
     """
 
     retrain_job_id: str

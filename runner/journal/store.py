@@ -53,6 +53,7 @@ class Store:
         self._path = path
         self._engine = _engine(path, writable=writable)
         self._head: tuple[int, str] | None = None
+        self._guards: set[str] = set()
         try:
             self._check_identity()
         except BaseException:
@@ -68,13 +69,15 @@ class Store:
         Raises:
             StateError: the file cannot be read, or an event in it cannot be believed.
         """
-        last = (0, GENESIS)
+        last, guards = (0, GENESIS), set()
         with _translated(self._path), self._engine.connect() as connection:
             for one in read_chain(_rows(connection)):
                 last = (one.event.seq, one.sha256)
+                if one.event.guard is not None:
+                    guards.add(one.event.guard)
                 yield one
         if self._head is None:
-            self._head = last
+            self._head, self._guards = last, guards
 
     @property
     def head(self) -> tuple[int, str]:
@@ -88,6 +91,9 @@ class Store:
             GuardTakenError: one of them may exist only once and does; nothing was written.
             StateError: the journal has moved on under another writer, or cannot be written; nothing was written.
         """
+        guards = {draft.guard for draft in drafts if draft.guard is not None}
+        if guards & self._guards:  # the chain vouches for these; the database's own index may be damaged unseen
+            raise GuardTakenError
         links: list[Link] = []
         seq, prev = self.head
         for draft in drafts:
@@ -97,6 +103,7 @@ class Store:
             self._check_head(connection)
             connection.execute(sqlalchemy.insert(_EVENTS), [_values(one) for one in links])
         self._head = (seq, prev)
+        self._guards |= guards
         return links
 
     def close(self) -> None:

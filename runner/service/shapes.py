@@ -4,7 +4,7 @@ from typing import Any
 
 from runner.service.documents import NotJsonError, read_json
 
-_MOST_DIGITS = 18
+_MOST_DIGITS = 15  # an integer that JSON readers everywhere keep exactly (below 2**53)
 
 
 def read_object(body: bytes) -> dict[str, Any] | None:
@@ -26,7 +26,7 @@ def names_job(document: dict[str, Any], retrain_job_id: str) -> bool | None:
 def whole_number(value: Any) -> int | None:
     """Return an id given as an integer or as its digits; None for anything else, a bool too."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if abs(value) < 10**_MOST_DIGITS else None
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
         return int(value)
     return None

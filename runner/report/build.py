@@ -1,0 +1,215 @@
+"""A run's report, as a pure function of the journal's events. Rendering it again later gives the same value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from runner.errors import StateError
+from runner.journal.chain import Link
+from runner.journal.events import (
+    DataChecked,
+    FileRecord,
+    ModelFinished,
+    ModelPlanned,
+    ReportWritten,
+    RunFinished,
+    RunStarted,
+)
+from runner.journal.instants import stamp
+from runner.journal.progress import Decided, Job, JobStage, Progress, RunRecord
+
+REPORT_VERSION = 1
+TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
+CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers")
+_NUMBERS = ("observed", "baseline", "limit", "margin")
+_LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
+_LOST_OUTCOMES = {
+    JobStage.SENDING: "unknown",
+    JobStage.STARTED: "training",
+    JobStage.FINISHED: "training",
+    JobStage.STORED: "training",
+    JobStage.SWITCHING: "unknown",
+    JobStage.SWITCHED: "switched",
+    JobStage.FAILED: "failed",
+}
+OUTCOMES = ("switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown")
+
+
+@dataclass(slots=True, kw_only=True)
+class RunHistory:
+    """What the journal says of one run: its own facts, and the progress of all models. Grows with `add`."""
+
+    run_id: str
+    progress: Progress = field(default_factory=Progress)
+    plans: dict[str, ModelPlanned] = field(default_factory=dict)
+    ends: dict[str, ModelFinished] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)  # model -> the last retrain job the run worked on
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def record(self) -> RunRecord:
+        """Return the run itself."""
+        return self.progress.runs[self.run_id]
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the run's end has been reached."""
+        return bool(self.links) and self.record.finished is not None
+
+    def add(self, one: Link) -> None:
+        """Take in the journal's next event."""
+        self.progress.add(one)
+        if one.event.run_id != self.run_id:
+            return
+        self.links.append(one)
+        fact, model = one.event.fact, one.event.model
+        if model is None or isinstance(fact, RunStarted | RunFinished | ReportWritten | DataChecked):
+            return
+        if isinstance(fact, ModelPlanned):
+            self.plans[model] = fact
+        elif isinstance(fact, ModelFinished):
+            self.ends[model] = fact
+        else:
+            self.jobs[model] = fact.retrain_job_id
+
+
+def read_history(links: Iterable[Link], run_id: str) -> RunHistory:
+    """Collect one run from the journal's events, up to the event that ended it.
+
+    Raises:
+        StateError: the journal has no such run, or no end of it.
+    """
+    history = RunHistory(run_id=run_id)
+    for one in links:
+        history.add(one)
+        if history.ended:
+            return history
+    raise StateError(
+        f"The journal has no finished run {run_id}.", hint="`retrain status` shows the last run; check --state."
+    )
+
+
+def build_report(history: RunHistory) -> dict[str, Any]:
+    """Return the report as `schemas/report.schema.json` describes it: JSON values with stable keys.
+
+    Metrics and the numbers of rules are `Decimal`, exactly as they were judged; `render_json` writes them as numbers.
+    """
+    record, started = history.record, history.record.started
+    if record.finished is None or record.finished_at is None or record.head is None:
+        raise LookupError(f"run {record.run_id} has no end")
+    models = [_model(history, name) for name in record.models]
+    counts = [entry["outcome"] for entry in models]
+    return {
+        "report_version": REPORT_VERSION,
+        "run_id": record.run_id,
+        "tool": {key: started.tool.get(key) for key in ("name", "version", "python")},
+        "started_at": stamp(record.started_at),
+        "finished_at": stamp(record.finished_at),
+        "actor": started.actor,
+        "command": started.options.get("command", "run"),
+        "service": started.realm,
+        "exit_code": record.finished.exit_code,
+        "stopped": record.finished.stopped,
+        "summary": {outcome: counts.count(outcome) for outcome in OUTCOMES if outcome in counts},
+        "manifest": {key: started.manifest.get(key) for key in ("files", "sha256", "git")},
+        "models": models,
+        "journal": {"events": record.head[0], "head_sha256": record.head[1]},
+    }
+
+
+def _model(history: RunHistory, name: str) -> dict[str, Any]:
+    end, plan = history.ends.get(name), history.plans.get(name)
+    job = find_job(history, name)
+    decided = job.decided if job else None
+    return {
+        "name": name,
+        "outcome": end.outcome if end else _outcome_without_end(job),
+        "reason": end.reason if end else _LOST,
+        "plan": None if plan is None else {"action": plan.action, "stages": list(plan.stages), "reason": plan.reason},
+        "policy": plan.policy if plan else None,
+        "retrain_job_id": job.retrain_job_id if job else None,
+        "model_id": job.model_id if job else None,
+        "dataset": _dataset(job),
+        "result": _result(job),
+        "metrics": _metrics(decided),
+        "verdict": decided.fact.evaluation["verdict"] if decided else None,
+        "rules": _rules(decided),
+        "decision": _decision(job),
+        "switched_at": stamp(job.switched_at) if job and job.switched_at else None,
+        "error": msgspec.to_builtins(end.error) if end and end.error else None,
+        "timings": {key: (end.timings.get(key, 0.0) if end else 0.0) for key in TIMINGS},
+        "calls": {key: (end.calls.get(key, 0) if end else 0) for key in CALLS},
+        "warnings": list(end.warnings) if end else [],
+    }
+
+
+def find_job(history: RunHistory, name: str) -> Job | None:
+    """Return the job a model's line in the report speaks of: the one its end names, else the last the run worked on."""
+    end = history.ends.get(name)
+    retrain_job_id = end.retrain_job_id if end else history.jobs.get(name)
+    jobs = history.progress.model(history.record.started.realm, name).jobs
+    return jobs.get(retrain_job_id) if retrain_job_id else None
+
+
+def _outcome_without_end(job: Job | None) -> str:
+    """Return the outcome of a model whose run was lost: what its job's last recorded stage comes to."""
+    return _LOST_OUTCOMES.get(job.stage, "skipped") if job else "skipped"
+
+
+def _dataset(job: Job | None) -> dict[str, Any] | None:
+    if job is None or job.data is None:
+        return None
+    data = job.data
+    return {
+        "train": _file(data.train),
+        "eval": _file(data.eval) if data.eval else None,
+        "sha256": data.dataset_sha256,
+        "upload": msgspec.to_builtins(data.upload),
+    }
+
+
+def _file(record: FileRecord) -> dict[str, Any]:
+    return {"source": record.source, "sha256": record.sha256, "bytes": record.bytes, "rows": record.rows}
+
+
+def _result(job: Job | None) -> dict[str, Any] | None:
+    if job is None or job.result is None:
+        return None
+    return {"path": job.result.path, "sha256": job.result.sha256, "bytes": job.result.bytes}
+
+
+def _metrics(decided: Decided | None) -> dict[str, Decimal | None]:
+    texts: Mapping[str, str | None] = decided.fact.evaluation["metrics"] if decided else {}
+    return {name: _number(text) for name, text in texts.items()}
+
+
+def _rules(decided: Decided | None) -> list[dict[str, Any]]:
+    rules = decided.fact.evaluation["rules"] if decided else []
+    return [{key: _number(value) if key in _NUMBERS else value for key, value in rule.items()} for rule in rules]
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _decision(job: Job | None) -> dict[str, Any] | None:
+    if job is None or job.decided is None:
+        return None
+    decided, review = job.decided, job.review
+    approval = None
+    if review is not None:
+        fact = review.fact
+        approval = {"action": fact.action, "by": fact.by, "at": stamp(review.at), "reason": fact.reason}
+    decision = decided.fact.evaluation["decision"]
+    return {
+        "action": decision["action"],
+        "by": decision["by"],
+        "at": stamp(decided.at),
+        "reason": decision["reason"],
+        "policy_sha256": decided.fact.policy_sha256,
+        "candidate_sha256": decided.fact.candidate_sha256,
+        "approval": approval,
+    }

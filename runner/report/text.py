@@ -1,0 +1,114 @@
+"""Words and numbers as a report shows them. Text from outside is made harmless for the place it goes to."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from runner.errors import ExitCode
+from runner.policy.number import number_text
+
+EXIT_MEANINGS: Mapping[int, str] = {
+    ExitCode.OK: "all done",
+    ExitCode.FAILED: "at least one model failed",
+    ExitCode.HELD: "a policy held a candidate back",
+    ExitCode.UNFINISHED: "unfinished, the next run goes on",
+    ExitCode.STATE: "the state is in conflict",
+    ExitCode.UNKNOWN: "the result of a request is unknown, a person must look",
+    ExitCode.BUG: "a bug in retrain",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated",
+}
+
+_SPACE = re.compile(r"[\t\n\r]+")
+# Controls, marks that turn or hide the text around them, separators that break lines, tags, lone surrogates. Fixed
+# ranges, since another Python's Unicode tables must not change a report's bytes.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_MARKDOWN = re.compile(r"[\\`*\[\]<|~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
+_REFERENCE = re.compile(r"@|#(?=\d)")  # forges link these after rendering, where no backslash protects them
+_SPLIT = "<!-- -->"
+
+
+def inline(text: object) -> str:
+    """Return one line in which every character can be seen: others could move a cursor or turn the text around."""
+    return _UNSEEN.sub(_escape, _SPACE.sub(" ", str(text)))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def markdown_cell(text: object) -> str:
+    """Return text that stays text within a line of Markdown or a table's cell: it neither links, formats nor mentions.
+
+    It is not meant for the start of a line, where other characters count too.
+    """
+    escaped = _MARKDOWN.sub(lambda match: "".join(f"\\{char}" for char in match[0]), inline(text))
+    return _REFERENCE.sub(lambda match: f"{match[0]}{_SPLIT}", escaped)
+
+
+def markdown_code(text: object) -> str:
+    """Return a Markdown code span with exactly this text; of nothing, nothing.
+
+    Text with a bar is escaped instead: whether a bar within a code span ends a table's cell differs between readers.
+    """
+    line = inline(text)
+    if not line.strip():
+        return ""
+    if "|" in line:
+        return markdown_cell(line)
+    runs = [len(run) for run in re.findall("`+", line)]
+    fence = "`" * next(size for size in range(1, len(runs) + 2) if size not in runs)
+    pad = " " if "`" in (line[0], line[-1]) or line[0] == line[-1] == " " else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def words(name: str) -> str:
+    """Return an outcome, action or verdict as words: `awaiting approval`."""
+    return name.replace("_", " ")
+
+
+def headline(summary: Mapping[str, int]) -> str:
+    """Return what became of the models in one phrase: `2 switched, 1 held and 1 failed`."""
+    parts = [f"{count} {words(outcome)}" for outcome, count in summary.items()]
+    if not parts:
+        return "No model took part"
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+
+
+def exit_meaning(code: int) -> str:
+    """Return what an exit code says, in a few words."""
+    return EXIT_MEANINGS.get(code, "see the table of exit codes")
+
+
+def number(value: Decimal | int | None) -> str:
+    """Return a number exactly as it was judged, or `none`."""
+    return "none" if value is None else number_text(Decimal(value))
+
+
+def count(value: int | None) -> str:
+    """Return a count with its thousands apart, or `not counted`."""
+    return "not counted" if value is None else f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people read them: `0.42 s`, `7 min 5 s`, `3 h 20 min`."""
+    if round(seconds, 2) < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short_digest(sha256: str | None) -> str:
+    """Return the first twelve characters of a digest."""
+    return sha256[:12] if sha256 else ""
+
+
+def utc(stamp: str | None) -> str:
+    """Return a stamp without its fraction: `2026-03-01 04:05:06 UTC`."""
+    return f"{stamp[:10]} {stamp[11:19]} UTC" if stamp else ""

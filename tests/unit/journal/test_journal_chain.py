@@ -1,0 +1,136 @@
+"""Tampering shows: a changed, moved, missing or added event is named by its number."""
+
+import hashlib
+
+import msgspec
+import pytest
+
+from runner.errors import StateError
+from runner.journal.chain import Link, Row, link, read_chain
+from runner.journal.events import Draft, StatusSeen, TrainingFailed
+from tests.unit.journal.journal_facts import RUN, chained, draft, status
+
+
+def rows(count: int = 6) -> list[Row]:
+    """Return a sound chain as a store gives it back."""
+    return [as_row(one) for one in chained(draft(status(f"word {n}"), guard=f"g{n}") for n in range(count))]
+
+
+def as_row(one: Link) -> Row:
+    return Row(seq=one.event.seq, body=one.body, sha256=one.sha256, guard=one.event.guard)
+
+
+def changed(row: Row, body: bytes, *, rehashed: bool = False) -> Row:
+    sha256 = hashlib.sha256(body).hexdigest() if rehashed else row.sha256
+    return Row(seq=row.seq, body=body, sha256=sha256, guard=row.guard)
+
+
+def broken_at(chain: list[Row]) -> int:
+    with pytest.raises(StateError) as caught:
+        list(read_chain(chain))
+    return int(caught.value.message.split("event ")[1].split(":")[0])
+
+
+def test_a_sound_chain_is_read_whole() -> None:
+    assert [one.event.seq for one in read_chain(rows())] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_flipped_bit_in_any_byte_of_any_event_names_that_event(place: int) -> None:
+    chain = rows()
+    for position in range(len(chain[place].body)):
+        body = bytearray(chain[place].body)
+        body[position] ^= 1 << (position % 8)
+        assert broken_at([*chain[:place], changed(chain[place], bytes(body)), *chain[place + 1 :]]) == place + 1
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_an_event_changed_together_with_its_digest_breaks_at_the_next_one(place: int) -> None:
+    chain = rows()
+    body = chain[place].body.replace(b'"word ', b'"Word ')
+    chain[place] = changed(chain[place], body, rehashed=True)
+    assert broken_at(chain) == place + 2
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_removed_event_is_noticed_at_its_place(place: int) -> None:
+    chain = rows()
+    del chain[place]
+    assert broken_at(chain) == place + 1
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_swapped_events_are_noticed_at_the_first_of_them(place: int) -> None:
+    chain = rows()
+    chain[place], chain[place + 1] = chain[place + 1], chain[place]
+    assert broken_at(chain) == place + 1
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_an_inserted_event_is_noticed_at_its_place_or_the_next(place: int) -> None:
+    chain = rows()
+    prev = chain[place - 1].sha256 if place else "0" * 64
+    forged = as_row(link(draft(status("forged")), seq=place + 1, prev=prev))
+    chain.insert(place, forged)
+    assert broken_at(chain) == place + 2
+    chain[place] = rows(1)[0] if place else as_row(link(draft(), seq=9, prev=prev))
+    assert broken_at(chain) == place + 1
+
+
+def test_a_changed_guard_or_row_number_beside_the_event_is_noticed() -> None:
+    chain = rows()
+    row = chain[2]
+    assert broken_at([*chain[:2], Row(seq=3, body=row.body, sha256=row.sha256, guard="other"), *chain[3:]]) == 3
+    assert broken_at([*chain[:2], Row(seq=3, body=row.body, sha256=row.sha256, guard=None), *chain[3:]]) == 3
+    assert broken_at([*chain[:2], Row(seq=4, body=row.body, sha256=row.sha256, guard=row.guard), *chain[3:]]) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"seq":1}',
+        None,
+        "text",
+        7,
+    ],
+)
+def test_what_is_no_event_is_an_error_of_ours(body: object) -> None:
+    digest = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else "0" * 64
+    row = msgspec.structs.replace(rows(1)[0], body=body, sha256=digest)  # a damaged store may give any type
+    assert broken_at([row]) == 1
+
+
+def test_an_unknown_kind_or_field_is_refused_not_ignored() -> None:
+    [one] = chained([draft()])
+    for body in (
+        one.body.replace(b'"status_seen"', b'"status_felt"'),
+        one.body.replace(b'"word":', b'"extra":1,"word":'),
+        one.body.replace(b'{"at":', b'{"aa":1,"at":'),
+    ):
+        row = Row(seq=1, body=body, sha256=hashlib.sha256(body).hexdigest(), guard=None)
+        assert broken_at([row]) == 1
+
+
+def test_an_event_read_back_is_the_one_that_was_written() -> None:
+    links = chained([draft(guard="g"), draft(model=None)])
+    assert [one.event for one in read_chain(as_row(one) for one in links)] == [one.event for one in links]
+
+
+def test_text_that_has_no_utf8_form_is_written_as_its_escapes() -> None:
+    fact = TrainingFailed(retrain_job_id="j\udcff", word="w", message="bad \ud800 text, 日本語")
+    one = link(Draft(at="2026-03-01T04:05:06.000007Z", run_id=RUN, model="m", fact=fact), seq=1, prev="0" * 64)
+    assert one.event.fact == TrainingFailed(retrain_job_id="j\\udcff", word="w", message="bad \\ud800 text, 日本語")
+    assert [back.event for back in read_chain([as_row(one)])] == [one.event]
+
+
+def test_the_bytes_are_canonical_whatever_the_order_of_keys() -> None:
+    fact = StatusSeen(retrain_job_id="j", word="é")
+    body = link(draft(fact), seq=1, prev="0" * 64).body
+    assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_seen","retrain_job_id":"j"')
+    assert msgspec.json.decode(body)["fact"]["word"] == "é"
+    assert " " not in body.decode()
