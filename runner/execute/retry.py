@@ -1,16 +1,20 @@
-"""Reads are repeated when that can help: bounded in number and in time, with jitter, visible in the report."""
+"""What is repeated: reads, when that can help; effects, only while surely not one byte has left.
+
+Both are bounded in number and in time, with jitter, and visible in the report.
+"""
 
 import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from runner.execute.asks import Steps, call, pause
+from runner.execute.asks import Lane, Steps, Work, call, pause
 from runner.execute.model_run import ModelRun
-from runner.service.outcomes import ServiceError
+from runner.service.outcomes import Effect, NeverSent, ServiceError
 
 T = TypeVar("T")
 
 ATTEMPTS = 6
+SENDS = 4
 LONGEST_S = 120.0  # of all attempts and pauses together
 _FIRST_S = 0.5
 _CEILING_S = 30.0
@@ -42,3 +46,20 @@ def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
                 raise
             run.warn(f"{name}, attempt {attempt}: {error.message}")
         yield from pause(wait)
+
+
+def send(run: ModelRun, name: str, lane: Lane, function: Callable[[], Effect]) -> Steps[Effect]:
+    """Do an effect once; do it again only when the one before surely never left.
+
+    Raises:
+        StoppedError: the run is to end, and nothing of this effect has left.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        run.calls[name] += 1
+        effect: Effect = yield Work(lane=lane, function=function, effect=True)
+        if not isinstance(effect, NeverSent) or attempt == SENDS:
+            return effect
+        run.warn(f"{name}, attempt {attempt}: {effect.message}")
+        yield from pause(backoff(attempt, run.run.chance))

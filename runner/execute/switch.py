@@ -3,16 +3,17 @@
 The service tells no caller which model serves; only the list of classifiers can prove a switch whose answer was lost.
 """
 
+from datetime import datetime
+
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps, StoppedError, call, pause, record
+from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
-from runner.execute.retry import backoff, read
+from runner.execute.retry import backoff, read, send
 from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.progress import Decided, Job
 from runner.secret import Secret
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
 
-SENDS = 4  # how often one intent may be sent when surely not one byte has left
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LOOK_PAUSE_S = 15.0
 
@@ -41,32 +42,26 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
     if run.run.budget.switches is not None:
         run.run.budget.switches -= 1
-    number = job.switches + 1
+    number, too_late = job.switches + 1, run.run.clock.now() + run.quarantine
     yield from record(
         SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=decided.event_sha256, attempt=number),
         guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
-    with run.timed("switch_s"):
-        effect = yield from _send(run, key, job.retrain_job_id)
-        return (yield from _after_put(run, job, effect))
+    try:
+        with run.timed("switch_s"):
+            effect = yield from send(run, "switch", Lane.CALL, lambda: _put(run, key, job.retrain_job_id, too_late))
+    except StoppedError:
+        yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message="stopped before it was sent"))
+        raise
+    return (yield from _after_put(run, job, effect))
 
 
-def _send(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Effect]:
-    """Send the one PUT; repeat it only while surely not one byte has left."""
-    for attempt in range(1, SENDS):
-        run.calls["switch"] += 1
-        effect = yield from call(lambda: run.run.service.switch(key, retrain_job_id), effect=True)
-        if not isinstance(effect, NeverSent):
-            return effect
-        run.warn(f"switch, attempt {attempt}: {effect.message}")
-        try:
-            yield from pause(backoff(attempt, run.run.chance))
-        except StoppedError:
-            yield from record(SwitchRefused(retrain_job_id=retrain_job_id, message="stopped before it was sent"))
-            raise
-    run.calls["switch"] += 1
-    return (yield from call(lambda: run.run.service.switch(key, retrain_job_id), effect=True))
+def _put(run: ModelRun, key: Secret, retrain_job_id: str, too_late: datetime) -> Effect:
+    """Send the switch, unless this process slept longer than the quarantine: others may have taken over by now."""
+    if run.run.clock.now() >= too_late:
+        return NeverSent(message="The switch was not sent in time.", hint="Look for what stopped this process so long.")
+    return run.run.service.switch(key, retrain_job_id)
 
 
 def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:

@@ -9,6 +9,7 @@ from runner.execute.polling import next_pause
 from runner.execute.retry import backoff, read
 from runner.execute.upload import NOT_FOUND
 from runner.journal.events import StatusSeen, TrainingFailed, TrainingFinished
+from runner.journal.progress import TRAINED
 from runner.secret import Secret
 from runner.service.outcomes import Code, ServiceError, Status
 
@@ -26,6 +27,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             if isinstance(status, Ending):
                 return status
             if status.word != run.job.word:
+                _warn_of_drift(run, status)
                 run.say(f"job {run.job.retrain_job_id}: {status.word}")
                 yield from record(StatusSeen(retrain_job_id=run.job.retrain_job_id, word=status.word))
             if status.phase != "going":
@@ -64,7 +66,8 @@ def _deleted(run: ModelRun, error: ServiceError) -> Steps[Ending]:
 def _ended(run: ModelRun, status: Status) -> Steps[StageEnd]:
     name = run.job.retrain_job_id
     if status.phase == "finished":
-        yield from record(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
+        if run.job.stage not in TRAINED:
+            yield from record(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
         run.finished = status
         return None
     message = status.message or f"the service gave no message beside the status {status.word}"
@@ -76,6 +79,15 @@ def _ended(run: ModelRun, status: Status) -> Steps[StageEnd]:
         f"The training of job {name} failed ({status.word}): {message.rstrip('.')}.",
         f"{again}, or train it now with `retrain run --force`.",
     )
+
+
+def _warn_of_drift(run: ModelRun, status: Status) -> None:
+    """Say when the service contradicts what the journal knows of the job."""
+    job = run.job
+    if job.upload_proof == "store" and status.phase == "going" and status.word == job.word_before:
+        run.warn(f"drift: the store took the upload, but job {job.retrain_job_id} still says {status.word}")
+    if job.stage in TRAINED and status.phase != "finished":
+        run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.word} now")
 
 
 def _still_training(run: ModelRun) -> Ending:

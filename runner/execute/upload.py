@@ -10,9 +10,9 @@ from datetime import datetime
 from runner.data.facts import CheckedFile, Prepared, Shape
 from runner.data.prepare import prepare
 from runner.errors import Kind
-from runner.execute.asks import Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
-from runner.execute.retry import backoff, read
+from runner.execute.retry import backoff, read, send
 from runner.journal.events import (
     DataChecked,
     FileRecord,
@@ -26,10 +26,9 @@ from runner.journal.events import (
 )
 from runner.journal.instants import stamp
 from runner.secret import Secret
-from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status, Unclear
+from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
 
 NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
-SENDS = 4  # how often one intent may be sent when surely not one byte has left
 _SETTLE_PAUSE_S = 15.0
 
 
@@ -70,51 +69,45 @@ def _upload(run: ModelRun) -> Steps[StageEnd]:
     )
     run.say(f"uploading {prepared.upload.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
-        return (yield from _send(run, job))
+        return (yield from _send(run, job, expires))
 
 
-def _send(run: ModelRun, job: Job) -> Steps[StageEnd]:
-    """Send the one PUT; repeat it only while surely not one byte has left."""
-    prepared, url = run.get_prepared(), job.upload_url
-    for attempt in range(1, SENDS + 1):
-        run.calls["put"] += 1
-        effect = yield from stage(lambda: _put(run, prepared, url), effect=True)
-        if not isinstance(effect, NeverSent):
-            return (yield from _after_put(run, job.retrain_job_id, effect))
-        run.warn(f"upload, attempt {attempt}: {effect.message}")
-        if attempt < SENDS:
-            yield from _pause_before_resend(run, job.retrain_job_id, attempt)
-    yield from record(
-        UploadRefused(retrain_job_id=job.retrain_job_id, why="never_sent", message="the store could not be reached")
-    )
-    return failed_with(
-        Kind.NETWORK,
-        "The store could not be reached, so the data was not uploaded.",
-        "Check the network, then run `retrain run` again; nothing was started.",
-    )
-
-
-def _pause_before_resend(run: ModelRun, retrain_job_id: str, attempt: int) -> Steps[None]:
-    """Wait before the same PUT is sent again; a stop while waiting records that nothing was sent."""
+def _send(run: ModelRun, job: Job, expires: datetime) -> Steps[StageEnd]:
+    """Send the one PUT and take in what became of it."""
     try:
-        yield from pause(backoff(attempt, run.run.chance))
+        effect = yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, expires))
     except StoppedError:
-        yield from record(
-            UploadRefused(retrain_job_id=retrain_job_id, why="never_sent", message="stopped before anything was sent")
-        )
+        yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
+    return (yield from _after_put(run, job.retrain_job_id, effect))
 
 
-def _put(run: ModelRun, prepared: Prepared, url: Secret) -> Effect:
-    file = prepared.upload
+def _never_sent(retrain_job_id: str, message: str) -> UploadRefused:
+    return UploadRefused(retrain_job_id=retrain_job_id, why="never_sent", message=message)
+
+
+def _put(run: ModelRun, url: Secret, expires: datetime) -> Effect:
+    """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
+    if run.run.clock.now() >= expires:
+        return Refused(
+            message="The upload URL expired before the upload began.",
+            hint="A new job is taken.",
+            kind=Kind.SERVICE,
+            permanent=False,
+            reason="expired_url",
+        )
+    file = run.get_prepared().upload
     return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256)
 
 
-def _after_put(run: ModelRun, retrain_job_id: str, effect: Done | Refused | Unclear) -> Steps[StageEnd]:
+def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
     if isinstance(effect, Done):
         yield from record(UploadDone(retrain_job_id=retrain_job_id, proof="store"))
         run.say(f"uploaded; job {retrain_job_id} is in training")
         return None
+    if isinstance(effect, NeverSent):
+        yield from record(_never_sent(retrain_job_id, effect.message))
+        return failed_with(Kind.NETWORK, effect.message, f"{effect.hint} Then run again; nothing was started.")
     if isinstance(effect, Refused):
         yield from record(UploadRefused(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
         if effect.reason == "expired_url":

@@ -221,6 +221,63 @@ def test_a_signal_stops_waiting_and_the_next_run_resumes_the_same_job(world: Wor
     assert world.service.effects["upload", "key-m"] == 1
 
 
+def test_a_stop_between_intent_and_upload_records_that_nothing_was_sent(world: World) -> None:
+    def stop_after_intent(commit: int) -> None:
+        last = world.progress().model(REALM, "m").last if commit < 0 else None
+        if last is not None and last.stage == JobStage.SENDING and world.coordinator is not None:
+            world.coordinator.stop("SIGINT")
+
+    world.on_commit = stop_after_intent
+    assert world.run()["m"].outcome == "skipped"
+    assert world.service.calls("put") == 0
+    world.on_commit = lambda _commit: None
+    assert world.run()["m"].outcome == "switched"
+    assert world.clock.seconds < world.service.url_s
+
+
+def test_a_runner_that_slept_past_the_urls_expiry_does_not_send(world: World) -> None:
+    slept: list[bool] = []
+
+    def sleep_after_intent(commit: int) -> None:
+        last = world.progress().model(REALM, "m").last if commit < 0 else None
+        if last is not None and last.stage == JobStage.SENDING and not slept:
+            slept.append(True)
+            world.clock.seconds += world.service.url_s
+
+    world.on_commit = sleep_after_intent
+    assert world.run()["m"].outcome == "switched"
+    assert [name for call, name in world.service.log if call == "put"] == ["job-2"]
+
+
+def test_a_runner_that_slept_longer_than_the_quarantine_does_not_switch(world: World) -> None:
+    slept: list[bool] = []
+
+    def sleep_after_intent(commit: int) -> None:
+        last = world.progress().model(REALM, "m").last if commit < 0 else None
+        if last is not None and last.stage == JobStage.SWITCHING and not slept:
+            slept.append(True)
+            world.clock.seconds += 3600
+
+    world.on_commit = sleep_after_intent
+    assert world.run()["m"].outcome == "failed"
+    assert world.service.calls("switch") == 0
+    assert world.run()["m"].outcome == "switched"
+
+
+def test_a_service_that_contradicts_the_journal_is_warned_of(world: World) -> None:
+    forgotten: list[bool] = []
+
+    def forget_the_upload(call: str, job: str) -> None:
+        if call == "status" and world.service.jobs[job].uploaded_at is not None and not forgotten:
+            forgotten.append(True)
+            world.service.jobs[job].uploaded_at = None
+
+    world.service.before = forget_the_upload
+    end = world.run()["m"]
+    assert end.outcome == "training"
+    assert any("drift: the store took the upload" in warning for warning in end.warnings)
+
+
 def crash_points(folder: Path) -> list[tuple[str, int]]:
     """Count the calls and commits of an undisturbed run: each is a point to crash before and after."""
     (folder / "count").mkdir()
