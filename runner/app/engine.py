@@ -65,7 +65,7 @@ def execute(session: Session, job: Job) -> Driven:
         redactor = Redactor()
         client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
         stack.callback(client.close)
-        keys: Keys = EmulatorKeys() if job.realm.emulator else ManifestKeys(client, redactor)
+        keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
         stack.callback(shutil.rmtree, session.folder.spool, ignore_errors=True)
         executors = stack.enter_context(_executors(job))
@@ -78,6 +78,14 @@ def execute(session: Session, job: Job) -> Driven:
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
     return Driven(outcomes=_outcomes(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+
+
+def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
+    if job.realm.emulator:
+        return EmulatorKeys()
+    keys = ManifestKeys(client, redactor)
+    keys.learn_all(job.manifest.models.values())
+    return keys
 
 
 @contextmanager

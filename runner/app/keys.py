@@ -1,9 +1,12 @@
 """API keys for a run: from where the manifest says, or the emulator's own."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from runner.credentials import resolve
 from runner.emulator.keys import own_key
 from runner.errors import Kind, ModelError
-from runner.manifest.model import FetchedKey, Model
+from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model
 from runner.secret import Redactor, Secret
 from runner.service.client import Client
 
@@ -14,6 +17,17 @@ class ManifestKeys:
     def __init__(self, client: Client, redactor: Redactor) -> None:
         self._client = client
         self._redactor = redactor
+
+    def learn_all(self, models: Iterable[Model]) -> None:
+        """Let the redactor know every key that can be read without asking anybody.
+
+        A service could name another model's key in an error, before the run has come to that model.
+        """
+        for model in models:
+            source = model.api_key.secret_key if isinstance(model.api_key, FetchedKey) else model.api_key
+            if isinstance(source, EnvKey | FileKey):
+                with suppress(ModelError):
+                    self._redactor.learn(resolve(source, model=model.name))
 
     def model_key(self, model: Model) -> Secret:
         """Return the model's API key; raises ModelError when it cannot be had."""

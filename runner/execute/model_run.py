@@ -46,6 +46,13 @@ class Budget:
     switches: int | None
     failures: int | None
 
+    def take_switch(self) -> bool:
+        """Take one of the switches, before anything is waited for; False when none is left."""
+        if self.switches is None:
+            return True
+        self.switches -= 1
+        return self.switches >= 0
+
     def closed(self) -> str | None:
         """Return why no further model is started, or None."""
         if self.failures is not None and self.failures <= 0:

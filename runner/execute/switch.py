@@ -28,7 +28,7 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
         return _rests(run, job.decided)
     if run.run.options.no_switch:
         return Ending(outcome="skipped", reason=f"{_why(job)}; --no-switch was given, so a later run switches.")
-    if run.run.budget.switches is not None and run.run.budget.switches <= 0:
+    if not run.run.budget.take_switch():
         return Ending(
             outcome="skipped", reason=f"{_why(job)}; limits.switches_per_run is used up, a later run switches."
         )
@@ -36,12 +36,10 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
 
 
 def switch_now(run: ModelRun) -> Steps[StageEnd]:
-    """Switch to the candidate, whatever the run's own flags say: the intent, the one PUT, its proof."""
+    """Switch to the candidate: the intent, the one PUT, its proof."""
     key, job, decided = (yield from run.get_key()), run.job, run.job.decided
     if decided is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
-    if run.run.budget.switches is not None:
-        run.run.budget.switches -= 1
     number, too_late = job.switches + 1, run.run.clock.now() + run.quarantine
     yield from record(
         SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=decided.event_sha256, attempt=number),
@@ -93,7 +91,7 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
             yield from record(SwitchDone(retrain_job_id=job.retrain_job_id, proof="read_back"))
             return _switched(run)
         if serves is None or (run.run.clock.now() >= give_up_at and job.switches >= INTENTS):
-            return _unknown(job)
+            return _unknown(run, job)
         if run.run.clock.now() >= give_up_at:
             text = "not visible after the quarantine"
             yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
@@ -143,9 +141,10 @@ def _why(job: Job) -> str:
     return reason.rstrip(".")
 
 
-def _unknown(job: Job) -> Ending:
+def _unknown(run: ModelRun, job: Job) -> Ending:
     return Ending(
         outcome="unknown",
-        reason=f"Whether the switch to job {job.retrain_job_id} was applied cannot be learnt from the service. "
-        "Look in the product which model is published; the next `retrain run` asks again and sends nothing before.",
+        reason=f"Whether the switch to job {job.retrain_job_id} was applied cannot be learnt from the service. Look in "
+        f"the product which model is published, and tell: `retrain resolve {run.model.name} --as switched` or "
+        "`--as not-switched`. Nothing is sent before it is known.",
     )

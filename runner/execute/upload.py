@@ -128,15 +128,15 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
     while True:
         attempt += 1
         answer = yield from _look(run, key, job.retrain_job_id)
-        if _proves_start(answer, job.word_before):
+        if _proves_start(run, answer, job.word_before):
             yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
         now = run.run.clock.now()
-        if now >= dead_at and _surely_waiting(run, answer, job.word_before):
+        if now >= dead_at and _surely_waiting(run, answer):
             yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
             return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
         if now >= give_up_at:
-            return _unknown(job.retrain_job_id, dead_at)
+            return _unknown(run, job.retrain_job_id, dead_at)
         wait = min(backoff(attempt, run.run.chance), _SETTLE_PAUSE_S)
         yield from pause(min(wait, (give_up_at - now).total_seconds()))
 
@@ -154,30 +154,34 @@ def _word_of(answer: Status | str | None) -> str | None:
     return answer.word if isinstance(answer, Status) else answer
 
 
-def _proves_start(answer: Status | str | None, word_before: str | None) -> bool:
-    """Tell whether the status shows that the upload arrived: it moved on from what it was before the upload."""
+def _proves_start(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
+    """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
     if not isinstance(answer, Status) or answer.word == word_before:
         return False
-    return word_before is not None or answer.phase != "going"
+    return answer.phase != "going" or (word_before is not None and not _says_waiting(run, answer.word))
 
 
-def _surely_waiting(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
-    """Tell whether the status shows that nothing arrived.
+def _surely_waiting(run: ModelRun, answer: Status | str | None) -> bool:
+    """Tell whether the status shows that nothing arrived: the service knows no such job, or calls it waiting.
 
-    It does when the word is the one from before the upload, unless this service was seen to use that word for
-    trainings too.
+    That a word did not change proves nothing: a service may call a job by one word before and after its upload.
     """
     word = _word_of(answer)
-    if word is None or word_before is None:
+    if word is None or word in run.run.progress.training_words.get(run.run.realm, set()):
         return False
-    return word in (word_before, NOT_FOUND) and word not in run.run.progress.training_words.get(run.run.realm, set())
+    return word == NOT_FOUND or _says_waiting(run, word)
 
 
-def _unknown(retrain_job_id: str, dead_at: datetime) -> Ending:
+def _says_waiting(run: ModelRun, word: str) -> bool:
+    return any(part in word for part in run.run.manifest.service.statuses.waiting)
+
+
+def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime) -> Ending:
     return Ending(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet. Run `retrain run` "
-        f"again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows.",
+        f"again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows. If it never learns, "
+        f"look in the product and tell: `retrain resolve {run.model.name} --as started` or `--as not-started`.",
     )
 
 

@@ -24,10 +24,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statuses:
-    """Status words of the service, lower case. `finished` match whole, `failed` match as a part of the word."""
+    """Status words of the service, lower case. `finished` match whole, the others as a part of the word.
+
+    `waiting` are those of a job whose upload has not arrived; no manual names any, so they are assumptions.
+    """
 
     finished: tuple[str, ...] = ("job_finished",)
     failed: tuple[str, ...] = ("fail", "error", "cancel", "abort", "reject", "timeout", "expire")
+    waiting: tuple[str, ...] = ("wait", "created", "issued", "not_started", "pending_upload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def _read_statuses(section: YamlMap) -> Statuses:
     return Statuses(
         finished=tuple(word.lower() for word in section.get("finished", standard.finished)),
         failed=tuple(word.lower() for word in section.get("failed", standard.failed)),
+        waiting=tuple(word.lower() for word in section.get("waiting", standard.waiting)),
     )
 
 

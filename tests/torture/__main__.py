@@ -1,7 +1,7 @@
 """`make torture`: every long suite, one table. `python -m tests.torture NAME --count N` runs one of them.
 
-A suite is a module here with `measure(count)`, which returns figures; None means its full count. The exit code is 1 when
-any promise was broken.
+A suite is a module here with `measure(count)`, which returns figures; None means its full count. The exit code is 1
+when any promise was broken.
 """
 
 import argparse

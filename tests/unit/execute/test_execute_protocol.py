@@ -92,9 +92,17 @@ def test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quara
     assert second >= world.service.url_s + timedelta(minutes=5).total_seconds()
 
 
-def test_no_second_job_while_the_first_ones_word_is_one_this_service_also_uses_for_trainings(memory_path: Path) -> None:
+def test_no_second_job_while_the_first_ones_word_proves_nothing(memory_path: Path) -> None:
     world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
     world.service.words = ("processing", "processing")
+    world.service.before = lambda call, _job: UNCLEAR if call == "put" else None
+    assert [world.run()["m"].outcome for _ in range(2)] == ["unknown", "unknown"]
+    assert world.service.calls("put") == 1
+
+
+def test_no_second_job_while_the_waiting_word_is_one_this_service_also_uses_for_trainings(memory_path: Path) -> None:
+    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
+    world.service.words = ("waiting", "waiting")
     world.run()
     world.write_data("2")
     world.service.before = once("put", UNCLEAR)
