@@ -20,6 +20,7 @@ COMMANDS = {
     "approve": "approve a candidate and switch to it",
     "reject": "reject a candidate",
     "resolve": "close an unknown that only a person can close",
+    "unlock": "free the lock of a run that will never end",
     "verify": "check journal, reports and results, and compute every decision again",
     "schema": "print a JSON schema",
     "emulator": "the service, for people without an account",

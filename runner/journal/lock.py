@@ -55,9 +55,35 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[None
         _tell_holder(folder, run_id)
         yield
     finally:
-        with suppress(OSError):
-            folder.holder.unlink(missing_ok=True)
+        holder = read_holder(folder)
+        if holder is not None and holder.run_id == run_id:  # after an unlock it may be another's
+            with suppress(OSError):
+                folder.holder.unlink(missing_ok=True)
         lock.release()
+
+
+def read_holder(folder: StateFolder) -> Holder | None:
+    """Return who holds the lock, or None where nobody left word."""
+    try:
+        return msgspec.json.decode(folder.holder.read_bytes(), type=Holder)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def break_lock(folder: StateFolder) -> None:
+    """Put a new lock file in the place of the held one: the next run gets it, whatever the old holder still does.
+
+    The old holder stays harmless: it finds at its next write that the journal has moved on, and sends nothing it slept
+    too long over.
+
+    Raises:
+        StateError: the folder cannot be written.
+    """
+    try:
+        write_whole(folder.lock, b"")
+        folder.holder.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def _tell_holder(folder: StateFolder, run_id: str) -> None:
@@ -78,9 +104,8 @@ def _unwritable(folder: StateFolder, error: OSError) -> StateError:
 
 def _held(folder: StateFolder) -> LockedError:
     hint = "Wait for it to end, or let this command wait with --lock-timeout 10m."
-    try:
-        holder = msgspec.json.decode(folder.holder.read_bytes(), type=Holder)
-    except (OSError, msgspec.MsgspecError):
+    holder = read_holder(folder)
+    if holder is None:
         return LockedError(f"Another retrain command holds the state {folder.root}.", hint=hint)
     who = f"{holder.user} on {holder.host}, process {holder.pid}"
     return LockedError(f"Run {holder.run_id} ({who}) holds the state {folder.root} since {holder.since}.", hint=hint)
