@@ -135,7 +135,11 @@ def _from_keyring(source: KeyringKey, model: str) -> str:
         import keyring  # noqa: PLC0415 - an extra, needed only here
         from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
-        _fail(model, "the package keyring is not installed", "Run `pip install 'retrain-runner[keyring]'`.")
+        _fail(
+            model,
+            "the package keyring is not installed",
+            "Install the extra `keyring`: `pip install '.[keyring]'` in a checkout of retrain-runner.",
+        )
     entry = f"of {source.username} at {source.service}"
     try:
         key = keyring.get_password(source.service, source.username)

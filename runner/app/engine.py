@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.app.discretion import DiscreetKeys, DiscreetService, KeenRedactor
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
@@ -62,7 +63,7 @@ def execute(session: Session, job: Job) -> Driven:
     with ExitStack() as stack:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
-        redactor = Redactor()
+        redactor = KeenRedactor()
         client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
@@ -105,8 +106,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         realm=job.realm.name,
         manifest=job.manifest,
         options=job.options,
-        service=client,
-        keys=keys,
+        service=DiscreetService(client, redactor),
+        keys=DiscreetKeys(keys, redactor),
         clock=session.clock,
         chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
         budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),

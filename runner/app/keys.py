@@ -7,7 +7,7 @@ from runner.credentials import resolve
 from runner.emulator.keys import own_key
 from runner.errors import Kind, ModelError
 from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model
-from runner.secret import Redactor, Secret
+from runner.secret import Redactor, Secret, fingerprint
 from runner.service.client import Client
 
 
@@ -17,6 +17,7 @@ class ManifestKeys:
     def __init__(self, client: Client, redactor: Redactor) -> None:
         self._client = client
         self._redactor = redactor
+        self._owners: dict[str, str] = {}
 
     def learn_all(self, models: Iterable[Model]) -> None:
         """Let the redactor know every key that can be read without asking anybody.
@@ -31,10 +32,24 @@ class ManifestKeys:
 
     def model_key(self, model: Model) -> Secret:
         """Return the model's API key; raises ModelError when it cannot be had."""
+        return self._claim(model, self._read(model))
+
+    def _read(self, model: Model) -> Secret:
         if not isinstance(model.api_key, FetchedKey):
             return self._redactor.learn(resolve(model.api_key, model=model.name))
         secret_key = self._redactor.learn(resolve(model.api_key.secret_key, model=model.name))
         return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
+
+    def _claim(self, model: Model, key: Secret) -> Secret:
+        """Refuse a key that another model of this run has: a key belongs to one model, and both would switch it."""
+        owner = self._owners.setdefault(fingerprint(key), model.name)
+        if owner != model.name:
+            raise ModelError(
+                Kind.CREDENTIALS,
+                f"{model.name} has the same API key as {owner}, but a key belongs to one model of the service.",
+                hint="Give each model the key of its own; nothing was sent for this one.",
+            )
+        return key
 
     def account_key(self, model: Model) -> Secret | None:
         """Return the account's secret key where the manifest names one."""

@@ -50,6 +50,8 @@ def review(request: ReviewRequest) -> RunResult:
     """
     record = _last_run_with(read_progress(request.state), request.model)
     paths = tuple(request.manifest) or tuple(Path(path) for path in record.started.paths)
+    if not request.manifest:
+        _refuse_missing(record, paths)
     manifest = load(paths)
     model = find_model(manifest, request.model)
     realm = realm_of(manifest, emulator=record.started.realm == EMULATOR)
@@ -70,6 +72,16 @@ def review(request: ReviewRequest) -> RunResult:
             listener=request.listener,
         )
         return conclude(opened, execute(opened, job), allow_held=False)
+
+
+def _refuse_missing(record: RunRecord, paths: Sequence[Path]) -> None:
+    """Say that the last run's manifest is looked for from here, when it is not here."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(
+            f"The manifest of run {record.run_id}, {missing[0]}, is not found from this folder.",
+            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+        )
 
 
 def _last_run_with(progress: Progress, model: str) -> RunRecord:

@@ -18,6 +18,8 @@ class ModelStatus:
     in_flight: str | None
     stage: str | None
     waiting: str | None
+    switch_due: str | None
+    held: str | None
     last_outcome: str | None
     last_reason: str | None
     last_at: datetime | None
@@ -52,13 +54,20 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
         incumbent_since=incumbent.switched_at if incumbent else None,
         in_flight=flying.retrain_job_id if flying else None,
         stage=str(flying.stage) if flying else None,
-        waiting=last.retrain_job_id if last and _waits(last) else None,
+        waiting=_candidate(last, "await_approval"),
+        switch_due=_candidate(last, "switch"),
+        held=_candidate(last, "hold"),
         last_outcome=end.outcome if end else None,
         last_reason=end.reason if end else None,
         last_at=progress.last_outcome_at,
     )
 
 
-def _waits(job: Job) -> bool:
-    undecided = job.stage == JobStage.JUDGED and job.review is None
-    return undecided and job.decided is not None and job.decided.action == "await_approval"
+def _candidate(job: Job | None, action: str) -> str | None:
+    """Return the id of a candidate that rests with this decision; a person's word stands above the policy's."""
+    if job is None or job.stage != JobStage.JUDGED or job.decided is None:
+        return None
+    decided = job.decided.action
+    if job.review is not None:
+        decided = "switch" if job.review.fact.action == "approve" else "hold"
+    return job.retrain_job_id if decided == action else None

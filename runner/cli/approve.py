@@ -43,4 +43,4 @@ def command(  # noqa: PLR0913 -- one argument an option
         record_only=record_only,
         lock_timeout=lock_timeout,
     )
-    return show_result(console, review(request), form)
+    return show_result(console, review(request), form, state)

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import ClassVar, TextIO
+from typing import ClassVar
 
 import click
 
@@ -19,6 +19,7 @@ class Console:
     def __init__(self, *, verbosity: int = 0, json_lines: bool = False) -> None:
         self._verbosity = verbosity
         self._json = json_lines
+        self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
             logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbosity > 1 else logging.INFO)
@@ -34,12 +35,20 @@ class Console:
         return self._verbosity > 0
 
     def result(self, text: str) -> None:
-        """Print the command's result. A reader who has gone away changes nothing."""
-        self._print(text, sys.stdout)
+        """Print the command's result. A reader who has gone away changes nothing; a full disk is kept in `lost`."""
+        try:
+            click.echo(text, file=sys.stdout)
+        except BrokenPipeError:
+            return
+        except (OSError, ValueError) as error:
+            self.lost = str(error)
 
     def line(self, text: str) -> None:
         """Print a line that is not the result, even with `-q`."""
-        self._print(text, sys.stderr)
+        try:
+            click.echo(text, file=sys.stderr)
+        except (OSError, ValueError):
+            return
 
     def progress(self, model: str, text: str) -> None:
         """Print one line about a model, with the time."""
@@ -56,12 +65,6 @@ class Console:
             self.line(json.dumps({"at": _now(), "error": message, "hint": hint}, ensure_ascii=False))
         else:
             self.line(f"error: {inline(message)}\nhint: {inline(hint)}")
-
-    def _print(self, text: str, stream: TextIO | None) -> None:
-        try:
-            click.echo(text, file=stream)
-        except (OSError, ValueError):
-            return
 
 
 def _now() -> str:

@@ -12,20 +12,37 @@ from runner.report.text import inline
 def failure_code(error: BaseException) -> int:
     """Tell the user about the error and return the exit code."""
     console = Console.current()
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.ClickException):
-        error.show()
-        return int(ExitCode.USAGE)
-    if isinstance(error, RetrainError):
-        _show_problems(console, error)
-        console.error(error.message, error.hint)
-        return int(error.exit_code)
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        console.error("Interrupted.", "Nothing was left half-written; run the command again.")
-        return int(ExitCode.INTERRUPTED)
-    show_bug(console, error)
-    return int(ExitCode.BUG)
+    match error:
+        case click.exceptions.Exit():
+            code = error.exit_code
+        case SystemExit():  # click ends so when the reader of its help has gone away
+            code = int(ExitCode.OK)
+        case click.ClickException():
+            error.show()
+            code = int(ExitCode.USAGE)
+        case RetrainError():
+            _show_problems(console, error)
+            console.error(error.message, error.hint)
+            code = int(error.exit_code)
+        case click.Abort() | KeyboardInterrupt():
+            console.error("Interrupted.", "Nothing was left half-written; run the command again.")
+            code = int(ExitCode.INTERRUPTED)
+        case OSError():
+            console.error(f"A file or stream failed: {error.strerror or error}.", "Check space and permissions.")
+            code = int(ExitCode.FAILED)
+        case _:
+            show_bug(console, error)
+            code = int(ExitCode.BUG)
+    return code
+
+
+def lost_code() -> int:
+    """Return 1, and say so, when the command did its work but its result could not be printed."""
+    console = Console.current()
+    if console.lost is None:
+        return int(ExitCode.OK)
+    console.error(f"The result could not be printed: {console.lost}.", "What was done is done and recorded.")
+    return int(ExitCode.FAILED)
 
 
 def show_bug(console: Console, error: BaseException) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from runner import __version__
-from runner.cli.failure import failure_code
+from runner.cli.failure import failure_code, lost_code
 
 COMMANDS = {
     "validate": "validate the manifest; every problem at once",
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         answer: Any = group.main(words, prog_name="retrain", standalone_mode=False)
-        code = int(answer or 0)
+        code = int(answer or 0) or lost_code()
     except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
         code = failure_code(error)
     _end(code)

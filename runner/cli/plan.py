@@ -39,6 +39,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     request = PlanRequest(paths=paths, state=state, select=select, force=force, no_switch=no_switch, emulator=emulator)
     plans = plan(request)
     console.result(_json(plans) if form == "json" else "\n".join(_text(one) for one in plans))
+    if any(one.outcome == "failed" for one in plans):
+        return ExitCode.FAILED
     pending = any(one.stages for one in plans)
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK
 

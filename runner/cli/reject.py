@@ -40,4 +40,4 @@ def command(  # noqa: PLR0913 -- one argument an option
         reason=reason,
         lock_timeout=lock_timeout,
     )
-    return show_result(console, review(request), form)
+    return show_result(console, review(request), form, state)

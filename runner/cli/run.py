@@ -50,4 +50,4 @@ def command(  # noqa: PLR0913 -- one argument an option
         parallel=parallel,
         lock_timeout=lock_timeout,
     )
-    return show_result(console, run(request), form)
+    return show_result(console, run(request), form, state)

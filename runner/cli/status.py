@@ -18,13 +18,13 @@ from runner.report.text import inline
 def command(form: str, state: str, console: Console) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
     found = status(state)
-    console.result(_json(found) if form == "json" else _text(found))
+    console.result(_json(found) if form == "json" else _text(found, state))
     return ExitCode.OK
 
 
-def _text(found: Status) -> str:
+def _text(found: Status, state: str) -> str:
     if found.last_run is None:
-        return "No run yet. Start with `retrain run PATH`."
+        return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
     lines = [line for model in found.models for line in _lines(model)]
     last = found.last_run
     code = f"exit code {last.finished.exit_code}" if last.finished else "without an end"
@@ -37,7 +37,11 @@ def _lines(model: ModelStatus) -> list[str]:
     if model.in_flight:
         parts.append(f"job {model.in_flight} in flight ({model.stage})")
     if model.waiting:
-        parts.append(f"job {model.waiting} waits for approval")
+        parts.append(f"candidate {model.waiting} waits for approval")
+    if model.switch_due:
+        parts.append(f"the switch to {model.switch_due} is due at the next run")
+    if model.held:
+        parts.append(f"candidate {model.held} is held")
     head = f"{inline(model.name)} ({inline(model.service)}): {', '.join(inline(part) for part in parts)}"
     if model.last_outcome is None:
         return [head]

@@ -17,5 +17,5 @@ def require_extra() -> None:
     if missing:
         raise UsageError(
             f"The emulator needs packages that are not installed: {', '.join(missing)}.",
-            hint="Install them with `pip install 'retrain-runner[emulator]'`.",
+            hint="Install the extra `emulator`: `pip install '.[emulator]'` in a checkout of retrain-runner.",
         )

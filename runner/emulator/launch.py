@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from runner.durable import FILE_MODE, make_folder
 from runner.emulator.extra import require_extra
-from runner.errors import UsageError
+from runner.errors import ExitCode, RetrainError, StateError, UsageError
 
 LOG_NAME = "emulator.log"
 PROGRAM = (sys.executable, "-P", "-m", "runner", "emulator", "serve")  # -P: a folder `runner` here is not ours
@@ -64,12 +64,20 @@ def _wait_until_listening(process: subprocess.Popen[bytes], log: Path, began: in
         block = _read_before(deadline, process)
         if not block:
             _end(process)
-            raise UsageError(
-                f"The emulator did not start. {_tail(log, began)}".rstrip(),
-                hint=f"Its messages are in {log}; `retrain emulator serve` shows them as they come.",
-            )
+            raise _not_started(process.returncode, _tail(log, began), log)
         said += block
     return url
+
+
+def _not_started(code: int | None, tail: str, log: Path) -> RetrainError:
+    """Return the emulator's own error as ours; its exit code tells the disk's trouble from a wrong use."""
+    _, _, told = tail.rpartition("error: ")
+    message, _, hint = told.partition(" hint: ")
+    kind = StateError if code == ExitCode.STATE else UsageError
+    return kind(
+        f"The emulator did not start: {message or 'it said nothing'}",
+        hint=hint or f"Its messages are in {log}; `retrain emulator serve` shows them as they come.",
+    )
 
 
 def _url(said: bytes) -> str | None:

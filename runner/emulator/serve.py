@@ -1,6 +1,7 @@
 """The emulator put together and run."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from runner.emulator.signing import Signer, load_signing_key
 from runner.emulator.state import State
 from runner.emulator.store import Store
 from runner.emulator.trainings import Trainings
-from runner.errors import UsageError
+from runner.errors import StateError, UsageError
 
 _LOCK_SECONDS = 10.0  # a server whose run was killed needs a moment to end
 
@@ -43,8 +44,9 @@ def serve(  # noqa: PLR0913 # keywords that the command passes on
 
     Raises:
         UsageError: the folder is in use by another emulator, or the address cannot be listened on.
+        StateError: the folder cannot be read or written.
     """
-    with _only_server(data), _parts(hosting, data, faults) as parts:
+    with _data_errors(data), _only_server(data), _parts(hosting, data, faults) as parts:
         server = make_server(Application(parts), host=host, port=port)
         if wait_for_end is not None:
             threading.Thread(target=_shut_down_after, args=(wait_for_end, server), daemon=True).start()
@@ -55,6 +57,18 @@ def serve(  # noqa: PLR0913 # keywords that the command passes on
 def _shut_down_after(wait: Callable[[], object], server: Server) -> None:
     wait()
     server.shutdown()
+
+
+@contextmanager
+def _data_errors(data: Path) -> Iterator[None]:
+    """Tell of a data folder that cannot be read or written in the tool's own words."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StateError(
+            f"The emulator's data folder {data} cannot be used: {getattr(error, 'strerror', None) or error}.",
+            hint="Check its disk's space and permissions, or give another folder with --data.",
+        ) from error
 
 
 @contextmanager

@@ -75,7 +75,7 @@ class Coordinator:
     mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[Drive] = field(default_factory=deque)
-    _active: set[Drive] = field(default_factory=set)
+    _active: dict[Drive, None] = field(default_factory=dict)  # a set whose order is that of the plans
     _ready: deque[Drive] = field(default_factory=deque)
     _pauses: list[tuple[float, int, Drive]] = field(default_factory=list)
     _records: list[tuple[Drive, Record]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Coordinator:
         while self._waiting or self._active:
             while self._waiting and len(self._active) < self.settings.parallel:
                 drive = self._waiting.popleft()
-                self._active.add(drive)
+                self._active[drive] = None
                 self._ready.append(drive)
             self._step_all()
             if self._active and not self._ready and not self._room():
@@ -121,7 +121,7 @@ class Coordinator:
         try:
             ask = drive.steps.send(answer) if error is None else drive.steps.throw(error)
         except StopIteration:
-            self._active.discard(drive)
+            del self._active[drive]
             return
         self._take(drive, ask)
 

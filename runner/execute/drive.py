@@ -46,7 +46,7 @@ def drive(run: ModelRun) -> Steps[None]:
             release(run.prepared)
     if ending.outcome == "failed" and run.run.budget.failures is not None:
         run.run.budget.failures -= 1
-    run.say(f"{ending.outcome}: {ending.reason}")
+    run.say(f"{ending.outcome.replace('_', ' ')}: {ending.reason}")
     yield from record(_finished(run, ending))
 
 

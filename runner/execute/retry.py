@@ -18,11 +18,12 @@ SENDS = 4
 LONGEST_S = 120.0  # of all attempts and pauses together
 _FIRST_S = 0.5
 _CEILING_S = 30.0
+_DOUBLINGS = 16  # far above the ceiling; a settling that lasts hours counts more than 1024 attempts
 
 
 def backoff(attempt: int, chance: random.Random, after: float | None = None) -> float:
     """Return the seconds before attempt number `attempt` + 1; `after` is what the server asked for."""
-    step = min(_FIRST_S * 2.0 ** (attempt - 1), _CEILING_S)
+    step = min(_FIRST_S * 2.0 ** min(attempt - 1, _DOUBLINGS), _CEILING_S)
     return max(step * (0.5 + chance.random()), after or 0.0)
 
 

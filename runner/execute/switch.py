@@ -3,18 +3,23 @@
 The service tells no caller which model serves; only the list of classifiers can prove a switch whose answer was lost.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
+from runner.execute.candidate import decide_again
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
+from runner.execute.ports import Clock
 from runner.execute.retry import backoff, read, send
 from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.progress import Decided, Job
+from runner.plan.inputs import inputs_moved
 from runner.secret import Secret
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
+_LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
 _LOOK_PAUSE_S = 15.0
 
 
@@ -23,14 +28,17 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
     job = run.job
     if job.decided is None:
         raise LookupError(f"{run.model.name}: the switch stage was reached before a decision")
+    if inputs_moved(run.run.manifest, run.model, run.progress, job):  # while an unclear switch was settled over runs
+        end = yield from decide_again(run)
+        return end or (yield from switch(run))
     approved = job.review is not None and job.review.fact.action == "approve"
     if not approved and job.decided.action != "switch":
         return _rests(run, job.decided)
     if run.run.options.no_switch:
-        return Ending(outcome="skipped", reason=f"{_why(job)}; --no-switch was given, so a later run switches.")
+        return Ending(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
     if not run.run.budget.take_switch():
         return Ending(
-            outcome="skipped", reason=f"{_why(job)}; limits.switches_per_run is used up, a later run switches."
+            outcome="skipped", reason=f"{_due(job)} limits.switches_per_run is used up; a later run switches."
         )
     return (yield from switch_now(run))
 
@@ -40,7 +48,7 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
     key, job, decided = (yield from run.get_key()), run.job, run.job.decided
     if decided is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
-    number, too_late = job.switches + 1, run.run.clock.now() + run.quarantine
+    number, leaves = job.switches + 1, Leaves.within(run)
     yield from record(
         SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=decided.event_sha256, attempt=number),
         guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",
@@ -48,16 +56,38 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
     run.say(f"switching to job {job.retrain_job_id}")
     try:
         with run.timed("switch_s"):
-            effect = yield from send(run, "switch", Lane.CALL, lambda: _put(run, key, job.retrain_job_id, too_late))
+            effect = yield from send(run, "switch", Lane.CALL, lambda: _put(run, key, job.retrain_job_id, leaves))
     except StoppedError:
         yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message="stopped before it was sent"))
         raise
     return (yield from _after_put(run, job, effect))
 
 
-def _put(run: ModelRun, key: Secret, retrain_job_id: str, too_late: datetime) -> Effect:
-    """Send the switch, unless this process slept longer than the quarantine: others may have taken over by now."""
-    if run.run.clock.now() >= too_late:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaves:
+    """Until when a switch may leave, by both clocks: the one may be set back, the other may stand still in a sleep."""
+
+    wall: datetime
+    monotonic: float
+
+    @classmethod
+    def within(cls, run: ModelRun) -> "Leaves":
+        """Return the moment for an intent written now."""
+        length, clock = _leaves_within(run), run.run.clock
+        return cls(wall=clock.now() + length, monotonic=clock.monotonic() + length.total_seconds())
+
+    def passed(self, clock: Clock) -> bool:
+        """Tell whether it is too late by either clock."""
+        return clock.now() >= self.wall or clock.monotonic() >= self.monotonic
+
+
+def _leaves_within(run: ModelRun) -> timedelta:
+    return min(run.quarantine, _LEAVES_WITHIN)
+
+
+def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: Leaves) -> Effect:
+    """Send the switch, unless this process slept too long after its intent: others may have taken over by now."""
+    if leaves.passed(run.run.clock):
         return NeverSent(message="The switch was not sent in time.", hint="Look for what stopped this process so long.")
     return run.run.service.switch(key, retrain_job_id)
 
@@ -80,24 +110,24 @@ def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
 
 def settle_switch(run: ModelRun) -> Steps[StageEnd]:
     """Find out whether a switch without an answer was applied; None means it surely was not."""
-    job = run.job
-    give_up_at = run.run.clock.now() + run.quarantine
+    job, clock = run.job, run.run.clock
+    began, enough = clock.monotonic(), (_leaves_within(run) + run.quarantine).total_seconds()
     run.say(f"asking whether the switch to job {job.retrain_job_id} was applied")
     attempt = 0
     while True:
         attempt += 1
+        waited = clock.monotonic() - began  # read before the question: a sleep over the answer makes it an old one
         serves = yield from _serves(run, job)
         if serves:
             yield from record(SwitchDone(retrain_job_id=job.retrain_job_id, proof="read_back"))
             return _switched(run)
-        if serves is None or (run.run.clock.now() >= give_up_at and job.switches >= INTENTS):
+        if serves is None or (waited >= enough and job.switches >= INTENTS):
             return _unknown(run, job)
-        if run.run.clock.now() >= give_up_at:
+        if waited >= enough:
             text = "not visible after the quarantine"
             yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
             return None
-        left = (give_up_at - run.run.clock.now()).total_seconds()
-        yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, left))
+        yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, enough - waited))
 
 
 def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
@@ -139,6 +169,10 @@ def _why(job: Job) -> str:
         return f"{job.review.fact.by} approved it ({job.review.fact.reason or 'no reason given'})"
     reason: str = job.decided.fact.evaluation["decision"]["reason"] if job.decided else ""
     return reason.rstrip(".")
+
+
+def _due(job: Job) -> str:
+    return f"The switch to job {job.retrain_job_id} is decided and not done:"
 
 
 def _unknown(run: ModelRun, job: Job) -> Ending:

@@ -10,6 +10,7 @@ from runner.execute.retry import backoff, read
 from runner.execute.upload import NOT_FOUND
 from runner.journal.events import StatusSeen, TrainingFailed, TrainingFinished
 from runner.journal.progress import TRAINED
+from runner.manifest.durations import duration_text
 from runner.secret import Secret
 from runner.service.outcomes import Code, ServiceError, Status
 
@@ -93,7 +94,7 @@ def _warn_of_drift(run: ModelRun, status: Status) -> None:
 def _still_training(run: ModelRun) -> Ending:
     return Ending(
         outcome="training",
-        reason=f"Job {run.job.retrain_job_id} is still in training after {run.model.wait.timeout}; "
+        reason=f"Job {run.job.retrain_job_id} is still in training after {duration_text(run.model.wait.timeout)}; "
         "the next `retrain run` goes on waiting for it.",
     )
 

@@ -120,25 +120,27 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
 
 def settle_upload(run: ModelRun) -> Steps[StageEnd]:
     """Find out by the job's status whether an upload without an answer arrived."""
-    key, job = (yield from run.get_key()), run.job
-    dead_at = job.url_expires_at + run.quarantine
-    give_up_at = run.run.clock.now() + run.model.wait.timeout
+    key, job, clock = (yield from run.get_key()), run.job, run.run.clock
+    dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout
+    steady = min(run.quarantine, timeout).total_seconds()  # waited at least, in case the wall clock was set forward
     run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {_utc(dead_at)}")
     attempt = 0
     while True:
         attempt += 1
+        # Both are read before the question: a process that slept over the answer must not take it for a new one.
+        asked_at, waited = clock.now(), clock.monotonic() - began
         answer = yield from _look(run, key, job.retrain_job_id)
         if _proves_start(run, answer, job.word_before):
             yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
-        now = run.run.clock.now()
-        if now >= dead_at and _surely_waiting(run, answer):
+        if asked_at >= dead_at and waited >= steady and _surely_waiting(run, answer):
             yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
             return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
-        if now >= give_up_at:
+        left = timeout.total_seconds() - waited
+        if left <= 0:
             return _unknown(run, job.retrain_job_id, dead_at)
         wait = min(backoff(attempt, run.run.chance), _SETTLE_PAUSE_S)
-        yield from pause(min(wait, (give_up_at - now).total_seconds()))
+        yield from pause(min(wait, left))
 
 
 def _look(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Status | str | None]:

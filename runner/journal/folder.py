@@ -34,7 +34,9 @@ class StateFolder:
         return not self.journal.exists() and not (self.runs.is_dir() and any(self.runs.iterdir()))
 
     def require_journal(self) -> None:
-        """Raise a StateError when the journal is gone but its runs are not."""
+        """Raise a StateError when the journal is gone but its runs are not, or the folder is none."""
+        if self.root.exists() and not self.root.is_dir():
+            raise StateError(f"{self.root} is a file, not a state folder.", hint="Give a folder with --state.")
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds the files of earlier runs but no journal, so nobody can tell what was started.",

@@ -8,12 +8,12 @@ from typing import TypeVar
 from runner.canonical import digest
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
-from runner.manifest.document import YamlMap
+from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.metrics import read_metric
 from runner.manifest.model import Dataset, Limits, Manifest, ManifestFile, MetricDefinition, Model, Policy, Service
 from runner.manifest.models import check_model, read_model, settings
 from runner.manifest.names import check_names
-from runner.manifest.policies import read_policy
+from runner.manifest.policies import check_rule, read_policy
 from runner.manifest.service import read_service
 from runner.manifest.words import shown
 
@@ -82,7 +82,20 @@ def _datasets(combined: Combined) -> dict[str, Dataset]:
 def _policies(combined: Combined) -> dict[str, Policy]:
     section, metrics = combined.section("policies"), combined.known("metrics")
     sound = [name for name in section if combined.is_sound("policies", name)]
+    for name in section:
+        if name not in sound:
+            _check_sound_rules(combined, section[name], name)
     return {name: read_policy(section, name, metrics, combined.findings) for name in sound}
+
+
+def _check_sound_rules(combined: Combined, policy: object, name: str) -> None:
+    """Look at the rules that fit the schema in a policy that does not: every problem is told at once."""
+    rules = policy.get("rules") if isinstance(policy, YamlMap) else None
+    if not isinstance(rules, YamlList):
+        return
+    for index, rule in enumerate(rules):
+        if isinstance(rule, YamlMap) and combined.is_sound_within("policies", name, "rules", index):
+            check_rule(rule, rules.item_place(index), combined.known("metrics"), combined.findings)
 
 
 def _metrics(combined: Combined) -> dict[str, MetricDefinition]:

@@ -53,6 +53,10 @@ class Combined:
         """Whether a section, or a named thing in it, fits the schema."""
         return path not in self.broken and path[:1] not in self.broken
 
+    def is_sound_within(self, *path: str | int) -> bool:
+        """Whether exactly this part of a named thing, with all that is in it, fits the schema."""
+        return not any(one[: len(path)] == path for one in self.broken)
+
     def folder(self, owner: YamlMap, key: str) -> Path:
         """Return the folder of the file in which a key stands."""
         return self.folders[owner.marks[key].file]

@@ -50,3 +50,12 @@ def read_duration(owner: YamlMap, key: str, findings: Findings, *, zero: bool = 
             hint=f"Write a duration such as {FORMS}.",
         )
     return duration
+
+
+def duration_text(length: timedelta) -> str:
+    """Return a duration in the manifest's own form, in the largest unit that fits it exactly."""
+    milliseconds = int(length / timedelta(milliseconds=1))
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"

@@ -107,7 +107,7 @@ def _within(path: Path, findings: Findings) -> list[Path]:
             Place(file=str(path), line=1, column=1),
             "no-manifest",
             "The folder holds no *.yaml or *.yml file of its own.",
-            hint="Name a folder that holds manifest files, or begin one with `retrain init`.",
+            hint="Name a folder that holds manifest files.",
         )
     return files
 

@@ -51,9 +51,7 @@ def _read_rules(policy: YamlMap, metrics: tuple[str, ...] | None, findings: Find
 
 
 def _read_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, findings: Findings) -> list[Rule]:
-    kinds = [kind for kind in _KINDS if kind in item]
-    _check_metric(item, metrics, findings)
-    _check_kinds(item, place, kinds, findings)
+    check_rule(item, place, metrics, findings)
     return [
         Rule(
             metric=item["metric"],
@@ -63,8 +61,18 @@ def _read_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, fin
             level=item.get("level", "decide"),
             any_eval=kind not in _BOUNDS and item.get("any_eval", False),
         )
-        for kind in kinds
+        for kind in _kinds(item)
     ]
+
+
+def check_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, findings: Findings) -> None:
+    """Report what is wrong with a rule that fits the schema."""
+    _check_metric(item, metrics, findings)
+    _check_kinds(item, place, _kinds(item), findings)
+
+
+def _kinds(item: YamlMap) -> list[RuleKind]:
+    return [kind for kind in _KINDS if kind in item]
 
 
 def _check_metric(item: YamlMap, metrics: tuple[str, ...] | None, findings: Findings) -> None:

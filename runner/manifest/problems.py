@@ -42,7 +42,7 @@ class ManifestError(RetrainError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         errors = [problem for problem in problems if problem.severity == "error"]
         count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-        super().__init__(f"The manifest has {count}.", hint=f"The first is: {errors[0].line_text()}")
+        super().__init__(f"The manifest has {count}.", hint="Correct it; `retrain validate` shows it again.")
         self.problems = problems
 
 

@@ -26,13 +26,14 @@ def check_shape(root: YamlMap, start: Place, findings: Findings) -> frozenset[Pa
     Places that already have a problem get no second one, nor does a value of a wrong type.
 
     Returns:
-        The sections, and for named things section and name, that are not as the schema wants them.
+        The sections, and for named things section and name, that are not as the schema wants them; beside those the
+        exact paths of what is wrong in them.
     """
     reported = set(findings.places())
     broken = set()
     for error in _validator().iter_errors(root):
         path: Path = tuple(error.absolute_path)
-        broken.add(path[: 2 if path and path[0] in NAMED_SECTIONS else 1])
+        broken |= {path, path[: 2 if path and path[0] in NAMED_SECTIONS else 1]}
         for said in explain_violation(error, Spot(root, path, start)):
             if said.place not in reported:
                 findings.error(said.place, said.code, said.message, hint=said.hint)

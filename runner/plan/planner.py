@@ -1,11 +1,12 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.events import Outcome
 from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.manifest.durations import duration_text
 from runner.manifest.model import Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.inputs import inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
@@ -26,7 +27,7 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
     """Return what a run would do to the model now, and why."""
     job = progress.last
     if options.force:
-        return _retrain(model, facts, "--force was given")
+        return _retrain(model, facts, _why_forced(job))
     if job is None:
         return _retrain(model, facts, "it has not been trained by this project yet")
     if job.stage in _RESUMED:
@@ -42,6 +43,15 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
     if job.stage == JobStage.JUDGED and _switch_is_due(job):
         return _due_switch(manifest, model, progress, job)
     return _by_data(manifest, model, progress, job, facts)
+
+
+def _why_forced(job: Job | None) -> str:
+    """Name what a forced training leaves behind: nobody looks after it any more."""
+    if job is not None and job.stage in _RESUMED:
+        return f"--force was given; job {job.retrain_job_id}, which {_RESUMED[job.stage][1]}, is left alone"
+    if job is not None and job.stage == JobStage.JUDGED:
+        return f"--force was given; candidate {job.retrain_job_id} is left behind"
+    return "--force was given"
 
 
 def _switch_is_due(job: Job) -> bool:
@@ -83,7 +93,7 @@ def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) ->
     trained_at = job.finished_at or job.intended_at
     max_age = model.retrain.max_age
     if max_age and trained_at and now - trained_at >= max_age:
-        return f"its last training is older than max_age ({_span(max_age)})"
+        return f"its last training is older than max_age ({duration_text(max_age)})"
     return None
 
 
@@ -92,7 +102,7 @@ def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | 
     if interval is None or last is None or facts.now - last >= interval:
         return None
     until = f"{last + interval:%Y-%m-%dT%H:%M:%SZ}"
-    text = f"{reason}, but min_interval ({_span(interval)}) is not over before {until}; a later run trains it"
+    text = f"{reason}, but min_interval ({duration_text(interval)}) is not over before {until}; a later run trains it"
     return _rest(model, job, "skipped", text)
 
 
@@ -116,8 +126,9 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     if moved and "policy" in moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     if job.review is not None:
-        who = f"{job.review.fact.by} rejected candidate {name}: {job.review.fact.reason or 'no reason given'}"
-        return _rest(model, job, "unchanged", f"{who}; new data brings a new candidate")
+        why = job.review.fact.reason or "no reason given"
+        text = f"candidate {name} was rejected by {job.review.fact.by} ({why}); new data brings a new candidate"
+        return _rest(model, job, "unchanged", text)
     if job.decided and job.decided.action == "await_approval":
         return _awaiting(manifest, model, job, now)
     return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")
@@ -182,12 +193,3 @@ def _failed(model: Model, error: ModelError) -> ModelPlan:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _span(length: timedelta) -> str:
-    """Return a duration in the manifest's own form."""
-    milliseconds = int(length / timedelta(milliseconds=1))
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms"

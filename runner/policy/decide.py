@@ -9,6 +9,13 @@ from runner.policy.judge import Judgement, RuleResult
 
 Action = Literal["switch", "hold", "await_approval"]
 _ASK = "a person decides."
+_NO_MARGIN = {
+    "measured": "was judged",
+    "unusable": "could not be judged",
+    "first_run": "has nothing to be compared with yet",
+    "no_baseline": "has nothing to be compared with",
+    "other_evaluation": "is no fair comparison",
+}
 _SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
 
 
@@ -61,7 +68,8 @@ def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Literal["switch", "hold"
 
 def _phrase(rule: RuleResult) -> str:
     if rule.margin is None:
-        return f"{rule.formula} was not measured ({rule.reason.removesuffix('.')})"
+        told = f"{rule.formula} {_NO_MARGIN[rule.cause]}"
+        return told if rule.cause in ("first_run", "no_baseline") else f"{told} ({rule.reason.removesuffix('.')})"
     if not Decimal(rule.margin):
         return f"{rule.formula} passed exactly at its limit"
     return f"{rule.formula} {rule.verdict} by {_rounded(abs(Decimal(rule.margin)))}"

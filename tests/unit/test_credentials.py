@@ -185,4 +185,4 @@ def test_a_keyring_without_the_entry_or_locked_is_refused(stub: KeyringStub) -> 
 
 def test_an_absent_keyring_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert "retrain-runner[keyring]" in refused(KeyringKey(service="s", username="u")).hint
+    assert ".[keyring]" in refused(KeyringKey(service="s", username="u")).hint

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from runner.durable import replacing
@@ -92,7 +93,7 @@ def _csv(rows: Iterable[Sequence[object]], language: Language) -> bytes:
 
 def _members(result: Result, language: Language) -> Iterable[tuple[str, Iterable[Sequence[object]]]]:
     current, previous = result.scores, result.previous
-    yield "metrics.csv", [("metric", "value"), *((language.say(k), repr(v)) for k, v in current.metrics.items())]
+    yield "metrics.csv", [("metric", "value"), *((language.say(k), _number(v)) for k, v in current.metrics.items())]
     yield "analysis_summary.csv", _summary(result)
     yield "evaluation_raw_data.csv", _raw_data(result)
     if result.model.labels:
@@ -139,7 +140,12 @@ def _comparison(current: Scores, previous: Scores, language: Language) -> Iterab
     yield "metric", "current model", "previous model"
     for name, value in current.metrics.items():
         before = previous.metrics.get(name)
-        yield language.say(name), repr(value), "" if before is None else repr(before)
+        yield language.say(name), _number(value), "" if before is None else _number(before)
+
+
+def _number(value: float) -> str:
+    """Return a metric with six significant digits, as a product shows it (an assumption)."""
+    return np.format_float_positional(value, precision=6, fractional=False, trim="0")
 
 
 def _predictions(result: Result, previous: Scores) -> Iterable[Sequence[object]]:

@@ -147,13 +147,12 @@ class TestReasons:
     )
     def test_of_a_first_run(self, decided: Decide, rule: Callable[..., Rule], first_run: str, rest: str) -> None:
         assert decided(rule("auc", "max_drop", "0.01"), first_run=first_run).reason == (
-            "auc 0.912 - ? >= -0.01 (incumbent, max_drop 0.01) was not measured "
-            f"(There is no incumbent yet to compare auc with){rest}"
+            f"auc 0.912 - ? >= -0.01 (incumbent, max_drop 0.01) has nothing to be compared with yet{rest}"
         )
 
     def test_of_a_missing_metric(self, decided: Decide, rule: Callable[..., Rule]) -> None:
         assert decided(rule("recall", "min", "0.6")).reason == (
-            "recall ? >= 0.6 was not measured (recall is missing from the result; it has auc, rmse); "
+            "recall ? >= 0.6 could not be judged (recall is missing from the result; it has auc, rmse); "
             "the model in service stays. Look at the stored result file, or change the rule."
         )
 
