@@ -5,55 +5,19 @@ is parsed (escaped JSON), in another letter case, as the signature alone, or cut
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
 
 from runner.errors import Kind, ModelError
 from runner.execute.ports import Keys, Service
 from runner.manifest.model import Model
-from runner.secret import HIDDEN, Redactor, Secret
+from runner.secret import Redactor, Secret
 from runner.service.outcomes import Done, Downloaded, Effect, Job, ServiceError, Status
 
 T = TypeVar("T")
-_CUT = "…"  # where runner.service cut a long text
-_SHORTEST_PIECE = 8  # characters of a secret before the cut that are blotted out
-_SHORTEST_SIGNATURE = 20  # characters; shorter values in a signed URL are dates, names and numbers
-
-
-class KeenRedactor(Redactor):
-    """A redactor that also knows secrets in lower case, the long values in a signed URL, and the stump of a secret."""
-
-    def learn(self, secret: Secret) -> Secret:
-        """Remember the secret's forms and hand it back."""
-        before = set(self._forms)
-        super().learn(secret)
-        for form in self._forms - before:
-            parts = set(_long_values(form))
-            self._forms |= {form.lower(), *parts, *(part.lower() for part in parts)}
-        return secret
-
-    def redact(self, text: str) -> str:
-        """Return the text without secrets, and without what is left of one where the text was cut."""
-        *cut, last = super().redact(text).split(_CUT)
-        return _CUT.join([*(self._without_stump(part) for part in cut), last])
-
-    def _without_stump(self, text: str) -> str:
-        for form in sorted(self._forms, key=len, reverse=True):
-            for length in range(min(len(form) - 1, len(text)), _SHORTEST_PIECE - 1, -1):
-                if text.endswith(form[:length]):
-                    return text[:-length] + HIDDEN
-        return text
-
-
-def _long_values(form: str) -> Iterator[str]:
-    """Yield each long value in a URL's query, plain and quoted: a signature alone is as good as its URL."""
-    if "://" not in form:
-        return
-    for _, value in parse_qsl(urlsplit(form).query):
-        if len(value) >= _SHORTEST_SIGNATURE:
-            yield from (value, quote(value, safe=""))
+_QUERY = re.compile(r"(https?://[^\s?]{1,2000}\?)[^\s<>]+", re.IGNORECASE)  # of a URL signed for an earlier process too
 
 
 class DiscreetService:

@@ -5,11 +5,11 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.app.discretion import DiscreetKeys, DiscreetService, KeenRedactor
+from runner.app.discretion import DiscreetKeys, DiscreetService
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
@@ -63,12 +63,12 @@ def execute(session: Session, job: Job) -> Driven:
     with ExitStack() as stack:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
-        redactor = KeenRedactor()
+        redactor = Redactor()
         client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
-        stack.callback(shutil.rmtree, session.folder.spool, ignore_errors=True)
+        stack.callback(_free_spool, session)
         executors = stack.enter_context(_executors(job))
         coordinator = Coordinator(
             executors=executors,
@@ -114,10 +114,21 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         progress=session.progress,
         state=session.folder.root,
         run_folder=make_folder(session.run_folder),
-        spool=make_folder(session.folder.spool),
+        spool=make_folder(_own_spool(session)),
         listener=lambda model, text: job.listener(model, redactor.redact(text)),
         bugs=[],
     )
+
+
+def _own_spool(session: Session) -> Path:
+    """Return this run's part of the spool: a run that slept and wakes must not take away another's files."""
+    return session.folder.spool / session.run_id
+
+
+def _free_spool(session: Session) -> None:
+    shutil.rmtree(_own_spool(session), ignore_errors=True)
+    with suppress(OSError):
+        session.folder.spool.rmdir()
 
 
 def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
+from runner.app.strangers import strange_entries
 from runner.durable import make_folder, write_whole
 from runner.errors import ExitCode, StateError
 from runner.execute.ports import Clock
@@ -82,6 +83,7 @@ class Session:
     def close_lost_runs(self) -> list[str]:
         """End the runs that a crash left without an end, write their reports, and return their ids."""
         lost = [run.run_id for run in self.progress.runs.values() if run.report is None and run.run_id != self.run_id]
+        self.folder.clear_leftovers(lost)
         for run_id in lost:
             if self.progress.runs[run_id].finished is None:
                 self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
@@ -104,6 +106,7 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
         store = open_store(folder)
         try:
             progress = Progress(store.read())
+            _refuse_older_journal(folder, progress)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             opened = Session(
                 run_id=run_id, folder=folder, store=store, progress=progress, clock=clock, recorder=recorder
@@ -112,3 +115,13 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
             yield opened
         finally:
             store.close()
+
+
+def _refuse_older_journal(folder: StateFolder, progress: Progress) -> None:
+    """Refuse to go on from a journal that does not know runs whose folders are here: what they started is forgotten."""
+    strange = next((one for one in strange_entries(folder, progress) if not one.where.endswith("latest")), None)
+    if strange is not None:
+        raise StateError(
+            f"{strange.where} {strange.what}.",
+            hint="Restore the newest journal.sqlite3; if that folder is not a run's, move it away.",
+        )

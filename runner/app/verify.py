@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.app.strangers import Finding, strange_entries, strange_files
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.candidate import evaluate_file
@@ -18,16 +19,8 @@ from runner.policy.record import inputs_from_json, policy_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that is not what the journal recorded: where, and what is wrong."""
-
-    where: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was checked, in numbers, the journal's head, and what does not hold."""
+    """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt."""
 
     events: int
     runs: int
@@ -35,10 +28,11 @@ class Verification:
     decisions: int
     head_sha256: str
     findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
 
 
 def verify(state: str, run_id: str | None) -> Verification:
-    """Check one run, or all of them.
+    """Check one run, or all of them; all together also for what lies beside them and was never recorded.
 
     Raises:
         StateError: the journal itself is missing or its chain is broken; the message names the event.
@@ -57,7 +51,9 @@ def verify(state: str, run_id: str | None) -> Verification:
     ids = {run.run_id for run in chosen}
     own = [one for one in links if one.event.run_id in ids]
     findings = [
+        *(strange_entries(folder, progress) if run_id is None else ()),
         *(finding for run in chosen for finding in _run_files(folder, run)),
+        *strange_files(folder, chosen, own),
         *_results(folder, own),
         *_decisions(folder, own, _stored(links)),
     ]
@@ -68,6 +64,7 @@ def verify(state: str, run_id: str | None) -> Verification:
         decisions=_count(own, Judged),
         head_sha256=links[-1].sha256 if links else "",
         findings=tuple(findings),
+        notes=tuple(_unfinished(folder, run) for run in chosen if run.report is None),
     )
 
 
@@ -84,10 +81,17 @@ def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list
 def _run_files(folder: StateFolder, run: RunRecord) -> Iterator[Finding]:
     where = folder.run_folder(run.run_id)
     if run.report is None:
-        yield Finding(where=str(where), what="its files were not written; the next `retrain run` writes them")
+        if (where / "report.json").exists():
+            what = "holds a report the journal does not know: it was cut, or a kill came before the record"
+            yield Finding(where=str(where), what=what)
         return
     for name, sha256 in run.report.files.items():
         yield from _file(where / name, sha256)
+
+
+def _unfinished(folder: StateFolder, run: RunRecord) -> Finding:
+    what = "is under way or was cut off; its files are not written yet"
+    return Finding(where=str(folder.run_folder(run.run_id)), what=what)
 
 
 def _results(folder: StateFolder, links: Sequence[Link]) -> Iterator[Finding]:

@@ -28,7 +28,8 @@ def _text(found: Verification) -> str:
         f"{found.events} events, {found.runs} run(s), {found.files} file(s), "
         f"{found.decisions} decision(s) computed again; head {found.head_sha256}"
     )
+    notes = [f"note: {inline(one.where)} {inline(one.what)}" for one in found.notes]
     if not found.findings:
-        return f"verified: {checked}"
+        return "\n".join([*notes, f"verified: {checked}"])
     lines = [f"{inline(one.where)}: {inline(one.what)}" for one in found.findings]
-    return "\n".join([*lines, f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
+    return "\n".join([*notes, *lines, f"NOT verified: {len(found.findings)} finding(s) in {checked}"])

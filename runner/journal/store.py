@@ -220,14 +220,16 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except IntegrityError:
         raise GuardTakenError from None
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
         raise _explained(path, getattr(error, "orig", None) or error) from None
 
 
 def _explained(path: Path, cause: BaseException) -> StateError:
-    if getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
+    garbled = isinstance(cause, UnicodeDecodeError)  # SQLite's own message repeated damaged bytes of the schema
+    if garbled or getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
+        what = "its schema is no text" if garbled else cause
         return StateError(
-            f"{path} is no journal, or it is damaged: {cause}.",
+            f"{path} is no journal, or it is damaged: {what}.",
             hint="Give the right folder with --state, or restore the state folder from a copy.",
         )
     return StateError(

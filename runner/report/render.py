@@ -1,5 +1,6 @@
 """The files of a run's folder, as bytes. Pure: the same history gives the same bytes in any locale and time zone."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from runner.report.build import TIMINGS, RunHistory, build_report, find_job
 from runner.report.chart import WIDTH, rule_charts
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+# Characters that steer a terminal or turn its text around; in JSON their escapes mean the same.
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _STAGES = tuple((key, key.removesuffix("_s")) for key in TIMINGS)
 _FILTERS = {
     "cell": text.markdown_cell,
@@ -39,7 +42,8 @@ def render_files(history: RunHistory) -> dict[str, bytes]:
 
 def render_json(report: dict[str, Any]) -> bytes:
     """Return the report as UTF-8 JSON with its keys in their documented order and its numbers as they were judged."""
-    return msgspec.json.format(_ENCODER.encode(report), indent=2) + b"\n"
+    rendered = msgspec.json.format(_ENCODER.encode(report), indent=2).decode()
+    return (_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", rendered) + "\n").encode()
 
 
 def render_markdown(report: dict[str, Any]) -> bytes:

@@ -1,0 +1,73 @@
+"""What lies in the state folder and stands in no record: traces of a journal that was cut or replaced by an older one.
+
+The chain of a cut journal is sound. That runs are missing from it shows by the folders those runs left.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.journal.chain import Link
+from runner.journal.events import ResultStored
+from runner.journal.folder import StateFolder
+from runner.journal.progress import Progress, RunRecord
+
+_LATEST = "latest"
+_RESULTS = "results"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not what the journal recorded: where, and what is wrong."""
+
+    where: str
+    what: str
+
+
+def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding]:
+    """Yield what lies among the run folders and belongs to no run of the journal, and a `latest` that leads nowhere."""
+    for path in _visible(folder.runs):
+        if path.name == _LATEST:
+            yield from _latest(path, progress)
+        elif path.name not in progress.runs:
+            what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
+            yield Finding(where=str(path), what=what)
+
+
+def strange_files(folder: StateFolder, runs: Iterable[RunRecord], links: Iterable[Link]) -> Iterator[Finding]:
+    """Yield files in the folders of finished runs that were never recorded.
+
+    A run that a kill or a signal ended may have left a result that it had no time to record; nothing reads such a file.
+    """
+    results = {folder.root / fact.path for one in links if isinstance(fact := one.event.fact, ResultStored)}
+    for run in runs:
+        if run.report is None or run.finished is None:
+            continue
+        where = folder.run_folder(run.run_id)
+        rendered = {where / name for name in run.report.files}
+        for path in _files_below(where):
+            leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)
+            if not leftover and path not in rendered and path not in results:
+                yield Finding(where=str(path), what="was never recorded in the journal")
+
+
+def _latest(path: Path, progress: Progress) -> Iterator[Finding]:
+    if not path.is_symlink():
+        yield Finding(where=str(path), what="is no link to a run's folder")
+    elif (target := str(path.readlink())) not in progress.runs:
+        yield Finding(where=str(path), what=f"points at {target}, which is no run in the journal")
+    elif not path.is_dir():
+        yield Finding(where=str(path), what=f"points at {target}, whose folder is gone")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path in _visible(folder):
+        if path.is_dir() and not path.is_symlink():
+            yield from _files_below(path)
+        else:
+            yield path
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return the folder's entries by name, without what a killed writer left beside its file: that is hidden."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []

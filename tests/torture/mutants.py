@@ -1,0 +1,52 @@
+"""All ways to break the runner that its tests must notice, and changes that break nothing, each with its reason.
+
+A line that no longer fits the sources is to be brought up to date or replaced, not dropped.
+"""
+
+from tests.torture import mutants_of_the_record, mutants_of_the_switch, mutants_of_the_upload
+from tests.torture.mutant import Equivalent, Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_of_the_upload.MUTANTS,
+    *mutants_of_the_switch.MUTANTS,
+    *mutants_of_the_record.MUTANTS,
+)
+
+EQUIVALENT: tuple[Equivalent, ...] = (
+    Equivalent(
+        name="facts_are_queued_for_their_drives_before_they_are_committed",
+        file="runner/execute/coordinator.py",
+        old=(
+            "        self.commit([(drive.model, one) for drive, one in records])\n        for drive, _ in "
+            "records:\n            self._resume(drive)\n"
+        ),
+        new=(
+            "        for drive, _ in records:\n            self._resume(drive)\n        "
+            "self.commit([(drive.model, one) for drive, one in records])\n"
+        ),
+        reason=(
+            "A resumed drive only stands in a queue; it is stepped after _commit_records has returned, and"
+            " a failed commit ends the loop."
+        ),
+    ),
+    Equivalent(
+        name="result_and_decision_are_two_transactions",
+        file="runner/execute/candidate.py",
+        old="    yield from record(stored, _judged(job, stored.sha256, inputs, evaluated.evaluation))",
+        new=(
+            "    yield from record(stored)\n    yield from record(_judged(job, stored.sha256, inputs, "
+            "evaluated.evaluation))"
+        ),
+        reason=(
+            "A crash between the two leaves a stored result that the next run judges from the file: the "
+            "same decision, one transaction more."
+        ),
+    ),
+    Equivalent(
+        name="a_rule_asks_for_not_below_its_limit",
+        file="runner/policy/formula.py",
+        old="return self.value >= self.limit",
+        new="return not self.value < self.limit",
+        reason="The two differ for NaN alone, and no number that policy.number lets through is one.",
+    ),
+)
