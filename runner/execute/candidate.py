@@ -90,7 +90,10 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
         with run.timed("evaluate_s"):
             evaluation = yield from stage(lambda: _evaluate_stored(path, stored.sha256, inputs))
     except ModelError as error:
-        return failed(error)
+        if job.decided is not None:
+            return failed(error)
+        run.warn(f"the stored result is downloaded again: {error.message}")  # it may have been a proxy's page
+        return (yield from evaluate_result(run))
     yield from record(_judged(job, stored.sha256, inputs, evaluation))
     return None
 

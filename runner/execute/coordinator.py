@@ -95,6 +95,13 @@ class Coordinator:
             StateError: the journal cannot be written any more; nothing was started after that.
         """
         self._waiting.extend(Drive(model=model, steps=steps) for model, steps in drives)
+        try:
+            self._run_all()
+        finally:  # left to the garbage collector, a generator and the slot it holds may be ended one within the other
+            for drive in list(self._active):
+                drive.steps.close()
+
+    def _run_all(self) -> None:
         while self._waiting or self._active:
             while self._waiting and len(self._active) < self.settings.parallel:
                 drive = self._waiting.popleft()

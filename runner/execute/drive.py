@@ -61,7 +61,7 @@ def _walk(run: ModelRun) -> Steps[Ending]:
         end = yield from _walk_stages(run, stages)
         if isinstance(end, Ending):
             return end
-        run.warn(f"{end.reason}; a new job is taken")
+        run.warn(f"{end.reason.rstrip('.')}; a new job is taken")
         stages = STAGES[Action.RETRAIN]
     return Ending(
         outcome="skipped",

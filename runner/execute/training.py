@@ -24,7 +24,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
     last = run.progress.last_training_seconds()
     with run.timed("wait_s"):
         while True:
-            status = yield from _ask(run, key)
+            status = yield from _ask(run, key, deadline)
             if isinstance(status, Ending):
                 return status
             if status.word != run.job.word:
@@ -40,7 +40,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             yield from pause(min(step, left.total_seconds()))
 
 
-def _ask(run: ModelRun, key: Secret) -> Steps[Status | Ending]:
+def _ask(run: ModelRun, key: Secret, deadline: datetime) -> Steps[Status | Ending]:
     """Read the status; put up with a job not known yet and with outages, each a bounded number of times."""
     job, unknown, outages = run.job, 0, 0
     while True:
@@ -54,6 +54,8 @@ def _ask(run: ModelRun, key: Secret) -> Steps[Status | Ending]:
             if not (error.again and outages < OUTAGES) and not 0 < unknown <= NOT_YET_KNOWN:
                 return failed(error)
             run.warn(f"status: {error.message}")
+            if run.run.clock.now() >= deadline:
+                return _still_training(run)
         yield from pause(backoff(unknown + outages, run.run.chance))
 
 

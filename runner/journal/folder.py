@@ -1,6 +1,8 @@
 """The state folder: what lies where, and whether a journal may be begun in it."""
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -8,6 +10,7 @@ from runner.durable import make_folder
 from runner.errors import StateError, UsageError
 
 DEFAULT = ".retrain"
+_BESIDE_LATEST = ".latest."
 
 
 class StateFolder:
@@ -57,9 +60,19 @@ class StateFolder:
                 hint="Give a folder you may write to with --state or RETRAIN_STATE.",
             ) from error
 
+    def clear_leftovers(self, run_ids: Iterable[str]) -> None:
+        """Remove what killed writers left beside their files, also in these runs' folders. The lock must be held."""
+        found = [*self.root.glob(f".{self.holder.name}.*"), *self.runs.glob(f"{_BESIDE_LATEST}*")]
+        for run_id in run_ids:
+            folder = self.run_folder(run_id)
+            found += [*folder.rglob(".*"), *folder.rglob("*.download")]
+        for path in found:
+            with suppress(OSError):  # what cannot be removed is in nobody's way
+                path.unlink()
+
     def point_latest(self, run_id: str) -> None:
         """Make `runs/latest` point at the run's folder, in one step."""
-        beside = self.runs / f".latest.{os.getpid()}"
+        beside = self.runs / f"{_BESIDE_LATEST}{os.getpid()}"
         beside.unlink(missing_ok=True)
         beside.symlink_to(run_id)
         beside.replace(self.runs / "latest")

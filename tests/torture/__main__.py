@@ -21,12 +21,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("suite", nargs="*", choices=[*SUITES, []])
     parser.add_argument("--count", type=int, help="how many histories, points or inputs; the full figure by default")
+    parser.add_argument("--seed", type=int, help="play this one history of a suite with seeds, and show it")
     arguments = parser.parse_args()
+    if arguments.seed is not None:
+        return max(replay(name, arguments.seed) for name in arguments.suite or SUITES)
     broken = 0
     for figure, seconds in run(arguments.suite or SUITES, arguments.count):
         broken += figure.violations
         counts = f"{figure.points:9,} points {figure.violations:5} violations {seconds:7.0f} s"
         print(f"{figure.name:44} {counts}  {figure.detail}", flush=True)  # noqa: T201 -- the table
+    return 1 if broken else 0
+
+
+def replay(name: str, seed: int) -> int:
+    """Let a suite show one seed line by line; 1 when it broke a promise."""
+    show = getattr(importlib.import_module(f"tests.torture.{name}"), "show", None)
+    if show is None:
+        print(f"{name} has no seeds", file=sys.stderr)  # noqa: T201 -- a command's answer
+        return 2
+    lines, broken = show(seed)
+    print(*lines, sep="\n")  # noqa: T201 -- the history
     return 1 if broken else 0
 
 

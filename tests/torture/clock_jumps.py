@@ -1,0 +1,77 @@
+"""The wall clock jumps at a call, as after a machine's sleep or a wrong time server; the monotonic clock does not."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from runner.service.outcomes import Effect
+from tests.fakes.world import UNCLEAR, FakeService, VirtualClock, World
+
+JUMPS = (timedelta(days=-400), timedelta(hours=-1), timedelta(minutes=20), timedelta(days=400))
+CALLS = ("upload_url", "put", "status", "download", "switch")
+LOST = (None, "put before", "put after", "switch before", "switch after")
+MANIFEST = """
+version: 1
+service: {url: "https://service.test", quarantine: 5m}
+datasets: {d: {train: data.csv}}
+policies:
+  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
+models:
+  m: {api_key: {env: KEY}, dataset: d, policy: p}
+"""
+_RUNS = 5
+_EXPECTED = {("upload", "key-m"): 1, ("switch", "key-m"): 1}
+
+
+class JumpingClock(VirtualClock):
+    """A virtual clock whose wall time can be set off from its monotonic one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.offset
+
+
+def jumps(folder: Path) -> Iterator[tuple[str, str | None]]:
+    """Try every jump at every call, with no answer lost or one; give each history's name and what it broke, if any.
+
+    After a jump into the past a lost upload may stay `unknown` until the clock has come to its URL's expiry again.
+    """
+    for number, (jump, call, lost) in enumerate(itertools.product(JUMPS, CALLS, LOST)):
+        place = folder / str(number)
+        place.mkdir()
+        yield f"jump of {jump} at {call}, lost: {lost}", _broken(place, jump, call, lost)
+
+
+def _broken(folder: Path, jump: timedelta, call: str, lost: str | None) -> str | None:
+    clock = JumpingClock()
+    world = World(folder, MANIFEST, service=FakeService(clock=clock))
+    world.service.before = _Trouble(clock, jump, call, f"{lost}".removesuffix(" before"))
+    world.service.after = _Trouble(clock, timedelta(0), "", f"{lost}".removesuffix(" after"))
+    outcomes = [world.run()["m"].outcome for _ in range(_RUNS)]
+    done = dict(world.service.effects)
+    if jump < timedelta(0) and lost == "put before" and outcomes[-1] == "unknown":
+        return None if done == {} else f"{outcomes}, {done}"
+    return None if done == _EXPECTED and outcomes[-1] == "unchanged" else f"{outcomes}, {done}"
+
+
+class _Trouble:
+    """Lets the clock jump at a call, and loses the answer of one; each the first time only."""
+
+    def __init__(self, clock: JumpingClock, jump: timedelta, call: str, lost: str) -> None:
+        self._clock = clock
+        self._waiting = {("jump", call), ("lose", lost)}
+        self._jump = jump
+
+    def __call__(self, call: str, _job: str) -> Effect | None:
+        if self._met("jump", call):
+            self._clock.offset += self._jump
+        return UNCLEAR if self._met("lose", call) else None
+
+    def _met(self, what: str, call: str) -> bool:
+        met = (what, call) in self._waiting
+        self._waiting.discard((what, call))
+        return met

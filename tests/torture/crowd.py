@@ -1,0 +1,206 @@
+"""Scenes with several processes on one state. Each yields the promises that were broken in it."""
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+from runner.journal.events import RunFinished, RunStarted
+from runner.journal.folder import StateFolder
+from runner.journal.store import open_for_reading
+from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_until
+from tests.fakes.loopback_port import Moment
+from tests.fakes.two_port_records import Call
+from tests.torture import promise
+from tests.torture.promise import MODEL
+
+STOPS: tuple[tuple[str, Moment], ...] = tuple(
+    (call, moment)
+    for call in ("upload_url", "status before", "put", "status", "download", "switch")
+    for moment in ("arrived", "done")
+)
+_EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are over
+_FIRING_GAP_S = 1.2  # at most; a run takes about as long, so that firings overlap
+_LIFE_S = 1.8  # within which a kill comes
+_KILLED, _CHANGED = 0.3, 0.25  # the shares of firings that are killed, and that find other data
+
+
+def together(runners: int, seed: int) -> Iterator[str]:
+    """Start runners within the same tenth of a second: one goes on, the others are told who holds the state."""
+    chance = random.Random(seed)  # noqa: S311 -- moments that repeat
+    with promise.project() as project:
+        project.service.models[MODEL].readings = 5
+        processes = []
+        for _ in range(runners):
+            processes.append(project.start("run", "models.yaml"))
+            time.sleep(chance.uniform(0, 0.1))
+        ended = [finish(process) for process in processes]
+        codes = sorted(one.code for one in ended)
+        if codes[0] != 0 or set(codes) - {0, 6}:
+            yield f"exit codes {codes}: {[one.err[-200:] for one in ended]}"
+        for one in ended:
+            if one.code == 6 and "holds the state" not in one.err:
+                yield f"a loser was not told who holds the state: {one.err[-200:]}"
+        yield from promise.effects(project)
+        yield from one_at_a_time(project)
+        yield from promise.settled(project)
+
+
+def stopped(name: str, moment: Moment, *, wake_after: bool) -> Iterator[str]:
+    """Stop a runner at a call until its URL and the quarantine are over, let another take over, and wake the first."""
+    with promise.project() as project:
+        first = project.start("run", "models.yaml")
+        _stop_at(project, first, name, moment)
+        time.sleep(_EXPIRED_S)
+        freed = project.retrain("unlock", "--id", _holder(project))
+        if freed.code != 0:
+            yield f"unlock ended with {freed.code}: {freed.err[-200:]}"
+        project.service.models[MODEL].training = not wake_after
+        second = project.start("run", "models.yaml")
+        if wake_after:
+            taken_over = finish(second)
+            fenced = _woken(first)
+        else:
+            wait_until(lambda: _begun(project) > 1, what="the second run")
+            fenced = _woken(first)
+            project.service.models[MODEL].training = False
+            taken_over = finish(second)
+        if taken_over.code != 0:
+            yield f"the run that took over ended with {taken_over.code}: {taken_over.err[-300:]}"
+        if fenced.code != 7 or "error: " not in fenced.err:
+            yield f"the stopped run ended with {fenced.code}: {fenced.err[-300:]}"
+        yield from promise.effects(project)
+        yield from one_at_a_time(project)
+        yield from promise.settled(project)
+
+
+def cron(firings: int, seed: int) -> Iterator[str]:
+    """Fire runs at random moments, some while another runs, some killed, some on changed data."""
+    chance = random.Random(seed)  # noqa: S311 -- moments that repeat as far as processes do
+    with promise.project() as project:
+        del project.manifest["datasets"][MODEL]["eval"]  # so that an upload is the data file's own bytes
+        project.save()
+        contents, running = [rows()], []
+        for _ in range(firings):
+            time.sleep(chance.uniform(0, _FIRING_GAP_S))
+            if chance.random() < _CHANGED:
+                contents.append(rows(seed=len(contents)))
+                _replace(project.data_file(MODEL), contents[-1])
+            life = chance.uniform(0, _LIFE_S) if chance.random() < _KILLED else None
+            running.append(_fire(project, life))
+        codes = Counter(one.result() for one in running)
+        if set(codes) - {0, 1, 6, -9}:
+            yield f"exit codes {dict(codes)}"
+        yield from _once_per_content(project, contents)
+        yield from one_at_a_time(project)
+        if project.run().code != 0:
+            yield "did not settle"
+        yield from _once_per_content(project, contents)
+        if len(project.service.accepted(MODEL)) == 0 or contents[-1] not in project.service.accepted(MODEL):
+            yield "the last content was never trained"
+
+
+def one_at_a_time(project: Project) -> Iterator[str]:
+    """Yield where the journal shows a run that began while another had not ended."""
+    store = open_for_reading(StateFolder(project.state))
+    if store is None:
+        return
+    open_runs: set[str] = set()
+    for one in store.read():
+        if isinstance(one.event.fact, RunStarted):
+            if open_runs:
+                yield f"run {one.event.run_id} began while {open_runs} had not ended"
+            open_runs.add(one.event.run_id)
+        elif isinstance(one.event.fact, RunFinished):
+            open_runs.discard(one.event.run_id)
+    store.close()
+
+
+def _stop_at(project: Project, process: subprocess.Popen[bytes], name: str, moment: Moment) -> None:
+    """Send SIGSTOP when the service sees a call, and return when the process stands still."""
+    stopped = threading.Event()
+
+    def watch(call: Call, now: Moment) -> None:
+        seen = "status before" if call.name == "status" and not project.service.accepted(MODEL) else call.name
+        if (seen, now) == (name, moment) and not stopped.is_set():
+            process.send_signal(signal.SIGSTOP)
+            stopped.set()
+
+    project.service.watch = watch
+    if not stopped.wait(30):
+        process.kill()
+        raise AssertionError(f"the call {name} never came: {finish(process).err}")
+    project.service.watch = lambda _call, _moment: None
+    wait_until(lambda: _state_of(process) == "T", what="the stop")
+
+
+def _state_of(process: subprocess.Popen[bytes]) -> str:
+    text = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+    return text.rpartition(")")[2].split()[0]
+
+
+def _woken(process: subprocess.Popen[bytes]) -> Finished:
+    os.kill(process.pid, signal.SIGCONT)
+    return finish(process)
+
+
+def _holder(project: Project) -> str:
+    """Return the run that holds the state, as `retrain unlock` shows it to a person."""
+    shown = project.retrain("unlock")
+    return shown.out.partition("--id ")[2].strip("`.\n ")
+
+
+def _begun(project: Project) -> int:
+    """Return how many runs the journal has seen begin."""
+    store = open_for_reading(StateFolder(project.state))
+    if store is None:
+        return 0
+    begun = sum(isinstance(one.event.fact, RunStarted) for one in store.read())
+    store.close()
+    return begun
+
+
+def _fire(project: Project, life: float | None) -> Future[int]:
+    """Start a run; end it with signal 9 after `life` seconds where given. The future has its exit code."""
+    fired: Future[int] = Future()
+
+    def live() -> None:
+        process = project.start("run", "models.yaml")
+        with suppress(subprocess.TimeoutExpired):
+            if life is not None:
+                process.wait(life)
+        if life is not None:
+            process.kill()
+        try:
+            fired.set_result(finish(process).code)
+        except AssertionError as error:
+            fired.set_exception(error)
+
+    threading.Thread(target=live).start()
+    return fired
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put other data in place of a file, in one step."""
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def _once_per_content(project: Project, contents: list[bytes]) -> Iterator[str]:
+    """Yield where the service took a content or a switch twice, or a content that never was."""
+    for content, number in Counter(project.service.accepted(MODEL)).items():
+        if number > 1:
+            yield f"content {contents.index(content)} was accepted {number} times"
+        if content not in contents:
+            yield "a content was uploaded that never was a data file's"
+    for job, number in Counter(project.service.switches(MODEL)).items():
+        if number > 1:
+            yield f"{job} was switched to {number} times"

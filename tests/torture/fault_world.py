@@ -1,0 +1,196 @@
+"""One folder with many models, each with a fault of its own: the real app, client and executor over real sockets.
+
+All models of a world run side by side, so that a thousand faults take no longer than their slowest.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from runner.app import engine
+from runner.app.run import RunRequest, run
+from runner.app.verify import verify
+from runner.secret import Secret
+from runner.service.client import Client
+from runner.service.deadlines import Deadlines
+from runner.service.outcomes import Downloaded, Effect, Job, Status
+from tests.fakes.result_files import result
+from tests.fakes.two_port_records import ScriptedModel
+from tests.torture.fault_service import Fault, FaultService, Plan, Resolver, make_certificates
+
+KEY_CANARY = "CANARYkey/9e+4b"
+DEADLINES = Deadlines(connect=1.0, silence=2.0, call=3.0, longest=5.0)
+URL_SECONDS = 5
+WAIT_S = 20  # of one run for a training
+_THREADS = 48
+
+
+class NamedClient(Client):
+    """The real client; it tells the resolver which call it is about to make."""
+
+    def __init__(self, *, world: "FaultWorld", **arguments: Any) -> None:
+        super().__init__(deadlines=DEADLINES, ca_bundle=world.ca_bundle, **arguments)
+        self._world = world
+
+    def take_job(self, key: Secret, filename: str) -> Job:
+        with self._world.resolver.calling(self._world.owner_of_key(key), "upload_url"):
+            return super().take_job(key, filename)
+
+    def status(self, key: Secret, retrain_job_id: str) -> Status:
+        with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
+            return super().status(key, retrain_job_id)
+
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Any = None) -> Effect:
+        with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
+            return super().upload(url, file, size=size, sha256=sha256, sent=sent)
+
+    def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
+        with self._world.resolver.calling(self._world.owner_of_url(url), "download"):
+            return super().download(url, target, limit=limit)
+
+    def switch(self, key: Secret, retrain_job_id: str) -> Effect:
+        with self._world.resolver.calling(self._world.owner_of_key(key), "switch"):
+            return super().switch(key, retrain_job_id)
+
+    def models_in_service(self, key: Secret) -> frozenset[int]:
+        with self._world.resolver.calling(self._world.owner_of_key(key), "classifiers"):
+            return super().models_in_service(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How one run of a world ended: the report's models by name, and the seconds each model took."""
+
+    exit_code: int
+    seconds: float
+    models: dict[str, dict[str, Any]]
+    took: dict[str, float]
+    calls_seen: dict[str, dict[str, int]]
+
+
+@dataclass(slots=True, kw_only=True)
+class FaultWorld:
+    """A project of many models, one for each tuple of faults, named `m0`, `m1`, ... in their order."""
+
+    folder: Path
+    plans: Sequence[tuple[Fault, ...]]
+    secure: bool = False
+    written: StringIO = field(default_factory=StringIO)  # what listeners and loggers were told
+    service: FaultService = field(init=False)
+    resolver: Resolver = field(init=False)
+    ca_bundle: Path | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        certificates = make_certificates(self.folder / "certificates") if self.secure else None
+        self.ca_bundle = certificates / "trusted.pem" if certificates else None
+        self.service = FaultService(certificates=certificates)
+        self.service.lists_classifiers = True
+        self.resolver = Resolver(self.service)
+        for name, faults in zip(self.names, self.plans, strict=True):
+            self.service.add(
+                ScriptedModel(
+                    name=name, key=f"{KEY_CANARY}-{name}", results=[result(AUC="0.91")], url_seconds=URL_SECONDS
+                )
+            )
+            self.service.plans[name] = Plan(faults=faults)
+        self._write_project()
+
+    @property
+    def names(self) -> list[str]:
+        """Return the models' names, in the order of their plans."""
+        return [f"m{number}" for number in range(len(self.plans))]
+
+    @property
+    def state(self) -> Path:
+        """Return the state folder."""
+        return self.folder / "state"
+
+    def owner_of_key(self, key: Secret) -> str:
+        """Return the model whose key it is."""
+        return key.reveal().rpartition("-")[2]
+
+    def owner_of_url(self, url: Secret) -> str:
+        """Return the model whose job the signed URL is of, or no name."""
+        job = self.service.jobs.get(url.reveal().split("/")[4] if url.reveal().count("/") > 4 else "")
+        return "" if job is None else job.owner
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong."""
+        for plan in self.service.plans.values():
+            plan.healthy = True
+
+    def run(self) -> Ended:
+        """Run `retrain run` once on all models."""
+        seen_before, began, took = len(self.service.log), time.monotonic(), dict[str, float]()
+
+        def listen(model: str, text: str) -> None:
+            took[model] = time.monotonic() - began
+            self.written.write(f"{model}: {text}\n")
+
+        with self._patched():
+            finished = run(
+                RunRequest(paths=[self.folder / "models.yaml"], state=str(self.state), listener=listen, allow_held=True)
+            )
+        if finished.bugs:
+            raise finished.bugs[0]
+        report = json.loads((finished.folder / "report.json").read_bytes())
+        return Ended(
+            exit_code=int(finished.exit_code),
+            seconds=time.monotonic() - began,
+            models={model["name"]: model for model in report["models"]},
+            took=took,
+            calls_seen=self._calls_since(seen_before),
+        )
+
+    def findings(self) -> list[str]:
+        """Return what `retrain verify` finds."""
+        return [f"{one.where}: {one.what}" for one in verify(str(self.state), None).findings]
+
+    def _calls_since(self, start: int) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {name: {} for name in self.names}
+        for call in self.service.log[start:]:
+            if call.owner in counts:
+                counts[call.owner][call.name] = counts[call.owner].get(call.name, 0) + 1
+        return counts
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        handler = logging.StreamHandler(self.written)
+        root = logging.getLogger()
+        level = root.level
+        keys = {f"KEY_{name}": f"{KEY_CANARY}-{name}" for name in self.names}
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(engine, "Client", partial(NamedClient, world=self)))
+            stack.enter_context(mock.patch.object(engine, "_CALLS", _THREADS))
+            stack.enter_context(mock.patch.dict(os.environ, keys))
+            stack.enter_context(self.resolver.in_use())
+            root.addHandler(handler)
+            root.setLevel(logging.DEBUG)
+            stack.callback(root.removeHandler, handler)
+            stack.callback(root.setLevel, level)
+            yield
+
+    def _write_project(self) -> None:
+        rows = "".join(f"{number},{number % 7},{'a' if number % 2 else 'b'}\n" for number in range(120))
+        (self.folder / "data.csv").write_text(f"id,value,label\n{rows}", encoding="utf-8")
+        models = "".join(f"  {name}: {{api_key: {{env: KEY_{name}}}, dataset: d, policy: p}}\n" for name in self.names)
+        (self.folder / "models.yaml").write_text(
+            "version: 1\n"
+            f"service: {{url: '{self.service.url}', quarantine: 1s}}\n"
+            f"limits: {{parallel: {len(self.plans)}, uploads: {_THREADS}}}\n"
+            f"defaults: {{wait: {{timeout: {WAIT_S}s, poll: 200ms}}}}\n"
+            "datasets: {d: {train: data.csv}}\n"
+            "policies: {p: {type: threshold, rules: [{metric: auc, min: 0.9}]}}\n"
+            f"models:\n{models}",
+            encoding="utf-8",
+        )

@@ -1,0 +1,107 @@
+"""A person beside the runner: approves and rejects candidates, and tells what the service cannot, by their rules."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.journal.events import (
+    Draft,
+    Fact,
+    JobDead,
+    Resolved,
+    Reviewed,
+    RunStarted,
+    SwitchDone,
+    SwitchRefused,
+    UploadDone,
+)
+from runner.journal.instants import stamp
+from runner.journal.progress import Job, JobStage, Progress
+from runner.manifest.model import Manifest
+from runner.plan.inputs import inputs_moved
+from runner.plan.planner import approval_expires_at
+from tests.fakes.world import REALM
+from tests.torture.simulated_journal import Ledger
+from tests.torture.simulated_service import SimulatedService
+from tests.torture.simulated_time import Timeline
+
+REJECTED = 0.3  # share of the candidates a person looks at
+
+
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """Writes words into the journal; `manifests` keeps which manifest each was about."""
+
+    chance: random.Random
+    time: Timeline
+    ledger: Ledger
+    service: SimulatedService
+    manifest: Callable[[], Manifest]
+    manifests: dict[str, Manifest]
+    resolved: int = 0
+
+    def review(self, progress: Progress) -> None:
+        """Approve or reject what waits, by the rules of `retrain approve`."""
+        manifest = self.manifest()
+        for name, model in manifest.models.items():
+            at = progress.model(REALM, name)
+            job = at.last
+            if job is None or job.stage != JobStage.JUDGED or job.decided is None:
+                continue
+            expires = approval_expires_at(manifest, model, job)
+            late = expires is not None and self.time.now() >= expires
+            if inputs_moved(manifest, model, at, job) or late:
+                continue
+            action: Literal["approve", "reject"] = "reject" if self.chance.random() < REJECTED else "approve"
+            candidate = job.decided.fact.candidate_sha256
+            fact = Reviewed(
+                retrain_job_id=job.retrain_job_id, candidate_sha256=candidate, action=action, by="p", reason=""
+            )
+            self._write(name, fact)
+
+    def _write(self, model: str, *facts: Fact) -> None:
+        """Write a command into the journal."""
+        run_id, at = f"word-{len(self.ledger.links)}", stamp(self.time.now())
+        self.manifests[run_id] = self.manifest()
+        started = RunStarted(tool={}, actor="p", realm=REALM, paths=(), manifest={}, options={"command": "word"})
+        store = self.ledger.open()
+        try:
+            list(store.read())
+            store.append([Draft(at=at, run_id=run_id, model=None, fact=started)])
+            store.append([Draft(at=at, run_id=run_id, model=model, fact=fact) for fact in facts])
+        finally:
+            store.close()
+
+    def resolve(self, progress: Progress) -> Iterator[str]:
+        """Look into the product and tell what became of each unknown; yield a violation where the service told it."""
+        traits = self.service.traits
+        for name in self.manifest().models:
+            end, job = progress.model(REALM, name).last_outcome, progress.model(REALM, name).last
+            if end is None or end.outcome != "unknown" or job is None:
+                continue
+            self.resolved += 1
+            if job.stage == JobStage.SENDING:
+                self._write(name, *self._told_upload(job))
+            elif job.stage == JobStage.SWITCHING:
+                if traits.readable and traits.names_model and job.switches < 2:
+                    yield f"I4: {name} stays unknown although the service tells who serves"
+                self._write(name, *self._told_switch(job))
+
+    def _told_upload(self, job: Job) -> Iterator[Fact]:
+        name = job.retrain_job_id
+        if self.service.jobs[name].started_at is None:
+            yield Resolved(retrain_job_id=name, state="not-started", by="p", reason="looked")
+            yield JobDead(retrain_job_id=name, by="person")
+        else:
+            yield Resolved(retrain_job_id=name, state="started", by="p", reason="looked")
+            yield UploadDone(retrain_job_id=name, proof="person")
+
+    def _told_switch(self, job: Job) -> Iterator[Fact]:
+        name = job.retrain_job_id
+        if any(one.job == name and one.applied_at is not None for one in self.service.log if one.call == "switch"):
+            yield Resolved(retrain_job_id=name, state="switched", by="p", reason="looked")
+            yield SwitchDone(retrain_job_id=name, proof="person")
+        else:
+            yield Resolved(retrain_job_id=name, state="not-switched", by="p", reason="looked")
+            yield SwitchRefused(retrain_job_id=name, message="a person said so")

@@ -1,0 +1,124 @@
+"""The real command, killed at every system call of a run, and hindered at every one that touches the state or a socket.
+
+After each the command runs again undisturbed to its end; the service's own log and the disk are judged then.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from tests.acceptance.contract.contract_project import Project
+from tests.torture import promise
+from tests.torture.figure import Figure
+from tests.torture.tracing import THREADS, Disturbed, Point, hindered_at, killed_at, points, why_not
+
+_AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a point's time is waiting
+_DISK_CALLS = frozenset({"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "openat", "mkdir", "unlink"})
+_NET_CALLS = frozenset({"connect", "sendto", "recvfrom"})
+_FILLED = frozenset({"write", "pwrite64", "openat", "mkdir"})  # what a full disk refuses, from then on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One disturbance of one fresh project: its name, and the run that it disturbs."""
+
+    name: str
+    disturb: Callable[[Project], Disturbed]
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a trial came to; `reached` is False when the run never came to the point."""
+
+    name: str
+    reached: bool
+    broken: tuple[str, ...]
+
+
+def measure(count: int | None) -> Iterator[Figure]:
+    """Yield a figure for kills and one for each kind of error; `count` is a spread of that many points in each."""
+    missing = why_not()
+    if missing is not None:
+        yield Figure(name="syscalls", points=0, violations=0, detail=f"not measured: {missing}")
+        return
+    found = list(undisturbed())
+    yield figure("kill -9 at every syscall", spread(kills(found), count))
+    for error in ("ENOSPC", "EIO"):
+        yield figure(f"{error} at every state syscall", spread(disk_errors(found, error), count))
+    yield figure("disk full from a syscall on", spread(full_disks(found), count))
+    yield figure("ECONNRESET at every socket syscall", spread(resets(found), count))
+
+
+def undisturbed() -> Iterator[Point]:
+    """Yield the system calls of an undisturbed run, thread by thread. The state folder is shown as `STATE`."""
+    for thread in THREADS:
+        with promise.project() as project:
+            for one in points(project, thread):
+                text = one.text.replace(str(project.state), "STATE")
+                yield Point(thread=one.thread, call=one.call, number=one.number, text=text)
+
+
+def kills(found: Iterable[Point]) -> list[Trial]:
+    """Return a kill at each point."""
+    return [Trial(name=f"kill {one}", disturb=partial(killed_at, point=one), killed=True) for one in found]
+
+
+def disk_errors(found: Iterable[Point], error: str) -> list[Trial]:
+    """Return an error of the disk at each call on the state folder that can have one."""
+    return [_hindrance(one, error) for one in found if one.call in _DISK_CALLS and "STATE" in one.text]
+
+
+def full_disks(found: Iterable[Point]) -> list[Trial]:
+    """Return a disk that is full from a call on."""
+    return [_hindrance(one, "ENOSPC", lasting=True) for one in found if one.call in _FILLED and "STATE" in one.text]
+
+
+def resets(found: Iterable[Point]) -> list[Trial]:
+    """Return a broken connection at each call on a socket."""
+    return [_hindrance(one, "ECONNRESET") for one in found if one.call in _NET_CALLS and one.thread != "main"]
+
+
+def _hindrance(point: Point, error: str, *, lasting: bool = False) -> Trial:
+    return Trial(
+        name=f"{error}{' from' if lasting else ''} {point}",
+        disturb=partial(hindered_at, point=point, error=error, lasting=lasting),
+    )
+
+
+def spread(trials: Sequence[Trial], count: int | None) -> list[Trial]:
+    """Return `count` trials spread evenly over all of them, or all."""
+    if count is None or count >= len(trials):
+        return list(trials)
+    return [trials[number * len(trials) // count] for number in range(count)]
+
+
+def figure(name: str, trials: Sequence[Trial]) -> Figure:
+    """Do all trials, several at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        judged = list(pool.map(judge, trials))
+    reached = sum(one.reached for one in judged)
+    broken = [one for one in judged if one.broken]
+    told = "; ".join(f"{one.name}: {', '.join(one.broken)}" for one in broken[:20])
+    missed = f"{len(judged) - reached} not reached. " if reached < len(judged) else ""
+    return Figure(name=name, points=reached, violations=len(broken), detail=missed + told)
+
+
+def judge(trial: Trial) -> Judged:
+    """Disturb a fresh project, let it settle, and say which promises were broken."""
+    with promise.project() as project:
+        try:
+            disturbed = trial.disturb(project)
+            broken = [*_at_once(project, trial, disturbed), *promise.settled(project)]
+        except AssertionError as error:
+            return Judged(name=trial.name, reached=True, broken=(str(error),))
+    return Judged(name=trial.name, reached=disturbed.reached is not None, broken=tuple(broken))
+
+
+def _at_once(project: Project, trial: Trial, disturbed: Disturbed) -> Iterator[str]:
+    """Yield what is broken already before anything was run again."""
+    yield from promise.half_written(project)
+    if not trial.killed:
+        yield from promise.sentence(disturbed.ended)

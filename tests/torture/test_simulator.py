@@ -1,0 +1,121 @@
+"""A sample of the simulated histories, and that the bench is seen failing when a promise is broken."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import StateError
+from runner.execute import upload
+from runner.execute.coordinator import Coordinator
+from runner.execute.model_run import ModelRun
+from runner.journal.events import Draft, RunFinished
+from runner.journal.instants import stamp
+from runner.journal.store import GuardTakenError
+from runner.service.outcomes import Done
+from tests.torture.simulated_history import History, Told, play
+from tests.torture.simulated_journal import Ledger
+from tests.torture.simulated_time import START
+from tests.torture.simulated_workshop import Workshop
+from tests.torture.suite_simulator import figures, show, workshop
+
+SAMPLE = 300  # histories in each of the four parts
+PARTS = 4
+
+
+@pytest.fixture(name="shared", scope="module")
+def shared_workshop() -> Iterator[Workshop]:
+    with workshop() as opened:
+        yield opened
+
+
+def first_broken(shared: Workshop, seeds: range, sign: str) -> Told | None:
+    """Return the first history with a violation of this kind."""
+    for seed in seeds:
+        told = play(seed, shared)
+        if any(sign in text for text in told.violations):
+            return told
+    return None
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_promise_breaks_in_simulated_histories(shared: Workshop, part: int) -> None:
+    told = [play(seed, shared) for seed in range(part * SAMPLE, (part + 1) * SAMPLE)]
+    histories, _ = figures(told)
+    assert histories.violations == 0, histories.detail
+    assert sum(one.troubles["crashes"] for one in told) > SAMPLE / 4
+    assert sum(one.troubles["fenced"] for one in told) > SAMPLE / 8
+    assert sum(one.effects for one in told) > SAMPLE
+
+
+def test_the_same_seed_is_the_same_history(shared: Workshop, tmp_path: Path) -> None:
+    def requests(name: str) -> list[Any]:
+        (tmp_path / name).mkdir()
+        history = History(1210, shared, tmp_path / name)
+        history.play()
+        return [*history.service.log, history.time.seconds, history.service.calls]
+
+    assert requests("first") == requests("second")
+
+
+def draft(guard: str | None) -> Draft:
+    fact = RunFinished(exit_code=0)
+    return Draft(at=stamp(START), run_id="run-1", model=None, fact=fact, guard=guard)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_the_journal_in_memory_keeps_to_the_rules_of_the_one_on_disk(tmp_path: Path, on_disk: bool) -> None:
+    ledger = Ledger(tmp_path, on_disk=on_disk)
+    first, second = ledger.open(), ledger.open()
+    assert [list(store.read()) for store in (first, second)] == [[], []]
+    first.append([draft("one")])
+    with pytest.raises(StateError):
+        second.append([draft("two")])
+    with pytest.raises(GuardTakenError):
+        first.append([draft(None), draft("one")])
+    first.append([draft("two")])
+    second.close()
+    first.close()
+    third = ledger.open()
+    assert [link.event.guard for link in third.read()] == ["one", "two"]
+    assert third.head == (2, ledger.links[-1].sha256)
+    third.close()
+
+
+def test_a_seed_is_shown_event_by_event() -> None:
+    lines, broken = show(3)
+    assert broken == 0
+    assert any("UploadIntended" in line for line in lines)
+
+
+def test_the_bench_sees_a_runner_without_a_quarantine(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelRun, "quarantine", property(lambda run: -run.run.manifest.service.url_lifetime))
+    assert first_broken(shared, range(300), "I1: ") is not None
+
+
+def test_the_bench_sees_a_runner_that_believes_an_unclear_upload(
+    shared: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = upload._put
+
+    def believing(*arguments: Any) -> Any:
+        effect = put(*arguments)
+        return Done(detail="hoped") if type(effect).__name__ == "Unclear" else effect
+
+    monkeypatch.setattr(upload, "_put", believing)
+    assert first_broken(shared, range(300), "says that") is not None
+
+
+def test_the_bench_sees_an_effect_without_a_durable_intent(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = Coordinator._commit_records
+
+    def forgetting(coordinator: Coordinator) -> None:
+        coordinator._records = [
+            (drive, replace(one, facts=one.facts[:1], guard=None)) for drive, one in coordinator._records
+        ]
+        commit(coordinator)
+
+    monkeypatch.setattr(Coordinator, "_commit_records", forgetting)
+    assert first_broken(shared, range(50), "0 durable intents") is not None

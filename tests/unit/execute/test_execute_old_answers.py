@@ -1,0 +1,80 @@
+"""What was read or decided before a long time is not taken for what holds now."""
+
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from runner.execute.retry import backoff
+from runner.secret import Secret
+from runner.service.outcomes import Status
+from tests.fakes.world import START, UNCLEAR, VirtualClock, World
+
+MANIFEST = """
+version: 1
+service: {url: "https://service.test", quarantine: 5m}
+datasets: {d: {train: data.csv}}
+policies:
+  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
+models:
+  m: {api_key: {env: KEY}, dataset: d, policy: p}
+"""
+
+
+@pytest.fixture
+def world(memory_path: Path) -> World:
+    return World(memory_path, MANIFEST)
+
+
+def test_a_status_read_before_a_long_sleep_does_not_prove_that_the_upload_never_arrived(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.service.before = lambda call, _job: UNCLEAR if call == "put" else None
+    status, slept = world.service.status, list[str]()
+
+    def sleep_over_the_answer(key: Secret, name: str) -> Status:
+        answer = status(key, name)
+        if world.service.calls("put") and not slept:
+            slept.append(name)
+            world.service.jobs[name].uploaded_at = world.clock.seconds + 60
+            world.service.effects["upload", "key-m"] += 1
+            world.clock.seconds += world.service.url_s + 7200
+        return answer
+
+    monkeypatch.setattr(world.service, "status", sleep_over_the_answer)
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.effects["upload", "key-m"] == 1
+    assert world.service.calls("put") == 1
+
+
+def test_a_clock_set_forward_does_not_end_the_quarantine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrives: list[float] = []
+
+    def late(call: str, _job: str) -> object:
+        if call == "put" and not arrives:
+            arrives.append(world.clock.seconds + 120)
+            monkeypatch.setattr(VirtualClock, "now", lambda clock: START + timedelta(days=1, seconds=clock.seconds))
+            return UNCLEAR
+        if call == "status" and arrives and world.clock.seconds >= arrives[0]:
+            world.service.jobs["job-1"].uploaded_at = arrives[0]
+        return None
+
+    monkeypatch.setattr(world.service, "before", late)
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.calls("put") == 1
+
+
+def test_an_unclear_switch_that_never_arrived_is_not_repeated_after_its_policy_changed(world: World) -> None:
+    world.service.readable = False
+    world.service.before = lambda call, _job: UNCLEAR if call == "switch" else None
+    assert world.run()["m"].outcome == "unknown"
+    world.service.readable = True
+    world.write_manifest(MANIFEST.replace("min: 0.9", "min: 0.99"))
+    assert world.run()["m"].outcome == "held"
+    assert world.service.calls("switch") == 1
+
+
+def test_the_pause_between_attempts_stays_bounded_however_many_there_are() -> None:
+    chance = random.Random(1)  # noqa: S311 -- jitter that repeats
+    assert all(backoff(attempt, chance) <= 45 for attempt in (1, 100, 1_000, 1_025, 100_000))
