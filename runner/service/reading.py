@@ -75,8 +75,26 @@ def read_api_key(answer: Answer) -> FetchedApiKey:
 
 
 def read_models_in_service(answer: Answer) -> frozenset[int]:
-    """Read the model ids of all classifiers that are not failed or being terminated, wherever they stand."""
-    return frozenset(_model_ids(_read_success(answer)))
+    """Read the model ids of all classifiers that are not failed or being terminated, wherever they stand.
+
+    An answer without any is believed only when it is a list of classifiers by its form: "nothing serves" lets a
+    switch be sent once more, so a page of something else must not say it.
+    """
+    document = _read_success(answer)
+    found = frozenset(_model_ids(document))
+    if not found and not _lists_classifiers(document):
+        raise _rejection(answer, "is no list of classifiers", again=True)
+    return found
+
+
+def _lists_classifiers(document: Any) -> bool:
+    if isinstance(document, dict):
+        return isinstance(document.get("classifiers"), list)
+    return isinstance(document, list) and bool(document) and all("model_id" in one for one in _objects(document))
+
+
+def _objects(items: list[Any]) -> list[dict[str, Any]]:
+    return [one if isinstance(one, dict) else {} for one in items]
 
 
 def _read_success(answer: Answer) -> Any:

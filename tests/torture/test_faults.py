@@ -3,7 +3,6 @@
 import base64
 import tempfile
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,7 +61,7 @@ def test_a_page_of_a_proxy_in_place_of_a_result_is_downloaded_again_by_the_next_
 
 
 def test_a_clock_that_jumps_neither_trains_nor_switches_twice(memory_path: Path) -> None:
-    assert [f"{name}: {what}" for name, what in islice(jumps(memory_path), 0, None, 3) if what is not None] == []
+    assert [f"{name}: {what}" for name, what in jumps(memory_path, every=4) if what is not None] == []
 
 
 def test_an_outage_of_the_status_does_not_outlast_the_time_to_wait_by_more_than_one_read(memory_path: Path) -> None:

@@ -307,13 +307,11 @@ def test_an_answer_without_a_key_is_an_error(client: Client, answer: Any) -> Non
 @pytest.mark.parametrize(
     ("answer", "models"),
     [
-        ([], set()),
         ({"classifiers": []}, set()),
         ([{"model_id": 1, "status": "running"}, {"model_id": "2"}], {1, 2}),
         ({"classifiers": [{"id": 9, "status": "running", "model": {"model_id": 3}}]}, {3}),
         ([{"model_id": 1, "status": "terminated"}, {"model_id": 2, "status": "FAILED"}], set()),
         ([{"model_id": True}, {"model_id": None}, {"model_id": 1.0}], set()),
-        (3, set()),
     ],
 )
 def test_models_in_service_are_found_wherever_they_stand(
@@ -321,6 +319,17 @@ def test_models_in_service_are_found_wherever_they_stand(
 ) -> None:
     responses.get(API + "/classifiers", json=answer)
     assert client.models_in_service(key) == models
+
+
+@pytest.mark.parametrize("answer", [None, 3, [], {}, {"result": "ok"}, {"classifiers": None}, [1, "two"]])
+@responses.activate
+def test_an_answer_that_lists_no_classifiers_is_not_taken_for_nothing_serves(
+    client: Client, key: Secret, answer: Any
+) -> None:
+    responses.get(API + "/classifiers", json=answer)
+    with pytest.raises(ServiceError) as caught:
+        client.models_in_service(key)
+    assert caught.value.again
 
 
 @responses.activate
