@@ -4,7 +4,9 @@ The way is: write beside, fsync the file, rename over, fsync the folder; clean u
 opens a file under the state folder for writing.
 """
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,3 +56,46 @@ def write_whole(target: Path, content: bytes) -> None:
     """Write the bytes to `target` so that a reader sees the old file or the new one, never a part."""
     with replacing(target) as file:
         file.write(content)
+
+
+def write_new(target: Path, content: bytes) -> None:
+    """Write the bytes to `target` durably, unless something is there already.
+
+    Raises:
+        FileExistsError: it is; nothing was changed.
+    """
+    make_folder(target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, target)
+    finally:
+        Path(name).unlink()
+    sync_folder(target.parent)
+
+
+def publish(target: Path, content: bytes) -> None:
+    """Write a file that a user named: whole, through links, as readable as the umask or the file before it says.
+
+    A pipe or a device is written to as it is. The folder must exist.
+    """
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
+    place = target.resolve()
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask()
+    if not place.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
+    with replacing(place) as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

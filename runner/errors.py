@@ -4,11 +4,14 @@ Every error a user can meet is a `RetrainError`: `message` is one sentence on wh
 next. The class decides the exit code. Nothing else in the program calls `sys.exit` with a number of its own.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 
 class ExitCode(IntEnum):
-    """What a process ends with; the table stands in README.md under "Exit codes"."""
+    """What a process ends with; `EXIT_TABLE` says what each means."""
 
     OK = 0
     FAILED = 1
@@ -22,6 +25,66 @@ class ExitCode(IntEnum):
     BUG = 70
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRow:
+    """One row of the table: `meaning` as the documents show it, `phrase` as a report says it of its run."""
+
+    meaning: str
+    phrase: str
+
+
+def _row(meaning: str, *, phrase: str = "") -> ExitRow:
+    return ExitRow(meaning=meaning, phrase=phrase or meaning)
+
+
+# docs/exit-codes.md and README.md show these rows; a test compares them.
+EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
+    {
+        ExitCode.OK: _row(
+            "all done: switched, unchanged, skipped, or waiting for an approval the policy asks for", phrase="all done"
+        ),
+        ExitCode.FAILED: _row(
+            "at least one model failed (in a plan: would fail), or a result could not be printed",
+            phrase="at least one model failed",
+        ),
+        ExitCode.USAGE: _row(
+            "wrong usage, no model selected, or changes pending or decisions that would flip (`--detailed-exitcode`)",
+            phrase="wrong usage",
+        ),
+        ExitCode.MANIFEST: _row("the manifest is invalid"),
+        ExitCode.HELD: _row(
+            "a policy held a candidate back (`--allow-held` makes it 0)", phrase="a policy held a candidate back"
+        ),
+        ExitCode.UNFINISHED: _row(
+            "unfinished: still training at its deadline, or ended by SIGHUP; the next run goes on",
+            phrase="unfinished, the next run goes on",
+        ),
+        ExitCode.LOCKED: _row("another run holds the state"),
+        ExitCode.STATE: _row(
+            "the state is foreign, damaged, tampered with or cannot be written, or a plan or a decision is stale",
+            phrase="the state is in conflict",
+        ),
+        ExitCode.UNKNOWN: _row(
+            "the result of an effect is unknown; a person must look",
+            phrase="the result of a request is unknown, a person must look",
+        ),
+        ExitCode.BUG: _row("a bug of ours", phrase="a bug in retrain"),
+        ExitCode.INTERRUPTED: _row("stopped by SIGINT", phrase="interrupted"),
+        ExitCode.TERMINATED: _row("stopped by SIGTERM", phrase="terminated"),
+    }
+)
+# Where several apply to a run, the first of these wins; a signal's code stands above all but a bug.
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.UNKNOWN,
+    ExitCode.STATE,
+    ExitCode.FAILED,
+    ExitCode.UNFINISHED,
+    ExitCode.HELD,
+    ExitCode.OK,
+)
 
 
 class Kind(StrEnum):

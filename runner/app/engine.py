@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.app.discretion import DiscreetKeys, DiscreetService
+from runner.app.approval_trace import trace
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
@@ -106,8 +106,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         realm=job.realm.name,
         manifest=job.manifest,
         options=job.options,
-        service=DiscreetService(client, redactor),
-        keys=DiscreetKeys(keys, redactor),
+        service=client,
+        keys=keys,
         clock=session.clock,
         chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
         budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
@@ -117,6 +117,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         spool=make_folder(_own_spool(session)),
         listener=lambda model, text: job.listener(model, redactor.redact(text)),
         bugs=[],
+        trace=trace,
     )
 
 

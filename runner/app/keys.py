@@ -34,6 +34,10 @@ class ManifestKeys:
         """Return the model's API key; raises ModelError when it cannot be had."""
         return self._claim(model, self._read(model))
 
+    def asks_service(self, model: Model) -> bool:
+        """Tell whether the model's API key is fetched with the account's secret key."""
+        return isinstance(model.api_key, FetchedKey)
+
     def _read(self, model: Model) -> Secret:
         if not isinstance(model.api_key, FetchedKey):
             return self._redactor.learn(resolve(model.api_key, model=model.name))
@@ -70,6 +74,10 @@ class EmulatorKeys:
                 hint=f"Add `emulator: {{task: ..., target: ...}}` to {model.name}.",
             )
         return Secret(own_key(model.name))
+
+    def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
+        """Return False: the emulator's keys are known here."""
+        return False
 
     def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
         """Return None: the emulator lists what serves for a model's own key."""

@@ -2,19 +2,9 @@
 
 from collections.abc import Iterable
 
-from runner.errors import ExitCode
+from runner.errors import PRECEDENCE, ExitCode
 from runner.journal.events import Outcome
 
-# The highest that applies, in this order (README.md, "Exit codes").
-PRECEDENCE = (
-    ExitCode.BUG,
-    ExitCode.UNKNOWN,
-    ExitCode.STATE,
-    ExitCode.FAILED,
-    ExitCode.UNFINISHED,
-    ExitCode.HELD,
-    ExitCode.OK,
-)
 _BY_OUTCOME: dict[Outcome, ExitCode] = {
     "switched": ExitCode.OK,
     "unchanged": ExitCode.OK,

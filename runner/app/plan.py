@@ -1,59 +1,76 @@
 """`retrain plan`: what a run would do to each model, without doing or asking anything."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.app.facts import digests
-from runner.app.realm import Realm, realm_of
-from runner.app.selection import select
+from runner.app.plan_document import describe, state_mark
+from runner.app.plan_file import refuse_target, write_plan
+from runner.app.scope import Choice, Scope, read_scope
+from runner.data.facts import DatasetDigest
+from runner.errors import ModelError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
-from runner.manifest.load import load
-from runner.manifest.model import Manifest, Model
-from runner.plan.model import Facts, ModelPlan, Options
+from runner.plan.document import PlanDocument
+from runner.plan.model import Facts, ModelPlan
 from runner.plan.planner import plan_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """The arguments of `retrain plan`."""
+    """The arguments of `retrain plan`; `out` is the file the plan is kept in."""
 
-    paths: Sequence[Path]
+    choice: Choice
     state: str
-    select: Sequence[str] = ()
-    force: bool = False
-    no_switch: bool = False
-    emulator: bool = False
+    out: Path | None = None
 
 
-def plan(request: PlanRequest) -> list[ModelPlan]:
-    """Return the plan for every selected model."""
-    manifest = load(request.paths)
-    models = select(manifest, request.select)
-    options = Options(force=request.force, no_switch=request.no_switch)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan for every selected model, and the digests of their datasets by name that it was made from."""
+
+    plans: Sequence[ModelPlan]
+    data: Mapping[str, DatasetDigest | ModelError]
+
+
+def plan(request: PlanRequest) -> PlanDocument:
+    """Return the plan for every selected model, and keep it in a file where one is named.
+
+    Raises:
+        ManifestError, UsageError: nothing can be planned.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    choice = replace(request.choice, paths=[_portable(path) for path in request.choice.paths])
+    if request.out is not None:
+        refuse_target(request.out)
+    scope = read_scope(choice)
     progress = read_progress(request.state)
-    return plan_models(manifest, models, progress, realm_of(manifest, emulator=request.emulator), options)
+    planned = plan_models(scope, progress)
+    document = describe(scope, planned.plans, planned.data, state_mark(progress))
+    if request.out is not None:
+        write_plan(document, request.out)
+    return document
 
 
-def plan_models(
-    manifest: Manifest, models: Sequence[Model], progress: Progress, realm: Realm, options: Options
-) -> list[ModelPlan]:
+def plan_models(scope: Scope, progress: Progress) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here."""
-    found = digests(manifest, models)
+    data = digests(scope.manifest, scope.models)
     now = datetime.now(UTC)
-    return [
+    plans = [
         plan_model(
-            manifest,
+            scope.manifest,
             model,
-            progress.model(realm.name, model.name),
-            Facts(now=now, dataset=found[model.dataset]),
-            options,
+            progress.model(scope.realm.name, model.name),
+            Facts(now=now, dataset=data[model.dataset]),
+            scope.options,
         )
-        for model in models
+        for model in scope.models
     ]
+    return Planned(plans=plans, data=data)
 
 
 def read_progress(state: str) -> Progress:
@@ -69,3 +86,9 @@ def read_progress(state: str) -> Progress:
         return Progress(store.read())
     finally:
         store.close()
+
+
+def _portable(path: Path) -> Path:
+    """Return the path relative to the working folder when it lies below it: a plan may be run in another checkout."""
+    plain, here = Path(os.path.normpath(path)), Path.cwd()
+    return plain.relative_to(here) if path.is_absolute() and plain.is_relative_to(here) else path

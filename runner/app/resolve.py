@@ -21,7 +21,7 @@ from runner.journal.events import (
     UploadDone,
 )
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage, Progress, RunRecord
+from runner.journal.progress import Job, JobStage, ModelProgress, Progress, RunRecord
 
 Answer = Literal["started", "not-started", "switched", "not-switched"]
 
@@ -73,15 +73,20 @@ def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
 
 def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunRecord]:
     """Return the job with the open request, and the last run that had the model."""
-    wanted = JobStage.SENDING if request.answer in ("started", "not-started") else JobStage.SWITCHING
+    upload = request.answer in ("started", "not-started")
     for (realm, name), model in progress.models.items():
-        if name == request.model and model.last and model.last.stage == wanted:
+        job = model.upload_in_doubt if upload else _switching(model)
+        if name == request.model and job is not None:
             runs = [run for run in progress.runs.values() if run.started.realm == realm and name in run.models]
-            return model.last, runs[-1]
-    what = "upload" if wanted == JobStage.SENDING else "switch"
+            return job, runs[-1]
+    what = "upload" if upload else "switch"
     raise UsageError(
         f"No {what} of {request.model} has an open result.", hint="`retrain status` shows what is in flight."
     )
+
+
+def _switching(model: ModelProgress) -> Job | None:
+    return model.current if model.current and model.current.stage == JobStage.SWITCHING else None
 
 
 def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:

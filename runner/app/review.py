@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from runner.app.candidates import Wish, find_candidate
 from runner.app.engine import Driven, Job, execute
+from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.provenance import actor
-from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.rollback import RollbackRequest, roll_back
 from runner.app.run import RunResult, conclude
-from runner.app.selection import find_model
 from runner.app.session import Session, session
-from runner.errors import StateError, UsageError
+from runner.errors import UsageError
+from runner.execute.candidate import evaluate_stored, judged
 from runner.execute.ports import Listener
-from runner.journal.events import Draft, Fact, ModelFinished, Outcome, Reviewed
+from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, Reviewed
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided, JobStage, Progress, RunRecord
 from runner.journal.progress import Job as RetrainJob
-from runner.manifest.load import load
-from runner.manifest.model import Manifest, Model
-from runner.plan.inputs import inputs_moved
+from runner.journal.progress import JobStage, ModelProgress
+from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan, Options
-from runner.plan.planner import approval_expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +36,14 @@ class ReviewRequest:
     manifest: Sequence[Path] = ()
     job: str | None = None
     reason: str = ""
+    force: bool = False
     record_only: bool = False
     lock_timeout: timedelta = timedelta(0)
+
+    @property
+    def wish(self) -> Wish:
+        """Return what the person wants to say."""
+        return Wish(action=self.action, job=self.job, force=self.force)
 
 
 def review(request: ReviewRequest) -> RunResult:
@@ -48,126 +53,115 @@ def review(request: ReviewRequest) -> RunResult:
         UsageError: the model is unknown, or no candidate of it can be approved or rejected.
         StateError: the candidate is another one, or its policy changed since the decision.
     """
-    record = _last_run_with(read_progress(request.state), request.model)
-    paths = tuple(request.manifest) or tuple(Path(path) for path in record.started.paths)
-    if not request.manifest:
-        _refuse_missing(record, paths)
-    manifest = load(paths)
-    model = find_model(manifest, request.model)
-    realm = realm_of(manifest, emulator=record.started.realm == EMULATOR)
+    if request.force and not request.reason.strip():
+        raise UsageError("--force needs a --reason.", hint="Say why the rules do not hold here; it is recorded.")
+    progress = read_progress(request.state)
+    scope = model_scope(progress, request.model, request.manifest)
+    if request.force and _has_served(progress.model(scope.realm.name, request.model), request.job):
+        return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        decided = _candidate(opened, manifest, model, realm, request)
-        options = {"command": request.action, "emulator": realm.emulator}
-        opened.start(manifest, realm, tuple(str(path) for path in paths), options)
-        _write(opened, model, _reviewed(request, decided))
+        models = opened.progress.model(scope.realm.name, request.model)
+        job = find_candidate(scope, models, request.wish, opened.clock.now())
+        facts = _facts(opened, scope, models, job, request)
+        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
+        _write(opened, request.model, *facts)
         if request.action == "reject" or request.record_only:
-            return _recorded_only(opened, model, request, decided)
-        job = Job(
-            manifest=manifest,
-            paths=paths,
-            realm=realm,
-            plans=[_switch_plan(model, decided)],
-            options=Options(),
-            parallel=1,
-            listener=request.listener,
-        )
-        return conclude(opened, execute(opened, job), allow_held=False)
+            return _recorded_only(opened, request, job)
+        return _switch(opened, scope, request, job)
 
 
-def _refuse_missing(record: RunRecord, paths: Sequence[Path]) -> None:
-    """Say that the last run's manifest is looked for from here, when it is not here."""
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise UsageError(
-            f"The manifest of run {record.run_id}, {missing[0]}, is not found from this folder.",
-            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
-        )
+def _has_served(progress: ModelProgress, job: str | None) -> bool:
+    """Tell whether the job once served: to let it serve again is a rollback, in whatever direction."""
+    found = progress.jobs.get(job) if job else None
+    return found is not None and found.stage == JobStage.SWITCHED
 
 
-def _last_run_with(progress: Progress, model: str) -> RunRecord:
-    found = [run for run in progress.runs.values() if model in run.models]
-    if not found:
-        raise UsageError(
-            f"No run of this state had a model {model}.", hint="`retrain status` lists the models; check --state."
-        )
-    return found[-1]
+def _back_to(request: ReviewRequest) -> RollbackRequest:
+    return RollbackRequest(
+        model=request.model,
+        reason=request.reason,
+        state=request.state,
+        listener=request.listener,
+        to=request.job,
+        manifest=request.manifest,
+        lock_timeout=request.lock_timeout,
+    )
 
 
-def _candidate(opened: Session, manifest: Manifest, model: Model, realm: Realm, request: ReviewRequest) -> Decided:
-    """Return the decision the word is about, after making sure that it is the one the person means."""
-    progress = opened.progress.model(realm.name, model.name)
-    job = progress.last
-    if job is None or job.stage != JobStage.JUDGED or job.decided is None:
-        raise UsageError(
-            f"No candidate of {model.name} waits for a decision.", hint="`retrain status` shows where it stands."
-        )
-    if request.job not in (None, job.retrain_job_id):
-        raise StateError(
-            f"The candidate of {model.name} is job {job.retrain_job_id}, not {request.job}.",
-            hint="Look at the newest report and name that job, or leave --job out.",
-        )
-    moved = inputs_moved(manifest, model, progress, job)
-    if moved:
-        raise StateError(
-            f"The candidate of {model.name} cannot be reviewed: {moved}.",
-            hint="`retrain run` judges it again without a new training; then review that decision.",
-        )
-    _refuse_expired(opened, manifest, model, job)
-    return job.decided
-
-
-def _refuse_expired(opened: Session, manifest: Manifest, model: Model, job: RetrainJob) -> None:
-    expires = approval_expires_at(manifest, model, job)
-    if expires and opened.clock.now() >= expires:
-        raise StateError(
-            f"The time to decide about job {job.retrain_job_id} of {model.name} ended at {stamp(expires)}.",
-            hint="`retrain run --force` trains a new candidate.",
-        )
-
-
-def _reviewed(request: ReviewRequest, decided: Decided) -> Reviewed:
-    return Reviewed(
-        retrain_job_id=decided.fact.retrain_job_id,
-        candidate_sha256=decided.fact.candidate_sha256,
+def _facts(
+    opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
+) -> list[Fact]:
+    """Return the word; before it, when it is forced after another job came to serve, the decision as it is now."""
+    decided = job.decided.fact if job.decided else None
+    again = None
+    if request.force and incumbent_moved(scope.manifest, scope.model, progress, job):
+        again = _judged_again(opened, scope, progress, job)
+    about = again or decided
+    if about is None:
+        raise LookupError(f"{request.model}: a candidate without a decision was chosen")
+    word = Reviewed(
+        retrain_job_id=job.retrain_job_id,
+        candidate_sha256=about.candidate_sha256,
         action=request.action,
         by=actor(),
         reason=request.reason,
+        forced=request.force,
     )
+    return [word] if again is None else [again, word]
 
 
-def _switch_plan(model: Model, decided: Decided) -> ModelPlan:
-    return ModelPlan(
-        model=model.name,
+def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> Judged:
+    if job.result is None:
+        raise LookupError(f"job {job.retrain_job_id} was judged without a result")
+    inputs = inputs_now(scope.manifest, scope.model, progress, job)
+    evaluation = evaluate_stored(opened.folder.root / job.result.path, job.result.sha256, inputs)
+    return judged(scope.manifest, scope.model, job.result, inputs, evaluation)
+
+
+def _options(request: ReviewRequest, scope: ModelScope) -> dict[str, Any]:
+    return {"command": request.action, "emulator": scope.realm.emulator, "force": request.force}
+
+
+def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: RetrainJob) -> RunResult:
+    plan = ModelPlan(
+        model=request.model,
         action=Action.SWITCH,
         stages=STAGES[Action.SWITCH],
         reason="the candidate was approved",
-        retrain_job_id=decided.fact.retrain_job_id,
+        retrain_job_id=job.retrain_job_id,
     )
+    work = Job(
+        manifest=scope.manifest,
+        paths=scope.paths,
+        realm=scope.realm,
+        plans=[plan],
+        options=Options(),
+        parallel=1,
+        listener=request.listener,
+    )
+    return conclude(opened, execute(opened, work), allow_held=False)
 
 
-def _recorded_only(opened: Session, model: Model, request: ReviewRequest, decided: Decided) -> RunResult:
+def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:
     outcome: Outcome = "held" if request.action == "reject" else "skipped"
     text = (
         f"{actor()} rejected it: {request.reason or 'no reason given'}."
         if request.action == "reject"
         else ("The approval is recorded; the next `retrain run` switches.")
     )
-    _write(
-        opened,
-        model,
-        ModelFinished(
-            outcome=outcome,
-            reason=text,
-            retrain_job_id=decided.fact.retrain_job_id,
-            error=None,
-            timings={},
-            calls={},
-            warnings=(),
-        ),
+    end = ModelFinished(
+        outcome=outcome,
+        reason=text,
+        retrain_job_id=job.retrain_job_id,
+        error=None,
+        timings={},
+        calls={},
+        warnings=(),
     )
+    _write(opened, request.model, end)
     return conclude(opened, Driven(outcomes=(outcome,), stopped=None, bugs=()), allow_held=True)
 
 
-def _write(opened: Session, model: Model, fact: Fact) -> None:
+def _write(opened: Session, model: str, *facts: Fact) -> None:
     at = stamp(opened.clock.now())
-    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model.name, fact=fact)])
+    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for fact in facts])

@@ -9,30 +9,28 @@ from typing import Any
 from runner.app.engine import Driven, Job, execute
 from runner.app.outcomes import exit_code
 from runner.app.plan import plan_models
-from runner.app.realm import realm_of
-from runner.app.selection import select
+from runner.app.plan_file import read_plan
+from runner.app.planned_run import agreed_plan, planned_scope
+from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session, session
 from runner.errors import ExitCode
 from runner.execute.ports import Listener
 from runner.journal.events import Draft, ModelPlanned
 from runner.journal.instants import stamp
-from runner.manifest.load import load
 from runner.manifest.model import Manifest
-from runner.plan.model import ModelPlan, Options
+from runner.plan.document import PlanDocument
+from runner.plan.model import ModelPlan
 from runner.policy.record import policy_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """The arguments of `retrain run`."""
+    """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice."""
 
-    paths: Sequence[Path]
+    choice: Choice
     state: str
     listener: Listener
-    select: Sequence[str] = ()
-    force: bool = False
-    no_switch: bool = False
-    emulator: bool = False
+    plan: Path | None = None
     allow_held: bool = False
     parallel: int | None = None
     lock_timeout: timedelta = timedelta(0)
@@ -52,24 +50,24 @@ def run(request: RunRequest) -> RunResult:
     """Retrain, judge and switch the selected models.
 
     Raises:
-        ManifestError, UsageError, LockedError, StateError: nothing was started, or the journal can no longer be
-            written; models' own trouble is in the result.
+        ManifestError, UsageError, LockedError, StateError: nothing was started (a plan that is stale included), or the
+            journal can no longer be written; models' own trouble is in the result.
     """
-    manifest = load(request.paths)
-    models = select(manifest, request.select)
-    realm = realm_of(manifest, emulator=request.emulator)
-    options = Options(force=request.force, no_switch=request.no_switch)
+    document = read_plan(request.plan) if request.plan else None
+    scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        opened.start(manifest, realm, tuple(str(path) for path in request.paths), _recorded(request, manifest))
-        plans = plan_models(manifest, models, opened.progress, realm, options)
-        _record_plans(opened, manifest, plans)
+        agreed = agreed_plan(opened, scope, document, str(request.plan)) if document else None
+        paths = tuple(str(path) for path in scope.choice.paths)
+        opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
+        planned = agreed or plan_models(scope, opened.progress)
+        _record_plans(opened, scope.manifest, planned.plans)
         job = Job(
-            manifest=manifest,
-            paths=request.paths,
-            realm=realm,
-            plans=plans,
-            options=options,
-            parallel=request.parallel or manifest.limits.parallel,
+            manifest=scope.manifest,
+            paths=scope.choice.paths,
+            realm=scope.realm,
+            plans=planned.plans,
+            options=scope.options,
+            parallel=request.parallel or scope.manifest.limits.parallel,
             listener=request.listener,
         )
         return conclude(opened, execute(opened, job), allow_held=request.allow_held)
@@ -82,14 +80,16 @@ def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:
     return RunResult(report=report, folder=opened.run_folder, exit_code=code, bugs=driven.bugs)
 
 
-def _recorded(request: RunRequest, manifest: Manifest) -> dict[str, Any]:
+def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
+    choice = scope.choice
     return {
         "command": "run",
-        "select": list(request.select),
-        "force": request.force,
-        "no_switch": request.no_switch,
-        "emulator": request.emulator,
-        "quarantine_s": manifest.service.quarantine.total_seconds(),
+        "select": list(choice.select),
+        "force": choice.force,
+        "no_switch": choice.no_switch,
+        "emulator": choice.emulator,
+        "quarantine_s": scope.manifest.service.quarantine.total_seconds(),
+        "plan_sha256": document.sha256 if document else None,
     }
 
 

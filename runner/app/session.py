@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from runner.app.plan_document import state_mark
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import strange_entries
@@ -21,13 +22,14 @@ from runner.journal.lock import locked
 from runner.journal.progress import Progress
 from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
+from runner.plan.document import StateMark
 from runner.report.build import build_report, read_history
 from runner.report.render import render_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """An open run. `recorder` is its only writer."""
+    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything."""
 
     run_id: str
     folder: StateFolder
@@ -35,6 +37,7 @@ class Session:
     progress: Progress
     clock: Clock
     recorder: Recorder
+    found: StateMark
 
     @property
     def run_folder(self) -> Path:
@@ -109,7 +112,13 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
             _refuse_older_journal(folder, progress)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             opened = Session(
-                run_id=run_id, folder=folder, store=store, progress=progress, clock=clock, recorder=recorder
+                run_id=run_id,
+                folder=folder,
+                store=store,
+                progress=progress,
+                clock=clock,
+                recorder=recorder,
+                found=state_mark(progress),
             )
             opened.close_lost_runs()
             yield opened

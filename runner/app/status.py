@@ -9,12 +9,19 @@ from runner.journal.progress import IN_FLIGHT, Job, JobStage, ModelProgress, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """One model's line; job ids are None where there is no such job."""
+    """One model's line; job ids are None where there is no such job.
+
+    `rolled_back_from` is the job a person turned back from to the one that serves, `rolled_back_by` that person, and
+    `rollback_due` a job that a person wants to serve again and that does not yet.
+    """
 
     name: str
     service: str
     incumbent: str | None
     incumbent_since: datetime | None
+    rolled_back_from: str | None
+    rolled_back_by: str | None
+    rollback_due: str | None
     in_flight: str | None
     stage: str | None
     waiting: str | None
@@ -45,13 +52,16 @@ def status(state: str) -> Status:
 
 
 def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
-    last, incumbent, end = progress.last, progress.incumbent, progress.last_outcome
+    last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
     flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
     return ModelStatus(
         name=name,
         service=realm,
         incumbent=incumbent.retrain_job_id if incumbent else None,
         incumbent_since=incumbent.switched_at if incumbent else None,
+        rolled_back_from=incumbent.rollback.fact.from_job_id if incumbent and incumbent.rollback else None,
+        rolled_back_by=incumbent.rollback.fact.by if incumbent and incumbent.rollback else None,
+        rollback_due=last.retrain_job_id if last and last.rollback and progress.serving.wanted else None,
         in_flight=flying.retrain_job_id if flying else None,
         stage=str(flying.stage) if flying else None,
         waiting=_candidate(last, "await_approval"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.audit.layout import ATTESTATION
 from runner.journal.chain import Link
 from runner.journal.events import ResultStored
 from runner.journal.folder import StateFolder
@@ -44,7 +45,7 @@ def strange_files(folder: StateFolder, runs: Iterable[RunRecord], links: Iterabl
         if run.report is None or run.finished is None:
             continue
         where = folder.run_folder(run.run_id)
-        rendered = {where / name for name in run.report.files}
+        rendered = {where / name for name in (*run.report.files, ATTESTATION)}  # what that says is judged apart
         for path in _files_below(where):
             leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)
             if not leftover and path not in rendered and path not in results:

@@ -1,71 +1,165 @@
-"""`retrain verify`: the chain, the digests of every file, and every decision computed again."""
+"""`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.app.anchoring import Anchor, Anchoring, check_attestations, check_head, uncovered
+from runner.app.bundle_check import bundle_findings, bundled_run
+from runner.app.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
+from runner.app.git_notes import repository_of
+from runner.app.recompute import SameBytes, recompute_from
+from runner.app.rendering import check_rendering, check_schemas
 from runner.app.strangers import Finding, strange_entries, strange_files
-from runner.canonical import canonical_bytes
-from runner.errors import ModelError, StateError, UsageError
-from runner.execute.candidate import evaluate_file
+from runner.app.switch_audit import switch_findings
+from runner.app.trust import trusted_keys
+from runner.audit.container import sha256_of
+from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
 from runner.journal.events import Judged, ResultStored
-from runner.journal.folder import StateFolder, state_folder
+from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.store import open_for_reading
-from runner.plan.inputs import candidate_digest
-from runner.policy.record import inputs_from_json, policy_digest
+
+_BUNDLE_SUFFIX = ".zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What the evidence must agree with from outside: a head kept elsewhere, and public keys that must have signed."""
+
+    head: str | None = None
+    keys: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt."""
+    """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt.
+
+    `anchors` are what holds the journal from outside; without one, whoever can write the state can rewrite all of it.
+    """
 
     events: int
     runs: int
     files: int
     decisions: int
     head_sha256: str
+    anchors: tuple[Anchor, ...]
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
 
+    @property
+    def anchored_events(self) -> int:
+        """Return how many events, from the first, are held by an anchor."""
+        return max((one.events for one in self.anchors), default=0)
 
-def verify(state: str, run_id: str | None) -> Verification:
-    """Check one run, or all of them; all together also for what lies beside them and was never recorded.
+
+NO_DEMANDS = Demands()
+
+
+def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verification:
+    """Check a run, a bundle of one, or all runs; all together also for what lies beside them and was never recorded.
 
     Raises:
         StateError: the journal itself is missing or its chain is broken; the message names the event.
-        UsageError: there is no such run.
+        UsageError: there is no such run or bundle, or a head or key cannot be read.
     """
-    folder = state_folder(state)
-    store = open_for_reading(folder)
-    if store is None:
-        raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
+    if run is not None and is_bundle(run):
+        with bundle_evidence(Path(run)) as bundle, _believable(bundle.path):
+            return _verify_bundle(bundle, demands)
+    evidence = state_evidence(state)
+    with _believable(evidence.folder.journal):
+        return _verify_state(evidence, run, demands)
+
+
+@contextmanager
+def _believable(journal: Path) -> Iterator[None]:
+    """Turn what a made-up journal does to its readers into an error of ours: its chain can be sound all the same."""
     try:
-        links = list(store.read())
-    finally:
-        store.close()
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StateError(
+            f"The journal in {journal} holds events that no run of this version writes ({type(error).__name__}).",
+            hint="It was made up or written by a newer version; restore it from a copy, or verify with that version.",
+        ) from error
+
+
+def _verify_state(evidence: StateEvidence, run: str | None, demands: Demands) -> Verification:
+    links = evidence.links()
     progress = Progress(links)
-    chosen = _chosen(progress, folder, run_id)
-    ids = {run.run_id for run in chosen}
-    own = [one for one in links if one.event.run_id in ids]
-    findings = [
-        *(strange_entries(folder, progress) if run_id is None else ()),
-        *(finding for run in chosen for finding in _run_files(folder, run)),
-        *strange_files(folder, chosen, own),
-        *_results(folder, own),
-        *_decisions(folder, own, _stored(links)),
-    ]
+    chosen = _chosen(progress, evidence.folder, run)
+    own = _own(links, chosen)
+    strangers = (
+        *(strange_entries(evidence.folder, progress) if run is None else ()),
+        *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
+        *strange_files(evidence.folder, chosen, own),
+    )
+    anchoring = _anchoring(evidence, links, list(progress.runs.values()), chosen, demands)
+    return _verification(evidence, links, chosen, anchoring, strangers)
+
+
+def is_bundle(run: str) -> bool:
+    """Tell whether the argument names a bundle's file; the id of a run has neither that end nor a slash."""
+    return run.endswith(_BUNDLE_SUFFIX) or "/" in run
+
+
+def _verify_bundle(evidence: BundleEvidence, demands: Demands) -> Verification:
+    links = evidence.links()
+    chosen = [bundled_run(evidence, Progress(links))]
+    anchoring = _anchoring(evidence, links, chosen, chosen, demands)
+    return _verification(evidence, links, chosen, anchoring, tuple(bundle_findings(evidence, links, chosen[0])))
+
+
+def _anchoring(
+    evidence: Evidence, links: Sequence[Link], runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
+) -> Anchoring:
+    """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
+    trusted = trusted_keys(demands.keys)
+    found = check_attestations(evidence, links, runs if demands.keys else chosen, trusted)
+    if demands.keys:
+        reported = [run for run in chosen if run.report is not None]
+        found += Anchoring(findings=tuple(uncovered(found, links, reported)))
+    if demands.head is not None:
+        part = isinstance(evidence, BundleEvidence)
+        found += check_head(demands.head, links, repository_of(links), part=part)
+    return found
+
+
+def _verification(
+    evidence: Evidence,
+    links: Sequence[Link],
+    chosen: Sequence[RunRecord],
+    anchoring: Anchoring,
+    strangers: Sequence[Finding],
+) -> Verification:
+    """Check what an audit of a state and of a bundle have in common, and sum up."""
+    own = _own(links, chosen)
+    rendered = check_rendering(evidence, links, chosen)
+    findings = (
+        *strangers,
+        *(finding for run in chosen for finding in _run_files(evidence, run)),
+        *_results(evidence, own),
+        *check_schemas(evidence, links, chosen),
+        *rendered.findings,
+        *_decisions(evidence, own, stored_results(links)),
+        *switch_findings(links, {run.run_id for run in chosen}),
+        *anchoring.findings,
+    )
     return Verification(
         events=len(links),
         runs=len(chosen),
         files=sum(len(run.report.files) for run in chosen if run.report) + _count(own, ResultStored),
         decisions=_count(own, Judged),
         head_sha256=links[-1].sha256 if links else "",
-        findings=tuple(findings),
-        notes=tuple(_unfinished(folder, run) for run in chosen if run.report is None),
+        anchors=anchoring.anchors,
+        findings=findings,
+        notes=(*_unfinished(evidence, chosen), *rendered.notes, *anchoring.notes),
     )
+
+
+def _own(links: Sequence[Link], runs: Sequence[RunRecord]) -> list[Link]:
+    ids = {run.run_id for run in runs}
+    return [one for one in links if one.event.run_id in ids]
 
 
 def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list[RunRecord]:
@@ -78,69 +172,56 @@ def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list
     return [progress.runs[run_id]]
 
 
-def _run_files(folder: StateFolder, run: RunRecord) -> Iterator[Finding]:
-    where = folder.run_folder(run.run_id)
-    if run.report is None:
-        if (where / "report.json").exists():
-            what = "holds a report the journal does not know: it was cut, or a kill came before the record"
-            yield Finding(where=str(where), what=what)
-        return
-    for name, sha256 in run.report.files.items():
-        yield from _file(where / name, sha256)
+def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Finding]:
+    where = evidence.folder.run_folder(run.run_id)
+    if run.report is None and (where / "report.json").exists():
+        what = "holds a report the journal does not know: it was cut, or a kill came before the record"
+        yield Finding(where=str(where), what=what)
 
 
-def _unfinished(folder: StateFolder, run: RunRecord) -> Finding:
-    what = "is under way or was cut off; its files are not written yet"
-    return Finding(where=str(folder.run_folder(run.run_id)), what=what)
+def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:
+    for name, sha256 in run.report.files.items() if run.report else ():
+        yield from _file(evidence, f"runs/{run.run_id}/{name}", sha256)
 
 
-def _results(folder: StateFolder, links: Sequence[Link]) -> Iterator[Finding]:
+def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Finding]:
+    for run in runs:
+        if run.report is None:
+            what = "is under way or was cut off; its files are not written yet"
+            yield Finding(where=evidence.shown(f"runs/{run.run_id}"), what=what)
+
+
+def _results(evidence: Evidence, links: Sequence[Link]) -> Iterator[Finding]:
     for one in links:
         if isinstance(one.event.fact, ResultStored):
-            yield from _file(folder.root / one.event.fact.path, one.event.fact.sha256)
+            yield from _file(evidence, one.event.fact.path, one.event.fact.sha256)
 
 
-def _file(path: Path, sha256: str) -> Iterator[Finding]:
+def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
     try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        with evidence.open(name) as stream:
+            found = sha256_of(stream)
     except OSError as error:
-        yield Finding(where=str(path), what=f"cannot be read: {error.strerror}")
+        yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
         return
     if found != sha256:
-        yield Finding(where=str(path), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
+        yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
 
 
-def _stored(links: Sequence[Link]) -> dict[str, ResultStored]:
+def stored_results(links: Sequence[Link]) -> dict[str, ResultStored]:
+    """Return the last stored result of each retrain job."""
     facts = [one.event.fact for one in links]
     return {fact.retrain_job_id: fact for fact in facts if isinstance(fact, ResultStored)}
 
 
-def _decisions(folder: StateFolder, links: Sequence[Link], stored: dict[str, ResultStored]) -> Iterator[Finding]:
+def _decisions(evidence: Evidence, links: Sequence[Link], stored: dict[str, ResultStored]) -> Iterator[Finding]:
     """Compute every decision again from its result file and its recorded inputs, and compare the bytes."""
     for one in links:
         fact = one.event.fact
         if isinstance(fact, Judged):
-            what = _difference(folder, fact, stored.get(fact.retrain_job_id))
-            if what:
-                yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=what)
-
-
-def _difference(folder: StateFolder, fact: Judged, result: ResultStored | None) -> str | None:
-    if result is None or result.sha256 != fact.result_sha256:
-        return "refers to a result file that is not in the journal"
-    try:
-        inputs = inputs_from_json(dict(fact.inputs))
-        again = evaluate_file(folder.root / result.path, inputs)
-    except (OSError, ModelError, StateError) as error:
-        return f"cannot be computed again: {error}"
-    if canonical_bytes(again) != canonical_bytes(dict(fact.evaluation)):
-        return "comes out differently when it is computed again"
-    policy_sha256 = policy_digest(inputs.policy, inputs.definitions)
-    candidate_sha256 = candidate_digest(fact.retrain_job_id, fact.result_sha256, policy_sha256)
-    if (policy_sha256, candidate_sha256) != (fact.policy_sha256, fact.candidate_sha256):
-        return "carries digests that are not those of its policy and candidate"
-    return None
+            found = recompute_from(evidence.open, fact, stored.get(fact.retrain_job_id))
+            if not isinstance(found, SameBytes):
+                yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)
 
 
 def _count(links: Sequence[Link], kind: type) -> int:

@@ -10,10 +10,12 @@ from runner.app.review import ReviewRequest, review
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
+from runner.cli.written_word import write_and_show
 
 
 @click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')
 @options.reviewed
+@click.option("--force", is_flag=True, help="Approve one that is older than the incumbent or was rolled back from.")
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.manifest
 @options.lock_timeout
@@ -24,6 +26,9 @@ def command(  # noqa: PLR0913 -- one argument an option
     model: str,
     job: str | None,
     reason: str,
+    write: str | None,
+    lasts: timedelta,
+    force: bool,
     record_only: bool,
     manifest: Sequence[Path],
     lock_timeout: timedelta,
@@ -31,7 +36,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Approve a candidate and switch to it at once."""
+    """Approve a candidate and switch to it at once; with --write, make a file to commit that does it."""
     request = ReviewRequest(
         model=model,
         action="approve",
@@ -40,7 +45,10 @@ def command(  # noqa: PLR0913 -- one argument an option
         manifest=manifest,
         job=job,
         reason=reason,
+        force=force,
         record_only=record_only,
         lock_timeout=lock_timeout,
     )
+    if write is not None:
+        return write_and_show(console, request, write, lasts)
     return show_result(console, review(request), form, state)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -34,10 +35,22 @@ class Console:
         """Tell whether `-v` was given."""
         return self._verbosity > 0
 
+    @property
+    def width(self) -> int | None:
+        """Return how many columns the result's terminal has, None where the result goes to a file or a pipe."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
     def result(self, text: str) -> None:
         """Print the command's result. A reader who has gone away changes nothing; a full disk is kept in `lost`."""
+        self._print(text, line=True)
+
+    def document(self, content: bytes) -> None:
+        """Print a result that is a whole file, byte by byte; what goes wrong is treated as in `result`."""
+        self._print(content, line=False)
+
+    def _print(self, text: str | bytes, *, line: bool) -> None:
         try:
-            click.echo(text, file=sys.stdout)
+            click.echo(text, file=sys.stdout, nl=line)
         except BrokenPipeError:
             return
         except (OSError, ValueError) as error:
@@ -49,6 +62,15 @@ class Console:
             click.echo(text, file=sys.stderr)
         except (OSError, ValueError):
             return
+
+    def notice(self, text: str) -> None:
+        """Print a line that is good to know, unless `-q` was given."""
+        if self._verbosity >= 0:
+            self.detail(text)
+
+    def detail(self, text: str) -> None:
+        """Print a line that belongs to the error after it, even with `-q`."""
+        self.line(json.dumps({"at": _now(), "text": text}, ensure_ascii=False) if self._json else inline(text))
 
     def progress(self, model: str, text: str) -> None:
         """Print one line about a model, with the time."""

@@ -6,7 +6,6 @@ import click
 
 from runner.cli.console import Console
 from runner.errors import ExitCode, RetrainError
-from runner.report.text import inline
 
 
 def failure_code(error: BaseException) -> int:
@@ -57,4 +56,6 @@ def show_bug(console: Console, error: BaseException) -> None:
 
 def _show_problems(console: Console, error: RetrainError) -> None:
     for problem in getattr(error, "problems", ()):
-        console.line(inline(problem.line_text()))
+        console.detail(problem.line_text())
+    for detail in getattr(error, "details", ()):
+        console.detail(detail)

@@ -11,6 +11,7 @@ import click
 
 from runner import __version__
 from runner.cli.failure import failure_code, lost_code
+from runner.cli.streams import prepare_streams
 
 COMMANDS = {
     "validate": "validate the manifest; every problem at once",
@@ -19,9 +20,14 @@ COMMANDS = {
     "status": "show where every model stands",
     "approve": "approve a candidate and switch to it",
     "reject": "reject a candidate",
+    "rollback": "switch a model back to an earlier job",
     "resolve": "close an unknown that only a person can close",
     "unlock": "free the lock of a run that will never end",
+    "history": "show every run, metric and decision; explain one decision",
+    "replay": "judge recorded results by today's policies",
+    "report": "render a run's report again",
     "verify": "check journal, reports and results, and compute every decision again",
+    "audit": "evidence for later and for elsewhere: head, signatures, bundles",
     "schema": "print a JSON schema",
     "emulator": "the service, for people without an account",
 }
@@ -60,9 +66,7 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         answer: Any = group.main(words, prog_name="retrain", standalone_mode=False)
@@ -77,7 +81,7 @@ def _end(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1 if stream is sys.stdout else 2)
     if threading.active_count() > 1:
         os._exit(code)

@@ -93,6 +93,7 @@ lock_timeout = click.option(
     help="How long to wait while another run holds the state.",
 )
 paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
 emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
 select = click.option(
     "--select", multiple=True, metavar="NAME|tag:T", help="Only these models; may be given several times."
@@ -113,8 +114,18 @@ def output_format(*choices: str) -> Callable[[F], F]:
 
 
 def reviewed(function: F) -> F:
-    """Add what a person's word on a candidate needs: the model, --job and --reason."""
+    """Add what a person's word on a candidate needs: the model, --job, --reason, and --write with --expires."""
     for option in (
+        click.option(
+            "--expires", "lasts", type=Duration(), default="14d", show_default=True, help="How long a file counts."
+        ),
+        click.option(
+            "--write",
+            is_flag=False,
+            flag_value="",
+            metavar="[DIR]",
+            help="Write a file to commit instead; into DIR, or the manifest's approvals folder.",
+        ),
         click.option("--reason", default="", help="Why; kept in the journal."),
         click.option("--job", help="The candidate's retrain job id; refused when it is another one."),
         click.argument("model"),

@@ -7,7 +7,7 @@ from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.journal.folder import DEFAULT
-from runner.report.render import render_json
+from runner.report.json_form import render_json
 from runner.report.text import inline
 
 

@@ -1,27 +1,32 @@
 """`retrain plan`."""
 
-import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from runner.app.plan import PlanRequest, plan
+from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.plan.model import ModelPlan
-from runner.report.text import inline
+from runner.journal.folder import DEFAULT
+from runner.plan.document import PlanDocument
+from runner.report.json_form import render_json
+from runner.report.plan_markdown import render_plan_markdown
+from runner.report.plan_text import render_plan_text
 
 
-@click.command("plan", epilog="Example: retrain plan models.yaml --detailed-exitcode")
+@click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")
 @options.paths
 @options.select
 @options.force
 @options.no_switch
 @options.emulator
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
-@options.output_format("text", "json")
+@options.output_format("text", "json", "markdown")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
     *,
@@ -30,39 +35,26 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    out: Path | None,
     detailed_exitcode: bool,
     form: str,
     state: str,
     console: Console,
 ) -> int:
-    """Show what `retrain run` would do to each model and why. Changes nothing and asks no service."""
-    request = PlanRequest(paths=paths, state=state, select=select, force=force, no_switch=no_switch, emulator=emulator)
-    plans = plan(request)
-    console.result(_json(plans) if form == "json" else "\n".join(_text(one) for one in plans))
-    if any(one.outcome == "failed" for one in plans):
+    """Show what `retrain run` would do to each model and why. Starts nothing and asks no service."""
+    choice = Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator)
+    document = plan(PlanRequest(choice=choice, state=state, out=out))
+    console.result(_rendered(document, form))
+    if out is not None:
+        option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+        console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{option}")
+    if any(model.outcome == "failed" for model in document.models):
         return ExitCode.FAILED
-    pending = any(one.stages for one in plans)
+    pending = any(model.stages for model in document.models)
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK
 
 
-def _text(one: ModelPlan) -> str:
-    does = " > ".join(one.stages) if one.stages else f"nothing ({one.outcome})"
-    return f"{inline(one.model)}: {one.action if one.stages else does}\n    {inline(one.reason)}" + (
-        f"\n    {does}" if one.stages else ""
-    )
-
-
-def _json(plans: Sequence[ModelPlan]) -> str:
-    models = [
-        {
-            "name": one.model,
-            "action": one.action,
-            "stages": list(one.stages),
-            "reason": one.reason,
-            "outcome": one.outcome,
-            "retrain_job_id": one.retrain_job_id,
-            "dataset_sha256": one.dataset_sha256,
-        }
-        for one in plans
-    ]
-    return json.dumps({"plan_version": 1, "models": models}, indent=2, ensure_ascii=False)
+def _rendered(document: PlanDocument, form: str) -> str:
+    if form == "json":
+        return render_json(document).decode().rstrip("\n")
+    return render_plan_markdown(document) if form == "markdown" else render_plan_text(document)

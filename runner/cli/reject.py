@@ -10,6 +10,7 @@ from runner.app.review import ReviewRequest, review
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
+from runner.cli.written_word import write_and_show
 
 
 @click.command("reject", epilog='Example: retrain reject churn --reason "seen by the team"')
@@ -23,13 +24,15 @@ def command(  # noqa: PLR0913 -- one argument an option
     model: str,
     job: str | None,
     reason: str,
+    write: str | None,
+    lasts: timedelta,
     manifest: Sequence[Path],
     lock_timeout: timedelta,
     form: str,
     state: str,
     console: Console,
 ) -> int:
-    """Reject a candidate; the incumbent stays."""
+    """Reject a candidate, the incumbent stays; with --write, make a file to commit that does it."""
     request = ReviewRequest(
         model=model,
         action="reject",
@@ -40,4 +43,6 @@ def command(  # noqa: PLR0913 -- one argument an option
         reason=reason,
         lock_timeout=lock_timeout,
     )
+    if write is not None:
+        return write_and_show(console, request, write, lasts)
     return show_result(console, review(request), form, state)

@@ -7,17 +7,21 @@ from pathlib import Path
 import click
 
 from runner.app.run import RunRequest, run
+from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
 
 
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
-@options.paths
+@options.paths_or_plan
 @options.select
 @options.force
 @options.no_switch
 @options.emulator
+@click.option(
+    "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
+)
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
 @click.option("--allow-held", is_flag=True, help="Exit with 0 when a policy held a candidate back.")
 @options.lock_timeout
@@ -30,6 +34,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    plan: Path | None,
     parallel: int | None,
     allow_held: bool,
     lock_timeout: timedelta,
@@ -39,13 +44,10 @@ def command(  # noqa: PLR0913 -- one argument an option
 ) -> int:
     """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
     request = RunRequest(
-        paths=paths,
+        choice=Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator),
         state=state,
         listener=console.progress,
-        select=select,
-        force=force,
-        no_switch=no_switch,
-        emulator=emulator,
+        plan=plan,
         allow_held=allow_held,
         parallel=parallel,
         lock_timeout=lock_timeout,

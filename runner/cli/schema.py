@@ -12,6 +12,6 @@ from runner.schema import NAMES, schema_path
 @click.argument("name", type=click.Choice(NAMES), default="manifest")
 @options.common
 def command(name: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
-    """Print the JSON schema of the manifest, of the report or of a journal event."""
+    """Print the JSON schema of the manifest, of an approval, a plan, the report or a journal event."""
     console.result(schema_path(name).read_text(encoding="utf-8").rstrip("\n"))
     return ExitCode.OK

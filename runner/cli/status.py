@@ -34,6 +34,10 @@ def _text(found: Status, state: str) -> str:
 def _lines(model: ModelStatus) -> list[str]:
     serves = f"job {model.incumbent} serves" if model.incumbent else "no incumbent"
     parts = [serves]
+    if model.rolled_back_from:
+        parts.append(f"rolled back from job {model.rolled_back_from} by {model.rolled_back_by}")
+    if model.rollback_due:
+        parts.append(f"the rollback to job {model.rollback_due} is decided and not done")
     if model.in_flight:
         parts.append(f"job {model.in_flight} in flight ({model.stage})")
     if model.waiting:

@@ -1,39 +1,56 @@
 """`retrain validate`."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from runner import __version__
+from runner.app.validate import Validation, validate
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.manifest.load import Reading, read
+from runner.report.problems_github import github_commands
+from runner.report.problems_gitlab import gitlab_report
+from runner.report.problems_json import problems_json
+from runner.report.problems_sarif import sarif_log
 from runner.report.text import inline
 
 
-@click.command("validate", epilog="Example: retrain validate models.yaml --format json")
+def _text(found: Validation) -> bytes:
+    return _lines([*(inline(one.line_text()) for one in found.problems), _summary(found)])
+
+
+def _github(found: Validation) -> bytes:
+    return _lines([*github_commands(found.problems), _summary(found)])
+
+
+def _lines(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _summary(found: Validation) -> str:
+    if found.valid:
+        return f"valid: {found.models} model(s) in {found.files} file(s)"
+    errors = sum(one.severity == "error" for one in found.problems)
+    return f"{errors} error{'s' if errors != 1 else ''}"
+
+
+_FORMS: Mapping[str, Callable[[Validation], bytes]] = {
+    "text": _text,
+    "json": lambda found: problems_json(found.problems, valid=found.valid),
+    "github": _github,
+    "gitlab": lambda found: gitlab_report(found.problems),
+    "sarif": lambda found: sarif_log(found.problems, version=__version__),
+}
+
+
+@click.command("validate", epilog="Example: retrain validate models.yaml --format github")
 @options.paths
-@options.output_format("text", "json")
+@options.output_format(*_FORMS)
 @options.common
 def command(paths: Sequence[Path], form: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Check manifests: schema, references, keys. Prints every problem at once."""
-    reading = read(paths)
-    console.result(_json(reading) if form == "json" else _text(reading))
-    return ExitCode.MANIFEST if reading.manifest is None else ExitCode.OK
-
-
-def _text(reading: Reading) -> str:
-    lines = [inline(one.line_text()) for one in reading.problems]
-    if reading.manifest is None:
-        errors = sum(one.severity == "error" for one in reading.problems)
-        return "\n".join([*lines, f"{errors} error{'s' if errors != 1 else ''}"])
-    files, models = len(reading.manifest.files), len(reading.manifest.models)
-    return "\n".join([*lines, f"valid: {models} model(s) in {files} file(s)"])
-
-
-def _json(reading: Reading) -> str:
-    problems = [asdict(one) for one in reading.problems]
-    return json.dumps({"valid": reading.manifest is not None, "problems": problems}, indent=2, ensure_ascii=False)
+    found = validate(paths)
+    console.document(_FORMS[form](found))
+    return ExitCode.OK if found.valid else ExitCode.MANIFEST

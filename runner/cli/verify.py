@@ -1,11 +1,13 @@
 """`retrain verify`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from runner.app.verify import Verification, verify
+from runner.app.verify import Demands, Verification, verify
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -13,12 +15,35 @@ from runner.report.text import inline
 
 
 @click.command("verify", epilog="Example: retrain verify latest")
-@click.argument("run", required=False)
+@click.argument("run", required=False, metavar="[RUN|BUNDLE.zip]")
+@click.option(
+    "--head",
+    metavar="HEAD",
+    help="A head kept elsewhere: SHA256, SHA256@EVENTS, a file with it, a report.json, or git.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Public key file that must have signed; may be given several times.",
+)
+@click.option("--trusted-keys", type=click.Path(path_type=Path), metavar="DIR", help="Folder of such key files.")
 @options.output_format("text", "json")
 @options.common
-def command(run: str | None, form: str, state: str, console: Console) -> int:
-    """Check one run (an id, or `latest`) or all: the journal's chain, every file, every decision computed again."""
-    found = verify(state, run)
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    run: str | None,
+    head: str | None,
+    keys: Sequence[Path],
+    trusted_keys: Path | None,
+    form: str,
+    state: str,
+    console: Console,
+) -> int:
+    """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
+    demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
+    found = verify(state, run, demands)
     console.result(json.dumps(asdict(found), indent=2, ensure_ascii=False) if form == "json" else _text(found))
     return ExitCode.STATE if found.findings else ExitCode.OK
 
@@ -30,6 +55,12 @@ def _text(found: Verification) -> str:
     )
     notes = [f"note: {inline(one.where)} {inline(one.what)}" for one in found.notes]
     if not found.findings:
-        return "\n".join([*notes, f"verified: {checked}"])
+        return "\n".join([*notes, *_anchors(found), f"verified: {checked}"])
     lines = [f"{inline(one.where)}: {inline(one.what)}" for one in found.findings]
-    return "\n".join([*notes, *lines, f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
+    return "\n".join([*notes, *lines, *_anchors(found), f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
+
+
+def _anchors(found: Verification) -> list[str]:
+    if not found.anchors:
+        return ["not anchored: whoever can write the state can rewrite all of it; `--head` or `--key` compare it"]
+    return [f"anchored up to event {one.events} of {found.events} by {inline(one.by)}" for one in found.anchors]

@@ -1,6 +1,7 @@
 """From a finished training to a durable decision: download the result, read its metrics, judge them."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,15 +9,18 @@ from typing import Any
 
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, record, stage
+from runner.execute.keys import get_key
 from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.ports import Service
-from runner.execute.retry import read
+from runner.execute.retry import Patience, read
 from runner.journal.events import Judged, ResultStored
 from runner.journal.progress import Job
+from runner.manifest.model import Manifest, Model
+from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret
-from runner.service.outcomes import Code, Downloaded, ServiceError
+from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
@@ -76,7 +80,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     if isinstance(evaluated.evaluation, ModelError):
         yield from record(stored)
         return failed(evaluated.evaluation)
-    yield from record(stored, _judged(job, stored.sha256, inputs, evaluated.evaluation))
+    yield from record(stored, judged(run.run.manifest, run.model, stored, inputs, evaluated.evaluation))
     return None
 
 
@@ -88,21 +92,22 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     stored, path = job.result, run.run.state / job.result.path
     try:
         with run.timed("evaluate_s"):
-            evaluation = yield from stage(lambda: _evaluate_stored(path, stored.sha256, inputs))
+            evaluation = yield from stage(lambda: evaluate_stored(path, stored.sha256, inputs))
     except ModelError as error:
         if job.decided is not None:
             return failed(error)
         run.warn(f"the stored result is downloaded again: {error.message}")  # it may have been a proxy's page
         return (yield from evaluate_result(run))
-    yield from record(_judged(job, stored.sha256, inputs, evaluation))
+    yield from record(judged(run.run.manifest, run.model, stored, inputs, evaluation))
     return None
 
 
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again."""
-    key = yield from run.get_key()
+    key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
-    for attempt in range(1, DOWNLOADS + 1):
+    patience = Patience(run=run, name="download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    while True:
         status, run.finished = run.finished, None
         if status is None:
             status = yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id))
@@ -113,10 +118,8 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
         try:
             return (yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs)))
         except ServiceError as error:
-            if not (error.again or error.code == Code.EXPIRED_URL) or attempt == DOWNLOADS:
-                raise
-            run.warn(f"download, attempt {attempt}: {error.message}")
-    raise AssertionError("the last attempt returns or raises")
+            failure = error
+        yield from patience.wait(failure)
 
 
 def _no_url(job: Job, word: str) -> ModelError:
@@ -127,7 +130,12 @@ def _no_url(job: Job, word: str) -> ModelError:
     )
 
 
-def _evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
+def evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
+    """Judge a stored result file after making sure that it is the recorded one.
+
+    Raises:
+        ModelError: it is gone, has other bytes, or has no form that can be read.
+    """
     try:
         found = file_sha256(path)
     except OSError as error:
@@ -145,16 +153,20 @@ def _evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
     return evaluate_file(path, inputs)
 
 
-def _judged(job: Job, result_sha256: str, inputs: Inputs, evaluation: dict[str, Any]) -> Judged:
-    policy_sha256 = policy_digest(inputs.policy, inputs.definitions)
+def judged(
+    manifest: Manifest, model: Model, result: ResultStored, inputs: Inputs, evaluation: dict[str, Any]
+) -> Judged:
+    """Return the decision about a stored result as it is recorded, bound to job, result, policy and manifest."""
+    policy_sha256, bound = policy_digest(inputs.policy, inputs.definitions), binding(manifest, model)
     return Judged(
-        retrain_job_id=job.retrain_job_id,
-        result_sha256=result_sha256,
+        retrain_job_id=result.retrain_job_id,
+        result_sha256=result.sha256,
         policy=inputs.policy.name,
         policy_sha256=policy_sha256,
-        candidate_sha256=candidate_digest(job.retrain_job_id, result_sha256, policy_sha256),
+        candidate_sha256=candidate_digest(result.retrain_job_id, result.sha256, policy_sha256, bound),
         inputs=inputs_to_json(inputs),
         evaluation=evaluation,
+        bound=bound,
     )
 
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 
+from runner.data.digest import digest
+from runner.data.facts import DatasetDigest
 from runner.data.prepare import release
+from runner.data.resolve import resolve
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps, StoppedError, record
+from runner.execute.asks import Steps, StoppedError, record, stage
 from runner.execute.candidate import decide_again, evaluate_result
 from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
+from runner.execute.review import review
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
 from runner.journal.events import ErrorRecord, ModelFinished
 from runner.journal.progress import JobStage
-from runner.plan.model import STAGES, Action, Stage
+from runner.plan.model import Facts, ModelPlan, Stage
+from runner.plan.planner import plan_model
 
 STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
 
@@ -26,6 +31,7 @@ _STAGES: Mapping[Stage, RunStage] = {
     Stage.EVALUATE: evaluate_result,
     Stage.DECIDE: decide_again,
     Stage.SETTLE_SWITCH: settle_switch,
+    Stage.REVIEW: review,
     Stage.SWITCH: switch,
 }
 
@@ -51,22 +57,36 @@ def drive(run: ModelRun) -> Steps[None]:
 
 
 def _walk(run: ModelRun) -> Steps[Ending]:
-    if run.plan.outcome is not None:
-        return Ending(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
-    closed = run.run.budget.closed()
-    if closed:
-        return Ending(outcome="skipped", reason=closed)
-    stages = run.plan.stages
     for _ in range(STARTS):
-        end = yield from _walk_stages(run, stages)
+        if run.plan.outcome is not None:
+            return Ending(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
+        closed = run.run.budget.closed()
+        if closed:
+            return Ending(outcome="skipped", reason=closed)
+        end = yield from _walk_stages(run, run.plan.stages)
         if isinstance(end, Ending):
             return end
-        run.warn(f"{end.reason.rstrip('.')}; a new job is taken")
-        stages = STAGES[Action.RETRAIN]
+        run.warn(f"{end.reason.rstrip('.')}; the model is planned anew")
+        run.plan = yield from _plan_again(run)
     return Ending(
         outcome="skipped",
         reason=f"{STARTS} jobs were taken and none of their uploads arrived; the next `retrain run` tries again.",
     )
+
+
+def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
+    """Plan by the data as it is now: it may have changed since the upload that never arrived."""
+    if run.prepared is not None:
+        release(run.prepared)
+        run.prepared = None
+    dataset = run.run.manifest.datasets[run.model.dataset]
+    found: DatasetDigest | ModelError
+    try:
+        found = yield from stage(lambda: digest(resolve(dataset)))
+    except ModelError as error:
+        found = error
+    facts = Facts(now=run.run.clock.now(), dataset=found)
+    return plan_model(run.run.manifest, run.model, run.progress, facts, run.run.options)
 
 
 def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
@@ -79,7 +99,7 @@ def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | Sta
 
 def _interrupted(run: ModelRun, why: str) -> Ending:
     """Return the outcome of a model whose run was stopped: what is in flight stays, the next run goes on."""
-    job = run.progress.last
+    job = run.current
     if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
         return Ending(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
     name = job.retrain_job_id
@@ -90,7 +110,7 @@ def _interrupted(run: ModelRun, why: str) -> Ending:
 
 
 def _finished(run: ModelRun, ending: Ending) -> ModelFinished:
-    job, error = run.progress.last, ending.error
+    job, error = run.current, ending.error
     return ModelFinished(
         outcome=ending.outcome,
         reason=ending.reason,

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from runner.data.facts import Prepared
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps, call
-from runner.execute.ports import Clock, Keys, Listener, Service
+from runner.execute.asks import Steps
+from runner.execute.ports import Clock, Keys, Listener, Service, Trace, untraced
 from runner.journal.events import Outcome
 from runner.journal.progress import Job, ModelProgress, Progress
 from runner.manifest.model import Manifest, Model
-from runner.plan.model import ModelPlan, Options
+from runner.plan.model import ModelPlan, Options, Stage
 from runner.secret import Secret
 from runner.service.outcomes import Status
+
+_ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stage.SWITCH})  # they take no new job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ class RunContext:
     spool: Path
     listener: Listener
     bugs: list[Exception]
+    trace: Trace = untraced
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,9 +104,16 @@ class ModelRun:
         return self.run.progress.model(self.run.realm, self.model.name)
 
     @property
+    def current(self) -> Job | None:
+        """Return the job this run is about: the plan's own, where it takes no new one; else the newest that counts."""
+        if self.plan.retrain_job_id is not None and (not self.plan.stages or self.plan.stages[0] in _ON_CANDIDATE):
+            return self.progress.jobs.get(self.plan.retrain_job_id)
+        return self.progress.last
+
+    @property
     def job(self) -> Job:
-        """Return the job the stages work on: the newest one that counts."""
-        job = self.progress.last
+        """Return the job the stages work on."""
+        job = self.current
         if job is None:
             raise LookupError(f"{self.model.name} has no job yet")
         return job
@@ -121,12 +131,6 @@ class ModelRun:
         """Keep a warning for the report, and tell it."""
         self.warnings.append(text)
         self.say(f"warning: {text}")
-
-    def get_key(self) -> Steps[Secret]:
-        """Return the model's API key, fetched once a run."""
-        if self.key is None:
-            self.key = yield from call(lambda: self.run.keys.model_key(self.model))
-        return self.key
 
     def get_prepared(self) -> Prepared:
         """Return what the check stage left for the upload."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from runner.manifest.model import Model
+from runner.journal.events import ApprovalSource
+from runner.manifest.model import Approval, Model
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, Effect, Job, Status
 
@@ -51,8 +52,17 @@ class Keys(Protocol):
     def model_key(self, model: Model) -> Secret:
         """Return the model's API key; raises ModelError when it cannot be had."""
 
+    def asks_service(self, model: Model) -> bool:
+        """Tell whether the model's API key is had by a call of the service."""
+
     def account_key(self, model: Model) -> Secret | None:
         """Return the account's secret key where the manifest names one."""
 
 
 Listener = Callable[[str, str], None]  # (model name, one plain line)
+Trace = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from
+
+
+def untraced(word: Approval) -> ApprovalSource:
+    """Return what the file itself says, where no version control is asked."""
+    return ApprovalSource(file=word.file, sha256=word.sha256, committed=False)

@@ -1,10 +1,12 @@
 """What is repeated: reads, when that can help; effects, only while surely not one byte has left.
 
-Both are bounded in number and in time, with jitter, and visible in the report.
+Both are bounded in number and in time, with jitter, and visible in the report. A server may ask to be left alone for a
+while (Retry-After); that time comes on top of the run's own, and is bounded too.
 """
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runner.execute.asks import Lane, Steps, Work, call, pause
@@ -15,16 +17,55 @@ T = TypeVar("T")
 
 ATTEMPTS = 6
 SENDS = 4
-LONGEST_S = 120.0  # of all attempts and pauses together
+LONGEST_S = 120.0  # of all attempts and own pauses together
+LONGEST_ASKED_S = 300.0  # of all pauses a server asked for, as far as they are longer than the own ones
 _FIRST_S = 0.5
 _CEILING_S = 30.0
 _DOUBLINGS = 16  # far above the ceiling; a settling that lasts hours counts more than 1024 attempts
 
 
-def backoff(attempt: int, chance: random.Random, after: float | None = None) -> float:
-    """Return the seconds before attempt number `attempt` + 1; `after` is what the server asked for."""
+def backoff(attempt: int, chance: random.Random) -> float:
+    """Return the seconds before attempt number `attempt` + 1."""
     step = min(_FIRST_S * 2.0 ** min(attempt - 1, _DOUBLINGS), _CEILING_S)
-    return max(step * (0.5 + chance.random()), after or 0.0)
+    return step * (0.5 + chance.random())
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """What is left for one read: how often it may be tried again, and how long waited for in all.
+
+    `longest` are the seconds of all attempts and own pauses together.
+    """
+
+    run: ModelRun
+    name: str
+    attempts: int = ATTEMPTS
+    longest: float = LONGEST_S
+    _attempt: int = 0
+    _asked: float = 0.0
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.run.run.clock.monotonic()
+
+    def wait(self, error: ServiceError) -> Steps[None]:
+        """Wait for the next attempt, and keep a warning for the report.
+
+        Raises:
+            ServiceError: the one given: it will not help, or the attempts or the time are used up.
+        """
+        self._attempt += 1
+        own = backoff(self._attempt, self.run.run.chance)
+        wished = max((error.after or 0.0) - own, 0.0)
+        more = min(wished, LONGEST_ASKED_S - self._asked)
+        spent = self.run.run.clock.monotonic() - self._began - self._asked
+        late = spent + own > self.longest or wished > more == 0
+        if not error.again or self._attempt >= self.attempts or late:
+            raise error
+        self._asked += more
+        asked = "" if error.after is None else f" It is asked again after {own + more:.0f} s."
+        self.run.warn(f"{self.name}, attempt {self._attempt}: {error.message}{asked}")
+        yield from pause(own + more)
 
 
 def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
@@ -33,20 +74,14 @@ def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
     Raises:
         ServiceError: it will not help, or the attempts or the time are used up.
     """
-    clock = run.run.clock
-    began, attempt = clock.monotonic(), 0
+    patience = Patience(run=run, name=name)
     while True:
-        attempt += 1
         run.calls[name] += 1
         try:
             return (yield from call(function))
         except ServiceError as error:
-            wait = backoff(attempt, run.run.chance, error.after)
-            late = clock.monotonic() + wait - began > LONGEST_S
-            if not error.again or attempt >= ATTEMPTS or late:
-                raise
-            run.warn(f"{name}, attempt {attempt}: {error.message}")
-        yield from pause(wait)
+            failure = error
+        yield from patience.wait(failure)
 
 
 def send(run: ModelRun, name: str, lane: Lane, function: Callable[[], Effect]) -> Steps[Effect]:

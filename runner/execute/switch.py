@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
 from runner.execute.candidate import decide_again
+from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
 from runner.execute.ports import Clock
 from runner.execute.retry import backoff, read, send
 from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.progress import Decided, Job
 from runner.plan.inputs import inputs_moved
+from runner.plan.standing import barred
 from runner.secret import Secret
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
 
@@ -28,12 +30,23 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
     job = run.job
     if job.decided is None:
         raise LookupError(f"{run.model.name}: the switch stage was reached before a decision")
+    if job.rollback is not None:  # a person decided, about a job that has served; no policy is asked again
+        return (yield from _switch_if_allowed(run))
     if inputs_moved(run.run.manifest, run.model, run.progress, job):  # while an unclear switch was settled over runs
         end = yield from decide_again(run)
         return end or (yield from switch(run))
     approved = job.review is not None and job.review.fact.action == "approve"
     if not approved and job.decided.action != "switch":
         return _rests(run, job.decided)
+    bar = barred(run.progress, job)
+    if bar is not None:
+        return Ending(outcome="held", reason=f"{_clause(bar)}; the incumbent stays. {_forced(run, job)}")
+    return (yield from _switch_if_allowed(run))
+
+
+def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
+    """Switch, unless the run's flags or limits leave it to a later one."""
+    job = run.job
     if run.run.options.no_switch:
         return Ending(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
     if not run.run.budget.take_switch():
@@ -45,13 +58,13 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
 
 def switch_now(run: ModelRun) -> Steps[StageEnd]:
     """Switch to the candidate: the intent, the one PUT, its proof."""
-    key, job, decided = (yield from run.get_key()), run.job, run.job.decided
-    if decided is None:
+    key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
+    if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
     number, leaves = job.switches + 1, Leaves.within(run)
     yield from record(
-        SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=decided.event_sha256, attempt=number),
-        guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",
+        SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=mandate, attempt=number),
+        guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
     try:
@@ -101,7 +114,7 @@ def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
         yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
         return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
     if isinstance(effect, Refused):
-        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
+        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message, by_service=True))
         return failed_with(effect.kind, effect.message, effect.hint)
     yield from record(SwitchUnclear(retrain_job_id=name, message=effect.message))
     run.warn(f"the switch's result is unclear: {effect.message}")
@@ -122,7 +135,7 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
             yield from record(SwitchDone(retrain_job_id=job.retrain_job_id, proof="read_back"))
             return _switched(run)
         if serves is None or (waited >= enough and job.switches >= INTENTS):
-            return _unknown(run, job)
+            return _unknown(run, job, serves=serves)
         if waited >= enough:
             text = "not visible after the quarantine"
             yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
@@ -145,12 +158,14 @@ def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
 def _reading_key(run: ModelRun) -> Steps[Secret]:
     """Return the account's secret key where the manifest has one: the list belongs to the account."""
     account = yield from call(lambda: run.run.keys.account_key(run.model))
-    return account or (yield from run.get_key())
+    return account or (yield from get_key(run))
 
 
 def _switched(run: ModelRun) -> Ending:
     job = run.job
-    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.")
+    unverified = job.rollback.fact.unverified if job.rollback else ()
+    told = f" Not verified: {', '.join(unverified)}." if unverified else ""
+    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.{told}")
 
 
 def _rests(run: ModelRun, decided: Decided) -> Ending:
@@ -165,20 +180,37 @@ def _rests(run: ModelRun, decided: Decided) -> Ending:
 
 
 def _why(job: Job) -> str:
+    if job.rollback is not None:
+        back = job.rollback.fact
+        return f"{back.by} rolled back from job {back.from_job_id} ({back.reason})"
     if job.review is not None:
-        return f"{job.review.fact.by} approved it ({job.review.fact.reason or 'no reason given'})"
+        fact = job.review.fact
+        where = f" in {fact.source.file}" if fact.source else ""
+        return f"{fact.by} approved it{where} ({fact.reason or 'no reason given'})"
     reason: str = job.decided.fact.evaluation["decision"]["reason"] if job.decided else ""
     return reason.rstrip(".")
+
+
+def _clause(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _forced(run: ModelRun, job: Job) -> str:
+    name = job.retrain_job_id
+    return f"`retrain approve {run.model.name} --job {name} --force --reason ...` switches to it all the same."
 
 
 def _due(job: Job) -> str:
     return f"The switch to job {job.retrain_job_id} is decided and not done:"
 
 
-def _unknown(run: ModelRun, job: Job) -> Ending:
+def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
+    name, model = job.retrain_job_id, run.model.name
+    known = f"Whether the switch to job {name} was applied cannot be learnt from the service."
+    if serves is False:
+        known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
     return Ending(
         outcome="unknown",
-        reason=f"Whether the switch to job {job.retrain_job_id} was applied cannot be learnt from the service. Look in "
-        f"the product which model is published, and tell: `retrain resolve {run.model.name} --as switched` or "
-        "`--as not-switched`. Nothing is sent before it is known.",
+        reason=f"{known} Look in the product which model is published, and tell: `retrain resolve {model} --as "
+        "switched` or `--as not-switched`. Nothing is sent before that.",
     )

@@ -1,62 +1,75 @@
 """Waiting for a training, by its job's status, under the manifest's own deadline."""
 
-from datetime import datetime, timedelta
-
 from runner.errors import Kind
 from runner.execute.asks import Steps, pause, record
+from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed, failed_with
-from runner.execute.polling import next_pause
 from runner.execute.retry import backoff, read
-from runner.execute.upload import NOT_FOUND
+from runner.execute.waiting import NOT_FOUND
+from runner.execute.watch import Watch
 from runner.journal.events import StatusSeen, TrainingFailed, TrainingFinished
-from runner.journal.progress import TRAINED
+from runner.journal.progress import TRAINED, Job, JobStage
 from runner.manifest.durations import duration_text
 from runner.secret import Secret
 from runner.service.outcomes import Code, ServiceError, Status
 
-NOT_YET_KNOWN = 3  # a service that did not know the job before its upload may need a moment after it
 OUTAGES = 10  # reads in a row that may fail, each with its own retries, before this run gives up waiting
 
 
 def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
-    key, deadline = (yield from run.get_key()), run.run.clock.now() + run.model.wait.timeout
-    last = run.progress.last_training_seconds()
+    key, watch = (yield from get_key(run)), Watch.begin(run)
     with run.timed("wait_s"):
         while True:
-            status = yield from _ask(run, key, deadline)
+            asked = watch.ask()
+            status = yield from _ask(run, key, watch)
             if isinstance(status, Ending):
                 return status
-            if status.word != run.job.word:
-                _warn_of_drift(run, status)
-                run.say(f"job {run.job.retrain_job_id}: {status.word}")
-                yield from record(StatusSeen(retrain_job_id=run.job.retrain_job_id, word=status.word))
+            yield from _take_in(run, status, lingers=watch.lingers(status.word, asked))
             if status.phase != "going":
                 return (yield from _ended(run, status))
-            left = deadline - run.run.clock.now()
-            if left <= timedelta(0):
+            if watch.contradicts(status.word, asked):
+                return _contradicted(run, status.word)
+            if watch.left <= 0:
                 return _still_training(run)
-            step = next_pause(_elapsed(run), last, run.model.wait.poll)
-            yield from pause(min(step, left.total_seconds()))
+            yield from pause(watch.pause(status.word, asked))
 
 
-def _ask(run: ModelRun, key: Secret, deadline: datetime) -> Steps[Status | Ending]:
-    """Read the status; put up with a job not known yet and with outages, each a bounded number of times."""
-    job, unknown, outages = run.job, 0, 0
+def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> Steps[None]:
+    """Record a new word, and once more one for waiting that lingers."""
+    job = run.job
+    if status.word != job.word:
+        _warn_of_drift(run, status)
+        run.say(f"job {job.retrain_job_id}: {status.word}")
+    elif not lingers:
+        return
+    yield from record(StatusSeen(retrain_job_id=job.retrain_job_id, word=status.word))
+
+
+def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
+    """Read the status; put up with a job that is not known yet, and with outages, a bounded number of times."""
+    job, outages = run.job, 0
     while True:
         try:
             return (yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id)))
         except ServiceError as error:
             if error.code == Code.JOB_DELETED:
                 return (yield from _deleted(run, error))
-            unknown += error.code == Code.NOT_FOUND_JOB and job.word_before == NOT_FOUND
-            outages += error.again
-            if not (error.again and outages < OUTAGES) and not 0 < unknown <= NOT_YET_KNOWN:
+            if error.code == Code.NOT_FOUND_JOB and _was_never_known(job):
+                return Status(word=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None)
+            outages += 1
+            if not (error.again and outages < OUTAGES):
                 return failed(error)
             run.warn(f"status: {error.message}")
-            if run.run.clock.now() >= deadline:
+            if watch.left <= 0:
                 return _still_training(run)
-        yield from pause(backoff(unknown + outages, run.run.chance))
+        yield from pause(backoff(outages, run.run.chance))
+
+
+def _was_never_known(job: Job) -> bool:
+    """Tell whether the service did not know the job before its upload, nor since: it may need a moment."""
+    never_seen = job.word in (None, NOT_FOUND) and job.upload_proof == "store"
+    return job.stage == JobStage.STARTED and job.word_before in (None, NOT_FOUND) and never_seen
 
 
 def _deleted(run: ModelRun, error: ServiceError) -> Steps[Ending]:
@@ -94,13 +107,20 @@ def _warn_of_drift(run: ModelRun, status: Status) -> None:
 
 
 def _still_training(run: ModelRun) -> Ending:
+    job, model = run.job, run.model
+    doubt = f" If the product shows no training of it, tell: `retrain resolve {model.name} --as not-started`."
     return Ending(
         outcome="training",
-        reason=f"Job {run.job.retrain_job_id} is still in training after {duration_text(run.model.wait.timeout)}; "
-        "the next `retrain run` goes on waiting for it.",
+        reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
+        f"`retrain run` goes on waiting for it.{doubt if run.progress.upload_in_doubt is job else ''}",
     )
 
 
-def _elapsed(run: ModelRun) -> float:
-    started: datetime | None = run.job.started_at or run.job.intended_at
-    return (run.run.clock.now() - started).total_seconds() if started else 0.0
+def _contradicted(run: ModelRun, word: str) -> Ending:
+    name, model = run.job.retrain_job_id, run.model.name
+    return Ending(
+        outcome="unknown",
+        reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "
+        "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
+        f"`retrain resolve {model} --as not-started`; if it shows one, `--as started`. Nothing is sent before that.",
+    )

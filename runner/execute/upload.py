@@ -11,8 +11,10 @@ from runner.data.facts import CheckedFile, Prepared, Shape
 from runner.data.prepare import prepare
 from runner.errors import Kind
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
 from runner.execute.retry import backoff, read, send
+from runner.execute.waiting import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
 from runner.journal.events import (
     DataChecked,
     FileRecord,
@@ -28,7 +30,6 @@ from runner.journal.instants import stamp
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
 
-NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
 _SETTLE_PAUSE_S = 15.0
 
 
@@ -56,10 +57,10 @@ def upload(run: ModelRun) -> Steps[StageEnd]:
 
 
 def _upload(run: ModelRun) -> Steps[StageEnd]:
-    prepared, key = run.get_prepared(), (yield from run.get_key())
+    prepared, key = run.get_prepared(), (yield from get_key(run))
     filename = prepared.upload.filename
     job = yield from read(run, "upload_url", lambda: run.run.service.take_job(key, filename))
-    word = _word_of((yield from _look(run, key, job.retrain_job_id)))
+    word = word_of((yield from _look(run, key, job.retrain_job_id)))
     number = run.progress.intents[prepared.sha256] + 1
     expires = job.expires_at or run.run.clock.now() + run.run.manifest.service.url_lifetime
     yield from record(
@@ -120,7 +121,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
 
 def settle_upload(run: ModelRun) -> Steps[StageEnd]:
     """Find out by the job's status whether an upload without an answer arrived."""
-    key, job, clock = (yield from run.get_key()), run.job, run.run.clock
+    key, job, clock = (yield from get_key(run)), run.job, run.run.clock
     dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout
     steady = min(run.quarantine, timeout).total_seconds()  # waited at least, in case the wall clock was set forward
     run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {_utc(dead_at)}")
@@ -130,15 +131,15 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         # Both are read before the question: a process that slept over the answer must not take it for a new one.
         asked_at, waited = clock.now(), clock.monotonic() - began
         answer = yield from _look(run, key, job.retrain_job_id)
-        if _proves_start(run, answer, job.word_before):
+        if proves_start(run, answer, job.word_before):
             yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
-        if asked_at >= dead_at and waited >= steady and _surely_waiting(run, answer):
+        if asked_at >= dead_at and waited >= steady and surely_waiting(run, answer):
             yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
             return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
         left = timeout.total_seconds() - waited
         if left <= 0:
-            return _unknown(run, job.retrain_job_id, dead_at)
+            return _unknown(run, job.retrain_job_id, dead_at, word_of(answer))
         wait = min(backoff(attempt, run.run.chance), _SETTLE_PAUSE_S)
         yield from pause(min(wait, left))
 
@@ -152,38 +153,15 @@ def _look(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Status | str
         return NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None
 
 
-def _word_of(answer: Status | str | None) -> str | None:
-    return answer.word if isinstance(answer, Status) else answer
-
-
-def _proves_start(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
-    """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
-    if not isinstance(answer, Status) or answer.word == word_before:
-        return False
-    return answer.phase != "going" or (word_before is not None and not _says_waiting(run, answer.word))
-
-
-def _surely_waiting(run: ModelRun, answer: Status | str | None) -> bool:
-    """Tell whether the status shows that nothing arrived: the service knows no such job, or calls it waiting.
-
-    That a word did not change proves nothing: a service may call a job by one word before and after its upload.
-    """
-    word = _word_of(answer)
-    if word is None or word in run.run.progress.training_words.get(run.run.realm, set()):
-        return False
-    return word == NOT_FOUND or _says_waiting(run, word)
-
-
-def _says_waiting(run: ModelRun, word: str) -> bool:
-    return any(part in word for part in run.run.manifest.service.statuses.waiting)
-
-
-def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime) -> Ending:
+def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> Ending:
+    against = witness(run, word) if word is not None and says_waiting(run, word) else None
+    other = f" Job {against[1].retrain_job_id} of {against[0]} says {word} too, after its upload." if against else ""
     return Ending(
         outcome="unknown",
-        reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet. Run `retrain run` "
-        f"again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows. If it never learns, "
-        f"look in the product and tell: `retrain resolve {run.model.name} --as started` or `--as not-started`.",
+        reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "
+        f"`retrain run` again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows. If it "
+        f"never learns, look in the product and tell: `retrain resolve {run.model.name} --as started` or "
+        "`--as not-started`.",
     )
 
 

@@ -76,6 +76,22 @@ def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
         yield Link(event=event, body=row.body, sha256=sha256)
 
 
+def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:
+    """Yield the events of a whole journal written as lines, each its bytes and a line's end.
+
+    Raises:
+        StateError: as `read_chain`; or the last line has no end.
+    """
+    return read_chain(_line_row(line, seq) for seq, line in enumerate(lines, start=1))
+
+
+def _line_row(line: bytes, seq: int) -> Row:
+    body = line.removesuffix(b"\n")
+    if body == line:
+        raise broken(seq, "its line has no end")
+    return Row(seq=seq, body=body, sha256=_digest(body, seq), guard=_decode(body, seq).guard)
+
+
 def _digest(body: object, seq: int) -> str:
     if not isinstance(body, bytes):
         raise broken(seq, "it is not an event this version can read")

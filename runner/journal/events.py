@@ -42,6 +42,21 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     hint: str
 
 
+class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a person's word was read: a file of the approvals folder, and what git says of it.
+
+    `committed` tells whether the checked-out commit holds exactly these bytes; `commit` is the one that last changed
+    the file, with its author and what git made of its signature. They are None where git knows no such commit.
+    """
+
+    file: str
+    sha256: str
+    committed: bool
+    commit: str | None = None
+    author: str | None = None
+    signature: Literal["good", "bad", "none", "unknown"] | None = None
+
+
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments."""
 
@@ -142,7 +157,7 @@ class JobDead(_Fact, frozen=True, kw_only=True, tag="job_dead"):
 
 
 class StatusSeen(_Fact, frozen=True, kw_only=True, tag="status_seen"):
-    """The job's status word changed."""
+    """The job's status word changed, or is still one for waiting after the quarantine; then it is written again."""
 
     retrain_job_id: str
     word: str
@@ -175,8 +190,9 @@ class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
 class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     """The decision about a candidate, with everything it was computed from.
 
-    `inputs` and `evaluation` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result
-    and policy together and is what an approval refers to.
+    `inputs` and `evaluation` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
+    policy and `bound` together and is what an approval refers to. `bound` has a digest for each part of the manifest
+    that says what the model is; journals of earlier versions have none.
     """
 
     retrain_job_id: str
@@ -186,16 +202,35 @@ class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     candidate_sha256: str
     inputs: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    bound: Mapping[str, str] | None = None
 
 
 class Reviewed(_Fact, frozen=True, kw_only=True, tag="reviewed"):
-    """A person approved or rejected a candidate."""
+    """A person approved or rejected a candidate: by command, or in a file, then `source` tells which.
+
+    `forced` tells that the candidate was approved although it is older than the incumbent or was rolled back from.
+    """
 
     retrain_job_id: str
     candidate_sha256: str
     action: Literal["approve", "reject"]
     by: str
     reason: str
+    source: ApprovalSource | None = None
+    forced: bool = False
+
+
+class RollbackDecided(_Fact, frozen=True, kw_only=True, tag="rollback_decided"):
+    """A person decided to switch back from the incumbent to a job that has served before.
+
+    `unverified` says what nobody has made sure of, one plain phrase each.
+    """
+
+    retrain_job_id: str
+    from_job_id: str
+    by: str
+    reason: str
+    unverified: tuple[str, ...]
 
 
 class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
@@ -214,10 +249,11 @@ class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):
 
 
 class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
-    """The switch surely had no effect."""
+    """The switch surely had no effect; `by_service` tells that the service refused it, not that it never arrived."""
 
     retrain_job_id: str
     message: str
+    by_service: bool = False
 
 
 class SwitchUnclear(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
@@ -260,6 +296,7 @@ JobFact = (
     | ResultStored
     | Judged
     | Reviewed
+    | RollbackDecided
     | SwitchIntended
     | SwitchDone
     | SwitchRefused

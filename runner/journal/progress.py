@@ -23,6 +23,7 @@ from runner.journal.events import (
     Resolved,
     ResultStored,
     Reviewed,
+    RollbackDecided,
     RunFinished,
     RunStarted,
     StatusSeen,
@@ -38,6 +39,7 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.journal.instants import moment
+from runner.journal.serving import Departure, Serving, is_older
 
 
 class JobStage(StrEnum):
@@ -84,6 +86,15 @@ class Review:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A person's decision to switch back to a job; `event_sha256` says where it stands in the journal."""
+
+    fact: RollbackDecided
+    at: datetime
+    event_sha256: str
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One retrain job of one model, from the taking of its id on. Times are None until they happened.
 
@@ -97,6 +108,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     url_expires_at: datetime
     word_before: str | None
     word: str | None = None
+    lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
     upload_proof: str | None = None
     intended_at: datetime | None = None
     started_at: datetime | None = None
@@ -106,6 +118,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: ResultStored | None = None
     decided: Decided | None = None
     review: Review | None = None
+    rollback: Rollback | None = None
     switches: int = 0
     switched_at: datetime | None = None
 
@@ -118,6 +131,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def eval_sha256(self) -> str | None:
         """Return the digest of its evaluation file, None when the service held out rows of its own."""
         return self.data.eval.sha256 if self.data and self.data.eval else None
+
+    @property
+    def mandate_sha256(self) -> str | None:
+        """Return the event that a switch to this job refers to: the last rollback to it, else its policy's decision."""
+        mandate = self.rollback or self.decided
+        return mandate.event_sha256 if mandate else None
 
     @property
     def training_seconds(self) -> float | None:
@@ -135,6 +154,7 @@ class ModelProgress:
     checked: DataChecked | None = None
     incumbent_id: str | None = None
     served: Job | None = None  # the incumbent, when the service has issued its id again
+    serving: Serving = field(default_factory=Serving)
     last_outcome: ModelFinished | None = None
     last_outcome_at: datetime | None = None
     intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
@@ -148,6 +168,28 @@ class ModelProgress:
     def last(self) -> Job | None:
         """Return the newest job for which something was, or may have been, sent."""
         return next((job for job in reversed(self.jobs.values()) if job.stage not in VOID), None)
+
+    @property
+    def current(self) -> Job | None:
+        """Return the job a run goes on with: the one a person wants to serve, else the newest that counts."""
+        return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
+
+    def is_older(self, one: str, other: str) -> bool:
+        """Tell whether one of its jobs was begun before another."""
+        return is_older(reversed(self.jobs), one, other)
+
+    @property
+    def upload_in_doubt(self) -> Job | None:
+        """Return the job of which a person may tell whether it started.
+
+        Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
+        of a job without data.
+        """
+        job = self.last
+        if job is None or job.stage == JobStage.SENDING:
+            return job
+        lingers = job.stage == JobStage.STARTED and job.word in job.lingered
+        return job if lingers and job.upload_proof == "store" else None
 
     def attempts(self, dataset_sha256: str) -> int:
         """Return how many trainings in a row, up to now, failed on this data content."""
@@ -182,16 +224,47 @@ class ModelProgress:
         before = self.jobs.pop(fact.retrain_job_id, None)
         if fact.retrain_job_id == self.incumbent_id:
             self.served = self.served or before
+        if fact.retrain_job_id == self.serving.wanted:
+            self.serving.wanted = None
         self.jobs[fact.retrain_job_id] = _taken(fact, self.checked)
 
     def _change_job(self, fact: JobFact, event: Event, sha256: str) -> None:
         changes = _CHANGES[type(fact)](fact, At(at=moment(event.at), sha256=sha256, run_id=event.run_id))
         name = fact.retrain_job_id
+        if isinstance(fact, StatusSeen) and fact.word == self.jobs[name].word:
+            changes["lingered"] = (*self.jobs[name].lingered, fact.word)
+        if isinstance(fact, SwitchRefused) and self.jobs[name].rollback:
+            changes["stage"] = JobStage.SWITCHED  # it has served
         self.jobs[name] = msgspec.structs.replace(self.jobs[name], **changes)
         if isinstance(fact, UploadIntended):
             self.intents[fact.dataset_sha256] += 1
+            self.serving.wanted = None
+        elif isinstance(fact, RollbackDecided):
+            self.serving.wanted = name
+        elif isinstance(fact, Reviewed):
+            self._follow_review(fact)
+        elif self.serving.wanted == name and (isinstance(fact, Judged) or _is_refusal(fact)):
+            self.serving.wanted = None
         elif isinstance(fact, SwitchDone):
+            self.serving.take_over(name, self._departure(name))
             self.incumbent_id, self.served = name, None
+
+    def _follow_review(self, fact: Reviewed) -> None:
+        """Let a forced approval of an older candidate lead; a rejection takes it back."""
+        name, last = fact.retrain_job_id, self.last
+        if fact.action == "approve" and fact.forced and last is not None and last.retrain_job_id != name:
+            self.serving.wanted = name
+        elif self.serving.wanted == name:
+            self.serving.wanted = None
+
+    def _departure(self, name: str) -> Departure | None:
+        """Return how the incumbent is left, when a person makes an older job serve in its place."""
+        before, job = self.incumbent_id, self.jobs[name]
+        word = job.rollback.fact if job.rollback else job.review.fact if job.review else None
+        if before is None or self.served is not None or word is None or not self.is_older(name, before):
+            return None
+        newest = next(reversed(self.jobs))
+        return Departure(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +287,8 @@ class Progress:
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
         self.runs: dict[str, RunRecord] = {}
-        self.training_words: dict[str, set[str]] = {}  # realm -> words seen after a proven upload
+        self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
+        self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for one in links:
             self.add(one)
 
@@ -232,6 +306,8 @@ class Progress:
             self._add(one)
         except (LookupError, ValueError):
             raise broken(one.event.seq, "it does not fit to the events before it") from None
+        self.lineage = self.lineage or one.sha256
+        self.head = (one.event.seq, one.sha256)
 
     def _add(self, one: Link) -> None:
         event = one.event
@@ -255,8 +331,6 @@ class Progress:
         if progress is None:
             progress = self.models[realm, name] = ModelProgress()
         progress.add(event, sha256)
-        if isinstance(event.fact, StatusSeen) and progress.jobs[event.fact.retrain_job_id].upload_proof == "store":
-            self.training_words.setdefault(realm, set()).add(event.fact.word)
 
 
 def _taken(fact: JobTaken, checked: DataChecked | None) -> Job:
@@ -275,6 +349,15 @@ class At(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     sha256: str
     run_id: str
+
+
+def _is_refusal(fact: JobFact) -> bool:
+    return isinstance(fact, SwitchRefused) and fact.by_service
+
+
+def _rolled_back(fact: RollbackDecided, place: At) -> dict[str, Any]:
+    rollback = Rollback(fact=fact, at=place.at, event_sha256=place.sha256)
+    return {"rollback": rollback, "switches": 0, "switched_at": None}
 
 
 def _judged(fact: Judged, place: At) -> dict[str, Any]:
@@ -305,6 +388,7 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
     ResultStored: lambda fact, _place: {"stage": JobStage.STORED, "result": fact},
     Judged: _judged,
     Reviewed: lambda fact, place: {"review": Review(fact=fact, at=place.at)},
+    RollbackDecided: _rolled_back,
     SwitchIntended: lambda fact, _place: {"stage": JobStage.SWITCHING, "switches": fact.attempt},
     SwitchRefused: lambda _fact, _place: {"stage": JobStage.JUDGED},
     SwitchUnclear: lambda _fact, _place: {"stage": JobStage.SWITCHING},

@@ -6,11 +6,22 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from runner.canonical import digest
+from runner.manifest.approvals import read_approvals
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.metrics import read_metric
-from runner.manifest.model import Dataset, Limits, Manifest, ManifestFile, MetricDefinition, Model, Policy, Service
+from runner.manifest.model import (
+    Approval,
+    Dataset,
+    Limits,
+    Manifest,
+    ManifestFile,
+    MetricDefinition,
+    Model,
+    Policy,
+    Service,
+)
 from runner.manifest.models import check_model, read_model, settings
 from runner.manifest.names import check_names
 from runner.manifest.policies import check_rule, read_policy
@@ -33,6 +44,7 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         metrics=_frozen(_metrics(combined)),
         models=_frozen(_models(combined)),
         approvals=_approvals(combined),
+        words=_words(combined),
         limits=_limits(combined),
         files=files,
         sha256=digest(sorted(file.sha256 for file in files)),
@@ -120,6 +132,13 @@ def _approvals(combined: Combined) -> Path | None:
     if "approvals" not in root or not combined.is_sound("approvals"):
         return None
     return combined.folder(root, "approvals") / Path(root["approvals"])
+
+
+def _words(combined: Combined) -> tuple[Approval, ...]:
+    folder, root = _approvals(combined), combined.root
+    if folder is None:
+        return ()
+    return read_approvals(folder, root.value_place("approvals"), combined.known("models"), combined.findings)
 
 
 def _limits(combined: Combined) -> Limits:

@@ -68,11 +68,11 @@ def build(source: Text, findings: Findings) -> YamlMap | None:
         findings.add(explain(error, source))
         return None
     if builder.root is None:
-        findings.error(start, "empty-file", "The file holds no manifest.", hint="Begin with `version: 1`.")
+        findings.error(start, "empty-file", "The file holds nothing.", hint="Begin with `version: 1`.")
         return None
     if not isinstance(builder.root, YamlMap):
         findings.error(
-            start, "wrong-type", "A manifest is a mapping of keys to values.", hint="Begin with `version: 1`."
+            start, "wrong-type", "The file must be a mapping of keys to values.", hint="Begin with `version: 1`."
         )
         return None
     return builder.root

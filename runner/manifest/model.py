@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -257,8 +257,32 @@ class ManifestFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's word on one candidate, from a file of the approvals folder.
+
+    `file` is the folder's and the file's name, `sha256` that of the file's bytes. `candidate_sha256`, when the file has
+    it, binds the word to policy and manifest too. The word counts before `expires`.
+    """
+
+    model: str
+    retrain_job_id: str
+    result_sha256: str
+    candidate_sha256: str | None
+    action: Literal["approve", "reject"]
+    approver: str
+    reason: str
+    expires: datetime
+    file: str
+    sha256: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests."""
+    """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
+
+    `words` are the approvals and rejections that lie in the folder `approvals`, by file name.
+    """
 
     service: Service
     datasets: Mapping[str, Dataset]
@@ -269,3 +293,4 @@ class Manifest:
     limits: Limits
     files: tuple[ManifestFile, ...]
     sha256: str
+    words: tuple[Approval, ...] = ()

@@ -20,8 +20,8 @@ _LARGEST_REMEMBERED = 64
 _DECISIVE = frozenset({"wrong-type", "literal-key"})
 
 
-def check_shape(root: YamlMap, start: Place, findings: Findings) -> frozenset[Path]:
-    """Check one file's value against the schema.
+def check_shape(root: YamlMap, start: Place, findings: Findings, schema: str = "manifest") -> frozenset[Path]:
+    """Check one file's value against the schema of a manifest, or of another document.
 
     Places that already have a problem get no second one, nor does a value of a wrong type.
 
@@ -31,7 +31,7 @@ def check_shape(root: YamlMap, start: Place, findings: Findings) -> frozenset[Pa
     """
     reported = set(findings.places())
     broken = set()
-    for error in _validator().iter_errors(root):
+    for error in _validator(schema).iter_errors(root):
         path: Path = tuple(error.absolute_path)
         broken |= {path, path[: 2 if path and path[0] in NAMED_SECTIONS else 1]}
         for said in explain_violation(error, Spot(root, path, start)):
@@ -43,13 +43,13 @@ def check_shape(root: YamlMap, start: Place, findings: Findings) -> frozenset[Pa
 
 
 @cache
-def _validator() -> Any:
+def _validator(schema: str) -> Any:
     """Return the validator; its registry is empty, so that no reference is ever fetched."""
     registry: Registry[Any] = Registry()
     remembering = validators.extend(  # type: ignore[no-untyped-call] # types-jsonschema leaves it untyped
         Draft202012Validator, {"properties": _properties_remembered()}
     )
-    return remembering(load_schema("manifest"), registry=registry)
+    return remembering(load_schema(schema), registry=registry)
 
 
 def _properties_remembered() -> Callable[..., Iterator[ValidationError]]:

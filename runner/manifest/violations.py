@@ -58,7 +58,7 @@ class Spot:
     def name(self) -> str:
         """The key in backticks, or what the value is when no key leads to it."""
         if not self.path:
-            return "The manifest"
+            return "The file"
         last = self.path[-1]
         return shown(last) if isinstance(last, str) else f"Item {last + 1} of {shown(str(self.path[-2]))}"
 

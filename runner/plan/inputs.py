@@ -1,8 +1,11 @@
 """What a decision is computed from: the policy as it is now, and the incumbent as the journal knows it."""
 
+from collections.abc import Mapping
+
 from runner.canonical import digest
 from runner.journal.progress import Job, ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
+from runner.plan.binding import binding
 from runner.policy.judge import Baseline
 from runner.policy.record import Inputs, inputs_to_json, policy_digest
 
@@ -19,22 +22,46 @@ def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: J
 
 def inputs_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:
     """Return why the recorded decision about `job` is no longer the one that would be made, or None."""
+    return definition_moved(manifest, model, job) or incumbent_moved(manifest, model, progress, job)
+
+
+def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
+    """Return what the manifest says otherwise than at the decision about `job`, or None."""
     decided = job.decided
     if decided is None:
         return "there is no decision yet"
-    now = inputs_now(manifest, model, progress, job)
-    if policy_digest(now.policy, now.definitions) != decided.fact.policy_sha256:
+    if policy_digest(manifest.policies[model.policy], manifest.metrics) != decided.fact.policy_sha256:
         return "its policy changed since the decision"
-    if isinstance(now.policy, ThresholdPolicy):
-        before = decided.fact.inputs.get("baseline")
-        if inputs_to_json(now)["baseline"] != before:
-            return "the incumbent changed since the decision"
-    return None
+    before, now = decided.fact.bound or {}, binding(manifest, model)
+    changed = [f"`{name}`" for name in now if before.get(name, now[name]) != now[name]]
+    return f"its {' and '.join(changed)} in the manifest changed since the decision" if changed else None
 
 
-def candidate_digest(retrain_job_id: str, result_sha256: str, policy_sha256: str) -> str:
-    """Return what binds a decision and an approval to one candidate: its job, its result file and its policy."""
-    return digest({"retrain_job_id": retrain_job_id, "result_sha256": result_sha256, "policy_sha256": policy_sha256})
+def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:
+    """Return that another job serves than at the decision about `job`, or its values are others; else None.
+
+    A policy without rules compares nothing, but its word too was given about one incumbent: a rollback overtakes it.
+    """
+    decided = job.decided
+    if decided is None:
+        return "there is no decision yet"
+    before, now = decided.fact.inputs.get("baseline"), inputs_to_json(inputs_now(manifest, model, progress, job))
+    same = before == now["baseline"]
+    if not same and not isinstance(manifest.policies[model.policy], ThresholdPolicy):
+        same = _name(before) == _name(now["baseline"])
+    return None if same else "the incumbent changed since the decision"
+
+
+def _name(baseline: Mapping[str, str] | None) -> str | None:
+    return baseline["retrain_job_id"] if baseline else None
+
+
+def candidate_digest(
+    retrain_job_id: str, result_sha256: str, policy_sha256: str, bound: Mapping[str, str] | None = None
+) -> str:
+    """Return what binds a decision and an approval to one candidate: its job, result file, policy and manifest."""
+    parts = {"retrain_job_id": retrain_job_id, "result_sha256": result_sha256, "policy_sha256": policy_sha256}
+    return digest(parts if bound is None else {**parts, "manifest": dict(bound)})
 
 
 def _baseline(incumbent: Job | None) -> Baseline | None:

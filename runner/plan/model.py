@@ -8,6 +8,7 @@ from enum import StrEnum
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.journal.events import Outcome
+from runner.manifest.model import Approval
 
 
 class Stage(StrEnum):
@@ -20,6 +21,7 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     DECIDE = "decide"
     SETTLE_SWITCH = "settle switch"
+    REVIEW = "review"
     SWITCH = "switch"
 
 
@@ -30,6 +32,8 @@ class Action(StrEnum):
     RESUME = "resume"
     JUDGE = "judge again"
     SWITCH = "switch"
+    REJECT = "reject"
+    ROLLBACK = "roll back"
     NONE = "nothing"
 
 
@@ -37,6 +41,8 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
     Action.RETRAIN: (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH),
     Action.JUDGE: (Stage.DECIDE, Stage.SWITCH),
     Action.SWITCH: (Stage.SWITCH,),
+    Action.REJECT: (Stage.REVIEW,),
+    Action.ROLLBACK: (Stage.SWITCH,),
     Action.NONE: (),
 }
 
@@ -51,7 +57,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report."""
+    """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
+
+    `approval` is the word from a file that the stage `review` records.
+    """
 
     model: str
     action: Action
@@ -61,6 +70,7 @@ class ModelPlan:
     error: ModelError | None = None
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from runner.data.facts import DatasetDigest
@@ -7,9 +8,11 @@ from runner.errors import Kind, ModelError
 from runner.journal.events import Outcome
 from runner.journal.progress import Job, JobStage, ModelProgress
 from runner.manifest.durations import duration_text
-from runner.manifest.model import Manifest, ManualPolicy, Model, ThresholdPolicy
-from runner.plan.inputs import inputs_moved
+from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
+from runner.plan.standing import barred, turned_back, withdrawn, withdrawn_data
+from runner.plan.words import Case, idle_words, word_on
 
 _RESUMED = {
     JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
@@ -25,11 +28,20 @@ _NEXT = "new data or another policy brings a new decision"
 
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
-    job = progress.last
+    job = progress.current
     if options.force:
         return _retrain(model, facts, _why_forced(job))
     if job is None:
         return _retrain(model, facts, "it has not been trained by this project yet")
+    case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
+    plan = _underway(case) or _by_data(manifest, model, progress, progress.last or job, facts)
+    idle = [f"{one}." for one in idle_words(case)]
+    return replace(plan, reason=" ".join([plan.reason, *idle]))
+
+
+def _underway(case: Case) -> ModelPlan | None:
+    """Plan for what was begun or decided and is not done; None when there is nothing of that kind."""
+    model, job = case.model, case.job
     if job.stage in _RESUMED:
         stages, state = _RESUMED[job.stage]
         return ModelPlan(
@@ -40,9 +52,24 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
             retrain_job_id=job.retrain_job_id,
             dataset_sha256=job.dataset_sha256,
         )
-    if job.stage == JobStage.JUDGED and _switch_is_due(job):
-        return _due_switch(manifest, model, progress, job)
-    return _by_data(manifest, model, progress, job, facts)
+    if case.progress.serving.wanted and job.rollback is not None:
+        why = f"the rollback to job {job.retrain_job_id} was decided by {job.rollback.fact.by} and not done yet"
+        return _on_candidate(model, job, Action.ROLLBACK, why)
+    if job.stage != JobStage.JUDGED:
+        return None
+    word = None if _expired(case.manifest, model, job, case.now) else word_on(case)
+    if word is not None:
+        return _by_word(model, job, word)
+    return _due_switch(case.manifest, model, case.progress, job) if _switch_is_due(job) else None
+
+
+def _by_word(model: Model, job: Job, word: Approval) -> ModelPlan:
+    """Plan for a candidate on which a file of the approvals folder has the word."""
+    approves = word.action == "approve"
+    done = "approved" if approves else "rejected"
+    reason = f"candidate {job.retrain_job_id} was {done} by {word.approver} in {word.file}"
+    plan = _on_candidate(model, job, Action.SWITCH if approves else Action.REJECT, reason)
+    return replace(plan, stages=(Stage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
 
 
 def _why_forced(job: Job | None) -> str:
@@ -63,7 +90,9 @@ def _switch_is_due(job: Job) -> bool:
     return approved or (job.decided.action == "switch" and not rejected)
 
 
-def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan:
+def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan | None:
+    if barred(progress, job):
+        return None
     moved = inputs_moved(manifest, model, progress, job)
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"the switch to job {job.retrain_job_id} was due, but {moved}")
@@ -75,6 +104,12 @@ def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job
     """Plan for a model with nothing in flight: is there a reason to train again?"""
     if isinstance(facts.dataset, ModelError):
         return _failed(model, facts.dataset)
+    turn = withdrawn_data(progress, facts.dataset.sha256)
+    if turn is not None:
+        text = f"{turned_back(turn)}; new data, or `retrain run --force`, brings a new candidate"
+        return _rest(model, progress.incumbent or job, "unchanged", text)
+    if progress.incumbent is not None and withdrawn(progress, job):
+        job = progress.incumbent
     reason = _why_train(model, job, facts.dataset, facts.now)
     if reason:
         return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
@@ -82,7 +117,10 @@ def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job
         return _after_failure(model, progress, job, facts)
     if job.stage == JobStage.JUDGED:
         return _candidate_rests(manifest, model, progress, job, facts.now)
-    return _rest(model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which serves; nothing to do")
+    serves = "serves" if job.retrain_job_id == progress.incumbent_id else "has served"
+    return _rest(
+        model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which {serves}; nothing to do"
+    )
 
 
 def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) -> str | None:
@@ -121,9 +159,10 @@ def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts
 
 def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
     """Plan for a candidate that was held or waits for a person."""
-    moved = inputs_moved(manifest, model, progress, job)
-    name = job.retrain_job_id
-    if moved and "policy" in moved:
+    moved, name = definition_moved(manifest, model, job), job.retrain_job_id
+    if job.review is None and job.decided and job.decided.action == "await_approval":
+        moved = moved or incumbent_moved(manifest, model, progress, job)
+    if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     if job.review is not None:
         why = job.review.fact.reason or "no reason given"
@@ -134,13 +173,20 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")
 
 
-def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
+def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datetime | None:
+    """Return when the time to decide about the candidate ended; None while it has not."""
     expires = approval_expires_at(manifest, model, job)
-    name = job.retrain_job_id
-    if expires and now >= expires:
+    return expires if expires and now >= expires else None
+
+
+def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
+    expires, name = _expired(manifest, model, job, now), job.retrain_job_id
+    if expires:
         text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
         return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
     text = f"candidate {name} waits for `retrain approve {model.name}` or `retrain reject {model.name}`"
+    if manifest.approvals is not None:
+        text = f"{text}, or for a file that `retrain approve {model.name} --write` makes"
     return _rest(model, job, "awaiting_approval", text)
 
 

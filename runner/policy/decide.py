@@ -8,7 +8,9 @@ from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPol
 from runner.policy.judge import Judgement, RuleResult
 
 Action = Literal["switch", "hold", "await_approval"]
+Wish = Literal["switch", "hold", "ask"]
 _ASK = "a person decides."
+_CAUTION: tuple[Wish, ...] = ("hold", "ask", "switch")  # where rules differ, the first of these has its way
 _NO_MARGIN = {
     "measured": "was judged",
     "unusable": "could not be judged",
@@ -42,7 +44,7 @@ def decide(policy: Policy, judgement: Judgement, *, first_run: bool) -> Decision
 def _by_rules(policy: ThresholdPolicy, judgement: Judgement, *, staying: str) -> Decision:
     rules = [rule for rule in judgement.rules if rule.level == "decide" and rule.verdict == judgement.verdict]
     wishes = {_wish(policy, rule) for rule in rules} or {policy.on_inconclusive}
-    wish = "hold" if "hold" in wishes else wishes.pop()
+    wish = next(one for one in _CAUTION if one in wishes)
     leading = [rule for rule in rules if _wish(policy, rule) == wish]
     found = f"{_phrase(leading[0])}{_others(leading)}" if leading else "No rule decides"
     match wish:
@@ -54,7 +56,7 @@ def _by_rules(policy: ThresholdPolicy, judgement: Judgement, *, staying: str) ->
             return Decision(action="hold", reason=f"{found}; {staying} stays. {_advice(leading)}")
 
 
-def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Literal["switch", "hold", "ask"]:
+def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Wish:
     match rule.verdict:
         case "passed":
             return policy.on_pass

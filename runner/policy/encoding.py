@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -51,8 +52,14 @@ def decode(expected: Any, value: Any) -> Any:
     return value
 
 
+@cache
+def _types(expected: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; working them out takes longer than all the rest."""
+    return get_type_hints(expected)
+
+
 def _decode_dataclass(expected: Any, value: Any) -> Any:
-    types = get_type_hints(expected)
+    types = _types(expected)
     names = [field.name for field in fields(expected)]
     if not isinstance(value, dict) or value.keys() != set(names):
         raise EncodingError(f"expected an object of {', '.join(names)}")

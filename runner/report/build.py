@@ -1,6 +1,6 @@
 """A run's report, as a pure function of the journal's events. Rendering it again later gives the same value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,13 +19,13 @@ from runner.journal.events import (
     RunStarted,
 )
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided, Job, JobStage, Progress, RunRecord
+from runner.journal.progress import Decided, Job, JobStage, Progress, Review, Rollback, RunRecord
 
 REPORT_VERSION = 1
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
-CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers")
+CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers", "api_key")
 _NUMBERS = ("observed", "baseline", "limit", "margin")
-_LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
+LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
 _LOST_OUTCOMES = {
     JobStage.SENDING: "unknown",
     JobStage.STARTED: "training",
@@ -62,6 +62,10 @@ class RunHistory:
     def add(self, one: Link) -> None:
         """Take in the journal's next event."""
         self.progress.add(one)
+        self.collect(one)
+
+    def collect(self, one: Link) -> None:
+        """Keep the event if it is the run's own; the progress already knows it."""
         if one.event.run_id != self.run_id:
             return
         self.links.append(one)
@@ -92,6 +96,21 @@ def read_history(links: Iterable[Link], run_id: str) -> RunHistory:
     )
 
 
+def ended_histories(links: Iterable[Link]) -> Iterator[RunHistory]:
+    """Yield every run at the event that ended it, in one reading: each as `read_history` would give it then.
+
+    They share one progress, so a history is to be used before the next is asked for.
+    """
+    progress, open_runs = Progress(), dict[str, RunHistory]()
+    for one in links:
+        progress.add(one)
+        run_id = one.event.run_id
+        history = open_runs.setdefault(run_id, RunHistory(run_id=run_id, progress=progress))
+        history.collect(one)
+        if isinstance(one.event.fact, RunFinished):
+            yield open_runs.pop(run_id)
+
+
 def build_report(history: RunHistory) -> dict[str, Any]:
     """Return the report as `schemas/report.schema.json` describes it: JSON values with stable keys.
 
@@ -115,6 +134,7 @@ def build_report(history: RunHistory) -> dict[str, Any]:
         "stopped": record.finished.stopped,
         "summary": {outcome: counts.count(outcome) for outcome in OUTCOMES if outcome in counts},
         "manifest": {key: started.manifest.get(key) for key in ("files", "sha256", "git")},
+        "plan_sha256": started.options.get("plan_sha256"),
         "models": models,
         "journal": {"events": record.head[0], "head_sha256": record.head[1]},
     }
@@ -126,17 +146,17 @@ def _model(history: RunHistory, name: str) -> dict[str, Any]:
     decided = job.decided if job else None
     return {
         "name": name,
-        "outcome": end.outcome if end else _outcome_without_end(job),
-        "reason": end.reason if end else _LOST,
+        "outcome": end.outcome if end else outcome_without_end(job),
+        "reason": end.reason if end else LOST,
         "plan": None if plan is None else {"action": plan.action, "stages": list(plan.stages), "reason": plan.reason},
         "policy": plan.policy if plan else None,
         "retrain_job_id": job.retrain_job_id if job else None,
         "model_id": job.model_id if job else None,
         "dataset": _dataset(job),
         "result": _result(job),
-        "metrics": _metrics(decided),
+        "metrics": metrics_of(decided),
         "verdict": decided.fact.evaluation["verdict"] if decided else None,
-        "rules": _rules(decided),
+        "rules": rules_of(decided),
         "decision": _decision(job),
         "switched_at": stamp(job.switched_at) if job and job.switched_at else None,
         "error": msgspec.to_builtins(end.error) if end and end.error else None,
@@ -154,9 +174,11 @@ def find_job(history: RunHistory, name: str) -> Job | None:
     return jobs.get(retrain_job_id) if retrain_job_id else None
 
 
-def _outcome_without_end(job: Job | None) -> str:
+def outcome_without_end(job: Job | None) -> str:
     """Return the outcome of a model whose run was lost: what its job's last recorded stage comes to."""
-    return _LOST_OUTCOMES.get(job.stage, "skipped") if job else "skipped"
+    if job is None or (job.rollback is not None and job.switched_at is None and job.stage == JobStage.SWITCHED):
+        return "skipped"  # a rollback that was decided and not begun
+    return _LOST_OUTCOMES.get(job.stage, "skipped")
 
 
 def _dataset(job: Job | None) -> dict[str, Any] | None:
@@ -181,12 +203,14 @@ def _result(job: Job | None) -> dict[str, Any] | None:
     return {"path": job.result.path, "sha256": job.result.sha256, "bytes": job.result.bytes}
 
 
-def _metrics(decided: Decided | None) -> dict[str, Decimal | None]:
+def metrics_of(decided: Decided | None) -> dict[str, Decimal | None]:
+    """Return the metrics a decision was made from, exactly as they were read; None where there is no number."""
     texts: Mapping[str, str | None] = decided.fact.evaluation["metrics"] if decided else {}
     return {name: _number(text) for name, text in texts.items()}
 
 
-def _rules(decided: Decided | None) -> list[dict[str, Any]]:
+def rules_of(decided: Decided | None) -> list[dict[str, Any]]:
+    """Return what came of each rule, its numbers exactly as they were judged."""
     rules = decided.fact.evaluation["rules"] if decided else []
     return [{key: _number(value) if key in _NUMBERS else value for key, value in rule.items()} for rule in rules]
 
@@ -198,11 +222,7 @@ def _number(text: str | None) -> Decimal | None:
 def _decision(job: Job | None) -> dict[str, Any] | None:
     if job is None or job.decided is None:
         return None
-    decided, review = job.decided, job.review
-    approval = None
-    if review is not None:
-        fact = review.fact
-        approval = {"action": fact.action, "by": fact.by, "at": stamp(review.at), "reason": fact.reason}
+    decided = job.decided
     decision = decided.fact.evaluation["decision"]
     return {
         "action": decision["action"],
@@ -211,5 +231,31 @@ def _decision(job: Job | None) -> dict[str, Any] | None:
         "reason": decision["reason"],
         "policy_sha256": decided.fact.policy_sha256,
         "candidate_sha256": decided.fact.candidate_sha256,
-        "approval": approval,
+        "approval": approval_record(job.review) if job.review else None,
+        "rollback": rollback_record(job.rollback) if job.rollback else None,
+    }
+
+
+def approval_record(review: Review) -> dict[str, Any]:
+    """Return a person's word on a candidate."""
+    fact = review.fact
+    return {
+        "action": fact.action,
+        "by": fact.by,
+        "at": stamp(review.at),
+        "reason": fact.reason,
+        "source": msgspec.to_builtins(fact.source),
+        "forced": fact.forced,
+    }
+
+
+def rollback_record(rollback: Rollback) -> dict[str, Any]:
+    """Return a person's decision to switch back."""
+    fact = rollback.fact
+    return {
+        "from_job_id": fact.from_job_id,
+        "by": fact.by,
+        "at": stamp(rollback.at),
+        "reason": fact.reason,
+        "unverified": list(fact.unverified),
     }

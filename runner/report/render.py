@@ -1,18 +1,15 @@
 """The files of a run's folder, as bytes. Pure: the same history gives the same bytes in any locale and time zone."""
 
-import re
+from functools import cache
 from typing import Any
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runner.report import text
 from runner.report.build import TIMINGS, RunHistory, build_report, find_job
 from runner.report.chart import WIDTH, rule_charts
+from runner.report.json_form import render_json
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-# Characters that steer a terminal or turn its text around; in JSON their escapes mean the same.
-_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _STAGES = tuple((key, key.removesuffix("_s")) for key in TIMINGS)
 _FILTERS = {
     "cell": text.markdown_cell,
@@ -23,6 +20,7 @@ _FILTERS = {
     "headline": text.headline,
     "inline": text.inline,
     "number": text.number,
+    "origin": text.origin,
     "short": text.short_digest,
     "utc": text.utc,
     "words": text.words,
@@ -40,12 +38,6 @@ def render_files(history: RunHistory) -> dict[str, bytes]:
     }
 
 
-def render_json(report: dict[str, Any]) -> bytes:
-    """Return the report as UTF-8 JSON with its keys in their documented order and its numbers as they were judged."""
-    rendered = msgspec.json.format(_ENCODER.encode(report), indent=2).decode()
-    return (_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", rendered) + "\n").encode()
-
-
 def render_markdown(report: dict[str, Any]) -> bytes:
     """Return the report as UTF-8 Markdown, for a pull request's comment or a mail."""
     return _render("report.md.j2", report=report)
@@ -60,13 +52,20 @@ def render_html(history: RunHistory) -> bytes:
 
 
 def _render(template: str, **values: Any) -> bytes:
+    environment = _environment(autoescape=template.endswith(".html.j2"))
+    return environment.get_template(template).render(**values).encode()
+
+
+@cache
+def _environment(*, autoescape: bool) -> Environment:
+    """Return the templates' surroundings, made once: an audit renders many runs, and compiling takes longest."""
     environment = Environment(
         loader=PackageLoader("runner.report"),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=autoescape,  # noqa: S701 -- on for HTML; Markdown is escaped by its filters
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= _FILTERS
-    return environment.get_template(template).render(**values).encode()
+    return environment

@@ -3,21 +3,10 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
-from runner.errors import ExitCode
+from runner.errors import EXIT_TABLE
 from runner.policy.number import number_text
-
-EXIT_MEANINGS: Mapping[int, str] = {
-    ExitCode.OK: "all done",
-    ExitCode.FAILED: "at least one model failed",
-    ExitCode.HELD: "a policy held a candidate back",
-    ExitCode.UNFINISHED: "unfinished, the next run goes on",
-    ExitCode.STATE: "the state is in conflict",
-    ExitCode.UNKNOWN: "the result of a request is unknown, a person must look",
-    ExitCode.BUG: "a bug in retrain",
-    ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.TERMINATED: "terminated",
-}
 
 _SPACE = re.compile(r"[\t\n\r]+")
 # Controls, marks that turn or hide the text around them, separators that break lines, tags, lone surrogates. Fixed
@@ -83,7 +72,15 @@ def headline(summary: Mapping[str, int]) -> str:
 
 def exit_meaning(code: int) -> str:
     """Return what an exit code says, in a few words."""
-    return EXIT_MEANINGS.get(code, "see the table of exit codes")
+    return next((row.phrase for one, row in EXIT_TABLE.items() if one == code), "see the table of exit codes")
+
+
+def origin(source: Mapping[str, Any]) -> str:
+    """Return what git says of the file a word stands in: `as committed in 4f2c1d9a8b7e by Ann, signature good`."""
+    if source["commit"] is None:
+        return "that stands in no commit"
+    how = "as committed" if source["committed"] else "with changes since it was committed"
+    return f"{how} in {source['commit'][:12]} by {source['author']}, signature {source['signature']}"
 
 
 def number(value: Decimal | int | None) -> str:

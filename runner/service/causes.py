@@ -33,7 +33,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _words(link: BaseException) -> str | None:
     match link:
         case ssl.SSLCertVerificationError():
-            return f"shows a certificate that is not trusted: {link.verify_message}"
+            return f"shows a certificate that is not trusted: {link.verify_message.rstrip(' .')}"
         case socket.gaierror():
             return "has a name that cannot be resolved"
         case TimeoutError():

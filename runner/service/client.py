@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 from runner.errors import Kind
 from runner.manifest.model import Statuses
 from runner.secret import Redactor, Secret
 from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
+from runner.service.discretion import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.explanations import explain_broken
 from runner.service.http import Broken, Request, Stage, Wire
@@ -28,6 +30,7 @@ from runner.service.result import result_taker
 from runner.service.upload_body import UploadBody
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
 
+T = TypeVar("T")
 _BASE_PATH = "/v1/external"
 
 
@@ -35,7 +38,7 @@ class Client:
     """Speaks with one host of the service and with the store its signed URLs lead to.
 
     Safe to use from many threads at once. Nothing is ever sent twice: what to do about a failed call is the caller's
-    decision. Every secret that passes through is known to the redactor afterwards.
+    decision. Every secret that passes through is known to the redactor afterwards, and in no text that is handed back.
     """
 
     def __init__(
@@ -63,7 +66,6 @@ class Client:
         self._secure = base_url.lower().startswith("https:")
         self._statuses = statuses
         self._redactor = redactor
-        self._deadlines = deadlines
         self._wire = Wire(deadlines=deadlines, ca_bundle=ca_bundle)
 
     def take_job(self, key: Secret, filename: str) -> Job:
@@ -83,9 +85,10 @@ class Client:
                 hint="Rename the file, for example to ASCII letters.",
                 again=False,
             )
-        job = read_job(self._read(f"/retrain_jobs/upload_url?filename={name}", key), secure=self._secure)
+        path = f"/retrain_jobs/upload_url?filename={name}"
+        job = self._read(path, key, partial(read_job, secure=self._secure))
         self._redactor.learn(job.upload_url)
-        return job
+        return discreet_job(job, self._redactor)
 
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Ask how a retrain job stands.
@@ -93,13 +96,14 @@ class Client:
         Raises:
             ServiceError: no status was told, or one of another job.
         """
-        answer = self._read(f"/retrain_jobs/{quote(retrain_job_id, safe='')}", key)
-        status = read_status(answer, retrain_job_id, self._statuses, secure=self._secure)
+        status = self._read(
+            f"/retrain_jobs/{quote(retrain_job_id, safe='')}",
+            key,
+            lambda answer: read_status(answer, retrain_job_id, self._statuses, secure=self._secure),
+        )
         if status.download_url is not None:
             self._redactor.learn(status.download_url)
-        if status.message is None:
-            return status
-        return replace(status, message=self._redactor.redact(status.message))
+        return discreet_status(status, self._redactor)
 
     def upload(
         self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None] | None = None
@@ -115,18 +119,14 @@ class Client:
         """
         self._redactor.learn(url)
         with closing(UploadBody(file, size=size, sha256=sha256, told=sent)) as body:
-            if body.look() is None:
-                request = Request(method="PUT", url=url, body=body, total=self._deadlines.transfer(size))
-                answer = self._wire.exchange(request, take_store_answer)
-                if body.problem is None:
-                    return upload_effect(answer, handed_over=body.handed_over)
-            return Refused(
+            effect = self._send_body(url, body) or Refused(
                 message=f"The file {file} {body.problem}, so it was not uploaded.",
                 hint="Let nothing change the data during a run, then run again.",
                 kind=Kind.DATA,
                 permanent=True,
                 reason="store",
             )
+        return discreet_effect(effect, self._redactor)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         """Download a result of at most `limit` bytes to `target`, which has its old content or all of the new.
@@ -135,18 +135,18 @@ class Client:
             ServiceError: there is no whole file; with `Code.EXPIRED_URL` a new status brings a new URL.
         """
         self._redactor.learn(url)
-        request = Request(method="GET", url=url, total=self._deadlines.call)
-        taken = self._wire.exchange(request, result_taker(target, limit=limit, deadlines=self._deadlines))
-        if isinstance(taken, Downloaded):
-            return taken
-        told = explain_broken(taken)
-        again = taken.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
-        raise ServiceError(told.kind, f"The download failed: {told.message}", hint=told.hint, again=again)
+        with discreet_errors(self._redactor):
+            taken = self._wire.exchange(Request(method="GET", url=url), result_taker(target, limit=limit))
+            if isinstance(taken, Downloaded):
+                return taken
+            told = explain_broken(taken)
+            again = taken.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
+            raise ServiceError(told.kind, f"The download failed: {told.message}", hint=told.hint, again=again)
 
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
         """Put the model of a finished retrain job into service."""
         path = f"/retrain_jobs/{quote(retrain_job_id, safe='')}/update_model"
-        return switch_effect(self._ask("PUT", path, key), retrain_job_id)
+        return discreet_effect(switch_effect(self._ask("PUT", path, key), retrain_job_id), self._redactor)
 
     def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
         """Fetch a model's 30-day key with the account's secret key.
@@ -154,9 +154,10 @@ class Client:
         Raises:
             ServiceError: no key was handed out.
         """
-        fetched = read_api_key(self._read(f"/api-key?credential_type=retrain&model_id={model_id}", secret_key))
+        path = f"/api-key?credential_type=retrain&model_id={model_id}"
+        fetched = self._read(path, secret_key, read_api_key)
         self._redactor.learn(fetched.key)
-        return fetched
+        return replace(fetched, end_date=self._redactor.redact(fetched.end_date))
 
     def models_in_service(self, key: Secret) -> frozenset[int]:
         """Ask which models the classifiers behind this key serve; can verify a switch.
@@ -166,20 +167,27 @@ class Client:
         Raises:
             ServiceError: the answer was refused or unreadable.
         """
-        return read_models_in_service(self._read("/classifiers", key))
+        return self._read("/classifiers", key, read_models_in_service)
 
     def close(self) -> None:
         """Begin no further call; those under way come to their own end."""
         self._wire.close()
 
-    def _read(self, path: str, key: Secret) -> Answer:
-        return arrived(self._ask("GET", path, key))
+    def _send_body(self, url: Secret, body: UploadBody) -> Effect | None:
+        """Upload the body; None when its file is not, or did not stay, the recorded one."""
+        if body.look() is not None:
+            return None
+        answer = self._wire.exchange(Request(method="PUT", url=url, body=body), take_store_answer)
+        return None if body.problem else upload_effect(answer, handed_over=body.handed_over)
+
+    def _read(self, path: str, key: Secret, reader: Callable[[Answer], T]) -> T:
+        with discreet_errors(self._redactor):
+            return reader(arrived(self._ask("GET", path, key)))
 
     def _ask(self, method: Literal["GET", "PUT"], path: str, key: Secret) -> Answer | Broken:
         self._redactor.learn(key)
         url = Secret(self._base + path)
-        request = Request(method=method, url=url, key=key, total=self._deadlines.call)
-        answer = self._wire.exchange(request, take_answer)
+        answer = self._wire.exchange(Request(method=method, url=url, key=key), take_answer)
         if isinstance(answer, Broken) or 200 <= answer.status <= 299:
             return answer
         clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))

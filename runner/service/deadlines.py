@@ -13,18 +13,16 @@ class Deadlines:
     """Limits in seconds; `slowest` in bytes per second.
 
     `connect` bounds the connection and the TLS handshake each, `silence` one wait for the other side, `call` a whole
-    call without a file. A transfer has `call` plus its size at the `slowest` rate, at most `longest`.
+    call without a file. A file has no total of its own: each of its bytes that moved earns the time it takes at the
+    `slowest` rate, but never is more than `call` left, and all ends after `longest`. So a drip ends `call` seconds
+    after it began, whatever its announced size, and a slow line is left alone.
     """
 
     connect: float = 10.0
     silence: float = 60.0
     call: float = 60.0
-    slowest: float = 64 * 1024
+    slowest: float = 16 * 1024  # a quarter of a line of 512 kbit/s
     longest: float = 6 * 60 * 60
-
-    def transfer(self, size: int) -> float:
-        """Return the total for an operation that moves `size` bytes, in seconds."""
-        return min(self.call + size / self.slowest, self.longest)
 
 
 DEFAULT_DEADLINES = Deadlines()
@@ -33,18 +31,31 @@ DEFAULT_DEADLINES = Deadlines()
 class Countdown:
     """The time left for one operation, on the monotonic clock."""
 
-    def __init__(self, *, silence: float, total: float) -> None:
-        self._silence = silence
-        self._end = time.monotonic() + total
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._end = time.monotonic() + deadlines.call
+        self._latest = time.monotonic() + deadlines.longest
+        self._takes_file = False
 
     @property
     def over(self) -> bool:
         """Whether nothing is left."""
         return time.monotonic() >= self._end
 
-    def restart(self, total: float) -> None:
-        """Give the rest of the operation `total` seconds from now."""
-        self._end = time.monotonic() + total
+    def expect_file(self) -> None:
+        """Let what is received from now on earn time; before, it is the head of an answer, which has no size."""
+        self._takes_file = True
+
+    def sent(self, size: int) -> None:
+        """Earn time for `size` bytes that were handed to the connection."""
+        limits = self._deadlines
+        earned = min(self._end + size / limits.slowest, time.monotonic() + limits.call)
+        self._end = min(earned, self._latest)
+
+    def received(self, size: int) -> None:
+        """Earn time for `size` bytes that came, if they are a file's."""
+        if self._takes_file:
+            self.sent(size)
 
     def patience(self) -> float:
         """Return how long the next wait may take, in seconds.
@@ -55,4 +66,4 @@ class Countdown:
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return min(self._silence, left)
+        return min(self._deadlines.silence, left)

@@ -22,8 +22,9 @@ def upload_effect(answer: Answer | Broken, *, handed_over: bool) -> Effect:
         return _broken(answer, f"Whether the upload reached {answer.host} is not known", _READ_STATUS_HINT)
     if 200 <= answer.status <= 299 and handed_over:
         return Done(detail=f"The store answered {answer.status}.")
-    if answer.status in _STORE_REFUSALS:
-        return _refused_by_store(answer)
+    code = store_code(answer.body)
+    if answer.status in _STORE_REFUSALS and code is not None:  # without it, a page of whoever stands in between
+        return _refused_by_store(answer.status, code)
     return Unclear(
         message=f"{answer.host} answered the upload with {answer.status}, which proves nothing.",
         hint=_READ_STATUS_HINT,
@@ -56,10 +57,9 @@ def _broken(broken: Broken, doubt: str, hint: str) -> Effect:
     return Refused(message=told.message, hint=told.hint, kind=told.kind, permanent=True, reason=reason)
 
 
-def _refused_by_store(answer: Answer) -> Refused:
-    code = store_code(answer.body)
-    told = f"{answer.status} {code}" if code else str(answer.status)
-    if answer.status == 403 or code in _EXPIRED_CODES:
+def _refused_by_store(status: int, code: str) -> Refused:
+    told = f"{status} {code}"
+    if status == 403 or code in _EXPIRED_CODES:
         return Refused(
             message=f"The store refused the upload ({told}): its signed URL has expired or is not valid.",
             hint="The runner takes a new retrain job when that is safe; check this machine's clock if it stays.",

@@ -53,11 +53,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One exchange to make; `total` in seconds bounds it as a whole. Without a key no header tells who asks."""
+    """One exchange to make. Without a key no header tells who asks."""
 
     method: Literal["GET", "PUT"]
     url: Secret
-    total: float
     key: Secret | None = None
     body: UploadBody | None = None
 
@@ -67,7 +66,7 @@ class Head:
     """The head of an answer that arrived whole.
 
     `length` is the body's announced size in bytes; a body neither `chunked` nor with a length cannot be known to be
-    whole. `restart` gives the rest of the exchange a new total in seconds.
+    whole. `expect_file` is called by who takes the body as a file: it may take as long as its bytes keep coming.
     """
 
     host: str
@@ -75,7 +74,7 @@ class Head:
     headers: Mapping[str, str]
     length: int | None
     chunked: bool
-    restart: Callable[[float], None]
+    expect_file: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +182,7 @@ class Wire:
         return self._exchange(request, address, take)
 
     def _exchange(self, request: Request, address: Address, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
-        countdown = Countdown(silence=self._deadlines.silence, total=request.total)
+        countdown = Countdown(self._deadlines)
         exchange = _Exchange(target=address.target, countdown=countdown)
         adapter = _OneConnection(self._pool(address, exchange))
         try:
@@ -203,7 +202,7 @@ class Wire:
             headers["x-api-key"] = request.key.reveal()
         try:
             prepared = requests.Request(request.method, request.url.reveal(), headers, data=request.body).prepare()
-            timeout = (min(self._deadlines.connect, request.total), self._deadlines.silence)
+            timeout = (min(self._deadlines.connect, self._deadlines.call), self._deadlines.silence)
             return adapter.send(prepared, stream=True, timeout=timeout)
         except BodyStoppedError as error:
             raise _BrokenError(f"was not sent the whole file, which {error}") from None
@@ -242,7 +241,7 @@ def _head(response: requests.Response, address: Address, countdown: Countdown) -
         headers=response.headers,
         length=response.raw.length_remaining,
         chunked=response.raw.chunked,
-        restart=countdown.restart,
+        expect_file=countdown.expect_file,
     )
 
 

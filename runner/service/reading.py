@@ -7,7 +7,7 @@ from runner.errors import Kind
 from runner.manifest.model import Statuses
 from runner.secret import Secret
 from runner.service.addresses import UnfitError, read_address
-from runner.service.answers import documented
+from runner.service.answers import documented, said
 from runner.service.documents import NotJsonError, one_line, read_json
 from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
@@ -67,11 +67,29 @@ def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secu
 
 def read_api_key(answer: Answer) -> FetchedApiKey:
     """Read the answer to the call that fetches a model's key; the form of `end_date` is not published."""
-    document = _read_success(answer)
+    document = _read_of_account(answer)
     key = document.get("api_key") if isinstance(document, dict) else None
     if not isinstance(key, str) or not key:
         raise _rejection(answer, "holds no API key")
     return FetchedApiKey(key=Secret(key), end_date=one_line(str(document.get("end_date") or "")))
+
+
+def _read_of_account(answer: Answer) -> Any:
+    """Read an answer to the account's secret key: what the service says of a wrong key is said of this one."""
+    try:
+        return _read_success(answer)
+    except ServiceError as error:
+        if error.kind != Kind.CREDENTIALS:
+            raise
+        words = said(answer.body).rstrip(" .") or str(answer.status)
+        code = error.code
+    raise ServiceError(
+        Kind.CREDENTIALS,
+        f"{answer.host} handed out no API key for this model: {words}.",
+        hint="Check the account's secret key that `secret_key` names, and `model_id`.",
+        again=False,
+        code=code,
+    )
 
 
 def read_models_in_service(answer: Answer) -> frozenset[int]:

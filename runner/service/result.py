@@ -7,7 +7,6 @@ from pathlib import Path
 from runner.durable import replacing
 from runner.errors import Kind
 from runner.service.answers import store_code
-from runner.service.deadlines import Deadlines
 from runner.service.http import Head
 from runner.service.outcomes import Code, Downloaded, ServiceError
 from runner.service.retry_after import retry_after
@@ -15,7 +14,7 @@ from runner.service.retry_after import retry_after
 _PASSING = frozenset({408, 425, 429})
 
 
-def result_taker(target: Path, *, limit: int, deadlines: Deadlines) -> Callable[[Head, Iterator[bytes]], Downloaded]:
+def result_taker(target: Path, *, limit: int) -> Callable[[Head, Iterator[bytes]], Downloaded]:
     """Return what takes the answer to a download of at most `limit` bytes to the file `target`."""
 
     def take(head: Head, blocks: Iterator[bytes]) -> Downloaded:
@@ -24,7 +23,7 @@ def result_taker(target: Path, *, limit: int, deadlines: Deadlines) -> Callable[
         flaw = _flaw(head, limit)
         if flaw is not None:
             raise _unusable(flaw)
-        head.restart(deadlines.transfer(limit if head.length is None else head.length))
+        head.expect_file()
         try:
             return _write(target, blocks, limit)
         except OSError as error:

@@ -12,6 +12,10 @@ from typing import Any
 
 from runner.service.deadlines import Countdown
 
+# Bytes that wait in the kernel count as sent. It may hold megabytes, on a slow line more than a minute's worth, and the
+# answer would be waited for in vain while they leave. So it is to hold little that has not left.
+_MOST_UNSENT = 256 * 1024
+
 
 class PlainSocket(socket.socket):
     """A connected TCP socket."""
@@ -21,12 +25,22 @@ class PlainSocket(socket.socket):
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """Receive as the base class does, within the countdown."""
         self.settimeout(self.countdown.patience())
-        return super().recv_into(*args, **kwargs)
+        size = super().recv_into(*args, **kwargs)
+        self.countdown.received(size)
+        return size
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        """Send as the base class does, within the countdown."""
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """Send a part as the base class does, within the countdown."""
         self.settimeout(self.countdown.patience())
-        super().sendall(*args, **kwargs)
+        size = super().send(*args, **kwargs)
+        self.countdown.sent(size)
+        return size
+
+    def sendall(self, data: Any, *args: Any, **kwargs: Any) -> None:
+        """Send all, part by part: the base class has one patience for the whole block, however slow the line."""
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[self.send(left, *args, **kwargs) :]
 
 
 class TlsSocket(ssl.SSLSocket):
@@ -37,17 +51,23 @@ class TlsSocket(ssl.SSLSocket):
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """Receive as the base class does, within the countdown."""
         self.settimeout(self.countdown.patience())
-        return super().recv_into(*args, **kwargs)
+        size = super().recv_into(*args, **kwargs)
+        self.countdown.received(size)
+        return size
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         """Send a part as the base class does, within the countdown; `sendall` is made of these."""
         self.settimeout(self.countdown.patience())
-        return super().send(*args, **kwargs)
+        size = super().send(*args, **kwargs)
+        self.countdown.sent(size)
+        return size
 
 
 def timed(sock: socket.socket, countdown: Countdown) -> PlainSocket | TlsSocket:
     """Return the connected socket as one that obeys the countdown; the socket given is used up."""
     obeying = sock if isinstance(sock, TlsSocket) else PlainSocket(fileno=sock.detach())
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        obeying.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)
     obeying.countdown = countdown
     return obeying
 

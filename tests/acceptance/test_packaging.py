@@ -38,7 +38,7 @@ def run(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["manifest", "report", "journal"])
+@pytest.mark.parametrize("name", ["manifest", "plan", "report", "journal"])
 def test_the_wheel_carries_each_schema(installed: Path, name: str) -> None:
     shown = run(installed, "schema", name)
     assert shown.returncode == 0, shown.stderr

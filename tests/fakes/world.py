@@ -112,6 +112,7 @@ class FakeService:
     clock: VirtualClock
     training_s: float = 600.0
     url_s: float = 900.0
+    lag_s: float = 0.0  # how long after an upload a job is still called by the word of one that waits
     words: tuple[str, str] = ("waiting", "training")
     metrics: dict[str, str] = field(default_factory=lambda: {"AUC": "0.91"})
     fails: str | None = None
@@ -147,9 +148,9 @@ class FakeService:
         if job is None or job.key != key.reveal():
             raise service_error(Code.NOT_FOUND_JOB)
         self._leave("status", retrain_job_id)
-        if job.uploaded_at is None:
+        if job.uploaded_at is None or self.clock.seconds - job.uploaded_at < self.lag_s:
             return going(self.words[0])
-        if self.clock.seconds - job.uploaded_at < self.training_s:
+        if self.clock.seconds - job.uploaded_at < self.lag_s + self.training_s:
             return going(self.words[1])
         if self.fails:
             return Status(word="job_failed", phase="failed", model_id=None, message=self.fails, download_url=None)
@@ -234,6 +235,9 @@ class FakeKeys:
 
     def model_key(self, model: Model) -> Secret:
         return Secret(f"key-{model.name}")
+
+    def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
+        return False
 
     def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
         return None

@@ -6,16 +6,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import suppress
 from pathlib import Path
 
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_for_reading
-from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_until
+from tests.acceptance.contract.contract_project import Finished, Project, finish, wait_until
 from tests.fakes.loopback_port import Moment
 from tests.fakes.two_port_records import Call
 from tests.torture import promise
@@ -27,9 +24,6 @@ STOPS: tuple[tuple[str, Moment], ...] = tuple(
     for moment in ("arrived", "done")
 )
 _EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are over
-_FIRING_GAP_S = 1.2  # at most; a run takes about as long, so that firings overlap
-_LIFE_S = 1.8  # within which a kill comes
-_KILLED, _CHANGED = 0.3, 0.25  # the shares of firings that are killed, and that find other data
 
 
 def together(runners: int, seed: int) -> Iterator[str]:
@@ -79,32 +73,6 @@ def stopped(name: str, moment: Moment, *, wake_after: bool) -> Iterator[str]:
         yield from promise.effects(project)
         yield from one_at_a_time(project)
         yield from promise.settled(project)
-
-
-def cron(firings: int, seed: int) -> Iterator[str]:
-    """Fire runs at random moments, some while another runs, some killed, some on changed data."""
-    chance = random.Random(seed)  # noqa: S311 -- moments that repeat as far as processes do
-    with promise.project() as project:
-        del project.manifest["datasets"][MODEL]["eval"]  # so that an upload is the data file's own bytes
-        project.save()
-        contents, running = [rows()], []
-        for _ in range(firings):
-            time.sleep(chance.uniform(0, _FIRING_GAP_S))
-            if chance.random() < _CHANGED:
-                contents.append(rows(seed=len(contents)))
-                _replace(project.data_file(MODEL), contents[-1])
-            life = chance.uniform(0, _LIFE_S) if chance.random() < _KILLED else None
-            running.append(_fire(project, life))
-        codes = Counter(one.result() for one in running)
-        if set(codes) - {0, 1, 6, -9}:
-            yield f"exit codes {dict(codes)}"
-        yield from _once_per_content(project, contents)
-        yield from one_at_a_time(project)
-        if project.run().code != 0:
-            yield "did not settle"
-        yield from _once_per_content(project, contents)
-        if len(project.service.accepted(MODEL)) == 0 or contents[-1] not in project.service.accepted(MODEL):
-            yield "the last content was never trained"
 
 
 def one_at_a_time(project: Project) -> Iterator[str]:
@@ -165,42 +133,3 @@ def _begun(project: Project) -> int:
     begun = sum(isinstance(one.event.fact, RunStarted) for one in store.read())
     store.close()
     return begun
-
-
-def _fire(project: Project, life: float | None) -> Future[int]:
-    """Start a run; end it with signal 9 after `life` seconds where given. The future has its exit code."""
-    fired: Future[int] = Future()
-
-    def live() -> None:
-        process = project.start("run", "models.yaml")
-        with suppress(subprocess.TimeoutExpired):
-            if life is not None:
-                process.wait(life)
-        if life is not None:
-            process.kill()
-        try:
-            fired.set_result(finish(process).code)
-        except AssertionError as error:
-            fired.set_exception(error)
-
-    threading.Thread(target=live).start()
-    return fired
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put other data in place of a file, in one step."""
-    beside = path.with_suffix(".new")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
-def _once_per_content(project: Project, contents: list[bytes]) -> Iterator[str]:
-    """Yield where the service took a content or a switch twice, or a content that never was."""
-    for content, number in Counter(project.service.accepted(MODEL)).items():
-        if number > 1:
-            yield f"content {contents.index(content)} was accepted {number} times"
-        if content not in contents:
-            yield "a content was uploaded that never was a data file's"
-    for job, number in Counter(project.service.switches(MODEL)).items():
-        if number > 1:
-            yield f"{job} was switched to {number} times"

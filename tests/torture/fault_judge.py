@@ -134,5 +134,10 @@ def _texts(entry: dict[str, Any]) -> Iterator[str]:
 
 def _is_plain(text: str) -> bool:
     """Tell whether a text is one printable line, well joined, and shows no insides of the program."""
-    insides = ("Traceback", "Error(", "object at 0x", "urllib3", "requests.", "<class", ".;", ".:")
-    return text.isprintable() and text == text.strip() != "" and not any(part in text for part in insides)
+    insides = ("Traceback", "Error(", "object at 0x", "urllib3", "requests.", "<class", ".;", ".:", ".. ")
+    return (
+        not text.endswith("..")
+        and text.isprintable()
+        and text == text.strip() != ""
+        and not any(part in text for part in insides)
+    )

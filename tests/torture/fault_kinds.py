@@ -8,16 +8,18 @@ import gzip
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Literal
 
 from tests.fakes.loopback_port import Answer
 from tests.fakes.two_port_records import documented, store_error
 from tests.torture.fault_port import Wire, head_of
 
-Operation = Literal["upload_url", "put", "status", "download", "switch", "classifiers"]
+Operation = Literal["upload_url", "put", "status", "download", "switch", "classifiers", "api_key"]
 Claim = Literal["cut", "nothing", "refused", "success", "page"]
 Act = Callable[[Wire, Answer], None]
-OPERATIONS: tuple[Operation, ...] = ("upload_url", "put", "status", "download", "switch", "classifiers")
+OPERATIONS: tuple[Operation, ...] = ("upload_url", "put", "status", "download", "switch", "classifiers", "api_key")
 EFFECTS = frozenset({"put", "switch"})
 LATE_S = 4.0  # longer than the client's deadline for a call
 ECHO = "{echo}"  # stands for the request's own secrets
@@ -115,6 +117,20 @@ def _chunk(body: bytes) -> bytes:
     return f"{len(body):x}\r\n".encode() + body + b"\r\n"
 
 
+def _drip_of_chunks(wire: Wire, answer: Answer) -> None:
+    """Send the body in chunks of a byte, and then spaces without an end in sight."""
+    wire.say(head_of(replace(answer, headers=(("Transfer-Encoding", "chunked"),)), length=None))
+    for byte in answer.body + b" " * 4000:
+        wire.say(_chunk(bytes([byte])))
+        if wire.ending.wait(0.05):
+            return
+
+
+def _drip_without_length(wire: Wire, answer: Answer) -> None:
+    wire.say(head_of(answer, length=None))
+    wire.drip(answer.body + b" " * 4000)
+
+
 def _endless_chunks(wire: Wire, answer: Answer) -> None:
     wire.say(head_of(replace(answer, headers=(("Transfer-Encoding", "chunked"),)), length=None))
     wire.repeat(b"1\r\n \r\n")
@@ -151,6 +167,28 @@ def _altered(change: Callable[[dict[str, object]], object]) -> Act:
     return act
 
 
+def _some_of_the_body(wire: Wire, _answer: Answer) -> None:
+    """Take a part of the body, where it did not come with the head, and reset."""
+    if not wire.early:
+        wire.sock.recv(200)
+    wire.reset()
+
+
+def _in_a_second(wire: Wire, _answer: Answer) -> None:
+    when = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    wire.answer(Answer(status=503, headers=(("Retry-After", when),)))
+
+
+def _with_url(change: Callable[[str], object]) -> Act:
+    """Change the signed URL; an answer without one gets one."""
+
+    def altered(value: dict[str, object]) -> object:
+        name = "upload_url" if "upload_url" in value else "download_url"
+        return value | {name: change(str(value.get(name, "http://127.0.0.1/x?k=1")))}
+
+    return _altered(altered)
+
+
 def _of_another_job(value: dict[str, object]) -> object:
     other = {"retrain_job_id": "job-of-somebody-else"}
     return value | other | {"metadata": other} if "upload_url" not in value else value | {"retrain_job_id": ".."}
@@ -159,9 +197,12 @@ def _of_another_job(value: dict[str, object]) -> object:
 _REFUSED_SWITCH: Mapping[str, Claim] = {"switch": "refused"}
 _HTML = b"<html><head><title>Sign in</title></head><body>Your network needs you to sign in.</body></html>"
 _NOTHING_JSON = b'{"detail": "told by the gateway"}'
+_BARE = (404, 408, 409, 410, 413, 425, 500, 501, 502, 504, 511, 999)
+_OF_PAGES = (400, 401, 403, 407, 411, 451)
 _EXPIRED = store_error(403, "AccessDenied")
 _DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 _API = frozenset(OPERATIONS) - {"put", "download"}
+_NAMING_URLS = frozenset({"upload_url", "status"})
 
 WIRE_KINDS = (
     Kind(name="refused", route="closed", claims="cut"),
@@ -170,6 +211,7 @@ WIRE_KINDS = (
     Kind(name="reset-on-accept", route="resetting", claims="cut"),
     Kind(name="hang-up-on-accept", route="hanging-up", claims="cut"),
     Kind(name="reset-before-the-body", act=lambda wire, _answer: wire.reset(), claims="cut"),
+    Kind(name="reset-within-the-body", act=_some_of_the_body, claims="cut", only=frozenset({"put"})),
     Kind(name="reset-after-the-body", act=lambda wire, _answer: wire.reset()),
     Kind(name="silence", act=lambda wire, _answer: wire.wait(LATE_S)),
     Kind(name="late-answer", act=_late),
@@ -196,6 +238,7 @@ WIRE_KINDS = (
          claims="success", harmless=True),
     Kind(name="without-length-cut", claims="page",
          act=lambda wire, answer: wire.say(head_of(answer, length=None), answer.body[: len(answer.body) // 2])),
+    Kind(name="drip-without-length", act=_drip_without_length, claims="page"),
     Kind(name="length-too-long", act=_length(lambda size: str(size + 10)), claims="page"),
     Kind(name="length-too-short", act=_length(lambda size: str(size // 2)), claims="page"),
     Kind(name="length-is-a-word", act=_length(lambda _size: "many"), claims="page", harmless=True),
@@ -206,6 +249,10 @@ WIRE_KINDS = (
     Kind(name="chunked", act=_chunked(lambda body: _chunk(body) + b"0\r\n\r\n"), claims="success", harmless=True),
     Kind(name="chunked-bad-size", act=_chunked(lambda body: b"xyz\r\n" + body), claims="page"),
     Kind(name="chunked-cut", act=_chunked(_chunk), claims="page"),
+    Kind(name="chunked-drip", act=_drip_of_chunks, claims="page"),
+    Kind(name="chunked-and-a-length", claims="page",
+         act=lambda wire, answer: wire.say(
+             head_of(replace(answer, headers=(("Transfer-Encoding", "chunked"),)), length="3"), answer.body)),
     Kind(name="chunked-for-ever", act=_endless_chunks, claims="page"),
 )  # fmt: skip
 
@@ -216,10 +263,12 @@ STATUS_KINDS = (
     ),
     Kind(name="429-good-retry-after", act=_status(429, ("Retry-After", "1"))),
     Kind(name="429-garbage-retry-after", act=_status(429, ("Retry-After", "soon, \xb2 maybe"))),
+    Kind(name="503-date-retry-after", act=_in_a_second),
     Kind(name="503-huge-retry-after", act=_status(503, ("Retry-After", "9" * 400))),
     Kind(name="503-negative-retry-after", act=_status(503, ("Retry-After", "-30"))),
     Kind(name="503-odd-date-retry-after", act=_status(503, ("Retry-After", "Fri, 31 Feb 9999 25:61:61 GMT"))),
-    *(Kind(name=f"{number}", act=_status(number, body=b"oops")) for number in (500, 502, 504, 404, 409, 410, 999)),
+    *(Kind(name=f"{number}", act=_status(number, body=b"oops")) for number in _BARE),
+    *(Kind(name=f"{number}-page", act=_status(number, body=_HTML)) for number in _OF_PAGES),
     Kind(name="204-without-a-body", act=lambda wire, _: wire.say(b"HTTP/1.1 204 No Content\r\n\r\n"), claims="page"),
     Kind(name="206-a-part", act=_status(206, ("Content-Range", "bytes 0-3/9999"), body=b"part"), claims="page"),
     *(
@@ -257,7 +306,9 @@ BODY_KINDS = (
             "other-types": b'{"status": 7, "retrain_job_id": [], "upload_url": {}, "metadata": "m"}',
         }.items()
     ),
-    Kind(name="another-job", act=_altered(_of_another_job), claims="page", only=_API - {"classifiers"}),
+    Kind(name="another-job", act=_altered(_of_another_job), claims="page", only=_API - {"classifiers", "api_key"}),
+    Kind(name="odd-url", act=_with_url(lambda url: url.replace("http://", "ftp://me@")), only=_NAMING_URLS),
+    Kind(name="url-is-a-number", act=_with_url(lambda _url: 7), only=_NAMING_URLS),
     Kind(name="no-keys", act=_altered(lambda _value: {"ok": True}), claims="page", only=_API - {"classifiers"}),
     Kind(name="error-with-200", act=_json(b'{"code": "5001000201", "error": "E", "message": "internal"}'),
          claims="page", only=_API - {"classifiers"}),
@@ -270,9 +321,11 @@ TLS_KINDS = (
     Kind(name="tls-plain-http", route="plain", claims="cut", secure=True),
     Kind(name="tls-hang-up-in-handshake", route="hanging-up", claims="cut", secure=True),
     Kind(name="tls-silent-handshake", route="silent", claims="cut", secure=True),
+    Kind(name="tls-url-without-tls", act=_with_url(lambda url: url.replace("https://", "http://")),
+         only=_NAMING_URLS, secure=True),
     Kind(name="tls-cut-within-the-answer", act=_cut(_in_body, reset=True), claims="page", secure=True),
     Kind(name="tls-cut-after-the-body", act=lambda wire, _answer: wire.reset(), secure=True),
     Kind(name="tls-cut-before-the-body", act=lambda wire, _answer: wire.reset(), claims="cut", secure=True),
-)
+)  # fmt: skip
 KINDS = (*WIRE_KINDS, *STATUS_KINDS, *BODY_KINDS, *TLS_KINDS)
 BY_NAME = {kind.name: kind for kind in KINDS}

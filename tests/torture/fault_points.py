@@ -15,6 +15,7 @@ _PROVOKED_BY = {
     "download": "hang-up-within-the-answer",
     "switch": "hang-up-before-the-status-line",
     "classifiers": "500",
+    "api_key": "500",
 }
 # Wrong content that is a right answer by its form: no runner can tell it from a result of the service.
 _CREDIBLE = frozenset({("other-types", "download")})

@@ -18,11 +18,13 @@ from unittest import mock
 
 from runner.app import engine
 from runner.app.run import RunRequest, run
+from runner.app.scope import Choice
 from runner.app.verify import verify
+from runner.execute import retry
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
-from runner.service.outcomes import Downloaded, Effect, Job, Status
+from runner.service.outcomes import Downloaded, Effect, FetchedApiKey, Job, Status
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import ScriptedModel
 from tests.torture.fault_service import Fault, FaultService, Plan, Resolver, make_certificates
@@ -30,6 +32,8 @@ from tests.torture.fault_service import Fault, FaultService, Plan, Resolver, mak
 KEY_CANARY = "CANARYkey/9e+4b"
 DEADLINES = Deadlines(connect=1.0, silence=2.0, call=3.0, longest=5.0)
 URL_SECONDS = 5
+LONGEST_ASKED_S = 5.0  # of all pauses a server asks for
+QUARANTINE_S = 3  # within which a switch must leave too: hundreds of models share the threads
 WAIT_S = 20  # of one run for a training
 _THREADS = 48
 
@@ -60,6 +64,10 @@ class NamedClient(Client):
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_key(key), "switch"):
             return super().switch(key, retrain_job_id)
+
+    def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
+        with self._world.resolver.calling(self._world.owner_of_key(secret_key), "api_key"):
+            return super().fetch_api_key(secret_key, model_id)
 
     def models_in_service(self, key: Secret) -> frozenset[int]:
         with self._world.resolver.calling(self._world.owner_of_key(key), "classifiers"):
@@ -96,12 +104,17 @@ class FaultWorld:
         self.service = FaultService(certificates=certificates)
         self.service.lists_classifiers = True
         self.resolver = Resolver(self.service)
-        for name, faults in zip(self.names, self.plans, strict=True):
+        for number, (name, faults) in enumerate(zip(self.names, self.plans, strict=True), start=1):
             self.service.add(
                 ScriptedModel(
-                    name=name, key=f"{KEY_CANARY}-{name}", results=[result(AUC="0.91")], url_seconds=URL_SECONDS
+                    name=name,
+                    key=f"{KEY_CANARY}-{name}",
+                    id=number,
+                    results=[result(AUC="0.91")],
+                    url_seconds=URL_SECONDS,
                 )
             )
+            self.service.account_keys[f"{KEY_CANARY}-of-{name}"] = name
             self.service.plans[name] = Plan(faults=faults)
         self._write_project()
 
@@ -139,7 +152,12 @@ class FaultWorld:
 
         with self._patched():
             finished = run(
-                RunRequest(paths=[self.folder / "models.yaml"], state=str(self.state), listener=listen, allow_held=True)
+                RunRequest(
+                    choice=Choice(paths=[self.folder / "models.yaml"]),
+                    state=str(self.state),
+                    listener=listen,
+                    allow_held=True,
+                )
             )
         if finished.bugs:
             raise finished.bugs[0]
@@ -169,9 +187,11 @@ class FaultWorld:
         root = logging.getLogger()
         level = root.level
         keys = {f"KEY_{name}": f"{KEY_CANARY}-{name}" for name in self.names}
+        keys |= {f"ACCOUNT_{name}": f"{KEY_CANARY}-of-{name}" for name in self.names}
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(engine, "Client", partial(NamedClient, world=self)))
             stack.enter_context(mock.patch.object(engine, "_CALLS", _THREADS))
+            stack.enter_context(mock.patch.object(retry, "LONGEST_ASKED_S", LONGEST_ASKED_S))
             stack.enter_context(mock.patch.dict(os.environ, keys))
             stack.enter_context(self.resolver.in_use())
             root.addHandler(handler)
@@ -180,13 +200,19 @@ class FaultWorld:
             stack.callback(root.setLevel, level)
             yield
 
+    def _source(self, name: str) -> str:
+        """Return what the manifest says of a model's key: it is fetched where that is to go wrong."""
+        if all(fault.operation != "api_key" for fault in self.service.plans[name].faults):
+            return f"{{env: KEY_{name}}}"
+        return f"{{secret_key: {{env: ACCOUNT_{name}}}, model_id: {self.service.models[name].id}}}"
+
     def _write_project(self) -> None:
         rows = "".join(f"{number},{number % 7},{'a' if number % 2 else 'b'}\n" for number in range(120))
         (self.folder / "data.csv").write_text(f"id,value,label\n{rows}", encoding="utf-8")
-        models = "".join(f"  {name}: {{api_key: {{env: KEY_{name}}}, dataset: d, policy: p}}\n" for name in self.names)
+        models = "".join(f"  {name}: {{api_key: {self._source(name)}, dataset: d, policy: p}}\n" for name in self.names)
         (self.folder / "models.yaml").write_text(
             "version: 1\n"
-            f"service: {{url: '{self.service.url}', quarantine: 1s}}\n"
+            f"service: {{url: '{self.service.url}', quarantine: {QUARANTINE_S}s}}\n"
             f"limits: {{parallel: {len(self.plans)}, uploads: {_THREADS}}}\n"
             f"defaults: {{wait: {{timeout: {WAIT_S}s, poll: 200ms}}}}\n"
             "datasets: {d: {train: data.csv}}\n"

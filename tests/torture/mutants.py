@@ -3,11 +3,12 @@
 A line that no longer fits the sources is to be brought up to date or replaced, not dropped.
 """
 
-from tests.torture import mutants_of_the_record, mutants_of_the_switch, mutants_of_the_upload
+from tests.torture import mutants_of_the_doubt, mutants_of_the_record, mutants_of_the_switch, mutants_of_the_upload
 from tests.torture.mutant import Equivalent, Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_upload.MUTANTS,
+    *mutants_of_the_doubt.MUTANTS,
     *mutants_of_the_switch.MUTANTS,
     *mutants_of_the_record.MUTANTS,
 )
@@ -32,9 +33,11 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(
         name="result_and_decision_are_two_transactions",
         file="runner/execute/candidate.py",
-        old="    yield from record(stored, _judged(job, stored.sha256, inputs, evaluated.evaluation))",
+        old=(
+            "    yield from record(stored, judged(run.run.manifest, run.model, stored, inputs, evaluated.evaluation))"
+        ),
         new=(
-            "    yield from record(stored)\n    yield from record(_judged(job, stored.sha256, inputs, "
+            "    yield from record(stored)\n    yield from record(judged(run.run.manifest, run.model, stored, inputs, "
             "evaluated.evaluation))"
         ),
         reason=(

@@ -134,8 +134,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_expired_approval_stays_open",
         file="runner/plan/planner.py",
-        old="    if expires and now >= expires:",
-        new="    if expires and now < expires:",
+        old="return expires if expires and now >= expires else None",
+        new="return expires if expires and now < expires else None",
         caught_by=_PLANNER + "test_a_waiting_candidate_stays_waiting_and_expires",
     ),
     Mutant(

@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/switch.py",
         old=(
             "    yield from record(\n        SwitchIntended(retrain_job_id=job.retrain_job_id, "
-            "decision_sha256=decided.event_sha256, attempt=number),\n        "
-            'guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",\n    )\n'
+            "decision_sha256=mandate, attempt=number),\n        "
+            'guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n    )\n'
         ),
         new="",
         caught_by=_PROTOCOL + "test_the_intent_is_durable_before_the_first_byte_and_the_decision_before_the_switch",
@@ -20,7 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_guard_on_the_switch",
         file="runner/execute/switch.py",
-        old='        guard=f"switch:{run.run.realm}:{run.model.name}:{decided.event_sha256}:{number}",\n',
+        old='        guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n',
         new="",
         caught_by=_EDGES + "test_every_intent_carries_a_guard_of_its_own",
     ),

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,12 +50,17 @@ def half_written(project: Project) -> Iterator[str]:
             yield f"{report.relative_to(project.state)} does not parse: {error}"
 
 
-def settled(project: Project, *, runs: int = 3) -> Iterator[str]:
+def settled(project: Project, *, runs: int = 3, run: Callable[[Project], Finished] = Project.run) -> Iterator[str]:
     """Run to the end without disturbance, and yield every promise that is broken then."""
-    ended = _run_to_the_end(project, runs)
+    ended = _run_to_the_end(project, runs, run)
     if ended.code != 0:
         yield f"not settled after {runs} runs: exit {ended.code}: {ended.err[-300:]}"
     yield from effects(project)
+    yield from sound(project)
+
+
+def sound(project: Project) -> Iterator[str]:
+    """Yield what is wrong with a state that rests: reports that do not parse, leftovers, what `verify` finds."""
     yield from half_written(project)
     yield from left_over(project)
     yield from _unverified(project)
@@ -81,12 +86,12 @@ def sentence(ended: Finished) -> Iterator[str]:
         yield f"exit code {ended.code} without a word"
 
 
-def _run_to_the_end(project: Project, runs: int) -> Finished:
-    ended = project.run()
+def _run_to_the_end(project: Project, runs: int, run: Callable[[Project], Finished]) -> Finished:
+    ended = run(project)
     for _ in range(runs - 1):
         if ended.code == 0:
             break
-        ended = project.run()
+        ended = run(project)
     return ended
 
 

@@ -45,6 +45,7 @@ class Fortune:
             names_model=calm or chance.random() < 0.9,
             latest=late,
             lag=0.0 if calm else chance.choice((0.0, 0.0, self.quarantine * 0.25)),
+            lying=0.0 if calm else chance.choice((0.0, 0.0, 0.1, 0.4)),
             all_late=self.ambushed,
             patient=calm,
         )

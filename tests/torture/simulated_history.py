@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from runner.journal.events import ModelFinished, RunFinished, RunStarted
 from runner.journal.progress import JobStage, Progress
 from runner.manifest.model import Manifest
 from runner.plan.model import Options
+from runner.plan.standing import withdrawn_data
 from tests.fakes.world import REALM, CrashError
 from tests.torture.simulated_fortune import LONGEST_TRAINING_S, URL_LIFETIMES, Fortune
 from tests.torture.simulated_journal import Ledger
@@ -23,6 +25,7 @@ from tests.torture.simulated_workshop import POLICIES, VERSIONS, Workshop
 
 ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
 RECOVERY_RUNS = 16
+_OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
 LONGEST_S = 90 * 86400.0  # no history takes longer in virtual time
 
 
@@ -88,7 +91,8 @@ class History:
             realistic=self.fortune.realistic,
             violations=tuple(dict.fromkeys(self.found)),
             outcomes=self.outcomes,
-            troubles=self.troubles + Counter(resolved=self.person.resolved),
+            troubles=self.troubles
+            + Counter({"resolved": self.person.resolved, "rolled back": self.person.rolled_back}),
             effects=len(self.service.log),
         )
 
@@ -102,6 +106,8 @@ class History:
                 settings["policy"] = chance.choice(POLICIES)
         if chance.random() < 0.6:
             self.person.review(self._progress())
+        if chance.random() < 0.3:
+            self.person.roll_back(self._progress())
         if chance.random() < 0.1:
             self._jump()
 
@@ -196,11 +202,12 @@ class History:
         """Heal the service and run until nothing is in flight; a person tells what the service cannot."""
         self.service.healed = True
         for number in range(RECOVERY_RUNS):
-            calls = self.service.calls
+            calls, events = self.service.calls, len(self.ledger.links)
             self._spawn(Options(), Trouble())
             self._join()
             progress = self._progress()
-            if calls == self.service.calls and settled(progress, list(self.models)):
+            idle = all(isinstance(one.event.fact, _OF_IDLE_RUNS) for one in self.ledger.links[events:])
+            if idle and calls == self.service.calls and settled(progress, list(self.models)):
                 self._look_at_end(progress)
                 return
             if number >= 1:
@@ -219,6 +226,9 @@ class History:
         for name, model in manifest.models.items():
             last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[name])
             wanted = getattr(digest, "sha256", None)
+            at = progress.model(REALM, name)
+            if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and withdrawn_data(at, wanted)):
+                continue  # it serves, or a person turned back from it
             if last is None or last.dataset_sha256 != wanted:
                 end = progress.model(REALM, name).last_outcome
                 self.found.append(f"I4: {name} rests and its data was never trained: {end and end.reason}")

@@ -17,6 +17,7 @@ from runner.journal.events import (
     Judged,
     ResultStored,
     Reviewed,
+    RollbackDecided,
     SwitchDone,
     SwitchIntended,
     SwitchRefused,
@@ -155,6 +156,11 @@ def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Itera
     """Judge the decision a switch refers to as it stood when the intent was written."""
     links = evidence.ledger.links[: intent.event.seq - 1]
     decision = next((one.event.fact for one in links if one.sha256 == sha256), None)
+    if isinstance(decision, RollbackDecided) and decision.retrain_job_id == sent.job:
+        served = {one.event.fact.retrain_job_id for one in links if isinstance(one.event.fact, SwitchDone)}
+        if sent.job not in served:
+            yield f"I2: a rollback led to {sent.job}, which had never served"
+        return
     if not isinstance(decision, Judged) or decision.retrain_job_id != sent.job:
         yield f"I2: the switch to {sent.job} refers to no durable decision about it"
         return
@@ -174,11 +180,14 @@ def records_true(evidence: Evidence) -> Iterator[str]:
     """I3: what the journal says of the service is what the service did; by the end of a history nothing is late."""
     started = {one.job for one in evidence.sent("put") if one.applied_at is not None}
     sent = {one.job for one in evidence.sent("put")}
+    dropped = {one.job for one in evidence.sent("put") if one.dropped}
     served = {one.job for one in evidence.sent("switch") if one.applied_at is not None}
     ends = {name: job.end for name, job in evidence.service.jobs.items()}
     for link in evidence.ledger.links:
         fact = link.event.fact
         match fact:
+            case UploadDone(retrain_job_id=job, proof="store") if job in dropped:
+                pass  # the store's word was all there was to know
             case UploadDone(retrain_job_id=job) if job not in started:
                 yield f"I3: event {link.event.seq} says that {job} started, and it did not"
             case JobDead(retrain_job_id=job) | UploadRefused(retrain_job_id=job) if job in started:
@@ -233,7 +242,8 @@ def _computes(evidence: Evidence, fact: Judged, result: ResultStored) -> bool:
     return (
         file_sha256(path) == result.sha256 == fact.result_sha256
         and canonical_bytes(again) == canonical_bytes(dict(fact.evaluation))
-        and fact.candidate_sha256 == candidate_digest(fact.retrain_job_id, result.sha256, fact.policy_sha256)
+        and fact.candidate_sha256
+        == candidate_digest(fact.retrain_job_id, result.sha256, fact.policy_sha256, fact.bound)
     )
 
 

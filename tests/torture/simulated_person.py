@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.app.rollback_target import find_target
+from runner.errors import RetrainError
 from runner.journal.events import (
     Draft,
     Fact,
     JobDead,
     Resolved,
     Reviewed,
+    RollbackDecided,
     RunStarted,
     SwitchDone,
     SwitchRefused,
@@ -27,6 +30,7 @@ from tests.torture.simulated_service import SimulatedService
 from tests.torture.simulated_time import Timeline
 
 REJECTED = 0.3  # share of the candidates a person looks at
+ROLLED_BACK = 0.5  # share of the incumbents a person looks at and turns back from
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class Person:
     manifest: Callable[[], Manifest]
     manifests: dict[str, Manifest]
     resolved: int = 0
+    rolled_back: int = 0
 
     def review(self, progress: Progress) -> None:
         """Approve or reject what waits, by the rules of `retrain approve`."""
@@ -60,6 +65,21 @@ class Person:
             )
             self._write(name, fact)
 
+    def roll_back(self, progress: Progress) -> None:
+        """Decide now and then to go back to a job that has served, by the rules of `retrain rollback`."""
+        for name in self.manifest().models:
+            at = progress.model(REALM, name)
+            if at.incumbent is None or self.chance.random() >= ROLLED_BACK:
+                continue
+            try:
+                target, incumbent = find_target(at, name, None)
+            except RetrainError:
+                continue
+            back, left = target.retrain_job_id, incumbent.retrain_job_id
+            fact = RollbackDecided(retrain_job_id=back, from_job_id=left, by="p", reason="off", unverified=())
+            self._write(name, fact)
+            self.rolled_back += 1
+
     def _write(self, model: str, *facts: Fact) -> None:
         """Write a command into the journal."""
         run_id, at = f"word-{len(self.ledger.links)}", stamp(self.time.now())
@@ -77,16 +97,22 @@ class Person:
         """Look into the product and tell what became of each unknown; yield a violation where the service told it."""
         traits = self.service.traits
         for name in self.manifest().models:
-            end, job = progress.model(REALM, name).last_outcome, progress.model(REALM, name).last
-            if end is None or end.outcome != "unknown" or job is None:
+            at = progress.model(REALM, name)
+            end, job = at.last_outcome, at.current
+            if end is None or job is None or not self._has_word(job, end.outcome, in_doubt=at.upload_in_doubt is job):
                 continue
             self.resolved += 1
-            if job.stage == JobStage.SENDING:
+            if job is at.upload_in_doubt:
                 self._write(name, *self._told_upload(job))
             elif job.stage == JobStage.SWITCHING:
                 if traits.readable and traits.names_model and job.switches < 2:
                     yield f"I4: {name} stays unknown although the service tells who serves"
                 self._write(name, *self._told_switch(job))
+
+    def _has_word(self, job: Job, outcome: str, *, in_doubt: bool) -> bool:
+        """Tell whether the person has something to say: of an unknown, or of a training nobody can see."""
+        missing = in_doubt and self.service.jobs[job.retrain_job_id].started_at is None
+        return outcome == "unknown" or (outcome == "training" and missing)
 
     def _told_upload(self, job: Job) -> Iterator[Fact]:
         name = job.retrain_job_id
@@ -97,9 +123,16 @@ class Person:
             yield Resolved(retrain_job_id=name, state="started", by="p", reason="looked")
             yield UploadDone(retrain_job_id=name, proof="person")
 
+    def _serves(self, name: str) -> bool:
+        """Tell whether the service switched to the job last, among those of its model."""
+        switches = [one for one in self.service.log if one.call == "switch"]
+        key = next((one.key for one in switches if one.job == name), None)
+        applied = [(one.applied_at, one.job) for one in switches if one.key == key and one.applied_at is not None]
+        return bool(applied) and max(applied)[1] == name
+
     def _told_switch(self, job: Job) -> Iterator[Fact]:
         name = job.retrain_job_id
-        if any(one.job == name and one.applied_at is not None for one in self.service.log if one.call == "switch"):
+        if self._serves(name):
             yield Resolved(retrain_job_id=name, state="switched", by="p", reason="looked")
             yield SwitchDone(retrain_job_id=name, proof="person")
         else:

@@ -3,7 +3,8 @@
 Bounds of what it does: a request that left arrives at most `latest` seconds later, what it changed shows at most `lag`
 seconds after that, and both together stay below the quarantine. The store looks at a URL's expiry when a request
 leaves, which is harder for the runner than looking when it arrives. A request that the network delivers twice starts
-one training: the copy finds the job under way. Two requests of the runner to one URL start two.
+one training: the copy finds the job under way. Two requests of the runner to one URL start two. A store may also lie:
+it answers 200 and keeps nothing.
 """
 
 import random
@@ -48,6 +49,7 @@ class Traits:
     names_model: bool
     latest: float
     lag: float
+    lying: float  # share of the uploads that the store confirms and drops
     all_late: bool  # every effect's request is late and its answer lost
     patient: bool  # reads that fail may always be repeated
 
@@ -63,6 +65,7 @@ class Sent:
     durable: int
     digest: str = ""
     applied_at: float | None = None
+    dropped: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +129,13 @@ class SimulatedService:
         sent = self._left("put", name, sha256)
         if self.traits.keeps_expiry and self.time.seconds >= self.jobs[name].expires:
             return _refused("expired_url")
+        if fate == "ok" and self._lies():
+            sent.dropped = True
+            return Done(detail="200")
         return self._effect(fate, lambda: self._train(sent))
+
+    def _lies(self) -> bool:
+        return not self.healed and self.chance.random() < self.traits.lying
 
     def _train(self, sent: Sent) -> None:
         """Take a body in; a copy of a request whose job is under way changes nothing."""

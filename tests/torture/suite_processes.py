@@ -1,4 +1,4 @@
-"""Several real processes on one state: started at once, stopped longer than anything waits, fired as cron would."""
+"""Several real processes on one state: started at once, and stopped longer than anything waits."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +11,6 @@ from tests.torture.figure import Figure
 
 _AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
 _STARTS = 60  # the full figure, half of them with two runners and half with three
-_FIRINGS = 1000
-_LANES = 4  # projects among which the firings are divided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +19,12 @@ class Trial:
 
     name: str
     play: Callable[[], Iterator[str]]
-    points: int = 1
 
 
 def measure(count: int | None) -> Iterator[Figure]:
     """Yield a figure for each kind of crowd; `count` bounds the points of each."""
     yield figure("runners started at once", starts(min(count or _STARTS, _STARTS)))
     yield figure("SIGSTOP longer than URL and quarantine", stops()[:count])
-    yield figure("cron firings with overlap and kills", firings(count or _FIRINGS))
 
 
 def starts(count: int) -> list[Trial]:
@@ -55,22 +51,11 @@ def stops() -> list[Trial]:
     ]
 
 
-def firings(count: int) -> list[Trial]:
-    """Return lanes of cron firings that add up to `count`."""
-    lanes = min(_LANES, count)
-    sizes = [count // lanes + (lane < count % lanes) for lane in range(lanes)]
-    return [
-        Trial(name=f"cron, seed {seed}", play=partial(crowd.cron, size, seed), points=size)
-        for seed, size in enumerate(sizes)
-    ]
-
-
 def figure(name: str, trials: Sequence[Trial]) -> Figure:
     """Play all trials, several at once."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         broken = [one for found in pool.map(played, trials) for one in found]
-    points = sum(one.points for one in trials)
-    return Figure(name=name, points=points, violations=len(broken), detail="; ".join(broken[:20]))
+    return Figure(name=name, points=len(trials), violations=len(broken), detail="; ".join(broken[:20]))
 
 
 def played(trial: Trial) -> list[str]:

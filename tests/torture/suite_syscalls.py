@@ -1,23 +1,31 @@
 """The real command, killed at every system call of a run, and hindered at every one that touches the state or a socket.
 
-After each the command runs again undisturbed to its end; the service's own log and the disk are judged then.
+After each the command runs again undisturbed to its end; the service's own log and the disk are judged then. Every run
+is a process of its own, forked from one that has done the imports.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 
 from tests.acceptance.contract.contract_project import Project
 from tests.torture import promise
 from tests.torture.figure import Figure
+from tests.torture.quick_runs import QuickRuns, quick_runs
 from tests.torture.tracing import THREADS, Disturbed, Point, hindered_at, killed_at, points, why_not
 
 _AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a point's time is waiting
-_DISK_CALLS = frozenset({"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "openat", "mkdir", "unlink"})
+_DISK_CALLS = frozenset(
+    {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "openat", "mkdir", "unlink", "symlink", "fchmod"}
+)
 _NET_CALLS = frozenset({"connect", "sendto", "recvfrom"})
-_FILLED = frozenset({"write", "pwrite64", "openat", "mkdir"})  # what a full disk refuses, from then on
+_FILLED = frozenset({"write", "pwrite64", "openat", "mkdir", "symlink"})  # what a full disk refuses, from then on
+
+Crew = SimpleQueue[QuickRuns]  # those that are free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +33,7 @@ class Trial:
     """One disturbance of one fresh project: its name, and the run that it disturbs."""
 
     name: str
-    disturb: Callable[[Project], Disturbed]
+    disturb: Callable[[QuickRuns, Project], Disturbed]
     killed: bool = False
 
 
@@ -44,21 +52,34 @@ def measure(count: int | None) -> Iterator[Figure]:
     if missing is not None:
         yield Figure(name="syscalls", points=0, violations=0, detail=f"not measured: {missing}")
         return
-    found = list(undisturbed())
-    yield figure("kill -9 at every syscall", spread(kills(found), count))
-    for error in ("ENOSPC", "EIO"):
-        yield figure(f"{error} at every state syscall", spread(disk_errors(found, error), count))
-    yield figure("disk full from a syscall on", spread(full_disks(found), count))
-    yield figure("ECONNRESET at every socket syscall", spread(resets(found), count))
+    with crew(_AT_ONCE) as free:
+        found = list(undisturbed(free))
+        yield figure(free, "kill -9 at every syscall", spread(kills(found), count))
+        for error in ("ENOSPC", "EIO"):
+            yield figure(free, f"{error} at every state syscall", spread(disk_errors(found, error), count))
+        yield figure(free, "disk full from a syscall on", spread(full_disks(found), count))
+        yield figure(free, "ECONNRESET at every socket syscall", spread(resets(found), count))
 
 
-def undisturbed() -> Iterator[Point]:
+@contextmanager
+def crew(size: int) -> Iterator[Crew]:
+    """Give as many forking processes as trials are done at once."""
+    free: Crew = SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(size):
+            free.put(stack.enter_context(quick_runs()))
+        yield free
+
+
+def undisturbed(free: Crew) -> Iterator[Point]:
     """Yield the system calls of an undisturbed run, thread by thread. The state folder is shown as `STATE`."""
+    runs = free.get()
     for thread in THREADS:
         with promise.project() as project:
-            for one in points(project, thread):
+            for one in points(runs, project, thread):
                 text = one.text.replace(str(project.state), "STATE")
                 yield Point(thread=one.thread, call=one.call, number=one.number, text=text)
+    free.put(runs)
 
 
 def kills(found: Iterable[Point]) -> list[Trial]:
@@ -95,10 +116,10 @@ def spread(trials: Sequence[Trial], count: int | None) -> list[Trial]:
     return [trials[number * len(trials) // count] for number in range(count)]
 
 
-def figure(name: str, trials: Sequence[Trial]) -> Figure:
-    """Do all trials, several at once."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        judged = list(pool.map(judge, trials))
+def figure(free: Crew, name: str, trials: Sequence[Trial]) -> Figure:
+    """Do all trials, as many at once as the crew is large."""
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        judged = list(pool.map(partial(judge, free), trials))
     reached = sum(one.reached for one in judged)
     broken = [one for one in judged if one.broken]
     told = "; ".join(f"{one.name}: {', '.join(one.broken)}" for one in broken[:20])
@@ -106,14 +127,17 @@ def figure(name: str, trials: Sequence[Trial]) -> Figure:
     return Figure(name=name, points=reached, violations=len(broken), detail=missed + told)
 
 
-def judge(trial: Trial) -> Judged:
+def judge(free: Crew, trial: Trial) -> Judged:
     """Disturb a fresh project, let it settle, and say which promises were broken."""
-    with promise.project() as project:
-        try:
-            disturbed = trial.disturb(project)
-            broken = [*_at_once(project, trial, disturbed), *promise.settled(project)]
-        except AssertionError as error:
-            return Judged(name=trial.name, reached=True, broken=(str(error),))
+    runs = free.get()
+    try:
+        with promise.project() as project:
+            disturbed = trial.disturb(runs, project)
+            broken = [*_at_once(project, trial, disturbed), *promise.settled(project, run=runs.run)]
+    except AssertionError as error:
+        return Judged(name=trial.name, reached=True, broken=(str(error),))
+    finally:
+        free.put(runs)
     return Judged(name=trial.name, reached=disturbed.reached is not None, broken=tuple(broken))
 
 

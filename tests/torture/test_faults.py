@@ -21,7 +21,7 @@ from tests.torture.fault_world import KEY_CANARY
 from tests.torture.suite_faults import Judged, try_points
 
 MEMORY = Path("/dev/shm")  # noqa: S108 -- absent elsewhere, then the ordinary folder does
-EVERY_SO_MANY = 5
+EVERY_SO_MANY = 9
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def memory_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-def sample() -> Iterator[Point]:
-    """Give every kind at the upload, or at each of its operations where it does not fit there; a fifth of the rest."""
-    for number, point in enumerate(singles((1,), secure=False)):
+def sample(*, secure: bool) -> Iterator[Point]:
+    """Give every kind at the upload, or at each of its operations where it does not fit there; a ninth of the rest."""
+    for number, point in enumerate(singles((1,), secure=secure)):
         last = point[-1]
         if last.operation == "put" or "put" not in last.kind.only or number % EVERY_SO_MANY == 0:
             yield point
@@ -44,7 +44,7 @@ def told(judged: Judged) -> str:
 
 
 def test_every_kind_of_fault_leaves_one_training_one_switch_and_a_named_outcome(memory_path: Path) -> None:
-    points = list(sample())
+    points = list(sample(secure=False))
     assert {fault.kind.name for point in points for fault in point} >= {kind.name for kind in KINDS if not kind.secure}
     assert {point[-1].operation for point in points} == set(OPERATIONS)
     judged = try_points(memory_path / "world", points, secure=False)
@@ -52,7 +52,9 @@ def test_every_kind_of_fault_leaves_one_training_one_switch_and_a_named_outcome(
 
 
 def test_faults_of_tls_leave_one_training_one_switch_and_a_named_outcome(memory_path: Path) -> None:
-    judged = try_points(memory_path / "world", list(singles((1,), secure=True)), secure=True)
+    points = list(sample(secure=True))
+    assert {fault.kind.name for point in points for fault in point} >= {kind.name for kind in KINDS if kind.secure}
+    judged = try_points(memory_path / "world", points, secure=True)
     assert judged.violations == (), told(judged)
 
 

@@ -7,18 +7,18 @@ that thread. A signal given at a call's entry comes before the call: to kill at 
 import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish
-from tests.torture.held_start import TELLS, WAITS
+from tests.acceptance.contract.contract_project import Finished, Project
+from tests.torture.quick_runs import QuickRuns
 
 THREADS = ("main", "call", "stage")  # the coordinator with journal and reports, the short calls, the heavy stages
 CALLS = (
@@ -62,9 +62,9 @@ def why_not() -> str | None:
     return None if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr.strip()}"
 
 
-def points(project: Project, thread: str) -> list[Point]:
+def points(runs: QuickRuns, project: Project, thread: str) -> list[Point]:
     """Return the system calls that one thread of an undisturbed `retrain run` makes, in order."""
-    ended, lines = _traced(project, thread, "-e", f"trace={','.join(f'?{one}' for one in CALLS)}")
+    ended, lines = _traced(runs, project, thread, "-e", f"trace={','.join(f'?{one}' for one in CALLS)}")
     if ended.code != 0:
         raise RuntimeError(f"the undisturbed run ended with {ended.code}: {ended.err}")
     counts: Counter[str] = Counter()
@@ -77,15 +77,15 @@ def points(project: Project, thread: str) -> list[Point]:
     return found
 
 
-def killed_at(project: Project, point: Point) -> Disturbed:
+def killed_at(runs: QuickRuns, project: Project, *, point: Point) -> Disturbed:
     """Run once and kill the process with signal 9 as it enters the point."""
-    ended, _ = _traced(project, point.thread, *_inject(point, "signal=KILL"))
-    return Disturbed(ended=ended, reached=point.text if ended.code == -9 else None)
+    ended, _ = _traced(runs, project, point.thread, *_inject(point, "signal=KILL"))
+    return Disturbed(ended=ended, reached=point.text if ended.code == -signal.SIGKILL else None)
 
 
-def hindered_at(project: Project, point: Point, error: str, *, lasting: bool = False) -> Disturbed:
+def hindered_at(runs: QuickRuns, project: Project, *, point: Point, error: str, lasting: bool = False) -> Disturbed:
     """Run once and let the point fail with an error number's name; `lasting`: and every such call after it."""
-    ended, lines = _traced(project, point.thread, *_inject(point, f"error={error}", lasting=lasting))
+    ended, lines = _traced(runs, project, point.thread, *_inject(point, f"error={error}", lasting=lasting))
     return Disturbed(ended=ended, reached=next((line for line in lines if line.endswith(_INJECTED)), None))
 
 
@@ -94,68 +94,31 @@ def _inject(point: Point, what: str, *, lasting: bool = False) -> tuple[str, ...
     return ("-e", f"trace={point.call}", "-e", f"inject={point.call}:{what}:when={when}")
 
 
-def _traced(project: Project, thread: str, *options: str) -> tuple[Finished, list[str]]:
-    with tempfile.NamedTemporaryFile() as log, _held(project, thread) as (process, number, go):
-        tracer = subprocess.Popen(
-            ["strace", "-y", "-s", "0", "-o", log.name, "-p", str(number), *options],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            _wait_for_tracer(tracer, number)
-            os.write(go, b"x")
-            ended = finish(process)
-        finally:
-            with suppress(subprocess.TimeoutExpired):
-                tracer.wait(5)
-            tracer.kill()
-            tracer.communicate()
+def _traced(runs: QuickRuns, project: Project, thread: str, *options: str) -> tuple[Finished, list[str]]:
+    with tempfile.NamedTemporaryFile() as log:
+        with ExitStack() as stack:
+            ended = runs.run(
+                project,
+                held=thread,
+                meet=lambda number: stack.enter_context(_tracer(number, "-o", log.name, *options)),
+            )
         return ended, Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 @contextmanager
-def _held(project: Project, thread: str) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
-    """Start `retrain run` and wait until its thread holds still; give process, thread number and what lets it go on."""
-    told, tells = os.pipe()
-    waits, go = os.pipe()
-    process: subprocess.Popen[bytes] | None = None
+def _tracer(number: int, *options: str) -> Iterator[None]:
+    """Trace a thread from now until it ends."""
+    tracer = subprocess.Popen(
+        ["strace", "-y", "-s", "0", "-p", str(number), *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.torture.held_start",
-                thread,
-                "run",
-                "--state",
-                str(project.state),
-                "models.yaml",
-            ],
-            cwd=project.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
-                "HOME": str(project.folder / "home"),
-                TELLS: str(tells),
-                WAITS: str(waits),
-                **project.environment,
-            },
-            pass_fds=(tells, waits),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        os.close(tells)
-        number = os.read(told, 20)
-        if not number:
-            raise RuntimeError(f"the thread {thread} never began: {finish(process).err}")
-        yield process, int(number), go
+        _wait_for_tracer(tracer, number)
+        yield
     finally:
-        for one in (told, waits, go):
-            os.close(one)
-        if process is not None and process.poll() is None:
-            process.kill()
-            process.communicate()
+        with suppress(subprocess.TimeoutExpired):
+            tracer.wait(5)
+        tracer.kill()
+        tracer.communicate()
 
 
 def _wait_for_tracer(tracer: subprocess.Popen[bytes], number: int) -> None:

@@ -128,3 +128,33 @@ def test_an_upload_resolved_by_a_person_goes_on_from_there(project: Project) -> 
     model.training = False
     assert project.run().code == 0
     assert len(project.service.accepted("churn")) == 1
+
+
+@pytest.mark.parametrize("before", ["waiting", None])
+def test_a_store_that_confirms_an_upload_and_drops_it_is_found_out_and_a_person_settles_it(
+    project: Project, before: str | None
+) -> None:
+    model = project.add("churn")
+    model.before, model.url_seconds = before, QUICK
+    model.next_answer("put", Answer(status=200))
+    assert project.run().code == 8
+    assert project.outcomes() == {"churn": "unknown"}
+    assert "retrain resolve churn --as not-started" in project.entry("churn")["reason"]
+    assert project.run().code == 8
+    assert len(project.service.calls("churn", "put")) == 1
+    assert project.retrain("resolve", "churn", "--as", "not-started", "--reason", "nothing in the product").code == 0
+    assert project.run().code == 0
+    assert project.outcomes() == {"churn": "switched"}
+    assert len(project.service.accepted("churn")) == 1
+
+
+def test_data_that_changed_after_a_lost_upload_is_trained_as_soon_as_that_is_known(project: Project) -> None:
+    model = project.add("churn", wait={"timeout": "1500ms", "poll": "100ms"})
+    model.before, model.url_seconds = "waiting", QUICK
+    model.next_answer("put", Answer(lost="arrived"))
+    assert project.run().code == 8
+    project.write_data("churn", rows(seed=1))
+    time.sleep(QUICK)
+    assert project.run().code == 0
+    assert project.outcomes() == {"churn": "switched"}
+    assert project.service.accepted("churn") == [project.data_file("churn").read_bytes()]

@@ -1,16 +1,17 @@
-"""The exit table of README.md, one test a row."""
+"""The exit table: which code wins, and that the documents show what the code says."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from runner.app.outcomes import PRECEDENCE, exit_code
-from runner.errors import ExitCode, LockedError, StateError, UsageError
+from runner.app.outcomes import exit_code
+from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode, LockedError, StateError, UsageError
 from runner.journal.events import Outcome
 from runner.manifest.problems import ManifestError
 
 README = Path(__file__).parents[3] / "README.md"
+EXIT_CODES = README.parent / "docs" / "exit-codes.md"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,18 @@ def test_the_order_is_the_documented_one() -> None:
     assert list(PRECEDENCE) == [70, 8, 7, 1, 5, 4, 0]
 
 
-def test_the_readme_has_a_row_for_every_code() -> None:
-    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    documented = {int(code) for row in rows for code in row.split("|")[1].split(",") if code.strip().isdigit()}
-    assert documented == {int(code) for code in ExitCode}
+@pytest.mark.parametrize("document", [README, EXIT_CODES], ids=lambda path: path.name)
+def test_the_documents_show_the_table_of_the_code(document: Path) -> None:
+    lines = document.read_text(encoding="utf-8").splitlines()
+    first = lines.index("| code | means |") + 2
+    assert set(EXIT_TABLE) == set(ExitCode)
+    assert lines[first : first + len(EXIT_TABLE) + 1] == [
+        *(f"| {int(code)} | {row.meaning} |" for code, row in EXIT_TABLE.items()),
+        "",
+    ]
+
+
+@pytest.mark.parametrize("document", [README, EXIT_CODES], ids=lambda path: path.name)
+def test_the_documents_tell_the_order_of_the_code(document: Path) -> None:
+    order = ", ".join(str(int(code)) for code in PRECEDENCE)
+    assert f"in the order {order}" in document.read_text(encoding="utf-8")

@@ -78,3 +78,52 @@ def test_an_unclear_switch_that_never_arrived_is_not_repeated_after_its_policy_c
 def test_the_pause_between_attempts_stays_bounded_however_many_there_are() -> None:
     chance = random.Random(1)  # noqa: S311 -- jitter that repeats
     assert all(backoff(attempt, chance) <= 45 for attempt in (1, 100, 1_000, 1_025, 100_000))
+
+
+def jump_at_first_poll(world: World, monkeypatch: pytest.MonkeyPatch, jump: timedelta) -> None:
+    """Set the wall clock once, when the status of a job in training is read first."""
+
+    def fault(call: str, job: str) -> None:
+        if call == "status" and world.service.jobs[job].uploaded_at is not None:
+            monkeypatch.setattr(VirtualClock, "now", lambda clock: START + jump + timedelta(seconds=clock.seconds))
+
+    monkeypatch.setattr(world.service, "before", fault)
+
+
+def test_a_clock_set_forward_does_not_end_the_wait_for_a_training(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump_at_first_poll(world, monkeypatch, timedelta(days=2))
+    assert world.run()["m"].outcome == "switched"
+
+
+def test_a_clock_set_back_does_not_lengthen_the_wait_for_a_training(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 5m}}"))
+    jump_at_first_poll(world, monkeypatch, timedelta(days=-2))
+    assert world.run()["m"].outcome == "training"
+    assert world.clock.seconds == pytest.approx(300, abs=1)
+
+
+def test_a_clock_set_forward_does_not_make_a_lagging_status_a_contradiction(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.service.lag_s = 200.0
+    jump_at_first_poll(world, monkeypatch, timedelta(days=2))
+    assert world.run()["m"].outcome == "switched"
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-2), timedelta(days=2)])
+def test_a_clock_that_was_set_changes_nothing_in_how_often_the_status_is_read(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    calls: list[int] = []
+    for name in ("steady", "set"):
+        (memory_path / name).mkdir()
+        world = World(memory_path / name, MANIFEST)
+        if name == "set":
+            jump_at_first_poll(world, monkeypatch, jump)
+        assert world.run()["m"].outcome == "switched"
+        calls.append(world.service.calls("status"))
+    assert calls[0] == calls[1]

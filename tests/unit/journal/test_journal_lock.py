@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from runner.errors import ExitCode, LockedError, StateError
 from runner.journal import lock
@@ -55,6 +57,22 @@ def test_a_second_process_is_told_which_run_holds_the_state_and_since_when(folde
         ):
             assert part in caught.value.message
         assert "--lock-timeout" in caught.value.hint
+
+
+def test_the_state_is_free_as_soon_as_a_command_has_failed_and_not_when_its_lock_is_collected(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[FileLock] = []
+
+    def keeping(*arguments: Any, **more: Any) -> FileLock:
+        kept.append(FileLock(*arguments, **more))
+        return kept[-1]
+
+    monkeypatch.setattr(lock, "FileLock", keeping)
+    with pytest.raises(ZeroDivisionError), locked(folder, "first", timeout=0):
+        raise ZeroDivisionError
+    with locked(folder, "second", timeout=0):
+        assert [one.is_locked for one in kept] == [False, True]
 
 
 def test_a_killed_holder_frees_the_state_at_once(folder: StateFolder) -> None:

@@ -250,11 +250,33 @@ def test_the_last_outcome_is_kept_with_its_time() -> None:
     assert (progress.last_outcome, progress.last_outcome_at) == (finished, at(5))
 
 
-def test_words_seen_after_a_proven_upload_are_training_words_of_that_service_alone() -> None:
-    progress = fold(*STARTED, StatusSeen(retrain_job_id="j1", word="running"))
-    assert progress.training_words == {"emulator": {"running"}}
-    by_status = UploadDone(retrain_job_id="j1", proof="status")
-    assert fold(taken(), intended(), by_status, StatusSeen(retrain_job_id="j1", word="w")).training_words == {}
+def test_a_word_that_is_written_twice_in_a_row_lingered() -> None:
+    words = [StatusSeen(retrain_job_id="j1", word=word) for word in ("waiting", "running", "waiting")]
+    assert churn(*STARTED, *words).jobs["j1"].lingered == ()
+    assert churn(*STARTED, *words, words[-1]).jobs["j1"].lingered == ("waiting",)
+
+
+LINGERING = (StatusSeen(retrain_job_id="j1", word="waiting"),) * 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "in_doubt"),
+    [
+        ((), False),
+        ((taken(), intended()), True),
+        (STARTED, False),
+        ((*STARTED, LINGERING[0]), False),
+        ((*STARTED, *LINGERING), True),
+        ((*STARTED, *LINGERING, StatusSeen(retrain_job_id="j1", word="running")), False),
+        ((*STARTED, *LINGERING, trained()), False),
+        ((taken(), intended(), UploadDone(retrain_job_id="j1", proof="status"), *LINGERING), False),
+        ((taken(), intended(), UploadDone(retrain_job_id="j1", proof="person"), *LINGERING), False),
+    ],
+)
+def test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones(
+    facts: tuple[Fact, ...], in_doubt: bool
+) -> None:
+    assert (churn(*facts).upload_in_doubt is not None) == in_doubt
 
 
 def test_the_emulators_history_is_not_the_services() -> None:

@@ -20,7 +20,8 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.report.build import build_report, read_history
-from runner.report.render import render_files, render_json
+from runner.report.json_form import render_json
+from runner.report.render import render_files
 from tests.unit.report.report_history import (
     ASK,
     GUARDED,

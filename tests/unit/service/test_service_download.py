@@ -162,25 +162,98 @@ def test_other_answers_of_the_store(
     assert str(status) in error.message
 
 
-def test_a_dripping_body_ends_at_the_deadline(serve: Serve, make_client: MakeClient, target: Path) -> None:
+def drip(peer: Any) -> None:
+    peer.drip("x" * 1000, pause=0.02)
+
+
+def drip_chunks(peer: Any) -> None:
+    for _ in range(1000):
+        peer.say("1\r\nx\r\n")
+        if peer.server.ending.wait(0.02):
+            return
+
+
+GIGABYTE = f"Content-Length: {1 << 30}"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize(
+    ("header", "first", "slowly"),
+    [
+        ("Content-Length: 1000", b"", drip),
+        (GIGABYTE, b"", drip),
+        (GIGABYTE, b"x" * 3_000_000, drip),
+        ("Transfer-Encoding: chunked", b"", drip_chunks),
+        ("Transfer-Encoding: chunked", b"2dc6c0\r\n" + b"x" * 3_000_000 + b"\r\n", drip_chunks),
+    ],
+)
+def test_a_drip_ends_a_calls_time_after_it_began_whatever_the_size(
+    *,
+    serve: Serve,
+    make_client: MakeClient,
+    target: Path,
+    tls: Any,
+    certificate: Path,
+    encrypted: bool,
+    header: str,
+    first: bytes,
+    slowly: Callable[[Any], None],
+) -> None:
     def behave(peer: Any) -> None:
         peer.request()
-        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        peer.drip("x" * 1000, pause=0.02)
+        peer.say(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n", first)
+        slowly(peer)
 
+    server = serve(behave, tls if encrypted else None)
     began = time.monotonic()
-    error = failing(make_client(call=0.5), serve(behave), target)
-    assert time.monotonic() - began < 3
+    error = failing(make_client(call=0.5, ca_bundle=certificate), server, target, limit=2 << 30)
+    assert 0.4 < time.monotonic() - began < 3
     assert error.again
 
 
-def test_a_large_file_has_more_time_than_a_call(serve: Serve, make_client: MakeClient, target: Path) -> None:
+@pytest.mark.parametrize("header", [f"Content-Length: {100 * 1024}", "Transfer-Encoding: chunked"])
+def test_a_slow_download_that_keeps_coming_is_left_alone(
+    serve: Serve, make_client: MakeClient, target: Path, header: str
+) -> None:
+    """It takes three times as long as a call may."""
+
     def behave(peer: Any) -> None:
         peer.request()
-        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
-        peer.drip("x" * 60, pause=0.02)
+        peer.say(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n")
+        for _ in range(100):
+            peer.server.ending.wait(0.015)
+            peer.say(*(("400\r\n", b"y" * 1024, "\r\n") if "chunked" in header else (b"y" * 1024,)))
+        peer.say("0\r\n\r\n" if "chunked" in header else "")
 
-    assert get(make_client(call=0.4, slowest=30), serve(behave), target).bytes == 60
+    client = make_client(call=0.5, slowest=16 * 1024)
+    began = time.monotonic()
+    assert get(client, serve(behave), target).bytes == 100 * 1024
+    assert time.monotonic() - began > 1.5
+
+
+def test_a_download_ends_after_the_longest_time_however_fast_it_comes(
+    serve: Serve, make_client: MakeClient, target: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.say(f"HTTP/1.1 200 OK\r\n{GIGABYTE}\r\n\r\n")
+        while not peer.server.ending.wait(0.01):
+            peer.say(b"x" * 10_000)
+
+    began = time.monotonic()
+    assert failing(make_client(longest=1.0), serve(behave), target, limit=2 << 30).again
+    assert time.monotonic() - began < 3
+
+
+def test_a_dripping_head_earns_no_time(serve: Serve, make_client: MakeClient, target: Path) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n")
+        peer.drip("X: " + "x" * 5000, pause=0.01)
+
+    began = time.monotonic()
+    assert failing(make_client(call=0.5, slowest=1), serve(behave), target).again
+    assert time.monotonic() - began < 3
 
 
 def test_a_disk_that_refuses_is_told_as_such(serve: Serve, make_client: MakeClient, tmp_path: Path) -> None:

@@ -296,6 +296,20 @@ def test_a_key_is_fetched_with_the_secret_key(client: Client, redactor: Redactor
 
 
 @responses.activate
+@pytest.mark.parametrize(("status", "code"), [(400, Code.NOT_FOUND_KEY), (401, None), (403, None)])
+def test_a_secret_key_that_is_refused_is_not_taken_for_the_models_key(
+    client: Client, status: int, code: Code | None
+) -> None:
+    message = "Not_found_credential." if code else "No entry."
+    responses.get(f"{API}/api-key", json={"message": message}, status=status)
+    with pytest.raises(ServiceError, match=f"handed out no API key for this model: {message}") as caught:
+        client.fetch_api_key(Secret("account-key"), 7)
+    assert (caught.value.kind, caught.value.code, caught.value.again) == (Kind.CREDENTIALS, code, False)
+    assert "`secret_key`" in caught.value.hint
+    assert "`model_id`" in caught.value.hint
+
+
+@responses.activate
 @pytest.mark.parametrize("answer", [{}, [], {"api_key": ""}, {"api_key": None, "end_date": "x"}, {"api_key": 5}])
 def test_an_answer_without_a_key_is_an_error(client: Client, answer: Any) -> None:
     responses.get(API + "/api-key", json=answer)

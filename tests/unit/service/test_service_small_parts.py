@@ -1,15 +1,20 @@
 """The small readers: signed URLs' expiry, Retry-After, addresses, lines of text, countdowns."""
 
-import time
+import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from runner.service.addresses import Address, UnfitError, read_address
+from runner.service.causes import cause
 from runner.service.deadlines import Countdown, Deadlines
 from runner.service.documents import NotJsonError, one_line, read_json
 from runner.service.expiry import expiry
+from runner.service.explanations import explain_status
 from runner.service.retry_after import retry_after
+from runner.service.whole_answer import Answer
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -126,20 +131,70 @@ def test_anything_but_strict_json_is_our_own_error(body: bytes) -> None:
         read_json(body)
 
 
-def test_a_transfer_has_time_for_its_size_up_to_the_longest() -> None:
-    deadlines = Deadlines()
-    assert deadlines.transfer(0) == 60
-    assert deadlines.transfer(64 * 1024 * 10) == 70
-    assert deadlines.transfer(10**15) == 6 * 3600
+@pytest.mark.parametrize("foreign", ["Hostname mismatch, certificate is not valid for 'a'.", "self-signed certificate"])
+def test_the_cause_of_a_bad_certificate_is_the_end_of_one_sentence(foreign: str) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_message = foreign
+    words = cause(error, Countdown(Deadlines()))
+    assert words == f"shows a certificate that is not trusted: {foreign.rstrip('.')}"
 
 
-def test_a_countdown_cuts_each_wait_to_what_is_left_and_then_ends() -> None:
-    assert Countdown(silence=5, total=60).patience() == 5
-    assert 0 < Countdown(silence=60, total=5).patience() <= 5
-    over = Countdown(silence=60, total=0)
-    time.sleep(0.001)
-    assert over.over
+@pytest.mark.parametrize(("said", "told"), [("Too busy.", "Too busy."), ("why?", "why?."), ("a …", "a …."), ("", "")])
+def test_what_a_service_says_becomes_one_sentence_of_ours(said: str, told: str) -> None:
+    answer = Answer(host="api.test", status=500, after=None, body=said.encode(), flaw=None)
+    assert explain_status(answer).message == (f"api.test answered 500: {told}" if said else "api.test answered 500.")
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let time pass without waiting for it."""
+    now = [0.0]
+    monkeypatch.setattr("runner.service.deadlines.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    return passes
+
+
+def test_a_countdown_cuts_each_wait_to_what_is_left_and_then_ends(passing: Callable[[float], None]) -> None:
+    countdown = Countdown(Deadlines(silence=20, call=60))
+    assert countdown.patience() == 20
+    passing(55)
+    assert countdown.patience() == 5
+    passing(5)
+    assert countdown.over
     with pytest.raises(TimeoutError):
-        over.patience()
-    over.restart(5)
-    assert not over.over
+        countdown.patience()
+
+
+def minutes_of(passing: Callable[[float], None], *, size: int, every: float, wanted: int) -> float:
+    """Let `size` bytes come every so many seconds until `wanted` came or the countdown ends; return the minutes."""
+    countdown = Countdown(Deadlines())
+    countdown.expect_file()
+    seconds, came = 0.0, 0
+    while came < wanted and not countdown.over:
+        passing(every)
+        seconds += every
+        came += size
+        countdown.received(size)
+    return seconds / 60
+
+
+def test_a_byte_every_two_fifths_of_a_second_ends_after_a_minute(passing: Callable[[float], None]) -> None:
+    assert 1 <= minutes_of(passing, size=1, every=0.4, wanted=1 << 30) < 1.1
+
+
+def test_a_gibibyte_over_a_line_of_half_a_megabit_or_more_is_not_ended_before_six_hours(
+    passing: Callable[[float], None],
+) -> None:
+    assert minutes_of(passing, size=64_000, every=1, wanted=1 << 30) == pytest.approx((1 << 30) / 64_000 / 60, rel=0.01)
+    assert minutes_of(passing, size=20_000, every=1, wanted=1 << 30) == pytest.approx(6 * 60, rel=0.01)
+
+
+def test_time_is_not_saved_up_by_what_came_fast(passing: Callable[[float], None]) -> None:
+    countdown = Countdown(Deadlines())
+    countdown.expect_file()
+    countdown.received(1 << 30)
+    passing(61)
+    assert countdown.over

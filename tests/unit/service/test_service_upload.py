@@ -114,12 +114,11 @@ def test_an_early_2xx_before_the_whole_body_was_sent_is_unclear(
     ("status", "body", "reason", "permanent"),
     [
         (403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", "expired_url", False),
-        (403, "", "expired_url", False),
         (400, "<Error><Code>ExpiredToken</Code></Error>", "expired_url", False),
         (400, "<Error><Code>EntityTooLarge</Code></Error>", "store", True),
         (400, "<Error><Code>RequestTimeout</Code></Error>", "store", False),
-        (411, "", "store", True),
-        (412, "", "store", True),
+        (411, "<Error><Code>MissingContentLength</Code></Error>", "store", True),
+        (412, "<Error><Code>PreconditionFailed</Code></Error>", "store", True),
         (501, "<Error><Code>NotImplemented</Code></Error>", "store", True),
     ],
 )
@@ -134,6 +133,20 @@ def test_the_stores_refusals_surely_had_no_effect(
     assert isinstance(effect, Refused)
     assert (effect.reason, effect.permanent, effect.kind) == (reason, permanent, Kind.SERVICE)
     assert str(status) in effect.message
+
+
+@pytest.mark.parametrize("status", [400, 403, 411, 412, 501])
+@pytest.mark.parametrize("body", ["", "<html><body>Blocked by the gateway</body></html>", '{"code": "AccessDenied"}'])
+def test_a_refusal_without_the_stores_own_words_proves_nothing(
+    *, serve: Serve, make_client: MakeClient, data: Path, status: int, body: str
+) -> None:
+    """Something in between may answer so after the store took the file."""
+
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(status, body)
+
+    assert isinstance(upload(make_client(), serve(behave).url + SIGNED, data), Unclear)
 
 
 def test_an_error_body_that_echoes_the_signature_is_not_shown(
@@ -318,6 +331,7 @@ def test_a_certificate_of_another_host_was_never_sent(
     effect = upload(make_client(ca_bundle=certificate), url, data)
     assert isinstance(effect, NeverSent)
     assert "certificate" in effect.message
+    assert ".." not in effect.message
 
 
 def test_an_upload_over_tls_with_a_given_ca_bundle_is_done(
@@ -345,6 +359,51 @@ def test_a_dripping_head_ends_at_the_deadline_and_is_unclear(
     effect = upload(make_client(ca_bundle=certificate, call=0.6, slowest=1e9), server.url + SIGNED, data)
     assert time.monotonic() - began < 3
     assert isinstance(effect, Unclear)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_store_that_reads_slowly_is_given_time_as_long_as_it_reads(
+    *, serve: Serve, make_client: MakeClient, tmp_path: Path, tls: Any, certificate: Path, encrypted: bool
+) -> None:
+    """The upload takes twice as long as a call may."""
+
+    def behave(peer: Any) -> None:
+        whole = len(peer.head()) + 4 + 4 * BLOCK
+        while len(peer.received) < whole:
+            enough = min(len(peer.received) + 64 * 1024, whole)
+            while len(peer.received) < enough:
+                piece = peer.sock.recv(16 * 1024)
+                if not piece:
+                    return
+                peer.received += piece
+            peer.server.ending.wait(0.03)
+        peer.answer(200)
+
+    content = b"s" * (4 * BLOCK)
+    file = tmp_path / "train.csv"
+    file.write_bytes(content)
+    server = serve(behave, tls if encrypted else None)
+    server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+    client = make_client(call=1.0, silence=1.0, slowest=128 * 1024, ca_bundle=certificate)
+    began = time.monotonic()
+    assert isinstance(upload(client, server.url + SIGNED, file, content), Done)
+    assert time.monotonic() - began > 1.5
+
+
+def test_a_store_that_took_a_large_file_cannot_drip_its_answer_for_hours(
+    serve: Serve, make_client: MakeClient, tmp_path: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.drip("HTTP/1.1 200 OK\r\nX-Long: " + "x" * 5000)
+
+    content = b"d" * (4 * BLOCK)
+    file = tmp_path / "train.csv"
+    file.write_bytes(content)
+    began = time.monotonic()
+    effect = upload(make_client(call=0.6, slowest=1024), serve(behave).url + SIGNED, file, content)
+    assert isinstance(effect, Unclear)
+    assert time.monotonic() - began < 3
 
 
 def test_a_store_that_stops_reading_is_left_at_the_deadline(

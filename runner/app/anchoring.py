@@ -1,0 +1,162 @@
+"""How far a journal is held by something outside it: a head kept elsewhere, or a signature by a trusted key.
+
+Whoever can write the state can rewrite the whole chain. What an anchor covers, the events up to its own, can then no
+longer be changed unseen.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app.evidence import Evidence
+from runner.app.git_notes import DEFAULT_REF, noted_heads
+from runner.app.strangers import Finding
+from runner.audit.envelope import LARGEST, Envelope, MalformedError, Proven, Wrong, check_signatures, read_envelope
+from runner.audit.head import Head, parse_head, place_of, read_head
+from runner.audit.keys import PublicKey
+from runner.audit.layout import ATTESTATION
+from runner.audit.statement import by_run, recorded, statement
+from runner.errors import UsageError
+from runner.journal.chain import GENESIS, Link
+from runner.journal.progress import RunRecord
+
+_GIT = "git"
+_LARGEST_HEAD_FILE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Something outside the journal that holds its events up to `events`."""
+
+    by: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchoring:
+    """What holds, what does not, and signatures that prove nothing to whoever verifies."""
+
+    anchors: tuple[Anchor, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+    def __add__(self, other: "Anchoring") -> "Anchoring":
+        return Anchoring(
+            anchors=self.anchors + other.anchors,
+            findings=self.findings + other.findings,
+            notes=self.notes + other.notes,
+        )
+
+    @property
+    def events(self) -> int:
+        """Return how many events are held."""
+        return max((one.events for one in self.anchors), default=0)
+
+
+def check_head(wanted: str, links: Sequence[Link], repository: Path, *, part: bool) -> Anchoring:
+    """Look for a head kept elsewhere in the journal: SHA256, SHA256@EVENTS, a file, or `git` for the git notes.
+
+    Git notes hold many heads: of those after the end of a bundle, which is a part of its journal, nothing is asked.
+
+    Raises:
+        UsageError: it is none of these, or the file or the notes cannot be read.
+    """
+    name, _, ref = wanted.partition(":")
+    if name == _GIT:
+        heads, by = noted_heads(repository, ref or DEFAULT_REF, links[0].sha256 if links else GENESIS), "a git note"
+        heads = [one for one in heads if (one.events or 0) <= len(links)] if part else heads
+    else:
+        heads, by = [parse_head(wanted) or _head_in_file(wanted)], "--head"
+    if not heads:
+        what = "hold no head of this journal: it is another one, or it was rewritten from its start"
+        return Anchoring(findings=(Finding(where=f"the git notes of {repository}", what=what),))
+    found = Anchoring()
+    for head in heads:
+        found += _compared(head, links, by)
+    return found
+
+
+def _compared(head: Head, links: Sequence[Link], by: str) -> Anchoring:
+    place = place_of(head, links)
+    if place is not None:
+        return Anchoring(anchors=(Anchor(by=f"{by} {head.sha256[:12]}", events=place),))
+    what = f"does not contain the head {head} of {by}: it was cut, rewritten, ends before it, or is another one"
+    return Anchoring(findings=(Finding(where="the journal", what=what),))
+
+
+def _head_in_file(wanted: str) -> Head:
+    try:
+        with Path(wanted).open("rb") as stream:
+            head = read_head(stream.read(_LARGEST_HEAD_FILE))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{wanted} is neither a SHA-256 nor a file that can be read: {getattr(error, 'strerror', error)}.",
+            hint="Give SHA256, SHA256@EVENTS, a file with a kept head or report.json, or `git`.",
+        ) from None
+    if head is None:
+        raise UsageError(
+            f"{wanted} holds no head of a journal.",
+            hint="Keep what `retrain audit head` prints, or a run's report.json.",
+        )
+    return head
+
+
+def check_attestations(
+    evidence: Evidence, links: Sequence[Link], runs: Sequence[RunRecord], trusted: Mapping[str, PublicKey]
+) -> Anchoring:
+    """Check every signature that lies beside the runs."""
+    found, own = Anchoring(), by_run(links)
+    for run in runs:
+        found += _attestation(evidence, own[run.run_id], run.run_id, trusted)
+    return found
+
+
+def uncovered(anchoring: Anchoring, links: Sequence[Link], runs: Sequence[RunRecord]) -> Iterator[Finding]:
+    """Yield the runs that no trusted signature holds: neither their own nor that of a later run."""
+    own = by_run(links)
+    for run in runs:
+        end = recorded(own[run.run_id])
+        if end is not None and end.event.seq > anchoring.events:
+            yield Finding(where=f"run {run.run_id}", what="is covered by no signature of a trusted key")
+
+
+def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
+    """Return the signatures beside a run, None where there are none.
+
+    Raises:
+        MalformedError: what lies there is no attestation.
+    """
+    try:
+        with evidence.open(f"runs/{run_id}/{ATTESTATION}") as stream:
+            content = stream.read(LARGEST + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MalformedError(f"it cannot be read: {error.strerror or error}") from None
+    return read_envelope(content)
+
+
+def _attestation(evidence: Evidence, own: Sequence[Link], run_id: str, trusted: Mapping[str, PublicKey]) -> Anchoring:
+    where, end = evidence.shown(f"runs/{run_id}/{ATTESTATION}"), recorded(own)
+    try:
+        envelope = read_attestation(evidence, run_id)
+        if envelope is None:
+            return Anchoring()
+        if end is None or envelope.content != statement(own, run_id):
+            return Anchoring(findings=(Finding(where=where, what="is not about the run as the journal has it"),))
+    except MalformedError as error:
+        return Anchoring(findings=(Finding(where=where, what=f"is no attestation: {error}"),))
+    return _signatures(where, envelope, trusted, end.event.seq)
+
+
+def _signatures(where: str, envelope: Envelope, trusted: Mapping[str, PublicKey], end: int) -> Anchoring:
+    anchors, findings, notes = list[Anchor](), list[Finding](), list[Finding]()
+    for check in check_signatures(envelope, trusted):
+        if isinstance(check, Proven):
+            anchors.append(Anchor(by=f"a signature of key {check.key_id}", events=end))
+        elif isinstance(check, Wrong):
+            findings.append(Finding(where=where, what=f"has a signature that key {check.key_id} did not make"))
+        else:
+            what = f"has a signature that says it is of key {check.key_id}; unproven, since no such key is trusted"
+            notes.append(Finding(where=where, what=what))
+    return Anchoring(anchors=tuple(anchors), findings=tuple(findings), notes=tuple(notes))

@@ -1,0 +1,97 @@
+"""`retrain approve --write` and `retrain reject --write`: a word on a candidate as a file, to be committed."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from runner.app.candidates import find_candidate
+from runner.app.model_scope import ModelScope, model_scope
+from runner.app.plan import read_progress
+from runner.app.provenance import actor
+from runner.app.review import ReviewRequest
+from runner.durable import write_whole
+from runner.errors import RetrainError, UsageError
+from runner.journal.progress import Job
+from runner.plan.planner import approval_expires_at
+from runner.report.text import inline
+
+_HEAD = "# A word on one candidate of `retrain`; it counts for `retrain run` once it lies in the approvals folder.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A file that was made, or was there with the same word; `expires` is when the word ceases to count."""
+
+    path: Path
+    retrain_job_id: str
+    expires: datetime
+
+
+def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> Written:
+    """Write the word into the folder, by default the manifest's. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError: there is no folder, no such candidate, or another file of that name.
+        StateError: the candidate is another one, or its policy or manifest changed since the decision.
+    """
+    if request.force or request.record_only:
+        raise UsageError("A written word cannot be forced or recorded.", hint="Leave --force and --record-only out.")
+    progress, now = read_progress(request.state), datetime.now(UTC)
+    scope = model_scope(progress, request.model, request.manifest)
+    job = find_candidate(scope, progress.model(scope.realm.name, request.model), request.wish, now)
+    expires = _expires(scope, job, now + lasts)
+    candidate = job.decided.fact.candidate_sha256 if job.decided else ""
+    path = _folder(scope, folder) / f"{request.model}-{candidate[:12]}.yaml"
+    _write_new(path, _text(request, job, expires))
+    return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires)
+
+
+def _folder(scope: ModelScope, folder: Path | None) -> Path:
+    found = folder or scope.manifest.approvals
+    if found is None:
+        raise UsageError(
+            "The manifest names no folder for approvals.",
+            hint="Add `approvals: approvals/` to it, or give a folder: --write DIR.",
+        )
+    return found
+
+
+def _expires(scope: ModelScope, job: Job, wanted: datetime) -> datetime:
+    """Return when the word ceases to count: never later than the candidate can be approved."""
+    latest = approval_expires_at(scope.manifest, scope.model, job)
+    return (min(wanted, latest) if latest else wanted).replace(microsecond=0)
+
+
+def _text(request: ReviewRequest, job: Job, expires: datetime) -> str:
+    """Return the file; a JSON text is a YAML text too, so nothing a person or the service wrote can end its line."""
+    if job.decided is None:
+        raise LookupError(f"job {job.retrain_job_id} has no decision")
+    decided = job.decided.fact
+    values = {
+        "model": request.model,
+        "job": job.retrain_job_id,
+        "result_sha256": decided.result_sha256,
+        "candidate_sha256": decided.candidate_sha256,
+        "action": request.action,
+        "approver": inline(actor()),
+        "reason": inline(request.reason),
+        "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()]
+    return "".join([_HEAD, "version: 1\n", *lines])
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write the file unless there is one of that name: what somebody said there is not replaced."""
+    try:
+        if path.exists():
+            raise UsageError(
+                f"There is a word on this candidate already: {path}.",
+                hint="Look at it; remove it first when it is to be replaced.",
+            )
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise RetrainError(
+            f"{path} could not be written: {error.strerror}.", hint="Name a folder you may write to: --write DIR."
+        ) from error

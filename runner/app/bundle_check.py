@@ -1,0 +1,76 @@
+"""What a bundle must be beside the evidence in it: every byte named, and nothing in it that is not named."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from runner.app.evidence import BundleEvidence, not_a_bundle
+from runner.app.strangers import Finding
+from runner.audit.container import sha256_of
+from runner.audit.layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
+from runner.audit.statement import by_run, statement
+from runner.errors import StateError
+from runner.journal.chain import Link
+from runner.journal.progress import Progress, RunRecord
+
+
+def bundled_run(evidence: BundleEvidence, progress: Progress) -> RunRecord:
+    """Return the run a bundle was made of.
+
+    Raises:
+        StateError: the index cannot be read, or the journal does not have its run.
+    """
+    run = progress.runs.get(_index(evidence).run_id)
+    if run is None or run.report is None:
+        raise StateError(
+            f"The journal in {evidence.path} has no recorded report of the run the bundle names.",
+            hint="The bundle was changed or cut; get it again from where it is kept.",
+        )
+    return run
+
+
+def bundle_findings(evidence: BundleEvidence, links: Sequence[Link], run: RunRecord) -> Iterator[Finding]:
+    """Yield what is wrong with the bundle as such."""
+    index = _index(evidence)
+    yield from _members(evidence, index)
+    end = links[-1]
+    if (index.journal.events, index.journal.head_sha256) != (end.event.seq, end.sha256):
+        what = f"ends with event {end.event.seq}, {end.sha256[:12]}; the index names another end"
+        yield Finding(where=f"the journal in {evidence.path}", what=what)
+    recorded = run.started.manifest.get("files", ())
+    if [{"path": one.path, "sha256": one.sha256} for one in index.manifest] != list(recorded):
+        yield Finding(where=evidence.shown(INDEX), what="names other manifest files than the run read")
+    for one in index.manifest:
+        if one.member is not None and index.files.get(one.member) != one.sha256:
+            yield Finding(where=evidence.shown(one.member), what=f"is not {one.path} as the run read it")
+    if index.files.get(STATEMENT) != hashlib.sha256(statement(by_run(links)[run.run_id], run.run_id)).hexdigest():
+        yield Finding(where=evidence.shown(STATEMENT), what="is not what the journal says of the run")
+    if not evidence.container.is_as_packed():
+        what = "was packed again or changed outside its members; only the file as it was made is evidence"
+        yield Finding(where=str(evidence.path), what=what)
+
+
+def _members(evidence: BundleEvidence, index: Index) -> Iterator[Finding]:
+    """Compare each member with the index, by name and by content."""
+    for name in evidence.container.names:
+        if name != INDEX and name not in index.files:
+            yield Finding(where=evidence.shown(name), what="is not in the bundle's index")
+    for name, sha256 in index.files.items():
+        try:
+            with evidence.open(name) as stream:
+                found = sha256_of(stream)
+        except OSError as error:
+            yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
+            continue
+        if found != sha256:
+            what = f"has SHA-256 {found[:12]}, the bundle's index says {sha256[:12]}"
+            yield Finding(where=evidence.shown(name), what=what)
+
+
+def _index(evidence: BundleEvidence) -> Index:
+    try:
+        with evidence.open(INDEX) as stream:
+            return read_index(stream.read(LARGEST_INDEX + 1))
+    except OSError as error:
+        raise not_a_bundle(evidence.path, error) from None
+    except MalformedIndexError:
+        raise not_a_bundle(evidence.path, OSError(f"its {INDEX} is not one that this version writes")) from None

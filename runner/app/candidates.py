@@ -1,0 +1,104 @@
+"""Which candidate a person's word is about, and whether the word may be given."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from runner.app.model_scope import ModelScope
+from runner.errors import StateError, UsageError
+from runner.journal.instants import stamp
+from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.plan.inputs import definition_moved, incumbent_moved
+from runner.plan.planner import approval_expires_at
+from runner.plan.standing import barred, turned_back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person wants to say: of which candidate (the newest when `job` is None), and whether against the rules."""
+
+    action: Literal["approve", "reject"]
+    job: str | None = None
+    force: bool = False
+
+
+def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: datetime) -> Job:
+    """Return the candidate, after making sure that it is the one the person means and that nothing speaks against it.
+
+    Raises:
+        UsageError: no candidate waits.
+        StateError: the candidate is another one or an older one, its time is over, or what it was judged by changed.
+    """
+    job = _chosen(scope, progress, wish)
+    _refuse_expired(scope, job, now)
+    name, moved = scope.model.name, definition_moved(scope.manifest, scope.model, job)
+    if moved:
+        raise _refusal(name, moved, "`retrain run` judges it again without a new training; then review that decision.")
+    if wish.action == "reject" or wish.force:
+        return job
+    bar = barred(progress, job)
+    if bar:
+        raise _refusal(
+            name, bar, f"With --job {job.retrain_job_id}, --force and a --reason it is approved nevertheless."
+        )
+    moved = incumbent_moved(scope.manifest, scope.model, progress, job)
+    if moved:
+        raise _refusal(name, moved, "`retrain run` judges it again; or approve it with --force and a --reason.")
+    return job
+
+
+def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
+    name, newest = scope.model.name, progress.last
+    if wish.job is not None and newest is not None and wish.job != newest.retrain_job_id:
+        return _older(name, progress, newest, wish)
+    _refuse_left(name, progress, newest)
+    if newest is None or newest.stage != JobStage.JUDGED:
+        raise UsageError(
+            f"No candidate of {name} waits for a decision.", hint="`retrain status` shows where it stands."
+        )
+    return newest
+
+
+def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
+    """Return an older candidate that was named; only force makes it one again."""
+    job, current = progress.jobs.get(wish.job or ""), progress.current
+    _refuse_left(name, progress, job)
+    if current is not None and current.stage == JobStage.SWITCHING:
+        raise StateError(
+            f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
+            hint="Run `retrain run`, which asks; or tell it with `retrain resolve`.",
+        )
+    if job is None or job.stage != JobStage.JUDGED:
+        raise StateError(
+            f"The candidate of {name} is job {newest.retrain_job_id}, not {wish.job}.",
+            hint="Look at the newest report and name that job, or leave --job out.",
+        )
+    if not wish.force:
+        raise StateError(
+            f"The candidate of {name} is job {newest.retrain_job_id}; job {wish.job} is older.",
+            hint="Leave --job out; or approve the older one with --force and a --reason.",
+        )
+    return job
+
+
+def _refuse_left(name: str, progress: ModelProgress, job: Job | None) -> None:
+    departure = progress.serving.left.get(job.retrain_job_id) if job else None
+    if job is not None and departure is not None:
+        raise _refusal(
+            name,
+            turned_back(departure),
+            f"With --job {job.retrain_job_id}, --force and a --reason it serves again.",
+        )
+
+
+def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:
+    expires = approval_expires_at(scope.manifest, scope.model, job)
+    if expires and now >= expires:
+        raise StateError(
+            f"The time to decide about job {job.retrain_job_id} of {scope.model.name} ended at {stamp(expires)}.",
+            hint="`retrain run --force` trains a new candidate.",
+        )
+
+
+def _refusal(model: str, why: str, hint: str) -> StateError:
+    return StateError(f"The candidate of {model} cannot be reviewed: {why}.", hint=hint)

@@ -1,0 +1,143 @@
+"""`retrain history`: every run, metric and decision of the models, by the journal alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from runner.app.recompute import Different, SameBytes, recompute
+from runner.app.recorded import reading, require_seen, seen_models
+from runner.errors import UsageError
+from runner.execute.candidate import file_sha256
+from runner.journal.folder import StateFolder
+from runner.journal.progress import RunRecord
+from runner.report.explanation import Confirmation, Explanation, Trail, read_trails
+from runner.report.history import Entry, Incumbent, incumbents_at, read_entries
+
+LATEST = "latest"  # instead of a run's id: the newest decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRequest:
+    """The arguments of `retrain history`; `since` is inclusive, `until` exclusive, both of the run's start."""
+
+    state: str
+    select: Sequence[str] = ()
+    manifest: Sequence[Path] = ()
+    service: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    outcomes: Sequence[str] = ()
+    limit: int | None = None
+
+
+def history(request: HistoryRequest) -> list[Entry]:
+    """Return what became of the selected models, run by run, oldest first.
+
+    Raises:
+        UsageError: there is no journal, or a selector names nothing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with reading(request.state) as (_, links):
+        entries = list(read_entries(links))
+    names = _names(request, [entry.run for entry in entries], [entry.model for entry in entries])
+    return _newest([entry for entry in entries if entry.model in names and _wanted(request, entry)], request.limit)
+
+
+def _names(request: HistoryRequest, runs: Sequence[RunRecord], models: Iterable[str]) -> set[str]:
+    return seen_models(dict.fromkeys(models), runs, request.select, request.manifest)
+
+
+def _wanted(request: HistoryRequest, entry: Entry) -> bool:
+    started = entry.run.started_at
+    return (
+        request.service in (None, entry.service)
+        and (request.since is None or started >= request.since)
+        and (request.until is None or started < request.until)
+        and (not request.outcomes or entry.outcome in request.outcomes)
+    )
+
+
+def _newest(entries: list[Entry], limit: int | None) -> list[Entry]:
+    """Return the newest entries of each model, still oldest first."""
+    if limit is None:
+        return entries
+    kept: list[Entry] = []
+    counts: dict[tuple[str, str], int] = {}
+    for entry in reversed(entries):
+        place = (entry.service, entry.model)
+        counts[place] = counts.get(place, 0) + 1
+        if counts[place] <= limit:
+            kept.append(entry)
+    return kept[::-1]
+
+
+def incumbents(request: HistoryRequest, at: datetime) -> list[Incumbent]:
+    """Return what served the selected models just before a moment.
+
+    Raises:
+        UsageError: there is no journal, or a selector names nothing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with reading(request.state) as (_, links):
+        progress, found = incumbents_at(links, at)
+    names = _names(request, list(progress.runs.values()), [name for _, name in progress.models])
+    return [one for one in found if one.model in names and request.service in (None, one.service)]
+
+
+def explain(
+    state: str, model: str, *, run_id: str | None, job: str | None, service: str | None = None
+) -> list[Explanation]:
+    """Return the decision about a model in a run, or all about one of its jobs, each computed again now.
+
+    Raises:
+        UsageError: there is no journal, or no such decision in it.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with reading(state) as (folder, links):
+        progress, trails = read_trails(links, model)
+    require_seen(dict.fromkeys(name for _, name in progress.models), model)
+    chosen = [
+        one
+        for one in trails
+        if service in (None, one.run.started.realm) and job in (None, one.decided.fact.retrain_job_id)
+    ]
+    if run_id is not None:
+        chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, run_id)
+    if not chosen:
+        where = " and ".join([*([f"in run {run_id}"] if run_id else []), *([f"about job {job}"] if job else [])])
+        raise UsageError(
+            f"No decision {where} is recorded for {model}.", hint=f"`retrain history {model}` lists its runs and jobs."
+        )
+    return [Explanation(trail=one, confirmation=_confirm(folder, one)) for one in chosen]
+
+
+def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
+    """Return the decisions made in a run; a run that made none, those it switched by or that it brought a word on."""
+    made = [one for one in trails if one.run.run_id == run_id]
+    return made or [one for one in trails if run_id in one.runs]
+
+
+def _confirm(folder: StateFolder, trail: Trail) -> Confirmation:
+    changed = _changed(folder, trail)
+    if changed:
+        return Confirmation(state="impossible", why=changed)
+    found = recompute(folder, trail.decided.fact, trail.result)
+    match found:
+        case SameBytes():
+            return Confirmation(state="same", why="")
+        case Different():
+            return Confirmation(state="different", why=f"{found.why} ({', '.join(found.parts)})")
+        case _:
+            return Confirmation(state="impossible", why=found.why)
+
+
+def _changed(folder: StateFolder, trail: Trail) -> str | None:
+    """Return what keeps the stored result file from being the one that was judged."""
+    if trail.result is None:
+        return None
+    try:
+        found = file_sha256(folder.root / trail.result.path)
+    except OSError as error:
+        return f"has lost its result file {trail.result.path}: {error.strerror}"
+    return None if found == trail.result.sha256 else f"has a result file {trail.result.path} with other bytes today"

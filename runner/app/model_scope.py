@@ -1,0 +1,57 @@
+"""What a command about one model works on: its manifest, found by the model's last run, and the service of that run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.selection import find_model
+from runner.errors import UsageError
+from runner.journal.progress import Progress, RunRecord
+from runner.manifest.load import load
+from runner.manifest.model import Manifest, Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScope:
+    """One model in its manifest; `paths` are the files and folders the manifest was read from."""
+
+    manifest: Manifest
+    model: Model
+    realm: Realm
+    paths: tuple[Path, ...]
+
+
+def model_scope(progress: Progress, name: str, manifest: Sequence[Path]) -> ModelScope:
+    """Read the manifest that is named, or else that of the model's last run.
+
+    Raises:
+        UsageError: no run had the model, or its manifest is not found from here or has it no more.
+        ManifestError: the manifest is invalid.
+    """
+    record = _last_run_with(progress, name)
+    paths = tuple(manifest) or tuple(Path(path) for path in record.started.paths)
+    if not manifest:
+        _refuse_missing(record, paths)
+    loaded = load(paths)
+    realm = realm_of(loaded, emulator=record.started.realm == EMULATOR)
+    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
+
+
+def _refuse_missing(record: RunRecord, paths: Sequence[Path]) -> None:
+    """Say that the last run's manifest is looked for from here, when it is not here."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(
+            f"The manifest of run {record.run_id}, {missing[0]}, is not found from this folder.",
+            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+        )
+
+
+def _last_run_with(progress: Progress, model: str) -> RunRecord:
+    found = [run for run in progress.runs.values() if model in run.models]
+    if not found:
+        raise UsageError(
+            f"No run of this state had a model {model}.", hint="`retrain status` lists the models; check --state."
+        )
+    return found[-1]

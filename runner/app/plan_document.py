@@ -1,0 +1,106 @@
+"""From planned models to the plan's document: what it was planned from is put beside what is planned."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from runner.app.provenance import tool
+from runner.app.scope import Scope
+from runner.data.facts import DatasetDigest, FileFacts
+from runner.errors import ModelError
+from runner.journal.instants import stamp
+from runner.journal.progress import Progress
+from runner.plan.document import (
+    PLAN_VERSION,
+    PlanDocument,
+    PlannedData,
+    PlannedDataset,
+    PlannedFile,
+    PlannedManifest,
+    PlannedModel,
+    PlannedOptions,
+    StateMark,
+    Tool,
+    seal,
+)
+from runner.plan.model import ModelPlan
+from runner.policy.record import policy_digest
+
+_UNSEALED = "0" * 64
+
+
+def describe(
+    scope: Scope, plans: Sequence[ModelPlan], data: Mapping[str, DatasetDigest | ModelError], mark: StateMark
+) -> PlanDocument:
+    """Return the sealed document of a plan made now."""
+    program = tool()
+    document = PlanDocument(
+        plan_version=PLAN_VERSION,
+        tool=Tool(name=program["name"], version=program["version"]),
+        created_at=stamp(datetime.now(UTC)),
+        service=scope.realm.name,
+        manifest=_manifest(scope),
+        options=_options(scope),
+        state=mark,
+        datasets=tuple(_dataset(name, found) for name, found in data.items()),
+        models=tuple(_model(scope, one) for one in plans),
+        sha256=_UNSEALED,
+    )
+    return seal(document)
+
+
+def state_mark(progress: Progress) -> StateMark:
+    """Return where the journal stands by this progress; a state without events has no lineage."""
+    if progress.head is None:
+        return StateMark(lineage=None, serial=0, head_sha256=None)
+    serial, head_sha256 = progress.head
+    return StateMark(lineage=progress.lineage, serial=serial, head_sha256=head_sha256)
+
+
+def _manifest(scope: Scope) -> PlannedManifest:
+    return PlannedManifest(
+        paths=tuple(_text(str(path)) for path in scope.choice.paths),
+        files=tuple(PlannedFile(path=_text(file.path), sha256=file.sha256) for file in scope.manifest.files),
+        sha256=scope.manifest.sha256,
+    )
+
+
+def _options(scope: Scope) -> PlannedOptions:
+    choice = scope.choice
+    return PlannedOptions(
+        select=tuple(_text(one) for one in choice.select),
+        force=choice.force,
+        no_switch=choice.no_switch,
+        emulator=choice.emulator,
+    )
+
+
+def _dataset(name: str, found: DatasetDigest | ModelError) -> PlannedDataset:
+    if isinstance(found, ModelError):
+        return PlannedDataset(name=name, sha256=None, train=None, eval=None, problem=_text(found.message))
+    evaluation = _data(found.eval) if found.eval else None
+    return PlannedDataset(name=name, sha256=found.sha256, train=_data(found.train), eval=evaluation, problem=None)
+
+
+def _data(file: FileFacts) -> PlannedData:
+    return PlannedData(source=_text(file.source), sha256=file.sha256, bytes=file.bytes)
+
+
+def _model(scope: Scope, plan: ModelPlan) -> PlannedModel:
+    model = scope.manifest.models[plan.model]
+    return PlannedModel(
+        name=plan.model,
+        action=plan.action,
+        stages=plan.stages,
+        reason=_text(plan.reason),
+        outcome=plan.outcome,
+        retrain_job_id=plan.retrain_job_id,
+        dataset=model.dataset,
+        dataset_sha256=plan.dataset_sha256,
+        policy=model.policy,
+        policy_sha256=policy_digest(scope.manifest.policies[model.policy], scope.manifest.metrics),
+    )
+
+
+def _text(text: str) -> str:
+    """Return text that UTF-8 can hold: the parts of a path that are no text stand as their escapes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,76 @@
+"""What the journal already knows, for commands that only read it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.app.selection import select
+from runner.errors import UsageError
+from runner.journal.chain import Link
+from runner.journal.folder import StateFolder, state_folder
+from runner.journal.progress import RunRecord
+from runner.journal.store import open_for_reading
+from runner.manifest.load import load
+from runner.manifest.words import did_you_mean, shown
+
+_TAG = "tag:"
+
+
+@contextmanager
+def reading(state: str) -> Iterator[tuple[StateFolder, Iterator[Link]]]:
+    """Give the state folder and the journal's events, each checked against the chain.
+
+    Raises:
+        UsageError: no run has been yet.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    folder = state_folder(state)
+    store = open_for_reading(folder)
+    if store is None:
+        raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
+    try:
+        yield folder, store.read()
+    finally:
+        store.close()
+
+
+def seen_models(
+    seen: Mapping[str, object], runs: Sequence[RunRecord], selectors: Sequence[str], manifest: Sequence[Path]
+) -> set[str]:
+    """Return the models of the journal that `NAME` and `tag:T` selectors choose; all without selectors.
+
+    Names are those that any run had, also when the manifest has them no more. Tags stand in the manifest: the one
+    given, or that of the last run.
+
+    Raises:
+        UsageError: a selector names nothing, or the last run's manifest is not found from here.
+        ManifestError: the manifest with the tags is invalid.
+    """
+    if not selectors:
+        return set(seen)
+    names = [selector for selector in selectors if not selector.startswith(_TAG)]
+    for name in names:
+        require_seen(seen, name)
+    tags = [selector for selector in selectors if selector.startswith(_TAG)]
+    tagged = select(load(manifest or _last_paths(runs)), tags) if tags else ()
+    return {*names, *(model.name for model in tagged)}
+
+
+def require_seen(seen: Iterable[str], name: str) -> None:
+    """Raise a UsageError when no run of the journal had the model."""
+    known = list(seen)
+    if name not in known:
+        hint = did_you_mean(name, known, otherwise="`retrain status` lists the models; check --state.")
+        raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
+
+
+def _last_paths(runs: Sequence[RunRecord]) -> list[Path]:
+    """Return the manifest of the last run, which is looked for from here."""
+    paths = [Path(path) for path in runs[-1].started.paths] if runs else []
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        raise UsageError(
+            f"Tags stand in the manifest; that of the last run, {', '.join(missing)}, is not found from this folder.",
+            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+        )
+    return paths

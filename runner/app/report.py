@@ -1,0 +1,69 @@
+"""`retrain report`: a finished run rendered again, from the journal alone."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app.recorded import reading
+from runner.durable import publish
+from runner.errors import RetrainError, UsageError
+from runner.journal.events import RunFinished, RunStarted
+from runner.report.build import read_history
+from runner.report.formats import FORMATS
+
+_LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A run's report as bytes; `without_end` is a newer run that has none yet, None where there is no such run."""
+
+    run_id: str
+    content: bytes
+    without_end: str | None
+
+
+def report(state: str, run_id: str | None, form: str) -> Rendered:
+    """Render one run: that id, or the latest that has ended.
+
+    Raises:
+        UsageError: there is no such run, or it has not ended.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with reading(state) as (_folder, events):
+        links = list(events)
+    ended = {one.event.run_id for one in links if isinstance(one.event.fact, RunFinished)}
+    runs = {one.event.run_id: None for one in links if isinstance(one.event.fact, RunStarted)}
+    newest = next(reversed(runs), "")
+    latest = next((one for one in reversed(runs) if one in ended), newest)
+    chosen = latest if run_id is None or run_id == _LATEST else run_id
+    if chosen not in ended:
+        raise _refused(chosen or _LATEST, runs)
+    content = FORMATS[form](read_history(links, chosen))
+    without_end = newest if run_id != chosen and newest not in ended else None
+    return Rendered(run_id=chosen, content=content, without_end=without_end)
+
+
+def _refused(run_id: str, runs: Container[str]) -> UsageError:
+    if run_id in runs:
+        return UsageError(
+            f"Run {run_id} has not ended.",
+            hint="It is under way, or was cut off: then the next `retrain run` ends it and goes on.",
+        )
+    return UsageError(f"The journal has no run {run_id}.", hint="`retrain history` lists the runs; check --state.")
+
+
+def write_report(file: Path, content: bytes) -> None:
+    """Write a report to a file of the user's.
+
+    Raises:
+        RetrainError: it cannot be written.
+    """
+    try:
+        publish(file, content)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise RetrainError(
+            f"{file} cannot be written: {reason}.",
+            hint="Name a file in a folder that exists and that you may write to.",
+        ) from error

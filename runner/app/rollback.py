@@ -1,0 +1,107 @@
+"""`retrain rollback`: a person lets an earlier job of the project serve again; recorded like any decision to switch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from runner.app.engine import Job, execute
+from runner.app.model_scope import ModelScope, model_scope
+from runner.app.plan import read_progress
+from runner.app.provenance import actor
+from runner.app.rollback_target import find_target
+from runner.app.run import RunResult, conclude
+from runner.app.session import Session, session
+from runner.errors import StateError, UsageError
+from runner.execute.candidate import file_sha256
+from runner.execute.ports import Listener
+from runner.journal.events import Draft, RollbackDecided
+from runner.journal.instants import stamp
+from runner.journal.progress import Job as RetrainJob
+from runner.plan.model import STAGES, Action, ModelPlan, Options
+
+# What only the service could tell, and is not asked: it has no call for the first two, and the answer to the third may
+# be about models that are not of this project.
+_NEVER_VERIFIED = (
+    "whether the service still has that job",
+    "whether its model is still the one that was judged",
+    "which model serves at this moment",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRequest:
+    """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant."""
+
+    model: str
+    reason: str
+    state: str
+    listener: Listener
+    to: str | None = None
+    manifest: Sequence[Path] = ()
+    lock_timeout: timedelta = timedelta(0)
+
+
+def roll_back(request: RollbackRequest) -> RunResult:
+    """Record the decision and switch back.
+
+    Raises:
+        UsageError: there is no reason, no such model, or no such job that has served.
+        StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
+    """
+    if not request.reason.strip():
+        raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
+    scope = model_scope(read_progress(request.state), request.model, request.manifest)
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        target, incumbent = find_target(
+            opened.progress.model(scope.realm.name, request.model), request.model, request.to
+        )
+        decision = RollbackDecided(
+            retrain_job_id=target.retrain_job_id,
+            from_job_id=incumbent.retrain_job_id,
+            by=actor(),
+            reason=request.reason,
+            unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
+        )
+        options = {"command": "rollback", "emulator": scope.realm.emulator, "to": request.to}
+        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
+        at = stamp(opened.clock.now())
+        opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])
+        return conclude(opened, execute(opened, _work(scope, request, decision)), allow_held=False)
+
+
+def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
+    """Yield what cannot be said of the stored result; a file with other bytes than recorded stops the rollback."""
+    if target.result is None:
+        yield "what its result was, since none is recorded"
+        return
+    path = opened.folder.root / target.result.path
+    try:
+        found = file_sha256(path)
+    except OSError:
+        yield "its stored result, which is gone"
+        return
+    if found != target.result.sha256:
+        raise StateError(
+            f"The stored result of job {target.retrain_job_id}, {path}, is not the file the journal recorded.",
+            hint="Restore it from a copy; or move it away: a missing result is told, and stops no rollback.",
+        )
+
+
+def _work(scope: ModelScope, request: RollbackRequest, decision: RollbackDecided) -> Job:
+    plan = ModelPlan(
+        model=request.model,
+        action=Action.ROLLBACK,
+        stages=STAGES[Action.ROLLBACK],
+        reason=f"{decision.by} rolls back from job {decision.from_job_id}",
+        retrain_job_id=decision.retrain_job_id,
+    )
+    return Job(
+        manifest=scope.manifest,
+        paths=scope.paths,
+        realm=scope.realm,
+        plans=[plan],
+        options=Options(),
+        parallel=1,
+        listener=request.listener,
+    )

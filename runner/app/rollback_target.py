@@ -1,0 +1,65 @@
+"""To which job a rollback leads: only to one that has served."""
+
+from runner.errors import StateError, UsageError
+from runner.journal.progress import Job, JobStage, ModelProgress
+
+_MOST_LISTED = 10
+
+
+def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Job, Job]:
+    """Return the job to switch back to, and the incumbent.
+
+    Raises:
+        UsageError: no job of the model serves or has served before, or the one named never did or does now.
+        StateError: whether the last switch was applied is not known yet.
+    """
+    incumbent, current = progress.incumbent, progress.current
+    if incumbent is None:
+        raise UsageError(
+            f"No job of {model} serves, so there is nothing to roll back from.",
+            hint="`retrain status` shows where it stands; check --state.",
+        )
+    if current is not None and current.stage == JobStage.SWITCHING:
+        raise StateError(
+            f"Whether the switch of {model} to job {current.retrain_job_id} was applied is not known yet.",
+            hint="Run `retrain run`, which asks; or tell it with `retrain resolve`. Then roll back.",
+        )
+    return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
+
+
+def _named(progress: ModelProgress, model: str, to: str, incumbent: Job) -> Job:
+    if to == incumbent.retrain_job_id:
+        raise UsageError(f"Job {to} of {model} serves already.", hint="`retrain status` shows what serves.")
+    found = next((job for job in _others(progress, incumbent) if job.retrain_job_id == to), None)
+    if found is None:
+        raise UsageError(f"Job {to} of {model} has never served.", hint=_choices(progress, incumbent))
+    return found
+
+
+def _default(progress: ModelProgress, model: str, incumbent: Job) -> Job:
+    """Return the job that served last before the incumbent: an older one, which nobody has rolled back from."""
+    for job in _others(progress, incumbent):
+        older = progress.served is not None or progress.is_older(job.retrain_job_id, incumbent.retrain_job_id)
+        if older and job.retrain_job_id not in progress.serving.left:
+            return job
+    raise UsageError(
+        f"No job of {model} served before job {incumbent.retrain_job_id}, or all were rolled back from.",
+        hint=_choices(progress, incumbent),
+    )
+
+
+def _others(progress: ModelProgress, incumbent: Job) -> list[Job]:
+    """Return the jobs that have served beside the incumbent, the one that served last first."""
+    ids = dict.fromkeys(reversed(progress.serving.ids))
+    jobs = [progress.jobs[name] for name in ids if name in progress.jobs and name != incumbent.retrain_job_id]
+    return [job for job in jobs if job.stage == JobStage.SWITCHED]
+
+
+def _dated(job: Job) -> str:
+    name, since = job.retrain_job_id, job.switched_at
+    return f"{name} (switched to {since:%Y-%m-%d %H:%M} UTC)" if since else name
+
+
+def _choices(progress: ModelProgress, incumbent: Job) -> str:
+    served = [_dated(job) for job in _others(progress, incumbent)[:_MOST_LISTED]]
+    return f"These have served: {', '.join(served)}; name one with --to." if served else "No other job has served."

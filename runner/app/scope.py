@@ -1,0 +1,50 @@
+"""What a plan or a run is about: the manifest, the models chosen from it, and the flags that change what is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app.realm import Realm, realm_of
+from runner.app.selection import select
+from runner.manifest.load import load
+from runner.manifest.model import Manifest, Model
+from runner.plan.model import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag."""
+
+    paths: Sequence[Path] = ()
+    select: Sequence[str] = ()
+    force: bool = False
+    no_switch: bool = False
+    emulator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """A choice, and what it comes to."""
+
+    choice: Choice
+    manifest: Manifest
+    models: Sequence[Model]
+    realm: Realm
+    options: Options
+
+
+def read_scope(choice: Choice) -> Scope:
+    """Load the manifest and choose the models.
+
+    Raises:
+        ManifestError: the manifest is invalid.
+        UsageError: no path is given, or nothing is selected.
+    """
+    manifest = load(choice.paths)
+    return Scope(
+        choice=choice,
+        manifest=manifest,
+        models=select(manifest, choice.select),
+        realm=realm_of(manifest, emulator=choice.emulator),
+        options=Options(force=choice.force, no_switch=choice.no_switch),
+    )

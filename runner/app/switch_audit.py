@@ -1,0 +1,53 @@
+"""Whether every switch in the journal had a decision of its own before it, and every rollback led to where one can."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from runner.app.strangers import Finding
+from runner.journal.chain import Link
+from runner.journal.events import Fact, Judged, RollbackDecided, RunStarted, SwitchDone, SwitchIntended
+
+
+@dataclass(slots=True, kw_only=True)
+class _Model:
+    """What a model's events have told so far: jobs that served, the one that serves, decisions by their digest."""
+
+    served: set[str] = field(default_factory=set)
+    incumbent: str | None = None
+    decided: dict[str, str] = field(default_factory=dict)
+
+
+def switch_findings(links: Sequence[Link], run_ids: Container[str]) -> Iterator[Finding]:
+    """Walk the whole journal and yield what does not hold in the given runs."""
+    realms: dict[str, str] = {}
+    models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
+    for one in links:
+        event, fact = one.event, one.event.fact
+        if isinstance(fact, RunStarted):
+            realms[event.run_id] = fact.realm
+        if event.model is None:
+            continue
+        model = models[realms.get(event.run_id, ""), event.model]
+        what = _fault(model, fact)
+        if what and event.run_id in run_ids:
+            yield Finding(where=f"event {event.seq}, switch of {event.model}", what=what)
+        _take_in(model, fact, one.sha256)
+
+
+def _fault(model: _Model, fact: Fact) -> str | None:
+    if isinstance(fact, SwitchIntended) and model.decided.get(fact.decision_sha256) != fact.retrain_job_id:
+        return f"refers to no decision about job {fact.retrain_job_id} that stands before it"
+    if isinstance(fact, RollbackDecided) and fact.retrain_job_id not in model.served:
+        return f"is a rollback to job {fact.retrain_job_id}, which had never served"
+    if isinstance(fact, RollbackDecided) and fact.from_job_id != model.incumbent:
+        return f"is a rollback from job {fact.from_job_id}, which did not serve"
+    return None
+
+
+def _take_in(model: _Model, fact: Fact, sha256: str) -> None:
+    if isinstance(fact, Judged | RollbackDecided):
+        model.decided[sha256] = fact.retrain_job_id
+    elif isinstance(fact, SwitchDone):
+        model.served.add(fact.retrain_job_id)
+        model.incumbent = fact.retrain_job_id

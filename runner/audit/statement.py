@@ -1,0 +1,133 @@
+"""What a signature over a run says: an in-toto Statement, version 1, as a pure function of the journal.
+
+Its subjects are the files the run read and wrote, by their SHA-256; its predicate is the run itself: who, by which tool
+and manifest, with which decisions, and the journal's head once the run's report was recorded.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from runner.canonical import canonical_bytes
+from runner.journal.chain import Link
+from runner.journal.events import (
+    DataChecked,
+    Event,
+    Judged,
+    ReportWritten,
+    ResultStored,
+    RollbackDecided,
+    RunFinished,
+    RunStarted,
+    SwitchDone,
+)
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:retrain-runner:run:1"
+
+
+def by_run(links: Iterable[Link]) -> dict[str, list[Link]]:
+    """Return each run's own events, in order."""
+    runs: dict[str, list[Link]] = {}
+    for one in links:
+        runs.setdefault(one.event.run_id, []).append(one)
+    return runs
+
+
+def recorded(own: Sequence[Link]) -> Link | None:
+    """Return the event among a run's own that recorded its report."""
+    return next((one for one in reversed(own) if isinstance(one.event.fact, ReportWritten)), None)
+
+
+def statement(own: Sequence[Link], run_id: str) -> bytes:
+    """Return the RFC 8785 bytes of the statement about a run whose report is recorded, given its own events."""
+    last = recorded(own)
+    if last is None:
+        raise LookupError(f"run {run_id} has no recorded report")
+    return canonical_bytes(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": _unique(_subjects(own, run_id)),
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {**_run(own), "journal": {"events": last.event.seq, "head_sha256": last.sha256}},
+        }
+    )
+
+
+def _subjects(own: Iterable[Link], run_id: str) -> Iterator[tuple[str, str]]:
+    """Yield name and digest of each file the run's events speak of."""
+    for one in own:
+        match one.event.fact:
+            case RunStarted(manifest=manifest):
+                yield from ((f"manifest:{file['path']}", file["sha256"]) for file in manifest.get("files", ()))
+            case DataChecked(train=train, eval=evaluation):
+                yield from ((f"dataset:{file.source}", file.sha256) for file in (train, evaluation) if file)
+            case ResultStored(path=path, sha256=sha256):
+                yield path, sha256
+            case Judged(result_sha256=sha256, retrain_job_id=job):
+                yield f"result:{job}", sha256
+            case ReportWritten(files=files):
+                yield from ((f"runs/{run_id}/{name}", sha256) for name, sha256 in files.items())
+            case _:
+                pass
+
+
+def _unique(subjects: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(set(subjects))]
+
+
+def _run(own: Sequence[Link]) -> dict[str, Any]:
+    """Return what the predicate says of the run; its events are those from its start to its report."""
+    run: dict[str, Any] = {"run_id": own[0].event.run_id, "decisions": [], "rollbacks": [], "switches": []}
+    for one in own:
+        match one.event.fact:
+            case RunStarted() as fact:
+                run |= _started(fact, one.event.at)
+            case RunFinished() as fact:
+                run |= {"finished_at": one.event.at, "exit_code": fact.exit_code, "stopped": fact.stopped}
+            case Judged() as fact:
+                run["decisions"].append(_decision(one, fact))
+            case RollbackDecided() as fact:
+                run["rollbacks"].append(_rollback(one, fact))
+            case SwitchDone(retrain_job_id=job):
+                run["switches"].append({**_place(one.event), "retrain_job_id": job})
+            case _:
+                pass
+    return run
+
+
+def _started(fact: RunStarted, at: str) -> dict[str, Any]:
+    return {
+        "started_at": at,
+        "actor": fact.actor,
+        "service": fact.realm,
+        "command": fact.options.get("command", "run"),
+        "tool": dict(fact.tool),
+        "manifest": {key: fact.manifest.get(key) for key in ("sha256", "git")},
+    }
+
+
+def _decision(one: Link, fact: Judged) -> dict[str, Any]:
+    return {
+        **_place(one.event),
+        "event_sha256": one.sha256,
+        "retrain_job_id": fact.retrain_job_id,
+        "verdict": fact.evaluation["verdict"],
+        "action": fact.evaluation["decision"]["action"],
+        "result_sha256": fact.result_sha256,
+        "policy_sha256": fact.policy_sha256,
+        "candidate_sha256": fact.candidate_sha256,
+    }
+
+
+def _rollback(one: Link, fact: RollbackDecided) -> dict[str, Any]:
+    return {
+        **_place(one.event),
+        "event_sha256": one.sha256,
+        "retrain_job_id": fact.retrain_job_id,
+        "from_job_id": fact.from_job_id,
+        "by": fact.by,
+    }
+
+
+def _place(event: Event) -> dict[str, Any]:
+    return {"model": event.model, "event": event.seq}

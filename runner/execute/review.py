@@ -1,0 +1,41 @@
+"""A person's word from a file: recorded, with where it comes from, before anything is done about it."""
+
+from runner.execute.asks import Steps, call, record
+from runner.execute.model_run import Ending, ModelRun, StageEnd
+from runner.journal.events import ApprovalSource, Reviewed
+
+
+def review(run: ModelRun) -> Steps[StageEnd]:
+    """Record the word that the plan found; a rejection ends the model's run."""
+    job, word = run.job, run.plan.approval
+    if word is None or job.decided is None:
+        raise LookupError(f"{run.model.name}: the review stage was reached without a word or a decision")
+    source = yield from call(lambda: run.run.trace(word))
+    _warn_of_doubt(run, source)
+    reviewed = Reviewed(
+        retrain_job_id=job.retrain_job_id,
+        candidate_sha256=job.decided.fact.candidate_sha256,
+        action=word.action,
+        by=word.approver,
+        reason=word.reason,
+        source=source,
+    )
+    yield from record(reviewed)
+    if word.action == "approve":
+        return None
+    why = word.reason or "no reason given"
+    return Ending(
+        outcome="unchanged",
+        reason=f"{word.approver} rejected candidate {job.retrain_job_id} in {word.file} ({why}); "
+        "new data brings a new candidate.",
+    )
+
+
+def _warn_of_doubt(run: ModelRun, source: ApprovalSource) -> None:
+    """Say what git does not vouch for; it is recorded, and it is no reason to disregard the word."""
+    if source.commit is None:
+        run.warn(f"{source.file} stands in no commit of git: nobody but itself says who wrote it")
+    elif not source.committed:
+        run.warn(f"{source.file} is not as it was committed in {source.commit[:12]}")
+    if source.signature == "bad":
+        run.warn(f"the signature of commit {str(source.commit)[:12]}, which brought {source.file}, is bad")

@@ -1,0 +1,106 @@
+"""One run's waiting for one training, measured by the clock that does not jump."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.execute.model_run import ModelRun
+from runner.execute.polling import SHORTEST, next_pause
+from runner.execute.waiting import is_said_in_training, says_waiting
+from runner.journal.progress import Job, JobStage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """When a status was asked for: by the wall clock, and in seconds of this wait.
+
+    Both are read before the question: a process that slept over the answer must not take it for a new one.
+    """
+
+    at: datetime
+    waited: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A wait that began at `began` (monotonic seconds), `before` seconds into the training.
+
+    `last` is how many seconds the model's training before this one took, where that is known.
+    """
+
+    run: ModelRun
+    began: float
+    before: float
+    last: float | None
+
+    @classmethod
+    def begin(cls, run: ModelRun) -> "Watch":
+        """Return the wait that begins now. Only here does the wall clock tell how old the training is."""
+        clock, started = run.run.clock, run.job.started_at or run.job.intended_at
+        before = max((clock.now() - started).total_seconds(), 0.0) if started else 0.0
+        return cls(run=run, began=clock.monotonic(), before=before, last=run.progress.last_training_seconds())
+
+    def ask(self) -> Asked:
+        """Return the moment of a question that is put now."""
+        return Asked(at=self.run.run.clock.now(), waited=self._waited())
+
+    @property
+    def left(self) -> float:
+        """Return the seconds until the model's `wait.timeout` is over; none are left when it is not above zero."""
+        return self.run.model.wait.timeout.total_seconds() - self._waited()
+
+    def pause(self, word: str, asked: Asked) -> float:
+        """Return the seconds until the status is to be asked for again, after it was this word."""
+        step = next_pause(self.before + self._waited(), self.last, self.run.model.wait.poll)
+        return min(step, max(self._until_known(word, asked), SHORTEST), self.left)
+
+    def lingers(self, word: str, asked: Asked) -> bool:
+        """Tell whether the job says a doubtful word although the quarantine since its upload is over.
+
+        Once that is recorded it is not told again.
+        """
+        job = self.run.job
+        return self._is_doubtful(job, word) and word not in job.lingered and self._passed(_confirmed_at(job), asked)
+
+    def contradicts(self, word: str, asked: Asked) -> bool:
+        """Tell whether the service says that nothing came, where the store said that everything did.
+
+        Told when nothing can come any more; where a job was trained under this word before, it says nothing. Of a word
+        that only never changed it is told at the end of the wait.
+        """
+        job = self.run.job
+        lost = self._is_doubtful(job, word) and job.upload_proof == "store" and word in job.lingered
+        plain = says_waiting(self.run, word) or self.left <= 0
+        return lost and plain and self._passed(job.url_expires_at, asked) and not is_said_in_training(self.run, word)
+
+    def _until_known(self, word: str, asked: Asked) -> float:
+        """Return the seconds until the next of the two above could be told."""
+        job = self.run.job
+        if not self._is_doubtful(job, word):
+            return math.inf
+        moment = job.url_expires_at if word in job.lingered else _confirmed_at(job)
+        if self._passed(moment, asked):
+            return math.inf
+        by_clock = (moment + self.run.quarantine - self.run.run.clock.now()).total_seconds()
+        return max(by_clock, self._steady() - self._waited())
+
+    def _is_doubtful(self, job: Job, word: str) -> bool:
+        """Tell whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
+        unchanged = job.word_before in (None, word) and job.word in (None, word)
+        return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, word))
+
+    def _passed(self, moment: datetime, asked: Asked) -> bool:
+        return asked.at >= moment + self.run.quarantine and asked.waited >= self._steady()
+
+    def _steady(self) -> float:
+        """Return the seconds that this wait must have lasted, in case the wall clock was set forward."""
+        return min(self.run.quarantine, self.run.model.wait.timeout) / timedelta(seconds=1)
+
+    def _waited(self) -> float:
+        return self.run.run.clock.monotonic() - self.began
+
+
+def _confirmed_at(job: Job) -> datetime:
+    if job.started_at is None:
+        raise LookupError(f"job {job.retrain_job_id} is in training and never started")
+    return job.started_at

@@ -1,0 +1,122 @@
+"""The folder of approvals: one file for each word of a person on a candidate, read as strictly as a manifest."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from runner.manifest.builder import build
+from runner.manifest.document import YamlMap
+from runner.manifest.model import Approval, Place
+from runner.manifest.problems import Findings
+from runner.manifest.shape import check_shape
+from runner.manifest.text import Text, read_text
+from runner.manifest.words import did_you_mean, shown
+
+_SUFFIXES = frozenset({".yaml", ".yml"})
+_LONGEST_YEAR = 9998  # the day after the last one of this year is still a date
+
+
+def read_approvals(
+    folder: Path, place: Place, models: Sequence[str] | None, findings: Findings
+) -> tuple[Approval, ...]:
+    """Return the words in the folder's own *.yaml and *.yml, by file name.
+
+    A folder that is not there holds none: git keeps no empty folders. `place` is where the manifest names it; `models`
+    are the manifest's, None when they cannot be known.
+    """
+    found = [_approval(text, folder.name, findings) for text in _texts(folder, place, findings)]
+    words = tuple(one for one in found if one is not None)
+    _check_models(words, models, findings)
+    _check_agreement(words, findings)
+    return words
+
+
+def _texts(folder: Path, place: Place, findings: Findings) -> Iterable[Text]:
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith("."))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        findings.error(
+            place,
+            "unreadable",
+            f"The folder of approvals cannot be read: {reason}.",
+            hint="Name a folder you may read, or remove `approvals`.",
+        )
+        return
+    for path in files:
+        text = read_text(path, findings)
+        if text is not None:
+            yield text
+
+
+def _approval(text: Text, folder: str, findings: Findings) -> Approval | None:
+    root, start = build(text, findings), Place(file=text.file, line=1, column=1)
+    if root is None or check_shape(root, start, findings, "approval"):
+        return None
+    expires = _expires(root, findings)
+    if expires is None:
+        return None
+    return Approval(
+        model=root["model"],
+        retrain_job_id=root["job"],
+        result_sha256=root["result_sha256"],
+        candidate_sha256=root.get("candidate_sha256"),
+        action=root.get("action", "approve"),
+        approver=root["approver"],
+        reason=root.get("reason", ""),
+        expires=expires,
+        file=f"{folder}/{Path(text.file).name}",
+        sha256=text.sha256,
+        place=root.key_place("model"),
+    )
+
+
+def _expires(root: YamlMap, findings: Findings) -> datetime | None:
+    """Return when the word ceases to count; a date counts to the end of its day in UTC."""
+    text = root["expires"]
+    try:
+        moment = datetime.fromisoformat(text.upper()) if len(text) > len("2026-03-14") else _day_end(text)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        findings.error(
+            root.value_place("expires"),
+            "out-of-range",
+            f"There is no such time as {shown(text)}.",
+            hint="Write a date such as 2026-03-14, or a time such as 2026-03-14T12:00:00Z.",
+        )
+        return None
+    return moment
+
+
+def _day_end(text: str) -> datetime:
+    day = date.fromisoformat(text)
+    if day.year > _LONGEST_YEAR:
+        raise ValueError(text)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _check_models(words: Iterable[Approval], models: Sequence[str] | None, findings: Findings) -> None:
+    """Warn of words about models that are not in the manifest: models go, and their approvals may stay."""
+    for one in words:
+        if models is not None and one.model not in models:
+            hint = did_you_mean(one.model, models, otherwise="Correct the name, or remove the file.")
+            message = f"There is no model {shown(one.model)} in the manifest, so this approval does nothing."
+            findings.warning(one.place, "unknown-model", message, hint=hint)
+
+
+def _check_agreement(words: Iterable[Approval], findings: Findings) -> None:
+    """Refuse two words on one candidate that contradict each other: only their authors can tell which one holds."""
+    first: dict[tuple[str, str, str], Approval] = {}
+    for one in words:
+        earlier = first.setdefault((one.model, one.retrain_job_id, one.result_sha256), one)
+        if earlier.action != one.action:
+            findings.error(
+                one.place,
+                "contradicting-approvals",
+                f"{shown(one.file)} and {shown(earlier.file)} contradict each other about job "
+                f"{shown(one.retrain_job_id)} of {shown(one.model)}.",
+                hint="Remove one of the two files.",
+                related=(earlier.place,),
+            )

@@ -1,0 +1,51 @@
+"""Whether a job may still take over, after a person turned back from a newer or an equal one. Pure."""
+
+from runner.journal.progress import VOID, Job, ModelProgress
+from runner.journal.serving import Departure
+
+
+def withdrawn(progress: ModelProgress, job: Job) -> Departure | None:
+    """Return the turn back that speaks against a job.
+
+    It was turned back from itself, or it was trained on the same data content and begun by then: the doubt is about
+    the data, and a training that was under way must not bring the same model back. One that was begun later was wanted.
+    """
+    for name, departure in progress.serving.left.items():
+        if job.retrain_job_id == name:
+            return departure
+        other = progress.jobs.get(name)
+        same = other is not None and other.dataset_sha256 == job.dataset_sha256
+        if same and not progress.is_older(departure.newest, job.retrain_job_id):
+            return departure
+    return None
+
+
+def withdrawn_data(progress: ModelProgress, dataset_sha256: str) -> Departure | None:
+    """Return the turn back that speaks against the newest job of a data content."""
+    jobs = (job for job in reversed(progress.jobs.values()) if job.stage not in VOID)
+    newest = next((job for job in jobs if job.dataset_sha256 == dataset_sha256), None)
+    return withdrawn(progress, newest) if newest else None
+
+
+def barred(progress: ModelProgress, job: Job) -> str | None:
+    """Return why only a person may let the candidate take over, as a clause; None when nothing is in the way.
+
+    An approval that was forced has settled that.
+    """
+    if job.review is not None and job.review.fact.forced:
+        return None
+    departure = withdrawn(progress, job)
+    if departure is not None:
+        return turned_back(departure)
+    incumbent = progress.incumbent
+    if incumbent is None or progress.served is not None:
+        return None
+    if progress.is_older(job.retrain_job_id, incumbent.retrain_job_id):
+        return f"candidate {job.retrain_job_id} is older than job {incumbent.retrain_job_id}, which serves"
+    return None
+
+
+def turned_back(departure: Departure) -> str:
+    """Return who turned back from a job and why, as a clause about its data."""
+    why = departure.reason or "no reason given"
+    return f"the data is that of job {departure.from_job_id}, from which {departure.by} rolled back ({why})"

@@ -1,0 +1,80 @@
+"""Which of the words in the manifest's approvals folder counts for a candidate, and why the others do not. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.manifest.model import Approval, Manifest, Model
+from runner.plan.inputs import inputs_moved
+from runner.plan.standing import barred
+
+_DONE = {"approve": "approved", "reject": "rejected"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a word is held against: the model's newest job, and the moment."""
+
+    manifest: Manifest
+    model: Model
+    progress: ModelProgress
+    job: Job
+    now: datetime
+
+
+def word_on(case: Case) -> Approval | None:
+    """Return the word that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
+    about = [one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id]
+    return next((one for one in about if objection(case, one) is None), None)
+
+
+def idle_words(case: Case) -> Iterator[str]:
+    """Yield a sentence for each word that changes nothing, but for those that have done their work."""
+    for one in _words(case):
+        why = None if _is_settled(case, one) else objection(case, one)
+        if why:
+            yield f"The file {one.file} does nothing: {why}"
+
+
+def _words(case: Case) -> list[Approval]:
+    return [one for one in case.manifest.words if one.model == case.model.name]
+
+
+def _is_settled(case: Case, word: Approval) -> bool:
+    """Tell whether nobody can expect anything of the word any more."""
+    job = case.progress.jobs.get(word.retrain_job_id)
+    if job is None or job.retrain_job_id in case.progress.serving.left:
+        return False
+    if case.job.stage == JobStage.SWITCHED:  # what it spoke about was switched to, or a newer job was
+        return True
+    return job.review is not None and job.review.fact.action == word.action
+
+
+def objection(case: Case, word: Approval) -> str | None:
+    """Return why a word does not count now, as the end of a sentence."""
+    job = case.progress.jobs.get(word.retrain_job_id)
+    if job is None:
+        return f"this state knows no job {word.retrain_job_id} of {case.model.name}"
+    if job.decided is None or word.result_sha256 != job.decided.fact.result_sha256:
+        return f"job {word.retrain_job_id} has no result with the SHA-256 that it names"
+    return _overtaken(case, word, job) or (_unfit(case, word, job) if word.action == "approve" else None)
+
+
+def _overtaken(case: Case, word: Approval, job: Job) -> str | None:
+    """Return what happened since the word was given: time, a newer job, another word."""
+    if case.now >= word.expires:
+        return f"it expired at {word.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if job.retrain_job_id != case.job.retrain_job_id:
+        return f"it names job {word.retrain_job_id}, and job {case.job.retrain_job_id} is newer"
+    if job.review is not None:
+        fact = job.review.fact
+        return f"{fact.by} has already {_DONE[fact.action]} job {job.retrain_job_id}"
+    return None
+
+
+def _unfit(case: Case, word: Approval, job: Job) -> str | None:
+    """Return why an approval must not be carried out."""
+    if job.decided and word.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
+        return "policy or manifest are others than those it was given for"
+    return barred(case.progress, job) or inputs_moved(case.manifest, case.model, case.progress, job)

@@ -1,0 +1,154 @@
+"""What became of every model in every run, as a fold over the journal's events. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.journal.chain import Link
+from runner.journal.events import (
+    DataChecked,
+    ErrorRecord,
+    Judged,
+    ModelFinished,
+    ModelPlanned,
+    Reviewed,
+    RollbackDecided,
+    RunFinished,
+    SwitchDone,
+)
+from runner.journal.instants import moment
+from runner.journal.progress import Decided, Job, Progress, Review, Rollback, RunRecord
+from runner.report.build import LOST, outcome_without_end
+
+UNDER_WAY = "The run has not ended yet."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One model in one run.
+
+    What a person or a policy decided and `switched_at` are set when that happened in this run; `outcome` is None while
+    the run has no end.
+    """
+
+    run: RunRecord
+    model: str
+    outcome: str | None
+    reason: str
+    retrain_job_id: str | None
+    policy: str | None
+    decided: Decided | None
+    review: Review | None
+    rollback: Rollback | None
+    switched_at: datetime | None
+    error: ErrorRecord | None
+
+    @property
+    def service(self) -> str:
+        """Return the service's host, or `emulator`."""
+        return self.run.started.realm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incumbent:
+    """The job that served a model at a moment, and the run that switched to it."""
+
+    service: str
+    model: str
+    job: Job
+    run: RunRecord
+
+
+@dataclass(slots=True, kw_only=True)
+class _Doing:
+    """What a run has done to one model so far."""
+
+    plan: ModelPlanned | None = None
+    end: ModelFinished | None = None
+    retrain_job_id: str | None = None
+    decided: Decided | None = None
+    review: Review | None = None
+    rollback: Rollback | None = None
+    switched_at: datetime | None = None
+
+    def add(self, one: Link) -> None:
+        event, fact = one.event, one.event.fact
+        if isinstance(fact, ModelPlanned):
+            self.plan = fact
+        elif isinstance(fact, ModelFinished):
+            self.end = fact
+        elif not isinstance(fact, DataChecked):
+            self.retrain_job_id = getattr(fact, "retrain_job_id", self.retrain_job_id)
+        if isinstance(fact, Judged):
+            at = moment(event.at)
+            self.decided = Decided(fact=fact, at=at, event_sha256=one.sha256, run_id=event.run_id)
+        elif isinstance(fact, Reviewed):
+            self.review = Review(fact=fact, at=moment(event.at))
+        elif isinstance(fact, RollbackDecided):
+            self.rollback = Rollback(fact=fact, at=moment(event.at), event_sha256=one.sha256)
+        elif isinstance(fact, SwitchDone):
+            self.switched_at = moment(event.at)
+
+
+def read_entries(links: Iterable[Link]) -> Iterator[Entry]:
+    """Yield every model of every run, in the order in which the runs ended; those without an end come last."""
+    progress = Progress()
+    doings: dict[str, dict[str, _Doing]] = {}
+    for one in links:
+        progress.add(one)
+        event = one.event
+        if event.model is not None:
+            doings.setdefault(event.run_id, {}).setdefault(event.model, _Doing()).add(one)
+        elif isinstance(event.fact, RunFinished):
+            yield from _entries(progress, event.run_id, doings.pop(event.run_id, {}))
+    for run_id, models in doings.items():
+        yield from _entries(progress, run_id, models)
+
+
+def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iterator[Entry]:
+    run = progress.runs[run_id]
+    for model, doing in models.items():
+        end = doing.end
+        retrain_job_id = end.retrain_job_id if end else doing.retrain_job_id
+        jobs = progress.model(run.started.realm, model).jobs
+        outcome, reason = _outcome(run, end, jobs.get(retrain_job_id) if retrain_job_id else None)
+        yield Entry(
+            run=run,
+            model=model,
+            outcome=outcome,
+            reason=reason,
+            retrain_job_id=retrain_job_id,
+            policy=_policy(doing),
+            decided=doing.decided,
+            review=doing.review,
+            rollback=doing.rollback,
+            switched_at=doing.switched_at,
+            error=end.error if end else None,
+        )
+
+
+def _outcome(run: RunRecord, end: ModelFinished | None, job: Job | None) -> tuple[str | None, str]:
+    if end is not None:
+        return end.outcome, end.reason
+    return (None, UNDER_WAY) if run.finished is None else (outcome_without_end(job), LOST)
+
+
+def _policy(doing: _Doing) -> str | None:
+    if doing.decided is not None:
+        return doing.decided.fact.policy
+    return doing.plan.policy if doing.plan else None
+
+
+def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[Incumbent]]:
+    """Return the progress of all models, and what served each just before a moment, by the last switch before it."""
+    progress = Progress()
+    found: dict[tuple[str, str], Incumbent] = {}
+    for one in links:
+        progress.add(one)
+        event = one.event
+        if isinstance(event.fact, SwitchDone) and event.model is not None and moment(event.at) < at:
+            run = progress.runs[event.run_id]
+            service = run.started.realm
+            job = progress.model(service, event.model).jobs[event.fact.retrain_job_id]
+            found[service, event.model] = Incumbent(service=service, model=event.model, job=job, run=run)
+    return progress, list(found.values())

@@ -1,0 +1,206 @@
+"""Recorded decisions beside those that other policies draw from the same results. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runner.journal.instants import stamp
+from runner.journal.progress import Decided, Review
+from runner.report.build import approval_record
+from runner.report.json_form import render_json
+
+REPLAY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidingRule:
+    """The rule a verdict rests on; `margin` is a decimal text, None where nothing was measured."""
+
+    metric: str
+    formula: str
+    verdict: str
+    margin: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A decision by one policy. `rule` is None where no rule made the difference."""
+
+    policy: str
+    policy_sha256: str
+    action: str
+    verdict: str
+    reason: str
+    rule: DecidingRule | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The recorded decision that is replayed, and the person's word on it, if any."""
+
+    model: str
+    retrain_job_id: str
+    decided: Decided
+    review: Review | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgeable:
+    """A decision that was drawn again."""
+
+    subject: Subject
+    then: Side
+    now: Side
+
+    @property
+    def flips(self) -> bool:
+        """Tell whether the other policy does something else with the candidate."""
+        return self.then.action != self.now.action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotJudgeable:
+    """A decision whose stored result can no longer be judged, and why not."""
+
+    subject: Subject
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A model of which nothing was replayed, and why."""
+
+    model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """All decisions replayed, by model and then by time; `policy` is the one given instead of the models' own."""
+
+    service: str
+    policy: str | None
+    decisions: tuple[Judgeable | NotJudgeable, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def flips(self) -> list[Judgeable]:
+        """Return the decisions that would come out otherwise."""
+        return [one for one in self.decisions if isinstance(one, Judgeable) and one.flips]
+
+    @property
+    def problems(self) -> list[NotJudgeable]:
+        """Return the decisions that could not be judged."""
+        return [one for one in self.decisions if isinstance(one, NotJudgeable)]
+
+    @property
+    def same(self) -> int:
+        """Return how many decisions come out as they did."""
+        return len(self.decisions) - len(self.flips) - len(self.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """The policy that results are judged by, as a decision's inputs hold it, and its digest."""
+
+    policy: Mapping[str, Any]
+    policy_sha256: str
+
+
+def sides(subject: Subject, standard: Standard, evaluation: Mapping[str, Any]) -> tuple[Side, Side]:
+    """Return the recorded decision and the one by the standard, each with the rule that made the difference."""
+    fact = subject.decided.fact
+    then, now = _rules(fact.inputs["policy"], fact.evaluation), _rules(standard.policy, evaluation)
+    key = _leading(now, evaluation["verdict"]) or _leading(then, fact.evaluation["verdict"])
+    return (
+        _side(fact.policy, fact.policy_sha256, fact.evaluation, _partner(then, key)),
+        _side(standard.policy["name"], standard.policy_sha256, evaluation, _partner(now, key)),
+    )
+
+
+Rule = Mapping[str, Any]
+Key = tuple[str, str, str]
+
+
+def _rules(policy: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[tuple[Key, Rule]]:
+    """Return what came of each rule, by metric, kind and level; a policy's rules and their results have one order."""
+    pairs = zip(policy.get("rules", ()), evaluation["rules"], strict=True)
+    return [((rule["metric"], rule["kind"], rule["level"]), found) for rule, found in pairs]
+
+
+def _leading(rules: Sequence[tuple[Key, Rule]], verdict: str) -> Key | None:
+    """Return the key of the first rule that keeps the verdict from being `passed`."""
+    if verdict == "passed":
+        return None
+    found = (key for key, rule in rules if rule["level"] == "decide" and rule["verdict"] == verdict)
+    return next(found, None)
+
+
+def _partner(rules: Sequence[tuple[Key, Rule]], key: Key | None) -> Rule | None:
+    """Return the rule of this key that matters most: one that did not pass, else the first."""
+    found = [rule for one, rule in rules if one == key]
+    return next((rule for rule in found if rule["verdict"] != "passed"), found[0] if found else None)
+
+
+def _side(policy: str, policy_sha256: str, evaluation: Mapping[str, Any], rule: Rule | None) -> Side:
+    decision = evaluation["decision"]
+    return Side(
+        policy=policy,
+        policy_sha256=policy_sha256,
+        action=decision["action"],
+        verdict=evaluation["verdict"],
+        reason=decision["reason"],
+        rule=_deciding(rule) if rule else None,
+    )
+
+
+def _deciding(rule: Rule) -> DecidingRule:
+    return DecidingRule(metric=rule["metric"], formula=rule["formula"], verdict=rule["verdict"], margin=rule["margin"])
+
+
+def replay_json(replay: Replay) -> str:
+    """Return all of it as a JSON document; times are RFC 3339 in UTC, numbers of rules decimal texts."""
+    return render_json(
+        {
+            "replay_version": REPLAY_VERSION,
+            "service": replay.service,
+            "policy": replay.policy,
+            "summary": {
+                "decisions": len(replay.decisions),
+                "flips": len(replay.flips),
+                "same": replay.same,
+                "not_judged": len(replay.problems),
+            },
+            "decisions": [_record(one) for one in replay.decisions],
+            "left_out": [{"model": one.model, "reason": one.why} for one in replay.left_out],
+        }
+    ).decode()
+
+
+def _record(one: Judgeable | NotJudgeable) -> dict[str, Any]:
+    subject = one.subject
+    return {
+        "model": subject.model,
+        "retrain_job_id": subject.retrain_job_id,
+        "run_id": subject.decided.run_id,
+        "decided_at": stamp(subject.decided.at),
+        **(_problem(one) if isinstance(one, NotJudgeable) else _comparison(one)),
+        "review": approval_record(subject.review) if subject.review else None,
+    }
+
+
+def _comparison(one: Judgeable) -> dict[str, Any]:
+    return {"flips": one.flips, "then": asdict(one.then), "now": asdict(one.now), "problem": None}
+
+
+def _problem(one: NotJudgeable) -> dict[str, Any]:
+    recorded = one.subject.decided.fact
+    then = _side(recorded.policy, recorded.policy_sha256, recorded.evaluation, None)
+    return {"flips": None, "then": asdict(then), "now": None, "problem": one.why}
+
+
+def flip_counts(replay: Replay) -> dict[tuple[str, str], int]:
+    """Return how often each action would become another, the most frequent first."""
+    counts = Counter((one.then.action, one.now.action) for one in replay.flips)
+    return dict(counts.most_common())

@@ -1,0 +1,109 @@
+"""Rows as an aligned table for the terminal, and as comma-separated values for other programs."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.policy.number import number_text
+from runner.report.text import inline
+
+_NARROW = 120  # columns of a terminal below which columns that are not needed are left out
+_GAP = "  "
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
+_LONGEST_NUMBER = 8
+
+Cell = str | int | bool | Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a text table.
+
+    One that is `spare` is left out where the terminal is narrow; the cells of one that is `whole` are broken last.
+    """
+
+    title: str
+    number: bool = False
+    spare: bool = False
+    whole: bool = False
+
+
+def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None) -> str:
+    """Return the rows aligned under their titles, wide characters counted as two.
+
+    `width` is that of the terminal; without one no cell is broken.
+    """
+    narrow = width is not None and width < _NARROW
+    places = [place for place, column in enumerate(columns) if not (column.spare and narrow)]
+    kept = [columns[place] for place in places]
+    lines = [[inline(column.title) for column in kept]]
+    lines += [[inline(row[place]) for place in places] for row in rows]
+    return _aligned(kept, lines, width)
+
+
+def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:
+    from rich.cells import cell_len  # noqa: PLC0415 -- slow to import, and only tables need it
+
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if width is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        return _folded(columns, lines, width)
+    return "\n".join(
+        _GAP.join(
+            _padded(column, cell, " " * (size - cell_len(cell)))
+            for column, cell, size in zip(columns, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _padded(column: Column, cell: str, space: str) -> str:
+    return f"{space}{cell}" if column.number else f"{cell}{space}"
+
+
+def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int) -> str:
+    """Return lines that are too long for the terminal with their cells broken."""
+    from rich.console import Console  # noqa: PLC0415 -- slow to import, and seldom needed
+    from rich.table import Table  # noqa: PLC0415 -- as above
+    from rich.text import Text  # noqa: PLC0415 -- as above
+
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="")
+    for column, title in zip(columns, lines[0], strict=True):
+        whole = column.whole or column.number
+        table.add_column(Text(title), justify="right" if column.number else "left", overflow="fold", no_wrap=whole)
+    for line in lines[1:]:
+        table.add_row(*(Text(cell) for cell in line))
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None, _environ={}).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return the rows as RFC 4180 has them; text that a spreadsheet would compute begins with an apostrophe."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow([_csv_cell(column) for column in columns])
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, Decimal):
+        return number_text(cell)
+    if isinstance(cell, int):
+        return str(cell)
+    text = inline(cell)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA else text
+
+
+def short_number(value: Decimal | None) -> str:
+    """Return a number for a column of a table: one that is long is rounded, and a `~` says so."""
+    if value is None:
+        return ""
+    text = number_text(value)
+    return text if len(text) <= _LONGEST_NUMBER else f"~{value:.4g}"

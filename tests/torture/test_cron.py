@@ -1,0 +1,42 @@
+"""A sample of `suite_cron`, and its judge seen failing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.contract.contract_project import rows
+from tests.torture.cron_scene import Crontab, crontab, seen_by_service, two_at_once
+from tests.torture.promise import MODEL
+from tests.torture.suite_cron import play
+
+
+def test_cron_firings_that_overlap_and_are_killed_train_each_content_once() -> None:
+    lane = play(6, seed=1)
+    assert lane.broken == ()
+    assert lane.counts["trained"] == lane.counts["switched"] >= 1
+
+
+@pytest.fixture
+def trained() -> Iterator[Crontab]:
+    with crontab() as table:
+        assert table.project.run().code == 0
+        assert list(seen_by_service(table)) == []
+        yield table
+
+
+def test_a_content_that_is_trained_or_switched_twice_is_seen(trained: Crontab) -> None:
+    service = trained.project.service
+    [job] = service.jobs.values()
+    job.uploads.append(rows())
+    service.switched.append(job.id)
+    assert list(seen_by_service(trained)) == ["content 0 was accepted 2 times", f"{job.id} was switched to 2 times"]
+
+
+def test_a_body_that_never_was_a_data_file_is_seen(trained: Crontab) -> None:
+    trained.project.service.jobs[trained.project.service.switches(MODEL)[0]].uploads[0] += b"1,2,no\n"
+    assert list(seen_by_service(trained)) == ["a content was uploaded that never was a data file's"]
+
+
+def test_a_job_that_is_taken_up_again_after_a_later_one_is_seen_as_two_runs_at_work() -> None:
+    assert list(two_at_once(["a", "a", "b", "b", "c"])) == []
+    assert list(two_at_once(["a", "b", "a"])) == ["a was taken up again after b"]

@@ -1,0 +1,77 @@
+"""A journal whose chain is whole may still say what its result files do not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from runner.app.verify import verify
+from runner.journal.events import Draft, Fact, Judged
+from runner.journal.store import open_store
+from tests.fakes.world import World
+
+MANIFEST = """
+version: 1
+service: {url: "https://service.test", quarantine: 5m}
+datasets: {d: {train: data.csv}}
+policies:
+  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
+models:
+  m: {api_key: {env: KEY}, dataset: d, policy: p}
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path, MANIFEST)
+    world.service.metrics = {"AUC": "0.89"}
+    assert world.run()["m"].outcome == "held"
+    return world
+
+
+def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
+    """Write the whole journal anew with changed facts, as somebody who owns the folder can."""
+    store = open_store(world.state)
+    events = [one.event for one in store.read()]
+    store.close()
+    world.state.journal.unlink()
+    (world.state.root / "runs").rename(world.folder / "aside")
+    store = open_store(world.state)
+    list(store.read())
+    store.append(
+        [Draft(at=one.at, run_id=one.run_id, model=one.model, guard=one.guard, fact=change(one.fact)) for one in events]
+    )
+    store.close()
+    (world.folder / "aside").rename(world.state.root / "runs")
+
+
+def doubted(world: World) -> list[str]:
+    """Return what verify has to say about decisions."""
+    findings = verify(str(world.state.root), None).findings
+    return [one.what for one in findings if "decision about m" in one.where]
+
+
+def test_a_decision_that_was_forged_in_an_unbroken_chain_is_named(world: World) -> None:
+    def forge(fact: Fact) -> Fact:
+        if not isinstance(fact, Judged):
+            return fact
+        decision = {**fact.evaluation["decision"], "action": "switch"}
+        return replace(fact, evaluation={**fact.evaluation, "decision": decision})
+
+    rewrite(world, forge)
+    [what] = doubted(world)
+    assert "comes out differently" in what
+
+
+@pytest.mark.parametrize("changes", [{"policy_sha256": "0" * 64}, {"candidate_sha256": "0" * 64}])
+def test_a_forged_digest_of_the_policy_or_the_candidate_is_named(world: World, changes: dict[str, str]) -> None:
+    rewrite(world, lambda fact: replace(fact, **changes) if isinstance(fact, Judged) else fact)
+    [what] = doubted(world)
+    assert "digests" in what
+
+
+def test_a_journal_that_was_only_copied_raises_no_doubt(world: World) -> None:
+    rewrite(world, lambda fact: fact)
+    assert doubted(world) == []
+    assert verify(str(world.state.root), None).decisions == 1

@@ -1,0 +1,69 @@
+"""Tables for people, and comma-separated values for other programs."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+
+from runner.report.table import Column, csv_text, short_number, text_table
+
+COLUMNS = (Column(title="model"), Column(title="auc", number=True), Column(title="reason", spare=True))
+ROWS = (("churn", "0.9120", "passed"), ("需要予測", "0.85", "held"))
+
+
+def test_wide_characters_count_as_two_columns() -> None:
+    assert text_table(COLUMNS, ROWS, width=None).splitlines() == [
+        "model        auc  reason",
+        "churn     0.9120  passed",
+        "需要予測    0.85  held",
+    ]
+
+
+def test_a_narrow_terminal_leaves_out_the_spare_columns() -> None:
+    assert text_table(COLUMNS, ROWS, width=80).splitlines()[1] == "churn     0.9120"
+    assert text_table(COLUMNS, ROWS, width=120).splitlines()[1].endswith("passed")
+
+
+def test_no_line_is_longer_than_the_terminal_and_nothing_is_lost() -> None:
+    rows = [("m" * 100, "0.5", ""), ("需" * 60, "0.6", "")]
+    table = text_table(COLUMNS, rows, width=80)
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert (table.count("m") - 1, table.count("需")) == (100, 60)
+
+
+@pytest.mark.parametrize("width", [20, 80, None])
+def test_markup_and_controls_stay_text(width: int | None) -> None:
+    table = text_table(
+        [Column(title="[bold]")], [["[red]x[/red]"], ["\x1b[31mred"], ["\u202eesrever"], [":smile:"]], width=width
+    )
+    assert table.splitlines() == ["[bold]", "[red]x[/red]", "\\x1b[31mred", "\\u202eesrever", ":smile:"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1"])
+def test_text_that_a_spreadsheet_would_compute_is_quoted(text: str) -> None:
+    [[cell]] = csv.reader(io.StringIO(csv_text([text], [])))
+    assert cell.startswith("'")
+    [_, [cell]] = csv.reader(io.StringIO(csv_text(["name"], [[text]])))
+    assert cell.startswith("'")
+
+
+def test_values_come_back_as_they_were() -> None:
+    written = csv_text(["a", "b"], [['say "hi", x', Decimal("-0.50")], ["", None], [True, 7]])
+    assert written.endswith("\r\n")
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [
+        ["a", "b"],
+        ['say "hi", x', "-0.50"],
+        ["", ""],
+        ["true", "7"],
+    ]
+
+
+def test_a_record_is_one_line_whatever_is_in_it() -> None:
+    assert csv_text(["reason"], [["one\r\ntwo\x00\x1b"]]).splitlines() == ["reason", "one two\\x00\\x1b"]
+
+
+def test_long_numbers_are_rounded_and_say_so() -> None:
+    shown = [short_number(Decimal(text)) for text in ("0.9120", "0.994623655913978", "-0.5", "1E-400")]
+    assert shown == ["0.9120", "~0.9946", "-0.5", "1E-400"]
+    assert short_number(None) == ""
