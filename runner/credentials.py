@@ -1,4 +1,4 @@
-"""API keys from where the manifest says they are, as `Secret`; no message holds a key or a command's output."""
+"""API keys and other secrets from where the manifest says they are; no message holds one, or a command's output."""
 
 import json
 import os
@@ -16,64 +16,85 @@ _OTHERS = 0o077
 _FIRST_PRINTABLE, _DELETE, _LAST_CONTROL, _LAST_LATIN = 0x21, 0x7F, 0xA0, 0xFF
 
 
+class SourceError(Exception):
+    """A source gave nothing usable. `reason` is the end of a sentence, `hint` a sentence of its own."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
 def resolve(source: StoredKey, *, model: str) -> Secret:
     """Return the key of a model.
 
     Raises:
         ModelError: of the kind `credentials`: the key is absent, not private, or cannot be sent in a header.
     """
-    key = _read(source, model)
-    if not key:
-        _fail(model, "its source gave an empty key", "Store the key there.")
-    if len(key) > _LONGEST_KEY or not all(map(_fits_header, key)):
+    try:
+        return read_secret(source)
+    except SourceError as error:
+        message = f"The model `{model}` has no usable key: {error.reason}."
+        raise ModelError(Kind.CREDENTIALS, message, hint=error.hint) from None
+
+
+def read_secret(source: StoredKey) -> Secret:
+    """Return what the source holds.
+
+    Raises:
+        SourceError: it is absent, not private, or more than one line of visible characters.
+    """
+    text = _read(source)
+    if not text:
+        _fail("its source is empty", "Store it there.")
+    if len(text) > _LONGEST_KEY or not all(map(_fits_header, text)):
         _fail(
-            model,
-            "its key holds spaces, line breaks or other characters that no key has, or is too long",
-            "Store the key alone, on one line, without quotes.",
+            "its source holds spaces, line breaks or other characters that do not belong there, or too many",
+            "Store it alone, on one line, without quotes.",
         )
-    return Secret(key)
+    return Secret(text)
 
 
-def _read(source: StoredKey, model: str) -> str:
+def _read(source: StoredKey) -> str:
     match source:
         case EnvKey():
-            return _from_environment(source, model)
+            return _from_environment(source)
         case FileKey():
-            return _from_file(source, model)
+            return _from_file(source)
         case CommandKey():
-            return _from_command(source, model)
+            return _from_command(source)
         case KeyringKey():
-            return _from_keyring(source, model)
+            return _from_keyring(source)
 
 
 def _fits_header(letter: str) -> bool:
     return _FIRST_PRINTABLE <= ord(letter) < _DELETE or _LAST_CONTROL < ord(letter) <= _LAST_LATIN
 
 
-def _fail(model: str, reason: str, hint: str) -> NoReturn:
-    raise ModelError(Kind.CREDENTIALS, f"The model `{model}` has no usable key: {reason}.", hint=hint) from None
+def _fail(reason: str, hint: str) -> NoReturn:
+    raise SourceError(reason, hint) from None
 
 
-def _from_environment(source: EnvKey, model: str) -> str:
+def _from_environment(source: EnvKey) -> str:
     key = os.environ.get(source.name, "")
     if not key:
         state = "empty" if source.name in os.environ else "not set"
-        _fail(model, f"the environment variable {source.name} is {state}", f"Set {source.name} to the API key.")
+        _fail(f"the environment variable {source.name} is {state}", f"Set {source.name}.")
     return key
 
 
-def _from_file(source: FileKey, model: str) -> str:
+def _from_file(source: FileKey) -> str:
     try:
         with open(source.path, "rb", opener=_open_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_LONGEST_KEY + 2) if stat.S_ISREG(mode) else b""
     except OSError as error:
-        _fail(model, f"the file {source.path} cannot be read ({error.strerror})", "Check the path in the manifest.")
+        _fail(f"the file {source.path} cannot be read ({error.strerror})", "Check the path in the manifest.")
     if not stat.S_ISREG(mode):
-        _fail(model, f"{source.path} is not a file", "Name a file that holds the key and nothing else.")
+        _fail(f"{source.path} is not a file", "Name a file that holds it and nothing else.")
     if mode & _OTHERS:
-        _fail(model, f"others can open the file {source.path}", f"Run `chmod 600 {source.path}`.")
-    return _without_newline(_decode(content, model))
+        _fail(f"others can open the file {source.path}", f"Run `chmod 600 {source.path}`.")
+    return _without_newline(_decode(content))
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -81,18 +102,18 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _decode(content: bytes, model: str) -> str:
+def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        _fail(model, "its source gave bytes that are no text", "Store the key as plain text.")
+        _fail("its source gave bytes that are no text", "Store it as plain text.")
 
 
 def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _from_command(source: CommandKey, model: str) -> str:
+def _from_command(source: CommandKey) -> str:
     program = source.argv[0]
     try:
         done = subprocess.run(  # noqa: S603 - the manifest's owner names the command; there is no shell
@@ -106,16 +127,16 @@ def _from_command(source: CommandKey, model: str) -> str:
         )
     except subprocess.TimeoutExpired:
         hint = "Call it by hand; it must not wait for input."
-        _fail(model, f"the command `{program}` did not end within {COMMAND_SECONDS} seconds", hint)
+        _fail(f"the command `{program}` did not end within {COMMAND_SECONDS} seconds", hint)
     except OSError as error:
-        _fail(model, f"the command `{program}` cannot be started ({error.strerror})", "Install it, or check its name.")
+        _fail(f"the command `{program}` cannot be started ({error.strerror})", "Install it, or check its name.")
     if done.returncode != 0:
-        hint = "Call it by hand to see why; its output is not shown here, as it may hold the key."
-        _fail(model, f"the command `{program}` ended with the exit code {done.returncode}", hint)
-    return _key_in(_without_newline(_decode(done.stdout, model)), program, model)
+        hint = "Call it by hand to see why; its output is not shown here, as it may hold the secret."
+        _fail(f"the command `{program}` ended with the exit code {done.returncode}", hint)
+    return _key_in(_without_newline(_decode(done.stdout)), program)
 
 
-def _key_in(output: str, program: str, model: str) -> str:
+def _key_in(output: str, program: str) -> str:
     """Return the key from a command's output: an object with `api_key`, a JSON string, or the plain key."""
     if not output.lstrip().startswith(("{", '"')):
         return output
@@ -126,17 +147,16 @@ def _key_in(output: str, program: str, model: str) -> str:
     key = value.get("api_key") if isinstance(value, dict) else value
     if not isinstance(key, str):
         hint = 'Let it print the key alone, or `{"api_key": "..."}`.'
-        _fail(model, f"the command `{program}` printed JSON without a key in it", hint)
+        _fail(f"the command `{program}` printed JSON without a key in it", hint)
     return key
 
 
-def _from_keyring(source: KeyringKey, model: str) -> str:
+def _from_keyring(source: KeyringKey) -> str:
     try:
         import keyring  # noqa: PLC0415 - an extra, needed only here
         from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
         _fail(
-            model,
             "the package keyring is not installed",
             "Install the extra `keyring`: `pip install '.[keyring]'` in a checkout of retrain-runner.",
         )
@@ -144,8 +164,8 @@ def _from_keyring(source: KeyringKey, model: str) -> str:
     try:
         key = keyring.get_password(source.service, source.username)
     except KeyringError as error:
-        _fail(model, f"the keyring cannot be opened ({type(error).__name__})", "Unlock it, or use another source.")
+        _fail(f"the keyring cannot be opened ({type(error).__name__})", "Unlock it, or use another source.")
     if key is None:
         hint = f"Run `keyring set {source.service} {source.username}`."
-        _fail(model, f"the keyring has no entry {entry}", hint)
+        _fail(f"the keyring has no entry {entry}", hint)
     return str(key)

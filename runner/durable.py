@@ -58,7 +58,7 @@ def write_whole(target: Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_new(target: Path, content: bytes) -> None:
+def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     """Write the bytes to `target` durably, unless something is there already.
 
     Raises:
@@ -68,6 +68,7 @@ def write_new(target: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -86,7 +87,7 @@ def publish(target: Path, content: bytes) -> None:
         target.write_bytes(content)
         return
     place = target.resolve()
-    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask()
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else user_file_mode()
     if not place.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
     with replacing(place) as file:
@@ -94,8 +95,8 @@ def publish(target: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
+def user_file_mode() -> int:
+    """Return the mode of a new file of the user's own: what the umask leaves, which is only read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask

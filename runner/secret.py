@@ -1,7 +1,8 @@
 """Values that must never be shown: API keys and signed URLs.
 
-`Secret` hides its value from repr, str, format, json and pickle; only `runner.service.http` and the emulator's start
-may call `reveal` (a test reads the sources). `Redactor` is the second net: it blots known values out of any text.
+`Secret` hides its value from repr, str, format, json and pickle; only `runner.service.http`, `runner.notify` and the
+emulator's start may call `reveal` (a test reads the sources). `Redactor` is the second net: it blots known values out
+of any text.
 """
 
 import base64

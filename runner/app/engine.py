@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from runner.app.approval_trace import trace
@@ -15,11 +16,12 @@ from runner.app.realm import Realm
 from runner.app.session import Session
 from runner.durable import make_folder
 from runner.emulator.launch import running_emulator
-from runner.execute.asks import Lane
+from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
-from runner.execute.ports import Keys, Listener
+from runner.execute.news import Listener, Planned, Recorded, redacted
+from runner.execute.ports import Keys
 from runner.journal.events import Outcome
 from runner.manifest.model import Manifest
 from runner.plan.model import ModelPlan, Options
@@ -61,6 +63,8 @@ def execute(session: Session, job: Job) -> Driven:
         RetrainError: the emulator cannot be started.
     """
     with ExitStack() as stack:
+        for plan in job.plans:
+            job.listener(plan.model, Planned(stages=plan.stages))
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
@@ -73,12 +77,19 @@ def execute(session: Session, job: Job) -> Driven:
         coordinator = Coordinator(
             executors=executors,
             clock=session.clock,
-            commit=session.recorder.commit,
+            commit=partial(_commit, session, job),
             settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads),
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
     return Driven(outcomes=_outcomes(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+
+
+def _commit(session: Session, job: Job, records: Sequence[tuple[str, Record]]) -> None:
+    session.recorder.commit(records)
+    for model, one in records:
+        for fact in one.facts:
+            job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
 
 
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
@@ -115,7 +126,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         state=session.folder.root,
         run_folder=make_folder(session.run_folder),
         spool=make_folder(_own_spool(session)),
-        listener=lambda model, text: job.listener(model, redactor.redact(text)),
+        listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
         bugs=[],
         trace=trace,
     )

@@ -16,7 +16,7 @@ from runner.app.run import RunResult, conclude
 from runner.app.session import Session, session
 from runner.errors import UsageError
 from runner.execute.candidate import evaluate_stored, judged
-from runner.execute.ports import Listener
+from runner.execute.news import Listener
 from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, Reviewed
 from runner.journal.instants import stamp
 from runner.journal.progress import Job as RetrainJob

@@ -14,7 +14,7 @@ from runner.app.run import RunResult, conclude
 from runner.app.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.candidate import file_sha256
-from runner.execute.ports import Listener
+from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.instants import stamp
 from runner.journal.progress import Job as RetrainJob

@@ -13,8 +13,9 @@ from runner.app.plan_file import read_plan
 from runner.app.planned_run import agreed_plan, planned_scope
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session, session
+from runner.app.telling import Teller, Warn
 from runner.errors import ExitCode
-from runner.execute.ports import Listener
+from runner.execute.news import Listener
 from runner.journal.events import Draft, ModelPlanned
 from runner.journal.instants import stamp
 from runner.manifest.model import Manifest
@@ -25,11 +26,12 @@ from runner.policy.record import policy_digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice."""
+    """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice. `warn` takes a sentence."""
 
     choice: Choice
     state: str
     listener: Listener
+    warn: Warn
     plan: Path | None = None
     allow_held: bool = False
     parallel: int | None = None
@@ -55,22 +57,30 @@ def run(request: RunRequest) -> RunResult:
     """
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        agreed = agreed_plan(opened, scope, document, str(request.plan)) if document else None
-        paths = tuple(str(path) for path in scope.choice.paths)
-        opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
-        planned = agreed or plan_models(scope, opened.progress)
-        _record_plans(opened, scope.manifest, planned.plans)
-        job = Job(
-            manifest=scope.manifest,
-            paths=scope.choice.paths,
-            realm=scope.realm,
-            plans=planned.plans,
-            options=scope.options,
-            parallel=request.parallel or scope.manifest.limits.parallel,
-            listener=request.listener,
-        )
-        return conclude(opened, execute(opened, job), allow_held=request.allow_held)
+    teller = Teller(scope, request.warn)
+    with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
+        teller.began()
+        result = _retrain(opened, request, scope, document)
+    teller.ended(result.report)
+    return result
+
+
+def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
+    agreed = agreed_plan(opened, scope, document, str(request.plan)) if document else None
+    paths = tuple(str(path) for path in scope.choice.paths)
+    opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
+    planned = agreed or plan_models(scope, opened.progress)
+    _record_plans(opened, scope.manifest, planned.plans)
+    job = Job(
+        manifest=scope.manifest,
+        paths=scope.choice.paths,
+        realm=scope.realm,
+        plans=planned.plans,
+        options=scope.options,
+        parallel=request.parallel or scope.manifest.limits.parallel,
+        listener=request.listener,
+    )
+    return conclude(opened, execute(opened, job), allow_held=request.allow_held)
 
 
 def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:

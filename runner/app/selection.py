@@ -5,8 +5,7 @@ from difflib import get_close_matches
 
 from runner.errors import UsageError
 from runner.manifest.model import Manifest, Model
-
-_TAG = "tag:"
+from runner.manifest.selectors import TAG, matches
 
 
 def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
@@ -18,9 +17,9 @@ def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
     if not selectors:
         return list(manifest.models.values())
     for selector in selectors:
-        if not any(_matches(model, selector) for model in manifest.models.values()):
+        if not any(matches(model, selector) for model in manifest.models.values()):
             raise _nothing(manifest, selector)
-    return [model for model in manifest.models.values() if any(_matches(model, one) for one in selectors)]
+    return [model for model in manifest.models.values() if any(matches(model, one) for one in selectors)]
 
 
 def find_model(manifest: Manifest, name: str) -> Model:
@@ -34,14 +33,8 @@ def find_model(manifest: Manifest, name: str) -> Model:
     return manifest.models[name]
 
 
-def _matches(model: Model, selector: str) -> bool:
-    if selector.startswith(_TAG):
-        return selector.removeprefix(_TAG) in model.tags
-    return model.name == selector
-
-
 def _nothing(manifest: Manifest, selector: str) -> UsageError:
-    tags = sorted({f"{_TAG}{tag}" for model in manifest.models.values() for tag in model.tags})
+    tags = sorted({f"{TAG}{tag}" for model in manifest.models.values() for tag in model.tags})
     close = get_close_matches(selector, [*manifest.models, *tags], n=1)
     guess = f"did you mean {close[0]}?" if close else f"models are {', '.join(list(manifest.models)[:5])}."
     return UsageError(f"No model matches {selector}.", hint=f"Select by name or by tag:NAME; {guess}")

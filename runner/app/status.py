@@ -74,10 +74,5 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
 
 
 def _candidate(job: Job | None, action: str) -> str | None:
-    """Return the id of a candidate that rests with this decision; a person's word stands above the policy's."""
-    if job is None or job.stage != JobStage.JUDGED or job.decided is None:
-        return None
-    decided = job.decided.action
-    if job.review is not None:
-        decided = "switch" if job.review.fact.action == "approve" else "hold"
-    return job.retrain_job_id if decided == action else None
+    """Return the id of a candidate that rests with this decision."""
+    return job.retrain_job_id if job is not None and job.rests_with == action else None

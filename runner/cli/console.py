@@ -2,28 +2,37 @@
 
 import json
 import logging
-import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from runner.cli.look import Look, look_of
 from runner.report.text import inline
+
+if TYPE_CHECKING:  # both are slow to import, and most commands have no news to tell
+    from runner.cli.screen.live import LiveTable
+    from runner.execute.news import Listener, News
 
 
 class Console:
-    """Prints for one command, as `-v`, `-q` and `--log-format` want it."""
+    """Prints for one command, as `-v`, `-q`, `--log-format` and `--no-color` (`plain`) want it."""
 
     _current: ClassVar["Console | None"] = None
 
-    def __init__(self, *, verbosity: int = 0, json_lines: bool = False) -> None:
+    def __init__(self, *, verbosity: int = 0, json_lines: bool = False, plain: bool = False) -> None:
         self._verbosity = verbosity
         self._json = json_lines
+        self._plain = plain
+        self._table: LiveTable | None = None
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
-            logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbosity > 1 else logging.INFO)
+            level = logging.DEBUG if verbosity > 1 else logging.INFO
+            logging.basicConfig(handlers=[_ToConsole(self)], level=level, force=True)
 
     @classmethod
     def current(cls) -> "Console":
@@ -36,9 +45,19 @@ class Console:
         return self._verbosity > 0
 
     @property
+    def look(self) -> Look:
+        """Return what the result's stream can show."""
+        return look_of(sys.stdout, plain=self._plain)
+
+    @property
+    def error_look(self) -> Look:
+        """Return what the other stream can show."""
+        return look_of(sys.stderr, plain=self._plain)
+
+    @property
     def width(self) -> int | None:
         """Return how many columns the result's terminal has, None where the result goes to a file or a pipe."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return self.look.columns
 
     def result(self, text: str) -> None:
         """Print the command's result. A reader who has gone away changes nothing; a full disk is kept in `lost`."""
@@ -50,16 +69,19 @@ class Console:
 
     def _print(self, text: str | bytes, *, line: bool) -> None:
         try:
-            click.echo(text, file=sys.stdout, nl=line)
+            click.echo(text, file=sys.stdout, nl=line, color=self.look.colour)
         except BrokenPipeError:
             return
         except (OSError, ValueError) as error:
             self.lost = str(error)
 
     def line(self, text: str) -> None:
-        """Print a line that is not the result, even with `-q`."""
+        """Print a line that is not the result, even with `-q`; while there is a live table, above it."""
+        if self._table is not None and not self._table.broken:
+            self._table.above(text)
+            return
         try:
-            click.echo(text, file=sys.stderr)
+            click.echo(text, file=sys.stderr, color=self.error_look.colour)
         except (OSError, ValueError):
             return
 
@@ -70,24 +92,103 @@ class Console:
 
     def detail(self, text: str) -> None:
         """Print a line that belongs to the error after it, even with `-q`."""
-        self.line(json.dumps({"at": _now(), "text": text}, ensure_ascii=False) if self._json else inline(text))
+        self._say(inline(text), text=text)
 
-    def progress(self, model: str, text: str) -> None:
-        """Print one line about a model, with the time."""
-        if self._verbosity < 0:
-            return
-        if self._json:
-            self.line(json.dumps({"at": _now(), "model": model, "text": text}, ensure_ascii=False))
-        else:
-            self.line(f"{datetime.now(UTC):%H:%M:%S} {inline(model)}: {inline(text)}")
+    def warning(self, text: str) -> None:
+        """Print what went wrong beside the command's work, even with `-q`."""
+        self._say(f"{click.style('warning:', fg='yellow')} {inline(text)}", warning=text)
 
     def error(self, message: str, hint: str) -> None:
         """Print what happened and what to do next."""
+        head, more = click.style("error:", fg="red", bold=True), click.style("hint:", fg="cyan")
+        self._say(f"{head} {inline(message)}\n{more} {inline(hint)}", error=message, hint=hint)
+
+    def _say(self, line: str, **values: str) -> None:
+        """Print the line, or in the log's JSON form the values."""
         if self._json:
-            self.line(json.dumps({"at": _now(), "error": message, "hint": hint}, ensure_ascii=False))
+            self.line(json.dumps({"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", **values}, ensure_ascii=False))
         else:
-            self.line(f"error: {inline(message)}\nhint: {inline(hint)}")
+            self.line(line)
+
+    def progress(self, model: str, news: "News") -> None:
+        """Print news of a model as a line, if the verbosity asks for it; for commands that are over soon."""
+        self._log()(model, news)
+
+    @contextmanager
+    def watching(self, *, events: bool = False) -> Iterator["Listener"]:
+        """Give a listener that shows a run: as a live table where stderr is a terminal, else as lines.
+
+        With `events` the news go to stdout as JSON lines, and to nowhere else.
+        """
+        if events:
+            yield _careful(self._event_log())
+        elif self._verbosity < 0 or self._json or not self.error_look.live:
+            yield _careful(self._log())
+        else:
+            with self._live() as listener:
+                yield _careful(listener)
+
+    @contextmanager
+    def _live(self) -> Iterator["Listener"]:
+        from runner.cli.screen.live import LiveTable  # noqa: PLC0415 -- see TYPE_CHECKING
+
+        log = self._log()
+        table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
+
+        def listen(model: str, news: "News") -> None:
+            table.tell(model, news)
+            if self.verbose or table.broken:
+                log(model, news)
+
+        try:
+            yield listen
+        finally:
+            left = table.close()
+            self._table = None
+            for line in left:
+                self.line(line)
+
+    def _log(self) -> "Listener":
+        from runner.cli.screen import log_lines  # noqa: PLC0415 -- as above
+
+        form, every = log_lines.text_line, log_lines.UPLOAD_LINE_S
+        if self._json:
+            form, every = log_lines.event_line, log_lines.UPLOAD_EVENT_S
+        return log_lines.Thinned(
+            tell=lambda model, news: self.line(form(model, news)),
+            verbosity=self._verbosity,
+            every=every,
+            events=self._json and self._verbosity >= 0,
+        )
+
+    def _event_log(self) -> "Listener":
+        from runner.cli.screen import log_lines  # noqa: PLC0415 -- as above
+
+        return log_lines.Thinned(
+            tell=lambda model, news: self.result(log_lines.event_line(model, news)),
+            verbosity=max(self._verbosity, 0),
+            every=log_lines.UPLOAD_EVENT_S,
+            events=True,
+        )
 
 
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+def _careful(listener: "Listener") -> "Listener":
+    """Return a listener that never raises: a display must not disturb the run."""
+
+    def listen(model: str, news: "News") -> None:
+        with suppress(Exception):
+            listener(model, news)
+
+    return listen
+
+
+class _ToConsole(logging.Handler):
+    """Hands the records of libraries to the console, which knows where lines may go."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        self._console.detail(f"{record.levelname}:{record.name}:{record.getMessage()}")

@@ -23,7 +23,7 @@ from runner.report.text import inline
 
 
 @click.command("history", epilog="Example: retrain history churn --since 2026-03-01 --outcome switched")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=options.known_models)
 @click.option("--run", "run_id", metavar="ID", help="Explain the decision in this run; `latest`: the newest one.")
 @click.option("--job", help="Explain the decisions about this retrain job of the model.")
 @click.option("--incumbent-at", type=moments.Moment(end_of_day=True), metavar="WHEN", help="What served at that time.")

@@ -11,9 +11,10 @@ import click
 
 from runner import __version__
 from runner.cli.failure import failure_code, lost_code
-from runner.cli.streams import prepare_streams
+from runner.cli.streams import flush, prepare_streams
 
 COMMANDS = {
+    "init": "lay out a repository: manifest, checks, pipelines, schedules",
     "validate": "validate the manifest; every problem at once",
     "plan": "show what a run would do to each model, without doing it",
     "run": "retrain, judge and switch the models",
@@ -77,12 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _end(code: int) -> None:
-    """Leave with the code; work that a stop abandoned is not waited for."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1 if stream is sys.stdout else 2)
-    if threading.active_count() > 1:
+    """Leave with the code; work that a stop abandoned is not waited for.
+
+    A stream that takes nothing more must not be flushed again by the interpreter's end, which makes 120 of the code.
+    """
+    flushed = [flush(stream) for stream in (sys.stdout, sys.stderr)]
+    if not all(flushed) or threading.active_count() > 1:
         os._exit(code)
     sys.exit(code)

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from runner.cli.console import Console
+from runner.cli.look import wants_plain
+from runner.errors import RetrainError
+from runner.journal.folder import DEFAULT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +34,17 @@ class Duration(click.ParamType[timedelta]):
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of the state's models that begin so, for the shell; where there is no state, none."""
+    from runner.app.status import status  # noqa: PLC0415 -- only when a shell completes
+
+    try:
+        names = {one.name for one in status(ctx.params.get("state") or DEFAULT).models}
+    except (RetrainError, OSError):
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def common(function: F) -> F:
     """Add what every command has: --state, -v, -q, --log-format, --no-color. They arrive as `state` and `console`."""
     for option in reversed(_COMMON):
@@ -39,7 +54,7 @@ def common(function: F) -> F:
 
 def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console:
     verbosity = ctx.meta.get("verbose", 0) - (1 if ctx.meta.get("quiet") else 0)
-    return Console(verbosity=verbosity, json_lines=value == "json")
+    return Console(verbosity=verbosity, json_lines=value == "json", plain=ctx.color is False)
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -51,14 +66,14 @@ def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 
 def _color(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
-    if value:
+    if value or wants_plain(os.environ):  # click takes only some values of NO_COLOR for a yes
         ctx.color = False
     return value
 
 
 _COMMON = (
     click.option(
-        "--state", default=".retrain", show_default=True, metavar="URL", envvar="RETRAIN_STATE", help="State folder."
+        "--state", default=DEFAULT, show_default=True, metavar="URL", envvar="RETRAIN_STATE", help="State folder."
     ),
     click.option(
         "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."
@@ -77,7 +92,6 @@ _COMMON = (
     click.option(
         "--no-color",
         is_flag=True,
-        envvar="NO_COLOR",
         is_eager=True,
         expose_value=False,
         callback=_color,
@@ -96,8 +110,13 @@ paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_ty
 paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
 emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
 select = click.option(
-    "--select", multiple=True, metavar="NAME|tag:T", help="Only these models; may be given several times."
+    "--select",
+    multiple=True,
+    metavar="NAME|tag:T",
+    shell_complete=known_models,
+    help="Only these models; may be given several times.",
 )
+model = click.argument("model", shell_complete=known_models)
 force = click.option("--force", is_flag=True, help="Train again even where nothing changed.")
 no_switch = click.option("--no-switch", is_flag=True, help="Decide, but leave the switch to a later run.")
 manifest = click.option(
@@ -128,7 +147,7 @@ def reviewed(function: F) -> F:
         ),
         click.option("--reason", default="", help="Why; kept in the journal."),
         click.option("--job", help="The candidate's retrain job id; refused when it is another one."),
-        click.argument("model"),
+        model,
     ):
         function = option(function)
     return function

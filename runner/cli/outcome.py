@@ -1,36 +1,75 @@
 """How the result of a run is printed, for every command that makes one."""
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.journal.folder import DEFAULT
-from runner.report.json_form import render_json
-from runner.report.text import inline
+from runner.report.json_form import json_line, render_json
+from runner.report.text import inline, words
+
+_MOST_NEXT = 3  # commands of a kind; a summary fits a screen
 
 
 def show_result(console: Console, result: RunResult, form: str, state: str) -> int:
-    """Print the report as JSON or in a few lines with the next commands, and return the exit code."""
+    """Print the report as JSON or as a summary with the next commands, and return the exit code."""
     for bug in result.bugs:
         show_bug(console, bug)
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
     else:
-        console.result(_text(result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
+        console.result(
+            "\n".join(_summary(console, result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
+        )
     return result.exit_code
 
 
-def _text(result: RunResult, option: str) -> str:
+def show_events(console: Console, result: RunResult) -> int:
+    """Print the last of a run's events, its report on one line, and return the exit code."""
+    for bug in result.bugs:
+        show_bug(console, bug)
+    console.result(json_line({"event": "report", "report": result.report}))
+    return result.exit_code
+
+
+def _summary(console: Console, result: RunResult, option: str) -> Iterator[str]:
+    """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     report: dict[str, Any] = result.report
+    look = console.look
+    if look.columns is None:
+        yield from _plain(report)
+    else:
+        from runner.cli.screen.summary import render_summary  # noqa: PLC0415 -- only a terminal needs it
+
+        yield render_summary(report, look)
+    yield ""
+    yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report["summary"].items()) or "no models"
+    yield from _next(report, option, None if look.columns is None else _MOST_NEXT)
+    yield f"check: retrain verify {report['run_id']}{option}"
+    yield f"report: {result.folder}/report.html"
+
+
+def _plain(report: dict[str, Any]) -> Iterator[str]:
+    """Yield one line a model, for files and pipes."""
     width = max((len(inline(model["name"])) for model in report["models"]), default=0)
-    lines = [
-        f"{inline(model['name']):{width}}  {model['outcome'].replace('_', ' '):17}  {inline(model['reason'])}"
-        for model in report["models"]
-    ]
-    counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in report["summary"].items())
-    waiting = [shlex.quote(model["name"]) for model in report["models"] if model["outcome"] == "awaiting_approval"]
-    steps = [f"next: retrain approve {name}{option}, or retrain reject {name}{option}" for name in waiting]
-    check = f"check: retrain verify {report['run_id']}{option}"
-    return "\n".join([*lines, "", counts or "no models", *steps, check, f"report: {result.folder}/report.html"])
+    for model in report["models"]:
+        yield f"{inline(model['name']):{width}}  {words(model['outcome']):17}  {inline(model['reason'])}"
+
+
+def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str]:
+    """Yield the commands for models that wait for a person, and that tell why a candidate was held."""
+    waiting, held = (_names(report, outcome) for outcome in ("awaiting_approval", "held"))
+    for name in waiting[:most]:
+        yield f"next: retrain approve {name}{option}, or retrain reject {name}{option}"
+    for name in held[:most]:
+        yield f"why: retrain history {name} --run {report['run_id']}{option}"
+    hidden = len(waiting[most:]) + len(held[most:]) if most is not None else 0
+    if hidden:
+        yield f"next: retrain status{option} shows {hidden} more"
+
+
+def _names(report: dict[str, Any], outcome: str) -> list[str]:
+    return [shlex.quote(inline(model["name"])) for model in report["models"] if model["outcome"] == outcome]

@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Show what `retrain run` would do to each model and why. Starts nothing and asks no service."""
     choice = Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator)
     document = plan(PlanRequest(choice=choice, state=state, out=out))
-    console.result(_rendered(document, form))
+    console.result(_rendered(document, form, console.width))
     if out is not None:
         option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
         console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{option}")
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK
 
 
-def _rendered(document: PlanDocument, form: str) -> str:
+def _rendered(document: PlanDocument, form: str, width: int | None) -> str:
     if form == "json":
         return render_json(document).decode().rstrip("\n")
-    return render_plan_markdown(document) if form == "markdown" else render_plan_text(document)
+    return render_plan_markdown(document) if form == "markdown" else render_plan_text(document, width=width)

@@ -12,7 +12,7 @@ from runner.errors import ExitCode
 
 
 @click.command("resolve", epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"')
-@click.argument("model")
+@options.model
 @click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What became of it.")
 @click.option("--reason", required=True, help="How you know; kept in the journal.")
 @options.lock_timeout

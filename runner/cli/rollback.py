@@ -13,7 +13,7 @@ from runner.cli.outcome import show_result
 
 
 @click.command("rollback", epilog='Example: retrain rollback churn --reason "predictions are off since Monday"')
-@click.argument("model")
+@options.model
 @click.option("--to", metavar="JOB", help="A job that has served; by default the one before the incumbent.")
 @click.option("--reason", required=True, help="Why; kept in the journal.")
 @options.manifest

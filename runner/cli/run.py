@@ -10,7 +10,7 @@ from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
-from runner.cli.outcome import show_result
+from runner.cli.outcome import show_events, show_result
 
 
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
@@ -25,7 +25,7 @@ from runner.cli.outcome import show_result
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
 @click.option("--allow-held", is_flag=True, help="Exit with 0 when a policy held a candidate back.")
 @options.lock_timeout
-@options.output_format("text", "json")
+@options.output_format("text", "json", "jsonl")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
     *,
@@ -43,13 +43,16 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
-    request = RunRequest(
-        choice=Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator),
-        state=state,
-        listener=console.progress,
-        plan=plan,
-        allow_held=allow_held,
-        parallel=parallel,
-        lock_timeout=lock_timeout,
-    )
-    return show_result(console, run(request), form, state)
+    with console.watching(events=form == "jsonl") as listener:
+        request = RunRequest(
+            choice=Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator),
+            state=state,
+            listener=listener,
+            warn=console.warning,
+            plan=plan,
+            allow_held=allow_held,
+            parallel=parallel,
+            lock_timeout=lock_timeout,
+        )
+        result = run(request)
+    return show_events(console, result) if form == "jsonl" else show_result(console, result, form, state)

@@ -9,7 +9,15 @@ from runner.app.status import ModelStatus, Status, status
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.report.text import inline
+from runner.journal.instants import stamp
+from runner.report.table import Column, text_table
+from runner.report.text import inline, utc, words
+
+_COLUMNS = (
+    *(Column(title="model"), Column(title="incumbent"), Column(title="since", spare=True)),
+    *(Column(title="stands"), Column(title="last outcome")),
+    *(Column(title="service", spare=True), Column(title="reason", spare=True)),
+)
 
 
 @click.command("status", epilog="Example: retrain status")
@@ -18,22 +26,44 @@ from runner.report.text import inline
 def command(form: str, state: str, console: Console) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
     found = status(state)
-    console.result(_json(found) if form == "json" else _text(found, state))
+    console.result(_json(found) if form == "json" else _text(found, state, console.width))
     return ExitCode.OK
 
 
-def _text(found: Status, state: str) -> str:
+def _text(found: Status, state: str, width: int | None) -> str:
     if found.last_run is None:
         return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
-    lines = [line for model in found.models for line in _lines(model)]
     last = found.last_run
     code = f"exit code {last.finished.exit_code}" if last.finished else "without an end"
-    return "\n".join([*lines, f"last run: {last.run_id}, {code}"])
+    models = _table(found, width) if width else "\n".join(_line(model) for model in found.models)
+    return f"{models}\n\nlast run: {last.run_id}, {code}" if models else f"last run: {last.run_id}, {code}"
 
 
-def _lines(model: ModelStatus) -> list[str]:
+def _table(found: Status, width: int) -> str:
+    rows = [
+        [
+            *(
+                model.name,
+                model.incumbent or "none",
+                utc(stamp(model.incumbent_since) if model.incumbent_since else None),
+            ),
+            *("; ".join(_standing(model)), words(model.last_outcome or ""), model.service, model.last_reason or ""),
+        ]
+        for model in found.models
+    ]
+    return text_table(_COLUMNS, rows, width=width)
+
+
+def _line(model: ModelStatus) -> str:
     serves = f"job {model.incumbent} serves" if model.incumbent else "no incumbent"
-    parts = [serves]
+    parts = ", ".join(inline(part) for part in [serves, *_standing(model)])
+    last = f"\n    last: {words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
+    return f"{inline(model.name)} ({inline(model.service)}): {parts}{last}"
+
+
+def _standing(model: ModelStatus) -> list[str]:
+    """Return what is under way or waits, one phrase each."""
+    parts = []
     if model.rolled_back_from:
         parts.append(f"rolled back from job {model.rolled_back_from} by {model.rolled_back_by}")
     if model.rollback_due:
@@ -46,10 +76,7 @@ def _lines(model: ModelStatus) -> list[str]:
         parts.append(f"the switch to {model.switch_due} is due at the next run")
     if model.held:
         parts.append(f"candidate {model.held} is held")
-    head = f"{inline(model.name)} ({inline(model.service)}): {', '.join(inline(part) for part in parts)}"
-    if model.last_outcome is None:
-        return [head]
-    return [head, f"    last: {model.last_outcome.replace('_', ' ')}: {inline(model.last_reason)}"]
+    return parts
 
 
 def _json(found: Status) -> str:

@@ -11,6 +11,7 @@ from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, record, stage
 from runner.execute.keys import get_key
 from runner.execute.model_run import ModelRun, StageEnd, failed
+from runner.execute.news import Decided
 from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
 from runner.journal.events import Judged, ResultStored
@@ -81,6 +82,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
         yield from record(stored)
         return failed(evaluated.evaluation)
     yield from record(stored, judged(run.run.manifest, run.model, stored, inputs, evaluated.evaluation))
+    _tell(run, evaluated.evaluation)
     return None
 
 
@@ -99,7 +101,12 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
         run.warn(f"the stored result is downloaded again: {error.message}")  # it may have been a proxy's page
         return (yield from evaluate_result(run))
     yield from record(judged(run.run.manifest, run.model, stored, inputs, evaluation))
+    _tell(run, evaluation)
     return None
+
+
+def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
+    run.tell(Decided(verdict=evaluation["verdict"], action=evaluation["decision"]["action"]))
 
 
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
@@ -114,7 +121,7 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
         url = status.download_url
         if url is None:
             raise _no_url(job, status.word)
-        run.calls["download"] += 1
+        run.count("download")
         try:
             return (yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs)))
         except ServiceError as error:

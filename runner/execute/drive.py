@@ -10,6 +10,7 @@ from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, StoppedError, record, stage
 from runner.execute.candidate import decide_again, evaluate_result
 from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
+from runner.execute.news import Ended, Entered
 from runner.execute.review import review
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
@@ -52,8 +53,8 @@ def drive(run: ModelRun) -> Steps[None]:
             release(run.prepared)
     if ending.outcome == "failed" and run.run.budget.failures is not None:
         run.run.budget.failures -= 1
-    run.say(f"{ending.outcome.replace('_', ' ')}: {ending.reason}")
     yield from record(_finished(run, ending))
+    run.tell(Ended(outcome=ending.outcome, reason=ending.reason))
 
 
 def _walk(run: ModelRun) -> Steps[Ending]:
@@ -91,6 +92,7 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
 
 def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
     for one in stages:
+        run.tell(Entered(stage=one))
         end: StageEnd = yield from _STAGES[one](run)
         if end is not None:
             return end

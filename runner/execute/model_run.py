@@ -11,7 +11,8 @@ from pathlib import Path
 from runner.data.facts import Prepared
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
-from runner.execute.ports import Clock, Keys, Listener, Service, Trace, untraced
+from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
+from runner.execute.ports import Clock, Keys, Service, Trace, untraced
 from runner.journal.events import Outcome
 from runner.journal.progress import Job, ModelProgress, Progress
 from runner.manifest.model import Manifest, Model
@@ -123,14 +124,32 @@ class ModelRun:
         """Return how long a lost request may still arrive."""
         return self.run.manifest.service.quarantine
 
+    def tell(self, news: News) -> None:
+        """Tell the listener; safe from any thread."""
+        self.run.listener(self.model.name, news)
+
     def say(self, text: str) -> None:
         """Tell the listener, in one plain line."""
-        self.run.listener(self.model.name, text)
+        self.tell(Said(text=text))
 
     def warn(self, text: str) -> None:
         """Keep a warning for the report, and tell it."""
         self.warnings.append(text)
-        self.say(f"warning: {text}")
+        self.tell(Warned(warning=text))
+
+    def retry(self, text: str) -> None:
+        """Keep a warning of a call that is made again, and tell it."""
+        self.warnings.append(text)
+        self.tell(Retried(text=text))
+
+    def count(self, call: str) -> None:
+        """Count a call that is made now, and tell it."""
+        self.calls[call] += 1
+        self.tell(Called(call=call, attempt=self.calls[call]))
+
+    def meter(self, total: int) -> Meter:
+        """Return what an upload of `total` bytes reports to."""
+        return Meter(tell=self.tell, clock=self.run.clock, total=total)
 
     def get_prepared(self) -> Prepared:
         """Return what the check stage left for the upload."""

@@ -1,4 +1,4 @@
-"""What the executor needs from outside, as types: the service, the clock, the keys, a listener.
+"""What the executor needs from outside, as types: the service, the clock, the keys.
 
 The composition root hands in the real ones; the simulator of the tests hands in its own and drives the same code.
 """
@@ -23,8 +23,8 @@ class Service(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str) -> Effect:
-        """Send the file with exactly one PUT."""
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None]) -> Effect:
+        """Send the file with exactly one PUT; `sent` is told the bytes handed over so far."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         """Store the result file at `target`, whole or not at all."""
@@ -59,7 +59,6 @@ class Keys(Protocol):
         """Return the account's secret key where the manifest names one."""
 
 
-Listener = Callable[[str, str], None]  # (model name, one plain line)
 Trace = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from
 
 

@@ -64,7 +64,7 @@ class Patience:
             raise error
         self._asked += more
         asked = "" if error.after is None else f" It is asked again after {own + more:.0f} s."
-        self.run.warn(f"{self.name}, attempt {self._attempt}: {error.message}{asked}")
+        self.run.retry(f"{self.name}, attempt {self._attempt}: {error.message}{asked}")
         yield from pause(own + more)
 
 
@@ -76,7 +76,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
     """
     patience = Patience(run=run, name=name)
     while True:
-        run.calls[name] += 1
+        run.count(name)
         try:
             return (yield from call(function))
         except ServiceError as error:
@@ -93,9 +93,9 @@ def send(run: ModelRun, name: str, lane: Lane, function: Callable[[], Effect]) -
     attempt = 0
     while True:
         attempt += 1
-        run.calls[name] += 1
+        run.count(name)
         effect: Effect = yield Work(lane=lane, function=function, effect=True)
         if not isinstance(effect, NeverSent) or attempt == SENDS:
             return effect
-        run.warn(f"{name}, attempt {attempt}: {effect.message}")
+        run.retry(f"{name}, attempt {attempt}: {effect.message}")
         yield from pause(backoff(attempt, run.run.chance))

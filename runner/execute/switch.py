@@ -11,11 +11,13 @@ from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
 from runner.execute.candidate import decide_again
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
+from runner.execute.news import Entered
 from runner.execute.ports import Clock
 from runner.execute.retry import backoff, read, send
 from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.progress import Decided, Job
 from runner.plan.inputs import inputs_moved
+from runner.plan.model import Stage
 from runner.plan.standing import barred
 from runner.secret import Secret
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
@@ -118,6 +120,7 @@ def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
         return failed_with(effect.kind, effect.message, effect.hint)
     yield from record(SwitchUnclear(retrain_job_id=name, message=effect.message))
     run.warn(f"the switch's result is unclear: {effect.message}")
+    run.tell(Entered(stage=Stage.SETTLE_SWITCH))
     return (yield from settle_switch(run)) or (yield from switch_now(run))
 
 

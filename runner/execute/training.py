@@ -4,6 +4,7 @@ from runner.errors import Kind
 from runner.execute.asks import Steps, pause, record
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed, failed_with
+from runner.execute.news import InTraining, WordSeen
 from runner.execute.retry import backoff, read
 from runner.execute.waiting import NOT_FOUND
 from runner.execute.watch import Watch
@@ -19,6 +20,7 @@ OUTAGES = 10  # reads in a row that may fail, each with its own retries, before 
 def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
     key, watch = (yield from get_key(run)), Watch.begin(run)
+    run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
     with run.timed("wait_s"):
         while True:
             asked = watch.ask()
@@ -36,11 +38,11 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
 
 
 def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> Steps[None]:
-    """Record a new word, and once more one for waiting that lingers."""
+    """Record a new word, and once more a doubtful one that lingers."""
     job = run.job
     if status.word != job.word:
         _warn_of_drift(run, status)
-        run.say(f"job {job.retrain_job_id}: {status.word}")
+        run.tell(WordSeen(retrain_job_id=job.retrain_job_id, word=status.word))
     elif not lingers:
         return
     yield from record(StatusSeen(retrain_job_id=job.retrain_job_id, word=status.word))

@@ -13,6 +13,7 @@ from runner.errors import Kind
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
+from runner.execute.news import Entered
 from runner.execute.retry import backoff, read, send
 from runner.execute.waiting import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
 from runner.journal.events import (
@@ -27,6 +28,7 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.journal.instants import stamp
+from runner.plan.model import Stage
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
 
@@ -98,13 +100,14 @@ def _put(run: ModelRun, url: Secret, expires: datetime) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256)
+    sent = run.meter(file.bytes)
+    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256, sent=sent)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
     if isinstance(effect, Done):
         yield from record(UploadDone(retrain_job_id=retrain_job_id, proof="store"))
-        run.say(f"uploaded; job {retrain_job_id} is in training")
+        run.say("uploaded")
         return None
     if isinstance(effect, NeverSent):
         yield from record(_never_sent(retrain_job_id, effect.message))
@@ -116,6 +119,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
         return failed_with(effect.kind, effect.message, effect.hint)
     yield from record(UploadUnclear(retrain_job_id=retrain_job_id, message=effect.message))
     run.warn(f"the upload's result is unclear: {effect.message}")
+    run.tell(Entered(stage=Stage.SETTLE_UPLOAD))
     return (yield from settle_upload(run))
 
 
@@ -146,7 +150,7 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
 
 def _look(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Status | str | None]:
     """Return the job's status, NOT_FOUND, or None when it could not be read this time."""
-    run.calls["status"] += 1
+    run.count("status")
     try:
         return (yield from call(lambda: run.run.service.status(key, retrain_job_id)))
     except ServiceError as error:

@@ -157,7 +157,7 @@ class JobDead(_Fact, frozen=True, kw_only=True, tag="job_dead"):
 
 
 class StatusSeen(_Fact, frozen=True, kw_only=True, tag="status_seen"):
-    """The job's status word changed, or is still one for waiting after the quarantine; then it is written again."""
+    """The job's status word changed, or a doubtful one outlasted the quarantine; then it is written again."""
 
     retrain_job_id: str
     word: str

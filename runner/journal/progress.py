@@ -139,6 +139,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return mandate.event_sha256 if mandate else None
 
     @property
+    def rests_with(self) -> str | None:
+        """Return `switch`, `hold` or `await_approval` for a candidate that is judged and not switched to.
+
+        A person's word stands above the policy's; None at every other stage.
+        """
+        if self.stage != JobStage.JUDGED or self.decided is None:
+            return None
+        if self.review is not None:
+            return "switch" if self.review.fact.action == "approve" else "hold"
+        return self.decided.action
+
+    @property
     def training_seconds(self) -> float | None:
         """Return how long the training took as this runner saw it."""
         if self.started_at is None or self.finished_at is None:

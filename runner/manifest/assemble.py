@@ -24,6 +24,7 @@ from runner.manifest.model import (
 )
 from runner.manifest.models import check_model, read_model, settings
 from runner.manifest.names import check_names
+from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import check_rule, read_policy
 from runner.manifest.service import read_service
 from runner.manifest.words import shown
@@ -45,11 +46,14 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         models=_frozen(_models(combined)),
         approvals=_approvals(combined),
         words=_words(combined),
+        notify=read_notify(combined),
         limits=_limits(combined),
         files=files,
         sha256=digest(sorted(file.sha256 for file in files)),
     )
     _check_use(combined)
+    if combined.complete and not combined.findings.has_error():
+        check_recipients(combined, manifest.notify, manifest.models.values())
     return manifest
 
 
@@ -59,13 +63,6 @@ def _frozen(values: dict[str, _T]) -> Mapping[str, _T]:
 
 def _check_root(combined: Combined) -> None:
     root, findings = combined.root, combined.findings
-    if "notify" in root:
-        findings.error(
-            root.key_place("notify"),
-            "not-available-yet",
-            "Notifications are not available yet.",
-            hint="Remove `notify`; the exit code and report.json tell the outcomes to a script.",
-        )
     if not combined.complete:
         return
     if "version" not in root:

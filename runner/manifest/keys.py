@@ -1,4 +1,4 @@
-"""Where API keys come from; the keys themselves never stand in a manifest."""
+"""Where API keys and other secrets come from; they themselves never stand in a manifest."""
 
 import shlex
 from pathlib import Path
@@ -11,12 +11,13 @@ from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, Keyri
 def read_key(key: YamlMap, combined: Combined) -> KeySource | None:
     """Return the source of a key; None when it is wrong, which is then reported."""
     if "secret_key" not in key:
-        return _read_stored(key, combined)
-    secret_key = _read_stored(key["secret_key"], combined)
+        return read_stored_key(key, combined)
+    secret_key = read_stored_key(key["secret_key"], combined)
     return FetchedKey(secret_key=secret_key, model_id=key["model_id"]) if secret_key else None
 
 
-def _read_stored(key: YamlMap, combined: Combined) -> StoredKey | None:
+def read_stored_key(key: YamlMap, combined: Combined) -> StoredKey | None:
+    """Return where a secret is kept; None when it is wrong, which is then reported."""
     if "env" in key:
         return EnvKey(name=key["env"])
     if "file" in key:

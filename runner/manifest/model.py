@@ -249,6 +249,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Who is told of which outcomes, `always` being any; the address, where `to` leads, is a secret.
+
+    `owners` and `select` (`NAME`, `tag:T`) narrow the models; an empty one does not.
+    """
+
+    on: tuple[str, ...]
+    to: StoredKey
+    owners: tuple[str, ...]
+    select: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """A dead-man switch that hears of each run's start and exit code; its URL is a secret."""
+
+    url: StoredKey
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestFile:
     """One file as it was read; `path` as given or found, SHA-256 in lower-case hex."""
 
@@ -294,3 +316,4 @@ class Manifest:
     files: tuple[ManifestFile, ...]
     sha256: str
     words: tuple[Approval, ...] = ()
+    notify: tuple[Notification | Ping, ...] = ()

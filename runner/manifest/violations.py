@@ -16,7 +16,7 @@ from runner.manifest.words import choice, did_you_mean, nearest, shown
 Path = tuple[str | int, ...]
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
-_LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain"})
+_LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -63,9 +63,11 @@ class Spot:
         return shown(last) if isinstance(last, str) else f"Item {last + 1} of {shown(str(self.path[-2]))}"
 
     @property
-    def is_key_source(self) -> bool:
-        """Whether an API key or secret key is described here: unknown text may then be the key itself."""
-        return bool(self.path) and self.path[-1] in ("api_key", "secret_key")
+    def secret(self) -> str | None:
+        """What secret's source is described here, if any: unknown text may then be the secret itself."""
+        if self.path and self.path[-1] in ("api_key", "secret_key"):
+            return "key"
+        return "address" if self.path[:1] == ("notify",) and self.path[-1] in ("to", "ping") else None
 
 
 def explain_violation(error: ValidationError, spot: Spot) -> Iterator[Said]:
@@ -82,6 +84,9 @@ def _misplaced(spot: Spot) -> Said:
         if choosing in spot.parent:
             message = f"{spot.name} does not belong to the {choosing} {shown(str(spot.parent[choosing]))}."
             return Said(spot.key_place, "misplaced-key", message, f"Remove it, or choose another {choosing}.")
+    if "ping" in spot.parent:
+        message = f"{spot.name} does not go with `ping`."
+        return Said(spot.key_place, "misplaced-key", message, "Make two entries of it.")
     return Said(
         spot.key_place, "misplaced-key", f"{spot.name} needs `secret_key` beside it.", "Add it, or remove this."
     )
@@ -93,11 +98,11 @@ def _unknown_keys(error: ValidationError, spot: Spot) -> Iterator[Said]:
         if key in known:
             continue
         place = spot.value.key_place(key)
-        if not spot.is_key_source:
+        if spot.secret is None:
             hint = did_you_mean(key, known, otherwise=f"Known here: {choice(known, 'and')}.")
             yield Said(place, "unknown-key", f"There is no key {shown(key)} here.", hint)
         elif key in _LITERAL_WORDS:
-            yield _literal_key(place)
+            yield _literal_key(place, spot.secret)
         else:
             near = nearest(key, known)
             hint = f"Did you mean `{near}`?" if near else f"Known here: {choice(known, 'and')}."
@@ -114,8 +119,8 @@ def _missing_keys(error: ValidationError, spot: Spot) -> Iterator[Said]:
 
 
 def _wrong_type(error: ValidationError, spot: Spot) -> Iterator[Said]:
-    if spot.is_key_source and spot.value is not None and not isinstance(spot.value, list):
-        yield _literal_key(spot.value_place)
+    if spot.secret is not None and spot.value is not None and not isinstance(spot.value, list):
+        yield _literal_key(spot.value_place, spot.secret)
         return
     wanted = error.validator_value
     names = [_TYPES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]  # type: ignore[union-attr] # the schema is ours
@@ -140,12 +145,13 @@ def _found(value: Any) -> str:
     return "a decimal number" if isinstance(value, Decimal) else "a number"
 
 
-def _literal_key(place: Place) -> Said:
+def _literal_key(place: Place, secret: str) -> Said:
     return Said(
         place,
         "literal-key",
-        "A key stands in the manifest itself.",
-        "Put it into an environment variable and write `{env: NAME}`; replace the key if this file was ever shared.",
+        f"The {secret} stands in the manifest itself.",
+        f"Put it into an environment variable and write `{{env: NAME}}`; replace the {secret} if this file was ever"
+        " shared.",
     )
 
 
@@ -176,7 +182,7 @@ def _wrong_count(_error: ValidationError, spot: Spot) -> Iterator[Said]:
     yield Said(
         spot.key_place,
         "wrong-count",
-        f"{spot.name} must name exactly one source of the key.",
+        f"{spot.name} must name exactly one source of the {spot.secret}.",
         f"Choose one of {choice(_KEY_SOURCES if spot.path[-1] == 'api_key' else _KEY_SOURCES[:-1])}.",
     )
 

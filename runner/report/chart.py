@@ -12,7 +12,7 @@ from runner.policy.metrics import direction_of, target_of
 from runner.policy.number import short_text
 from runner.policy.record import inputs_from_json
 
-WIDTH = 200  # of the axis, in the picture's units; what lies beyond has no number there
+WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
 _EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
 _MARGIN = Decimal("0.15")  # of the span, free on either side
 
@@ -30,13 +30,14 @@ class Chart:
     """Places on the axis, from 0 to `WIDTH` with one decimal, and the same in words.
 
     `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
-    finite ends.
+    finite ends. `margin` begins at the limit that is nearest to the candidate and ends there; None without a limit.
     """
 
     observed: str
     baseline: str | None
     passing: tuple[str, str] | None
     limits: tuple[str, ...]
+    margin: tuple[str, str] | None
     words: str
 
 
@@ -67,6 +68,14 @@ def _chart(rule: Rule, result: Mapping[str, Any], definitions: Mapping[str, Metr
     return _drawn(observed, baseline, passing, rule.metric)
 
 
+def passing_values(rule: Rule, baseline: Decimal | None, definitions: Mapping[str, MetricDefinition]) -> Interval | None:
+    """Return the values of the metric that pass a rule; None where none does, or a change has no baseline."""
+    with localcontext(_EXACT):
+        if rule.against is None:
+            return _bound(rule)
+        return None if baseline is None else _change(rule, baseline, definitions)
+
+
 def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
@@ -92,40 +101,46 @@ def _change(rule: Rule, baseline: Decimal, definitions: Mapping[str, MetricDefin
 
 def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, metric: str) -> Chart:
     limits = tuple(end for end in (passing.low, passing.high) if end is not None) if passing else ()
-    axis = _Axis.over([one for one in (observed, baseline, *limits) if one is not None])
+    axis = Axis.over([one for one in (observed, baseline, *limits) if one is not None])
+    nearest = min(limits, key=lambda limit: abs(limit - observed), default=None)
     return Chart(
         observed=axis.place(observed),
         baseline=None if baseline is None else axis.place(baseline),
         passing=axis.stretch(passing) if passing else None,
         limits=tuple(axis.place(end) for end in limits),
+        margin=None if nearest is None else (axis.place(nearest), axis.place(observed)),
         words=_words(metric, observed, baseline, passing),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
-    """The values at the two ends of the axis."""
+class Axis:
+    """The values at the two ends of an axis."""
 
     low: Decimal
     high: Decimal
 
     @classmethod
-    def over(cls, values: Iterable[Decimal]) -> "_Axis":
+    def over(cls, values: Iterable[Decimal]) -> "Axis":
+        """Return an axis on which all the values have some room around them; there is at least one."""
         shown = list(values)
         low, high = min(shown), max(shown)
         free = (high - low) * _MARGIN or abs(low) * _MARGIN or Decimal(1)
         return cls(low=low - free, high=high + free)
 
+    def share(self, value: Decimal) -> Decimal:
+        """Return how far along the axis a value lies: 0 at its low end, 1 at its high end."""
+        return (value - self.low) / (self.high - self.low)
+
     def place(self, value: Decimal) -> str:
-        return f"{self._distance(value):.1f}"
+        """Return a value's place in the picture."""
+        return f"{self.share(value) * WIDTH:.1f}"
 
     def stretch(self, passing: Interval) -> tuple[str, str]:
-        begin = Decimal(0) if passing.low is None else self._distance(passing.low)
-        end = Decimal(WIDTH) if passing.high is None else self._distance(passing.high)
+        """Return where an interval begins in the picture, and its length there."""
+        begin = Decimal(0) if passing.low is None else self.share(passing.low) * WIDTH
+        end = Decimal(WIDTH) if passing.high is None else self.share(passing.high) * WIDTH
         return f"{begin:.1f}", f"{end - begin:.1f}"
-
-    def _distance(self, value: Decimal) -> Decimal:
-        return (value - self.low) / (self.high - self.low) * WIDTH
 
 
 def _words(metric: str, observed: Decimal, baseline: Decimal | None, passing: Interval | None) -> str:

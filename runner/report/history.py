@@ -90,9 +90,12 @@ class _Doing:
             self.switched_at = moment(event.at)
 
 
-def read_entries(links: Iterable[Link]) -> Iterator[Entry]:
-    """Yield every model of every run, in the order in which the runs ended; those without an end come last."""
-    progress = Progress()
+def read_entries(links: Iterable[Link], progress: Progress | None = None) -> Iterator[Entry]:
+    """Yield every model of every run, in the order in which the runs ended; those without an end come last.
+
+    A progress that is given takes in the events as they are read.
+    """
+    progress = Progress() if progress is None else progress
     doings: dict[str, dict[str, _Doing]] = {}
     for one in links:
         progress.add(one)

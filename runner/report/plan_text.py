@@ -1,11 +1,20 @@
 """A plan for a terminal."""
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.text import headline, inline
+from runner.report.table import Column, text_table
+from runner.report.text import headline, inline, words
+
+_COLUMNS = (Column(title="model"), Column(title="action"), Column(title="stages"), Column(title="why"))
 
 
-def render_plan_text(plan: PlanDocument) -> str:
-    """Return the plan in lines: each model with its action, its reason and its stages, and a summary at the end."""
+def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
+    """Return each model with its action, its reason and its stages, and a summary at the end.
+
+    For a terminal of `width` columns it is a table; for files and pipes, lines.
+    """
+    if width is not None and plan.models:
+        table = text_table(_COLUMNS, [_row(model) for model in plan.models], width=width)
+        return f"{table}\n\nplan: {headline(counts(plan.models))}"
     lines = [line for model in plan.models for line in _lines(model)]
     return "\n".join([*lines, f"plan: {headline(counts(plan.models))}"])
 
@@ -15,3 +24,8 @@ def _lines(model: PlannedModel) -> list[str]:
     if not model.stages:
         return [f"{name}: nothing ({model.outcome})", f"    why: {reason}"]
     return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
+
+
+def _row(model: PlannedModel) -> list[str]:
+    action = str(model.action) if model.stages else words(model.outcome or "nothing")
+    return [model.name, action, " > ".join(model.stages), model.reason]

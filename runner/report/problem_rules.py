@@ -18,6 +18,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "empty-value": "A key has a value.",
         "glob-without-pick": "A glob says which of its files it means.",
         "literal-key": "API keys never stand in a manifest.",
+        "matches-nothing": "Notifications are about models that exist.",
         "merge-conflict": "No marker of a merge conflict is left in a manifest.",
         "misplaced-key": "A key stands only where it has a meaning.",
         "missing-key": "Required keys are there.",

@@ -5,23 +5,35 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from runner.report import text
-from runner.report.build import TIMINGS, RunHistory, build_report, find_job
-from runner.report.chart import WIDTH, rule_charts
+from runner.journal.instants import stamp
+from runner.report import markup, table, text
+from runner.report.answer import answer
+from runner.report.build import RunHistory, build_report
+from runner.report.chart import WIDTH
+from runner.report.course import STAGES
+from runner.report.inline_files import inline_file
 from runner.report.json_form import render_json
+from runner.report.markdown import summarize
+from runner.report.page import build_page
+from runner.report.trend import HEIGHT
 
-_STAGES = tuple((key, key.removesuffix("_s")) for key in TIMINGS)
-_FILTERS = {
+FILTERS = {
+    "answer": answer,
     "cell": text.markdown_cell,
+    "clipped": text.clipped,
     "code": text.markdown_code,
     "count": text.count,
+    "drift": text.drift,
     "duration": text.duration,
     "exit_meaning": text.exit_meaning,
-    "headline": text.headline,
     "inline": text.inline,
     "number": text.number,
     "origin": text.origin,
+    "prose": markup.prose,
+    "rounded": table.short_number,
     "short": text.short_digest,
+    "signed": table.signed_number,
+    "stamp": stamp,
     "utc": text.utc,
     "words": text.words,
 }
@@ -40,20 +52,28 @@ def render_files(history: RunHistory) -> dict[str, bytes]:
 
 def render_markdown(report: dict[str, Any]) -> bytes:
     """Return the report as UTF-8 Markdown, for a pull request's comment or a mail."""
-    return _render("report.md.j2", report=report)
+    parts = summarize(report, lambda model: _render("model.md.j2", model=model))
+    return _render("report.md.j2", report=report, parts=parts).encode()
 
 
 def render_html(history: RunHistory) -> bytes:
-    """Return the report as one UTF-8 HTML page that loads nothing and runs no script."""
+    """Return the report as one UTF-8 HTML page that loads nothing; its own script is all that runs in it."""
     report = build_report(history)
-    jobs = {model["name"]: find_job(history, model["name"]) for model in report["models"]}
-    charts = {name: rule_charts(job.decided if job else None) for name, job in jobs.items()}
-    return _render("report.html.j2", report=report, charts=charts, axis=WIDTH, stages=_STAGES)
+    return _render(
+        "report.html.j2",
+        report=report,
+        page=build_page(history, report),
+        style=inline_file("report.css"),
+        script=inline_file("report.js"),
+        stages=STAGES,
+        axis=WIDTH,
+        height=HEIGHT,
+    ).encode()
 
 
-def _render(template: str, **values: Any) -> bytes:
+def _render(template: str, **values: Any) -> str:
     environment = _environment(autoescape=template.endswith(".html.j2"))
-    return environment.get_template(template).render(**values).encode()
+    return environment.get_template(template).render(**values)
 
 
 @cache
@@ -67,5 +87,5 @@ def _environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= _FILTERS
+    environment.filters |= FILTERS
     return environment

@@ -107,3 +107,9 @@ def short_number(value: Decimal | None) -> str:
         return ""
     text = number_text(value)
     return text if len(text) <= _LONGEST_NUMBER else f"~{value:.4g}"
+
+
+def signed_number(value: Decimal | None) -> str:
+    """Return a margin for a column, with its sign: `+0.112`, `~-0.4214`."""
+    text = short_number(value)
+    return text if value is None or value < 0 else f"~+{text[1:]}" if text.startswith("~") else f"+{text}"

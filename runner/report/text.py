@@ -17,6 +17,7 @@ _UNSEEN = re.compile(
 )
 _MARKDOWN = re.compile(r"[\\`*\[\]<|~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
 _REFERENCE = re.compile(r"@|#(?=\d)")  # forges link these after rendering, where no backslash protects them
+_LONGEST = 300
 _SPLIT = "<!-- -->"
 
 
@@ -93,12 +94,27 @@ def count(value: int | None) -> str:
     return "not counted" if value is None else f"{value:,}"
 
 
+def drift(rows: int | None, before: int | None) -> str:
+    """Return how a count of rows moved since the job before: `, +141 (+3.2 %) since the job before`."""
+    if rows is None or not before:
+        return ""
+    if rows == before:
+        return ", as many as the job before"
+    return f", {rows - before:+,} ({(rows - before) / before * 100:+.1f} %) since the job before"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as people read them: `0.42 s`, `7 min 5 s`, `3 h 20 min`."""
     if round(seconds, 2) < 60:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def clipped(text: object) -> str:
+    """Return the first 300 characters of a long text, and show that it goes on."""
+    line = str(text)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def short_digest(sha256: str | None) -> str:

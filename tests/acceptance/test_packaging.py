@@ -51,6 +51,12 @@ def test_the_wheel_runs_the_smallest_example_and_renders_its_report(installed: P
     assert (installed.parent / ".retrain" / "runs" / "latest" / "report.html").is_file()
 
 
+def test_the_wheel_lays_out_a_repository_that_validates(installed: Path) -> None:
+    laid = run(installed, "init", "laid")
+    assert laid.returncode == 0, laid.stderr
+    assert run(installed, "validate", "laid/models.yaml").returncode == 0
+
+
 def test_every_package_the_lock_installs_for_users_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

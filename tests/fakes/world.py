@@ -132,12 +132,13 @@ class FakeService:
         expires = self.clock.now() + timedelta(seconds=self.url_s)
         return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str) -> Effect:
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None]) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
             return instead
         assert file.stat().st_size == size
+        sent(size)
         self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, sha256
         self.effects["upload", self.jobs[name].key] += 1
         return self._leave("put", name) or Done(detail="200")

@@ -21,6 +21,7 @@ from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.app.verify import verify
 from runner.execute import retry
+from runner.execute.news import News
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
@@ -146,9 +147,9 @@ class FaultWorld:
         """Run `retrain run` once on all models."""
         seen_before, began, took = len(self.service.log), time.monotonic(), dict[str, float]()
 
-        def listen(model: str, text: str) -> None:
+        def listen(model: str, news: News) -> None:
             took[model] = time.monotonic() - began
-            self.written.write(f"{model}: {text}\n")
+            self.written.write(f"{model}: {news.text}\n")
 
         with self._patched():
             finished = run(
@@ -156,6 +157,7 @@ class FaultWorld:
                     choice=Choice(paths=[self.folder / "models.yaml"]),
                     state=str(self.state),
                     listener=listen,
+                    warn=lambda text: print(text, file=self.written),
                     allow_held=True,
                 )
             )

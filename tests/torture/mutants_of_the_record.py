@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/journal/store.py",
         old="(SQLAlchemyError, OSError, UnicodeDecodeError)",
         new="(SQLAlchemyError, OSError)",
-        caught_by=_FLIPS + "test_a_schema_of_bytes_that_are_no_text_is_a_state_error",
+        caught_by=_STORE + "test_a_schema_that_is_no_text_any_more_is_an_error_of_ours",
     ),
     Mutant(
         name="an_unclear_upload_folds_to_never_started",

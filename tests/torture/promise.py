@@ -76,10 +76,14 @@ def effects(project: Project, *, trainings: int = 1, switches: int = 1) -> Itera
     yield from (f"the fake itself failed: {error!r}" for error in project.service.errors)
 
 
-def sentence(ended: Finished) -> Iterator[str]:
-    """Yield what a command that met trouble owes and did not give: a documented exit code, and words when it failed."""
+def documented_code(ended: Finished) -> Iterator[str]:
+    """Yield an exit code that a command with trouble from outside must not have."""
     if ended.code not in (0, 1, 5, 6, 7, 8):
         yield f"exit code {ended.code}: {ended.err[-300:]}"
+
+
+def sentence(ended: Finished) -> Iterator[str]:
+    """Yield where a command failed and did not say why and what to do."""
     if ended.code in (6, 7) and not ("error: " in ended.err and "hint: " in ended.err):
         yield f"exit code {ended.code} without a sentence: {ended.err[-300:]}"
     if ended.code != 0 and not ended.err.strip():

@@ -24,6 +24,7 @@ from tests.torture.simulated_time import Timeline
 from tests.torture.simulated_workshop import POLICIES, VERSIONS, Workshop
 
 ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
+TURNING_EVERY = 6  # every so-manyeth history is longer, and a person turns back from jobs that serve
 RECOVERY_RUNS = 16
 _OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
 LONGEST_S = 90 * 86400.0  # no history takes longer in virtual time
@@ -54,6 +55,7 @@ class History:
         self.service = SimulatedService(
             time=self.time, chance=self.chance, traits=self.fortune.traits, durable=lambda: len(self.ledger.links)
         )
+        self.turning = seed % TURNING_EVERY == 0
         names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
         self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
         self.runs: list[SimulatedRun] = []
@@ -74,7 +76,7 @@ class History:
     def play(self) -> Told:
         """Let everything happen, then heal the service and let runs settle it; judge before and after."""
         try:
-            for _ in range(self.chance.choice((1, 2, 2, 3))):
+            for _ in range(self.chance.choice((4, 5, 6) if self.turning else (1, 2, 2, 3))):
                 self._change_world()
                 self._invoke_with_trouble()
                 self.time.wait(self.chance.choice((0.0, 5.0, 600.0, 86400.0)))
@@ -100,13 +102,13 @@ class History:
         """Between runs: new data, another policy, a person's word, a clock that was set."""
         chance = self.chance
         for settings in self.models.values():
-            if chance.random() < 0.25:
+            if chance.random() < (0.6 if self.turning else 0.25):
                 settings["version"] = chance.randint(1, VERSIONS)
             if chance.random() < 0.15:
                 settings["policy"] = chance.choice(POLICIES)
         if chance.random() < 0.6:
             self.person.review(self._progress())
-        if chance.random() < 0.3:
+        if self.turning and chance.random() < 0.8:
             self.person.roll_back(self._progress())
         if chance.random() < 0.1:
             self._jump()

@@ -30,7 +30,7 @@ from tests.torture.simulated_service import SimulatedService
 from tests.torture.simulated_time import Timeline
 
 REJECTED = 0.3  # share of the candidates a person looks at
-ROLLED_BACK = 0.5  # share of the incumbents a person looks at and turns back from
+ROLLED_BACK = 0.9  # share of the incumbents a person looks at and turns back from
 
 
 @dataclass(slots=True, kw_only=True)

@@ -120,19 +120,20 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str) -> Effect:
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None]) -> Effect:
         name = url.reveal().split("/")[3]
         assert file.stat().st_size == size, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)
         if fate == "never_sent":
             return NeverSent(message="The connection was refused.", hint="Check the network.")
-        sent = self._left("put", name, sha256)
+        sent(size)
+        body = self._left("put", name, sha256)
         if self.traits.keeps_expiry and self.time.seconds >= self.jobs[name].expires:
             return _refused("expired_url")
         if fate == "ok" and self._lies():
-            sent.dropped = True
+            body.dropped = True
             return Done(detail="200")
-        return self._effect(fate, lambda: self._train(sent))
+        return self._effect(fate, lambda: self._train(body))
 
     def _lies(self) -> bool:
         return not self.healed and self.chance.random() < self.traits.lying

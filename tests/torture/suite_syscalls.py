@@ -35,6 +35,7 @@ class Trial:
     name: str
     disturb: Callable[[QuickRuns, Project], Disturbed]
     killed: bool = False
+    speechless: bool = False  # standard error takes nothing either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ def _hindrance(point: Point, error: str, *, lasting: bool = False) -> Trial:
     return Trial(
         name=f"{error}{' from' if lasting else ''} {point}",
         disturb=partial(hindered_at, point=point, error=error, lasting=lasting),
+        speechless=lasting and point.call == "write",
     )
 
 
@@ -145,4 +147,6 @@ def _at_once(project: Project, trial: Trial, disturbed: Disturbed) -> Iterator[s
     """Yield what is broken already before anything was run again."""
     yield from promise.half_written(project)
     if not trial.killed:
+        yield from promise.documented_code(disturbed.ended)
+    if not (trial.killed or trial.speechless):
         yield from promise.sentence(disturbed.ended)

@@ -35,7 +35,6 @@ UNSENT = {
 # These are uploaded once, and not switched.
 UNSWITCHED = {
     "deleted_job": "service",
-    "lost_job": "service",
     "failed_training": "training",
     "hostile_message": "training",
     "no_download": "result",
@@ -78,6 +77,7 @@ def _fill(project: Project) -> None:
             model.always["upload_url"] = REFUSED_BY_API[name]
         if name in BAD_RESULTS:
             model.results = [BAD_RESULTS[name]]
+    project.add("lost_job", wait={"timeout": "3s", "poll": "100ms"})
     _trouble_the_data(project)
     _trouble_the_service(project)
 
@@ -152,6 +152,17 @@ def test_what_fails_after_its_upload_is_not_switched(ran: tuple[Project, Finishe
     assert project.service.switches(name) == []
 
 
+def test_an_uploaded_job_that_the_service_does_not_know_is_kept_and_named_as_doubtful(
+    ran: tuple[Project, Finished],
+) -> None:
+    project, _ = ran
+    entry = project.entry("lost_job")
+    assert entry["outcome"] == "training"
+    assert "retrain resolve lost_job --as not-started" in entry["reason"]
+    assert len(project.service.accepted("lost_job")) == 1
+    assert project.service.switches("lost_job") == []
+
+
 @pytest.mark.parametrize("name", PASSING)
 def test_trouble_that_passes_ends_in_one_training_and_one_switch(ran: tuple[Project, Finished], name: str) -> None:
     project, _ = ran
@@ -164,7 +175,7 @@ def test_a_run_with_failed_models_exits_with_1_and_writes_its_whole_report(ran: 
     project, finished = ran
     assert finished.code == project.report()["exit_code"] == 1
     failed = len(UNSENT) + len(UNSWITCHED)
-    assert project.report()["summary"] == {"switched": len(PASSING), "failed": failed}
+    assert project.report()["summary"] == {"switched": len(PASSING), "training": 1, "failed": failed}
     for name in (*UNSENT, *UNSWITCHED):
         assert name in finished.out
 

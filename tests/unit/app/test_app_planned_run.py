@@ -63,7 +63,9 @@ def keep(**choice: Any) -> PlanDocument:
 
 
 def run_kept(*, state: str = "state", kept: Path = KEPT, **choice: Any) -> ExitCode:
-    request = RunRequest(choice=Choice(**choice), state=state, listener=lambda _model, _text: None, plan=kept)
+    request = RunRequest(
+        choice=Choice(**choice), state=state, listener=lambda _model, _text: None, warn=lambda _text: None, plan=kept
+    )
     return run(request).exit_code
 
 

@@ -13,7 +13,6 @@ from runner.journal.events import Event
 from runner.schema import load_schema
 from tests.unit.journal.journal_facts import FACTS, draft, example
 
-
 LATER = {  # keys that journals of earlier versions do not have
     "judged": {"bound"},
     "reviewed": {"source", "forced"},

@@ -213,6 +213,21 @@ def test_a_guard_holds_even_when_the_databases_index_of_guards_is_damaged(folder
     assert tried == 1
 
 
+@pytest.mark.parametrize("text", [b"TABLE events", b"KEY (seq)"])
+def test_a_schema_that_is_no_text_any_more_is_an_error_of_ours(
+    folder: StateFolder, opened: Opened, text: bytes
+) -> None:
+    """SQLite then repeats the damaged bytes in a message of its own that Python cannot decode."""
+    opened().append([draft()])
+    whole = folder.journal.read_bytes()
+    place = whole.find(text)
+    assert place > 0
+    for byte in range(place, place + 3):
+        folder.journal.write_bytes(whole[:byte] + bytes([whole[byte] | 128]) + whole[byte + 1 :])
+        with pytest.raises(StateError):
+            opened()
+
+
 def test_one_guard_twice_in_one_append_writes_nothing(folder: StateFolder, opened: Opened) -> None:
     with pytest.raises(GuardTakenError):
         opened().append([draft(guard="g"), draft(guard="g")])

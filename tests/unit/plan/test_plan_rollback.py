@@ -81,6 +81,23 @@ def test_a_training_that_was_under_way_on_the_same_data_is_not_switched_to(tmp_p
     assert world.model().incumbent_id == "job-1"
 
 
+def test_a_file_does_not_approve_what_was_trained_meanwhile_on_the_data_that_was_rolled_back_from(
+    tmp_path: Path,
+) -> None:
+    world = served(tmp_path)
+    world.write_manifest(manifest("{type: manual}", retrain="{when: always}, wait: {timeout: 1m}"))
+    world.run()
+    roll_back(world, "job-1")
+    world.clock.seconds += 700
+    assert world.run()["m"].outcome == "awaiting_approval"
+    write_word(world, "w3", world.model().jobs["job-3"])
+    plan = plan_of(world)
+    assert (plan.action, "approvals/w3.yaml does nothing: the data is that of job job-2" in plan.reason) == (
+        Action.NONE,
+        True,
+    )
+
+
 def test_an_approval_in_git_does_not_bring_back_what_was_rolled_back_from(tmp_path: Path) -> None:
     world = World(tmp_path, manifest("{type: manual}"))
     for number in ("1", "2"):

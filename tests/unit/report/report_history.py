@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +34,7 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.journal.folder import StateFolder
+from runner.journal.instants import stamp
 from runner.journal.store import Store
 from runner.manifest.model import ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
 from runner.policy.judge import Baseline
@@ -96,11 +98,11 @@ INCUMBENT = Baseline(
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """Writes facts into a journal, one second apart."""
+    """Writes facts into a journal, one second apart; a test may move `now` on."""
 
     store: Store
     folder: StateFolder
-    seconds: int = 0
+    now: datetime = datetime(2026, 3, 1, 4, tzinfo=UTC)
     run_id: str = RUN
     links: list[Link] = field(default_factory=list)
 
@@ -108,9 +110,8 @@ class Recording:
         """Append the facts of one model, or of the run itself, in one transaction."""
         drafts = []
         for fact in facts:
-            self.seconds += 1
-            at = f"2026-03-01T04:{self.seconds // 60:02}:{self.seconds % 60:02}.000000Z"
-            drafts.append(Draft(at=at, run_id=self.run_id, model=model, fact=fact))
+            self.now += timedelta(seconds=1)
+            drafts.append(Draft(at=stamp(self.now), run_id=self.run_id, model=model, fact=fact))
         links = self.store.append(drafts)
         self.links += links
         return links
@@ -148,10 +149,12 @@ def planned(policy: str = "guarded", action: str = "retrain", reason: str = "the
     return ModelPlanned(action=action, stages=stages, reason=reason, policy=policy, policy_sha256=sha(policy))
 
 
-def checked(model: str, *, source: str = "data/train.csv", with_eval: bool = True) -> DataChecked:
+def checked(
+    model: str, *, source: str = "data/train.csv", with_eval: bool = True, rows: int = 4_567
+) -> DataChecked:
     """Return data whose evaluation file is the incumbent's."""
     return DataChecked(
-        train=FileRecord(source=source, sha256=sha(f"train {model}"), bytes=123_456, rows=4_567),
+        train=FileRecord(source=source, sha256=sha(f"train {model}"), bytes=123_456, rows=rows),
         eval=FileRecord(source="data/eval.csv", sha256=sha("eval of model"), bytes=2_345, rows=100)
         if with_eval
         else None,

@@ -9,7 +9,7 @@ import pytest
 
 from runner.journal.instants import moment
 from runner.journal.progress import Decided
-from runner.manifest.model import AutoPolicy, Policy
+from runner.manifest.model import AutoPolicy, Policy, ThresholdPolicy
 from runner.policy.record import Inputs, evaluate, inputs_to_json
 from runner.report.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
 from runner.report.replay_text import replay_markdown, replay_text
@@ -19,7 +19,7 @@ AT = moment("2026-03-01T04:05:06Z")
 COMMENT_LIMIT = 65_536  # characters of a comment on GitHub
 
 
-def threshold(*rules: tuple[str, str, str] | tuple[str, str, str, str]) -> Policy:
+def threshold(*rules: tuple[str, str, str] | tuple[str, str, str, str]) -> ThresholdPolicy:
     made = tuple(rule(one[0], one[1], one[2], level=one[3] if len(one) > 3 else "decide") for one in rules)
     return replace(GUARDED, rules=made)
 
@@ -59,6 +59,21 @@ def test_a_flip_names_the_rule_that_made_the_difference(
     found = replayed(then, now)
     assert found.flips
     assert (found.then.rule and found.then.rule.formula, found.now.rule and found.now.rule.formula) == shown
+
+
+def test_a_rule_that_only_warns_is_never_what_made_the_difference() -> None:
+    warns = ("recall", "min", "0.9", "warn")
+    found = replayed(threshold(LOW), threshold(warns, HIGH))
+    assert found.now.rule is not None
+    assert found.now.rule.metric == "auc"
+
+
+def test_what_is_done_counts_and_not_the_verdict() -> None:
+    asks = replace(threshold(LOW), on_pass="ask")
+    found = replayed(threshold(LOW), asks)
+    assert (found.flips, found.then.verdict, found.now.verdict) == (True, "passed", "passed")
+    held = replace(threshold(HIGH), on_fail="ask")
+    assert not replayed(asks, held).flips
 
 
 def test_another_limit_with_the_same_decision_is_no_flip() -> None:

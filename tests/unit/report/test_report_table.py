@@ -33,6 +33,12 @@ def test_no_line_is_longer_than_the_terminal_and_nothing_is_lost() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 80, None])
+def test_markup_stays_text_also_where_cells_are_broken(width: int | None) -> None:
+    rows = [["[red]x[/red]", "y" * 15]]
+    assert "".join(text_table([Column(title="a"), Column(title="b")], rows, width=width).split()).count("[") == 2
+
+
+@pytest.mark.parametrize("width", [20, 80, None])
 def test_markup_and_controls_stay_text(width: int | None) -> None:
     table = text_table(
         [Column(title="[bold]")], [["[red]x[/red]"], ["\x1b[31mred"], ["\u202eesrever"], [":smile:"]], width=width

@@ -1,0 +1,141 @@
+"""`retrain init`: lays out a repository with a manifest and everything that runs it. It never writes over a file."""
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import __version__
+from runner.durable import user_file_mode, write_new
+from runner.errors import RetrainError, UsageError
+from runner.schema import schema_path
+
+MANIFEST = "models.yaml"
+REQUIREMENT = f"retrain-runner=={__version__}"
+
+_TEMPLATES = Path(__file__).parent / "scaffold"
+_REQUIREMENTS = "retrain-requirements.txt"
+_IGNORED = ".retrain/"
+
+# What each part lays out: the file in the repository, and the template it is made from.
+PARTS: dict[str, dict[str, str]] = {
+    "manifest": {
+        MANIFEST: "models.yaml",
+        "data/churn/train.csv": "train.csv",
+        "data/churn/eval.csv": "eval.csv",
+        "approvals/README.md": "approvals.md",
+        ".gitignore": "gitignore",
+    },
+    "pre-commit": {".pre-commit-config.yaml": "pre-commit.yaml"},
+    "github": {".github/workflows/retrain.yml": "github.yaml", _REQUIREMENTS: "requirements.txt"},
+    "gitlab": {".gitlab-ci.yml": "gitlab.yaml", _REQUIREMENTS: "requirements.txt"},
+    "cron": {"deploy/cron/retrain": "retrain.cron"},
+    "systemd": {
+        "deploy/systemd/retrain.service": "retrain.service",
+        "deploy/systemd/retrain.timer": "retrain.timer",
+    },
+    "kubernetes": {
+        "deploy/kubernetes/cronjob.yaml": "cronjob.yaml",
+        "deploy/kubernetes/Dockerfile": "project.dockerfile",
+        _REQUIREMENTS: "requirements.txt",
+    },
+}
+_SCHEMA = "schemas/manifest.schema.json"
+# The example's data goes with the example's manifest: beside one of the user's own it is noise.
+_ONLY_WITH_MANIFEST = frozenset({"data/churn/train.csv", "data/churn/eval.csv"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What became of each file, as paths below the folder; `state_ignored` tells whether git ignores the state."""
+
+    written: tuple[str, ...]
+    same: tuple[str, ...]
+    kept: tuple[str, ...]
+    state_ignored: bool
+
+
+def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
+    """Write the files of the parts (all of them when none is named) that are not there yet.
+
+    Args:
+        folder: the repository; made where it is missing.
+        parts: names out of `PARTS`.
+        requirement: what pipelines install, as pip takes it.
+
+    Raises:
+        UsageError: the requirement is no single line, or a file stands where a folder is needed.
+        RetrainError: a file cannot be written.
+    """
+    if not requirement.isprintable() or not requirement.strip() or "'" in requirement:
+        raise UsageError("The requirement is not one line as pip takes it.", hint="Such as 'retrain-runner==1.2.3'.")
+    files = _files(parts, requirement)
+    _refuse_obstacles(folder, files)
+    laid: dict[str, list[str]] = {"written": [], "same": [], "kept": []}
+    for name, content in files.items():
+        if name in _ONLY_WITH_MANIFEST and MANIFEST in laid["kept"]:
+            continue
+        laid[_lay(folder, name, content)].append(name)
+    return Layout(
+        written=tuple(laid["written"]),
+        same=tuple(laid["same"]),
+        kept=tuple(laid["kept"]),
+        state_ignored=_ignores_state(folder / ".gitignore"),
+    )
+
+
+def _files(parts: Collection[str], requirement: str) -> dict[str, bytes]:
+    """Return the files of the parts by their place, the manifest first."""
+    files: dict[str, bytes] = {}
+    for part, templates in PARTS.items():
+        if parts and part not in parts:
+            continue
+        for name, template in templates.items():
+            text = (_TEMPLATES / template).read_bytes()
+            files[name] = text.replace(b"@REQUIREMENT@", requirement.encode())
+        if part == "manifest":
+            files[_SCHEMA] = schema_path("manifest").read_bytes()
+    return files
+
+
+def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
+    """Raise before anything is written when a file stands where one of the folders must be."""
+    for name in names:
+        above = (folder / name).parents
+        nearest = next((one for one in above if os.path.lexists(one)), folder)
+        if os.path.lexists(nearest) and not nearest.is_dir():
+            raise UsageError(
+                f"{nearest} is not a folder.", hint="Move it away, or name another folder: `retrain init DIR`."
+            )
+
+
+def _lay(folder: Path, name: str, content: bytes) -> str:
+    """Write one file unless something is there, and return what became of it: `written`, `same` or `kept`."""
+    target = folder / name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_new(target, content, mode=user_file_mode())
+    except FileExistsError:
+        return "same" if _holds(target, content) else "kept"
+    except OSError as error:
+        raise RetrainError(
+            f"{target} cannot be written: {error.strerror}.",
+            hint="Name a folder that you may write to; what was written before stays, and a second `init` goes on.",
+        ) from error
+    return "written"
+
+
+def _holds(target: Path, content: bytes) -> bool:
+    try:
+        return target.is_file() and target.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _ignores_state(file: Path) -> bool:
+    """Tell whether a .gitignore names the state folder in one of the usual ways."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip().strip("/") == _IGNORED.strip("/") for line in lines)

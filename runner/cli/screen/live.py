@@ -1,0 +1,90 @@
+"""The live table: a thread of its own draws it, so that a slow or stopped terminal holds up nothing.
+
+Whatever goes wrong while drawing ends the table, never the run; the lines that a log would have go on from there.
+"""
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from rich.console import Console as RichConsole
+from rich.live import Live
+from rich.text import Text
+
+from runner.cli.look import Look
+from runner.cli.screen.board import Board
+from runner.cli.screen.frame import draw
+from runner.execute.news import News
+
+EVERY_S = 0.125  # 8 pictures a second
+_LAST_S = 2.0  # the last picture may take so long; a terminal that was stopped by Ctrl-S takes none
+
+
+class SteadyConsole(RichConsole):
+    """A console that leaves the cursor where it can be seen: a run that is killed can restore nothing."""
+
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 -- as inherited
+        """Change nothing."""
+        return False
+
+
+class LiveTable:
+    """Draws a board on stderr until it is closed. Any thread may tell it news."""
+
+    def __init__(self, look: Callable[[], Look], *, keep: bool) -> None:
+        """Begin to draw.
+
+        Args:
+            look: what the terminal can show now; asked anew for each picture, since windows change.
+            keep: leave the last picture on the screen.
+        """
+        self._look = look
+        self._board = Board()
+        self._guard = threading.Lock()
+        self._above: deque[str] = deque()
+        self._ending = threading.Event()
+        self._began = time.monotonic()
+        self.broken = False
+        console = SteadyConsole(
+            file=sys.stderr, force_terminal=True, color_system="auto" if look().colour else None, highlight=False
+        )
+        self._console = console
+        self._live = Live(
+            console=console, auto_refresh=False, transient=not keep, redirect_stdout=False, redirect_stderr=False
+        )
+        self._thread = threading.Thread(target=self._run, name="live-table", daemon=True)
+        self._thread.start()
+
+    def tell(self, model: str, news: News) -> None:
+        """Take in news; they are seen in the next picture."""
+        with self._guard:
+            self._board.take(model, news, time.monotonic())
+
+    def above(self, text: str) -> None:
+        """Print a line above the table."""
+        self._above.append(text)
+
+    def close(self) -> list[str]:
+        """Draw a last time and end; return the lines that could not be printed."""
+        self._ending.set()
+        self._thread.join(_LAST_S)
+        return list(self._above)
+
+    def _run(self) -> None:
+        try:
+            with self._live:
+                while not self._ending.wait(EVERY_S):
+                    self._draw()
+                self._draw()
+        except Exception:  # noqa: BLE001 -- a display must never disturb the run
+            self.broken = True
+
+    def _draw(self) -> None:
+        while self._above:
+            self._console.print(Text(self._above[0]), soft_wrap=True)
+            self._above.popleft()
+        with self._guard:
+            picture = draw(self._board, now=time.monotonic(), began=self._began, look=self._look())
+        self._live.update(picture, refresh=True)

@@ -1,0 +1,46 @@
+"""The sign and the colour of each outcome. The signs are narrow in East Asian fonts too; words stand beside them."""
+
+from dataclasses import dataclass
+
+from runner.cli.look import Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A symbol, what stands for it in ASCII, and a colour by its ANSI name."""
+
+    symbol: str
+    ascii: str
+    colour: str
+
+    def shown(self, look: Look) -> str:
+        """Return the symbol that the stream can show."""
+        return self.symbol if look.symbols else self.ascii
+
+
+OUTCOMES = {
+    "switched": Sign(symbol="✓", ascii="+", colour="green"),
+    "held": Sign(symbol="▪", ascii="#", colour="yellow"),
+    "awaiting_approval": Sign(symbol="?", ascii="?", colour="yellow"),
+    "unchanged": Sign(symbol="=", ascii="=", colour="bright_black"),
+    "skipped": Sign(symbol="-", ascii="-", colour="bright_black"),
+    "training": Sign(symbol="~", ascii="~", colour="cyan"),
+    "failed": Sign(symbol="✗", ascii="x", colour="red"),
+    "unknown": Sign(symbol="!", ascii="!", colour="magenta"),
+}
+TROUBLE = Sign(symbol="!", ascii="!", colour="yellow")
+_TURNS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
+_BARS = (("⣿", "⣀"), ("#", "."))
+
+
+def turning(seconds: float, look: Look) -> str:
+    """Return the sign of work that goes on, another one each tenth of a second."""
+    turns = _TURNS[0 if look.symbols else 1]
+    return turns[int(seconds * 10) % len(turns)]
+
+
+def bar(share: float, width: int, look: Look) -> str:
+    """Return a bar of `width` columns, of which the share is full."""
+    full, empty = _BARS[0 if look.symbols else 1]
+    done = int(min(max(share, 0.0), 1.0) * width)
+    return full * done + empty * (width - done)

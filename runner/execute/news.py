@@ -1,0 +1,185 @@
+"""What a run tells while it goes on, as values: a terminal, a log and another program all read the same news.
+
+News change nothing. What must survive a crash is in the journal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from runner.execute.ports import Clock
+from runner.journal.events import Outcome
+from runner.plan.model import Stage
+
+SENT_EVERY_S = 0.1  # between two news of the same upload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The model takes part in the run; `stages` is what it will walk through, nothing for some."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"planned: {' > '.join(self.stages) or 'nothing to do'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """A stage begins."""
+
+    stage: Stage
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"stage: {self.stage}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """The service is asked; `attempt` counts the calls of this kind for this model in this run."""
+
+    call: str
+    attempt: int
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"call: {self.call}, number {self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """So many bytes of the upload are handed to the connection; `total` is all of it."""
+
+    sent: int
+    total: int
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"sent {self.sent:,} of {self.total:,} bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InTraining:
+    """The run waits for a training that is `elapsed_s` old; `expected_s` is what the model's last one took."""
+
+    retrain_job_id: str
+    elapsed_s: float
+    expected_s: float | None
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        before = f"; the last training took {self.expected_s:.0f} s" if self.expected_s is not None else ""
+        return f"waiting for job {self.retrain_job_id}{before}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordSeen:
+    """The service calls the job by another word than before."""
+
+    retrain_job_id: str
+    word: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"job {self.retrain_job_id}: {self.word}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The candidate was judged; the decision is durable."""
+
+    verdict: str
+    action: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"judged: {self.verdict}, decision {self.action.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Something worth a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """A call went wrong and is made again."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something is not as it should be; the report has it too."""
+
+    warning: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"warning: {self.warning}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A fact is durable in the journal; `fact` is its name there."""
+
+    fact: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"recorded: {self.fact}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The model has its outcome in this run."""
+
+    outcome: Outcome
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return self.outcome.replace("_", " ")
+
+
+News = Planned | Entered | Called | Sent | InTraining | WordSeen | Decided | Said | Retried | Warned | Recorded | Ended
+Listener = Callable[[str, News], None]  # (model name, news); from several threads at once, and it must not raise
+
+
+def redacted(news: News, redact: Callable[[str], str]) -> News:
+    """Return the news with every text in it redacted."""
+    texts: dict[str, Any] = {
+        one.name: redact(value) for one in fields(news) if type(value := getattr(news, one.name)) is str
+    }
+    return replace(news, **texts) if texts else news
+
+
+@dataclass(slots=True, kw_only=True)
+class Meter:
+    """Tells of an upload's bytes, at most every 100 ms and at the end. Called by the thread that sends."""
+
+    tell: Callable[[News], None]
+    clock: Clock
+    total: int
+    _next: float = 0.0
+
+    def __call__(self, sent: int) -> None:
+        """Take in how many bytes are sent by now."""
+        now = self.clock.monotonic()
+        if now >= self._next or sent >= self.total:
+            self._next = now + SENT_EVERY_S
+            self.tell(Sent(sent=sent, total=self.total))

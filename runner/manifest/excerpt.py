@@ -1,0 +1,119 @@
+"""The line of a manifest that a problem is about, for people. What may be a secret is not in it.
+
+Text that was refused cannot be trusted to be what its place says: a key may stand where a name was expected. So values
+under the keys that hold secrets are left out whatever they are, and so are the parts of an address that may sign it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.manifest.problems import Problem
+from runner.manifest.text import MAX_BYTES
+
+MASK = "***"
+_BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those of YAML 1.1
+_SECRET = re.compile(
+    r"""["']?\b(?:to|ping|literal|value|plain|[\w-]*(?:key|token|secret|passw|credential)[\w-]*)["']?\s*:(?=\s|$)\s*""",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"(?<=://)[^\s/@]*@|(?<=\?)[^\s\"'},]+")  # who signs in, and the query
+_BLOCK = re.compile(r"\s*(?:-\s+)*")  # all that stands before a key that is not within braces
+_VALUES = {
+    "{": re.compile(r"\{[^}]*\}?"),
+    '"': re.compile(r'"[^"]*"?'),
+    "'": re.compile(r"'[^']*'?"),
+}
+_TO_COMMA = re.compile(r"[^,}]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """A line of a file and the place in it, counted in characters from 0."""
+
+    text: str
+    place: int
+
+
+def excerpts(problems: Sequence[Problem]) -> Iterator[Excerpt | None]:
+    """Yield the line of each problem, None where there is none to show. Each file is read once."""
+    files: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.file not in files:
+            files[problem.file] = _lines(Path(problem.file))
+        yield _excerpt(files[problem.file], problem)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            return _BREAKS.split(file.read(MAX_BYTES).decode("utf-8-sig", errors="replace"))
+    except (OSError, ValueError):  # gone, or no possible path
+        return []
+
+
+def _excerpt(lines: Sequence[str], problem: Problem) -> Excerpt | None:
+    if problem.line > len(lines) or not lines[problem.line - 1].strip():
+        return None
+    line, place = lines[problem.line - 1], min(problem.column - 1, len(lines[problem.line - 1]))
+    if _is_inside_secret(lines, problem.line - 1):
+        return None
+    if problem.code == "literal-key":
+        masked = _masked(line[:place], place)
+        return Excerpt(text=f"{masked.text}{MASK}", place=len(masked.text))
+    return _masked(line, place)
+
+
+def _is_inside_secret(lines: Sequence[str], number: int) -> bool:
+    """Tell whether the line belongs to a value that began on a line above under a key that holds a secret."""
+    indent = _indent(lines[number])
+    for above in reversed(lines[:number]):
+        if not above.strip() or _indent(above) >= indent:
+            continue
+        indent = _indent(above)
+        found = list(_SECRET.finditer(above))
+        if found and (found[-1].end() == len(above.rstrip()) or not _is_whole(above[found[-1].end() :])):
+            return True
+        if indent == 0:
+            break
+    return False
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _is_whole(value: str) -> bool:
+    """Tell whether a value surely ends on its line."""
+    text = value.rstrip()
+    return text.startswith("{") and "}" in text
+
+
+def _masked(line: str, place: int) -> Excerpt:
+    """Return the line without what may be secret, and the place moved along."""
+    parts, done, moved = [], 0, place
+    for start, end in sorted(_spans(line)):
+        if start < done or start == end:
+            continue
+        parts += [line[done:start], MASK]
+        done = end
+        if place >= end:
+            moved += len(MASK) - (end - start)
+        elif place > start:
+            moved -= place - start
+    return Excerpt(text="".join([*parts, line[done:]]), place=moved)
+
+
+def _spans(line: str) -> Iterator[tuple[int, int]]:
+    """Yield where values stand that are not to be shown."""
+    for found in _SECRET.finditer(line):
+        rest = line[found.end() :]
+        if not rest:
+            continue
+        in_block = _BLOCK.fullmatch(line[: found.start()]) is not None
+        form = _VALUES.get(rest[0], None if in_block else _TO_COMMA)
+        value = form.match(rest) if form else None
+        yield found.end(), found.end() + (value.end() if value else len(rest.rstrip()))
+    for found in _ADDRESS.finditer(line):
+        yield found.span()

@@ -1,0 +1,102 @@
+"""What a notification says: one message for one entry of the manifest and one run, plain text of a bounded size."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.manifest.model import Model, Notification
+from runner.manifest.selectors import matches
+from runner.report.text import exit_meaning, inline, words
+
+ALWAYS = "always"
+Tone = Literal["failure", "warning", "success"]
+_ORDER = ("unknown", "failed", "held", "awaiting_approval", "training", "skipped", "switched", "unchanged")
+_LONGEST_BODY = 1800  # characters; the strictest of the common services takes 2,000
+_LONGEST_REASON = 400
+_CUT = "..."
+# Chat services call everybody, or one person, where they read one of these.
+_CALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEnd:
+    """What became of one model in a run."""
+
+    name: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """What became of a run."""
+
+    run_id: str
+    service: str
+    exit_code: int
+    models: Sequence[ModelEnd]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A title of one line and a body of several, in plain text; services show the `tone` as a colour or sign."""
+
+    tone: Tone
+    title: str
+    body: str
+
+
+def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Message | None:
+    """Return what the entry's recipient is told of the run; None when nothing concerns them."""
+    told = [one for one in end.models if _concerns(entry, models[one.name], one.outcome)]
+    if not told:
+        return None
+    told.sort(key=lambda one: _ORDER.index(one.outcome))
+    lines = [f"{one.name}: {words(one.outcome)}. {_shortened(one.reason)}" for one in told]
+    closing = (
+        f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
+        f"`retrain report {end.run_id}` shows it."
+    )
+    body = "\n".join([*_bounded(lines, _LONGEST_BODY - len(closing)), "", closing])
+    return Message(tone=_tone(told[0].outcome), title=f"retrain: {_counts(told)} (run {end.run_id})", body=body)
+
+
+def _concerns(entry: Notification, model: Model, outcome: str) -> bool:
+    return (
+        (ALWAYS in entry.on or outcome in entry.on)
+        and (not entry.owners or model.owner in entry.owners)
+        and (not entry.select or any(matches(model, selector) for selector in entry.select))
+    )
+
+
+def _tone(worst: str) -> Tone:
+    if worst in ("unknown", "failed"):
+        return "failure"
+    return "success" if worst in ("switched", "unchanged") else "warning"
+
+
+def _counts(told: Sequence[ModelEnd]) -> str:
+    outcomes = [one.outcome for one in told]
+    return ", ".join(f"{outcomes.count(outcome)} {words(outcome)}" for outcome in dict.fromkeys(outcomes))
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + _CUT
+
+
+def _bounded(lines: Sequence[str], longest: int) -> Iterator[str]:
+    """Yield the lines that fit, made harmless, and how many do not."""
+    left = longest - len(f"and {len(lines)} more\n")
+    for index, line in enumerate(lines):
+        safe = _harmless(line)
+        left -= len(safe) + 1
+        if left < 0:
+            yield f"and {len(lines) - index} more"
+            return
+        yield safe
+
+
+def _harmless(text: str) -> str:
+    """Return one line of visible characters that calls nobody; the recipient's service escapes its own marks."""
+    return _CALL.sub(lambda call: f"{call[0]} ", inline(text))

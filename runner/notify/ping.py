@@ -1,0 +1,34 @@
+"""Dead-man switches: a service that raises the alarm when a run is not heard of, or heard to have failed."""
+
+from collections.abc import Iterator
+
+from runner.credentials import read_secret
+from runner.manifest.model import StoredKey
+from runner.notify.delivery import UndeliveredError
+from runner.secret import Secret
+from runner.service.deadlines import Deadlines
+from runner.service.http import Broken, Head, Request, Wire
+
+START = "start"
+_DEADLINES = Deadlines(connect=4, silence=4, call=4)
+
+
+def send_ping(source: StoredKey, word: str) -> None:
+    """Ask for the URL the source holds with `/word` at the end of its path.
+
+    Raises:
+        SourceError: there is no URL.
+        UndeliveredError: it is no http or https URL, or nobody answers there with a 2xx.
+    """
+    url = read_secret(source).reveal()
+    base, mark, query = url.partition("?")
+    request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{word}{mark}{query}"))
+    answer = Wire(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
+    if isinstance(answer, Broken):
+        raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")
+    if not 200 <= answer < 300:
+        raise UndeliveredError(f"its service answered with {answer}", "Check its URL.")
+
+
+def _status(head: Head, _blocks: Iterator[bytes]) -> int:
+    return head.status

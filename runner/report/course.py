@@ -1,0 +1,126 @@
+"""When each model of a run was in which stage, from the times of the run's own events. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from runner.journal.chain import Link
+from runner.journal.events import (
+    DataChecked,
+    Fact,
+    JobDead,
+    JobTaken,
+    Judged,
+    ModelFinished,
+    ModelPlanned,
+    SwitchDone,
+    SwitchIntended,
+    SwitchRefused,
+    TrainingFailed,
+    TrainingFinished,
+    UploadDone,
+    UploadRefused,
+)
+from runner.journal.instants import moment
+from runner.report.build import RunHistory
+
+STAGES = ("check", "upload", "train", "judge", "switch")
+_FIRST: Mapping[str, str] = MappingProxyType(  # a planned stage -> what the model is in while it lasts
+    {
+        "settle upload": "upload",
+        "check": "check",
+        "upload": "upload",
+        "wait": "train",
+        "evaluate": "judge",
+        "decide": "judge",
+        "settle switch": "switch",
+        "review": "switch",
+        "switch": "switch",
+    }
+)
+_AFTER: Mapping[type, str | None] = MappingProxyType(  # what begins with a fact; None: waiting for its turn, or the end
+    {
+        DataChecked: None,
+        JobTaken: "upload",
+        UploadDone: "train",
+        UploadRefused: None,
+        JobDead: None,
+        TrainingFinished: "judge",
+        TrainingFailed: None,
+        Judged: None,
+        SwitchIntended: "switch",
+        SwitchDone: None,
+        SwitchRefused: None,
+        ModelFinished: None,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stage of one model, from its begin to its end."""
+
+    stage: str
+    begin: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it lasted."""
+        return (self.end - self.begin).total_seconds()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """One model on its way through the stages. A clock that was set back makes no stage shorter than nothing."""
+
+    spans: list[Span] = field(default_factory=list)
+    stage: str | None = None
+    since: datetime | None = None  # when the present stage began
+    latest: datetime | None = None
+
+    def add(self, fact: Fact, at: datetime) -> None:
+        self.latest = max(at, self.latest or at)
+        if isinstance(fact, ModelPlanned):
+            self._turn(_FIRST.get(fact.stages[0]) if fact.stages else None)
+        elif isinstance(fact, DataChecked):
+            self._take_in_check(timedelta(seconds=fact.check_s + fact.package_s))
+        elif type(fact) in _AFTER:
+            self._turn(_AFTER[type(fact)])
+
+    def _take_in_check(self, length: timedelta) -> None:
+        """Let the check begin when it did: until then the model waited for its turn."""
+        if self.latest is not None:
+            self.stage, self.since = "check", max(self.latest - length, self.since or self.latest - length)
+        self._turn(None)
+
+    def _turn(self, stage: str | None) -> None:
+        self.close()
+        self.stage, self.since = stage, self.latest
+
+    def close(self) -> None:
+        """End the present stage at the latest event."""
+        if self.stage is None or self.since is None or self.latest is None or self.since >= self.latest:
+            return
+        last = self.spans[-1] if self.spans else None
+        if last is not None and last.stage == self.stage and last.end == self.since:
+            self.spans[-1] = Span(stage=self.stage, begin=last.begin, end=self.latest)
+        else:
+            self.spans.append(Span(stage=self.stage, begin=self.since, end=self.latest))
+
+
+def courses(history: RunHistory) -> dict[str, tuple[Span, ...]]:
+    """Return the stages of every model of the run in their order; a stage that took no time is left out."""
+    walks: dict[str, _Walk] = {}
+    for one in history.links:
+        _follow(walks, one)
+    for walk in walks.values():
+        walk.close()  # a run that was lost left its last stage open
+    return {name: tuple(walk.spans) for name, walk in walks.items()}
+
+
+def _follow(walks: dict[str, _Walk], one: Link) -> None:
+    event = one.event
+    if event.model is not None:
+        walks.setdefault(event.model, _Walk()).add(event.fact, moment(event.at))

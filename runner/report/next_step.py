@@ -1,0 +1,36 @@
+"""What a person does next about a model, in one sentence."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+TROUBLE = ("unknown", "failed", "held", "awaiting_approval")  # outcomes that want a person, most urgent first
+ORDER = (*TROUBLE, "training", "skipped", "switched", "unchanged")
+
+
+def next_step(model: Mapping[str, Any]) -> str | None:
+    """Return what to do about a model of a report; None where nothing is to be done."""
+    if model["error"] is not None:
+        hint: str = model["error"]["hint"]
+        return hint
+    command, name = "retrain {} " + shlex.quote(model["name"]), model["name"]
+    match model["outcome"]:
+        case "awaiting_approval":
+            return f"Decide with `{command.format('approve')}` or `{command.format('reject')}`."
+        case "held" if not _rejected(model):
+            return f"Better data brings a new candidate; `retrain history {shlex.quote(name)}` shows the earlier ones."
+        case "unknown":
+            return f"Run again; if it stays unknown, look in the product and tell with `{command.format('resolve')}`."
+        case "training":
+            return "The next `retrain run` goes on with this job."
+    return None
+
+
+def _rejected(model: Mapping[str, Any]) -> bool:
+    approval = model["decision"] and model["decision"]["approval"]
+    return bool(approval) and approval["action"] == "reject"
+
+
+def by_urgency(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the models of a report, those that want a person first, else in the report's order."""
+    return sorted(models, key=lambda model: ORDER.index(model["outcome"]))

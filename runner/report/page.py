@@ -1,0 +1,124 @@
+"""What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.journal.progress import Job
+from runner.report.build import RunHistory, find_job
+from runner.report.chart import Chart, rule_charts
+from runner.report.course import Span, courses
+from runner.report.gantt import Gantt, gantt
+from runner.report.next_step import TROUBLE, by_urgency, next_step
+from runner.report.standards import Standards
+from runner.report.trend import Bounds, Trend, metric_trends, rows_trend
+
+_MANY = 100  # models; the page of a larger run has shorter histories and is built when opened: small, and fast
+_LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=1, samples=24)
+_FEW = 20  # models; in a run of so many the most urgent one stands open
+_MOST_WARNINGS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One model of the page. `report` is its part of report.json; `number` tells it from the others in the page.
+
+    `rule` is the one its verdict rests on. `rows_before` counts the training rows of the job before. `seconds` go from
+    the begin of its first stage to the end of its last.
+    """
+
+    number: int
+    report: Mapping[str, Any]
+    open: bool
+    next_step: str | None
+    rule: Mapping[str, Any] | None
+    charts: Sequence[Chart | None]
+    trends: Sequence[Trend]
+    rows: Trend | None
+    rows_before: int | None
+    course: Sequence[Span]
+    picture: Gantt
+    seconds: float
+    warnings: Sequence[str]
+    more_warnings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A run's page. `deferred` leaves it to the page's script to build what is folded, when it is opened."""
+
+    lines: Sequence[Line]
+    gantt: Gantt
+    seconds: float
+    deferred: bool
+
+
+def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
+    """Return what the page shows of a run and its report."""
+    models, spans, record = by_urgency(report["models"]), courses(history), history.record
+    many = len(models) > _MANY
+    desk = _Desk(history=history, bounds=_SHORT if many else _LONG)
+    return Page(
+        lines=[
+            desk.line(model, spans.get(model["name"], ()), number, unfold=number == 1 and _is_telling(models))
+            for number, model in enumerate(models, start=1)
+        ],
+        gantt=gantt(spans, [model["name"] for model in models]),
+        seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
+        deferred=many,
+    )
+
+
+def _is_telling(models: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the most urgent of a few models stands open at first: it is in trouble, or the only one."""
+    return len(models) == 1 or (len(models) <= _FEW and models[0]["outcome"] in TROUBLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What the lines of one page are made with; `bounds` are those of the histories."""
+
+    history: RunHistory
+    bounds: Bounds
+    standards: Standards = field(default_factory=Standards)
+
+    def line(self, model: Mapping[str, Any], spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
+        name, warnings = model["name"], model["warnings"]
+        job = find_job(self.history, name)
+        progress = self.history.progress.model(self.history.record.started.realm, name)
+        return Line(
+            number=number,
+            report=model,
+            open=unfold,
+            next_step=next_step(model),
+            rule=_leading_rule(model),
+            charts=rule_charts(job.decided if job else None),
+            trends=metric_trends(progress, job, self.standards, self.bounds),
+            rows=rows_trend(progress, job, self.bounds),
+            rows_before=_rows_before(progress.jobs.values(), job),
+            course=spans,
+            picture=gantt({name: spans}, [name]),
+            seconds=(spans[-1].end - spans[0].begin).total_seconds() if spans else 0.0,
+            warnings=warnings[:_MOST_WARNINGS],
+            more_warnings=len(warnings[_MOST_WARNINGS:]),
+        )
+
+
+def _leading_rule(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the first rule that keeps the verdict from `passed`, else the one that passed with the least room."""
+    deciding = [rule for rule in model["rules"] if rule["level"] == "decide"]
+    if model["verdict"] != "passed":
+        return next((rule for rule in deciding if rule["verdict"] == model["verdict"]), None)
+    measured = [rule for rule in deciding if rule["margin"] is not None]
+    return min(measured, key=lambda rule: rule["margin"], default=None)
+
+
+def _rows_before(jobs: Iterable[Job], job: Job | None) -> int | None:
+    """Return the training rows of the job before, None where there was none that was sent."""
+    before: int | None = None
+    for one in jobs:
+        if job is not None and one.retrain_job_id == job.retrain_job_id:
+            return before
+        if one.data is not None and one.intended_at is not None:
+            before = one.data.train.rows
+    return None

@@ -1,0 +1,66 @@
+"""Round numbers and dates along the two axes of a picture. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+
+from runner.report.chart import Axis
+from runner.report.table import short_number
+
+EXACT = Context(prec=1000)  # as in the charts of rules: numbers have at most 100 digits and exponents of at most 400
+_ROUGH = Context(prec=28)  # places are rounded to tenths
+_EDGE = 1.5  # percent of the width, free on either side
+_LEVELS, _DATES = 4, 3  # spaces between ticks, at most and exactly
+_FEW_DAYS = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A label on an axis, and where it stands: percent of the width, or pixels from the top."""
+
+    place: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Where a picture has a moment and a value; it is 100 wide, in percent, and `height` pixels high."""
+
+    begin: datetime
+    end: datetime
+    values: Axis
+    height: int
+
+    def x(self, at: datetime) -> str:
+        """Return the place of a moment from the left."""
+        share = (at - self.begin) / (self.end - self.begin) if self.end > self.begin else 0.5
+        return f"{_EDGE + share * (100 - 2 * _EDGE):.2f}"
+
+    def y(self, value: Decimal) -> str:
+        """Return the place of a value from the top."""
+        with localcontext(_ROUGH):
+            return f"{(1 - self.values.share(value)) * self.height:.1f}"
+
+    def levels(self) -> tuple[Tick, ...]:
+        """Return round values on the axis: steps of 1, 2 or 5 and some power of ten."""
+        with localcontext(EXACT):
+            low, high = self.values.low, self.values.high
+            wanted = (high - low) / _LEVELS
+            power = Decimal(1).scaleb(wanted.adjusted())
+            step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= wanted)
+            first = int((low / step).to_integral_value(ROUND_CEILING))
+            last = int((high / step).to_integral_value(ROUND_FLOOR))
+            found = [number * step for number in range(first, last + 1)]
+        return tuple(Tick(place=self.y(one), words=short_number(_plain(one))) for one in found)
+
+    def dates(self) -> tuple[Tick, ...]:
+        """Return days along the axis, of a short time with the time of day; of one moment, its one day."""
+        length = self.end - self.begin
+        form = "%Y-%m-%d" if length >= _FEW_DAYS else "%m-%d %H:%M"
+        moments = [self.begin + length * part / _DATES for part in range(_DATES + 1)] if length else [self.begin]
+        return tuple(Tick(place=self.x(at), words=at.strftime(form)) for at in moments)
+
+
+def _plain(number: Decimal) -> Decimal:
+    """Return a number without the zeros at its end, and zero without a sign."""
+    return number.normalize(EXACT) if number else Decimal(0)

@@ -1,0 +1,126 @@
+"""What the site tells of each model over all runs, as one fold over the journal's events. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.journal.chain import Link
+from runner.journal.events import (
+    Fact,
+    Judged,
+    ReportWritten,
+    Reviewed,
+    RollbackDecided,
+    RunFinished,
+    RunStarted,
+    SwitchDone,
+)
+from runner.journal.instants import moment
+from runner.journal.progress import ModelProgress, Progress
+from runner.report.history import Entry, read_entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reign:
+    """A job that served from a switch on: in which run, and by whose word. `turned_back` tells a rollback."""
+
+    retrain_job_id: str
+    begin: datetime
+    run_id: str
+    by: str
+    reason: str
+    turned_back: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Chronicle:
+    """One model: its runs and its incumbents, oldest first.
+
+    `mark` is the SHA-256 of the last event that can change what is told: of the model, or of the end of one of its
+    runs.
+    """
+
+    service: str
+    name: str
+    progress: ModelProgress
+    entries: list[Entry] = field(default_factory=list)
+    reigns: list[Reign] = field(default_factory=list)
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All models in order of their first appearance, and the runs."""
+
+    progress: Progress
+    chronicles: tuple[Chronicle, ...]
+
+
+def read_fleet(links: Iterable[Link]) -> Fleet:
+    """Read the whole journal once.
+
+    Raises:
+        StateError: an event does not fit to the ones before it.
+    """
+    watch = _Watch()
+    for entry in read_entries(watch.through(links), watch.progress):
+        watch.chronicle(entry.run.run_id, entry.model).entries.append(entry)
+    return Fleet(progress=watch.progress, chronicles=tuple(watch.chronicles.values()))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    """Notes the events that pass by on their way into the progress."""
+
+    progress: Progress = field(default_factory=Progress)
+    chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
+    words: dict[tuple[str, str, str], Fact] = field(default_factory=dict)  # service, model, job -> the last word on it
+
+    def through(self, links: Iterable[Link]) -> Iterator[Link]:
+        """Yield the events; each is noted when the progress has taken it in."""
+        for one in links:
+            yield one
+            self._note(one)
+
+    def chronicle(self, run_id: str, model: str) -> Chronicle:
+        """Return the chronicle of a model of a run."""
+        service = self.progress.runs[run_id].started.realm
+        found = self.chronicles.get((service, model))
+        if found is None:
+            progress = self.progress.model(service, model)
+            found = self.chronicles[service, model] = Chronicle(service=service, name=model, progress=progress)
+        return found
+
+    def _note(self, one: Link) -> None:
+        event, fact = one.event, one.event.fact
+        if event.model is not None and not isinstance(fact, RunStarted):
+            chronicle = self.chronicle(event.run_id, event.model)
+            chronicle.mark = one.sha256
+            self._note_word(chronicle, one)
+        elif isinstance(fact, RunFinished | ReportWritten):
+            for name in self.progress.runs[event.run_id].models:
+                self.chronicle(event.run_id, name).mark = one.sha256
+
+    def _note_word(self, chronicle: Chronicle, one: Link) -> None:
+        fact = one.event.fact
+        if isinstance(fact, Judged | Reviewed | RollbackDecided):
+            self.words[chronicle.service, chronicle.name, fact.retrain_job_id] = fact
+        elif isinstance(fact, SwitchDone):
+            word = self.words.get((chronicle.service, chronicle.name, fact.retrain_job_id))
+            chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
+
+
+def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Reign:
+    by, reason = "", ""
+    if isinstance(word, Judged):
+        by, reason = f"policy {word.policy}", word.evaluation["decision"]["reason"]
+    elif isinstance(word, Reviewed | RollbackDecided):
+        by, reason = word.by, word.reason
+    return Reign(
+        retrain_job_id=retrain_job_id,
+        begin=moment(one.event.at),
+        run_id=one.event.run_id,
+        by=by,
+        reason=reason,
+        turned_back=isinstance(word, RollbackDecided),
+    )

@@ -1,0 +1,86 @@
+"""The pages of the site: where each stands, what it is made from, and its bytes when they are asked for. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from runner.journal.instants import stamp
+from runner.report.standards import Standards
+from runner.site.addresses import INDEX, RUNS, Place, asset_path, model_place, run_path
+from runner.site.chronicle import Chronicle, Fleet
+from runner.site.edition import edition
+from runner.site.plot import HEIGHT, plots, value_of
+from runner.site.render import Assets, assets, render
+from runner.site.run_list import RunLine, run_lines
+from runner.site.standing import Standing, standing
+
+_RECENT = 12  # runs on the first page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A file of the site. As long as `source` stays the same, so do the bytes that `render` returns."""
+
+    path: str
+    source: str
+    render: Callable[[], bytes]
+
+
+def site_pages(fleet: Fleet) -> Iterator[Page]:
+    """Yield all files but the runs' own pages, in an order in which no link leads to what is not there yet."""
+    made = assets()
+    for path, content in made.files.items():
+        yield Page(path=path, source=path, render=partial(bytes, content))
+    desk = _Desk(fleet=fleet, assets=made)
+    for chronicle in fleet.chronicles:
+        place = model_place(chronicle.service, chronicle.name)
+        yield Page(path=place.path, source=_source(chronicle.mark), render=partial(desk.model, chronicle, place))
+    head = fleet.progress.head[1] if fleet.progress.head else ""
+    yield Page(path=RUNS, source=_source(head), render=desk.runs)
+    yield Page(path=INDEX, source=_source(head), render=desk.index)
+
+
+def _source(mark: str) -> str:
+    return f"{mark} {edition()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What all pages are made with; the rules behind decisions are read once."""
+
+    fleet: Fleet
+    assets: Assets
+    standards: Standards = field(default_factory=Standards)
+
+    def index(self) -> bytes:
+        lines = sorted(map(standing, self.fleet.chronicles), key=lambda one: one.urgency)
+        runs = run_lines(self.fleet)
+        outcomes = [one.ended.outcome for one in lines if one.ended and one.ended.outcome]
+        return self._page(
+            "index.html.j2",
+            root="",
+            lines=lines,
+            summary={one: outcomes.count(one) for one in dict.fromkeys(outcomes)},
+            runs=runs[:_RECENT],
+            runs_count=len(runs),
+            services=sorted({one.chronicle.service for one in lines}),
+            head=self.fleet.progress.head,
+        )
+
+    def runs(self) -> bytes:
+        return self._page("runs.html.j2", root="../", runs=run_lines(self.fleet))
+
+    def model(self, chronicle: Chronicle, place: Place) -> bytes:
+        return self._page(
+            "model_page.html.j2",
+            root=place.root,
+            now=standing(chronicle),
+            plots=plots(chronicle, self.standards),
+            height=HEIGHT,
+            entries=sorted(chronicle.entries, key=lambda one: one.run.started_at, reverse=True),
+            reigns=_reigns(chronicle),
+        )
+
+    def _page(self, template: str, **values: Any) -> bytes:
+        return render(template, assets=self.assets, page_of=model_place, run_path=run_path, **values)

@@ -1,0 +1,145 @@
+"""One metric of a model over time: candidates, the incumbent's value, the limits in force and rollbacks. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, localcontext
+
+from runner.journal.progress import Job
+from runner.report.chart import Axis, Interval
+from runner.report.standards import Standards
+from runner.report.table import short_number
+from runner.report.trend import fate_of
+from runner.site.axes import EXACT, Frame, Tick
+from runner.site.chronicle import Chronicle, Reign
+
+HEIGHT = 200  # of the picture, in pixels
+MOST_METRICS = 6
+_DENSE = 90  # candidates; more are drawn with smaller marks
+
+Level = tuple[datetime, Decimal | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A candidate in the picture: `x` in percent, `y` in pixels from the top."""
+
+    x: str
+    y: str
+    fate: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A picture of one metric; lines are SVG paths, 100 wide and `HEIGHT` high."""
+
+    name: str
+    marks: Sequence[Mark]
+    incumbent: str
+    limits: Sequence[str]
+    turns: Sequence[Tick]
+    levels: Sequence[Tick]
+    dates: Sequence[Tick]
+    latest: str
+    words: str
+    dense: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    at: datetime
+    value: Decimal
+    fate: str
+    passing: Interval | None
+
+
+def plots(chronicle: Chronicle, standards: Standards) -> list[Plot]:
+    """Return a picture for each metric of the newest decision that has numbers: those of its rules come first."""
+    found = (_plot(chronicle, metric, standards) for metric in _metrics(chronicle))
+    return [one for one in found if one is not None][:MOST_METRICS]
+
+
+def _metrics(chronicle: Chronicle) -> list[str]:
+    decided = [job.decided for job in chronicle.progress.jobs.values() if job.decided is not None]
+    if not decided:
+        return []
+    evaluation = max(decided, key=lambda one: one.at).fact.evaluation
+    return list(dict.fromkeys([*(rule["metric"] for rule in evaluation["rules"]), *evaluation["metrics"]]))
+
+
+def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | None:
+    samples = sorted(_samples(chronicle, metric, standards), key=lambda one: one.at)
+    if not samples:
+        return None
+    end = max(samples[-1].at, chronicle.entries[-1].run.started_at)
+    reigns = [(one.begin, value_of(chronicle.progress.jobs.get(one.retrain_job_id), metric)) for one in chronicle.reigns]
+    with localcontext(EXACT):
+        values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
+    frame = Frame(begin=samples[0].at, end=end, values=values, height=HEIGHT)
+    limits = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
+    return Plot(
+        name=metric,
+        marks=[_mark(frame, one) for one in samples],
+        incumbent=_steps(frame, reigns),
+        limits=[path for path in limits if path],
+        turns=[Tick(place=frame.x(one.begin), words=f"rolled back by {one.by}") for one in _turns(chronicle, frame)],
+        levels=frame.levels(),
+        dates=frame.dates(),
+        latest=short_number(samples[-1].value),
+        words=_words(metric, samples),
+        dense=len(samples) > _DENSE,
+    )
+
+
+def _samples(chronicle: Chronicle, metric: str, standards: Standards) -> Iterable[_Sample]:
+    for job in chronicle.progress.jobs.values():
+        value = value_of(job, metric)
+        if job.decided is not None and value is not None:
+            fate, passing = fate_of(chronicle.progress, job), standards.interval(job.decided, metric)
+            yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
+
+
+def value_of(job: Job | None, metric: str) -> Decimal | None:
+    """Return a metric of a job's result as it was judged."""
+    text = job.decided.fact.evaluation["metrics"].get(metric) if job is not None and job.decided is not None else None
+    return None if text is None else Decimal(text)
+
+
+def _turns(chronicle: Chronicle, frame: Frame) -> Iterable[Reign]:
+    return [one for one in chronicle.reigns if one.turned_back and frame.begin <= one.begin <= frame.end]
+
+
+def _ends(passing: Interval | None) -> list[Decimal]:
+    return [one for one in (passing.low, passing.high) if one is not None] if passing else []
+
+
+def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
+    if passing is None:
+        return None
+    return passing.low if low else passing.high
+
+
+def _mark(frame: Frame, one: _Sample) -> Mark:
+    words = f"{one.at:%Y-%m-%d}: {short_number(one.value)}, {one.fate}"
+    return Mark(x=frame.x(one.at), y=frame.y(one.value), fate=one.fate, words=words)
+
+
+def _steps(frame: Frame, levels: Sequence[Level]) -> str:
+    """Return a path that keeps each level until the next one, broken where there is none."""
+    path, before = list[str](), None
+    for (at, value), until in zip(levels, [*(at for at, _ in levels[1:]), frame.end], strict=True):
+        level = None if value is None else frame.y(value)
+        if level is not None:
+            begin, end = frame.x(at), frame.x(max(at, until))
+            path.append(f"M{begin} {level}H{end}" if before is None else f"V{level}H{end}")
+        before = level
+    return "".join(path)
+
+
+def _words(metric: str, samples: Sequence[_Sample]) -> str:
+    fates = [one.fate for one in samples]
+    told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
+    first, last = short_number(samples[0].value), short_number(samples[-1].value)
+    days = f"{samples[0].at:%Y-%m-%d} to {samples[-1].at:%Y-%m-%d}"
+    return f"{metric} of {len(samples)} candidates, {days}, from {first} to {last}: {told}"

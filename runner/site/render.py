@@ -1,0 +1,54 @@
+"""Templates, style and script of the site; it has the look of a run's report and shares its parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from runner.report.inline_files import inline_file
+from runner.report.render import FILTERS
+from runner.site.addresses import asset_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assets:
+    """The paths of the style and the script, and their bytes by path."""
+
+    style: str
+    script: str
+    files: Mapping[str, bytes]
+
+
+@cache
+def assets() -> Assets:
+    """Return the report's style and script with the site's own added."""
+    style, script = (_joined(f"report.{ending}", f"site.{ending}") for ending in ("css", "js"))
+    paths = asset_path(style, "css"), asset_path(script, "js")
+    return Assets(style=paths[0], script=paths[1], files={paths[0]: style, paths[1]: script})
+
+
+def _joined(report_file: str, site_file: str) -> bytes:
+    own = files("runner.site").joinpath("templates", site_file).read_text("utf-8")
+    return f"{inline_file(report_file).text}\n{own}".encode()
+
+
+def render(template: str, **values: Any) -> bytes:
+    """Return a page as UTF-8; every value that a template shows is escaped."""
+    return _environment().get_template(template).render(**values).encode()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("runner.site"), PackageLoader("runner.report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= FILTERS
+    return environment

@@ -1,0 +1,46 @@
+"""The runs as lines of a table, newest first. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.journal.progress import RunRecord
+from runner.report.build import OUTCOMES
+from runner.site.addresses import run_path
+from runner.site.chronicle import Fleet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLine:
+    """One run: what became of its models, and the path of its page, None while it has no end."""
+
+    record: RunRecord
+    summary: Mapping[str, int]
+    path: str | None
+    seconds: float | None
+
+    @property
+    def command(self) -> str:
+        """Return the command that made the run."""
+        command: str = self.record.started.options.get("command", "run")
+        return command
+
+
+def run_lines(fleet: Fleet) -> Sequence[RunLine]:
+    """Return all runs, newest first."""
+    outcomes: dict[str, list[str]] = {}
+    for chronicle in fleet.chronicles:
+        for entry in chronicle.entries:
+            if entry.outcome is not None:
+                outcomes.setdefault(entry.run.run_id, []).append(entry.outcome)
+    records = sorted(fleet.progress.runs.values(), key=lambda one: one.started_at, reverse=True)
+    return [_line(one, outcomes.get(one.run_id, [])) for one in records]
+
+
+def _line(record: RunRecord, outcomes: Sequence[str]) -> RunLine:
+    seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at else None
+    return RunLine(
+        record=record,
+        summary={one: outcomes.count(one) for one in OUTCOMES if one in outcomes},
+        path=run_path(record.run_id) if record.finished else None,
+        seconds=seconds,
+    )

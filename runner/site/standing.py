@@ -1,0 +1,138 @@
+"""Where a model stands now, as a line of the fleet's page and the head of its own. Pure."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from runner.journal.progress import Job
+from runner.report.history import Entry
+from runner.report.next_step import ORDER, TROUBLE, next_step
+from runner.report.table import short_number
+from runner.site.chronicle import Chronicle
+from runner.site.plot import value_of
+
+_MOST_STRIPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A candidate that a person decides about, since when, and the commands to copy."""
+
+    retrain_job_id: str
+    since: datetime
+    policy: str
+    metrics: Sequence[str]
+    approve: str
+    reject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Neighbouring runs with the same outcome in a row of runs; `x` and `width` are percent of its width."""
+
+    outcome: str
+    x: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one."""
+
+    chronicle: Chronicle
+    entry: Entry
+    ended: Entry | None
+    incumbent: Job | None
+    value: str
+    waiting: Waiting | None
+    next_step: str | None
+    strips: Sequence[Strip]
+    strip_words: str
+
+    @property
+    def troubled(self) -> bool:
+        """Tell whether the model wants a person."""
+        return self.waiting is not None or (self.ended is not None and self.ended.outcome in TROUBLE)
+
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """Return a key that sorts the models that want a person first."""
+        outcome = self.ended.outcome if self.ended else None
+        return not self.troubled, ORDER.index(outcome) if outcome else len(ORDER)
+
+
+def standing(chronicle: Chronicle) -> Standing:
+    """Return where a model stands by the end of the journal."""
+    ended = next((one for one in reversed(chronicle.entries) if one.outcome is not None), None)
+    incumbent = chronicle.progress.incumbent
+    outcomes = [one.outcome for one in chronicle.entries if one.outcome is not None][-_MOST_STRIPS:]
+    return Standing(
+        chronicle=chronicle,
+        entry=max(chronicle.entries, key=lambda one: one.run.started_at),
+        ended=ended,
+        incumbent=incumbent,
+        value=_leading_value(incumbent),
+        waiting=_waiting(chronicle),
+        next_step=next_step(_as_reported(ended)) if ended else None,
+        strips=_strips(outcomes),
+        strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
+    )
+
+
+def _as_reported(entry: Entry) -> dict[str, Any]:
+    """Return what a report says of the model, as far as the next step hangs on it."""
+    return {
+        "name": entry.model,
+        "outcome": entry.outcome,
+        "error": msgspec.to_builtins(entry.error) if entry.error else None,
+        "decision": {"approval": {"action": entry.review.fact.action} if entry.review else None},
+    }
+
+
+def _waiting(chronicle: Chronicle) -> Waiting | None:
+    job = chronicle.progress.current
+    if job is None or job.decided is None or job.rests_with != "await_approval":
+        return None
+    words = f"{shlex.quote(chronicle.name)} --job {shlex.quote(job.retrain_job_id)}"
+    return Waiting(
+        retrain_job_id=job.retrain_job_id,
+        since=job.decided.at,
+        policy=job.decided.fact.policy,
+        metrics=[f"{name} {short_number(value_of(job, name))}" for name in _leading_metrics(job)],
+        approve=f"retrain approve {words}",
+        reject=f"retrain reject {words}",
+    )
+
+
+def _leading_value(job: Job | None) -> str:
+    """Return the first metric that its policy looked at, with its value."""
+    names = _leading_metrics(job) if job else []
+    return f"{names[0]} {short_number(value_of(job, names[0]))}" if names else ""
+
+
+def _leading_metrics(job: Job) -> list[str]:
+    """Return the metrics with a number that the rules looked at; without rules, the first that the result has."""
+    if job.decided is None:
+        return []
+    evaluation = job.decided.fact.evaluation
+    ruled = dict.fromkeys(rule["metric"] for rule in evaluation["rules"])
+    names = [name for name in ruled or list(evaluation["metrics"])[:3] if evaluation["metrics"].get(name) is not None]
+    return names[:3]
+
+
+def _strips(outcomes: Sequence[str]) -> list[Strip]:
+    found, begin, share = list[Strip](), 0, 100 / _MOST_STRIPS
+    for outcome, group in groupby(outcomes):
+        count = len(list(group))
+        found.append(Strip(outcome=outcome, x=f"{begin * share:.2f}", width=f"{count * share:.2f}"))
+        begin += count
+    return found
+
+
+def _counted(outcomes: Sequence[str]) -> list[str]:
+    return [f"{outcomes.count(one)} {one.replace('_', ' ')}" for one in ORDER if one in outcomes]

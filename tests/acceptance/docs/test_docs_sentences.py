@@ -1,0 +1,63 @@
+"""What the documentation says in passing is true too: commands and options named in sentences exist, links lead on."""
+
+import re
+
+import click
+import pytest
+
+from runner.cli.main import COMMANDS, group
+from runner.errors import Kind
+from runner.report.build import OUTCOMES
+from tests.acceptance.docs.blocks import folder_of, inline_code, links_of, pages, text_of
+
+BESIDE = ["../README.md", "../ARCHITECTURE.md", "../CHANGELOG.md", "../CONTRIBUTING.md"]
+
+
+def unknown_words(span: str) -> list[str]:
+    """Return what a code span such as `retrain plan --out FILE` or `plan --out` names and the command line lacks."""
+    words = span.removeprefix("retrain ").split()
+    if not words or words[0] not in COMMANDS or not (span.startswith("retrain ") or "--" in span):
+        return [words[0]] if span.startswith("retrain ") and re.fullmatch("[a-z]+", words[0]) else []
+    context = click.Context(group)
+    command = group.get_command(context, words[0])
+    if isinstance(command, click.Group):
+        named = words[1].split("|") if len(words) > 1 else []
+        below = [command.get_command(context, name) for name in named if re.fullmatch("[a-z]+", name)]
+        if None in below:
+            return named
+        command = below[0] if below else command
+    assert command is not None
+    known = {option for parameter in command.get_params(context) for option in parameter.opts}
+    return [option for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", " ".join(words)) if option not in known]
+
+
+@pytest.mark.parametrize("page", [*pages(), *BESIDE])
+def test_every_command_and_option_that_a_sentence_names_exists(page: str) -> None:
+    assert {span: unknown_words(span) for span in inline_code(page) if unknown_words(span)} == {}
+
+
+def test_every_outcome_and_kind_of_failure_is_explained() -> None:
+    told = re.findall(r"^\| `([a-z_]+)` \|", text_of("exit-codes.md").split("## Outcomes of a model")[1], re.MULTILINE)
+    assert told == [*OUTCOMES, *Kind]
+
+
+@pytest.mark.parametrize("page", [*pages(), *BESIDE])
+def test_every_link_to_a_file_leads_to_one(page: str) -> None:
+    targets = [link.split("#")[0] for link in links_of(page) if "://" not in link]
+    assert [target for target in targets if target and not (folder_of(page) / target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("span", "unknown"),
+    [
+        ("retrain plan --out FILE", []),
+        ("retrain plan --outt FILE", ["--outt"]),
+        ("plan --nothing", ["--nothing"]),
+        ("retrain rollbck churn", ["rollbck"]),
+        ("retrain audit head|keygen", []),
+        ("retrain audit heads", ["heads"]),
+        ("retrain audit sign latest --head", ["--head"]),
+    ],
+)
+def test_a_word_that_the_command_line_lacks_is_found(span: str, unknown: list[str]) -> None:
+    assert unknown_words(span) == unknown

@@ -1,0 +1,134 @@
+"""`retrain init` as a user meets it: what it lays out works as it stands, and nothing of theirs is touched."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from runner.app.init import PARTS
+from tests.acceptance.conftest import Retrain
+from tests.acceptance.places.conftest import Shell
+
+
+def written(stdout: str) -> list[str]:
+    return re.findall(r"^wrote  (\S+)$", stdout, flags=re.MULTILINE)
+
+
+def test_the_commands_that_init_names_next_work(retrain: Retrain, shell: Shell, tmp_path: Path) -> None:
+    done = retrain("init", "models", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [line.split("#")[0].strip() for line in done.stdout.split("next:\n")[1].splitlines()]
+    assert steps[0] == "cd models"
+    assert any("--emulator" in step for step in steps)
+    ran = shell("\n".join([f"cd {tmp_path}", *steps]))
+    assert ran.returncode == 0, ran.stderr
+    assert "valid: 1 model(s) in 1 file(s)" in ran.stdout
+    assert "churn  switched" in ran.stdout
+    status = shell(
+        f"cd {tmp_path}/models && retrain validate . && retrain verify && git init -q && git add -A && git status"
+    )
+    assert status.returncode == 0, status.stderr
+    assert ".retrain" not in status.stdout
+
+
+def test_init_lays_out_every_part_and_lists_each_file(retrain: Retrain, tmp_path: Path) -> None:
+    names = written(retrain("init", str(tmp_path / "new")).stdout)
+    there = [path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*") if path.is_file()]
+    assert sorted(names) == sorted(map(str, there))
+    assert {name for part in PARTS.values() for name in part} <= set(names)
+
+
+def test_init_never_writes_over_a_file_and_names_it(retrain: Retrain, tmp_path: Path) -> None:
+    mine = tmp_path / ".gitlab-ci.yml"
+    mine.write_text("mine", encoding="utf-8")
+    done = retrain("init", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "kept   .gitlab-ci.yml: it was there and is left alone" in done.stdout
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_init_writes_through_no_link(retrain: Retrain, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "models.yaml").symlink_to(elsewhere)
+    done = retrain("init", str(folder))
+    assert "kept   models.yaml" in done.stdout
+    assert not elsewhere.exists()
+
+
+def test_a_second_init_writes_nothing(retrain: Retrain, tmp_path: Path) -> None:
+    retrain("init", cwd=tmp_path)
+    again = retrain("init", cwd=tmp_path)
+    assert (again.returncode, written(again.stdout)) == (0, [])
+    assert "kept" not in again.stdout
+
+
+def test_only_takes_the_parts_that_are_named(retrain: Retrain, tmp_path: Path) -> None:
+    done = retrain("init", "--only", "systemd", "--only", "pre-commit", cwd=tmp_path)
+    assert sorted(written(done.stdout)) == sorted([*PARTS["systemd"], *PARTS["pre-commit"]])
+
+
+def test_beside_a_manifest_of_ones_own_no_example_data_is_laid(retrain: Retrain, tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("version: 1\n", encoding="utf-8")
+    done = retrain("init", cwd=tmp_path)
+    assert "kept   models.yaml" in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_gitignore_of_ones_own_without_the_state_is_told(retrain: Retrain, tmp_path: Path) -> None:
+    ignored = tmp_path / ".gitignore"
+    ignored.write_text("*.pyc\n", encoding="utf-8")
+    assert "echo .retrain/ >> .gitignore" in retrain("init", cwd=tmp_path).stdout
+    ignored.write_text("*.pyc\n/.retrain\n", encoding="utf-8")
+    assert "echo .retrain/" not in retrain("init", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("place", ["here", "here/below", "here/models.yaml/x"])
+def test_a_file_in_the_way_is_named(place: str, retrain: Retrain, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("a file", encoding="utf-8")
+    done = retrain("init", place, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_where_a_folder_is_needed_is_named(retrain: Retrain, tmp_path: Path) -> None:
+    (tmp_path / "deploy").write_text("a file", encoding="utf-8")
+    done = retrain("init", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: deploy is not a folder." in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(retrain: Retrain, tmp_path: Path) -> None:
+    done = retrain("init", "x" * 300, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("requirement", ["", "a\nb", "it's", "a\x1b[2J"])
+def test_a_requirement_that_is_no_line_is_refused(requirement: str, retrain: Retrain, tmp_path: Path) -> None:
+    done = retrain("init", "--requirement", requirement, cwd=tmp_path)
+    assert done.returncode == 2
+    assert not (tmp_path / "models.yaml").exists()
+
+
+def test_the_requirement_stands_wherever_pipelines_install(retrain: Retrain, tmp_path: Path) -> None:
+    wanted = "retrain-runner @ git+https://git.example/retrain-runner@v9"
+    retrain("init", "--requirement", wanted, cwd=tmp_path)
+    assert wanted in (tmp_path / "retrain-requirements.txt").read_text(encoding="utf-8")
+    assert f"'{wanted}'" in (tmp_path / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    leftovers = [path for path in tmp_path.rglob("*") if path.is_file() and b"@REQUIREMENT@" in path.read_bytes()]
+    assert leftovers == []
+
+
+def test_files_are_as_readable_as_the_umask_says(retrain: Retrain, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        retrain("init", cwd=tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "models.yaml").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o750

@@ -1,0 +1,118 @@
+"""The pipelines that `retrain init` writes: their vendors' schemas take them, and their steps do what they say."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.conftest import ROOT
+from tests.acceptance.places.conftest import Shell
+
+GITHUB = ".github/workflows/retrain.yml"
+GITLAB = ".gitlab-ci.yml"
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("vendor.github-workflows", GITHUB),
+        ("custom.github-workflows-require-timeout", GITHUB),
+        ("vendor.gitlab-ci", GITLAB),
+        ("vendor.github-actions", str(ROOT / "action.yml")),
+    ],
+)
+def test_the_vendors_schema_takes_the_file(schema: str, file: str, project: Path) -> None:
+    transform = ["--data-transform", "gitlab-ci"] if "gitlab" in schema else []
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *transform, file],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def steps(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    workflow = yaml.safe_load((project / GITHUB).read_text(encoding="utf-8"))
+    for name, job in workflow["jobs"].items():
+        for step in job["steps"]:
+            yield name, step
+
+
+def test_the_github_workflow_pins_its_actions_and_interpolates_nothing_into_a_script(project: Path) -> None:
+    for _job, step in steps(project):
+        assert "${{" not in step.get("run", "")
+        assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+    workflow = yaml.safe_load((project / GITHUB).read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_only_the_job_that_trains_sees_a_key_and_no_pull_request_reaches_it(project: Path) -> None:
+    workflow = yaml.safe_load((project / GITHUB).read_text(encoding="utf-8"))
+    with_key = [name for name, step in steps(project) if "secrets." in str(step)]
+    assert with_key == ["run"]
+    assert workflow["jobs"]["run"]["if"] == "github.event_name != 'pull_request'"
+    assert "head.repo.full_name == github.repository" in workflow["jobs"]["plan"]["if"]
+
+
+def script(project: Path, job: str, name: str) -> str:
+    return next(str(step["run"]) for one, step in steps(project) if one == job and step.get("name") == name)
+
+
+def test_the_steps_of_the_github_workflow_plan_run_and_report(project: Path, shell: Shell, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    environment = {
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "GITHUB_EVENT_NAME": "pull_request",
+        "RETRAIN_STATE": str(tmp_path / "state"),
+    }
+    before = [("plan", "plan"), ("plan", "replay"), ("run", "run"), ("run", "report"), ("plan", "plan")]
+    for job, name in before:
+        done = shell(script(project, job, name), **environment)
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+    assert not (project / "replay.md").exists(), "before the first run nothing was decided"
+    assert shell(script(project, "plan", "replay"), **environment).returncode == 0
+    assert "switched" in summary.read_text(encoding="utf-8")
+    comment = (project / "summary.md").read_text(encoding="utf-8")
+    assert comment.endswith((project / "replay.md").read_text(encoding="utf-8"))
+    assert (project / "junit.xml").is_file()
+    assert (project / "report.html").is_file()
+
+
+@pytest.mark.parametrize(("event", "code"), [("pull_request", 1), ("schedule", 0)])
+def test_a_model_that_would_fail_stops_a_pull_request_and_not_a_nightly_run(
+    event: str, code: int, project: Path, shell: Shell, tmp_path: Path
+) -> None:
+    (project / "data" / "churn" / "train.csv").unlink()
+    environment = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GITHUB_EVENT_NAME": event}
+    assert shell(script(project, "plan", "plan"), **environment).returncode == code
+    assert (project / "plan.json").is_file()
+
+
+def gitlab_script(project: Path, job: str) -> str:
+    return "\n".join(yaml.safe_load((project / GITLAB).read_text(encoding="utf-8"))[job]["script"])
+
+
+def test_the_gitlab_check_keeps_a_code_quality_report_of_a_broken_manifest(project: Path, shell: Shell) -> None:
+    assert shell(gitlab_script(project, "validate")).returncode == 0
+    manifest = project / "models.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("auc", "acu"), encoding="utf-8")
+    broken = shell(gitlab_script(project, "validate"))
+    assert broken.returncode == 3
+    assert "models.yaml:" in broken.stdout
+    assert yaml.safe_load((project / "codequality.json").read_text(encoding="utf-8"))
+
+
+def test_the_gitlab_plan_keeps_a_plan_that_its_run_takes(project: Path, shell: Shell) -> None:
+    planned = shell(gitlab_script(project, "plan"), CI_PIPELINE_SOURCE="merge_request_event", RETRAIN_STATE=".retrain")
+    assert planned.returncode == 0, planned.stderr
+    jobs = yaml.safe_load((project / GITLAB).read_text(encoding="utf-8"))
+    assert jobs["plan"]["artifacts"]["paths"] == ["plan.json"]
+    assert jobs["run"]["script"] == [script(project, "run", "run").strip()]
+    assert (project / "plan.json").is_file()

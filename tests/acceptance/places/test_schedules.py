@@ -1,0 +1,130 @@
+"""What starts `retrain run` at night: cron, systemd, Kubernetes, and the image it runs in."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.acceptance.conftest import ROOT
+from tests.acceptance.places.conftest import Shell
+
+HADOLINT = os.environ.get("HADOLINT") or shutil.which("hadolint")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_cron_line_runs_with_the_keys_and_only_once_at_a_time(project: Path, shell: Shell, programs: Path) -> None:
+    asked = project / "asked"
+    (programs / "retrain").write_text(f'#!/bin/sh\necho "$CHURN_API_KEY" "$@" >> {asked}; sleep 1\n', encoding="utf-8")
+    (project / "keys.env").write_text("CHURN_API_KEY=from-the-file\n", encoding="utf-8")
+    lines = (project / "deploy" / "cron" / "retrain").read_text(encoding="utf-8").splitlines()
+    found = re.fullmatch(r"[\d*]+ [\d*]+ [\d*]+ [\d*]+ [\d*]+ retrain (?P<command>.+)", lines[-1])
+    assert found is not None
+    assert "%" not in found["command"], "cron reads it as a new line"
+    command = (
+        found["command"]
+        .replace("/srv/models", str(project))
+        .replace("/etc/retrain", str(project))
+        .replace("/var/lib/retrain", str(project))
+        .replace("/opt/retrain/bin", str(programs))
+    )
+    both = shell(f"({command}) & first=$!\nsleep 0.3\n({command}) || echo second $?\nwait $first", ("sh",))
+    assert (both.returncode, both.stdout) == (0, "second 1\n"), both.stderr
+    assert asked.read_text(encoding="utf-8") == "from-the-file run models.yaml -q --allow-held\n"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on PATH")
+def test_systemd_takes_the_service_and_the_timer_without_a_remark(project: Path) -> None:
+    folder = project / "deploy" / "systemd"
+    units = [str(folder / "retrain.service"), str(folder / "retrain.timer")]
+    checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    remarks = [line for line in checked.stderr.splitlines() if str(folder) in line or "retrain." in line]
+    assert (checked.returncode, remarks) == (0, [])
+
+
+def test_the_service_hands_the_key_over_as_a_credential_and_never_as_an_argument(project: Path, shell: Shell) -> None:
+    unit = (project / "deploy" / "systemd" / "retrain.service").read_text(encoding="utf-8")
+    assert re.search(r"^LoadCredential=CHURN_API_KEY:/", unit, flags=re.MULTILINE)
+    start = re.search(r"^ExecStart=/bin/sh -c '(.+)'$", unit, flags=re.MULTILINE)
+    assert start is not None
+    (project / "CHURN_API_KEY").write_text("from the credential", encoding="utf-8")
+    # systemd replaces %d by the folder of the credentials and $$ by $
+    command = start[1].replace("%d", str(project)).replace("$$", "$").replace("/opt/retrain/bin/retrain", "env #")
+    assert "CHURN_API_KEY=from the credential\n" in shell(command, ("sh",)).stdout
+
+
+def test_the_cron_job_forbids_overlap_keeps_the_state_and_takes_keys_from_a_secret(project: Path) -> None:
+    claim, job = yaml.safe_load_all((project / "deploy" / "kubernetes" / "cronjob.yaml").read_text(encoding="utf-8"))
+    spec = job["spec"]
+    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert (job["apiVersion"], job["kind"], spec["concurrencyPolicy"]) == ("batch/v1", "CronJob", "Forbid")
+    assert (spec["jobTemplate"]["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
+    assert mounts["/state"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert {"name": "RETRAIN_STATE", "value": "/state/retrain"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "retrain-keys"}}]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def dockerfiles(project: Path) -> list[Path]:
+    return [ROOT / "Dockerfile", project / "deploy" / "kubernetes" / "Dockerfile"]
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is neither on PATH nor named by HADOLINT")
+def test_hadolint_has_no_remark_on_a_dockerfile(project: Path) -> None:
+    linted = subprocess.run([str(HADOLINT), *dockerfiles(project)], capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout) == (0, "")
+
+
+def test_an_image_starts_from_a_release_and_runs_as_nobody_special(project: Path) -> None:
+    for file in dockerfiles(project):
+        text = file.read_text(encoding="utf-8")
+        assert all(
+            re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base)
+            for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+        )
+        assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["10001:10001"]
+
+
+def test_every_file_the_image_copies_is_there_and_let_through(project: Path) -> None:
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for words in re.findall(r"^COPY (?!--)(.+)$", DOCKERFILE, re.MULTILINE):
+        for source in words.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert f"!{source}" in let_through
+    for words in re.findall(r"^COPY (.+)$", dockerfiles(project)[1].read_text(encoding="utf-8"), re.MULTILINE):
+        assert (project / words.split()[0]).exists()
+
+
+def test_the_image_removes_from_the_lock_exactly_what_the_runner_does_not_need() -> None:
+    lock = (ROOT / "requirements" / "run.lock").read_text(encoding="utf-8")
+    locked = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    uninstall = re.search(r"pip uninstall --yes ((?:[^\n]*\\\n)*[^\n]*)", DOCKERFILE)
+    assert uninstall is not None
+    assert set(uninstall[1].replace("\\", " ").split()) == locked - needed()
+
+
+def needed() -> set[str]:
+    """Return the names of everything that `pip install retrain-runner` brings without extras."""
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    todo = [Requirement(text) for text in project["dependencies"]]
+    seen: set[str] = set()
+    while todo:
+        one = todo.pop()
+        name = canonicalize_name(one.name)
+        if name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        todo += [Requirement(text) for text in distribution(name).requires or []]
+    return seen

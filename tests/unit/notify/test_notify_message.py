@@ -1,0 +1,125 @@
+"""What recipients read: only what concerns them, the worst first, bounded, and harmless whatever stands in it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.manifest.load import load
+from runner.manifest.model import EnvKey, Model, Notification, Place
+from runner.notify.message import Message, ModelEnd, RunEnd, compose
+
+MODELS = """
+version: 1
+datasets: {d: {train: d.csv}}
+policies: {p: {type: auto}}
+defaults: {dataset: d, policy: p}
+models:
+  churn: {api_key: {env: A}, owner: growth, tags: [daily]}
+  usage: {api_key: {env: B}, owner: finance, tags: [daily, large]}
+  price: {api_key: {env: C}, owner: finance}
+  alone: {api_key: {env: D}}
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> dict[str, Model]:
+    path = tmp_path / "models.yaml"
+    path.write_text(MODELS, encoding="utf-8")
+    return dict(load([path]).models)
+
+
+def entry(*on: str, owners: tuple[str, ...] = (), select: tuple[str, ...] = ()) -> Notification:
+    place = Place(file="models.yaml", line=1, column=1)
+    return Notification(on=on, to=EnvKey(name="HOOK"), owners=owners, select=select, place=place)
+
+
+def end(reason: str = "Because.", **outcomes: str) -> RunEnd:
+    ends = [ModelEnd(name=name, outcome=outcome, reason=reason) for name, outcome in outcomes.items()]
+    return RunEnd(run_id="run-1", service="service.test", exit_code=1, models=ends)
+
+
+def told(entry: Notification, models: dict[str, Model], run: RunEnd) -> Message:
+    message = compose(entry, models, run)
+    assert message is not None
+    return message
+
+
+def test_a_message_counts_outcomes_and_gives_each_models_reason_with_the_worst_first(models: dict[str, Model]) -> None:
+    run = end(churn="held", usage="failed", price="switched", alone="held")
+    message = told(entry("failed", "held"), models, run)
+    assert message.title == "retrain: 1 failed, 2 held (run run-1)"
+    assert message.body.splitlines()[:3] == [
+        "usage: failed. Because.",
+        "churn: held. Because.",
+        "alone: held. Because.",
+    ]
+    assert "price" not in message.body
+    assert message.body.endswith(
+        "Run run-1 on service.test ended with exit code 1 (at least one model failed); `retrain report run-1` shows it."
+    )
+
+
+def test_nothing_is_said_when_no_outcome_is_one_the_entry_names(models: dict[str, Model]) -> None:
+    assert compose(entry("failed", "unknown"), models, end(churn="switched", usage="unchanged")) is None
+    assert compose(entry("always"), models, end()) is None
+
+
+def test_always_tells_of_every_outcome(models: dict[str, Model]) -> None:
+    message = told(entry("always"), models, end(churn="unchanged", usage="skipped", price="training", alone="switched"))
+    assert message.title == "retrain: 1 training, 1 skipped, 1 switched, 1 unchanged (run run-1)"
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ({"owners": ("finance",)}, {"usage", "price"}),
+        ({"owners": ("finance", "growth")}, {"usage", "price", "churn"}),
+        ({"select": ("tag:daily",)}, {"churn", "usage"}),
+        ({"select": ("alone", "tag:large")}, {"alone", "usage"}),
+        ({"owners": ("finance",), "select": ("tag:daily",)}, {"usage"}),
+        ({}, {"churn", "usage", "price", "alone"}),
+    ],
+)
+def test_owner_and_selection_narrow_the_models_together(
+    models: dict[str, Model], filters: dict[str, Any], names: set[str]
+) -> None:
+    run = end(churn="failed", usage="failed", price="failed", alone="failed")
+    lines = told(entry("failed", **filters), models, run).body.split("\n\n")[0].splitlines()
+    assert {line.partition(":")[0] for line in lines} == names
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tone"),
+    [
+        ("failed", "failure"),
+        ("unknown", "failure"),
+        ("held", "warning"),
+        ("awaiting_approval", "warning"),
+        ("switched", "success"),
+    ],
+)
+def test_the_tone_is_that_of_the_worst_outcome(models: dict[str, Model], outcome: str, tone: str) -> None:
+    assert told(entry("always"), models, end(churn="unchanged", usage=outcome)).tone == tone
+
+
+@pytest.mark.parametrize("size", [1, 300, 399, 401, 100_000])
+def test_a_message_of_many_models_is_bounded_and_says_how_many_it_leaves_out(
+    models: dict[str, Model], size: int
+) -> None:
+    many = {f"m{number}": models["churn"] for number in range(500)}
+    run = end(reason="\x00" * size, **{name: "failed" if name == "m499" else "held" for name in many})
+    body = told(entry("always"), many, run).body
+    assert len(body) <= 1900
+    shown = [line for line in body.splitlines() if line.startswith("m")]
+    assert f"and {500 - len(shown)} more" in body.splitlines()
+    assert size > 400 or shown[0].startswith("m499: failed"), "the worst are named first"
+    assert "retrain report run-1" in body
+
+
+@pytest.mark.parametrize("call", ["@everyone", "@here", "@Channel", "<!here>", "<@U012AB3CD>", "<#C012>"])
+def test_text_from_outside_calls_nobody_and_hides_nothing(models: dict[str, Model], call: str) -> None:
+    body = told(entry("failed"), models, end(reason=f"a {call} b\r\n\x1b[31m\u202e", churn="failed")).body
+    assert call not in body
+    assert body.count("\n") == 2
+    assert "\\x1b[31m\\u202e" in body
