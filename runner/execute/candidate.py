@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from runner.durable import sync_folder
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, record, stage
 from runner.execute.keys import get_key
@@ -38,14 +40,39 @@ class Evaluated:
 
 def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
     """Store the result file in `folder` and judge it. A plain function: any executor may run it."""
-    beside = folder / "result.download"
-    downloaded = service.download(url, beside, limit=RESULT_LIMIT)
-    path = beside.with_name(f"result.{_form(beside)}")
-    beside.replace(path)
+    path, downloaded = _store(service, url, folder)
     try:
         return Evaluated(path=path, downloaded=downloaded, evaluation=evaluate_file(path, inputs))
     except ModelError as error:
         return Evaluated(path=path, downloaded=downloaded, evaluation=error)
+    except OSError as error:  # it is stored; the next run reads it again
+        return Evaluated(path=path, downloaded=downloaded, evaluation=_trouble("read", folder, error))
+
+
+def _store(service: Service, url: Secret, folder: Path) -> tuple[Path, Downloaded]:
+    """Download into `folder` durably, or leave nothing there: what is not recorded would look put there by others."""
+    path = beside = folder / "result.download"
+    try:
+        downloaded = service.download(url, beside, limit=RESULT_LIMIT)
+        path = beside.with_name(f"result.{_form(beside)}")
+        beside.replace(path)
+        sync_folder(folder)
+    except BaseException as error:
+        for left in (beside, path):  # a folder's fsync fails after the rename
+            with suppress(OSError):
+                left.unlink()
+        if isinstance(error, OSError):
+            raise _trouble("stored", folder, error) from error
+        raise
+    return path, downloaded
+
+
+def _trouble(done: str, folder: Path, error: OSError) -> ModelError:
+    return ModelError(
+        Kind.RESULT,
+        f"The result file in {folder} cannot be {done}: {error.strerror}.",
+        hint="Make room or give write access there, then run again.",
+    )
 
 
 def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:

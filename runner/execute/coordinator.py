@@ -150,6 +150,8 @@ class Coordinator:
         ticket = drive.ticket
 
         def deliver(future: Future[Any]) -> None:
+            if future.cancelled():
+                return  # the run has ended; nobody waits for it
             error = future.exception()
             answer = future.result() if error is None else None
             self.mail.put(Delivery(drive=drive, ticket=ticket, answer=answer, error=error))

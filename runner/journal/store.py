@@ -227,12 +227,12 @@ def _translated(path: Path) -> Iterator[None]:
 def _explained(path: Path, cause: BaseException) -> StateError:
     garbled = isinstance(cause, UnicodeDecodeError)  # SQLite's own message repeated damaged bytes of the schema
     if garbled or getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
-        what = "its schema is no text" if garbled else cause
+        what = "its schema is no text" if garbled else str(cause).rstrip(".")
         return StateError(
             f"{path} is no journal, or it is damaged: {what}.",
             hint="Give the right folder with --state, or restore the state folder from a copy.",
         )
     return StateError(
-        f"The journal {path} cannot be read or written: {cause}.",
+        f"The journal {path} cannot be read or written: {str(cause).rstrip('.')}.",
         hint="Check the disk's space and permissions, then run the command again; nothing recorded is lost.",
     )

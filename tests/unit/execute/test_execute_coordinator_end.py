@@ -92,3 +92,27 @@ def test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its
     ]
     coordinator.run([("read", steps("read", effect=False)), ("effect", steps("effect", effect=True))])
     assert told == ["read was stopped", "read has ended", "effect: applied", "effect has ended"]
+
+
+def test_work_that_is_cancelled_after_the_end_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """`concurrent.futures` logs, with a traceback, what a callback of a future raises."""
+    executor = HeldExecutor()
+
+    def steps() -> Steps[None]:
+        try:
+            yield from call(str)
+        except StoppedError:
+            yield from record(FACT)
+
+    script: list[Callable[[], object]] = []
+    coordinator = Coordinator(
+        executors=dict.fromkeys(Lane, executor),
+        clock=VirtualClock(),
+        commit=lambda _records: None,
+        settings=Settings(parallel=1, uploads=1),
+        mail=ScriptedMail(script),
+    )
+    script.append(lambda: coordinator.stop("SIGTERM"))
+    coordinator.run([("m", steps())])
+    assert executor.futures[0].cancel()
+    assert caplog.records == []
