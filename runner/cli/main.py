@@ -27,6 +27,7 @@ COMMANDS = {
     "history": "show every run, metric and decision; explain one decision",
     "replay": "judge recorded results by today's policies",
     "report": "render a run's report again",
+    "site": "write a static site of all runs and models",
     "verify": "check journal, reports and results, and compute every decision again",
     "audit": "evidence for later and for elsewhere: head, signatures, bundles",
     "schema": "print a JSON schema",

@@ -7,11 +7,13 @@ from typing import Any
 from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
+from runner.cli.look import Look
 from runner.journal.folder import DEFAULT
 from runner.report.json_form import json_line, render_json
 from runner.report.text import inline, words
 
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
+_PROMPT_LINES = 3  # the shell's own, and one for a path that wraps
 
 
 def show_result(console: Console, result: RunResult, form: str, state: str) -> int:
@@ -22,7 +24,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
         console.result(render_json(result.report).decode().rstrip("\n"))
     else:
         console.result(
-            "\n".join(_summary(console, result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
+            "\n".join(_summary(console.look, result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
         )
     return result.exit_code
 
@@ -35,19 +37,24 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def _summary(console: Console, result: RunResult, option: str) -> Iterator[str]:
+def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     report: dict[str, Any] = result.report
-    look = console.look
+    end = list(_end(result, option, None if look.columns is None else _MOST_NEXT))
     if look.columns is None:
         yield from _plain(report)
     else:
         from runner.cli.screen.summary import render_summary  # noqa: PLC0415 -- only a terminal needs it
 
-        yield render_summary(report, look)
+        yield render_summary(report, look, room=look.rows - len(end) - _PROMPT_LINES)
+    yield from end
+
+
+def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
+    report = result.report
     yield ""
     yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report["summary"].items()) or "no models"
-    yield from _next(report, option, None if look.columns is None else _MOST_NEXT)
+    yield from _next(report, option, most)
     yield f"check: retrain verify {report['run_id']}{option}"
     yield f"report: {result.folder}/report.html"
 

@@ -10,7 +10,7 @@ from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.journal.instants import stamp
-from runner.report.table import Column, text_table
+from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import inline, utc, words
 
 _COLUMNS = (
@@ -35,7 +35,9 @@ def _text(found: Status, state: str, width: int | None) -> str:
         return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
     last = found.last_run
     code = f"exit code {last.finished.exit_code}" if last.finished else "without an end"
-    models = _table(found, width) if width else "\n".join(_line(model) for model in found.models)
+    models = (
+        _table(found, width) if width and width >= FEWEST_COLUMNS else "\n".join(_line(model) for model in found.models)
+    )
     return f"{models}\n\nlast run: {last.run_id}, {code}" if models else f"last run: {last.run_id}, {code}"
 
 

@@ -59,10 +59,10 @@ def _excerpt(lines: Sequence[str], problem: Problem) -> Excerpt | None:
     line, place = lines[problem.line - 1], min(problem.column - 1, len(lines[problem.line - 1]))
     if _is_inside_secret(lines, problem.line - 1):
         return None
+    masked = _masked(line, place)
     if problem.code == "literal-key":
-        masked = _masked(line[:place], place)
-        return Excerpt(text=f"{masked.text}{MASK}", place=len(masked.text))
-    return _masked(line, place)
+        return Excerpt(text=f"{masked.text[: masked.place]}{MASK}", place=masked.place)
+    return masked
 
 
 def _is_inside_secret(lines: Sequence[str], number: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.report.next_step import TROUBLE, by_urgency, next_step
-from runner.report.text import clipped, markdown_cell, markdown_code, words
+from runner.report.text import clipped, markdown_code, markdown_prose, words
 
 _TROUBLE_BYTES, _BLOCK_BYTES, _REST_BYTES = 24_000, 16_000, 12_000
 
@@ -78,4 +78,4 @@ def _outcome(model: Model) -> str:
 
 
 def _text(text: str) -> str:
-    return markdown_cell(clipped(text))
+    return markdown_prose(clipped(text))

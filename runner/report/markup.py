@@ -1,16 +1,13 @@
-"""Sentences as HTML: what stands between backticks is code, and all the rest is text."""
-
-import re
+"""Sentences as HTML: a command that they quote in backticks is code, and all the rest is text."""
 
 from markupsafe import Markup
 
-from runner.report.text import inline
+from runner.report.text import inline, quoted_parts
 
-_CODE = re.compile("`([^`]+)`")
+_FORMS = (Markup("{}"), Markup("<code>{}</code>"))
 
 
 def prose(sentence: object) -> Markup:
-    """Return a sentence, escaped; a command that it quotes in backticks stands in a `code` element."""
-    parts = _CODE.split(inline(sentence))
-    shown = (Markup("<code>{}</code>" if place % 2 else "{}").format(part) for place, part in enumerate(parts))  # noqa: S704 -- constant forms; `format` escapes what goes into them
-    return Markup("").join(shown)
+    """Return a sentence, escaped; the commands that it quotes stand in `code` elements."""
+    parts = quoted_parts(inline(sentence))
+    return Markup("").join(_FORMS[place % 2].format(part) for place, part in enumerate(parts))

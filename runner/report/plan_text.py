@@ -1,7 +1,7 @@
 """A plan for a terminal."""
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.table import Column, text_table
+from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
 _COLUMNS = (Column(title="model"), Column(title="action"), Column(title="stages"), Column(title="why"))
@@ -10,9 +10,9 @@ _COLUMNS = (Column(title="model"), Column(title="action"), Column(title="stages"
 def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
     """Return each model with its action, its reason and its stages, and a summary at the end.
 
-    For a terminal of `width` columns it is a table; for files and pipes, lines.
+    For a terminal of `width` columns it is a table; for files, pipes and narrow terminals, lines.
     """
-    if width is not None and plan.models:
+    if width is not None and width >= FEWEST_COLUMNS and plan.models:
         table = text_table(_COLUMNS, [_row(model) for model in plan.models], width=width)
         return f"{table}\n\nplan: {headline(counts(plan.models))}"
     lines = [line for model in plan.models for line in _lines(model)]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from runner.policy.number import number_text
 from runner.report.text import inline
 
+FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula

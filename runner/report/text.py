@@ -18,6 +18,7 @@ _UNSEEN = re.compile(
 _MARKDOWN = re.compile(r"[\\`*\[\]<|~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
 _REFERENCE = re.compile(r"@|#(?=\d)")  # forges link these after rendering, where no backslash protects them
 _LONGEST = 300
+_QUOTED = re.compile("`([^`]+)`")
 _SPLIT = "<!-- -->"
 
 
@@ -56,6 +57,17 @@ def markdown_code(text: object) -> str:
     fence = "`" * next(size for size in range(1, len(runs) + 2) if size not in runs)
     pad = " " if "`" in (line[0], line[-1]) or line[0] == line[-1] == " " else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def quoted_parts(sentence: str) -> list[str]:
+    """Return a sentence in parts; every second one is a command that it quotes in backticks, here without them."""
+    return _QUOTED.split(sentence)
+
+
+def markdown_prose(sentence: object) -> str:
+    """Return a sentence for a table's cell: the commands that it quotes are code spans, all the rest is text."""
+    parts = quoted_parts(inline(sentence))
+    return "".join(markdown_code(part) if place % 2 else markdown_cell(part) for place, part in enumerate(parts))
 
 
 def words(name: str) -> str:

@@ -22,7 +22,7 @@ class Place:
 
 def model_place(service: str, name: str) -> Place:
     """Return the place of a model's page; the same name on another service is another model."""
-    return Place(path=f"models/{_slug(name, f'{service}\0{name}')}/{INDEX}", root="../../")
+    return Place(path=f"models/{_slug(name, chr(0).join([service, name]))}/{INDEX}", root="../../")
 
 
 def run_path(run_id: str) -> str:

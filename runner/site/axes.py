@@ -57,8 +57,11 @@ class Frame:
         """Return days along the axis, of a short time with the time of day; of one moment, its one day."""
         length = self.end - self.begin
         form = "%Y-%m-%d" if length >= _FEW_DAYS else "%m-%d %H:%M"
-        moments = [self.begin + length * part / _DATES for part in range(_DATES + 1)] if length else [self.begin]
-        return tuple(Tick(place=self.x(at), words=at.strftime(form)) for at in moments)
+        found = dict[str, Tick]()
+        for part in range(_DATES + 1):
+            at = self.begin + length * part / _DATES
+            found.setdefault(at.strftime(form), Tick(place=self.x(at), words=at.strftime(form)))
+        return tuple(found.values())
 
 
 def _plain(number: Decimal) -> Decimal:

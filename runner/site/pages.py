@@ -1,19 +1,20 @@
 """The pages of the site: where each stands, what it is made from, and its bytes when they are asked for. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runner.journal.instants import stamp
 from runner.report.standards import Standards
-from runner.site.addresses import INDEX, RUNS, Place, asset_path, model_place, run_path
+from runner.site.addresses import INDEX, RUNS, Place, model_place
 from runner.site.chronicle import Chronicle, Fleet
 from runner.site.edition import edition
-from runner.site.plot import HEIGHT, plots, value_of
+from runner.site.model_history import entry_rows, outcome_counts, reign_rows
+from runner.site.plot import HEIGHT, plots
 from runner.site.render import Assets, assets, render
-from runner.site.run_list import RunLine, run_lines
-from runner.site.standing import Standing, standing
+from runner.site.run_list import run_lines
+from runner.site.standing import standing
 
 _RECENT = 12  # runs on the first page
 
@@ -78,9 +79,11 @@ class _Desk:
             now=standing(chronicle),
             plots=plots(chronicle, self.standards),
             height=HEIGHT,
-            entries=sorted(chronicle.entries, key=lambda one: one.run.started_at, reverse=True),
-            reigns=_reigns(chronicle),
+            summary=outcome_counts(chronicle),
+            entries=entry_rows(chronicle),
+            reigns=reign_rows(self.fleet.progress, chronicle),
+            shell_name=shlex.quote(chronicle.name),
         )
 
     def _page(self, template: str, **values: Any) -> bytes:
-        return render(template, assets=self.assets, page_of=model_place, run_path=run_path, **values)
+        return render(template, assets=self.assets, page_of=model_place, **values)

@@ -11,7 +11,7 @@ from runner.report.standards import Standards
 from runner.report.table import short_number
 from runner.report.trend import fate_of
 from runner.site.axes import EXACT, Frame, Tick
-from runner.site.chronicle import Chronicle, Reign
+from runner.site.chronicle import Chronicle
 
 HEIGHT = 200  # of the picture, in pixels
 MOST_METRICS = 6
@@ -72,24 +72,30 @@ def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | Non
     samples = sorted(_samples(chronicle, metric, standards), key=lambda one: one.at)
     if not samples:
         return None
-    end = max(samples[-1].at, chronicle.entries[-1].run.started_at)
-    reigns = [(one.begin, value_of(chronicle.progress.jobs.get(one.retrain_job_id), metric)) for one in chronicle.reigns]
-    with localcontext(EXACT):
-        values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
-    frame = Frame(begin=samples[0].at, end=end, values=values, height=HEIGHT)
+    frame = _frame(chronicle, samples)
+    jobs = chronicle.progress.jobs
+    reigns = [(one.begin, value_of(jobs.get(one.retrain_job_id), metric)) for one in chronicle.reigns]
     limits = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
     return Plot(
         name=metric,
         marks=[_mark(frame, one) for one in samples],
         incumbent=_steps(frame, reigns),
         limits=[path for path in limits if path],
-        turns=[Tick(place=frame.x(one.begin), words=f"rolled back by {one.by}") for one in _turns(chronicle, frame)],
+        turns=_turns(chronicle, frame),
         levels=frame.levels(),
         dates=frame.dates(),
         latest=short_number(samples[-1].value),
         words=_words(metric, samples),
         dense=len(samples) > _DENSE,
     )
+
+
+def _frame(chronicle: Chronicle, samples: Sequence[_Sample]) -> Frame:
+    """Return the room for the samples and their limits, up to the last thing that happened to the model."""
+    moments = [samples[-1].at, chronicle.entries[-1].run.started_at, *(one.begin for one in chronicle.reigns)]
+    with localcontext(EXACT):
+        values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
+    return Frame(begin=samples[0].at, end=max(moments), values=values, height=HEIGHT)
 
 
 def _samples(chronicle: Chronicle, metric: str, standards: Standards) -> Iterable[_Sample]:
@@ -106,8 +112,12 @@ def value_of(job: Job | None, metric: str) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _turns(chronicle: Chronicle, frame: Frame) -> Iterable[Reign]:
-    return [one for one in chronicle.reigns if one.turned_back and frame.begin <= one.begin <= frame.end]
+def _turns(chronicle: Chronicle, frame: Frame) -> list[Tick]:
+    return [
+        Tick(place=frame.x(one.begin), words=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
+        for one in chronicle.reigns
+        if one.turned_back and one.begin >= frame.begin
+    ]
 
 
 def _ends(passing: Interval | None) -> list[Decimal]:
@@ -128,7 +138,8 @@ def _mark(frame: Frame, one: _Sample) -> Mark:
 def _steps(frame: Frame, levels: Sequence[Level]) -> str:
     """Return a path that keeps each level until the next one, broken where there is none."""
     path, before = list[str](), None
-    for (at, value), until in zip(levels, [*(at for at, _ in levels[1:]), frame.end], strict=True):
+    for place, (at, value) in enumerate(levels, start=1):
+        until = levels[place][0] if place < len(levels) else frame.end
         level = None if value is None else frame.y(value)
         if level is not None:
             begin, end = frame.x(at), frame.x(max(at, until))

@@ -24,15 +24,11 @@ class Assets:
 
 @cache
 def assets() -> Assets:
-    """Return the report's style and script with the site's own added."""
-    style, script = (_joined(f"report.{ending}", f"site.{ending}") for ending in ("css", "js"))
+    """Return the report's style with the site's own added, and the report's script."""
+    own = files("runner.site").joinpath("templates", "site.css").read_text("utf-8")
+    style, script = f"{inline_file('report.css').text}\n{own}".encode(), inline_file("report.js").text.encode()
     paths = asset_path(style, "css"), asset_path(script, "js")
     return Assets(style=paths[0], script=paths[1], files={paths[0]: style, paths[1]: script})
-
-
-def _joined(report_file: str, site_file: str) -> bytes:
-    own = files("runner.site").joinpath("templates", site_file).read_text("utf-8")
-    return f"{inline_file(report_file).text}\n{own}".encode()
 
 
 def render(template: str, **values: Any) -> bytes:

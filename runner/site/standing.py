@@ -4,19 +4,21 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from runner.journal.progress import Job
+from runner.journal.progress import Decided, Job
+from runner.report.build import metrics_of
 from runner.report.history import Entry
 from runner.report.next_step import ORDER, TROUBLE, next_step
 from runner.report.table import short_number
 from runner.site.chronicle import Chronicle
-from runner.site.plot import value_of
 
 _MOST_STRIPS = 24
+_MOST_VALUES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,11 @@ def _as_reported(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _leading_value(job: Job | None) -> str:
+    values = leading_values(job.decided if job else None)
+    return f"{values[0][0]} {short_number(values[0][1])}" if values else ""
+
+
 def _waiting(chronicle: Chronicle) -> Waiting | None:
     job = chronicle.progress.current
     if job is None or job.decided is None or job.rests_with != "await_approval":
@@ -103,26 +110,20 @@ def _waiting(chronicle: Chronicle) -> Waiting | None:
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
-        metrics=[f"{name} {short_number(value_of(job, name))}" for name in _leading_metrics(job)],
+        metrics=[f"{name} {short_number(value)}" for name, value in leading_values(job.decided)],
         approve=f"retrain approve {words}",
         reject=f"retrain reject {words}",
     )
 
 
-def _leading_value(job: Job | None) -> str:
-    """Return the first metric that its policy looked at, with its value."""
-    names = _leading_metrics(job) if job else []
-    return f"{names[0]} {short_number(value_of(job, names[0]))}" if names else ""
-
-
-def _leading_metrics(job: Job) -> list[str]:
-    """Return the metrics with a number that the rules looked at; without rules, the first that the result has."""
-    if job.decided is None:
+def leading_values(decided: Decided | None) -> list[tuple[str, Decimal]]:
+    """Return up to three metrics with their values: those the rules looked at, without rules the result's first."""
+    if decided is None:
         return []
-    evaluation = job.decided.fact.evaluation
-    ruled = dict.fromkeys(rule["metric"] for rule in evaluation["rules"])
-    names = [name for name in ruled or list(evaluation["metrics"])[:3] if evaluation["metrics"].get(name) is not None]
-    return names[:3]
+    ruled = dict.fromkeys(rule["metric"] for rule in decided.fact.evaluation["rules"])
+    metrics = metrics_of(decided)
+    found = ((name, metrics.get(name)) for name in ruled or metrics)
+    return [(name, value) for name, value in found if value is not None][:_MOST_VALUES]
 
 
 def _strips(outcomes: Sequence[str]) -> list[Strip]:

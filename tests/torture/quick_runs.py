@@ -59,7 +59,10 @@ class QuickRuns:
 
     def _hear(self) -> tuple[str, int]:
         assert self._process.stdout is not None
-        what, _, number = self._process.stdout.readline().decode().partition(" ")
+        line = self._process.stdout.readline().decode()
+        if not line:
+            raise RuntimeError("the process that forks the runs has ended; its own words stand above")
+        what, _, number = line.partition(" ")
         return what, int(number)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from rich.console import Group
 from rich.text import Text
 
 from runner.cli.look import Look
@@ -10,11 +11,11 @@ from runner.cli.screen.board import QUEUED, Board, Row
 from runner.cli.screen.signs import OUTCOMES, TROUBLE, bar, turning
 from runner.plan.model import Stage
 from runner.report.next_step import ORDER
+from runner.report.table import FEWEST_COLUMNS
 from runner.report.text import inline, words
 
 _OTHER_LINES = 6  # of the screen that are not for models: counts, the prompt, what stood there before
 _FEWEST_LINES = 3
-_NARROW = 60  # columns below which no room is given away
 _GAP = "  |  "
 _STATE_COLUMNS = 19  # the longest outcome with its sign
 _DOING = {
@@ -39,10 +40,10 @@ class Shape:
     name_columns: int
 
 
-def draw(board: Board, *, now: float, began: float, look: Look) -> Text:
+def draw(board: Board, *, now: float, began: float, look: Look) -> Group:
     """Return the picture at `now` of a run that began at `began`, both in the clock's seconds.
 
-    No line is longer than the terminal is wide; the last one ends with a line break.
+    No line is longer than the terminal is wide. The last one is empty: there a shell goes on when the run is killed.
     """
     columns = max((look.columns or 80) - 1, 10)  # a full line would make some terminals add an empty one
     rows = board.picked(max(look.rows - _OTHER_LINES, _FEWEST_LINES))
@@ -53,7 +54,7 @@ def draw(board: Board, *, now: float, began: float, look: Look) -> Text:
     lines += _counts(board, now - began, len(rows), columns)
     for line in lines:
         cut(line, columns)
-    return Text("\n", end="").join([*lines, Text("")])
+    return Group(*lines, Text(""))
 
 
 def cut(line: Text, columns: int) -> None:
@@ -80,7 +81,7 @@ def _state(row: Row, now: float, shape: Shape) -> Text:
         text, style = f"  {QUEUED}", "bright_black"
     else:
         text, style = f"{turning(now, look)} {_DOING[row.stage]}", "cyan"
-    return Text(f"{text:{_STATE_COLUMNS}}" if shape.columns >= _NARROW else text, style)
+    return Text(f"{text:{_STATE_COLUMNS}}" if shape.columns >= FEWEST_COLUMNS else text, style)
 
 
 def _detail(row: Row, now: float, room: int, look: Look) -> Text:

@@ -3,11 +3,13 @@
 Whatever goes wrong while drawing ends the table, never the run; the lines that a log would have go on from there.
 """
 
+import errno
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 from rich.console import Console as RichConsole
 from rich.live import Live
@@ -23,11 +25,15 @@ _LAST_S = 2.0  # the last picture may take so long; a terminal that was stopped 
 
 
 class SteadyConsole(RichConsole):
-    """A console that leaves the cursor where it can be seen: a run that is killed can restore nothing."""
+    """A console that touches nothing but its own lines."""
 
     def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 -- as inherited
-        """Change nothing."""
+        """Leave the cursor where it can be seen: a run that is killed could not bring it back."""
         return False
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Report it to the caller; rich itself would take stdout away and end the thread."""
+        raise OSError(errno.EPIPE, "the terminal has gone away")
 
 
 class LiveTable:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.docs.blocks import Block, blocks_of, pages
 from tests.acceptance.docs.scene import make_scene
-from tests.acceptance.docs.shell import Command, Ran, commands_of, matches, run_page
+from tests.acceptance.docs.shell import TIMEOUT_S, Command, Ran, commands_of, matches, run_page
 
 # The blocks that no test can run here: their page and first command. Each says why on its page.
 NOT_RUN = {
@@ -53,6 +53,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_scene(folder, folder / "home")
 
 
+@pytest.mark.timeout(TIMEOUT_S + 20)
 @pytest.mark.parametrize("page", [page for page in pages() if shown_commands(page)])
 def test_every_command_of_a_page_does_what_the_page_shows(page: str, scene: Path, tmp_path: Path) -> None:
     skip_without_programs(page)

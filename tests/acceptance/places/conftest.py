@@ -34,7 +34,8 @@ def project(tmp_path: Path) -> Path:
     text = manifest.read_text(encoding="utf-8")
     head, rest = text.split("service:\n", 1)
     rest = rest.split("\n", 1)[1]
-    manifest.write_text(f"{head}service: {{emulator: true}}\n{rest}", encoding="utf-8")
+    quick = rest.replace("wait: {timeout: 6h}", "wait: {timeout: 6h, poll: 500ms}")
+    manifest.write_text(f"{head}service: {{emulator: true}}\n{quick}", encoding="utf-8")
     return folder
 
 

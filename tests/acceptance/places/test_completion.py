@@ -45,8 +45,11 @@ def test_names_of_models_are_completed_from_the_state_and_no_state_offers_none(s
         return done.stdout.split()
 
     assert offered("retrain approve ch") == []
+    manifest = project / "models.yaml"
+    nobody = manifest.read_text(encoding="utf-8").replace("emulator: true", 'url: "http://127.0.0.1:9"')
+    manifest.write_text(nobody, encoding="utf-8")
     (project / "data" / "churn" / "train.csv").unlink()
-    assert shell("retrain run models.yaml -q || :").returncode == 0
+    assert shell("retrain run models.yaml -q", CHURN_API_KEY="rehearsal").returncode == 1
     assert offered("retrain approve ch") == ["plain,churn"]
     assert offered("retrain run --select ch") == ["plain,churn"]
     assert offered("retrain approve x") == []

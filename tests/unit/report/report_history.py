@@ -1,14 +1,14 @@
 """A plausible history, written through the real store: what a run of many models leaves in the journal."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from runner.canonical import digest
-from runner.journal.chain import Link
+from runner.journal.chain import GENESIS, Link, link
 from runner.journal.events import (
     DataChecked,
     Draft,
@@ -97,10 +97,29 @@ INCUMBENT = Baseline(
 
 
 @dataclass(slots=True, kw_only=True)
+class MemoryJournal:
+    """A journal without a disk, for scenes of thousands of events that are only rendered."""
+
+    links: list[Link] = field(default_factory=list)
+
+    def append(self, drafts: Sequence[Draft]) -> list[Link]:
+        """Chain the drafts to what is there."""
+        before = len(self.links)
+        for draft in drafts:
+            prev = self.links[-1].sha256 if self.links else GENESIS
+            self.links.append(link(draft, seq=len(self.links) + 1, prev=prev))
+        return self.links[before:]
+
+    def read(self) -> Iterator[Link]:
+        """Return all events."""
+        return iter(self.links)
+
+
+@dataclass(slots=True, kw_only=True)
 class Recording:
     """Writes facts into a journal, one second apart; a test may move `now` on."""
 
-    store: Store
+    store: Store | MemoryJournal
     folder: StateFolder
     now: datetime = datetime(2026, 3, 1, 4, tzinfo=UTC)
     run_id: str = RUN

@@ -1,0 +1,132 @@
+"""The picture of a running run: what stands in it, and that no line is too long."""
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from runner.cli.look import Look
+from runner.cli.screen.board import Board
+from runner.cli.screen.frame import clock, draw, size, size_of
+from runner.execute.news import Ended, Entered, InTraining, News, Planned, Retried, Sent, Warned, WordSeen
+from runner.plan.model import Stage
+
+EVIL = "[red]evil\x1b[2J\u202e[/red]"
+NAMES = ("churn", "需要予測モデル" * 5, EVIL, "x" * 300)
+
+
+def board(*told: tuple[str, float, News]) -> Board:
+    found = Board()
+    for model, at, news in told:
+        found.take(model, news, at)
+    return found
+
+
+def lines(found: Board, *, now: float = 100.0, columns: int = 200, rows: int = 24, symbols: bool = True) -> list[str]:
+    """Return the picture as it would be printed, without the empty line at its end."""
+    stream = io.StringIO()
+    look = Look(columns=columns, rows=rows, symbols=symbols, live=True)
+    console = Console(file=stream, width=columns, color_system=None, highlight=False)
+    console.print(draw(found, now=now, began=0.0, look=look))
+    *shown, last = stream.getvalue().splitlines()
+    assert last == ""
+    return shown
+
+
+def fleet(count: int) -> Board:
+    return board(*((f"model_{number:03}", 0.0, Planned(stages=(Stage.CHECK,))) for number in range(count)))
+
+
+def test_an_upload_shows_its_share_its_bytes_its_speed_and_what_is_left() -> None:
+    found = board(
+        ("churn", 90.0, Entered(stage=Stage.UPLOAD)),
+        ("churn", 95.0, Sent(sent=50_000_000, total=200_000_000)),
+        ("churn", 100.0, Sent(sent=100_000_000, total=200_000_000)),
+    )
+    line = lines(found)[0]
+    assert f"{'⣿' * 10}{'⣀' * 10}  50%  100.0 of 200.0 MB  10.0 MB/s  0:10 left" in line
+
+
+def test_a_training_shows_how_long_it_takes_and_is_expected_to_take() -> None:
+    found = board(
+        ("churn", 10.0, Entered(stage=Stage.WAIT)),
+        ("churn", 10.0, InTraining(retrain_job_id="j", elapsed_s=210.0, expected_s=600.0)),
+        ("churn", 10.0, WordSeen(retrain_job_id="j", word="running")),
+        ("first", 10.0, Entered(stage=Stage.WAIT)),
+        ("first", 10.0, InTraining(retrain_job_id="k", elapsed_s=0.0, expected_s=None)),
+    )
+    assert lines(found)[0].endswith(f"{'⣿' * 10}{'⣀' * 10} 5:00 of about 10:00  running")
+    assert lines(found)[1].split()[-1] == "1:30"
+
+
+@pytest.mark.parametrize("columns", [12, 40, 80, 200])
+@pytest.mark.parametrize("symbols", [True, False])
+def test_no_line_is_longer_than_the_terminal_and_no_name_steers_it(columns: int, symbols: bool) -> None:
+    told: list[tuple[str, float, News]] = []
+    for number, name in enumerate(NAMES):
+        told += [(f"{name}{number}", 0.0, Entered(stage=Stage.UPLOAD))]
+        told += [(f"{name}{number}", 1.0, Sent(sent=5, total=9_000_000))]
+        told += [(f"{name}trouble", 0.0, Entered(stage=Stage.WAIT)), (f"{name}trouble", 0.0, Warned(warning=EVIL * 20))]
+        told += [(f"{name}end", 0.0, Ended(outcome="failed", reason=f"{EVIL}需要 " * 30))]
+    shown = lines(board(*told), columns=columns, symbols=symbols)
+    assert max(map(cell_len, shown)) < columns
+    assert not {"\x1b", "\u202e"} & set("".join(shown))
+    assert symbols or not {"⣿", "⣀", "✗", "⠋"} & set("".join(shown))
+
+
+def test_markup_in_a_name_is_text() -> None:
+    assert lines(board((EVIL, 0.0, Planned(stages=()))))[0].startswith("[red]evil\\x1b[2J\\u202e[/red]")
+
+
+def test_a_fleet_folds_into_counts_with_the_troubled_then_the_busiest_on_top() -> None:
+    found = fleet(500)
+    found.take("model_400", Entered(stage=Stage.UPLOAD), 1.0)
+    found.take("model_400", Sent(sent=1, total=2), 2.0)
+    found.take("model_450", Ended(outcome="failed", reason="no key"), 2.0)
+    found.take("model_460", Ended(outcome="switched", reason="good"), 2.0)
+    found.take("model_499", Entered(stage=Stage.WAIT), 1.0)
+    found.take("model_499", Retried(text="status, attempt 1"), 2.0)
+    shown = lines(found, rows=12)
+    assert len(shown) <= 12 - 4
+    assert [line.split()[0] for line in shown[:4]] == ["model_499", "model_450", "model_400", "model_460"]
+    assert "2 of 500 done  |  1 failed, 1 switched  |  1 uploading, 1 training, 496 queued (494 not shown)" in shown[-1]
+
+
+def test_counts_that_are_too_long_for_one_line_take_two() -> None:
+    found = fleet(300)
+    for number, stage in enumerate([Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE]):
+        found.take(f"model_{number:03}", Entered(stage=stage), 1.0)
+    found.take("model_100", Ended(outcome="awaiting_approval", reason=""), 1.0)
+    shown = lines(found, columns=80)
+    assert shown[-2].endswith("1 of 300 done  |  1 awaiting approval")
+    assert shown[-1].startswith("      1 checking data, 1 uploading, 1 training, 1 judging, 295 queued")
+
+
+def test_few_models_stay_in_the_order_of_the_plan() -> None:
+    found = fleet(3)
+    found.take("model_002", Ended(outcome="failed", reason="no key"), 2.0)
+    assert [line.split()[0] for line in lines(found)[:3]] == ["model_000", "model_001", "model_002"]
+
+
+def test_trouble_is_over_when_the_service_speaks_again() -> None:
+    found = board(("m", 0.0, Entered(stage=Stage.WAIT)), ("m", 1.0, Retried(text="status, attempt 1")))
+    assert "! status, attempt 1" in lines(found)[0]
+    found.take("m", WordSeen(retrain_job_id="j", word="running"), 2.0)
+    assert "attempt" not in lines(found)[0]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7.9, "0:07"), (725, "12:05"), (3723, "1:02:03"), (-1, "0:00")])
+def test_seconds_as_a_clock_shows_them(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (5e15, "5000.0 TB")]
+)
+def test_bytes_as_people_read_them(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+def test_a_unit_stands_once_where_part_and_whole_share_it() -> None:
+    assert (size_of(1.2e6, 3.4e6), size_of(1.2e3, 3.4e6)) == ("1.2 of 3.4 MB", "1.2 kB of 3.4 MB")

@@ -1,0 +1,151 @@
+"""The live table and the lines of a log: neither disturbs the run, whatever goes wrong with the display."""
+
+import io
+import json
+import threading
+import time
+
+import pytest
+
+from runner.cli.console import Console
+from runner.cli.look import Look
+from runner.cli.screen import live
+from runner.cli.screen.live import LiveTable
+from runner.cli.screen.log_lines import Thinned, event_line, text_line
+from runner.execute.news import Called, Ended, Entered, Meter, News, Recorded, Said, Sent, redacted
+from runner.plan.model import Stage
+
+LOOK = Look(columns=80, rows=24, live=True)
+
+
+class Broken(io.StringIO):
+    """A terminal that has gone away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(text)
+
+
+class Stalled(io.StringIO):
+    """A terminal that was stopped: writing waits until the test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.let_go.wait(20)
+        return len(text)
+
+
+def test_a_terminal_that_breaks_ends_the_table_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Broken())
+    table = LiveTable(lambda: LOOK, keep=False)
+    table.above("kept")
+    end = time.monotonic() + 10
+    while not table.broken and time.monotonic() < end:
+        table.tell("churn", Entered(stage=Stage.CHECK))
+        time.sleep(0.01)
+    assert table.broken
+    assert table.close() == ["kept"]
+
+
+def test_a_terminal_that_is_stopped_holds_up_neither_news_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    stalled = Stalled()
+    monkeypatch.setattr("sys.stderr", stalled)
+    monkeypatch.setattr(live, "_LAST_S", 0.2)
+    table = LiveTable(lambda: LOOK, keep=False)
+    time.sleep(2 * live.EVERY_S)
+    began = time.monotonic()
+    for number in range(1000):
+        table.tell(f"model_{number}", Said(text="x"))
+    table.close()
+    assert time.monotonic() - began < 2
+    stalled.let_go.set()
+
+
+def test_lines_printed_meanwhile_stand_above_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    table = LiveTable(lambda: LOOK, keep=True)
+    table.tell("churn", Entered(stage=Stage.CHECK))
+    table.above("[red]warning[/red]: \x1b[31mred\x1b[0m")
+    assert table.close() == []
+    written = stream.getvalue()
+    assert "[red]warning[/red]: red" in written.replace("\x1b[31m", "").replace("\x1b[0m", "")
+    assert written.index("warning") < written.rindex("churn")
+
+
+def test_a_listener_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Broken())
+    with Console().watching() as listener:
+        listener("churn", Said(text="hello"))
+        listener("churn", Said(text=None))  # type: ignore[arg-type] # what a bug of ours could make of it
+
+
+def told(verbosity: int, *news: News, events: bool = False, every: float = 30.0) -> list[str]:
+    kept: list[str] = []
+    log = Thinned(tell=lambda _model, one: kept.append(one.text), verbosity=verbosity, every=every, events=events)
+    for one in news:
+        log("m", one)
+    return kept
+
+
+def test_a_log_is_told_more_with_each_v() -> None:
+    news: list[News] = [Said(text="said"), Called(call="status", attempt=2), Recorded(fact="judged")]
+    assert [told(verbosity, *news) for verbosity in (-1, 0, 1, 2)] == [
+        [],
+        ["said"],
+        ["said", "call: status, number 2"],
+        ["said", "call: status, number 2", "recorded: judged"],
+    ]
+
+
+def test_a_long_upload_gets_a_line_now_and_then() -> None:
+    sent = [Sent(sent=number, total=100) for number in range(100)]
+    assert told(0, *sent) == []
+    assert told(0, *sent, every=0.0)[-1] == "sent 99 of 100 bytes"
+
+
+def test_programs_are_told_of_stages() -> None:
+    assert told(0, Entered(stage=Stage.CHECK)) == []
+    assert told(0, Entered(stage=Stage.CHECK), events=True) == ["stage: check"]
+
+
+def test_a_line_for_programs_has_the_values_and_no_character_that_steers() -> None:
+    line = event_line("m\u202e\x1b", Ended(outcome="failed", reason="why\u2028"))
+    assert not {"\u202e", "\x1b", "\u2028"} & set(line)
+    found = json.loads(line)
+    assert (found["model"], found["event"], found["outcome"], found["reason"]) == (
+        "m\u202e\x1b",
+        "ended",
+        "failed",
+        "why\u2028",
+    )
+
+
+def test_a_line_for_people_shows_control_characters_as_escapes() -> None:
+    assert text_line("m\x1b", Said(text="a\nb\x07")).endswith(" m\\x1b: a b\\x07")
+
+
+class SteppingClock:
+    """Each look at it is a hundredth of a second later."""
+
+    seconds = 100.0
+
+    def monotonic(self) -> float:
+        self.seconds += 0.01
+        return self.seconds
+
+
+def test_an_upload_tells_of_its_bytes_ten_times_a_second_at_most_and_at_its_end() -> None:
+    news: list[News] = []
+    meter = Meter(tell=news.append, clock=SteppingClock(), total=1000)  # type: ignore[arg-type] # only this is asked
+    for sent in range(1, 1001):
+        meter(sent)
+    assert len(news) == pytest.approx(100, abs=10)
+    assert news[-1] == Sent(sent=1000, total=1000)
+
+
+def test_every_text_in_news_is_redacted_and_words_of_our_own_stay() -> None:
+    assert redacted(Ended(outcome="failed", reason="KEY"), str.lower) == Ended(outcome="failed", reason="key")
+    assert redacted(Entered(stage=Stage.CHECK), str.upper) == Entered(stage=Stage.CHECK)
