@@ -3,16 +3,15 @@
 #   docker run --rm -v "$PWD:/work:ro" -v retrain-state:/state -e CHURN_API_KEY retrain-runner run models.yaml
 FROM python:3.13.9-slim-bookworm AS builder
 WORKDIR /source
-RUN python -m venv /opt/retrain
-COPY requirements/run.lock requirements/run.lock
-RUN /opt/retrain/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock
+RUN python -m venv /opt/build && python -m venv /opt/retrain
+COPY requirements/build.lock requirements/core.lock requirements/
+RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.lock \
+    && /opt/retrain/bin/pip install --no-cache-dir --require-hashes -r requirements/core.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY runner runner
-# The lock also holds what the emulator and the build need; the image does without them.
-RUN /opt/retrain/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
-    && /opt/retrain/bin/pip uninstall --yes scikit-learn scipy numpy joblib threadpoolctl narwhals cloudpickle werkzeug \
-    hatchling editables packaging pathspec pluggy tomlkit trove-classifiers
+RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheel \
+    && /opt/retrain/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM python:3.13.9-slim-bookworm
 COPY --from=builder /opt/retrain /opt/retrain

@@ -32,7 +32,7 @@ class Console:
         Console._current = self
         if self.verbose:
             level = logging.DEBUG if verbosity > 1 else logging.INFO
-            logging.basicConfig(handlers=[_ToConsole(self)], level=level, force=True)
+            logging.basicConfig(handlers=[_ToConsole()], level=level)
 
     @classmethod
     def current(cls) -> "Console":
@@ -185,10 +185,6 @@ def _careful(listener: "Listener") -> "Listener":
 class _ToConsole(logging.Handler):
     """Hands the records of libraries to the console, which knows where lines may go."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        self._console.detail(f"{record.levelname}:{record.name}:{record.getMessage()}")
+        Console.current().detail(f"{record.levelname}:{record.name}:{record.getMessage()}")

@@ -15,7 +15,7 @@ _VERBS = {  # of an outcome: for one model, for several
 
 
 def answer(summary: Mapping[str, int]) -> str:
-    """Return the counts by outcome as a sentence: `2 of 3 models switched; 1 was held back.`"""
+    """Return the counts by outcome as one sentence, such as `2 of 3 models switched; 1 was held back.`."""
     if not summary:
         return "No model took part."
     total, [(first, count), *others] = sum(summary.values()), list(summary.items())

@@ -68,7 +68,9 @@ def _chart(rule: Rule, result: Mapping[str, Any], definitions: Mapping[str, Metr
     return _drawn(observed, baseline, passing, rule.metric)
 
 
-def passing_values(rule: Rule, baseline: Decimal | None, definitions: Mapping[str, MetricDefinition]) -> Interval | None:
+def passing_values(
+    rule: Rule, baseline: Decimal | None, definitions: Mapping[str, MetricDefinition]
+) -> Interval | None:
     """Return the values of the metric that pass a rule; None where none does, or a change has no baseline."""
     with localcontext(_EXACT):
         if rule.against is None:

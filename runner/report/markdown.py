@@ -1,4 +1,4 @@
-"""The parts of the Markdown report, each within its own bound: a forge cuts a comment of more than 65,536 characters."""
+"""The parts of the Markdown report, each within its bound: forges refuse comments of over 65,536 characters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,8 +57,9 @@ def _fitting(pieces: Iterable[str], room: int) -> Part:
 
 
 def _troubled_row(model: Model) -> str:
-    reason = model["error"]["message"] if model["error"] else model["reason"]
-    return _joined(_name(model), _outcome(model), _text(reason), _text(next_step(model) or ""))
+    step = next_step(model) or ""
+    reason = model["error"]["message"] if model["error"] else model["reason"].removesuffix(step).rstrip()
+    return _joined(_name(model), _outcome(model), _text(reason), _text(step))
 
 
 def _row(model: Model) -> str:

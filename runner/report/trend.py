@@ -132,7 +132,9 @@ def _drawn(name: str, samples: Sequence[Sample], most: int) -> Trend | None:
         values = [one.value for one in shown]
         return Trend(
             name=name,
-            marks=tuple((fate, "".join(dot for one, dot in dots if one == fate)) for fate in FATES if fate in dict(dots)),
+            marks=tuple(
+                (fate, "".join(dot for one, dot in dots if one == fate)) for fate in FATES if fate in dict(dots)
+            ),
             present=next((place for one, place in zip(shown, places, strict=True) if one.present), None),
             line="M" + " ".join(f"{x} {y}" for x, y in places),
             limits=tuple(one for one in limits if one),

@@ -4,10 +4,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import axe_selenium_python
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -21,7 +21,7 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--lang=en-US"),
 )
-AXE = Path(axe_selenium_python.__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+AXE = files("axe_selenium_python").joinpath("node_modules", "axe-core", "axe.min.js")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +43,24 @@ class Browser:
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
         )
         self.driver.get("about:blank")
-        self.driver.get_log("performance")
+        self._log("performance")
         self.driver.get(f"{page.as_uri()}{fragment}")
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page and return what it returns."""
         return self.driver.execute_script(script, *arguments)
 
+    def _log(self, name: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.driver.get_log(name)  # type: ignore[no-untyped-call] # selenium's omission
+        return entries
+
     def complaints(self) -> list[str]:
         """Return what the console has shown since it was last asked."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        return [entry["message"] for entry in self._log("browser")]
 
     def requests(self) -> list[str]:
         """Return the addresses the page asked for since it was opened, without itself and what is inline."""
-        entries = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        entries = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         asked = [one["params"]["request"]["url"] for one in entries if one["method"] == "Network.requestWillBeSent"]
         own = (self.folder / "page.html").as_uri()
         return [url for url in asked if url.split("#")[0] != own and not url.startswith("data:")]

@@ -133,7 +133,9 @@ def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) 
     browser.open(render(record_year))
     marks = "return [...document.querySelectorAll('.trend')].map((one) => one.querySelectorAll('.course').length)"
     assert browser.run(marks) == [1, 1, 1]
-    titles = [one.get_attribute("textContent") or "" for one in browser.driver.find_elements(By.CSS_SELECTOR, ".trend title")]
+    titles = [
+        one.get_attribute("textContent") or "" for one in browser.driver.find_elements(By.CSS_SELECTOR, ".trend title")
+    ]
     assert titles[2].startswith("training rows of 52 candidates")
     assert browser.violations() == []
 

@@ -22,6 +22,7 @@ from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.news import News
 from runner.execute.recorder import Recorder
 from runner.journal.events import ModelFinished, RunStarted
 from runner.journal.folder import StateFolder
@@ -257,6 +258,7 @@ class World:
         self.commits = 0
         self.on_commit: Callable[[int], None] = lambda _number: None
         self.coordinator: Coordinator | None = None
+        self.told: list[tuple[str, News]] = []
         self.write_manifest(manifest)
         self.write_data("1")
 
@@ -359,7 +361,7 @@ class World:
             state=self.state.root,
             run_folder=self.state.run_folder(f"run-{self.runs}"),
             spool=self.state.spool,
-            listener=lambda _model, _text: None,
+            listener=lambda model, news: self.told.append((model, news)),
             bugs=[],
         )
 

@@ -177,5 +177,6 @@ def test_the_installed_command_is_put_on_the_jobs_path(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert on_path.read_text(encoding="utf-8") == f"{tmp_path}/retrain-runner/bin\n"
     installs = [line for line in asked.read_text(encoding="utf-8").splitlines() if " install " in line]
-    assert f"--require-hashes -r {ROOT}/requirements/run.lock" in installs[0]
+    locks = f"-r {ROOT}/requirements/core.lock -r {ROOT}/requirements/build.lock"
+    assert f"--require-hashes {locks}" in installs[0]
     assert installs[1].endswith(f"--no-deps --no-build-isolation {ROOT}")

@@ -168,9 +168,7 @@ def planned(policy: str = "guarded", action: str = "retrain", reason: str = "the
     return ModelPlanned(action=action, stages=stages, reason=reason, policy=policy, policy_sha256=sha(policy))
 
 
-def checked(
-    model: str, *, source: str = "data/train.csv", with_eval: bool = True, rows: int = 4_567
-) -> DataChecked:
+def checked(model: str, *, source: str = "data/train.csv", with_eval: bool = True, rows: int = 4_567) -> DataChecked:
     """Return data whose evaluation file is the incumbent's."""
     return DataChecked(
         train=FileRecord(source=source, sha256=sha(f"train {model}"), bytes=123_456, rows=rows),

@@ -182,7 +182,9 @@ def test_the_markdown_has_whole_tables_and_no_runs_of_blank_lines(files: dict[st
 
 def test_hostile_text_stays_text_in_markdown(files: dict[str, bytes]) -> None:
     text = files["report.md"].decode()
-    assert not re.search(r"(?<!\\)<(?!!-- -->|/?details>|/?summary>)", text)  # no other tag; the comment breaks a mention
+    assert not re.search(
+        r"(?<!\\)<(?!!-- -->|/?details>|/?summary>)", text
+    )  # no other tag; the comment breaks a mention
     assert not re.search(r"(?<!\\)\]\(", text)
     assert not re.search(r"@(?!<!-- -->)(?!ci`|desk`)", text)
     assert "://" not in text

@@ -1,0 +1,67 @@
+"""What a run tells while it goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.execute.news import Called, Decided, Ended, Entered, InTraining, News, Sent, WordSeen
+from runner.plan.model import Stage
+from runner.service.outcomes import Unclear
+from tests.fakes.world import World
+
+MANIFEST = """
+version: 1
+service: {url: "https://service.test", quarantine: 5m}
+datasets: {d: {train: data.csv}}
+policies:
+  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
+models:
+  m: {api_key: {env: KEY}, dataset: d, policy: p}
+"""
+
+
+@pytest.fixture
+def world(memory_path: Path) -> World:
+    return World(memory_path, MANIFEST)
+
+
+def told(world: World, *kinds: type) -> list[News]:
+    return [news for _, news in world.told if isinstance(news, kinds)]
+
+
+def test_a_model_tells_of_its_stages_its_bytes_its_words_its_verdict_and_its_end(world: World) -> None:
+    world.run()
+    stages = [Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH]
+    assert told(world, Entered) == [Entered(stage=stage) for stage in stages]
+    (sent,) = told(world, Sent)
+    assert isinstance(sent, Sent)
+    assert sent.sent == sent.total == (world.folder / "data.csv").stat().st_size
+    assert [news.word for news in told(world, WordSeen) if isinstance(news, WordSeen)] == ["training", "job_finished"]
+    assert told(world, Decided) == [Decided(verdict="passed", action="switch")]
+    (end,) = told(world, Ended)
+    assert isinstance(end, Ended)
+    assert end.outcome == "switched"
+    assert world.told[-1] == ("m", end)
+
+
+def test_a_training_is_expected_to_take_what_the_last_one_took(world: World) -> None:
+    world.run()
+    took = world.progress().model("service.test", "m").last_training_seconds()
+    world.write_data("2")
+    world.run()
+    first, second = told(world, InTraining)
+    assert isinstance(first, InTraining)
+    assert isinstance(second, InTraining)
+    assert (first.expected_s, second.expected_s) == (None, took)
+
+
+def test_every_call_is_told_once(world: World) -> None:
+    (end,) = world.run().values()
+    calls = [news.call for news in told(world, Called) if isinstance(news, Called)]
+    assert {name: calls.count(name) for name in calls} == dict(end.calls)
+
+
+def test_an_upload_without_an_answer_is_seen_to_be_settled(world: World) -> None:
+    world.service.after = lambda call, _job: Unclear(message="cut", hint="-") if call == "put" else None
+    world.run()
+    assert Entered(stage=Stage.SETTLE_UPLOAD) in told(world, Entered)

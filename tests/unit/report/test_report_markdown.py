@@ -1,0 +1,90 @@
+"""The Markdown report begins with the answer, names what to do next, and never grows beyond a comment."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.journal.folder import StateFolder
+from runner.report.answer import answer
+from runner.report.build import build_report
+from runner.report.next_step import next_step
+from runner.report.render import render_html, render_markdown
+from runner.report.text import clipped, drift, markdown_prose
+from tests.unit.report.report_history import MemoryJournal, Recording, record_hostile
+from tests.unit.report.report_scenes import record_fleet
+
+
+def recording() -> Recording:
+    return Recording(store=MemoryJournal(), folder=StateFolder(Path("nowhere")))
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Recording:
+    record = recording()
+    record_fleet(record)
+    return record
+
+
+def test_five_hundred_models_fit_into_a_comment(fleet: Recording) -> None:
+    text = render_markdown(build_report(fleet.history())).decode()
+    assert len(text.encode()) < 60_000
+    assert text.startswith("## 250 of 500 models switched; 50 were held back, 50 wait for approval, 100 failed and 50 ")
+    rows = text.split("<details>")[0].count("\n| `")
+    left_out = int(text.split(" more that want a person stand")[0].rsplit("\n", 1)[1])
+    assert rows + left_out == 250
+
+
+def test_names_and_messages_of_any_length_and_kind_fit_too() -> None:
+    record = recording()
+    record.start()
+    for number in range(60):
+        record_hostile(record, f"{number} {'@#|`<' * 2000}")
+    record.end(1)
+    assert len(render_markdown(build_report(record.history()))) < 60_000
+
+
+def test_the_page_of_a_large_run_has_less_than_ten_kilobytes_a_model() -> None:
+    record = recording()
+    record_fleet(record, size=110, before=5)
+    assert len(render_html(record.history())) / 110 < 10_000
+
+
+@pytest.mark.parametrize(
+    ("summary", "sentence"),
+    [
+        ({}, "No model took part."),
+        ({"switched": 1}, "The model switched."),
+        ({"held": 3}, "All 3 models were held back."),
+        ({"switched": 1, "unknown": 1}, "1 of 2 models switched; 1 has an unknown result."),
+        (
+            {"held": 2, "training": 1, "failed": 1200},
+            "2 of 1,203 models were held back; 1 is still in training and 1,200 failed.",
+        ),
+    ],
+)
+def test_the_answer_is_one_sentence(summary: dict[str, int], sentence: str) -> None:
+    assert answer(summary) == sentence
+
+
+def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
+    base = {"name": "a b", "error": None, "decision": None}
+    assert next_step({**base, "outcome": "awaiting_approval"}) == (
+        "Decide with `retrain approve 'a b'` or `retrain reject 'a b'`."
+    )
+    assert "`retrain resolve 'a b'`" in str(next_step({**base, "outcome": "unknown"}))
+    assert next_step({**base, "outcome": "failed", "error": {"hint": "Mend it."}}) == "Mend it."
+    assert next_step({**base, "outcome": "switched"}) is None
+
+
+def test_quoted_commands_are_code_and_everything_else_is_text() -> None:
+    assert markdown_prose("Run `retrain run` *now* `") == r"Run `retrain run` \*now\* \`"
+    assert markdown_prose("`<b>`<b>") == r"`<b>`\<b>"
+
+
+def test_long_text_is_cut_and_row_counts_tell_their_drift() -> None:
+    assert clipped("x" * 300) == "x" * 300
+    assert clipped("x" * 301) == "x" * 300 + "..."
+    assert drift(4567, 4426) == ", +141 (+3.2 %) since the job before"
+    assert drift(90, 100) == ", -10 (-10.0 %) since the job before"
+    assert drift(5, 5) == ", as many as the job before"
+    assert drift(5, None) == drift(None, 5) == drift(5, 0) == ""
