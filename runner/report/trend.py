@@ -15,7 +15,7 @@ HEIGHT = 96  # of the picture, in pixels; places along it are percentages of its
 ROWS = "training rows"
 FATES = ("switched", "held", "waiting", "failed")
 _HALF = Decimal("0.5")
-_EDGE = Decimal("1.5")  # percent of the width, free on either side
+_EDGE = Decimal("2.5")  # percent of the width, free on either side
 _ROUGH = Context(prec=28)  # places are rounded to tenths
 
 

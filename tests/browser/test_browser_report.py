@@ -121,7 +121,7 @@ def test_five_hundred_models_open_at_once_and_stay_small(browser: Browser, fleet
         browser.open(fleet_page)
         loads.append(browser.run(DEEP_LOAD))
     assert browser.run("return document.getElementsByTagName('*').length") < 20_000
-    assert min(loads) < 3000  # milliseconds; under 1000 on a machine with nothing else to do
+    assert min(loads) < 3000  # milliseconds, with room for a busy machine; the aim is 1000
     click(browser, ".toggle.held")
     assert browser.driver.find_element(By.ID, "shown").text == "50 of 500 shown"
     click(browser, "#list tbody:not([hidden]) summary")

@@ -55,7 +55,7 @@ def test_the_limit_moves_with_the_policy(year: Recording) -> None:
     _, rmse, rows = trends(year.history())
     assert rows.limits == ()
     [path] = rmse.limits  # one bound over the whole year: one level from edge to edge
-    assert re.fullmatch(r"M0\.5 [\d.]+H100", path)
+    assert re.fullmatch(r"M1\.[56] [\d.]+H100", path)
     [path] = trends(year.history())[0].limits
     assert path.count("V") > 10  # it follows the incumbent
 

@@ -85,11 +85,15 @@ def test_hostile_text_stays_text(hostile_files: dict[str, bytes]) -> None:
 
 def test_every_page_takes_its_style_and_script_from_the_site_alone(files: dict[str, bytes]) -> None:
     for path, page in html(files).items():
-        [policy] = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+        [policy] = [
+            attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"
+        ]
         assert policy is not None
         assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src data:;"), path
         assert "<style" not in files[path].decode()
-    assert not [one for path, one in files.items() if path.endswith(".css") and re.search(rb"url\(|@import|https?:", one)]
+    assert not [
+        one for path, one in files.items() if path.endswith(".css") and re.search(rb"url\(|@import|https?:", one)
+    ]
 
 
 def test_the_same_journal_gives_the_same_bytes(year: Recording, files: dict[str, bytes]) -> None:
@@ -109,7 +113,10 @@ def test_pages_of_models_that_a_run_did_not_touch_keep_source_and_bytes(fleet: F
     changed = {path for path in after if before[path] != after[path]}
     assert {path for path in after if before[path][0] != after[path][0]} == changed
     assert len([path for path in changed if path.startswith("models/demand-")]) == 1
-    assert changed - {path for path in changed if path.startswith("models/demand-")} == {"index.html", "runs/index.html"}
+    assert changed - {path for path in changed if path.startswith("models/demand-")} == {
+        "index.html",
+        "runs/index.html",
+    }
 
 
 def test_a_model_of_every_kind_has_a_page_and_trouble_comes_first(fleet: FleetRecording) -> None:
@@ -133,4 +140,3 @@ def test_a_run_under_way_has_no_link(one_run: Callable[[str], FleetRecording]) -
     assert run_path(fleet.runs[0]).encode() in files["index.html"]
     assert run_path(fleet.runs[1]).encode() not in b"".join(files.values())
     assert b"not yet" in files["runs/index.html"]
-

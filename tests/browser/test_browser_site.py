@@ -1,0 +1,161 @@
+"""The fleet's site in a real browser, from disk and below a path of a web server, asking for nothing else."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from runner.app.site import build_site
+from runner.journal.folder import StateFolder
+from runner.journal.store import open_store
+from tests.browser.conftest import Browser
+from tests.unit.report.report_history import ASK, HOSTILE, Recording
+from tests.unit.site.fleet_history import FleetRecording
+
+NAMES = ("churn", "</title><img src=x onerror=document.title='owned'>", HOSTILE)
+ADDRESSES = """
+return [...document.querySelectorAll('a[href], link[rel=stylesheet], script[src]')].map((one) => one.href || one.src)
+"""
+SHOWN = "return [...document.querySelectorAll('#list tbody:not([hidden]) th a')].map((one) => one.innerText)"
+COLOUR = "return getComputedStyle(document.body).backgroundColor"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...  # the base class prints every request
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a site with a rollback, a candidate that waits and hostile names; its runs have their real reports."""
+    root = tmp_path_factory.mktemp("fleet")
+    folder = StateFolder(root / "state")
+    store = open_store(folder)
+    fleet = FleetRecording(record=Recording(store=store, folder=folder))
+    for auc in ("0.900", "0.915", "0.880"):
+        fleet.begin()
+        fleet.train("churn", auc)
+        fleet.end()
+    fleet.begin("rollback")
+    fleet.roll_back("churn")
+    fleet.end()
+    fleet.begin()
+    fleet.train("churn", "0.92", ASK)
+    for name in NAMES[1:]:
+        fleet.fail(name, HOSTILE)
+    fleet.end(1)
+    store.close()
+    build_site(str(folder.root), root / "below" / "a path")
+    return root / "below" / "a path"
+
+
+@pytest.fixture(scope="module")
+def served(site: Path) -> Iterator[str]:
+    """Return the site's address below a path of a web server on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site.parent)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/a%20path/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=["disk", "server"])
+def base(request: pytest.FixtureRequest, site: Path) -> str:
+    """Return where the site begins: as a file, or on a web server."""
+    return f"{site.as_uri()}/" if request.param == "disk" else str(request.getfixturevalue("served"))
+
+
+def visit(browser: Browser, address: str, *, width: int = 1400, theme: str = "light") -> None:
+    """Open a page of the site; what the browser said and asked before is forgotten."""
+    browser.open(b"", width=width, theme=theme)
+    browser.complaints()
+    browser.requests()
+    browser.driver.get(address)
+
+
+def model_page(site: Path, word: str) -> str:
+    [found] = site.glob(f"models/{word}-*/index.html")
+    return found.relative_to(site).as_posix()
+
+
+def test_every_page_can_be_reached_and_asks_nothing_of_anybody_else(browser: Browser, base: str, site: Path) -> None:
+    seen, waiting = set[str](), [f"{base}index.html"]
+    while waiting:
+        address = waiting.pop()
+        seen.add(address)
+        visit(browser, address)
+        assert browser.complaints() == [], address
+        assert [one for one in browser.requests() if not one.startswith(base)] == [], address
+        linked = {urldefrag(urljoin(address, one)).url for one in browser.run(ADDRESSES)}
+        assert all(one.startswith(base) for one in linked), address
+        waiting += [one for one in linked if one.endswith(".html") and one not in {*seen, *waiting}]
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    assert {one.removeprefix(base) for one in seen} == pages
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1400, "light"), (400, "dark")])
+@pytest.mark.parametrize("page", ["index", "runs", "model"])
+def test_a_page_fits_its_window_and_axe_finds_nothing_serious(
+    browser: Browser, site: Path, page: str, width: int, theme: str
+) -> None:
+    path = {"index": "index.html", "runs": "runs/index.html", "model": model_page(site, "churn")}[page]
+    visit(browser, f"{site.as_uri()}/{path}", width=width, theme=theme)
+    for details in browser.driver.find_elements(By.TAG_NAME, "summary"):
+        details.click()
+    assert browser.violations() == []
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_page_is_dark_where_the_reader_wants_it_dark(browser: Browser, site: Path) -> None:
+    colours = set()
+    for theme in ("light", "dark"):
+        visit(browser, f"{site.as_uri()}/index.html", theme=theme)
+        colours.add(browser.run(COLOUR))
+    assert len(colours) == 2
+
+
+def test_hostile_names_stay_text(browser: Browser, site: Path) -> None:
+    for path in site.glob("models/*/index.html"):
+        visit(browser, path.as_uri())
+        assert "owned" not in browser.driver.title or browser.driver.title.startswith("</title><img")
+        assert browser.run("return document.querySelectorAll('img').length + document.scripts.length") == 1
+    visit(browser, f"{site.as_uri()}/index.html")
+    assert "<img src=x onerror" in browser.run("return document.querySelector('#list').innerText")
+    assert len(browser.run(SHOWN)) == len(NAMES)
+
+
+def test_a_model_is_found_by_name_and_outcome_and_opened_by_keyboard(browser: Browser, site: Path) -> None:
+    visit(browser, f"{site.as_uri()}/index.html")
+    find = browser.driver.find_element(By.ID, "find")
+    find.send_keys("churn")
+    assert browser.run(SHOWN) == ["churn"]
+    find.send_keys(Keys.ESCAPE)
+    browser.driver.find_element(By.CSS_SELECTOR, ".toggle.failed").click()
+    assert "churn" not in browser.run(SHOWN)
+    assert len(browser.run(SHOWN)) == len(NAMES) - 1
+    browser.driver.find_element(By.CSS_SELECTOR, ".toggle.failed").click()
+    browser.driver.find_element(By.LINK_TEXT, "churn").send_keys(Keys.ENTER)
+    assert browser.driver.find_element(By.TAG_NAME, "h1").text.startswith("churn")
+
+
+def test_the_first_key_leads_past_the_navigation(browser: Browser, site: Path) -> None:
+    visit(browser, f"{site.as_uri()}/index.html")
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.text == "Skip to the content"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "content"
+
+
+def test_the_picture_tells_switches_holds_waits_and_rollbacks_also_in_words(browser: Browser, site: Path) -> None:
+    visit(browser, f"{site.as_uri()}/{model_page(site, 'churn')}")
+    figure = browser.driver.find_element(By.CSS_SELECTOR, ".wide-plot")
+    kinds = {one.get_attribute("class") for one in figure.find_elements(By.CSS_SELECTOR, "g circle, g rect")}
+    assert kinds == {"is-switched", "is-held", "is-waiting"}
+    assert len(figure.find_elements(By.CSS_SELECTOR, ".turn")) == 1
+    words = browser.run("return arguments[0].querySelector('svg > title').textContent", figure)
+    assert words.endswith("1 held, 2 switched, 1 waiting")
