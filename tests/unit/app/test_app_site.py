@@ -84,6 +84,16 @@ def test_a_new_run_touches_its_own_page_its_models_and_the_lists(fleet: FleetRec
     }
 
 
+def test_a_page_that_another_version_makes_alike_is_not_written(
+    fleet: FleetRecording, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(fleet, site)
+    before = stamps(site)
+    monkeypatch.setattr("runner.site.pages.edition", lambda: "another")
+    assert build(fleet, site).written == 0
+    assert {path for path, one in stamps(site).items() if before[path] != one} == {LISTING}
+
+
 def test_a_site_grown_run_by_run_is_the_same_as_one_built_at_once(
     fleet: FleetRecording, site: Path, tmp_path: Path
 ) -> None:
