@@ -13,7 +13,7 @@ from runner.policy.number import short_text
 from runner.policy.record import inputs_from_json
 
 WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
-_EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
+EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
 _MARGIN = Decimal("0.15")  # of the span, free on either side
 
 
@@ -49,7 +49,7 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
     try:
         inputs = inputs_from_json(dict(decided.fact.inputs))
         rules = inputs.policy.rules if isinstance(inputs.policy, ThresholdPolicy) else ()
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             return [_chart(rule, one, inputs.definitions) for rule, one in zip(rules, results, strict=True)]
     except (RetrainError, ValueError):
         return [None] * len(results)  # a record of another form still has its formulas to show
@@ -72,7 +72,7 @@ def passing_values(
     rule: Rule, baseline: Decimal | None, definitions: Mapping[str, MetricDefinition]
 ) -> Interval | None:
     """Return the values of the metric that pass a rule; None where none does, or a change has no baseline."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         if rule.against is None:
             return _bound(rule)
         return None if baseline is None else _change(rule, baseline, definitions)

@@ -7,7 +7,7 @@ from decimal import Context, Decimal, localcontext
 
 from runner.journal.instants import stamp
 from runner.journal.progress import Job, JobStage, ModelProgress
-from runner.report.chart import Axis, Interval
+from runner.report.chart import EXACT, Axis, Interval
 from runner.report.standards import Standards
 from runner.report.table import short_number
 
@@ -123,8 +123,9 @@ def _drawn(name: str, samples: Sequence[Sample], most: int) -> Trend | None:
     shown = samples[-most:]
     if len(shown) < 2:
         return None
-    with localcontext(_ROUGH):
+    with localcontext(EXACT):  # rounded ends may meet where two values differ in a late digit only
         axis = Axis.over([end for one in shown for end in (one.value, *_ends(one.passing))])
+    with localcontext(_ROUGH):
         scale = _Scale(axis=axis, count=len(shown))
         places = [(scale.x(place), scale.y(one.value)) for place, one in enumerate(shown)]
         dots = [(one.fate, f"M{x} {y}h0") for one, (x, y) in zip(shown, places, strict=True)]

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 
-from runner.report.chart import Axis
+from runner.report.chart import EXACT, Axis
 from runner.report.table import short_number
 
-EXACT = Context(prec=1000)  # as in the charts of rules: numbers have at most 100 digits and exponents of at most 400
 _ROUGH = Context(prec=28)  # places are rounded to tenths
 _EDGE = 1.5  # percent of the width, free on either side
 _LEVELS, _DATES = 4, 3  # spaces between ticks, at most and exactly

@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 
 from runner.journal.progress import Job
-from runner.report.chart import Axis, Interval
+from runner.report.chart import EXACT, Axis, Interval
 from runner.report.standards import Standards
 from runner.report.table import short_number
 from runner.report.trend import fate_of
-from runner.site.axes import EXACT, Frame, Tick
+from runner.site.axes import Frame, Tick
 from runner.site.chronicle import Chronicle
 
 HEIGHT = 200  # of the picture, in pixels

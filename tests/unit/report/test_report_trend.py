@@ -1,17 +1,20 @@
 """The history of a metric: every candidate, what became of it, and the limit that was in force."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
 from runner.journal.folder import StateFolder
+from runner.manifest.model import ThresholdPolicy
 from runner.report.build import RunHistory, build_report, find_job
 from runner.report.page import build_page
 from runner.report.standards import Standards
 from runner.report.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
+from tests.unit.report import report_scenes
 from tests.unit.report.report_history import MemoryJournal, Recording
-from tests.unit.report.report_scenes import YEAR, record_year
+from tests.unit.report.report_scenes import YEAR, record_year, weekly_policy
 
 LONG = Bounds(metrics=4, samples=60)
 
@@ -86,3 +89,17 @@ def test_one_candidate_alone_has_no_history() -> None:
     assert page.lines[0].trends == []
     assert page.lines[0].rows is None
     assert page.lines[0].open
+
+
+def test_values_that_differ_in_a_late_digit_only_are_drawn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_scenes, "week_metrics", lambda week: {"auc": "0.9", "rmse": f"0.1{'0' * 40}{week + 1}"})
+    monkeypatch.setattr(report_scenes, "weekly_policy", _only_auc)  # a limit on rmse would widen its axis
+    record = Recording(store=MemoryJournal(), folder=StateFolder(Path("nowhere")))
+    record_year(record, weeks=2)
+    [rmse] = [one for one in trends(record.history()) if one.name == "rmse"]
+    assert dots(rmse) == 2
+    assert len({y for _, y in re.findall(r"([\d.]+) ([\d.]+)", rmse.line)}) == 2
+
+
+def _only_auc(least: str) -> ThresholdPolicy:
+    return dataclasses.replace(weekly_policy(least), rules=weekly_policy(least).rules[:1])
