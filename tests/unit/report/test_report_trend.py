@@ -13,7 +13,7 @@ from runner.report.page import build_page
 from runner.report.standards import Standards
 from runner.report.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
 from tests.unit.report import report_scenes
-from tests.unit.report.report_history import MemoryJournal, Recording
+from tests.unit.report.report_history import MemoryJournal, Recording, rule
 from tests.unit.report.report_scenes import YEAR, record_year, weekly_policy
 
 LONG = Bounds(metrics=4, samples=60)
@@ -92,14 +92,14 @@ def test_one_candidate_alone_has_no_history() -> None:
 
 
 def test_values_that_differ_in_a_late_digit_only_are_drawn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_scenes, "week_metrics", lambda week: {"auc": "0.9", "rmse": f"0.1{'0' * 40}{week + 1}"})
-    monkeypatch.setattr(report_scenes, "weekly_policy", _only_auc)  # a limit on rmse would widen its axis
+    monkeypatch.setattr(report_scenes, "week_metrics", lambda week: {"auc": f"0.9{'0' * 40}{week + 1}", "rmse": "1"})
+    monkeypatch.setattr(report_scenes, "weekly_policy", _no_worse_than_before)
     record = Recording(store=MemoryJournal(), folder=StateFolder(Path("nowhere")))
     record_year(record, weeks=2)
-    [rmse] = [one for one in trends(record.history()) if one.name == "rmse"]
-    assert dots(rmse) == 2
-    assert len({y for _, y in re.findall(r"([\d.]+) ([\d.]+)", rmse.line)}) == 2
+    [auc] = [one for one in trends(record.history()) if one.name == "auc"]
+    assert len({y for _, y in re.findall(r"([\d.]+) ([\d.]+)", auc.line)}) == 2
 
 
-def _only_auc(least: str) -> ThresholdPolicy:
-    return dataclasses.replace(weekly_policy(least), rules=weekly_policy(least).rules[:1])
+def _no_worse_than_before(least: str) -> ThresholdPolicy:
+    """Return a policy whose one limit is the value of the week before: a fixed one would widen the axis."""
+    return dataclasses.replace(weekly_policy(least), rules=(rule("auc", "min_gain", "0", any_eval=True),))
