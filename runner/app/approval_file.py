@@ -21,11 +21,16 @@ _HEAD = "# A word on one candidate of `retrain`; it counts for `retrain run` onc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A file that was made, or was there with the same word; `expires` is when the word ceases to count."""
+    """A file that was made, or was there with the same word; `expires` is when the word ceases to count.
+
+    `approvals` is the manifest's folder, the only one whose words count; `counts` tells that the file is in it.
+    """
 
     path: Path
     retrain_job_id: str
     expires: datetime
+    approvals: Path | None
+    counts: bool
 
 
 def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> Written:
@@ -42,9 +47,11 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     job = find_candidate(scope, progress.model(scope.realm.name, request.model), request.wish, now)
     expires = _expires(scope, job, now + lasts)
     candidate = job.decided.fact.candidate_sha256 if job.decided else ""
-    path = _folder(scope, folder) / f"{request.model}-{candidate[:12]}.yaml"
+    target, approvals = _folder(scope, folder), scope.manifest.approvals
+    path = target / f"{request.model}-{candidate[:12]}.yaml"
     _write_new(path, _text(request, job, expires))
-    return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires)
+    counts = approvals is not None and target.resolve() == approvals.resolve()
+    return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires, approvals=approvals, counts=counts)
 
 
 def _folder(scope: ModelScope, folder: Path | None) -> Path:

@@ -6,9 +6,12 @@ the content is compared byte by byte with what the commit holds.
 
 import os
 import subprocess
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
+
+from msgspec.structs import replace
 
 from runner.execute.ports import untraced
 from runner.journal.events import ApprovalSource
@@ -38,20 +41,31 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+_REFUSAL = b"safe.directory"  # every version names this setting when another user owns the checkout
 _FORMAT = "--format=%H%x00%an <%ae>%x00%G?"
 Signature = Literal["good", "bad", "none", "unknown"]
 _SIGNATURES: dict[str, Signature] = {"G": "good", "B": "bad", "R": "bad", "N": "none"}  # the rest cannot be told
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """Git reads nothing of the repository, because another user owns it."""
+
+
 def trace(word: Approval) -> ApprovalSource:
-    """Return the commit that last changed the word's file, its author and signature; without git, what is known."""
+    """Return the commit that last changed the word's file, its author and signature; without git, what is known.
+
+    Where git refuses to read the repository, `committed` is None: nobody can tell.
+    """
     path = Path(word.place.file)
     said = _git(path.parent, "log", "-1", "--no-color", _FORMAT, "--", path.name)
+    if isinstance(said, _Refused):
+        return replace(untraced(word), committed=None)
     parts = said.decode(errors="replace").strip().split("\0") if said else []
     if len(parts) != _FORMAT.count("%x00") + 1:
         return untraced(word)
     commit, author, signature = parts
-    held = _git(path.parent, "cat-file", "blob", f"HEAD:./{path.name}")
+    held = _output(path.parent, "cat-file", "blob", f"HEAD:./{path.name}")
     return ApprovalSource(
         file=word.file,
         sha256=word.sha256,
@@ -68,12 +82,17 @@ def _known(letter: str) -> Signature:
 
 def _is_signed(folder: Path, commit: str) -> bool:
     """Tell whether a commit carries a signature: git calls one that it has no program to check none at all."""
-    header = (_git(folder, "cat-file", "commit", commit) or b"").split(b"\n\n", 1)[0]
+    header = (_output(folder, "cat-file", "commit", commit) or b"").split(b"\n\n", 1)[0]
     return any(line.startswith(b"gpgsig") for line in header.split(b"\n"))
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints, or None: there is no git, no checkout, or it fails or takes too long."""
+def _output(folder: Path, *arguments: str) -> bytes | None:
+    said = _git(folder, *arguments)
+    return None if isinstance(said, _Refused) else said
+
+
+def _git(folder: Path, *arguments: str) -> bytes | _Refused | None:
+    """Return what git prints, a refusal, or None: there is no git, no checkout, or it fails or takes too long."""
     settings = [word for one in _SAFE for word in ("-c", one)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
@@ -87,4 +106,6 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None
+    if done.returncode == 0:
+        return done.stdout
+    return _Refused() if _REFUSAL in done.stderr else None

@@ -32,6 +32,8 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
     job = _chosen(scope, progress, wish)
     _refuse_expired(scope, job, now)
     name, moved = scope.model.name, definition_moved(scope.manifest, scope.model, job)
+    if moved and job.rejection is not None:
+        raise _refusal(name, f"it was rejected, and {moved}", "`retrain run --force` trains a new candidate.")
     if moved:
         raise _refusal(name, moved, "`retrain run` judges it again without a new training; then review that decision.")
     if wish.action == "reject" or wish.force:

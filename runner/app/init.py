@@ -14,7 +14,7 @@ MANIFEST = "models.yaml"
 REQUIREMENT = f"retrain-runner=={__version__}"
 
 _TEMPLATES = Path(__file__).parent / "scaffold"
-_REQUIREMENTS = "retrain-requirements.txt"
+REQUIREMENTS = "retrain-requirements.txt"
 _IGNORED = ".retrain/"
 
 # What each part lays out: the file in the repository, and the template it is made from.
@@ -27,8 +27,8 @@ PARTS: dict[str, dict[str, str]] = {
         ".gitignore": "gitignore",
     },
     "pre-commit": {".pre-commit-config.yaml": "pre-commit.yaml"},
-    "github": {".github/workflows/retrain.yml": "github.yaml", _REQUIREMENTS: "requirements.txt"},
-    "gitlab": {".gitlab-ci.yml": "gitlab.yaml", _REQUIREMENTS: "requirements.txt"},
+    "github": {".github/workflows/retrain.yml": "github.yaml", REQUIREMENTS: "requirements.txt"},
+    "gitlab": {".gitlab-ci.yml": "gitlab.yaml", REQUIREMENTS: "requirements.txt"},
     "cron": {"deploy/cron/retrain": "retrain.cron"},
     "systemd": {
         "deploy/systemd/retrain.service": "retrain.service",
@@ -37,7 +37,7 @@ PARTS: dict[str, dict[str, str]] = {
     "kubernetes": {
         "deploy/kubernetes/cronjob.yaml": "cronjob.yaml",
         "deploy/kubernetes/Dockerfile": "project.dockerfile",
-        _REQUIREMENTS: "requirements.txt",
+        REQUIREMENTS: "requirements.txt",
     },
 }
 _SCHEMA = "schemas/manifest.schema.json"
@@ -47,12 +47,16 @@ _ONLY_WITH_MANIFEST = frozenset({"data/churn/train.csv", "data/churn/eval.csv"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What became of each file, as paths below the folder; `state_ignored` tells whether git ignores the state."""
+    """What became of each file, as paths below the folder.
+
+    `state_ignored` tells whether git ignores the state, `in_git` whether the folder lies in a git checkout.
+    """
 
     written: tuple[str, ...]
     same: tuple[str, ...]
     kept: tuple[str, ...]
     state_ignored: bool
+    in_git: bool
 
 
 def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
@@ -81,6 +85,7 @@ def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
         same=tuple(laid["same"]),
         kept=tuple(laid["kept"]),
         state_ignored=_ignores_state(folder / ".gitignore"),
+        in_git=_in_git(folder),
     )
 
 
@@ -130,6 +135,12 @@ def _holds(target: Path, content: bytes) -> bool:
         return target.is_file() and target.read_bytes() == content
     except OSError:
         return False
+
+
+def _in_git(folder: Path) -> bool:
+    """Tell whether the folder or one above it holds a `.git`, which is a file in a worktree."""
+    place = folder.absolute()
+    return any(os.path.lexists(one / ".git") for one in (place, *place.parents))
 
 
 def _ignores_state(file: Path) -> bool:

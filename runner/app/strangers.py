@@ -27,12 +27,15 @@ class Finding:
 
 def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding]:
     """Yield what lies among the run folders and belongs to no run of the journal, and a `latest` that leads nowhere."""
-    for path in _visible(folder.runs):
-        if path.name == _LATEST:
-            yield from _latest(path, progress)
-        elif path.name not in progress.runs:
-            what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
-            yield Finding(where=str(path), what=what)
+    try:
+        for path in _visible(folder.runs):
+            if path.name == _LATEST:
+                yield from _latest(path, progress)
+            elif path.name not in progress.runs:
+                what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
+                yield Finding(where=str(path), what=what)
+    except OSError as error:
+        yield unreadable(folder.runs, error)
 
 
 def strange_files(folder: StateFolder, runs: Iterable[RunRecord], links: Iterable[Link]) -> Iterator[Finding]:
@@ -46,10 +49,18 @@ def strange_files(folder: StateFolder, runs: Iterable[RunRecord], links: Iterabl
             continue
         where = folder.run_folder(run.run_id)
         rendered = {where / name for name in (*run.report.files, ATTESTATION)}  # what that says is judged apart
-        for path in _files_below(where):
-            leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)
-            if not leftover and path not in rendered and path not in results:
-                yield Finding(where=str(path), what="was never recorded in the journal")
+        try:
+            for path in _files_below(where):
+                leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)
+                if not leftover and path not in rendered and path not in results:
+                    yield Finding(where=str(path), what="was never recorded in the journal")
+        except OSError as error:
+            yield unreadable(where, error)
+
+
+def unreadable(folder: Path, error: OSError) -> Finding:
+    """Return the finding about a folder that cannot be looked through; the error knows best which one it is."""
+    return Finding(where=str(error.filename or folder), what=f"cannot be read: {error.strerror or error}")
 
 
 def _latest(path: Path, progress: Progress) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from runner.app.evidence import BundleEvidence, Evidence, StateEvidence, bundle_
 from runner.app.git_notes import repository_of
 from runner.app.recompute import SameBytes, recompute_from
 from runner.app.rendering import check_rendering, check_schemas
-from runner.app.strangers import Finding, strange_entries, strange_files
+from runner.app.strangers import Finding, strange_entries, strange_files, unreadable
 from runner.app.switch_audit import switch_findings
 from runner.app.trust import trusted_keys
 from runner.audit.container import sha256_of
@@ -74,9 +74,17 @@ def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verifi
 
 @contextmanager
 def _believable(journal: Path) -> Iterator[None]:
-    """Turn what a made-up journal does to its readers into an error of ours: its chain can be sound all the same."""
+    """Turn what unreadable files and a made-up journal do to their readers into an error of ours.
+
+    The chain of a made-up journal can be sound all the same.
+    """
     try:
         yield
+    except OSError as error:
+        raise StateError(
+            f"{error.filename or journal} cannot be read: {error.strerror or error}.",
+            hint="Verify as a user who may read the whole state folder.",
+        ) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise StateError(
             f"The journal in {journal} holds events that no run of this version writes ({type(error).__name__}).",
@@ -174,9 +182,12 @@ def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list
 
 def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Finding]:
     where = evidence.folder.run_folder(run.run_id)
-    if run.report is None and (where / "report.json").exists():
-        what = "holds a report the journal does not know: it was cut, or a kill came before the record"
-        yield Finding(where=str(where), what=what)
+    try:
+        if run.report is None and (where / "report.json").exists():
+            what = "holds a report the journal does not know: it was cut, or a kill came before the record"
+            yield Finding(where=str(where), what=what)
+    except OSError as error:
+        yield unreadable(where, error)
 
 
 def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.app.init import MANIFEST, PARTS, REQUIREMENT, Layout, init
+from runner.app.init import MANIFEST, PARTS, REQUIREMENT, REQUIREMENTS, Layout, init
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -29,7 +29,7 @@ from runner.report.text import inline
 def command(folder: Path, only: Sequence[str], requirement: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Lay out a repository: a manifest to rehearse with, checks, pipelines, schedules. Never overwrites a file."""
     layout = init(folder, only, requirement)
-    console.result("\n".join([*_lines(layout), "", *_next_steps(folder, layout)]))
+    console.result("\n".join([*_lines(layout), "", *_next_steps(folder, layout), *_source(layout, requirement)]))
     return ExitCode.OK
 
 
@@ -46,8 +46,17 @@ def _next_steps(folder: Path, layout: Layout) -> Iterator[str]:
         yield f"  cd {shlex.quote(inline(str(folder)))}"
     if not layout.state_ignored:
         yield "  echo .retrain/ >> .gitignore          # the state does not belong into git"
+    if not layout.in_git:
+        yield '  git init && git add . && git commit -m "lay out"   # reports name the commit'
     yield f"  retrain validate {MANIFEST}"
     if MANIFEST in layout.written:
         yield f"  retrain run {MANIFEST} --emulator     # a rehearsal; needs the extra [emulator]"
         yield "  # then put your own data and models into it:"
     yield f"  retrain plan {MANIFEST}               # what a run would do, and why"
+
+
+def _source(layout: Layout, requirement: str) -> Iterator[str]:
+    """Yield a remark where what pipelines install is a name that no index may have."""
+    if requirement == REQUIREMENT and REQUIREMENTS in layout.written:
+        yield f"  # pipelines install {requirement}; where no index has it, name a source in {REQUIREMENTS}"
+        yield "  # (next time: --requirement)"

@@ -89,5 +89,5 @@ def _json(found: Status) -> str:
         },
         indent=2,
         ensure_ascii=False,
-        default=str,
+        default=stamp,
     )

@@ -33,7 +33,12 @@ def review(run: ModelRun) -> Steps[StageEnd]:
 
 def _warn_of_doubt(run: ModelRun, source: ApprovalSource) -> None:
     """Say what git does not vouch for; it is recorded, and it is no reason to disregard the word."""
-    if source.commit is None:
+    if source.committed is None:
+        run.warn(
+            f"git refuses to read the repository of {source.file}, which another user owns, so its commit is unknown; "
+            "`git config --global --add safe.directory DIR` allows it, DIR being that repository's folder"
+        )
+    elif source.commit is None:
         run.warn(f"{source.file} stands in no commit of git: nobody but itself says who wrote it")
     elif not source.committed:
         run.warn(f"{source.file} is not as it was committed in {source.commit[:12]}")

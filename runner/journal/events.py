@@ -45,13 +45,14 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a person's word was read: a file of the approvals folder, and what git says of it.
 
-    `committed` tells whether the checked-out commit holds exactly these bytes; `commit` is the one that last changed
-    the file, with its author and what git made of its signature. They are None where git knows no such commit.
+    `committed` tells whether the checked-out commit holds exactly these bytes, None where git refused to read the
+    repository; `commit` is the one that last changed the file, with its author and what git made of its signature.
+    They are None where git knows no such commit.
     """
 
     file: str
     sha256: str
-    committed: bool
+    committed: bool | None
     commit: str | None = None
     author: str | None = None
     signature: Literal["good", "bad", "none", "unknown"] | None = None

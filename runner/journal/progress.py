@@ -123,6 +123,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     switched_at: datetime | None = None
 
     @property
+    def rejection(self) -> Review | None:
+        """Return the word of a person who rejected it, where that was the last one."""
+        return self.review if self.review is not None and self.review.fact.action == "reject" else None
+
+    @property
     def dataset_sha256(self) -> str | None:
         """Return the digest of the data it was trained on."""
         return self.data.dataset_sha256 if self.data else None
@@ -247,6 +252,8 @@ class ModelProgress:
             changes["lingered"] = (*self.jobs[name].lingered, fact.word)
         if isinstance(fact, SwitchRefused) and self.jobs[name].rollback:
             changes["stage"] = JobStage.SWITCHED  # it has served
+        if isinstance(fact, Judged) and self.jobs[name].rejection:
+            del changes["review"]  # it was said of the candidate, whatever another policy decides about it
         self.jobs[name] = msgspec.structs.replace(self.jobs[name], **changes)
         if isinstance(fact, UploadIntended):
             self.intents[fact.dataset_sha256] += 1

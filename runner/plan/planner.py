@@ -11,7 +11,7 @@ from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
-from runner.plan.standing import barred, turned_back, withdrawn, withdrawn_data
+from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, idle_words, word_on
 
 _RESUMED = {
@@ -85,9 +85,7 @@ def _switch_is_due(job: Job) -> bool:
     """Tell whether the candidate is to be switched to: its decision says so, or a person approved it."""
     if job.decided is None:
         return False
-    approved = job.review is not None and job.review.fact.action == "approve"
-    rejected = job.review is not None and not approved
-    return approved or (job.decided.action == "switch" and not rejected)
+    return job.rejection is None and (job.review is not None or job.decided.action == "switch")
 
 
 def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan | None:
@@ -159,15 +157,15 @@ def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts
 
 def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
     """Plan for a candidate that was held or waits for a person."""
-    moved, name = definition_moved(manifest, model, job), job.retrain_job_id
+    name = job.retrain_job_id
+    if job.rejection is not None:
+        text = f"{was_rejected(job, job.rejection)}; new data, or `retrain run --force`, brings a new candidate"
+        return _rest(model, job, "unchanged", text)
+    moved = definition_moved(manifest, model, job)
     if job.review is None and job.decided and job.decided.action == "await_approval":
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
-    if job.review is not None:
-        why = job.review.fact.reason or "no reason given"
-        text = f"candidate {name} was rejected by {job.review.fact.by} ({why}); new data brings a new candidate"
-        return _rest(model, job, "unchanged", text)
     if job.decided and job.decided.action == "await_approval":
         return _awaiting(manifest, model, job, now)
     return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")

@@ -1,6 +1,6 @@
 """Whether a job may still take over, after a person turned back from a newer or an equal one. Pure."""
 
-from runner.journal.progress import VOID, Job, ModelProgress
+from runner.journal.progress import VOID, Job, ModelProgress, Review
 from runner.journal.serving import Departure
 
 
@@ -34,6 +34,8 @@ def barred(progress: ModelProgress, job: Job) -> str | None:
     """
     if job.review is not None and job.review.fact.forced:
         return None
+    if job.rejection is not None:
+        return was_rejected(job, job.rejection)
     departure = withdrawn(progress, job)
     if departure is not None:
         return turned_back(departure)
@@ -43,6 +45,12 @@ def barred(progress: ModelProgress, job: Job) -> str | None:
     if progress.is_older(job.retrain_job_id, incumbent.retrain_job_id):
         return f"candidate {job.retrain_job_id} is older than job {incumbent.retrain_job_id}, which serves"
     return None
+
+
+def was_rejected(job: Job, rejection: Review) -> str:
+    """Return who rejected a candidate and why, as a clause."""
+    why = rejection.fact.reason or "no reason given"
+    return f"candidate {job.retrain_job_id} was rejected by {rejection.fact.by} ({why})"
 
 
 def turned_back(departure: Departure) -> str:

@@ -90,6 +90,8 @@ def exit_meaning(code: int) -> str:
 
 def origin(source: Mapping[str, Any]) -> str:
     """Return what git says of the file a word stands in: `as committed in 4f2c1d9a8b7e by Ann, signature good`."""
+    if source["committed"] is None:
+        return "whose commit is unknown, as git refused to read the repository"
     if source["commit"] is None:
         return "that stands in no commit"
     how = "as committed" if source["committed"] else "with changes since it was committed"

@@ -138,8 +138,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_rejected_candidate_is_switched_to",
         file="runner/plan/planner.py",
-        old='return approved or (job.decided.action == "switch" and not rejected)',
-        new='return approved or job.decided.action == "switch"',
+        old='return job.rejection is None and (job.review is not None or job.decided.action == "switch")',
+        new='return job.review is not None or job.decided.action == "switch"',
         caught_by=_WORDS + "test_a_candidate_that_a_person_rejected_is_not_switched_to_although_its_policy_would",
     ),
     Mutant(

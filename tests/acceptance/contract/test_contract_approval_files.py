@@ -138,6 +138,23 @@ def test_an_approval_that_is_not_committed_counts_and_is_told(waiting: Project) 
     assert any("stands in no commit" in one for one in entry["warnings"])
 
 
+def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_uncommitted_word(waiting: Project) -> None:
+    written(waiting)
+    stub = waiting.folder / "bin" / "git"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\necho 'git config --global --add safe.directory /x' >&2\nexit 128\n", encoding="utf-8")
+    stub.chmod(0o755)
+    waiting.environment["PATH"] = f"{stub.parent}:{os.environ['PATH']}"
+    assert waiting.run().code == 0
+    entry = waiting.entry("churn")
+    source = entry["decision"]["approval"]["source"]
+    assert (source["committed"], source["commit"]) == (None, None)
+    [told] = [one for one in entry["warnings"] if "refuses" in one]
+    assert "git config --global --add safe.directory" in told
+    assert not any("stands in no commit" in one for one in entry["warnings"])
+    assert waiting.retrain("verify").code == 0
+
+
 def test_a_written_rejection_is_recorded_once_and_keeps_the_candidate_out(waiting: Project) -> None:
     assert waiting.retrain("reject", "churn", "--write", "--reason", "too old").code == 0
     for _ in range(2):
@@ -163,3 +180,31 @@ def test_without_a_folder_in_the_manifest_write_asks_for_one(waiting: Project) -
     finished = waiting.retrain("approve", "churn", "--write")
     assert (finished.code, "--write DIR" in finished.err) == (2, True)
     assert written(waiting, "--write", "elsewhere").parent.name == "elsewhere"
+
+
+def test_a_word_written_elsewhere_is_said_to_count_only_once_it_stands_in_the_approvals_folder(
+    waiting: Project,
+) -> None:
+    options = ("approve", "churn", "--reason", "seen by the team", "--write")
+    finished = waiting.retrain(*options, str(waiting.folder.parent / "away"))
+    path, counts, step = finished.out.splitlines()
+    assert counts.startswith("once it stands in the approvals folder it counts until ")
+    assert step.startswith("next: mkdir -p approvals && mv ")
+    commands = step.removeprefix("next: ").partition(" && git add ")[0]
+    subprocess.run(["bash", "-c", commands], cwd=waiting.folder, check=True)
+    assert f"git add approvals/{Path(path).name} " in step
+    assert waiting.run().code == 0
+    assert waiting.outcomes() == {"churn": "switched"}
+
+
+def test_without_a_folder_in_the_manifest_the_next_step_is_to_name_one(waiting: Project) -> None:
+    del waiting.manifest["approvals"]
+    waiting.save()
+    step = waiting.retrain("approve", "churn", "--reason", "x", "--write", "elsewhere").out.splitlines()[2]
+    assert "`approvals:`" in step
+    assert "git add" not in step
+
+
+def test_the_manifests_folder_given_by_name_counts_as_it_is(waiting: Project) -> None:
+    finished = waiting.retrain("approve", "churn", "--reason", "x", "--write", str(waiting.folder / "approvals"))
+    assert finished.out.splitlines()[1].startswith("it counts until ")

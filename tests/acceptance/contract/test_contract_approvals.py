@@ -38,6 +38,28 @@ def test_a_rejection_switches_nothing_now_and_later(waiting: Project) -> None:
     assert waiting.service.calls(name="switch") == []
 
 
+def test_a_rejection_holds_although_another_policy_would_switch(waiting: Project) -> None:
+    assert waiting.retrain("reject", "churn", "--reason", "leaks personal data").code == 0
+    waiting.manifest["policies"]["churn"] = {"type": "auto"}
+    waiting.save()
+    for _ in range(2):
+        assert waiting.run().code == 0
+        assert waiting.outcomes() == {"churn": "unchanged"}
+        assert "leaks personal data" in waiting.entry("churn")["reason"]
+    assert waiting.service.calls(name="switch") == []
+
+
+def test_an_approval_of_a_rejected_candidate_needs_force_and_a_reason(waiting: Project) -> None:
+    job = waiting.entry("churn")["retrain_job_id"]
+    assert waiting.retrain("reject", "churn", "--reason", "leaks personal data").code == 0
+    refused = waiting.retrain("approve", "churn", "--reason", "it does not")
+    assert refused.code == 7
+    assert "leaks personal data" in refused.err
+    assert waiting.service.calls(name="switch") == []
+    assert waiting.retrain("approve", "churn", "--job", job, "--force", "--reason", "it does not").code == 0
+    assert len(waiting.service.switches("churn")) == 1
+
+
 def test_an_approval_after_the_policy_changed_is_refused_as_a_state_conflict(waiting: Project) -> None:
     waiting.manifest["policies"]["churn"] = {
         "type": "threshold",

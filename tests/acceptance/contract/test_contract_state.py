@@ -1,12 +1,16 @@
 """The state folder: two runs at once, a lost journal, changed bytes; and how much of a manifest one run takes on."""
 
+import json
 import random
+import re
 import time
 from collections.abc import Iterator
+from errno import EACCES
 from pathlib import Path
 
 import pytest
 
+from runner.app.verify import verify
 from tests.acceptance.contract.contract_project import AUTO, Project, finish, rows, threshold, wait_until
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import documented
@@ -213,6 +217,34 @@ def test_status_tells_what_serves_and_what_waits(project: Project) -> None:
     [served] = project.service.switches("served")
     assert served in out
     assert project.entry("waiting")["retrain_job_id"] in out
+
+
+def test_a_run_folder_that_cannot_be_listed_is_a_finding_that_names_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal is made up: no permission stops the superuser, whom these tests may run as."""
+    project.add("churn")
+    project.run()
+    latest = (project.state / "runs" / "latest").resolve()
+    listed = Path.iterdir
+    for folder in (latest, latest / "results"):
+
+        def iterdir(path: Path, refused: Path = folder) -> Iterator[Path]:
+            if path == refused:
+                raise PermissionError(EACCES, "Permission denied", str(path))
+            return listed(path)
+
+        monkeypatch.setattr(Path, "iterdir", iterdir)
+        [found] = verify(str(project.state), None).findings
+        assert (found.where, found.what) == (str(folder), "cannot be read: Permission denied")
+
+
+def test_moments_in_the_json_of_status_are_rfc_3339_in_utc(project: Project) -> None:
+    project.add("served")
+    project.run()
+    [model] = json.loads(project.retrain("status", "--format", "json").out)["models"]
+    for key in ("incumbent_since", "last_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", model[key])
 
 
 def test_a_model_whose_data_comes_back_is_trained_again_only_once(project: Project) -> None:

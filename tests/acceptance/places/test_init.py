@@ -22,15 +22,14 @@ def test_the_commands_that_init_names_next_work(retrain: Retrain, shell: Shell, 
     steps = [line.split("#")[0].strip() for line in done.stdout.split("next:\n")[1].splitlines()]
     assert steps[0] == "cd models"
     assert any("--emulator" in step for step in steps)
-    ran = shell("\n".join([f"cd {tmp_path}", *steps]))
+    people = {f"GIT_{who}_{what}": "ann@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    ran = shell("\n".join([f"cd {tmp_path}", *steps]), **people)
     assert ran.returncode == 0, ran.stderr
     assert "valid: 1 model(s) in 1 file(s)" in ran.stdout
     assert "churn  switched" in ran.stdout
-    status = shell(
-        f"cd {tmp_path}/models && retrain validate . && retrain verify && git init -q && git add -A && git status"
-    )
+    status = shell(f"cd {tmp_path}/models && retrain validate . && retrain verify && git status --porcelain")
     assert status.returncode == 0, status.stderr
-    assert ".retrain" not in status.stdout
+    assert status.stdout.splitlines()[-1].startswith("verified"), "and everything is committed but the state"
 
 
 def test_init_lays_out_every_part_and_lists_each_file(retrain: Retrain, tmp_path: Path) -> None:
@@ -84,6 +83,21 @@ def test_a_gitignore_of_ones_own_without_the_state_is_told(retrain: Retrain, tmp
     assert "echo .retrain/ >> .gitignore" in retrain("init", cwd=tmp_path).stdout
     ignored.write_text("*.pyc\n/.retrain\n", encoding="utf-8")
     assert "echo .retrain/" not in retrain("init", cwd=tmp_path).stdout
+
+
+def test_git_is_named_next_only_where_there_is_no_checkout(retrain: Retrain, tmp_path: Path) -> None:
+    assert "git init" in retrain("init", "alone", cwd=tmp_path).stdout
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / ".git").write_text("gitdir: elsewhere", encoding="utf-8")
+    assert "git init" not in retrain("init", "checkout/below", cwd=tmp_path).stdout
+
+
+def test_a_name_that_no_index_may_have_is_told_unless_another_source_was_given(
+    retrain: Retrain, tmp_path: Path
+) -> None:
+    assert "name a source in retrain-requirements.txt" in retrain("init", "named", cwd=tmp_path).stdout
+    assert "name a source" not in retrain("init", "given", "--requirement", "./runner", cwd=tmp_path).stdout
+    assert "name a source" not in retrain("init", "alone", "--only", "manifest", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize("place", ["here", "here/below", "here/models.yaml/x"])

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,86 @@ def test_the_steps_of_the_github_workflow_plan_run_and_report(project: Path, she
     assert (project / "report.html").is_file()
 
 
+def spoil(what: str, project: Path, state: Path) -> None:
+    if what == "stale":
+        with (project / "data" / "churn" / "train.csv").open("a", encoding="utf-8") as file:
+            file.write("C99999,1,1,plus,1.00,yes\n")
+    elif what == "invalid":
+        (project / "models.yaml").write_text("models: []\n", encoding="utf-8")
+    else:
+        (state / "journal.sqlite3").write_bytes(b"damaged")
+
+
+REPORT_FILES = ("report.html", "junit.xml")
+
+
+def gitlab_after(project: Path) -> str:
+    """Return the GitLab job's last lines, with the runner on PATH instead of in its virtual environment."""
+    jobs = yaml.safe_load((project / GITLAB).read_text(encoding="utf-8"))
+    return "\n".join(jobs["run"]["after_script"]).replace(".venv/bin/", "")
+
+
+def test_a_run_that_was_refused_shows_no_older_report(project: Path, shell: Shell, tmp_path: Path) -> None:
+    summary, state = tmp_path / "summary.md", tmp_path / "state"
+    environment = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_EVENT_NAME": "schedule", "RETRAIN_STATE": str(state)}
+    pipelines = [
+        (script(project, "run", "run"), script(project, "run", "report")),
+        (gitlab_script(project, "run"), gitlab_after(project)),
+    ]
+    for run, report in pipelines:
+        assert shell(script(project, "plan", "plan"), **environment).returncode == 0
+        assert shell(run, **environment).returncode == 0
+        assert shell(report, **environment).returncode == 0
+        assert all((project / name).is_file() for name in REPORT_FILES)
+    assert shell(script(project, "plan", "plan"), **environment).returncode == 0
+    refused = [("stale", 7), ("invalid", 3), ("damaged", 7)]
+    for (what, code), (run, report) in product(refused, pipelines):
+        spoil(what, project, state)
+        for name in REPORT_FILES:
+            (project / name).write_text("of an older run", encoding="utf-8")
+        summary.write_text("", encoding="utf-8")
+        assert shell(run, **environment).returncode == code
+        assert shell(report, **environment).returncode == 0
+        assert summary.read_text(encoding="utf-8") == ""
+        assert not any((project / name).exists() for name in REPORT_FILES)
+
+
+def test_the_report_of_another_run_that_ends_while_the_state_is_locked_is_not_shown(
+    project: Path, shell: Shell, programs: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "state" / "runs"
+    runs.mkdir(parents=True)
+    locked = f'#!/bin/sh\nif [ "$1" = report ]; then exit 70; fi\nln -sfn other {runs}/latest\nexit 6\n'
+    (programs / "retrain").write_text(locked, encoding="utf-8")
+    environment = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "RETRAIN_STATE": str(runs.parent)}
+    pipelines = [
+        (script(project, "run", "run"), script(project, "run", "report")),
+        (gitlab_script(project, "run"), gitlab_after(project)),
+    ]
+    for run, report in pipelines:
+        assert shell(run, **environment).returncode == 6
+        assert shell(report, **environment).returncode == 0
+        (runs / "latest").unlink()
+
+
+def test_a_pull_request_gets_its_table_also_when_a_model_would_fail(project: Path) -> None:
+    jobs = yaml.safe_load((project / GITHUB).read_text(encoding="utf-8"))["jobs"]
+    assert jobs["plan"]["steps"][-1]["if"] == "always()"
+    assert jobs["comment"]["if"].startswith("${{ !cancelled() && github.event_name == 'pull_request'")
+    assert jobs["comment"]["steps"][0]["continue-on-error"] is True
+
+
+def test_a_plan_that_wrote_nothing_is_no_comment(project: Path, shell: Shell, programs: Path) -> None:
+    (programs / "gh").write_text('#!/bin/sh\necho "$@" >> asked\n', encoding="utf-8")
+    (programs / "gh").chmod(0o755)
+    comment = script(project, "comment", "comment")
+    assert shell(comment, NUMBER="7").returncode == 0
+    assert not (project / "asked").exists()
+    (project / "summary.md").write_text("a table\n", encoding="utf-8")
+    assert shell(comment, NUMBER="7").returncode == 0
+    assert (project / "asked").read_text(encoding="utf-8") == "pr comment 7 --edit-last --body-file summary.md\n"
+
+
 @pytest.mark.parametrize(("event", "code"), [("pull_request", 1), ("schedule", 0)])
 def test_a_model_that_would_fail_stops_a_pull_request_and_not_a_nightly_run(
     event: str, code: int, project: Path, shell: Shell, tmp_path: Path
@@ -93,6 +174,7 @@ def test_a_model_that_would_fail_stops_a_pull_request_and_not_a_nightly_run(
     environment = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GITHUB_EVENT_NAME": event}
     assert shell(script(project, "plan", "plan"), **environment).returncode == code
     assert (project / "plan.json").is_file()
+    assert "churn" in (project / "summary.md").read_text(encoding="utf-8")
 
 
 def gitlab_script(project: Path, job: str) -> str:
@@ -114,5 +196,7 @@ def test_the_gitlab_plan_keeps_a_plan_that_its_run_takes(project: Path, shell: S
     assert planned.returncode == 0, planned.stderr
     jobs = yaml.safe_load((project / GITLAB).read_text(encoding="utf-8"))
     assert jobs["plan"]["artifacts"]["paths"] == ["plan.json"]
-    assert jobs["run"]["script"] == [script(project, "run", "run").strip()]
+    command = "retrain run --plan plan.json --allow-held || code=$?"
+    assert command in jobs["run"]["script"]
+    assert command in script(project, "run", "run").splitlines()
     assert (project / "plan.json").is_file()

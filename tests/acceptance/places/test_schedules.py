@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from runner.errors import ExitCode
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.places.conftest import Shell
 
@@ -39,6 +40,17 @@ def test_the_cron_line_runs_with_the_keys_and_only_once_at_a_time(project: Path,
     both = shell(f"({command}) & first=$!\nsleep 0.3\n({command}) || echo second $?\nwait $first", ("sh",))
     assert (both.returncode, both.stdout) == (0, "second 1\n"), both.stderr
     assert asked.read_text(encoding="utf-8") == "from-the-file run models.yaml -q --allow-held\n"
+
+
+def test_a_run_that_goes_on_later_or_was_stopped_is_no_failure_of_the_service(project: Path) -> None:
+    unit = (project / "deploy" / "systemd" / "retrain.service").read_text(encoding="utf-8")
+    codes = re.search(r"^SuccessExitStatus=(.+)$", unit, flags=re.MULTILINE)
+    assert codes is not None
+    assert {int(code) for code in codes[1].split()} == {
+        ExitCode.UNFINISHED,
+        ExitCode.LOCKED,
+        ExitCode.TERMINATED,
+    }
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on PATH")

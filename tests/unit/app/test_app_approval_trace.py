@@ -113,6 +113,26 @@ def test_without_a_checkout_or_without_git_the_file_itself_is_what_is_known(
     assert (found.file, found.commit, found.committed) == ("approvals/a.yaml", None, False)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fatal: detected dubious ownership in repository at '/x'",
+        "fatal: unsafe repository ('/x' is owned by someone else)",
+    ],
+)
+def test_where_git_refuses_the_checkout_of_another_user_the_commit_is_unknown(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    commit(checkout)
+    stub = tmp_path_factory.mktemp("bin") / "git"
+    advice = "To add an exception for this directory, call:\n\n\tgit config --global --add safe.directory /x"
+    stub.write_text(f'#!/bin/sh\ncat >&2 <<"END"\n{said}\n{advice}\nEND\nexit 128\n', encoding="utf-8")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stub.parent}:{os.environ['PATH']}")
+    found = trace(word(checkout))
+    assert (found.committed, found.commit, found.author, found.signature) == (None, None, None, None)
+
+
 def test_nothing_that_a_repository_configures_is_run(checkout: Path) -> None:
     trap = checkout / "trap"
     trap.write_text(f"#!/bin/sh\ntouch {checkout}/sprung\nexit 0\n", encoding="utf-8")

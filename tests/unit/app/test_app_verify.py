@@ -1,12 +1,14 @@
 """A journal whose chain is whole may still say what its result files do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from errno import EACCES
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from runner.app.verify import verify
+from runner.errors import StateError
 from runner.journal.events import Draft, Fact, Judged
 from runner.journal.store import open_store
 from tests.fakes.world import World
@@ -75,3 +77,32 @@ def test_a_journal_that_was_only_copied_raises_no_doubt(world: World) -> None:
     rewrite(world, lambda fact: fact)
     assert doubted(world) == []
     assert verify(str(world.state.root), None).decisions == 1
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the system refuse to list a folder, also to those whom no permission stops."""
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == folder:
+            raise PermissionError(EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+def test_a_folder_of_runs_that_cannot_be_listed_is_a_finding_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, world.state.runs)
+    found = [(one.where, one.what) for one in verify(str(world.state.root), None).findings]
+    assert (str(world.state.runs), "cannot be read: Permission denied") in found
+
+
+def test_what_cannot_be_read_while_verifying_is_an_error_of_the_state_that_names_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*_: object) -> Iterator[object]:
+        raise PermissionError(EACCES, "Permission denied", "/state/some-file")
+
+    monkeypatch.setattr("runner.app.verify.check_schemas", check)
+    with pytest.raises(StateError, match="/state/some-file cannot be read: Permission denied"):
+        verify(str(world.state.root), None)
