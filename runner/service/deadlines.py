@@ -47,7 +47,12 @@ class Countdown:
         self._takes_file = True
 
     def sent(self, size: int) -> None:
-        """Earn time for `size` bytes that were handed to the connection."""
+        """Earn time for `size` bytes that were handed to the connection.
+
+        What is handed over late earns nothing: a process that slept goes on sending what another run has given up.
+        """
+        if self.over:
+            return
         limits = self._deadlines
         earned = min(self._end + size / limits.slowest, time.monotonic() + limits.call)
         self._end = min(earned, self._latest)

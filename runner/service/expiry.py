@@ -10,13 +10,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LONGEST_NUMBER = 12  # digits; beyond it no date is meant
+_YEARS = range(2000, 2200)  # any other leaves no room for the arithmetic of waiting, and is no expiry that is meant
 
 
 def expiry(url: str) -> datetime | None:
-    """Return the aware UTC instant at which the URL expires, or None when it does not tell."""
+    """Return the aware UTC instant at which the URL expires, or None when it does not tell one that can be meant."""
     try:
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
-        return (
+        told = (
             _dated(query, "x-amz-date", "x-amz-expires")
             or _dated(query, "x-goog-date", "x-goog-expires")
             or _epoch(query)
@@ -24,6 +25,7 @@ def expiry(url: str) -> datetime | None:
         )
     except (ValueError, OverflowError):
         return None
+    return told if told is not None and told.year in _YEARS else None
 
 
 def _number(text: str) -> int:

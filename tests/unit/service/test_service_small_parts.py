@@ -53,6 +53,10 @@ def test_the_known_forms_of_a_signed_url_tell_when_it_expires(query: str) -> Non
         "Expires=999999999999",
         "Expires=99999999999999999999",
         "se=tomorrow",
+        "se=0001-01-01",
+        "se=9999-12-31T23:59:59Z",
+        "X-Amz-Date=00010101T000000Z&X-Amz-Expires=900",
+        "Expires=0",
     ],
 )
 def test_a_url_that_does_not_tell_is_none_and_never_an_error(query: str) -> None:
