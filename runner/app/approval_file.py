@@ -12,7 +12,7 @@ from runner.app.provenance import actor
 from runner.app.review import ReviewRequest
 from runner.durable import write_whole
 from runner.errors import RetrainError, UsageError
-from runner.journal.progress import Job
+from runner.journal.job import Job
 from runner.plan.planner import approval_expires_at
 from runner.report.text import inline
 

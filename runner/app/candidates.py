@@ -7,7 +7,8 @@ from typing import Literal
 from runner.app.model_scope import ModelScope
 from runner.errors import StateError, UsageError
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
 from runner.plan.inputs import definition_moved, incumbent_moved
 from runner.plan.planner import approval_expires_at
 from runner.plan.standing import barred, turned_back

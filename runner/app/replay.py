@@ -12,7 +12,9 @@ from runner.errors import ModelError, StateError, UsageError
 from runner.execute.candidate import evaluate_stored
 from runner.journal.events import ResultStored
 from runner.journal.folder import StateFolder
-from runner.journal.progress import Decided, Job, ModelProgress, Progress
+from runner.journal.job import Decided, Job
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model, Policy
 from runner.manifest.words import did_you_mean, shown

@@ -21,7 +21,9 @@ from runner.journal.events import (
     UploadDone,
 )
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage, ModelProgress, Progress, RunRecord
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress, RunRecord
 
 Answer = Literal["started", "not-started", "switched", "not-switched"]
 

@@ -19,8 +19,9 @@ from runner.execute.candidate import evaluate_stored, judged
 from runner.execute.news import Listener
 from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, Reviewed
 from runner.journal.instants import stamp
-from runner.journal.progress import Job as RetrainJob
-from runner.journal.progress import JobStage, ModelProgress
+from runner.journal.job import Job as RetrainJob
+from runner.journal.job import JobStage
+from runner.journal.model_progress import ModelProgress
 from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 

@@ -17,7 +17,7 @@ from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.instants import stamp
-from runner.journal.progress import Job as RetrainJob
+from runner.journal.job import Job as RetrainJob
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 
 # What only the service could tell, and is not asked: it has no call for the first two, and the answer to the third may

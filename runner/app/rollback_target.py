@@ -1,7 +1,8 @@
 """To which job a rollback leads: only to one that has served."""
 
 from runner.errors import StateError, UsageError
-from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
 
 _MOST_LISTED = 10
 

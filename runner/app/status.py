@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.app.plan import read_progress
-from runner.journal.progress import IN_FLIGHT, Job, JobStage, ModelProgress, RunRecord
+from runner.journal.job import IN_FLIGHT, Job, JobStage
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

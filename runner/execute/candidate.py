@@ -17,7 +17,7 @@ from runner.execute.news import Decided
 from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
 from runner.journal.events import Judged, ResultStored
-from runner.journal.progress import Job
+from runner.journal.job import Job
 from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now

@@ -16,7 +16,7 @@ from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
 from runner.journal.events import ErrorRecord, ModelFinished
-from runner.journal.progress import JobStage
+from runner.journal.job import JobStage
 from runner.plan.model import Facts, ModelPlan, Stage
 from runner.plan.planner import plan_model
 

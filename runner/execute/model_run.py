@@ -14,7 +14,9 @@ from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
 from runner.execute.ports import Clock, Keys, Service, Trace, untraced
 from runner.journal.events import Outcome
-from runner.journal.progress import Job, ModelProgress, Progress
+from runner.journal.job import Job
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Model
 from runner.plan.model import ModelPlan, Options, Stage
 from runner.secret import Secret

@@ -15,7 +15,7 @@ from runner.execute.news import Entered
 from runner.execute.ports import Clock
 from runner.execute.retry import backoff, read, send
 from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
-from runner.journal.progress import Decided, Job
+from runner.journal.job import Decided, Job
 from runner.plan.inputs import inputs_moved
 from runner.plan.model import Stage
 from runner.plan.standing import barred

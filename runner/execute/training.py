@@ -9,7 +9,7 @@ from runner.execute.retry import backoff, read
 from runner.execute.waiting import NOT_FOUND
 from runner.execute.watch import Watch
 from runner.journal.events import StatusSeen, TrainingFailed, TrainingFinished
-from runner.journal.progress import TRAINED, Job, JobStage
+from runner.journal.job import TRAINED, Job, JobStage
 from runner.manifest.durations import duration_text
 from runner.secret import Secret
 from runner.service.outcomes import Code, ServiceError, Status

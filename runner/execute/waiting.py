@@ -15,7 +15,7 @@ person says that the store lied.
 """
 
 from runner.execute.model_run import ModelRun
-from runner.journal.progress import Job, JobStage
+from runner.journal.job import Job, JobStage
 from runner.service.outcomes import Status
 
 NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from runner.execute.model_run import ModelRun
 from runner.execute.polling import SHORTEST, next_pause
 from runner.execute.waiting import is_said_in_training, says_waiting
-from runner.journal.progress import Job, JobStage
+from runner.journal.job import Job, JobStage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

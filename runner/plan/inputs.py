@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from runner.canonical import digest
-from runner.journal.progress import Job, ModelProgress
+from runner.journal.job import Job
+from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
 from runner.plan.binding import binding
 from runner.policy.judge import Baseline

@@ -6,7 +6,8 @@ from datetime import datetime
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.events import Outcome
-from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved

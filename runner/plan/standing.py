@@ -1,6 +1,7 @@
 """Whether a job may still take over, after a person turned back from a newer or an equal one. Pure."""
 
-from runner.journal.progress import VOID, Job, ModelProgress, Review
+from runner.journal.job import VOID, Job, Review
+from runner.journal.model_progress import ModelProgress
 from runner.journal.serving import Departure
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Approval, Manifest, Model
 from runner.plan.inputs import inputs_moved
 from runner.plan.standing import barred

@@ -19,7 +19,8 @@ from runner.journal.events import (
     RunStarted,
 )
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided, Job, JobStage, Progress, Review, Rollback, RunRecord
+from runner.journal.job import Decided, Job, JobStage, Review, Rollback
+from runner.journal.progress import Progress, RunRecord
 
 REPORT_VERSION = 1
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")

@@ -6,7 +6,7 @@ from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from runner.errors import RetrainError
-from runner.journal.progress import Decided
+from runner.journal.job import Decided
 from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
 from runner.policy.metrics import direction_of, target_of
 from runner.policy.number import short_text

@@ -10,7 +10,8 @@ import msgspec
 from runner.journal.chain import Link
 from runner.journal.events import Judged, ResultStored, Reviewed, RollbackDecided, SwitchDone
 from runner.journal.instants import moment, stamp
-from runner.journal.progress import Decided, Job, Progress, Review, Rollback, RunRecord
+from runner.journal.job import Decided, Job, Review, Rollback
+from runner.journal.progress import Progress, RunRecord
 from runner.report.build import approval_record, metrics_of, rollback_record, rules_of
 from runner.report.history_records import HISTORY_VERSION, decision_record, run_record
 from runner.report.json_form import render_json

@@ -17,7 +17,8 @@ from runner.journal.events import (
     SwitchDone,
 )
 from runner.journal.instants import moment
-from runner.journal.progress import Decided, Job, Progress, Review, Rollback, RunRecord
+from runner.journal.job import Decided, Job, Review, Rollback
+from runner.journal.progress import Progress, RunRecord
 from runner.report.build import LOST, outcome_without_end
 
 UNDER_WAY = "The run has not ended yet."

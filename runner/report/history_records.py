@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided, RunRecord
+from runner.journal.job import Decided
+from runner.journal.progress import RunRecord
 from runner.report.build import approval_record, metrics_of, rollback_record
 from runner.report.history import Entry, Incumbent
 from runner.report.json_form import render_json

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import islice
 
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided
+from runner.journal.job import Decided
 from runner.report.build import metrics_of
 from runner.report.history import Entry, Incumbent
 from runner.report.table import Column, short_number, text_table

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.journal.progress import Job
+from runner.journal.job import Job
 from runner.report.build import RunHistory, find_job
 from runner.report.chart import Chart, rule_charts
 from runner.report.course import Span, courses

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runner.journal.instants import stamp
-from runner.journal.progress import Decided, Review
+from runner.journal.job import Decided, Review
 from runner.report.build import approval_record
 from runner.report.json_form import render_json
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.errors import RetrainError
-from runner.journal.progress import Decided
+from runner.journal.job import Decided
 from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
 from runner.policy.record import inputs_from_json
 from runner.report.chart import Interval, passing_values

@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage, ModelProgress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
 from runner.report.chart import EXACT, Axis, Interval
 from runner.report.standards import Standards
 from runner.report.table import short_number

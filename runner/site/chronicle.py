@@ -16,7 +16,8 @@ from runner.journal.events import (
     SwitchDone,
 )
 from runner.journal.instants import moment
-from runner.journal.progress import ModelProgress, Progress
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.report.history import Entry, read_entries
 
 

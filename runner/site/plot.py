@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
-from runner.journal.progress import Job
+from runner.journal.job import Job
 from runner.report.chart import EXACT, Axis, Interval
 from runner.report.standards import Standards
 from runner.report.table import short_number

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runner.journal.progress import Decided, Job
+from runner.journal.job import Decided, Job
 from runner.report.build import metrics_of
 from runner.report.history import Entry
 from runner.report.next_step import ORDER, TROUBLE, next_step

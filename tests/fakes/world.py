@@ -26,7 +26,8 @@ from runner.execute.news import News
 from runner.execute.recorder import Recorder
 from runner.journal.events import ModelFinished, RunStarted
 from runner.journal.folder import StateFolder
-from runner.journal.progress import ModelProgress, Progress
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.journal.store import open_store
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model

@@ -46,8 +46,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_word_that_outlasts_the_quarantine_is_not_learnt",
-        file="runner/journal/progress.py",
-        old="if isinstance(fact, StatusSeen) and fact.word == self.jobs[name].word:",
+        file="runner/journal/job_changes.py",
+        old="if isinstance(fact, StatusSeen) and fact.word == job.word:",
         new="if isinstance(fact, StatusSeen) and not fact.word:",
         caught_by=_FALSE
         + "test_a_queue_that_was_short_over_the_quarantine_is_learnt_however_seldom_the_status_is_read",
@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_person_may_call_any_training_not_started",
-        file="runner/journal/progress.py",
+        file="runner/journal/model_progress.py",
         old="lingers = job.stage == JobStage.STARTED and job.word in job.lingered",
         new="lingers = job.stage == JobStage.STARTED",
         caught_by=_PROGRESS + "test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.journal.events import ModelFinished, RunFinished, RunStarted
-from runner.journal.progress import JobStage, Progress
+from runner.journal.job import JobStage
+from runner.journal.progress import Progress
 from runner.manifest.model import Manifest
 from runner.plan.model import Options
 from runner.plan.standing import withdrawn_data

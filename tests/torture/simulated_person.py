@@ -20,7 +20,8 @@ from runner.journal.events import (
     UploadDone,
 )
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage, Progress
+from runner.journal.job import Job, JobStage
+from runner.journal.progress import Progress
 from runner.manifest.model import Manifest
 from runner.plan.inputs import inputs_moved
 from runner.plan.planner import approval_expires_at

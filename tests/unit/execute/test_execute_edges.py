@@ -11,7 +11,7 @@ from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S
 from runner.execute.switch import INTENTS
 from runner.execute.training import OUTAGES
 from runner.journal.events import SwitchIntended, UploadIntended
-from runner.journal.progress import JobStage
+from runner.journal.job import JobStage
 from runner.journal.store import open_store
 from runner.plan.model import Options
 from runner.service.outcomes import Code, Effect, ServiceError

@@ -7,7 +7,7 @@ import pytest
 
 from runner.journal.events import Draft, Fact, JobDead, Resolved, UploadDone
 from runner.journal.instants import stamp
-from runner.journal.progress import Job, JobStage
+from runner.journal.job import Job, JobStage
 from runner.journal.store import open_store
 from runner.plan.model import Options
 from runner.service.outcomes import Code, Done, Effect

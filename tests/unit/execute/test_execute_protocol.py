@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal.progress import JobStage
+from runner.journal.job import JobStage
 from runner.plan.model import Options
 from runner.service.outcomes import Effect
 from tests.fakes.world import EXPIRED, NEVER_SENT, REALM, UNCLEAR, CrashError, World, until_settled

@@ -33,7 +33,9 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.journal.instants import moment, stamp
-from runner.journal.progress import Job, JobStage, ModelProgress, Progress
+from runner.journal.job import Job, JobStage
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from tests.unit.journal.journal_facts import FACTS, RUN, chained, draft, example, run_started
 
 S = "a" * 64

@@ -5,7 +5,7 @@ from typing import Any
 
 from runner.journal.events import Draft, Fact, Reviewed, RollbackDecided, RunStarted
 from runner.journal.instants import stamp
-from runner.journal.progress import Job
+from runner.journal.job import Job
 from runner.journal.store import open_store
 from runner.plan.model import ModelPlan
 from tests.fakes.world import REALM, World

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.journal.progress import Decided
+from runner.journal.job import Decided
 from runner.manifest.model import AutoPolicy, ThresholdPolicy
 from runner.policy.judge import Baseline
 from runner.report.chart import WIDTH, Chart, rule_charts

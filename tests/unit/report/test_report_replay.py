@@ -8,7 +8,7 @@ import markdown_it
 import pytest
 
 from runner.journal.instants import moment
-from runner.journal.progress import Decided
+from runner.journal.job import Decided
 from runner.manifest.model import AutoPolicy, Policy, ThresholdPolicy
 from runner.policy.record import Inputs, evaluate, inputs_to_json
 from runner.report.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides

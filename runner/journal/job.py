@@ -1,0 +1,130 @@
+"""One retrain job as the journal knows it: how far it came, what was decided about it, and by whom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from runner.journal.events import DataChecked, Judged, ResultStored, Reviewed, RollbackDecided
+
+
+class JobStage(StrEnum):
+    """How far a retrain job is known to have come."""
+
+    TAKEN = "taken"  # an id was issued; nothing was sent
+    SENDING = "sending"  # the one PUT was intended; whether it arrived is not recorded
+    STARTED = "started"  # the upload arrived
+    FINISHED = "finished"  # the service has a result
+    STORED = "stored"  # the result file is ours
+    JUDGED = "judged"  # there is a decision
+    SWITCHING = "switching"  # the switch was intended; whether it was applied is not recorded
+    SWITCHED = "switched"  # it serves, or has served
+    FAILED = "failed"  # the training failed
+    NEVER_STARTED = "never_started"  # the upload surely had no effect
+
+
+VOID = frozenset({JobStage.TAKEN, JobStage.NEVER_STARTED})
+IN_FLIGHT = frozenset({JobStage.SENDING, JobStage.STARTED, JobStage.FINISHED, JobStage.STORED})
+TRAINED = frozenset({JobStage.FINISHED, JobStage.STORED, JobStage.JUDGED, JobStage.SWITCHING, JobStage.SWITCHED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The last decision about a candidate; `event_sha256` and `run_id` say where it stands in the journal."""
+
+    fact: Judged
+    at: datetime
+    event_sha256: str
+    run_id: str
+
+    @property
+    def action(self) -> str:
+        """Return `switch`, `hold` or `await_approval`."""
+        action: str = self.fact.evaluation["decision"]["action"]
+        return action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A person's word on a candidate."""
+
+    fact: Reviewed
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A person's decision to switch back to a job; `event_sha256` says where it stands in the journal."""
+
+    fact: RollbackDecided
+    at: datetime
+    event_sha256: str
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One retrain job of one model, from the taking of its id on. Times are None until they happened.
+
+    A struct, since folding a long journal replaces jobs very often, and `dataclasses.replace` takes ten times longer.
+    """
+
+    retrain_job_id: str
+    stage: JobStage
+    data: DataChecked | None
+    attempt: int = 0
+    url_expires_at: datetime
+    word_before: str | None
+    word: str | None = None
+    lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
+    upload_proof: str | None = None
+    intended_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    model_id: int | None = None
+    failure: str | None = None
+    result: ResultStored | None = None
+    decided: Decided | None = None
+    review: Review | None = None
+    rollback: Rollback | None = None
+    switches: int = 0
+    switched_at: datetime | None = None
+
+    @property
+    def rejection(self) -> Review | None:
+        """Return the word of a person who rejected it, where that was the last one."""
+        return self.review if self.review is not None and self.review.fact.action == "reject" else None
+
+    @property
+    def dataset_sha256(self) -> str | None:
+        """Return the digest of the data it was trained on."""
+        return self.data.dataset_sha256 if self.data else None
+
+    @property
+    def eval_sha256(self) -> str | None:
+        """Return the digest of its evaluation file, None when the service held out rows of its own."""
+        return self.data.eval.sha256 if self.data and self.data.eval else None
+
+    @property
+    def mandate_sha256(self) -> str | None:
+        """Return the event that a switch to this job refers to: the last rollback to it, else its policy's decision."""
+        mandate = self.rollback or self.decided
+        return mandate.event_sha256 if mandate else None
+
+    @property
+    def rests_with(self) -> str | None:
+        """Return `switch`, `hold` or `await_approval` for a candidate that is judged and not switched to.
+
+        A person's word stands above the policy's; None at every other stage.
+        """
+        if self.stage != JobStage.JUDGED or self.decided is None:
+            return None
+        if self.review is not None:
+            return "switch" if self.review.fact.action == "approve" else "hold"
+        return self.decided.action
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Return how long the training took as this runner saw it."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()

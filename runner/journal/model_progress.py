@@ -1,0 +1,149 @@
+"""Where one model stands: its jobs, which of them serves, and what became of it last."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.journal.events import (
+    DataChecked,
+    Event,
+    JobFact,
+    JobTaken,
+    Judged,
+    ModelFinished,
+    ModelPlanned,
+    ReportWritten,
+    Reviewed,
+    RollbackDecided,
+    RunFinished,
+    RunStarted,
+    SwitchDone,
+    SwitchRefused,
+    UploadIntended,
+)
+from runner.journal.instants import moment
+from runner.journal.job import TRAINED, VOID, Job, JobStage
+from runner.journal.job_changes import At, changed, taken
+from runner.journal.serving import Departure, Serving, is_older
+
+_ABOUT_RUNS = (ModelPlanned, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelProgress:
+    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    checked: DataChecked | None = None
+    incumbent_id: str | None = None
+    served: Job | None = None  # the incumbent, when the service has issued its id again
+    serving: Serving = field(default_factory=Serving)
+    last_outcome: ModelFinished | None = None
+    last_outcome_at: datetime | None = None
+    intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
+
+    @property
+    def incumbent(self) -> Job | None:
+        """Return the job this project last switched to."""
+        return self.served or (self.jobs[self.incumbent_id] if self.incumbent_id else None)
+
+    @property
+    def last(self) -> Job | None:
+        """Return the newest job for which something was, or may have been, sent."""
+        return next((job for job in reversed(self.jobs.values()) if job.stage not in VOID), None)
+
+    @property
+    def current(self) -> Job | None:
+        """Return the job a run goes on with: the one a person wants to serve, else the newest that counts."""
+        return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
+
+    def is_older(self, one: str, other: str) -> bool:
+        """Tell whether one of its jobs was begun before another."""
+        return is_older(reversed(self.jobs), one, other)
+
+    @property
+    def upload_in_doubt(self) -> Job | None:
+        """Return the job of which a person may tell whether it started.
+
+        Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
+        of a job without data.
+        """
+        job = self.last
+        if job is None or job.stage == JobStage.SENDING:
+            return job
+        lingers = job.stage == JobStage.STARTED and job.word in job.lingered
+        return job if lingers and job.upload_proof == "store" else None
+
+    def attempts(self, dataset_sha256: str) -> int:
+        """Return how many trainings in a row, up to now, failed on this data content."""
+        count = 0
+        for job in reversed(self.jobs.values()):
+            if job.stage in VOID:
+                continue
+            if job.stage != JobStage.FAILED or job.dataset_sha256 != dataset_sha256:
+                break
+            count += 1
+        return count
+
+    def last_training_seconds(self) -> float | None:
+        """Return the duration of the newest finished training."""
+        seconds = (job.training_seconds for job in reversed(self.jobs.values()) if job.stage in TRAINED)
+        return next((one for one in seconds if one is not None), None)
+
+    def add(self, event: Event, sha256: str) -> None:
+        """Take in the model's next event."""
+        fact = event.fact
+        if isinstance(fact, ModelFinished):
+            self.last_outcome, self.last_outcome_at = fact, moment(event.at)
+        elif isinstance(fact, DataChecked):
+            self.checked = fact
+        elif isinstance(fact, JobTaken):
+            self._take_job(fact)
+        elif not isinstance(fact, _ABOUT_RUNS):
+            self._change_job(fact, event, sha256)
+
+    def _take_job(self, fact: JobTaken) -> None:
+        """Begin a job; an id issued twice stands where it was issued last, and an incumbent stays what it was."""
+        before = self.jobs.pop(fact.retrain_job_id, None)
+        if fact.retrain_job_id == self.incumbent_id:
+            self.served = self.served or before
+        if fact.retrain_job_id == self.serving.wanted:
+            self.serving.wanted = None
+        self.jobs[fact.retrain_job_id] = taken(fact, self.checked)
+
+    def _change_job(self, fact: JobFact, event: Event, sha256: str) -> None:
+        name, place = fact.retrain_job_id, At(at=moment(event.at), sha256=sha256, run_id=event.run_id)
+        self.jobs[name] = changed(self.jobs[name], fact, place)
+        if isinstance(fact, UploadIntended):
+            self.intents[fact.dataset_sha256] += 1
+            self.serving.wanted = None
+        elif isinstance(fact, RollbackDecided):
+            self.serving.wanted = name
+        elif isinstance(fact, Reviewed):
+            self._follow_review(fact)
+        elif self.serving.wanted == name and (isinstance(fact, Judged) or _is_refusal(fact)):
+            self.serving.wanted = None
+        elif isinstance(fact, SwitchDone):
+            self.serving.take_over(name, self._departure(name))
+            self.incumbent_id, self.served = name, None
+
+    def _follow_review(self, fact: Reviewed) -> None:
+        """Let a forced approval of an older candidate lead; a rejection takes it back."""
+        name, last = fact.retrain_job_id, self.last
+        if fact.action == "approve" and fact.forced and last is not None and last.retrain_job_id != name:
+            self.serving.wanted = name
+        elif self.serving.wanted == name:
+            self.serving.wanted = None
+
+    def _departure(self, name: str) -> Departure | None:
+        """Return how the incumbent is left, when a person makes an older job serve in its place."""
+        before, job = self.incumbent_id, self.jobs[name]
+        word = job.rollback.fact if job.rollback else job.review.fact if job.review else None
+        if before is None or self.served is not None or word is None or not self.is_older(name, before):
+            return None
+        newest = next(reversed(self.jobs))
+        return Departure(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
+
+
+def _is_refusal(fact: JobFact) -> bool:
+    return isinstance(fact, SwitchRefused) and fact.by_service
