@@ -48,6 +48,15 @@ from runner.service.outcomes import (
 )
 
 REALM = "service.test"
+ONE_MODEL = """
+version: 1
+service: {url: "https://service.test", quarantine: 5m}
+datasets: {d: {train: data.csv}}
+policies:
+  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
+models:
+  m: {api_key: {env: KEY}, dataset: d, policy: p}
+"""
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 

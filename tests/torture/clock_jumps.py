@@ -6,20 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from runner.service.outcomes import Effect
-from tests.fakes.world import UNCLEAR, FakeService, VirtualClock, World
+from tests.fakes.world import ONE_MODEL, UNCLEAR, FakeService, VirtualClock, World
 
 JUMPS = (timedelta(days=-400), timedelta(hours=-1), timedelta(minutes=20), timedelta(days=400))
 CALLS = ("upload_url", "put", "status", "download", "switch")
 LOST = (None, "put before", "put after", "switch before", "switch after")
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
 _RUNS = 5
 _EXPECTED = {("upload", "key-m"): 1, ("switch", "key-m"): 1}
 
@@ -50,7 +41,7 @@ def jumps(folder: Path, *, every: int = 1) -> Iterator[tuple[str, str | None]]:
 
 def _broken(folder: Path, jump: timedelta, call: str, lost: str | None) -> str | None:
     clock = JumpingClock()
-    world = World(folder, MANIFEST, service=FakeService(clock=clock))
+    world = World(folder, ONE_MODEL, service=FakeService(clock=clock))
     world.service.before = _Trouble(clock, jump, call, f"{lost}".removesuffix(" before"))
     world.service.after = _Trouble(clock, timedelta(0), "", f"{lost}".removesuffix(" after"))
     outcomes = [world.run()["m"].outcome for _ in range(_RUNS)]

@@ -80,7 +80,7 @@ def test_a_file_that_is_empty_missing_a_folder_or_a_pipe_is_refused(tmp_path: Pa
     [f"{CANARY} x", f"{CANARY}\n\n", f"{CANARY}\nx", f" {CANARY}", f"{CANARY}\x00", f"{CANARY}\x1b", f"{CANARY}\xa0", f"{CANARY}解", CANARY * 1000],  # noqa: E501 - a list
 )  # fmt: skip
 def test_a_key_that_would_break_a_header_is_refused(tmp_path: Path, content: str) -> None:
-    refused(key_file(tmp_path, content.encode()))
+    assert "do not belong there" in refused(key_file(tmp_path, content.encode())).message
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_command_runs_in_the_manifests_folder_without_a_shell_and_without_inpu
     ],
 )
 def test_a_command_that_prints_no_key_is_refused(tmp_path: Path, output: str) -> None:
-    refused(command(tmp_path, f"print({output!r})"))
+    assert "churn" in refused(command(tmp_path, f"print({output!r})")).message
 
 
 def test_a_command_that_fails_is_refused_without_showing_its_output(

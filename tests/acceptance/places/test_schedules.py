@@ -128,13 +128,13 @@ def test_the_lock_of_the_image_holds_exactly_what_the_runner_needs() -> None:
 def needed() -> set[str]:
     """Return the names of everything that `pip install retrain-runner` brings without extras."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    todo = [Requirement(text) for text in project["dependencies"]]
+    pending = [Requirement(text) for text in project["dependencies"]]
     seen: set[str] = set()
-    while todo:
-        one = todo.pop()
+    while pending:
+        one = pending.pop()
         name = canonicalize_name(one.name)
         if name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
             continue
         seen.add(name)
-        todo += [Requirement(text) for text in distribution(name).requires or []]
+        pending += [Requirement(text) for text in distribution(name).requires or []]
     return seen

@@ -11,22 +11,12 @@ from runner.app.verify import verify
 from runner.errors import StateError
 from runner.journal.events import Draft, Fact, Judged
 from runner.journal.store import open_store
-from tests.fakes.world import World
-
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
+from tests.fakes.world import ONE_MODEL, World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World(tmp_path, MANIFEST)
+    world = World(tmp_path, ONE_MODEL)
     world.service.metrics = {"AUC": "0.89"}
     assert world.run()["m"].outcome == "held"
     return world

@@ -15,23 +15,14 @@ from runner.journal.job import JobStage
 from runner.journal.store import open_store
 from runner.plan.model import Options
 from runner.service.outcomes import Code, Effect, ServiceError
-from tests.fakes.world import REALM, UNCLEAR, World, service_error
+from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, World, service_error
 
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
 ENOUGH = 400  # calls after which a loop is taken to have no end
 
 
 @pytest.fixture
 def world(memory_path: Path) -> World:
-    return World(memory_path, MANIFEST)
+    return World(memory_path, ONE_MODEL)
 
 
 def raising(call: str, error: ServiceError, *, times: int = ENOUGH) -> Callable[[str, str], Effect | None]:
@@ -101,7 +92,7 @@ def test_a_switch_that_arrives_late_within_the_quarantine_is_not_sent_again(worl
         if call == "switch":
             late.append(world.clock.seconds + timedelta(minutes=4).total_seconds())
             return UNCLEAR
-        if call == "classifiers" and world.clock.seconds >= late[0]:
+        if call == "classifiers" and late and world.clock.seconds >= late[0]:
             world.service.serving["key-m"] = "job-1"
         return None
 
@@ -193,7 +184,7 @@ def test_a_stored_result_that_was_changed_is_not_judged_again(world: World) -> N
     assert last is not None
     assert last.result is not None
     (world.state.root / last.result.path).write_bytes(b"AUC,0.99\n")
-    world.write_manifest(MANIFEST.replace("min: 0.9", "min: 0.8"))
+    world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.8"))
     end = world.run()["m"]
     assert (end.outcome, end.error and end.error.kind) == ("failed", "result")
     assert world.service.calls("switch") == 0
@@ -201,7 +192,7 @@ def test_a_stored_result_that_was_changed_is_not_judged_again(world: World) -> N
 
 def two_models(limits: str) -> str:
     """Return the manifest with a second model that is served by the same data."""
-    return f"{MANIFEST}  n: {{api_key: {{env: OTHER}}, dataset: d, policy: p}}\nlimits: {{{limits}}}\n"
+    return f"{ONE_MODEL}  n: {{api_key: {{env: OTHER}}, dataset: d, policy: p}}\nlimits: {{{limits}}}\n"
 
 
 def test_no_more_models_are_switched_than_the_limit_allows(memory_path: Path) -> None:

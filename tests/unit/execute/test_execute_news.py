@@ -7,22 +7,12 @@ import pytest
 from runner.execute.news import Called, Decided, Ended, Entered, InTraining, News, Sent, WordSeen
 from runner.plan.model import Stage
 from runner.service.outcomes import Unclear
-from tests.fakes.world import World
-
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
+from tests.fakes.world import ONE_MODEL, World
 
 
 @pytest.fixture
 def world(memory_path: Path) -> World:
-    return World(memory_path, MANIFEST)
+    return World(memory_path, ONE_MODEL)
 
 
 def told(world: World, *kinds: type) -> list[News]:

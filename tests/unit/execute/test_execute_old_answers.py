@@ -9,22 +9,12 @@ import pytest
 from runner.execute.retry import backoff
 from runner.secret import Secret
 from runner.service.outcomes import Status
-from tests.fakes.world import START, UNCLEAR, VirtualClock, World
-
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
+from tests.fakes.world import ONE_MODEL, START, UNCLEAR, VirtualClock, World
 
 
 @pytest.fixture
 def world(memory_path: Path) -> World:
-    return World(memory_path, MANIFEST)
+    return World(memory_path, ONE_MODEL)
 
 
 def test_a_status_read_before_a_long_sleep_does_not_prove_that_the_upload_never_arrived(
@@ -70,7 +60,7 @@ def test_an_unclear_switch_that_never_arrived_is_not_repeated_after_its_policy_c
     world.service.before = lambda call, _job: UNCLEAR if call == "switch" else None
     assert world.run()["m"].outcome == "unknown"
     world.service.readable = True
-    world.write_manifest(MANIFEST.replace("min: 0.9", "min: 0.99"))
+    world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.99"))
     assert world.run()["m"].outcome == "held"
     assert world.service.calls("switch") == 1
 
@@ -100,7 +90,7 @@ def test_a_clock_set_forward_does_not_end_the_wait_for_a_training(
 def test_a_clock_set_back_does_not_lengthen_the_wait_for_a_training(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 5m}}"))
+    world = World(memory_path, ONE_MODEL.replace("policy: p}", "policy: p, wait: {timeout: 5m}}"))
     jump_at_first_poll(world, monkeypatch, timedelta(days=-2))
     assert world.run()["m"].outcome == "training"
     assert world.clock.seconds == pytest.approx(300, abs=1)
@@ -121,7 +111,7 @@ def test_a_clock_that_was_set_changes_nothing_in_how_often_the_status_is_read(
     calls: list[int] = []
     for name in ("steady", "set"):
         (memory_path / name).mkdir()
-        world = World(memory_path / name, MANIFEST)
+        world = World(memory_path / name, ONE_MODEL)
         if name == "set":
             jump_at_first_poll(world, monkeypatch, jump)
         assert world.run()["m"].outcome == "switched"

@@ -9,22 +9,12 @@ import pytest
 from runner.journal.job import JobStage
 from runner.plan.model import Options
 from runner.service.outcomes import Effect
-from tests.fakes.world import EXPIRED, NEVER_SENT, REALM, UNCLEAR, CrashError, World, until_settled
-
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
+from tests.fakes.world import EXPIRED, NEVER_SENT, ONE_MODEL, REALM, UNCLEAR, CrashError, World, until_settled
 
 
 @pytest.fixture
 def world(memory_path: Path) -> World:
-    return World(memory_path, MANIFEST)
+    return World(memory_path, ONE_MODEL)
 
 
 def once(call: str, effect: Effect) -> Callable[[str, str], Effect | None]:
@@ -93,7 +83,7 @@ def test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quara
 
 
 def test_no_second_job_while_the_first_ones_word_proves_nothing(memory_path: Path) -> None:
-    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
+    world = World(memory_path, ONE_MODEL.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
     world.service.words = ("processing", "processing")
     world.service.before = lambda call, _job: UNCLEAR if call == "put" else None
     assert [world.run()["m"].outcome for _ in range(2)] == ["unknown", "unknown"]
@@ -101,7 +91,7 @@ def test_no_second_job_while_the_first_ones_word_proves_nothing(memory_path: Pat
 
 
 def test_no_second_job_while_the_waiting_word_is_one_this_service_also_uses_for_trainings(memory_path: Path) -> None:
-    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
+    world = World(memory_path, ONE_MODEL.replace("policy: p}", "policy: p, wait: {timeout: 2h}}"))
     world.service.words = ("waiting", "waiting")
     world.run()
     world.write_data("2")
@@ -138,6 +128,31 @@ def test_a_switch_whose_answer_was_lost_is_read_back_and_not_repeated(world: Wor
     assert world.service.calls("switch") == 1
 
 
+def test_a_model_listed_before_the_switch_proves_nothing_afterwards(world: World) -> None:
+    """Another classifier of the account serves it, or an earlier job of the same model id did."""
+    world.service.serving["key-of-another-classifier"] = "job-1"
+    world.service.before = once("switch", UNCLEAR)
+    ends = [world.run()["m"] for _ in range(2)]
+    assert [end.outcome for end in ends] == ["unknown"] * 2
+    assert all("Its model 1 was on the list of those in service before the switch too." in end.reason for end in ends)
+    assert world.service.calls("switch") == 1
+    assert ("switch", "key-m") not in world.service.effects
+
+
+def test_a_list_that_was_not_read_before_the_switch_proves_nothing_afterwards(world: World) -> None:
+    def answer_later(call: str, _job: str) -> Effect | None:
+        if call != "switch":
+            return None
+        world.service.readable = True
+        return UNCLEAR
+
+    world.service.readable = False
+    world.service.after = answer_later
+    assert world.run()["m"].outcome == "unknown"
+    assert world.service.calls("classifiers") == 2
+    assert world.model().jobs["job-1"].listed_before is None
+
+
 def test_a_switch_that_never_became_visible_is_intended_once_more_after_the_quarantine(world: World) -> None:
     world.service.before = once("switch", UNCLEAR)
     assert world.run()["m"].outcome == "switched"
@@ -154,7 +169,7 @@ def test_a_switch_that_cannot_be_read_back_ends_unknown_and_stays_so(world: Worl
 
 
 def test_a_training_longer_than_the_deadline_keeps_its_job_and_the_next_run_goes_on(memory_path: Path) -> None:
-    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 5m}}"))
+    world = World(memory_path, ONE_MODEL.replace("policy: p}", "policy: p, wait: {timeout: 5m}}"))
     assert world.run()["m"].outcome == "training"
     assert [ends["m"].outcome for ends in until_settled(world)][-1] == "switched"
     assert world.service.effects["upload", "key-m"] == 1
@@ -198,7 +213,7 @@ def test_a_due_switch_is_judged_again_when_the_policy_changed_meanwhile(world: W
     world.options = Options(no_switch=True)
     world.run()
     world.options = Options()
-    world.write_manifest(MANIFEST.replace("min: 0.9", "min: 0.99"))
+    world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.99"))
     assert world.run()["m"].outcome == "held"
     assert world.service.calls("switch") == 0
 
@@ -207,7 +222,7 @@ def test_a_held_candidate_is_judged_again_without_a_training_when_its_policy_cha
     world.service.metrics = {"AUC": "0.85"}
     assert world.run()["m"].outcome == "held"
     assert world.run()["m"].outcome == "unchanged"
-    world.write_manifest(MANIFEST.replace("min: 0.9", "min: 0.8"))
+    world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.8"))
     assert world.run()["m"].outcome == "switched"
     assert world.service.effects["upload", "key-m"] == 1
 
@@ -289,7 +304,7 @@ def test_a_service_that_contradicts_the_journal_is_warned_of(world: World) -> No
 def crash_points(folder: Path) -> list[tuple[str, int]]:
     """Count the calls and commits of an undisturbed run: each is a point to crash before and after."""
     (folder / "count").mkdir()
-    world = World(folder / "count", MANIFEST)
+    world = World(folder / "count", ONE_MODEL)
     world.run()
     calls = [(side, number) for side in ("before", "after") for number in range(1, len(world.service.log) + 1)]
     commits = [(side, number) for side in ("uncommitted", "committed") for number in range(1, world.commits + 1)]
@@ -324,7 +339,7 @@ def test_a_crash_at_every_call_and_every_commit_never_trains_or_switches_twice(m
     for side, number in points:
         folder = memory_path / f"{side}-{number}"
         folder.mkdir()
-        world = World(folder, MANIFEST)
+        world = World(folder, ONE_MODEL)
         arm(world, side, number)
         with pytest.raises(CrashError):
             world.run()

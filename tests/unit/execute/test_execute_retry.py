@@ -13,22 +13,12 @@ from runner.manifest.model import Model
 from runner.secret import Secret
 from runner.service.outcomes import Effect, ServiceError
 from tests.fakes import world as fake_world
-from tests.fakes.world import FakeKeys, World
-
-MANIFEST = """
-version: 1
-service: {url: "https://service.test", quarantine: 5m}
-datasets: {d: {train: data.csv}}
-policies:
-  p: {type: threshold, rules: [{metric: auc, min: 0.9}]}
-models:
-  m: {api_key: {env: KEY}, dataset: d, policy: p}
-"""
+from tests.fakes.world import ONE_MODEL, FakeKeys, World
 
 
 @pytest.fixture
 def world(memory_path: Path) -> World:
-    return World(memory_path, MANIFEST)
+    return World(memory_path, ONE_MODEL)
 
 
 def later(after: float | None = None) -> ServiceError:

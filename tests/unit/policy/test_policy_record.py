@@ -200,7 +200,8 @@ class TestEvaluate:
 
     def test_text_from_the_file_has_a_canonical_form(self, inputs: Inputs) -> None:
         content = json.dumps({"AUC": "\ud800\x1b", "\udfff": 1}).encode()
-        canonical_bytes(evaluate(inputs, io.BytesIO(content)))
+        written = canonical_bytes(evaluate(inputs, io.BytesIO(content)))
+        assert json.loads(written)["texts"] == {"auc": "??"}
 
     def test_without_a_baseline_no_incumbent_is_spoken_of(self, inputs: Inputs, result: io.BytesIO) -> None:
         for given, staying in ((inputs, "the incumbent"), (replace(inputs, baseline=None), "the model in service")):
