@@ -11,9 +11,9 @@ import pytest
 from runner.execute import retry
 from runner.service.outcomes import Done, Unclear
 from tests.fakes.two_port_service import SIGNATURE_CANARY
-from tests.fakes.world import World, service_error
+from tests.fakes.world import ONE_MODEL, World, service_error
 from tests.torture import fault_world, suite_faults
-from tests.torture.clock_jumps import MANIFEST, jumps
+from tests.torture.clock_jumps import jumps
 from tests.torture.fault_judge import Violation, leaks
 from tests.torture.fault_kinds import KINDS, OPERATIONS
 from tests.torture.fault_points import Point, pairs, parse, shown, singles
@@ -67,7 +67,7 @@ def test_a_clock_that_jumps_neither_trains_nor_switches_twice(memory_path: Path)
 
 
 def test_an_outage_of_the_status_does_not_outlast_the_time_to_wait_by_more_than_one_read(memory_path: Path) -> None:
-    world = World(memory_path, MANIFEST.replace("policy: p}", "policy: p, wait: {timeout: 1m}}"))
+    world = World(memory_path, ONE_MODEL.replace("policy: p}", "policy: p, wait: {timeout: 1m}}"))
 
     def out_of_order(call: str, _job: str) -> None:
         if call == "status" and world.service.effects:
