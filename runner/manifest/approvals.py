@@ -1,6 +1,6 @@
 """The folder of approvals: one file for each word of a person on a candidate, read as strictly as a manifest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _LONGEST_YEAR = 9998  # the day after the last one of this year is still a date
 
 
 def read_approvals(
-    folder: Path, place: Place, models: Sequence[str] | None, findings: Findings
+    folder: Path, place: Place, models: Collection[str] | None, findings: Findings
 ) -> tuple[Approval, ...]:
     """Return the words in the folder's own *.yaml and *.yml, by file name.
 
@@ -97,7 +97,7 @@ def _day_end(text: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
-def _check_models(words: Iterable[Approval], models: Sequence[str] | None, findings: Findings) -> None:
+def _check_models(words: Iterable[Approval], models: Collection[str] | None, findings: Findings) -> None:
     """Warn of words about models that are not in the manifest: models go, and their approvals may stay."""
     for one in words:
         if models is not None and one.model not in models:

@@ -1,6 +1,6 @@
 """The cross checks over all files, and the typed manifest they end in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -22,7 +22,7 @@ from runner.manifest.model import (
     Policy,
     Service,
 )
-from runner.manifest.models import check_model, read_model, settings
+from runner.manifest.models import all_settings, check_model, read_model
 from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import check_rule, read_policy
@@ -38,12 +38,13 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
     _check_root(combined)
     for section, noun in _NOUNS.items():
         check_names(combined.section(section), noun, combined.findings)
+    settings = all_settings(combined)
     manifest = Manifest(
         service=_service(combined),
         datasets=_frozen(_datasets(combined)),
         policies=_frozen(_policies(combined)),
         metrics=_frozen(_metrics(combined)),
-        models=_frozen(_models(combined)),
+        models=_frozen(_models(combined, settings)),
         approvals=_approvals(combined),
         words=_words(combined),
         notify=read_notify(combined),
@@ -51,7 +52,7 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         files=files,
         sha256=digest(sorted(file.sha256 for file in files)),
     )
-    _check_use(combined)
+    _check_use(combined, settings.values())
     if combined.complete and not combined.findings.has_error():
         check_recipients(combined, manifest.notify, manifest.models.values())
     return manifest
@@ -90,11 +91,13 @@ def _datasets(combined: Combined) -> dict[str, Dataset]:
 
 def _policies(combined: Combined) -> dict[str, Policy]:
     section, metrics = combined.section("policies"), combined.known("metrics")
-    sound = [name for name in section if combined.is_sound("policies", name)]
+    policies = {}
     for name in section:
-        if name not in sound:
+        if combined.is_sound("policies", name):
+            policies[name] = read_policy(section, name, metrics, combined.findings)
+        else:
             _check_sound_rules(combined, section[name], name)
-    return {name: read_policy(section, name, metrics, combined.findings) for name in sound}
+    return policies
 
 
 def _check_sound_rules(combined: Combined, policy: object, name: str) -> None:
@@ -113,11 +116,10 @@ def _metrics(combined: Combined) -> dict[str, MetricDefinition]:
     return {name: read_metric(section, name, combined.findings) for name in sound}
 
 
-def _models(combined: Combined) -> dict[str, Model]:
+def _models(combined: Combined, settings: Mapping[str, YamlMap]) -> dict[str, Model]:
     models = {}
-    for name in combined.section("models"):
-        merged = settings(combined, name)
-        if merged is not None and check_model(merged, name, combined):
+    for name, merged in settings.items():
+        if check_model(merged, name, combined):
             model = read_model(merged, name, combined)
             if model is not None:
                 models[name] = model
@@ -142,14 +144,13 @@ def _limits(combined: Combined) -> Limits:
     return Limits(**combined.section("limits")) if combined.is_sound("limits") else Limits()
 
 
-def _check_use(combined: Combined) -> None:
+def _check_use(combined: Combined, models: Iterable[YamlMap]) -> None:
     """Warn of datasets and policies that no model names."""
     if not combined.complete:
         return
-    merged = [settings(combined, name) or YamlMap() for name in combined.section("models")]
     for section in ("datasets", "policies"):
         noun, known = _NOUNS[section], combined.section(section)
-        used = {model[noun] for model in merged if isinstance(model.get(noun), str)}
+        used = {model[noun] for model in models if isinstance(model.get(noun), str)}
         for name in known:
             if name not in used:
                 combined.findings.warning(

@@ -6,14 +6,13 @@ and, in C, end the process at deep nesting.
 """
 
 import re
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, NoReturn
 
 import yaml
 
-from runner.manifest.document import Mark, YamlList, YamlMap
+from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
+from runner.manifest.opened import Opened, OpenedList, OpenedMap
 from runner.manifest.problems import Findings
 from runner.manifest.scalars import NumberRangeError, resolve
 from runner.manifest.syntax import explain
@@ -26,8 +25,6 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FREE_ALIAS_NODES = 1_000
 _ALIAS_FACTOR = 10  # aliases may stand for ten times what is written; a bomb stands for millions of times
 _ESCAPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_MERGE = object()
-_SKIPPED = object()
 
 
 class _RefusedError(Exception):
@@ -38,29 +35,12 @@ class _RefusedError(Exception):
         self.place, self.code, self.message, self.hint = place, code, message, hint
 
 
-@dataclass(slots=True)
-class _Open:
-    """A mapping or list that has begun and not yet ended. `key` is None while a mapping waits for a key."""
-
-    value: YamlMap | YamlList
-    line: int
-    column: int
-    anchor: str | None
-    size_before: int
-    key: Any = None
-    key_line: int = 0
-    key_column: int = 0
-    merged: list[YamlMap] = field(default_factory=list)
-    merge_place: Place | None = None
-
-
 def build(source: Text, findings: Findings) -> YamlMap | None:
     """Return the file's one mapping, or None when it cannot be read on; reasons go to `findings`."""
     builder = _Builder(source.file, findings)
     start = Place(file=source.file, line=1, column=1)
     try:
-        for event in yaml.parse(source.text, Loader=_LOADER):
-            builder.take(event)
+        builder.take_all(source.text)
     except _RefusedError as refused:
         findings.error(refused.place, refused.code, refused.message, hint=refused.hint)
         return None
@@ -82,15 +62,23 @@ class _Builder:
     """Takes one event after the other; `root` is the finished value."""
 
     def __init__(self, file: str, findings: Findings) -> None:
-        self.root: Any = None
         self._file = file
         self._findings = findings
-        self._stack: list[_Open] = []
+        self._around = self._top = Opened(None, None, None, 0)
+        self._stack: list[Opened] = []  # what stands around the top, from the outside
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._documents = 0
         self._written = 0
         self._aliased = 0
-        self._steps = {
+
+    @property
+    def root(self) -> Any:
+        """The file's value; None where there is none."""
+        return self._around.value
+
+    def take_all(self, text: str) -> None:
+        """Read all events of a text; each goes through few calls, since a large file has hundreds of thousands."""
+        steps = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._begin,
             yaml.SequenceStartEvent: self._begin,
@@ -98,12 +86,16 @@ class _Builder:
             yaml.SequenceEndEvent: self._end,
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
+            yaml.DocumentEndEvent: _pass,
+            yaml.StreamStartEvent: _pass,
+            yaml.StreamEndEvent: _pass,
         }
-
-    def take(self, event: yaml.Event) -> None:
-        step = self._steps.get(type(event))
-        if step is not None:
-            step(event)
+        parser = _LOADER(text)
+        try:
+            for event in iter(parser.get_event, None):
+                steps[type(event)](event)
+        finally:
+            parser.dispose()
 
     def _place(self, event: Any) -> Place:
         return Place(file=self._file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
@@ -118,62 +110,70 @@ class _Builder:
                 event, "several-documents", "A second YAML document begins here.", "Put it into a file of its own."
             )
 
-    def _count(self, event: Any) -> None:
-        self._written += 1
-        if self._written > MAX_NODES:
+    def _refuse_node(self, event: Any) -> NoReturn:
+        if event.tag is None or self._written > MAX_NODES:
             self._refuse(
                 event, "too-many-nodes", f"The file has more than {MAX_NODES:,} values.", "Split it into several files."
             )
-        if event.tag is not None:
-            self._refuse(event, "tag", "YAML tags such as `!name` are not allowed.", "Remove the tag.")
+        self._refuse(event, "tag", "YAML tags such as `!name` are not allowed.", "Remove the tag.")
 
     def _scalar(self, event: Any) -> None:
-        self._count(event)
-        text, mark = event.value, event.start_mark
-        value: Any = text
-        plain = not event.style
-        if plain:
-            try:
-                value = resolve(text)
-            except NumberRangeError:
-                self._findings.error(
-                    self._place(event),
-                    "number-range",
-                    "A number here is too long or too large.",
-                    hint="Write a shorter number, or put the text in quotes.",
-                )
-        elif event.style == '"' and _ESCAPED.search(text):
-            self._findings.error(
-                self._place(event),
-                "control-character",
-                "A text here holds a control character.",
-                hint="Remove the escape; only line breaks and tabs are allowed.",
-            )
-            value = ""
+        self._written += 1
+        if self._written > MAX_NODES or event.tag is not None:
+            self._refuse_node(event)
+        text, plain = event.value, not event.style
+        try:
+            value = resolve(text) if plain else text if event.style != '"' else self._unescaped(text, event)
+        except NumberRangeError:
+            value = self._out_of_range(text, event)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
-        self._add(value, mark.line + 1, mark.column + 1, is_merge=plain and text == "<<")
+        self._top.add(value, event.start_mark, plain and text == "<<")
+
+    def _out_of_range(self, text: str, event: Any) -> str:
+        self._findings.error(
+            self._place(event),
+            "number-range",
+            "A number here is too long or too large.",
+            hint="Write a shorter number, or put the text in quotes.",
+        )
+        return text
+
+    def _unescaped(self, text: str, event: Any) -> str:
+        if not _ESCAPED.search(text):
+            return text
+        self._findings.error(
+            self._place(event),
+            "control-character",
+            "A text here holds a control character.",
+            hint="Remove the escape; only line breaks and tabs are allowed.",
+        )
+        return ""
 
     def _begin(self, event: Any) -> None:
-        self._count(event)
+        self._written += 1
+        if self._written > MAX_NODES or event.tag is not None:
+            self._refuse_node(event)
         if len(self._stack) >= MAX_DEPTH:
             self._refuse(
                 event, "too-deep", f"Values are nested more than {MAX_DEPTH} levels deep.", "Flatten the file."
             )
-        value = YamlMap() if type(event) is yaml.MappingStartEvent else YamlList(self._file)
-        size = self._written + self._aliased - 1
-        mark = event.start_mark
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
-        self._stack.append(_Open(value, mark.line + 1, mark.column + 1, event.anchor, size))
+        self._stack.append(self._top)
+        size = self._written + self._aliased - 1
+        if type(event) is yaml.MappingStartEvent:
+            self._top = OpenedMap(event.start_mark, event.anchor, size, self._file, self._findings)
+        else:
+            self._top = OpenedList(YamlList(self._file), event.start_mark, event.anchor, size)
 
     def _end(self, _event: Any) -> None:
-        ended = self._stack.pop()
-        if isinstance(ended.value, YamlMap):
-            _merge_into(ended.value, ended.merged)
+        ended = self._top
+        self._top = self._stack.pop()
+        value = ended.end()
         if ended.anchor is not None:
-            self._anchors[ended.anchor] = (ended.value, self._written + self._aliased - ended.size_before)
-        self._add(ended.value, ended.line, ended.column)
+            self._anchors[ended.anchor] = (value, self._written + self._aliased - ended.size_before)
+        self._top.add(value, ended.mark, False)
 
     def _alias(self, event: Any) -> None:
         self._written += 1
@@ -194,72 +194,8 @@ class _Builder:
                 "The aliases of this file stand for far more than is written.",
                 "Write the values out, or use `defaults`.",
             )
-        self._add(value, event.start_mark.line + 1, event.start_mark.column + 1)
-
-    def _add(self, value: Any, line: int, column: int, *, is_merge: bool = False) -> None:
-        if not self._stack:
-            self.root = value
-            return
-        parent = self._stack[-1]
-        if type(parent.value) is YamlList:
-            parent.value.put(value, line, column)
-        elif parent.key is None:
-            parent.key_line, parent.key_column = line, column
-            parent.key = self._merge_key(parent) if is_merge else self._key(parent, value)
-        else:
-            self._pair(parent, value, line, column)
-
-    def _pair(self, parent: _Open, value: Any, line: int, column: int) -> None:
-        key, parent.key = parent.key, None
-        if key is _MERGE:
-            self._merge(parent, value, Place(file=self._file, line=line, column=column))
-        elif key is not _SKIPPED and isinstance(parent.value, YamlMap):
-            parent.value.put(key, value, Mark(self._file, parent.key_line, parent.key_column, line, column))
-
-    def _key(self, parent: _Open, value: Any) -> Any:
-        place = Place(file=self._file, line=parent.key_line, column=parent.key_column)
-        if not isinstance(value, str):
-            hint = "Put it in quotes." if isinstance(value, int | Decimal) else "Write a plain name before the colon."
-            self._findings.error(place, "non-string-key", "A key here is not text.", hint=hint)
-            return str(value) if isinstance(value, int | Decimal) else _SKIPPED
-        if value in parent.value and isinstance(parent.value, YamlMap):
-            self._duplicate(place, value, parent.value.key_place(value))
-            return _SKIPPED
-        return value
-
-    def _merge_key(self, parent: _Open) -> object:
-        place = Place(file=self._file, line=parent.key_line, column=parent.key_column)
-        if parent.merge_place is not None:
-            self._duplicate(place, "<<", parent.merge_place)
-            return _SKIPPED
-        parent.merge_place = place
-        return _MERGE
-
-    def _duplicate(self, place: Place, key: str, first: Place) -> None:
-        self._findings.error(
-            place,
-            "duplicate-key",
-            f"The key {shown(key)} stands here twice, first at line {first.line}.",
-            hint="Keep one of the two.",
-            related=(first,),
-        )
-
-    def _merge(self, parent: _Open, value: Any, place: Place) -> None:
-        merged = value if isinstance(value, YamlList) else [value]
-        if not all(isinstance(item, YamlMap) for item in merged):
-            self._findings.error(
-                place,
-                "bad-merge",
-                "The merge key `<<` takes a mapping or a list of mappings.",
-                hint="Give it an alias of a mapping, such as `<<: *base`.",
-            )
-            return
-        parent.merged.extend(merged)
+        self._top.add(value, event.start_mark, False)
 
 
-def _merge_into(value: YamlMap, merged: list[YamlMap]) -> None:
-    """Add what the mapping does not say itself; of two merged mappings the first wins, as in YAML 1.1."""
-    for other in merged:
-        for key in other:
-            if key not in value:
-                value.put(key, other[key], other.marks[key])
+def _pass(_event: Any) -> None:
+    """Streams and the ends of documents say nothing."""

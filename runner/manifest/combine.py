@@ -1,6 +1,6 @@
 """All files as one: sections side by side, each name once, and model settings laid over the defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ class Combined:
         value = self.root.get(name)
         return value if isinstance(value, YamlMap) else YamlMap()
 
-    def known(self, name: str) -> tuple[str, ...] | None:
+    def known(self, name: str) -> Collection[str] | None:
         """Return the names in a section; None when they cannot be known."""
         value = self.root.get(name, YamlMap())
-        return tuple(value) if self.complete and isinstance(value, YamlMap) else None
+        return value.keys() if self.complete and isinstance(value, YamlMap) else None
 
     def is_sound(self, *path: str) -> bool:
         """Whether a section, or a named thing in it, fits the schema."""
@@ -59,7 +59,7 @@ class Combined:
 
     def folder(self, owner: YamlMap, key: str) -> Path:
         """Return the folder of the file in which a key stands."""
-        return self.folders[owner.marks[key].file]
+        return self.folders[owner.file_of(key)]
 
 
 def combine(documents: list[Document], findings: Findings, *, complete: bool) -> Combined:
@@ -116,8 +116,8 @@ def _twice(findings: Findings, what: str, place: Place, first: Place) -> None:
 
 
 def overlay(own: Any, default: Any) -> Any:
-    """Lay own settings over defaults: maps merge key by key, everything else is replaced."""
-    if not isinstance(own, YamlMap) or not isinstance(default, YamlMap):
+    """Lay own settings over defaults: maps merge key by key, everything else is replaced. Neither is changed."""
+    if not isinstance(own, YamlMap) or not isinstance(default, YamlMap) or not default:
         return own
     merged = _copy(own)
     for key in default:

@@ -3,19 +3,13 @@
 They are dicts and lists, so that a JSON schema can be checked against them, and never leave this package.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.manifest.model import Place
 
-
-class Mark(NamedTuple):
-    """Where a key and its value stand; lines and columns count from 1."""
-
-    file: str
-    line: int
-    column: int
-    value_line: int
-    value_column: int
+# The file, line and column of a key, line and column of its value; all count from 1. A bare tuple, since a class for it
+# takes as long to make as all the rest of a key, and a large file has hundreds of thousands.
+Mark = tuple[str, int, int, int, int]
 
 
 class YamlMap(dict[str, Any]):
@@ -23,8 +17,7 @@ class YamlMap(dict[str, Any]):
 
     __slots__ = ("marks",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self) -> None:  # always empty, so dict has nothing to do
         self.marks: dict[str, Mark] = {}
 
     def put(self, key: str, value: Any, mark: Mark) -> None:
@@ -34,13 +27,17 @@ class YamlMap(dict[str, Any]):
 
     def key_place(self, key: str) -> Place:
         """Return where the key stands."""
-        mark = self.marks[key]
-        return Place(file=mark.file, line=mark.line, column=mark.column)
+        file, line, column, _, _ = self.marks[key]
+        return Place(file=file, line=line, column=column)
 
     def value_place(self, key: str) -> Place:
         """Return where the key's value stands."""
-        mark = self.marks[key]
-        return Place(file=mark.file, line=mark.value_line, column=mark.value_column)
+        file, _, _, line, column = self.marks[key]
+        return Place(file=file, line=line, column=column)
+
+    def file_of(self, key: str) -> str:
+        """Return the file in which the key stands."""
+        return self.marks[key][0]
 
 
 class YamlList(list[Any]):
@@ -48,8 +45,7 @@ class YamlList(list[Any]):
 
     __slots__ = ("file", "marks")
 
-    def __init__(self, file: str) -> None:
-        super().__init__()
+    def __init__(self, file: str) -> None:  # as above
         self.file = file
         self.marks: list[tuple[int, int]] = []
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.durable import open_file
 from runner.manifest.problems import Problem
 from runner.manifest.text import MAX_BYTES
 
@@ -36,28 +37,52 @@ class Excerpt:
     place: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A file's lines, and for each the last line above it that is indented less, None where there is none."""
+
+    lines: Sequence[str]
+    above: Sequence[int | None]
+
+
 def excerpts(problems: Sequence[Problem]) -> Iterator[Excerpt | None]:
     """Yield the line of each problem, None where there is none to show. Each file is read once."""
-    files: dict[str, list[str]] = {}
+    files: dict[str, _Source] = {}
     for problem in problems:
         if problem.file not in files:
-            files[problem.file] = _lines(Path(problem.file))
+            lines = _lines(Path(problem.file))
+            files[problem.file] = _Source(lines=lines, above=_lines_above(lines))
         yield _excerpt(files[problem.file], problem)
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return _BREAKS.split(file.read(MAX_BYTES).decode("utf-8-sig", errors="replace"))
     except (OSError, ValueError):  # gone, or no possible path
         return []
 
 
-def _excerpt(lines: Sequence[str], problem: Problem) -> Excerpt | None:
+def _lines_above(lines: Sequence[str]) -> list[int | None]:
+    """Return for each line the number of the line it is within; blank lines are within none."""
+    above: list[int | None] = []
+    open_lines: list[tuple[int, int]] = []  # indent and number, each indented more than the one before
+    for number, line in enumerate(lines):
+        blank, indent = not line.strip(), _indent(line)
+        while open_lines and not blank and open_lines[-1][0] >= indent:
+            open_lines.pop()
+        above.append(open_lines[-1][1] if open_lines and not blank else None)
+        if not blank:
+            open_lines.append((indent, number))
+    return above
+
+
+def _excerpt(source: _Source, problem: Problem) -> Excerpt | None:
+    lines = source.lines
     if problem.line > len(lines) or not lines[problem.line - 1].strip():
         return None
     line, place = lines[problem.line - 1], min(problem.column - 1, len(lines[problem.line - 1]))
-    if _is_inside_secret(lines, problem.line - 1):
+    if _is_inside_secret(source, problem.line - 1):
         return None
     masked = _masked(line, place)
     if problem.code == "literal-key":
@@ -65,18 +90,15 @@ def _excerpt(lines: Sequence[str], problem: Problem) -> Excerpt | None:
     return masked
 
 
-def _is_inside_secret(lines: Sequence[str], number: int) -> bool:
+def _is_inside_secret(source: _Source, number: int) -> bool:
     """Tell whether the line belongs to a value that began on a line above under a key that holds a secret."""
-    indent = _indent(lines[number])
-    for above in reversed(lines[:number]):
-        if not above.strip() or _indent(above) >= indent:
-            continue
-        indent = _indent(above)
-        found = list(_SECRET.finditer(above))
-        if found and (found[-1].end() == len(above.rstrip()) or not _is_whole(above[found[-1].end() :])):
+    above = source.above[number]
+    while above is not None:
+        line = source.lines[above]
+        found = list(_SECRET.finditer(line))
+        if found and (found[-1].end() == len(line.rstrip()) or not _is_whole(line[found[-1].end() :])):
             return True
-        if indent == 0:
-            break
+        above = source.above[above]
     return False
 
 

@@ -7,7 +7,7 @@ from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.keys import read_key
 from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, Wait
-from runner.manifest.names import check_name
+from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
 from runner.manifest.words import did_you_mean, shown
 
@@ -18,10 +18,15 @@ _REQUIRED = {
 }
 
 
-def settings(combined: Combined, name: str) -> YamlMap | None:
-    """Return a model's settings with the defaults under them; None when they are no mapping."""
-    own = combined.root["models"][name]
-    return overlay(own, combined.section("defaults")) if isinstance(own, YamlMap) else None
+_STANDARD_WAIT = Wait()
+_STANDARD_CHECKS = Checks()
+
+
+def all_settings(combined: Combined) -> dict[str, YamlMap]:
+    """Return each model's settings with the defaults under them; models that are no mapping are left out."""
+    defaults = combined.section("defaults")
+    models = combined.section("models").items()
+    return {name: overlay(own, defaults) for name, own in models if isinstance(own, YamlMap)}
 
 
 def check_model(merged: YamlMap, name: str, combined: Combined) -> bool:
@@ -55,7 +60,7 @@ def _check_reference(merged: YamlMap, key: str, section: str, combined: Combined
             merged.value_place(key),
             f"unknown-{key}",
             f"There is no {key} {shown(name)}.",
-            hint=did_you_mean(name, tuple(known), otherwise=f"Define it under `{section}`."),
+            hint=did_you_mean(name, known, otherwise=f"Define it under `{section}`."),
         )
 
 
@@ -94,14 +99,15 @@ def _read_wait(section: YamlMap, findings: Findings) -> Wait:
     poll: timedelta | None = None
     if section.get("poll", "adaptive") != "adaptive":
         poll = read_duration(section, "poll", findings)
-    return Wait(timeout=read_duration(section, "timeout", findings) or Wait().timeout, poll=poll)
+    return Wait(timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout, poll=poll)
 
 
 def _read_checks(section: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
-    standard = Checks()
+    if not section and emulator is None:
+        return _STANDARD_CHECKS
     return Checks(
-        rows=_read_bounds(section, "rows", standard.rows, findings),
-        columns=_read_bounds(section, "columns", standard.columns, findings),
+        rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
+        columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
         target=section.get("target", emulator.target if emulator else None),
         on_fail=section.get("on_fail", "stop"),
     )
@@ -124,7 +130,8 @@ def _read_bounds(section: YamlMap, key: str, standard: Bounds, findings: Finding
 def _read_tags(merged: YamlMap, findings: Findings) -> tuple[str, ...]:
     tags = merged.get("tags", [])
     for index, tag in enumerate(tags):
-        check_name(tag, "tag", tags.item_place(index), findings)
+        if not is_name(tag):
+            refuse_name(tag, "tag", tags.item_place(index), findings)
     return tuple(tags)
 
 

@@ -1,5 +1,6 @@
 """The section `policies`, and the rules of threshold policies."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import get_args
 
@@ -14,7 +15,7 @@ _KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")
 
 
-def read_policy(section: YamlMap, name: str, metrics: tuple[str, ...] | None, findings: Findings) -> Policy:
+def read_policy(section: YamlMap, name: str, metrics: Collection[str] | None, findings: Findings) -> Policy:
     """Return one policy; `metrics` are the names defined under `metrics`, None when they cannot be known."""
     policy: YamlMap = section[name]
     place = section.key_place(name)
@@ -35,7 +36,7 @@ def read_policy(section: YamlMap, name: str, metrics: tuple[str, ...] | None, fi
     )
 
 
-def _read_rules(policy: YamlMap, metrics: tuple[str, ...] | None, findings: Findings) -> tuple[Rule, ...]:
+def _read_rules(policy: YamlMap, metrics: Collection[str] | None, findings: Findings) -> tuple[Rule, ...]:
     items: YamlList = policy["rules"]
     rules: list[Rule] = []
     for index, item in enumerate(items):
@@ -50,7 +51,7 @@ def _read_rules(policy: YamlMap, metrics: tuple[str, ...] | None, findings: Find
     return tuple(rules)
 
 
-def _read_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, findings: Findings) -> list[Rule]:
+def _read_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, findings: Findings) -> list[Rule]:
     check_rule(item, place, metrics, findings)
     return [
         Rule(
@@ -65,7 +66,7 @@ def _read_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, fin
     ]
 
 
-def check_rule(item: YamlMap, place: Place, metrics: tuple[str, ...] | None, findings: Findings) -> None:
+def check_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, findings: Findings) -> None:
     """Report what is wrong with a rule that fits the schema."""
     _check_metric(item, metrics, findings)
     _check_kinds(item, place, _kinds(item), findings)
@@ -75,11 +76,11 @@ def _kinds(item: YamlMap) -> list[RuleKind]:
     return [kind for kind in _KINDS if kind in item]
 
 
-def _check_metric(item: YamlMap, metrics: tuple[str, ...] | None, findings: Findings) -> None:
+def _check_metric(item: YamlMap, metrics: Collection[str] | None, findings: Findings) -> None:
     if metrics is None:
         return
-    known = (*BUILT_IN_METRICS, *metrics)
-    if item["metric"] not in known:
+    if item["metric"] not in BUILT_IN_METRICS and item["metric"] not in metrics:
+        known = (*BUILT_IN_METRICS, *metrics)
         findings.error(
             item.value_place("metric"),
             "unknown-metric",

@@ -58,6 +58,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
+        self._places: set[Place] = set()
         self._errors = 0
 
     def add(self, problem: Problem) -> None:
@@ -65,6 +66,7 @@ class Findings:
         if problem in self._found:
             return
         self._found[problem] = None
+        self._places.add(problem.place)
         self._errors += problem.severity == "error"
         if self._errors >= MOST_ERRORS:
             message = f"More than {MOST_ERRORS} errors; the rest is not shown."
@@ -81,7 +83,7 @@ class Findings:
 
     def places(self) -> frozenset[Place]:
         """Return the places of all problems so far."""
-        return frozenset(problem.place for problem in self._found)
+        return frozenset(self._places)
 
     def ordered(self) -> tuple[Problem, ...]:
         """Return all problems by file, line and column."""

@@ -5,6 +5,7 @@ YAML 1.1 would read `on` and `no` as booleans, `12:30` as 750, `017` as 15 and `
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -30,6 +31,7 @@ def resolve(text: str) -> Scalar:
     return _CONSTANTS.get(text, text)
 
 
+@lru_cache(maxsize=1024)
 def _resolve_number(text: str) -> Scalar:
     match = _NUMBER.fullmatch(text)
     if match is None:

@@ -1,22 +1,14 @@
 """The schema check: every violation of the manifest's schema, at its place."""
 
-from collections.abc import Callable, Iterator
-from functools import cache
-from typing import Any
-
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
-from referencing import Registry
-
 from runner.manifest.document import YamlMap
+from runner.manifest.fit import fit
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
-from runner.manifest.violations import Path, Spot, explain_violation
 from runner.schema import load_schema
 
+Path = tuple[str | int, ...]
+
 NAMED_SECTIONS = ("datasets", "policies", "metrics", "models")
-_MOST_REMEMBERED = 20_000
-_LARGEST_REMEMBERED = 64
 _DECISIVE = frozenset({"wrong-type", "literal-key"})
 
 
@@ -29,9 +21,18 @@ def check_shape(root: YamlMap, start: Place, findings: Findings, schema: str = "
         The sections, and for named things section and name, that are not as the schema wants them; beside those the
         exact paths of what is wrong in them.
     """
+    if fit(schema).surely(load_schema(schema), root):
+        return frozenset()
+    return _explained(root, start, findings, schema)
+
+
+def _explained(root: YamlMap, start: Place, findings: Findings, schema: str) -> frozenset[Path]:
+    from runner.manifest.misfits import misfits  # noqa: PLC0415 -- jsonschema is slow to load, and most files fit
+    from runner.manifest.violations import Spot, explain_violation  # noqa: PLC0415 -- as above
+
     reported = set(findings.places())
-    broken = set()
-    for error in _validator(schema).iter_errors(root):
+    broken: set[Path] = set()
+    for error in misfits(schema, root):
         path: Path = tuple(error.absolute_path)
         broken |= {path, path[: 2 if path and path[0] in NAMED_SECTIONS else 1]}
         for said in explain_violation(error, Spot(root, path, start)):
@@ -40,46 +41,3 @@ def check_shape(root: YamlMap, start: Place, findings: Findings, schema: str = "
                 if said.code in _DECISIVE:
                     reported.add(said.place)
     return frozenset(broken)
-
-
-@cache
-def _validator(schema: str) -> Any:
-    """Return the validator; its registry is empty, so that no reference is ever fetched."""
-    registry: Registry[Any] = Registry()
-    remembering = validators.extend(  # type: ignore[no-untyped-call] # types-jsonschema leaves it untyped
-        Draft202012Validator, {"properties": _properties_remembered()}
-    )
-    return remembering(load_schema(schema), registry=registry)
-
-
-def _properties_remembered() -> Callable[..., Iterator[ValidationError]]:
-    """Return the keyword `properties` of jsonschema with a memory of what fitted.
-
-    In a manifest of thousands of models most settings are the same in each: the same value under the same subschema
-    is checked once. `repr` tells 1, True, '1' and Decimal('1') apart.
-    """
-    fitting: set[tuple[int, str]] = set()
-
-    def properties(
-        validator: Any, subschemas: dict[str, Any], instance: Any, _schema: Any
-    ) -> Iterator[ValidationError]:
-        for key in instance if isinstance(instance, dict) else ():
-            if key not in subschemas:
-                continue
-            value, subschema = instance[key], subschemas[key]
-            remembered = (id(subschema), repr(value)) if _is_small(value) else None
-            if remembered in fitting:
-                continue
-            errors = list(validator.descend(value, subschema, path=key, schema_path=key))
-            if subschema is False:
-                for error in errors:
-                    error.path.appendleft(key)  # descend() leaves the path out where nothing is allowed
-            yield from errors
-            if remembered and not errors and len(fitting) < _MOST_REMEMBERED:
-                fitting.add(remembered)
-
-    return properties
-
-
-def _is_small(value: Any) -> bool:
-    return not isinstance(value, str | list | dict) or len(value) <= _LARGEST_REMEMBERED

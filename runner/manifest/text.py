@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.durable import open_file
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 
@@ -27,7 +28,7 @@ def read_text(path: Path, findings: Findings) -> Text | None:
     """Return the file's text, or None with the reasons in `findings`. No more than 16 MiB are read."""
     start = Place(file=str(path), line=1, column=1)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"

@@ -11,9 +11,8 @@ from jsonschema.exceptions import ValidationError
 
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
+from runner.manifest.shape import Path
 from runner.manifest.words import choice, did_you_mean, nearest, shown
-
-Path = tuple[str | int, ...]
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
 _LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})

@@ -1,7 +1,6 @@
 """Names and choices as they are written into messages."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 _LONGEST_SHOWN = 60
@@ -32,11 +31,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(by_folded) > _MOST_COMPARED:
         alike = (item for item in by_folded.items() if abs(len(item[0]) - len(folded)) <= _NEARLY)
         by_folded = dict(islice(alike, _MOST_COMPARED))
+    import difflib  # noqa: PLC0415 -- only a wrong word needs it
+
     found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Sequence[str], *, otherwise: str) -> str:
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str) -> str:
     """Return a hint that names the nearest known word, or the other hint when none is near."""
     near = nearest(word, known)
     return f"Did you mean {shown(near)}?" if near else otherwise
