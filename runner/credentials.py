@@ -2,16 +2,20 @@
 
 import json
 import os
+import selectors
 import stat
 import subprocess
+import time
+from collections.abc import Collection, Iterator
 from typing import Any, NoReturn
 
 from runner.errors import Kind, ModelError
-from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
+from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, Manifest, Notification, StoredKey
 from runner.secret import Secret
 
 COMMAND_SECONDS = 30
 _LONGEST_KEY = 8192  # bytes; servers refuse longer headers
+_MOST_OUTPUT = 64 * 1024  # bytes of a command; a key in JSON with all that may stand around it is shorter
 _OTHERS = 0o077
 _FIRST_PRINTABLE, _DELETE, _LAST_CONTROL, _LAST_LATIN = 0x21, 0x7F, 0xA0, 0xFF
 
@@ -25,26 +29,38 @@ class SourceError(Exception):
         self.hint = hint
 
 
-def resolve(source: StoredKey, *, model: str) -> Secret:
-    """Return the key of a model.
+def named_variables(manifest: Manifest) -> frozenset[str]:
+    """Return the environment variables in which the manifest says that secrets stand."""
+    return frozenset(source.name for source in _stored(manifest) if isinstance(source, EnvKey))
+
+
+def _stored(manifest: Manifest) -> Iterator[StoredKey]:
+    for model in manifest.models.values():
+        yield model.api_key.secret_key if isinstance(model.api_key, FetchedKey) else model.api_key
+    for entry in manifest.notify:
+        yield entry.to if isinstance(entry, Notification) else entry.url
+
+
+def resolve(source: StoredKey, *, model: str, hidden: Collection[str] = ()) -> Secret:
+    """Return the key of a model; a command that prints it does not see the `hidden` environment variables.
 
     Raises:
         ModelError: of the kind `credentials`: the key is absent, not private, or cannot be sent in a header.
     """
     try:
-        return read_secret(source)
+        return read_secret(source, hidden=hidden)
     except SourceError as error:
         message = f"The model `{model}` has no usable key: {error.reason}."
         raise ModelError(Kind.CREDENTIALS, message, hint=error.hint) from None
 
 
-def read_secret(source: StoredKey) -> Secret:
-    """Return what the source holds.
+def read_secret(source: StoredKey, *, hidden: Collection[str] = ()) -> Secret:
+    """Return what the source holds; a command that prints it does not see the `hidden` environment variables.
 
     Raises:
         SourceError: it is absent, not private, or more than one line of visible characters.
     """
-    text = _read(source)
+    text = _read(source, hidden)
     if not text:
         _fail("its source is empty", "Store it there.")
     if len(text) > _LONGEST_KEY or not all(map(_fits_header, text)):
@@ -55,14 +71,14 @@ def read_secret(source: StoredKey) -> Secret:
     return Secret(text)
 
 
-def _read(source: StoredKey) -> str:
+def _read(source: StoredKey, hidden: Collection[str]) -> str:
     match source:
         case EnvKey():
             return _from_environment(source)
         case FileKey():
             return _from_file(source)
         case CommandKey():
-            return _from_command(source)
+            return _from_command(source, hidden)
         case KeyringKey():
             return _from_keyring(source)
 
@@ -113,27 +129,61 @@ def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _from_command(source: CommandKey) -> str:
+def _from_command(source: CommandKey, hidden: Collection[str]) -> str:
     program = source.argv[0]
     try:
-        done = subprocess.run(  # noqa: S603 - the manifest's owner names the command; there is no shell
-            source.argv,
-            cwd=source.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        code, output = _outcome(source, {name: os.environ[name] for name in os.environ if name not in hidden})
     except subprocess.TimeoutExpired:
         hint = "Call it by hand; it must not wait for input."
         _fail(f"the command `{program}` did not end within {COMMAND_SECONDS} seconds", hint)
     except OSError as error:
         _fail(f"the command `{program}` cannot be started ({error.strerror})", "Install it, or check its name.")
-    if done.returncode != 0:
+    if len(output) > _MOST_OUTPUT:
+        hint = "Let it print the key and nothing else."
+        _fail(f"the command `{program}` printed more than {_MOST_OUTPUT // 1024} KiB and was stopped", hint)
+    if code != 0:
         hint = "Call it by hand to see why; its output is not shown here, as it may hold the secret."
-        _fail(f"the command `{program}` ended with the exit code {done.returncode}", hint)
-    return _key_in(_without_newline(_decode(done.stdout)), program)
+        _fail(f"the command `{program}` ended with the exit code {code}", hint)
+    return _key_in(_without_newline(_decode(output)), program)
+
+
+def _outcome(source: CommandKey, environment: dict[str, str]) -> tuple[int, bytes]:
+    """Return a command's exit code and output; one that prints too much or takes too long is killed."""
+    end = time.monotonic() + COMMAND_SECONDS
+    with subprocess.Popen(  # noqa: S603 - the manifest's owner names the command; there is no shell
+        source.argv,
+        cwd=source.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+    ) as process:
+        try:
+            output = _output(process, end)
+            if len(output) <= _MOST_OUTPUT:
+                process.wait(timeout=max(end - time.monotonic(), 0))
+        finally:
+            process.kill()  # does nothing to one that has ended
+    return process.returncode, output
+
+
+def _output(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """Return what the process prints until it closes its output, or what it printed until that was too much."""
+    output = bytearray()
+    with selectors.DefaultSelector() as selector:
+        pipe = process.stdout
+        if pipe is None:
+            raise LookupError("the command was started without a pipe")
+        selector.register(pipe, selectors.EVENT_READ)
+        while len(output) <= _MOST_OUTPUT:
+            if not selector.select(max(end - time.monotonic(), 0)):
+                raise subprocess.TimeoutExpired(process.args, COMMAND_SECONDS)
+            piece = pipe.read(_MOST_OUTPUT)
+            if not piece:
+                break
+            output += piece
+    return bytes(output)
 
 
 def _key_in(output: str, program: str) -> str:

@@ -10,11 +10,33 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file for reading, at once and only if it is one: whoever reads a pipe may wait for ever.
+
+    Raises:
+        OSError: it cannot be opened, or it is a folder, a pipe, a socket or a device.
+    """
+    try:
+        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 -- Path.open takes no opener; the caller closes it
+    except ValueError:  # a NUL in it
+        raise OSError(errno.EINVAL, "its name is not possible", str(path)) from None
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def make_folder(folder: Path) -> Path:

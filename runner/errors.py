@@ -131,6 +131,10 @@ class StateError(RetrainError):
     exit_code = ExitCode.STATE
 
 
+class HangUpError(BaseException):
+    """SIGHUP ended the command (exit 5); like KeyboardInterrupt no `Exception`, so that nothing goes on after it."""
+
+
 class ModelError(RetrainError):
     """One model cannot go on in this run; the others can. `kind` goes into the report."""
 

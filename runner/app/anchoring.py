@@ -16,6 +16,7 @@ from runner.audit.head import Head, parse_head, place_of, read_head
 from runner.audit.keys import PublicKey
 from runner.audit.layout import ATTESTATION
 from runner.audit.statement import by_run, recorded, statement
+from runner.durable import open_file
 from runner.errors import UsageError
 from runner.journal.chain import GENESIS, Link
 from runner.journal.progress import RunRecord
@@ -86,7 +87,7 @@ def _compared(head: Head, links: Sequence[Link], by: str) -> Anchoring:
 
 def _head_in_file(wanted: str) -> Head:
     try:
-        with Path(wanted).open("rb") as stream:
+        with open_file(Path(wanted)) as stream:
             head = read_head(stream.read(_LARGEST_HEAD_FILE))
     except (OSError, ValueError) as error:
         raise UsageError(

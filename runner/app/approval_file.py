@@ -43,7 +43,7 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     if request.force or request.record_only:
         raise UsageError("A written word cannot be forced or recorded.", hint="Leave --force and --record-only out.")
     progress, now = read_progress(request.state), datetime.now(UTC)
-    scope = model_scope(progress, request.model, request.manifest)
+    scope = model_scope(progress, request.model, request.manifest, state=request.state)
     job = find_candidate(scope, progress.model(scope.realm.name, request.model), request.wish, now)
     expires = _expires(scope, job, now + lasts)
     candidate = job.decided.fact.candidate_sha256 if job.decided else ""

@@ -4,7 +4,6 @@ The repository is not trusted to run anything: programs that its configuration c
 the content is compared byte by byte with what the commit holds.
 """
 
-import os
 import subprocess
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,6 +12,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from runner.app.git_environment import git_environment
 from runner.execute.ports import untraced
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval
@@ -94,7 +94,6 @@ def _output(folder: Path, *arguments: str) -> bytes | None:
 def _git(folder: Path, *arguments: str) -> bytes | _Refused | None:
     """Return what git prints, a refusal, or None: there is no git, no checkout, or it fails or takes too long."""
     settings = [word for one in _SAFE for word in ("-c", one)]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(  # noqa: S603 -- no shell; the file's name comes after `--`, or after `HEAD:./`
             ["git", "--no-pager", "-C", str(folder), *settings, *arguments],  # noqa: S607 -- the user's own git, from PATH
@@ -102,7 +101,7 @@ def _git(folder: Path, *arguments: str) -> bytes | _Refused | None:
             timeout=_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**inherited, **_ENVIRONMENT},
+            env={**git_environment(settings=False), **_ENVIRONMENT},
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

@@ -1,6 +1,5 @@
 """`retrain audit bundle`: one file with all that is needed to check a run elsewhere."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from runner.audit.layout import (
     readme_bytes,
 )
 from runner.audit.statement import statement
-from runner.durable import replacing
+from runner.durable import open_file, replacing
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
 from runner.journal.events import Judged, ReportWritten, ResultStored, RunStarted
@@ -103,7 +102,7 @@ def _state_member(evidence: StateEvidence, name: str) -> Member:
 
 
 def _file_member(name: str, path: Path) -> Member:
-    return Member(name=name, open=lambda: path.open("rb"))
+    return Member(name=name, open=lambda: open_file(path))
 
 
 def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
@@ -139,7 +138,8 @@ def _manifest_files(found: ReportedRun) -> tuple[ManifestFile, ...]:
 
 def _still(path: Path, sha256: str) -> bool:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        with open_file(path) as stream:
+            return sha256_of(stream) == sha256
     except OSError:
         return False
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from runner.app.approval_trace import trace
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
+from runner.credentials import named_variables
+from runner.data.readings import Readings
 from runner.durable import make_folder
 from runner.emulator.launch import running_emulator
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
-from runner.execute.news import Listener, Planned, Recorded, redacted
+from runner.execute.news import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.ports import Keys
 from runner.journal.events import Outcome
 from runner.manifest.model import Manifest
@@ -44,6 +46,7 @@ class Job:
     options: Options
     parallel: int
     listener: Listener
+    readings: Readings = field(default_factory=Readings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ def execute(session: Session, job: Job) -> Driven:
             executors=executors,
             clock=session.clock,
             commit=partial(_commit, session, job),
-            settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads),
+            settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads, threads=_threads(job)),
+            stopping=partial(_stop, context, job),
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
@@ -92,10 +96,16 @@ def _commit(session: Session, job: Job, records: Sequence[tuple[str, Record]]) -
             job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
 
 
+def _stop(context: RunContext, job: Job, why: str, effects: int) -> None:
+    """Let no further model begin, and tell that the run is about to end."""
+    context.budget.stopped = why
+    job.listener(None, Stopping(signal=why, effects=effects))
+
+
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor)
+    keys = ManifestKeys(client, redactor, hidden=named_variables(job.manifest))
     keys.learn_all(job.manifest.models.values())
     return keys
 
@@ -103,6 +113,7 @@ def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
 @contextmanager
 def _service_url(session: Session, job: Job) -> Iterator[str]:
     if job.realm.emulator:
+        job.listener(None, Starting(what="the emulator"))
         with running_emulator(job.paths, session.folder.emulator) as url:
             yield url
     else:
@@ -129,6 +140,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
         bugs=[],
         trace=trace,
+        readings=job.readings,
+        holds=session.hold.lasts,
     )
 
 
@@ -150,13 +163,16 @@ def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:
 @contextmanager
 def _executors(job: Job) -> Iterator[Mapping[Lane, Executor]]:
     """Give the executors; what a stop abandoned is not waited for."""
-    calls = ThreadPoolExecutor(min(_CALLS, max(job.parallel, 1)), thread_name_prefix="call")
-    stages = ThreadPoolExecutor(job.manifest.limits.uploads + _STAGES, thread_name_prefix="stage")
+    executors = {lane: ThreadPoolExecutor(size, thread_name_prefix=lane) for lane, size in _threads(job).items()}
     try:
-        yield {Lane.CALL: calls, Lane.STAGE: stages}
+        yield executors
     finally:
-        calls.shutdown(wait=False, cancel_futures=True)
-        stages.shutdown(wait=False, cancel_futures=True)
+        for one in executors.values():
+            one.shutdown(wait=False, cancel_futures=True)
+
+
+def _threads(job: Job) -> Mapping[Lane, int]:
+    return {Lane.CALL: min(_CALLS, max(job.parallel, 1)), Lane.STAGE: job.manifest.limits.uploads + _STAGES}
 
 
 @contextmanager
@@ -164,11 +180,15 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
     """Stop the coordinator at the first signal; the second one ends the process at once, which is as safe as a kill."""
 
     def stop(number: int, _frame: object) -> None:
-        for one in _SIGNALS:
+        for one in before:
             signal.signal(one, signal.SIG_DFL)
         coordinator.stop(signal.Signals(number).name)
 
-    before = {one: signal.signal(one, stop) for one in _SIGNALS}
+    before = {one: signal.getsignal(one) for one in _SIGNALS}
+    if before[signal.SIGHUP] == signal.SIG_IGN:  # the run is to outlive its terminal, as under `nohup`
+        del before[signal.SIGHUP]
+    for one in before:
+        signal.signal(one, stop)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from typing import BinaryIO, Protocol
 
 from runner.audit.container import Container, DamagedError
 from runner.audit.layout import JOURNAL
+from runner.durable import open_file
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines
 from runner.journal.folder import StateFolder, state_folder
@@ -51,7 +52,7 @@ class StateEvidence:
 
     def open(self, name: str) -> BinaryIO:
         """Open a file below the folder."""
-        return (self.folder.root / name).open("rb")
+        return open_file(self.folder.root / name)
 
     def shown(self, name: str) -> str:
         """Return the file's path."""
@@ -100,7 +101,7 @@ def bundle_evidence(path: Path) -> Iterator[BundleEvidence]:
         StateError: it is no bundle.
     """
     try:
-        stream = path.open("rb")
+        stream = open_file(path)
     except OSError as error:
         raise UsageError(
             f"The bundle {path} cannot be opened: {error.strerror}.", hint="Check the file's name."

@@ -1,11 +1,11 @@
 """The journal's head as a git note: kept where the manifests are, and pushed with them."""
 
-import os
 import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.app.git_environment import git_environment
 from runner.audit.head import Head
 from runner.errors import RetrainError, UsageError
 from runner.journal.chain import Link
@@ -83,7 +83,7 @@ def _git(folder: Path, *arguments: str, empty: int = 0) -> str:
             timeout=_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"},
+            env={**git_environment(), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"},
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(f"git could not be run: {error}.", hint="Install git, or keep the head in a file.") from None

@@ -1,12 +1,12 @@
 """API keys for a run: from where the manifest says, or the emulator's own."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from runner.credentials import resolve
 from runner.emulator.keys import own_key
 from runner.errors import Kind, ModelError
-from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model
+from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model, StoredKey
 from runner.secret import Redactor, Secret, fingerprint
 from runner.service.client import Client
 
@@ -14,9 +14,11 @@ from runner.service.client import Client
 class ManifestKeys:
     """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
 
-    def __init__(self, client: Client, redactor: Redactor) -> None:
+    def __init__(self, client: Client, redactor: Redactor, *, hidden: Collection[str]) -> None:
+        """Prepare; key commands do not see the `hidden` environment variables."""
         self._client = client
         self._redactor = redactor
+        self._hidden = hidden
         self._owners: dict[str, str] = {}
 
     def learn_all(self, models: Iterable[Model]) -> None:
@@ -40,8 +42,8 @@ class ManifestKeys:
 
     def _read(self, model: Model) -> Secret:
         if not isinstance(model.api_key, FetchedKey):
-            return self._redactor.learn(resolve(model.api_key, model=model.name))
-        secret_key = self._redactor.learn(resolve(model.api_key.secret_key, model=model.name))
+            return self._resolve(model.api_key, model)
+        secret_key = self._resolve(model.api_key.secret_key, model)
         return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
 
     def _claim(self, model: Model, key: Secret) -> Secret:
@@ -59,7 +61,10 @@ class ManifestKeys:
         """Return the account's secret key where the manifest names one."""
         if not isinstance(model.api_key, FetchedKey):
             return None
-        return self._redactor.learn(resolve(model.api_key.secret_key, model=model.name))
+        return self._resolve(model.api_key.secret_key, model)
+
+    def _resolve(self, source: StoredKey, model: Model) -> Secret:
+        return self._redactor.learn(resolve(source, model=model.name, hidden=self._hidden))
 
 
 class EmulatorKeys:

@@ -7,6 +7,7 @@ from pathlib import Path
 from runner.app.realm import EMULATOR, Realm, realm_of
 from runner.app.selection import find_model
 from runner.errors import UsageError
+from runner.journal.folder import state_folder
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
@@ -22,7 +23,7 @@ class ModelScope:
     paths: tuple[Path, ...]
 
 
-def model_scope(progress: Progress, name: str, manifest: Sequence[Path]) -> ModelScope:
+def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, state: str) -> ModelScope:
     """Read the manifest that is named, or else that of the model's last run.
 
     Raises:
@@ -32,19 +33,21 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path]) -> Mode
     record = _last_run_with(progress, name)
     paths = tuple(manifest) or tuple(Path(path) for path in record.started.paths)
     if not manifest:
-        _refuse_missing(record, paths)
+        _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
     realm = realm_of(loaded, emulator=record.started.realm == EMULATOR)
     return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
 
 
-def _refuse_missing(record: RunRecord, paths: Sequence[Path]) -> None:
-    """Say that the last run's manifest is looked for from here, when it is not here."""
+def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:
+    """Say that the last run's manifest is looked for from here, when it is not here; it may lie beside the state."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
+        found = all((beside / path).exists() for path in paths)
+        where = f"{beside}, where it is found," if found else "the folder that run was started in,"
         raise UsageError(
             f"The manifest of run {record.run_id}, {missing[0]}, is not found from this folder.",
-            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+            hint=f"Go to {where} or name the manifest with --manifest.",
         )
 
 

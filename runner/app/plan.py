@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.app.facts import digests
+from runner.app.foresight import foresight
 from runner.app.plan_document import describe, state_mark
 from runner.app.plan_file import refuse_target, write_plan
 from runner.app.scope import Choice, Scope, read_scope
 from runner.data.facts import DatasetDigest
+from runner.data.readings import Readings
 from runner.errors import ModelError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
@@ -56,9 +58,12 @@ def plan(request: PlanRequest) -> PlanDocument:
     return document
 
 
-def plan_models(scope: Scope, progress: Progress) -> Planned:
-    """Plan the models against the progress and the data as they are now; `plan` and `run` both come here."""
-    data = digests(scope.manifest, scope.models)
+def plan_models(scope: Scope, progress: Progress, readings: Readings | None = None) -> Planned:
+    """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
+
+    A run gives `readings`, where its stages find what was read for the plan.
+    """
+    data = digests(scope.manifest, scope.models, foresight(scope, progress, readings) if readings else None)
     now = datetime.now(UTC)
     plans = [
         plan_model(

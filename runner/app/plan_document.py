@@ -9,6 +9,7 @@ from runner.data.facts import DatasetDigest, FileFacts
 from runner.errors import ModelError
 from runner.journal.instants import stamp
 from runner.journal.progress import Progress
+from runner.manifest.model import Model
 from runner.plan.document import (
     PLAN_VERSION,
     PlanDocument,
@@ -42,7 +43,7 @@ def describe(
         options=_options(scope),
         state=mark,
         datasets=tuple(_dataset(name, found) for name, found in data.items()),
-        models=tuple(_model(scope, one) for one in plans),
+        models=_models(scope, plans),
         sha256=_UNSEALED,
     )
     return seal(document)
@@ -85,8 +86,14 @@ def _data(file: FileFacts) -> PlannedData:
     return PlannedData(source=_text(file.source), sha256=file.sha256, bytes=file.bytes)
 
 
-def _model(scope: Scope, plan: ModelPlan) -> PlannedModel:
-    model = scope.manifest.models[plan.model]
+def _models(scope: Scope, plans: Sequence[ModelPlan]) -> tuple[PlannedModel, ...]:
+    manifest = scope.manifest
+    used = {manifest.models[one.model].policy for one in plans}  # thousands of models may share one policy
+    digests = {name: policy_digest(manifest.policies[name], manifest.metrics) for name in used}
+    return tuple(_model(manifest.models[one.model], one, digests) for one in plans)
+
+
+def _model(model: Model, plan: ModelPlan, policy_digests: Mapping[str, str]) -> PlannedModel:
     return PlannedModel(
         name=plan.model,
         action=plan.action,
@@ -97,7 +104,7 @@ def _model(scope: Scope, plan: ModelPlan) -> PlannedModel:
         dataset=model.dataset,
         dataset_sha256=plan.dataset_sha256,
         policy=model.policy,
-        policy_sha256=policy_digest(scope.manifest.policies[model.policy], scope.manifest.metrics),
+        policy_sha256=policy_digests[model.policy],
     )
 
 

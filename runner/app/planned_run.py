@@ -7,6 +7,7 @@ from runner.app.plan import Planned, plan_models
 from runner.app.plan_document import describe
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session
+from runner.data.readings import Readings
 from runner.errors import UsageError
 from runner.manifest.problems import ManifestError
 from runner.plan.document import PlanDocument, StateMark
@@ -66,13 +67,13 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
     return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]
 
 
-def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str) -> Planned:
+def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: Readings) -> Planned:
     """Plan anew under the lock, and return that plan when it is the one in the document.
 
     Raises:
         StalePlanError: anything moved; it names everything that did.
     """
-    planned = plan_models(scope, opened.progress)
+    planned = plan_models(scope, opened.progress, readings)
     now = describe(scope, planned.plans, planned.data, opened.found)
     moved = _state_moves(opened, document.state)
     found = differences(document, now, moved)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from runner import __version__
+from runner.app.git_environment import git_environment
 from runner.journal.lock import current_user
 from runner.manifest.model import Manifest
 
@@ -71,7 +72,7 @@ def _ask_git(folder: Path, *arguments: str) -> str | None:
             text=True,
             timeout=_GIT_SECONDS,
             check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env={**git_environment(), "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.SubprocessError):
         return None

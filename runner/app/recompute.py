@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from runner.canonical import canonical_bytes
+from runner.durable import open_file
 from runner.errors import ModelError, StateError
 from runner.journal.events import Judged, ResultStored
 from runner.journal.folder import StateFolder
@@ -40,7 +41,7 @@ def recompute(folder: StateFolder, fact: Judged, result: ResultStored | None) ->
 
     That the file itself is the recorded one is for the caller to look at.
     """
-    return recompute_from(lambda name: (folder.root / name).open("rb"), fact, result)
+    return recompute_from(lambda name: open_file(folder.root / name), fact, result)
 
 
 def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: ResultStored | None) -> Recomputed:

@@ -57,7 +57,7 @@ def review(request: ReviewRequest) -> RunResult:
     if request.force and not request.reason.strip():
         raise UsageError("--force needs a --reason.", hint="Say why the rules do not hold here; it is recorded.")
     progress = read_progress(request.state)
-    scope = model_scope(progress, request.model, request.manifest)
+    scope = model_scope(progress, request.model, request.manifest, state=request.state)
     if request.force and _has_served(progress.model(scope.realm.name, request.model), request.job):
         return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:

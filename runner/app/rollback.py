@@ -51,7 +51,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
-    scope = model_scope(read_progress(request.state), request.model, request.manifest)
+    scope = model_scope(read_progress(request.state), request.model, request.manifest, state=request.state)
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         target, incumbent = find_target(
             opened.progress.model(scope.realm.name, request.model), request.model, request.to

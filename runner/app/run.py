@@ -14,6 +14,7 @@ from runner.app.planned_run import agreed_plan, planned_scope
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session, session
 from runner.app.telling import Teller, Warn
+from runner.data.readings import Readings
 from runner.errors import ExitCode
 from runner.execute.news import Listener
 from runner.journal.events import Draft, ModelPlanned
@@ -66,10 +67,11 @@ def run(request: RunRequest) -> RunResult:
 
 
 def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
-    agreed = agreed_plan(opened, scope, document, str(request.plan)) if document else None
+    readings = Readings()
+    agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
-    planned = agreed or plan_models(scope, opened.progress)
+    planned = agreed or plan_models(scope, opened.progress, readings)
     _record_plans(opened, scope.manifest, planned.plans)
     job = Job(
         manifest=scope.manifest,
@@ -79,6 +81,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
         options=scope.options,
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
+        readings=readings,
     )
     return conclude(opened, execute(opened, job), allow_held=request.allow_held)
 

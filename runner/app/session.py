@@ -18,7 +18,7 @@ from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import StateFolder, state_folder
-from runner.journal.lock import locked
+from runner.journal.lock import Hold, locked
 from runner.journal.progress import Progress
 from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
@@ -29,7 +29,10 @@ from runner.report.render import render_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything."""
+    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything.
+
+    `hold` is the lock under which it runs.
+    """
 
     run_id: str
     folder: StateFolder
@@ -38,6 +41,7 @@ class Session:
     clock: Clock
     recorder: Recorder
     found: StateMark
+    hold: Hold
 
     @property
     def run_folder(self) -> Path:
@@ -105,7 +109,7 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
     clock, folder = SystemClock(), state_folder(state)
     run_id = new_run_id(clock.now())
     folder.require_journal()
-    with locked(folder, run_id, timeout=lock_timeout.total_seconds()):
+    with locked(folder, run_id, timeout=lock_timeout.total_seconds()) as hold:
         store = open_store(folder)
         try:
             progress = Progress(store.read())
@@ -119,6 +123,7 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
                 clock=clock,
                 recorder=recorder,
                 found=state_mark(progress),
+                hold=hold,
             )
             opened.close_lost_runs()
             yield opened

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from runner.app.recorded import reading
 from runner.app.site_folder import SiteFolder, open_site
+from runner.durable import open_file
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
-from runner.report.build import ended_histories
+from runner.report.build import RunHistory, ended_histories
 from runner.report.render import render_html
 from runner.site.addresses import INDEX, run_path
 from runner.site.chronicle import read_fleet
 from runner.site.edition import edition
 from runner.site.pages import Page, site_pages
+from runner.site.run_page import with_way_back
 
 _REPORT = "report.html"
 
@@ -68,25 +70,26 @@ class _LostReportError(Exception):
 
 
 def _run_pages(state: StateFolder, progress: Progress) -> dict[str, Page]:
-    """Return the pages of the runs that have ended: copies of their reports."""
+    """Return the pages of the runs that have ended: their reports, with a way back."""
     return {run_id: _run_page(state, run) for run_id, run in progress.runs.items() if run.finished is not None}
 
 
 def _run_page(state: StateFolder, run: RunRecord) -> Page:
     recorded = run.report.files.get(_REPORT) if run.report else None
-    source = recorded or f"{run.head} {edition()}"
+    source = f"{recorded or run.head} {edition()}"
     content = partial(_recorded_report, state.run_folder(run.run_id) / _REPORT, recorded)
     return Page(path=run_path(run.run_id), source=source, render=content)
 
 
 def _recorded_report(file: Path, sha256: str | None) -> bytes:
     try:
-        content = file.read_bytes()
+        with open_file(file) as stream:
+            content = stream.read()
     except OSError:
         raise _LostReportError from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise _LostReportError
-    return content
+    return with_way_back(content)
 
 
 def _put_runs(site: SiteFolder, state: str, runs: dict[str, Page]) -> tuple[str, ...]:
@@ -102,9 +105,13 @@ def _put_runs(site: SiteFolder, state: str, runs: dict[str, Page]) -> tuple[str,
     return tuple(lost)
 
 
+def _rendered_report(history: RunHistory) -> bytes:
+    return with_way_back(render_html(history))
+
+
 def _rendered(state: str, lost: dict[str, Page]) -> Iterator[Page]:
     with reading(state) as (_, links):
         for history in ended_histories(links):
             page = lost.get(history.run_id)
             if page is not None:
-                yield Page(path=page.path, source=page.source, render=partial(render_html, history))
+                yield Page(path=page.path, source=page.source, render=partial(_rendered_report, history))

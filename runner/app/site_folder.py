@@ -3,7 +3,8 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from runner.site.pages import Page
 
 LISTING = ".retrain-site.json"
 _VERSION = 1
+_HALF = re.compile(r"\.(?P<name>.+)\.[0-9a-z_]{8}")  # what a writer that was killed leaves beside the file `name`
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +45,18 @@ class SiteFolder:
     def announce(self, paths: Sequence[str]) -> None:
         """Write down which files are to come, so that a build that is cut off leaves none that nobody knows."""
         unwritten = Written(sha256="", source="")
+        self._clear_halves({*paths, *self.known, LISTING})
         self._list({**dict.fromkeys(paths, unwritten), **self.known})
+
+    def _clear_halves(self, paths: Iterable[str]) -> None:
+        """Remove what a build that was killed left beside our files."""
+        names: dict[Path, set[str]] = {}
+        for place in map(self._place, paths):
+            names.setdefault(place.parent, set()).add(place.name)
+        for folder, ours in names.items():
+            for half in folder.glob(".*"):
+                if _is_half(half, ours):
+                    half.unlink()
 
     def put(self, page: Page) -> None:
         """Make a page stand in the folder; one that would be the same is neither made nor written."""
@@ -133,7 +146,7 @@ def _lock(handle: int, root: Path) -> None:
 def _known(root: Path) -> Mapping[str, Written]:
     listing = root / LISTING
     if not listing.exists():
-        if any(root.iterdir()):
+        if not all(_is_half(one, {LISTING}) for one in root.iterdir()):
             raise UsageError(
                 f"{root} has files and was not made by `retrain site`.", hint="Give a new or an empty folder."
             )
@@ -148,6 +161,12 @@ def _known(root: Path) -> Mapping[str, Written]:
             hint="Remove the folder and build it anew; nothing is lost, it comes from the journal.",
         )
     return found.files
+
+
+def _is_half(file: Path, names: Collection[str]) -> bool:
+    """Tell whether a killed writer left a file that was to become one of those names."""
+    found = _HALF.fullmatch(file.name)
+    return found is not None and found["name"] in names
 
 
 def _file_sha256(path: Path) -> str | None:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from runner.app.scope import Scope
-from runner.errors import ExitCode, LockedError, RetrainError
+from runner.credentials import named_variables
+from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
 from runner.notify.chat import send_message
 from runner.notify.delivery import Delivery, deliver
@@ -30,6 +31,7 @@ class Teller:
         self._pings = [one for one in entries if isinstance(one, Ping)]
         self._notifications = [one for one in entries if isinstance(one, Notification)]
         self._warn = warn
+        self._hidden = named_variables(scope.manifest)
 
     def began(self) -> None:
         """Tell that the run holds its state and goes to work."""
@@ -52,19 +54,21 @@ class Teller:
         deliveries = [*self._ping_deliveries(str(report["exit_code"])), *self._messages(_run_end(report))]
         try:
             self._deliver(deliveries, seconds)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, HangUpError):
             self._warn("Interrupted; maybe not everybody was told of the run, which is over and recorded.")
 
     def _ping_deliveries(self, word: str) -> Iterator[Delivery]:
         for one in self._pings:
-            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word))
+            yield Delivery(
+                name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word, hidden=self._hidden)
+            )
 
     def _messages(self, end: RunEnd) -> Iterator[Delivery]:
         for one in self._notifications:
             message = compose(one, self._models, end)
             if message is not None:
                 name = f"The notification of {_where(one)}"
-                yield Delivery(name=name, send=partial(send_message, one.to, message))
+                yield Delivery(name=name, send=partial(send_message, one.to, message, hidden=self._hidden))
 
     def _deliver(self, deliveries: Iterator[Delivery] | Sequence[Delivery], seconds: float) -> None:
         for trouble in deliver(list(deliveries), seconds=seconds):
@@ -85,6 +89,8 @@ def _code(error: BaseException) -> ExitCode:
     match error:
         case RetrainError():
             return error.exit_code
+        case HangUpError():
+            return ExitCode.UNFINISHED
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
         case OSError():

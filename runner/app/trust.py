@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.audit.keys import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
-from runner.durable import write_new
+from runner.durable import open_file, write_new
 from runner.errors import UsageError
 
 _PUBLIC_SUFFIX = ".pub"
@@ -88,7 +88,7 @@ def _public(path: Path) -> PublicKey:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return stream.read(_LARGEST)
     except OSError as error:
         raise UsageError(f"The key {path} cannot be read: {error.strerror}.", hint="Check the file's name.") from None

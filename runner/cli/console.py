@@ -1,7 +1,5 @@
 """What goes to the terminal: results to stdout, everything else to stderr; control characters are made visible."""
 
-import json
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,8 +29,9 @@ class Console:
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
-            level = logging.DEBUG if verbosity > 1 else logging.INFO
-            logging.basicConfig(handlers=[_ToConsole()], level=level)
+            from runner.cli.library_log import show_library_log  # noqa: PLC0415 -- only -v asks for it
+
+            show_library_log(lambda text: Console.current().detail(text), everything=verbosity > 1)
 
     @classmethod
     def current(cls) -> "Console":
@@ -43,6 +42,11 @@ class Console:
     def verbose(self) -> bool:
         """Tell whether `-v` was given."""
         return self._verbosity > 0
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether `-qq` was given: who is told nothing else does not want to hear that all is well."""
+        return self._verbosity < -1
 
     @property
     def look(self) -> Look:
@@ -106,11 +110,13 @@ class Console:
     def _say(self, line: str, **values: str) -> None:
         """Print the line, or in the log's JSON form the values."""
         if self._json:
+            import json  # noqa: PLC0415 -- only --log-format json needs it
+
             self.line(json.dumps({"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", **values}, ensure_ascii=False))
         else:
             self.line(line)
 
-    def progress(self, model: str, news: "News") -> None:
+    def progress(self, model: str | None, news: "News") -> None:
         """Print news of a model as a line, if the verbosity asks for it; for commands that are over soon."""
         self._log()(model, news)
 
@@ -135,7 +141,7 @@ class Console:
         log = self._log()
         table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
 
-        def listen(model: str, news: "News") -> None:
+        def listen(model: str | None, news: "News") -> None:
             table.tell(model, news)
             if self.verbose or table.broken:
                 log(model, news)
@@ -175,16 +181,8 @@ class Console:
 def _careful(listener: "Listener") -> "Listener":
     """Return a listener that never raises: a display must not disturb the run."""
 
-    def listen(model: str, news: "News") -> None:
+    def listen(model: str | None, news: "News") -> None:
         with suppress(Exception):
             listener(model, news)
 
     return listen
-
-
-class _ToConsole(logging.Handler):
-    """Hands the records of libraries to the console, which knows where lines may go."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
-        Console.current().detail(f"{record.levelname}:{record.name}:{record.getMessage()}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from runner.cli.look import Look
 from runner.manifest.excerpt import Excerpt, excerpts
 from runner.manifest.problems import Problem
-from runner.report.text import inline
+from runner.report.text import columns_of, inline
 
 _COLUMNS = 100  # of a line where there is no terminal
 _CUT = "..."
@@ -25,7 +25,7 @@ def _pointed(problem: Problem, excerpt: Excerpt, look: Look) -> Iterator[str]:
     before, after = inline(excerpt.text[: excerpt.place]), inline(excerpt.text[excerpt.place :].rstrip())
     before, after = _around(before, after, max((look.columns or _COLUMNS) - len(gutter) - 1, _FEWEST))
     yield f"{gutter}{before}{after}"
-    yield f"{' ' * 5} | {' ' * _cells(before)}{_caret(problem, look)}"
+    yield f"{' ' * 5} | {' ' * columns_of(before)}{_caret(problem, look)}"
 
 
 def _caret(problem: Problem, look: Look) -> str:
@@ -36,23 +36,14 @@ def _caret(problem: Problem, look: Look) -> str:
 
 def _around(before: str, after: str, room: int) -> tuple[str, str]:
     """Cut what is too long on both sides of the place; a third of the room is for what follows it."""
-    left = max(room - min(_cells(after), room // 3), room // 3)
-    if _cells(before) > left:
-        while _cells(before) > left - len(_CUT):
+    left = max(room - min(columns_of(after), room // 3), room // 3)
+    if columns_of(before) > left:
+        while columns_of(before) > left - len(_CUT):
             before = before[1:]
         before = f"{_CUT}{before}"
-    right = room - _cells(before)
-    if _cells(after) > right:
-        while _cells(after) > right - len(_CUT):
+    right = room - columns_of(before)
+    if columns_of(after) > right:
+        while columns_of(after) > right - len(_CUT):
             after = after[:-1]
         after = f"{after}{_CUT}"
     return before, after
-
-
-def _cells(text: str) -> int:
-    """Return how many columns the text takes."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415 -- slow to import, and only wide characters need it
-
-    return cell_len(text)

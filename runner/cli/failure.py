@@ -1,11 +1,9 @@
 """Turns whatever ended a command into a sentence on stderr and an exit code. No user sees a traceback unasked."""
 
-import traceback
-
 import click
 
 from runner.cli.console import Console
-from runner.errors import ExitCode, RetrainError
+from runner.errors import ExitCode, HangUpError, RetrainError
 
 
 def failure_code(error: BaseException) -> int:
@@ -23,6 +21,9 @@ def failure_code(error: BaseException) -> int:
             _show_problems(console, error)
             console.error(error.message, error.hint)
             code = int(error.exit_code)
+        case HangUpError():
+            console.error("Ended by SIGHUP.", "Nothing was left half-written; run the command again.")
+            code = int(ExitCode.UNFINISHED)
         case click.Abort() | KeyboardInterrupt():
             console.error("Interrupted.", "Nothing was left half-written; run the command again.")
             code = int(ExitCode.INTERRUPTED)
@@ -51,6 +52,8 @@ def show_bug(console: Console, error: BaseException) -> None:
         "Report it with the traceback that -v prints; what is recorded is safe.",
     )
     if console.verbose:
+        import traceback  # noqa: PLC0415 -- most commands end without one
+
         console.line("".join(traceback.format_exception(error)))
 
 

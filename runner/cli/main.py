@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from typing import Any
 import click
 
 from runner import __version__
-from runner.cli.failure import failure_code, lost_code
 from runner.cli.streams import flush, prepare_streams
+from runner.errors import HangUpError
 
 COMMANDS = {
     "init": "lay out a repository: manifest, checks, pipelines, schedules",
@@ -55,6 +56,13 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command and return its exit code; a result that could not be printed makes 1 of 0."""
+        from runner.cli.failure import lost_code  # noqa: PLC0415 -- `--version` and `--help` end before
+
+        answer: Any = super().invoke(ctx)
+        return int(answer or 0) or lost_code()
+
 
 @click.command(
     cls=LazyGroup,
@@ -69,13 +77,20 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code."""
     prepare_streams()
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and so it stays
+        signal.signal(signal.SIGHUP, _hang_up)
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        answer: Any = group.main(words, prog_name="retrain", standalone_mode=False)
-        code = int(answer or 0) or lost_code()
+        code = int(group.main(words, prog_name="retrain", standalone_mode=False))
     except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
+        from runner.cli.failure import failure_code  # noqa: PLC0415 -- most commands end well
+
         code = failure_code(error)
     _end(code)
+
+
+def _hang_up(_number: int, _frame: object) -> None:
+    raise HangUpError
 
 
 def _end(code: int) -> None:

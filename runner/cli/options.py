@@ -53,7 +53,7 @@ def common(function: F) -> F:
 
 
 def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console:
-    verbosity = ctx.meta.get("verbose", 0) - (1 if ctx.meta.get("quiet") else 0)
+    verbosity = ctx.meta.get("verbose", 0) - ctx.meta.get("quiet", 0)
     return Console(verbosity=verbosity, json_lines=value == "json", plain=ctx.color is False)
 
 
@@ -79,7 +79,7 @@ _COMMON = (
         "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."
     ),
     click.option(
-        "-q", "--quiet", is_flag=True, is_eager=True, expose_value=False, callback=_keep("quiet"), help="Say less."
+        "-q", "--quiet", count=True, is_eager=True, expose_value=False, callback=_keep("quiet"), help="Say less."
     ),
     click.option(
         "--log-format",

@@ -1,5 +1,6 @@
 """How the result of a run is printed, for every command that makes one."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +9,14 @@ from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.cli.look import Look
+from runner.errors import ExitCode
 from runner.journal.folder import DEFAULT
 from runner.report.json_form import json_line, render_json
-from runner.report.text import inline, words
+from runner.report.text import columns_of, inline, words
 
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
-_PROMPT_LINES = 3  # the shell's own, and one for a path that wraps
+_MANY_ROWS = 40  # of a terminal that has room for them whatever the number of models
+_PROMPT_LINES = 2  # the shell's own may be two
 
 
 def show_result(console: Console, result: RunResult, form: str, state: str) -> int:
@@ -22,7 +25,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
         show_bug(console, bug)
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
-    else:
+    elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report["summary"]:
         console.result(
             "\n".join(_summary(console.look, result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
         )
@@ -40,14 +43,22 @@ def show_events(console: Console, result: RunResult) -> int:
 def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     report: dict[str, Any] = result.report
-    end = list(_end(result, option, None if look.columns is None else _MOST_NEXT))
+    end = list(_end(result, option, _most_next(look, len(report["models"]))))
     if look.columns is None:
         yield from _plain(report)
     else:
         from runner.cli.screen.summary import render_summary  # noqa: PLC0415 -- only a terminal needs it
 
-        yield render_summary(report, look, room=look.rows - len(end) - _PROMPT_LINES)
+        taken = sum(max(math.ceil(columns_of(line) / look.columns), 1) for line in end)
+        yield render_summary(report, look, room=look.rows - taken - _PROMPT_LINES, option=option)
     yield from end
+
+
+def _most_next(look: Look, models: int) -> int | None:
+    """Return how many commands of a kind are shown: all in a file, few where there are more models than lines."""
+    if look.columns is None:
+        return None
+    return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
 
 
 def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
@@ -61,9 +72,10 @@ def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
 
 def _plain(report: dict[str, Any]) -> Iterator[str]:
     """Yield one line a model, for files and pipes."""
-    width = max((len(inline(model["name"])) for model in report["models"]), default=0)
-    for model in report["models"]:
-        yield f"{inline(model['name']):{width}}  {words(model['outcome']):17}  {inline(model['reason'])}"
+    names = [inline(model["name"]) for model in report["models"]]
+    width = max(map(columns_of, names), default=0)
+    for name, model in zip(names, report["models"], strict=True):
+        yield f"{name}{' ' * (width - columns_of(name))}  {words(model['outcome']):17}  {inline(model['reason'])}"
 
 
 def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str]:

@@ -1,7 +1,10 @@
 """`retrain status`."""
 
 import json
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import get_args
 
 import click
 
@@ -9,51 +12,72 @@ from runner.app.status import ModelStatus, Status, status
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
+from runner.journal.events import Outcome
 from runner.journal.instants import stamp
+from runner.report.next_step import ORDER
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import inline, utc, words
 
-_COLUMNS = (
+_MANY = 10  # models
+_STANDS = (
     *(Column(title="model"), Column(title="incumbent"), Column(title="since", spare=True)),
-    *(Column(title="stands"), Column(title="last outcome")),
+    *(Column(title="stands"), Column(title="last outcome", whole=True)),
     *(Column(title="service", spare=True), Column(title="reason", spare=True)),
+)
+_ENDS = (  # for who asks for an outcome: why it came to it
+    *(Column(title="model"), Column(title="last outcome", whole=True), Column(title="reason")),
+    *(Column(title="incumbent", spare=True), Column(title="stands", spare=True), Column(title="service", spare=True)),
 )
 
 
-@click.command("status", epilog="Example: retrain status")
+@click.command("status", epilog="Example: retrain status --outcome failed")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(get_args(Outcome)), help="Only this outcome.")
 @options.output_format("text", "json")
 @options.common
-def command(form: str, state: str, console: Console) -> int:
+def command(outcomes: Sequence[str], form: str, state: str, console: Console) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
     found = status(state)
-    console.result(_json(found) if form == "json" else _text(found, state, console.width))
+    if outcomes:
+        found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
+    console.result(
+        _json(found) if form == "json" else _text(found, state, _ENDS if outcomes else _STANDS, console.width)
+    )
     return ExitCode.OK
 
 
-def _text(found: Status, state: str, width: int | None) -> str:
+def _text(found: Status, state: str, columns: Sequence[Column], width: int | None) -> str:
     if found.last_run is None:
         return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
     last = found.last_run
     code = f"exit code {last.finished.exit_code}" if last.finished else "without an end"
-    models = (
-        _table(found, width) if width and width >= FEWEST_COLUMNS else "\n".join(_line(model) for model in found.models)
-    )
-    return f"{models}\n\nlast run: {last.run_id}, {code}" if models else f"last run: {last.run_id}, {code}"
+    if width and width >= FEWEST_COLUMNS and found.models:
+        cells = [_cells(model) for model in found.models]
+        lines = [text_table(columns, [[row[one.title] for one in columns] for row in cells], width=width)]
+    else:
+        lines = [_line(model) for model in found.models]
+    return "\n".join([*lines, *([""] if lines else []), *_counts(found), f"last run: {last.run_id}, {code}"])
 
 
-def _table(found: Status, width: int) -> str:
-    rows = [
-        [
-            *(
-                model.name,
-                model.incumbent or "none",
-                utc(stamp(model.incumbent_since) if model.incumbent_since else None),
-            ),
-            *("; ".join(_standing(model)), words(model.last_outcome or ""), model.service, model.last_reason or ""),
-        ]
-        for model in found.models
-    ]
-    return text_table(_COLUMNS, rows, width=width)
+def _counts(found: Status) -> list[str]:
+    """Return how many models ended how, where they are too many to be counted by eye."""
+    if len(found.models) < _MANY:
+        return []
+    counts = Counter(model.last_outcome for model in found.models)
+    ends = ", ".join(f"{counts[one]} {words(one)}" for one in ORDER if counts[one])
+    return [f"{len(found.models)} models{': ' if ends else ''}{ends}"]
+
+
+def _cells(model: ModelStatus) -> dict[str, str]:
+    """Return what stands under each title."""
+    return {
+        "model": model.name,
+        "incumbent": model.incumbent or "none",
+        "since": utc(stamp(model.incumbent_since)) if model.incumbent_since else "",
+        "stands": "; ".join(_standing(model)),
+        "last outcome": words(model.last_outcome or ""),
+        "service": model.service,
+        "reason": model.last_reason or "",
+    }
 
 
 def _line(model: ModelStatus) -> str:

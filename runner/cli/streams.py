@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TextIO
 
-from runner.cli.look import has_own_encoding
+from runner.cli.encoding import has_own_encoding
 
 
 def prepare_streams() -> None:

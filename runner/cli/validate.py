@@ -1,28 +1,38 @@
 """`retrain validate`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from runner import __version__
 from runner.app.validate import Validation, validate
 from runner.cli import options
 from runner.cli.console import Console
-from runner.cli.excerpt import problem_lines
 from runner.errors import ExitCode
-from runner.report.problems_github import github_commands
-from runner.report.problems_gitlab import gitlab_report
-from runner.report.problems_json import problems_json
-from runner.report.problems_sarif import sarif_log
 
 
-def _github(found: Validation) -> bytes:
-    return _lines([*github_commands(found.problems), _summary(found)])
+@click.command("validate", epilog="Example: retrain validate models.yaml --format github")
+@options.paths
+@options.output_format("text", "json", "github", "gitlab", "sarif")
+@options.common
+def command(paths: Sequence[Path], form: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
+    """Check manifests: schema, references, keys. Prints every problem at once."""
+    found = validate(paths)
+    if form == "text":
+        console.result("\n".join([*_lines(found, console), _summary(found)]))
+    else:
+        from runner.cli.problem_forms import problems_in  # noqa: PLC0415 -- on a terminal and in hooks nobody asks
+
+        console.document(problems_in(form, found, _summary(found)))
+    return ExitCode.OK if found.valid else ExitCode.MANIFEST
 
 
-def _lines(lines: Sequence[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode()
+def _lines(found: Validation, console: Console) -> list[str]:
+    if not found.problems:
+        return []
+    from runner.cli.excerpt import problem_lines  # noqa: PLC0415 -- nothing to show of a manifest without problems
+
+    return list(problem_lines(found.problems, console.look))
 
 
 def _summary(found: Validation) -> str:
@@ -30,25 +40,3 @@ def _summary(found: Validation) -> str:
         return f"valid: {found.models} model(s) in {found.files} file(s)"
     errors = sum(one.severity == "error" for one in found.problems)
     return f"{errors} error{'s' if errors != 1 else ''}"
-
-
-_OTHER_FORMS: Mapping[str, Callable[[Validation], bytes]] = {
-    "json": lambda found: problems_json(found.problems, valid=found.valid),
-    "github": _github,
-    "gitlab": lambda found: gitlab_report(found.problems),
-    "sarif": lambda found: sarif_log(found.problems, version=__version__),
-}
-
-
-@click.command("validate", epilog="Example: retrain validate models.yaml --format github")
-@options.paths
-@options.output_format("text", *_OTHER_FORMS)
-@options.common
-def command(paths: Sequence[Path], form: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
-    """Check manifests: schema, references, keys. Prints every problem at once."""
-    found = validate(paths)
-    if form == "text":
-        console.result("\n".join([*problem_lines(found.problems, console.look), _summary(found)]))
-    else:
-        console.document(_OTHER_FORMS[form](found))
-    return ExitCode.OK if found.valid else ExitCode.MANIFEST

@@ -1,16 +1,17 @@
-"""One data file, checked and digested in one pass."""
+"""One data file, checked and digested in one pass by two threads."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.data.columns import column_difference
 from runner.data.content import NEAR_BLOCK, blocks, content
-from runner.data.digest import sum_of
 from runner.data.facts import CheckedFile, Shape
 from runner.data.labels import Labels
 from runner.data.problem import Problems
 from runner.data.resolve import Part, ResolvedFile
 from runner.data.scan import Scan
+from runner.sums import Sum, sum_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,13 @@ class Checked:
     problems: Problems
 
 
-def check_file(file: ResolvedFile, target: str | None) -> Checked:
+def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = None) -> Checked:
     """Read a file once: its digest, its structure, and the values of the target column when one is named.
+
+    Args:
+        file: what to read.
+        target: name of the target column.
+        known: the file's sum, where it need not be computed again.
 
     Raises:
         ModelError: of kind `data`, when the system will not read the file. What is wrong within it is no exception
@@ -48,7 +54,12 @@ def check_file(file: ResolvedFile, target: str | None) -> Checked:
             scan.feed(block)
         scan.finish()
 
-    total = sum_of(content(file, watched))
+    if known is None:
+        total = sum_of(content(file, watched))
+    else:
+        total = known
+        for part in file.parts:
+            deque(watched(part), maxlen=0)
     facts = CheckedFile(
         source=file.source,
         sha256=total.sha256,

@@ -7,7 +7,7 @@ from runner.data.resolve import Part, ResolvedFile, unreadable
 from runner.errors import Kind, ModelError
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
-NEAR_BLOCK = 64 << 10  # where each byte is looked at several times: the block stays in the processor's cache
+NEAR_BLOCK = 256 << 10  # where each byte is looked at several times: the block stays in the processor's cache
 BOM = b"\xef\xbb\xbf"
 
 Reader = Callable[[Part], Iterator[bytes]]

@@ -1,49 +1,38 @@
 """The identity of a dataset's content: cheap enough to be computed for every plan."""
 
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from runner import canonical
-from runner.data.content import content
 from runner.data.facts import DatasetDigest, FileFacts
+from runner.data.readings import Readings
 from runner.data.resolve import ResolvedDataset, ResolvedFile
 from runner.errors import Kind, ModelError
 
 _SHOWN_DIGITS = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
-    """Lower-case hex SHA-256 and length of some bytes."""
-
-    sha256: str
-    bytes: int
+Look = Callable[[ResolvedFile], FileFacts]
 
 
-def digest(resolved: ResolvedDataset) -> DatasetDigest:
+def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest:
     """Read the dataset's files once and compare them with the manifest's pins.
+
+    Args:
+        resolved: the files.
+        look: how a file is read, where something is remembered of it or more is wanted than its digest.
 
     Raises:
         ModelError: of kind `data`: a file cannot be read, or is not the one that is pinned.
     """
-    train = _facts(resolved.train)
-    evaluation = _facts(resolved.eval) if resolved.eval else None
+    look = look or Readings().facts
+    train = _facts(resolved.train, look)
+    evaluation = _facts(resolved.eval, look) if resolved.eval else None
     return DatasetDigest(train=train, eval=evaluation, sha256=dataset_sha256(train, evaluation))
 
 
 def dataset_sha256(train: FileFacts, evaluation: FileFacts | None) -> str:
     """Return the digest over both contents; file names and places do not enter."""
     return canonical.digest({"train": train.sha256, "eval": evaluation.sha256 if evaluation else None})
-
-
-def sum_of(parts: Iterable[bytes]) -> Sum:
-    """Digest bytes that arrive in blocks."""
-    sha, size = hashlib.sha256(), 0
-    for block in parts:
-        sha.update(block)
-        size += len(block)
-    return Sum(sha256=sha.hexdigest(), bytes=size)
 
 
 def refuse_unpinned(file: ResolvedFile, sha256: str) -> None:
@@ -66,7 +55,7 @@ def changed(source: str) -> ModelError:
     )
 
 
-def _facts(file: ResolvedFile) -> FileFacts:
-    total = sum_of(content(file))
-    refuse_unpinned(file, total.sha256)
-    return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes)
+def _facts(file: ResolvedFile, look: Look) -> FileFacts:
+    found = look(file)
+    refuse_unpinned(file, found.sha256)
+    return FileFacts(source=found.source, sha256=found.sha256, bytes=found.bytes)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 MOST_LABELS = 200  # the service takes no more classes
+_FEW = 4  # values that are faster to count than to collect again
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
 
@@ -32,6 +33,21 @@ class Labels:
         self._values.update(values)
         self._values.discard(b"")
         self.too_many = len(self._values) > MOST_LABELS
+
+    def end_all(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> bool:
+        """Tell whether each of the `count` lines ends in a known value, quoted or not, or in none.
+
+        Counting a few fixed strings is several times faster than splitting lines. No line ends in two of them.
+        """
+        values = self._values
+        if not 0 < len(values) <= _FEW or any(b'"' in one or delimiter in one for one in values):
+            return False
+        quoted = (b'"%b"' % one for one in (*values, b"")) if b'"' in lines else ()
+        for form in (*values, *quoted, b""):
+            count -= lines.count(delimiter + form + line_end)
+            if not count:
+                return True
+        return False
 
     def decoded(self, encoding: str) -> tuple[str, ...] | None:
         """Return the sorted labels, or None when the target is numeric, empty or has too many values."""

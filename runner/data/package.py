@@ -15,11 +15,12 @@ from zipfile import ZIP64_LIMIT, ZIP_DEFLATED, ZipFile, ZipInfo
 
 from runner.data.content import blocks, content
 from runner.data.deflate import Deflater, crc32, threads
-from runner.data.digest import Sum, changed, sum_of
+from runner.data.digest import changed
 from runner.data.facts import FileFacts, UploadFile
 from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
 from runner.durable import make_folder, replacing
 from runner.errors import Kind, ModelError
+from runner.sums import Sum, sum_of
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it

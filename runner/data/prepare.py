@@ -4,19 +4,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 
-from runner.data.check import Checked, check_file
+from runner.data.check import Checked
 from runner.data.digest import changed, dataset_sha256, refuse_unpinned
 from runner.data.facts import Prepared, Shape
 from runner.data.package import discard, package
 from runner.data.problem import Problems
+from runner.data.readings import Readings
 from runner.data.resolve import ResolvedDataset, resolve
 from runner.data.rules import Finding, evaluation_findings, remarks, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
 
 
-def prepare(
-    dataset: Dataset, checks: Checks, *, last: Shape | None, expected_sha256: str | None, spool: Path
+def prepare(  # noqa: PLR0913 -- each from another source, and each by its name
+    dataset: Dataset,
+    checks: Checks,
+    *,
+    last: Shape | None,
+    expected_sha256: str | None,
+    spool: Path,
+    readings: Readings,
 ) -> Prepared:
     """Check the dataset and make the file to upload.
 
@@ -26,6 +33,7 @@ def prepare(
         last: the shape of the data of the model's last job, when there was one.
         expected_sha256: the dataset's digest when the run was planned, when it was.
         spool: folder for what has to be packed; it gets a private folder for each upload.
+        readings: reads the files, or knows what was found in them before.
 
     Returns:
         The facts, and an upload that `release` frees.
@@ -35,7 +43,7 @@ def prepare(
     """
     started = monotonic()
     resolved = resolve(dataset)
-    train, evaluation = _checked(resolved, checks)
+    train, evaluation = _checked(resolved, checks, readings)
     sha256 = dataset_sha256(train.file, evaluation.file if evaluation else None)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise changed(f"The data of {dataset.name}")
@@ -58,10 +66,10 @@ def release(prepared: Prepared) -> None:
     discard(prepared.upload)
 
 
-def _checked(resolved: ResolvedDataset, checks: Checks) -> tuple[Checked, Checked | None]:
+def _checked(resolved: ResolvedDataset, checks: Checks, readings: Readings) -> tuple[Checked, Checked | None]:
     found: list[Checked] = []
     for file in filter(None, (resolved.train, resolved.eval)):
-        checked = check_file(file, checks.target)
+        checked = readings.checked(file, checks.target)
         if checked.file.bytes == 0:
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
         refuse_unpinned(file, checked.file.sha256)
@@ -82,6 +90,9 @@ def _judged(train: Checked, evaluation: Checked | None, checks: Checks, last: Sh
 
 
 def _with(problems: Problems, findings: Iterable[Finding]) -> list[str]:
+    """Return the problems and the findings as text; the problems belong to all models that use the file."""
+    together = Problems(problems.file)
+    together.extend(problems)
     for line, reason in findings:
-        problems.add(line, reason)
-    return problems.lines()
+        together.add(line, reason)
+    return together.lines()

@@ -2,24 +2,28 @@
 
 A comma, a tab, a quote or a line end is never part of another character in UTF-8 or cp932, so structure is read from
 bytes. A region of lines without quotes is well formed exactly when deleting all other bytes leaves the same row of
-delimiters for each line: one C call and one comparison. Only quoted records and regions with trouble are walked.
+delimiters for each line: one C call and one comparison. Where quotes pair simply, the same holds for what stands
+outside of them (`quotes.py`). Only other quoted records and regions with trouble are walked.
 """
 
 import csv
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from runner.data.content import BOM, blocks, line_end
 from runner.data.encoding import EncodingCheck
 from runner.data.labels import Labels, column_of_lines
 from runner.data.problem import Problems
+from runner.data.quotes import Outside, end_of_records
 from runner.data.resolve import Part
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
 _QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
 _CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
 _KEPT = b"\n\r\0"
+_as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
 class Scan:
@@ -45,6 +49,7 @@ class Scan:
         self.given_up = False
         self._unit = b""
         self._ignored = bytes(sorted(set(range(256)) - set(_KEPT + self._delimiter)))
+        self._outside = Outside(self._delimiter)
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
@@ -100,17 +105,29 @@ class Scan:
 
         One column has no delimiter that could tell a blank line, and a last line without its end no mark at all.
         """
-        marks = region.translate(None, self._ignored)
-        count, odd = divmod(len(marks), len(self._unit))
-        alike = not odd and marks == self._unit * count
-        if not alike or len(self.header) == 1 or self._blank or not region.endswith(b"\n"):
+        count = self._alike(region)
+        if not count:
             for line in region.removesuffix(b"\n").split(b"\n"):
                 self._plain_line(line)
             return
         self._line += count
         self.rows += count
-        if self._target is not None and self._labels.collecting:
+        if self._target is not None and self._labels.collecting and not self._ends_are_known(region, count):
             self._labels.add(column_of_lines(region, self._target, len(self.header), self._delimiter))
+
+    def _alike(self, lines: bytes) -> int:
+        """Return how many rows the lines are, each with its line end, or 0 when they are not all as they should be."""
+        marks = lines.translate(None, self._ignored)
+        count, odd = divmod(len(marks), len(self._unit))
+        if odd or len(self.header) == 1 or self._blank or not lines.endswith(b"\n") or marks != self._unit * count:
+            return 0
+        crlf = self._unit.endswith(b"\r\n")
+        return 0 if crlf and lines.count(b"\r\n") != count else count
+
+    def _ends_are_known(self, lines: bytes, count: int) -> bool:
+        """Tell whether the target is the last column, and each of the lines ends in a label that is known."""
+        last = len(self.header) - 1
+        return self._target == last and self._labels.end_all(lines, self._delimiter, self._unit[last:], count)
 
     def _plain_line(self, line: bytes) -> None:
         self._line += 1
@@ -135,24 +152,61 @@ class Scan:
             self.problems.add(line, f"found {found}, expected {len(self.header)}")
 
     def _quoted(self, text: bytes, begin: int, *, final: bool) -> int:
-        """Let the csv module read records from `begin` on, until quotes get rare; return where it stopped.
+        """Read records from a line with a quote on, until quotes get rare; return where it stopped.
 
-        In latin-1 a character is a byte, so that positions and values stay those of the file.
+        No region is longer than what the csv module allows a field, so that all ways refuse the same fields.
         """
-        stream = io.StringIO(text[begin:].decode("latin-1"), newline="\n")
-        reader = csv.reader(stream, delimiter=self._delimiter.decode(), strict=True)
-        stop, before, done = _end_of_quotes(text, begin) - begin, self._line, 0
+        if not self.header:
+            return self._walked(text, begin, final=final)
+        end = text.find(b"\n", _end_of_quotes(text, begin)) + 1 or len(text)
+        region = text[begin : min(end, begin + csv.field_size_limit())]
+        region = region[: end_of_records(region)]
+        count = self._paired(region) or self._listed(region)
+        if not count:
+            return self._walked(text, begin, final=final)
+        self._line += region.count(b"\n")
+        self.rows += count
+        return begin + len(region)
+
+    def _paired(self, region: bytes) -> int:
+        """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
+        outside = self._outside.of(region)
+        count = self._alike(outside) if outside is not None else 0
+        if not count or self._target is None or not self._labels.collecting:
+            return count
+        one_line_each = region.count(b"\n") == count
+        return count if one_line_each and self._ends_are_known(region, count) else 0
+
+    def _listed(self, region: bytes) -> int:
+        """Return how many rows the csv module finds, all as they should be, and take their labels; else 0."""
+        text = io.StringIO(_as_text(region), newline="\n")
+        try:
+            rows = list(csv.reader(text, delimiter=self._delimiter.decode(), strict=True))
+        except csv.Error:
+            return 0
+        if self._blank or {*map(len, rows)} != {len(self.header)}:
+            return 0
+        if self._target is not None and self._labels.collecting:
+            self._labels.add(value.encode("latin-1") for value in {row[self._target] for row in rows})
+        return len(rows)
+
+    def _walked(self, text: bytes, begin: int, *, final: bool) -> int:
+        """Let the csv module read the header, or records until quotes get rare; return where it stopped."""
+        stream = io.BytesIO(text)
+        done = stream.seek(begin)
+        reader = csv.reader(map(_as_text, stream), delimiter=self._delimiter.decode(), strict=True)
+        stop, before = _end_of_quotes(text, begin) if self.header else begin, self._line
         try:
             for fields in reader:
                 self._record(fields)
                 self._line, done = before + reader.line_num, stream.tell()
                 if done >= stop or self.given_up:
-                    return begin + done
+                    return done
         except csv.Error as error:
             if "unexpected end" in str(error) and not final:
-                self._unfinished = text[begin + done :]
+                self._unfinished = text[done:]
             else:
-                self._broken(text[begin + done : begin + stream.tell()], str(error))
+                self._broken(text[done : stream.tell()], str(error))
         return len(text)
 
     def _record(self, fields: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from runner.durable import open_file
 from runner.emulator.faults import ONLY_FOR, TIMED, Call, FaultKind, Faults, Rule
 from runner.errors import UsageError
 
@@ -35,7 +36,8 @@ def read_faults(file: Path, models: Sequence[str]) -> Faults:
 
 def _compose(file: Path) -> Node | None:
     try:
-        content = file.read_bytes()
+        with open_file(file) as stream:
+            content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise UsageError(f"{file}: the file is larger than 1 MiB.", hint="Write fewer rules.")
         # The pure Python loader: deep nesting ends in an exception there, in libyaml in a crash.

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from runner.journal.events import Fact
 
 T = TypeVar("T")
+_SHORTEST_S = 0.001
 
 
 class Lane(StrEnum):
@@ -24,11 +25,20 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Call `function` on an executor. An `effect` is let finish when the run is stopped; other work is abandoned."""
+    """Call `function` on an executor. An `effect` is let finish when the run is stopped; other work is abandoned.
+
+    Where more work waits than the executor has threads, effects come first and `patient` work last.
+    """
 
     lane: Lane
     function: Callable[[], Any]
     effect: bool = False
+    patient: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Return its place among the work of its lane; the lowest goes first."""
+        return 0 if self.effect else 2 if self.patient else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +58,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeSlot:
-    """Wait until one of the upload slots is free; the answer is a context manager that gives it back."""
+    """Wait until one of the upload slots is free; the answer is a context manager that gives it back.
+
+    Who pauses while it has one lends it to others, and has one again before it goes on.
+    """
 
 
 Ask = Work | Pause | Record | TakeSlot
@@ -59,9 +72,9 @@ class StoppedError(Exception):
     """Thrown into a drive at its next ask when the run is to end: nothing new may be started."""
 
 
-def call(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
+def call(function: Callable[[], T], *, effect: bool = False, patient: bool = False) -> Steps[T]:
     """Do a short call of the service."""
-    answer = yield Work(lane=Lane.CALL, function=function, effect=effect)
+    answer = yield Work(lane=Lane.CALL, function=function, effect=effect, patient=patient)
     return cast("T", answer)
 
 
@@ -72,8 +85,8 @@ def stage(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
 
 
 def pause(seconds: float) -> Steps[None]:
-    """Wait."""
-    yield Pause(seconds=max(seconds, 0.0))
+    """Wait, at least so long that a clock shows it: what is left of a wait may be a rounding error."""
+    yield Pause(seconds=max(seconds, _SHORTEST_S))
 
 
 def take_slot() -> Steps[AbstractContextManager[None]]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.durable import sync_folder
+from runner.durable import open_file, sync_folder
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, record, stage
 from runner.execute.keys import get_key
@@ -81,13 +81,13 @@ def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:
     Raises:
         ModelError: the file has no form that can be read.
     """
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return evaluate(inputs, stream)
 
 
 def file_sha256(path: Path) -> str:
     """Return the lower-case hex SHA-256 of a file."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

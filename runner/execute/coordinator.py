@@ -6,11 +6,13 @@ the same moment are committed in one transaction.
 
 import heapq
 import itertools
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -32,6 +34,11 @@ class Mailbox(Protocol):
 
 
 Commit = Callable[[Sequence[tuple[str, Record]]], None]
+Stopping = Callable[[str, int], None]  # (why, how many effects are on their way)
+
+
+def _unheard(_why: str, _effects: int) -> None:
+    """Tell nobody of a stop."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -44,6 +51,14 @@ class Drive:
     error: BaseException | None = None
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
     effect: bool = False  # that work has an effect
+    slot: "Slot | None" = None
+
+
+class Slot(Enum):
+    """What a drive has of the upload slots."""
+
+    HELD = auto()
+    LENT = auto()  # to others, while it pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +66,7 @@ class Delivery:
     """What an executor's thread hands back to the coordinator's."""
 
     drive: Drive
+    lane: Lane
     ticket: int
     answer: Any
     error: BaseException | None
@@ -58,10 +74,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How much happens side by side."""
+    """How much happens side by side; a lane that `threads` does not name takes all work at once."""
 
     parallel: int
     uploads: int
+    threads: Mapping[Lane, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +89,7 @@ class Coordinator:
     clock: Clock
     commit: Commit
     settings: Settings
+    stopping: Stopping = _unheard  # called once, in the coordinator's own thread
     mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[Drive] = field(default_factory=deque)
@@ -79,8 +97,11 @@ class Coordinator:
     _ready: deque[Drive] = field(default_factory=deque)
     _pauses: list[tuple[float, int, Drive]] = field(default_factory=list)
     _records: list[tuple[Drive, Record]] = field(default_factory=list)
+    _queues: dict[Lane, list[tuple[int, int, Drive, Work]]] = field(default_factory=lambda: {one: [] for one in Lane})
+    _busy: Counter[Lane] = field(default_factory=Counter)
     _slot_queue: deque[Drive] = field(default_factory=deque)
     _slots_taken: int = 0
+    _stop_told: bool = False
     _order: Iterator[int] = field(default_factory=itertools.count)
 
     def stop(self, why: str) -> None:
@@ -103,6 +124,7 @@ class Coordinator:
 
     def _run_all(self) -> None:
         while self._waiting or self._active:
+            self._tell_of_stop()
             while self._waiting and len(self._active) < self.settings.parallel:
                 drive = self._waiting.popleft()
                 self._active[drive] = None
@@ -111,14 +133,22 @@ class Coordinator:
             if self._active and not self._ready and not self._room():
                 self._wait_for_mail()
 
+    def _tell_of_stop(self) -> None:
+        if self.stopped is not None and not self._stop_told:
+            self._stop_told = True
+            self.stopping(self.stopped, sum(drive.effect for drive in self._active))
+
     def _room(self) -> bool:
         return bool(self._waiting) and len(self._active) < self.settings.parallel
 
     def _step_all(self) -> None:
         """Step every ready drive until all of them wait for something outside."""
-        while self._ready or self._records:
+        while True:
             while self._ready:
                 self._step(self._ready.popleft())
+            self._hand_out()
+            if not self._records:
+                return
             self._commit_records()
 
     def _step(self, drive: Drive) -> None:
@@ -138,29 +168,53 @@ class Coordinator:
         elif self.stopped is not None:
             self._resume(drive, error=StoppedError(self.stopped))
         elif isinstance(ask, Work):
-            self._submit(drive, ask)
+            self._queue(drive, ask)
         elif isinstance(ask, Pause):
-            heapq.heappush(self._pauses, (self.clock.monotonic() + ask.seconds, next(self._order), drive))
+            self._pause(drive, ask.seconds)
         elif isinstance(ask, TakeSlot):
             self._slot_queue.append(drive)
             self._give_slots()
 
+    def _pause(self, drive: Drive, seconds: float) -> None:
+        heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), drive))
+        if drive.slot is Slot.HELD:
+            self._free_slot(drive, then=Slot.LENT)
+
+    def _wake(self, drive: Drive) -> None:
+        if drive.slot is Slot.LENT:
+            self._slot_queue.appendleft(drive)
+            self._give_slots()
+        else:
+            self._resume(drive)
+
+    def _queue(self, drive: Drive, work: Work) -> None:
+        drive.ticket = next(self._order)
+        heapq.heappush(self._queues[work.lane], (work.rank, drive.ticket, drive, work))
+
+    def _hand_out(self) -> None:
+        """Give each lane's threads work, the lowest rank first. What waits for one when the run stops never begins."""
+        if self.stopped is not None:
+            return
+        for lane, queue in self._queues.items():
+            while queue and self._busy[lane] < self.settings.threads.get(lane, math.inf):
+                _, ticket, drive, work = heapq.heappop(queue)
+                if ticket == drive.ticket:
+                    self._submit(drive, work)
+
     def _submit(self, drive: Drive, work: Work) -> None:
-        drive.effect, drive.ticket = work.effect, next(self._order)
-        ticket = drive.ticket
+        drive.effect, ticket, lane = work.effect, drive.ticket, work.lane
+        self._busy[lane] += 1
 
         def deliver(future: Future[Any]) -> None:
             if future.cancelled():
                 return  # the run has ended; nobody waits for it
             error = future.exception()
             answer = future.result() if error is None else None
-            self.mail.put(Delivery(drive=drive, ticket=ticket, answer=answer, error=error))
+            self.mail.put(Delivery(drive=drive, lane=lane, ticket=ticket, answer=answer, error=error))
 
-        self.executors[work.lane].submit(work.function).add_done_callback(deliver)
+        self.executors[lane].submit(work.function).add_done_callback(deliver)
 
     def _commit_records(self) -> None:
-        if not self._records:
-            return
         records, self._records = self._records, []
         self.commit([(drive.model, one) for drive, one in records])
         for drive, _ in records:
@@ -177,13 +231,14 @@ class Coordinator:
         except Empty:
             mail = None
         while mail is not None:
+            self._busy[mail.lane] -= 1
             if mail.ticket == mail.drive.ticket:
                 self._resume(mail.drive, answer=mail.answer, error=mail.error)
             mail = None if self.mail.empty() else self.mail.get()
         if self.stopped is not None:
             self._stop_idle()
         while self._pauses and self._pauses[0][0] <= self.clock.monotonic():
-            self._resume(heapq.heappop(self._pauses)[2])
+            self._wake(heapq.heappop(self._pauses)[2])
 
     def _until_next_pause(self) -> float | None:
         return max(self._pauses[0][0] - self.clock.monotonic(), 0.0) if self._pauses else None
@@ -198,12 +253,20 @@ class Coordinator:
     def _give_slots(self) -> None:
         while self._slot_queue and self._slots_taken < self.settings.uploads:
             self._slots_taken += 1
-            self._resume(self._slot_queue.popleft(), answer=self._slot())
+            drive = self._slot_queue.popleft()
+            self._resume(drive, answer=None if drive.slot is Slot.LENT else self._slot(drive))
+            drive.slot = Slot.HELD
+
+    def _free_slot(self, drive: Drive, *, then: Slot | None) -> None:
+        drive.slot = then
+        self._slots_taken -= 1
+        self._give_slots()
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
+    def _slot(self, drive: Drive) -> Iterator[None]:
         try:
             yield
         finally:
-            self._slots_taken -= 1
-            self._give_slots()
+            if drive.slot is Slot.HELD:
+                self._free_slot(drive, then=None)
+            drive.slot = None

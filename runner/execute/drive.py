@@ -61,6 +61,8 @@ def _walk(run: ModelRun) -> Steps[Ending]:
     for _ in range(STARTS):
         if run.plan.outcome is not None:
             return Ending(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
+        if run.run.budget.stopped is not None:
+            raise StoppedError(run.run.budget.stopped)
         closed = run.run.budget.closed()
         if closed:
             return Ending(outcome="skipped", reason=closed)
@@ -83,7 +85,7 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
     dataset = run.run.manifest.datasets[run.model.dataset]
     found: DatasetDigest | ModelError
     try:
-        found = yield from stage(lambda: digest(resolve(dataset)))
+        found = yield from stage(lambda: digest(resolve(dataset), run.run.readings.facts))
     except ModelError as error:
         found = error
     facts = Facts(now=run.run.clock.now(), dataset=found)

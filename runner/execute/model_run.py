@@ -9,10 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from runner.data.facts import Prepared
+from runner.data.readings import Readings
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
-from runner.execute.ports import Clock, Keys, Service, Trace, untraced
+from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced, untraced
 from runner.journal.events import Outcome
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
@@ -50,6 +51,7 @@ class Budget:
 
     switches: int | None
     failures: int | None
+    stopped: str | None = None  # the signal, once there was one
 
     def take_switch(self) -> bool:
         """Take one of the switches, before anything is waited for; False when none is left."""
@@ -85,6 +87,8 @@ class RunContext:
     listener: Listener
     bugs: list[Exception]
     trace: Trace = untraced
+    readings: Readings = field(default_factory=Readings)
+    holds: Holds = unfenced
 
 
 @dataclass(slots=True, kw_only=True)

@@ -156,8 +156,52 @@ class Ended:
         return self.outcome.replace("_", " ")
 
 
-News = Planned | Entered | Called | Sent | InTraining | WordSeen | Decided | Said | Retried | Warned | Recorded | Ended
-Listener = Callable[[str, News], None]  # (model name, news); from several threads at once, and it must not raise
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """The run itself waits for something to start."""
+
+    what: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return f"starting {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """The run itself was told to stop; `effects` is how many requests on their way may finish."""
+
+    signal: str
+    effects: int
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        requests = {0: "nothing new is started", 1: "1 request may finish"}
+        first = requests.get(self.effects, f"{self.effects} requests may finish")
+        again = "press Ctrl-C again" if self.signal == "SIGINT" else "a second signal"
+        return f"stopping ({self.signal}): {first}; {again} to end at once"
+
+
+News = (
+    Planned
+    | Entered
+    | Called
+    | Sent
+    | InTraining
+    | WordSeen
+    | Decided
+    | Said
+    | Retried
+    | Warned
+    | Recorded
+    | Ended
+    | Starting
+    | Stopping
+)
+# (model name or None for the run itself, news); from several threads at once, and it must not raise
+Listener = Callable[[str | None, News], None]
 
 
 def redacted(news: News, redact: Callable[[str], str]) -> News:

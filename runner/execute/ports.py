@@ -12,6 +12,7 @@ from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval, Model
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, Effect, Job, Status
+from runner.service.upload_body import Watch
 
 
 class Service(Protocol):
@@ -23,8 +24,8 @@ class Service(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None]) -> Effect:
-        """Send the file with exactly one PUT; `sent` is told the bytes handed over so far."""
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch) -> Effect:
+        """Send the file with exactly one PUT; where `watch` forbids its end, the store has a part that is no upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         """Store the result file at `target`, whole or not at all."""
@@ -57,6 +58,14 @@ class Keys(Protocol):
 
     def account_key(self, model: Model) -> Secret | None:
         """Return the account's secret key where the manifest names one."""
+
+
+Holds = Callable[[], bool]  # whether this run still holds the state
+
+
+def unfenced() -> bool:
+    """Tell that the state is held, where nobody else can take it."""
+    return True
 
 
 Trace = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from

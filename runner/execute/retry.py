@@ -68,8 +68,10 @@ class Patience:
         yield from pause(own + more)
 
 
-def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
+def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool = False) -> Steps[T]:
     """Do a call without effect, again and again while that may help; `name` counts it in the report.
+
+    A `patient` one lets the work of other models go first.
 
     Raises:
         ServiceError: it will not help, or the attempts or the time are used up.
@@ -78,7 +80,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T]) -> Steps[T]:
     while True:
         run.count(name)
         try:
-            return (yield from call(function))
+            return (yield from call(function, patient=patient))
         except ServiceError as error:
             failure = error
         yield from patience.wait(failure)

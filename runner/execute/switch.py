@@ -63,9 +63,12 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
+    listed = yield from _is_listed(run, job)
     number, leaves = job.switches + 1, Leaves.within(run)
     yield from record(
-        SwitchIntended(retrain_job_id=job.retrain_job_id, decision_sha256=mandate, attempt=number),
+        SwitchIntended(
+            retrain_job_id=job.retrain_job_id, decision_sha256=mandate, attempt=number, listed_before=listed
+        ),
         guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
@@ -147,7 +150,17 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
 
 
 def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
-    """Tell whether the candidate's model serves; None when that cannot be learnt."""
+    """Tell whether the candidate's model serves by this switch; None when that cannot be learnt.
+
+    A model that was listed before proves nothing: another job, or another classifier of the account, may have brought
+    it into service.
+    """
+    listed = yield from _is_listed(run, job)
+    return None if listed and job.listed_before is not False else listed
+
+
+def _is_listed(run: ModelRun, job: Job) -> Steps[bool | None]:
+    """Tell whether the service's list names the candidate's model as serving; None when that cannot be learnt."""
     if job.model_id is None:
         return None
     try:
@@ -210,6 +223,8 @@ def _due(job: Job) -> str:
 def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
     name, model = job.retrain_job_id, run.model.name
     known = f"Whether the switch to job {name} was applied cannot be learnt from the service."
+    if serves is None and job.listed_before:
+        known = f"{known} Its model {job.model_id} was on the list of those in service before the switch too."
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
     return Ending(

@@ -51,9 +51,13 @@ def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> Steps[None]:
 def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
     """Read the status; put up with a job that is not known yet, and with outages, a bounded number of times."""
     job, outages = run.job, 0
+
+    def ask() -> Status:
+        return run.run.service.status(key, job.retrain_job_id)
+
     while True:
         try:
-            return (yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id)))
+            return (yield from read(run, "status", ask, patient=True))
         except ServiceError as error:
             if error.code == Code.JOB_DELETED:
                 return (yield from _deleted(run, error))

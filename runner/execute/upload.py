@@ -31,6 +31,7 @@ from runner.journal.instants import stamp
 from runner.plan.model import Stage
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
+from runner.service.upload_body import Watch
 
 _SETTLE_PAUSE_S = 15.0
 
@@ -40,8 +41,9 @@ def check(run: ModelRun) -> Steps[StageEnd]:
     dataset, model = run.run.manifest.datasets[run.model.dataset], run.model
     last, expected = _last_shape(run), run.plan.dataset_sha256
     run.say("checking the data")
+    spool, readings = run.run.spool, run.run.readings
     prepared = yield from stage(
-        lambda: prepare(dataset, model.checks, last=last, expected_sha256=expected, spool=run.run.spool)
+        lambda: prepare(dataset, model.checks, last=last, expected_sha256=expected, spool=spool, readings=readings)
     )
     run.prepared = prepared
     run.timings["check_s"] += prepared.check_s
@@ -100,8 +102,8 @@ def _put(run: ModelRun, url: Secret, expires: datetime) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    sent = run.meter(file.bytes)
-    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256, sent=sent)
+    watch = Watch(sent=run.meter(file.bytes), may_end=run.run.holds)
+    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:

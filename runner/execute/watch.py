@@ -9,6 +9,8 @@ from runner.execute.polling import SHORTEST, next_pause
 from runner.execute.waiting import is_said_in_training, says_waiting
 from runner.journal.job import Job, JobStage
 
+_SPREAD = 0.2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -51,8 +53,14 @@ class Watch:
 
     def pause(self, word: str, asked: Asked) -> float:
         """Return the seconds until the status is to be asked for again, after it was this word."""
-        step = next_pause(self.before + self._waited(), self.last, self.run.model.wait.poll)
+        step = self._step()
         return min(step, max(self._until_known(word, asked), SHORTEST), self.left)
+
+    def _step(self) -> float:
+        """Return the next pause; an adaptive one is spread, or models that began together would ask together."""
+        poll = self.run.model.wait.poll
+        step = next_pause(self.before + self._waited(), self.last, poll)
+        return step if poll is not None else step * (1 + _SPREAD * (self.run.run.chance.random() - 0.5))
 
     def lingers(self, word: str, asked: Asked) -> bool:
         """Tell whether the job says a doubtful word although the quarantine since its upload is over.

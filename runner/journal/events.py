@@ -235,11 +235,16 @@ class RollbackDecided(_Fact, frozen=True, kw_only=True, tag="rollback_decided"):
 
 
 class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
-    """The one PUT that switches may be sent from now on; `decision_sha256` is the event of the decision behind it."""
+    """The one PUT that switches may be sent from now on; `decision_sha256` is the event of the decision behind it.
+
+    `listed_before` tells whether the service's list named the candidate's model already, None where that was not
+    learnt (earlier versions never asked): only a model that was not on it proves this switch by standing there later.
+    """
 
     retrain_job_id: str
     decision_sha256: str
     attempt: int
+    listed_before: bool | None = None
 
 
 class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):

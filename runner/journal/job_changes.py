@@ -95,7 +95,11 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
     Judged: _judged,
     Reviewed: lambda fact, place: {"review": Review(fact=fact, at=place.at)},
     RollbackDecided: _rolled_back,
-    SwitchIntended: lambda fact, _place: {"stage": JobStage.SWITCHING, "switches": fact.attempt},
+    SwitchIntended: lambda fact, _place: {
+        "stage": JobStage.SWITCHING,
+        "switches": fact.attempt,
+        "listed_before": fact.listed_before,
+    },
     SwitchRefused: lambda _fact, _place: {"stage": JobStage.JUDGED},
     SwitchUnclear: lambda _fact, _place: {"stage": JobStage.SWITCHING},
     Resolved: lambda _fact, _place: {},

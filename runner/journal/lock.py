@@ -5,12 +5,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from runner.durable import FILE_MODE, write_whole
+from runner.durable import FILE_MODE, open_file, write_whole
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.instants import stamp
@@ -26,6 +28,21 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A lock that was taken: its file, and which file that was. `unlock` puts another one into its place."""
+
+    file: Path
+    taken: os.stat_result
+
+    def lasts(self) -> bool:
+        """Tell whether the lock is still this holder's; one that cannot be looked at is not."""
+        try:
+            return os.path.samestat(self.taken, self.file.stat())
+        except OSError:
+            return False
+
+
 def current_user() -> str:
     """Return `user@host`; a process without a user name shows its number."""
     try:
@@ -36,7 +53,7 @@ def current_user() -> str:
 
 
 @contextmanager
-def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[None]:
+def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold]:
     """Hold the state for one run; wait up to `timeout` seconds for it.
 
     Raises:
@@ -53,7 +70,7 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[None
         raise _unwritable(folder, error) from error
     try:
         _tell_holder(folder, run_id)
-        yield
+        yield _hold(folder)
     finally:
         holder = read_holder(folder)
         if holder is not None and holder.run_id == run_id:  # after an unlock it may be another's
@@ -62,10 +79,18 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[None
         lock.release()
 
 
+def _hold(folder: StateFolder) -> Hold:
+    try:
+        return Hold(file=folder.lock, taken=folder.lock.stat())
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def read_holder(folder: StateFolder) -> Holder | None:
     """Return who holds the lock, or None where nobody left word."""
     try:
-        return msgspec.json.decode(folder.holder.read_bytes(), type=Holder)
+        with open_file(folder.holder) as file:
+            return msgspec.json.decode(file.read(), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
 
@@ -73,8 +98,8 @@ def read_holder(folder: StateFolder) -> Holder | None:
 def break_lock(folder: StateFolder) -> None:
     """Put a new lock file in the place of the held one: the next run gets it, whatever the old holder still does.
 
-    The old holder stays harmless: it finds at its next write that the journal has moved on, and sends nothing it slept
-    too long over.
+    The old holder stays harmless: it finds at its next write that the journal has moved on, sends nothing it slept too
+    long over, and ends no upload that it had begun.
 
     Raises:
         StateError: the folder cannot be written.

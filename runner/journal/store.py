@@ -5,10 +5,11 @@ append is one BEGIN IMMEDIATE. The unique column `guard` is what keeps two runne
 is courtesy beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
@@ -35,6 +36,8 @@ _EVENTS = Table(
     Column("sha256", String, nullable=False),
     Column("guard", String, unique=True),
 )
+_LAST = sqlalchemy.select(_EVENTS.c.seq, _EVENTS.c.sha256).order_by(_EVENTS.c.seq.desc()).limit(1)
+_INSERT = sqlalchemy.insert(_EVENTS)
 
 
 class GuardTakenError(StateError):
@@ -54,13 +57,14 @@ class Store:
         self._engine = _engine(path, writable=writable)
         self._head: tuple[int, str] | None = None
         self._guards: set[str] = set()
+        self._readings: WeakSet[Generator[Link]] = WeakSet()
         try:
             self._check_identity()
         except BaseException:
             self.close()
             raise
 
-    def read(self) -> Iterator[Link]:
+    def read(self) -> Generator[Link]:
         """Yield all events, each checked against the chain.
 
         The first reading to the end sets `head`; a later one, or one that stops early, does not move it: what this
@@ -69,6 +73,11 @@ class Store:
         Raises:
             StateError: the file cannot be read, or an event in it cannot be believed.
         """
+        reading = self._read()
+        self._readings.add(reading)
+        return reading
+
+    def _read(self) -> Generator[Link]:
         last, guards = (0, GENESIS), set()
         with _translated(self._path), self._engine.connect() as connection:
             for one in read_chain(_rows(connection)):
@@ -101,19 +110,19 @@ class Store:
             seq, prev = links[-1].event.seq, links[-1].sha256
         with _translated(self._path), self._engine.begin() as connection:
             self._check_head(connection)
-            connection.execute(sqlalchemy.insert(_EVENTS), [_values(one) for one in links])
+            connection.execute(_INSERT, [_values(one) for one in links])
         self._head = (seq, prev)
         self._guards |= guards
         return links
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, also where a reading of it stopped half-way."""
+        for one in list(self._readings):
+            one.close()
         self._engine.dispose()
 
     def _check_head(self, connection: sqlalchemy.Connection) -> None:
-        last = connection.execute(
-            sqlalchemy.select(_EVENTS.c.seq, _EVENTS.c.sha256).order_by(_EVENTS.c.seq.desc()).limit(1)
-        ).one_or_none()
+        last = connection.execute(_LAST).one_or_none()
         if (tuple(last) if last else (0, GENESIS)) != self.head:
             raise StateError(
                 "Another runner has written to the journal since this one read it, so this one stops.",

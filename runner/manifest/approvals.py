@@ -107,12 +107,15 @@ def _check_models(words: Iterable[Approval], models: Collection[str] | None, fin
 
 
 def _check_agreement(words: Iterable[Approval], findings: Findings) -> None:
-    """Refuse two words on one candidate that contradict each other: only their authors can tell which one holds."""
+    """Warn of two words on one candidate that contradict each other.
+
+    They are no error here: the candidate may be settled long since. Where it is not, the plan refuses to follow either.
+    """
     first: dict[tuple[str, str, str], Approval] = {}
     for one in words:
         earlier = first.setdefault((one.model, one.retrain_job_id, one.result_sha256), one)
         if earlier.action != one.action:
-            findings.error(
+            findings.warning(
                 one.place,
                 "contradicting-approvals",
                 f"{shown(one.file)} and {shown(earlier.file)} contradict each other about job "

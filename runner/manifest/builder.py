@@ -12,7 +12,7 @@ import yaml
 
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.opened import Opened, OpenedList, OpenedMap
+from runner.manifest.opened import Opened, OpenedList, OpenedMap, RefusedError
 from runner.manifest.problems import Findings
 from runner.manifest.scalars import NumberRangeError, resolve
 from runner.manifest.syntax import explain
@@ -27,21 +27,13 @@ _ALIAS_FACTOR = 10  # aliases may stand for ten times what is written; a bomb st
 _ESCAPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-class _RefusedError(Exception):
-    """The file cannot be read any further."""
-
-    def __init__(self, place: Place, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.place, self.code, self.message, self.hint = place, code, message, hint
-
-
 def build(source: Text, findings: Findings) -> YamlMap | None:
     """Return the file's one mapping, or None when it cannot be read on; reasons go to `findings`."""
     builder = _Builder(source.file, findings)
     start = Place(file=source.file, line=1, column=1)
     try:
         builder.take_all(source.text)
-    except _RefusedError as refused:
+    except RefusedError as refused:
         findings.error(refused.place, refused.code, refused.message, hint=refused.hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -101,7 +93,7 @@ class _Builder:
         return Place(file=self._file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
 
     def _refuse(self, event: Any, code: str, message: str, hint: str) -> NoReturn:
-        raise _RefusedError(self._place(event), code, message, hint)
+        raise RefusedError(self._place(event), code, message, hint)
 
     def _document(self, event: Any) -> None:
         self._documents += 1

@@ -21,8 +21,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "string": (str,),
     "integer": (int,),
-    "number": (int, Decimal),
+    "number": (int, float, Decimal),
     "boolean": (bool,),
+    "null": (type(None),),
 }
 
 
@@ -122,7 +123,8 @@ def _pattern(_fit: Fit, schema: Mapping[str, Any]) -> Check:
 
 def _bounds(_fit: Fit, schema: Mapping[str, Any]) -> Check:
     least, most = schema.get("minimum", float("-inf")), schema.get("maximum", float("inf"))
-    return lambda value: not isinstance(value, int | Decimal) or isinstance(value, bool) or least <= value <= most
+    numbers = _TYPES["number"]
+    return lambda value: not isinstance(value, numbers) or isinstance(value, bool) or least <= value <= most
 
 
 def _size(kind: type[Any], at_least: str, at_most: str) -> Callable[[Fit, Mapping[str, Any]], Check]:
@@ -175,6 +177,11 @@ def _all_of(fit: Fit, schema: Mapping[str, Any]) -> Check:
     return _together(tuple(fit.check(part) for part in schema["allOf"]))
 
 
+def _any_of(fit: Fit, schema: Mapping[str, Any]) -> Check:
+    checks = tuple(fit.check(part) for part in schema["anyOf"])
+    return lambda value: any(one(value) for one in checks)
+
+
 def _choice(fit: Fit, schema: Mapping[str, Any]) -> Check:
     condition = fit.check(schema["if"])
     then, other = fit.check(schema.get("then", True)), fit.check(schema.get("else", True))
@@ -204,5 +211,6 @@ _MAKERS: Mapping[str, Callable[[Fit, Mapping[str, Any]], Check]] = {
     "items": _items,
     "uniqueItems": _unique,
     "allOf": _all_of,
+    "anyOf": _any_of,
     "if": _choice,
 }

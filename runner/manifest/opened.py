@@ -8,8 +8,17 @@ from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 from runner.manifest.words import shown
 
+MAX_KEYS = 100_000  # of one mapping; no section of a manifest has as many, and a file of nonsense is soon refused
 _MERGE = object()
 _SKIPPED = object()
+
+
+class RefusedError(Exception):
+    """The file cannot be read any further."""
+
+    def __init__(self, place: Place, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.place, self.code, self.message, self.hint = place, code, message, hint
 
 
 class Opened:
@@ -64,7 +73,7 @@ class OpenedMap(Opened):
         key = self._key
         if key is None:
             self._key_mark = mark
-            usual = type(value) is str and not is_merge and value not in self.value
+            usual = type(value) is str and not is_merge and value not in self.value and len(self.value) < MAX_KEYS
             self._key = value if usual else self._unusual_key(value, is_merge)
         else:
             self._key = None
@@ -90,8 +99,11 @@ class OpenedMap(Opened):
         return Place(file=self._file, line=mark.line + 1, column=mark.column + 1)
 
     def _unusual_key(self, value: Any, is_merge: bool) -> Any:
-        """Return what to do with a key that is a merge, no text, or there already."""
+        """Return what to do with a key that is a merge, no text, there already, or one too many."""
         place = self._place(self._key_mark)
+        if len(self.value) >= MAX_KEYS:
+            message = f"A mapping has more than {MAX_KEYS:,} keys."
+            raise RefusedError(place, "too-many-nodes", message, "Split the file into several.")
         if is_merge:
             return self._merge_key(place)
         if isinstance(value, str):

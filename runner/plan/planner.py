@@ -13,7 +13,7 @@ from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, Thres
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
-from runner.plan.words import Case, idle_words, word_on
+from runner.plan.words import Case, contradiction, idle_words, word_on
 
 _RESUMED = {
     JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
@@ -60,7 +60,8 @@ def _underway(case: Case) -> ModelPlan | None:
         return None
     word = None if _expired(case.manifest, model, job, case.now) else word_on(case)
     if word is not None:
-        return _by_word(model, job, word)
+        clash = contradiction(case)
+        return _undecided(model, job, clash) if clash else _by_word(model, job, word)
     return _due_switch(case.manifest, model, case.progress, job) if _switch_is_due(job) else None
 
 
@@ -71,6 +72,17 @@ def _by_word(model: Model, job: Job, word: Approval) -> ModelPlan:
     reason = f"candidate {job.retrain_job_id} was {done} by {word.approver} in {word.file}"
     plan = _on_candidate(model, job, Action.SWITCH if approves else Action.REJECT, reason)
     return replace(plan, stages=(Stage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
+
+
+def _undecided(model: Model, job: Job, clash: tuple[Approval, Approval]) -> ModelPlan:
+    """Plan nothing for a candidate on which two files say the opposite."""
+    one, other = clash
+    error = ModelError(
+        Kind.CONFIG,
+        f"{one.file} and {other.file} contradict each other about candidate {job.retrain_job_id}.",
+        hint="Remove one of the two files.",
+    )
+    return _failed(model, error)
 
 
 def _why_forced(job: Job | None) -> str:

@@ -57,4 +57,4 @@ def was_rejected(job: Job, rejection: Review) -> str:
 def turned_back(departure: Departure) -> str:
     """Return who turned back from a job and why, as a clause about its data."""
     why = departure.reason or "no reason given"
-    return f"the data is that of job {departure.from_job_id}, from which {departure.by} rolled back ({why})"
+    return f"the data is that of job {departure.from_job_id}, from which {departure.by} turned back ({why})"

@@ -26,8 +26,21 @@ class Case:
 
 def word_on(case: Case) -> Approval | None:
     """Return the word that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
-    about = [one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id]
-    return next((one for one in about if objection(case, one) is None), None)
+    return next(_counting(case), None)
+
+
+def contradiction(case: Case) -> tuple[Approval, Approval] | None:
+    """Return two words that would both count for the candidate and contradict each other.
+
+    Only their authors can tell which one holds; once a person has spoken, neither counts any more.
+    """
+    counting = list(_counting(case))
+    return next(((counting[0], one) for one in counting if one.action != counting[0].action), None)
+
+
+def _counting(case: Case) -> Iterator[Approval]:
+    about = (one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id)
+    return (one for one in about if objection(case, one) is None)
 
 
 def idle_words(case: Case) -> Iterator[str]:

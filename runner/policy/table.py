@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 
 from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric
-from runner.policy.number import number_from_text
+from runner.policy.number import number_from_text, shown
 from runner.policy.refusal import refusal
 
 _MOST_CELLS = 100_000
 _ENCODINGS = ("utf-8-sig", "cp932")
 _UNKNOWN_COLUMNS = "stands in a table whose columns are not known"
+_ONE_MODEL, _TWO_MODELS = ["name", "value"], ["name", "current", "previous"]  # what a table without a header has
 
 _NAME_WORDS = frozenset(
     folded(word)
@@ -112,8 +114,8 @@ def _by_header(header: Row, rows: list[Row], *, comparison: bool) -> TableMetric
     if not is_clear:
         columns = _Columns(name=columns.name, current=None, previous=None)
     return TableMetrics(
-        current=_column(rows, columns.name, columns.current),
-        previous=_column(rows, columns.name, columns.previous) if two_models else (),
+        current=_column(header, rows, columns.name, columns.current),
+        previous=_column(header, rows, columns.name, columns.previous) if two_models else (),
     )
 
 
@@ -133,17 +135,25 @@ def _only(indexes: list[int]) -> int | None:
     return indexes[0] if len(indexes) == 1 else None
 
 
-def _column(rows: list[Row], name: int, value: int | None) -> tuple[Metric, ...]:
+def _column(header: Row, rows: list[Row], name: int, value: int | None) -> tuple[Metric, ...]:
     named = [row for row in rows if len(row) > name and row[name]]
     if value is None:
         return tuple(unusable_metric(row[name], _UNKNOWN_COLUMNS) for row in named)
-    return tuple(metric_from_text(row[name], row[value] if len(row) > value else "") for row in named)
+    return tuple(_metric(header, row, name, value) for row in named)
+
+
+def _metric(header: Row, row: Row, name: int, value: int) -> Metric:
+    """Return a row's metric, without a number where the row has more fields than columns: one may have been cut up."""
+    if any(cell and not head for cell, head in zip_longest(row[1:], header[1:], fillvalue="")):
+        problem = f"stands in a row with more fields than the table has columns: '{shown(','.join(row))}'"
+        return unusable_metric(row[name], problem)
+    return metric_from_text(row[name], row[value] if len(row) > value else "")
 
 
 def _without_header(rows: list[Row], *, comparison: bool) -> TableMetrics:
-    if comparison:
-        previous = _column(rows, 0, 2) if any(len(row) > 2 for row in rows) else ()
-        return TableMetrics(current=_column(rows, 0, 1), previous=previous)
+    if comparison and all(len(row) > 2 for row in rows):
+        return TableMetrics(current=_column(_TWO_MODELS, rows, 0, 1), previous=_column(_TWO_MODELS, rows, 0, 2))
     clear = [row for row in rows if not any(row[2:])]
-    unclear = [row for row in rows if any(row[2:])]
-    return TableMetrics(current=_column(clear, 0, 1) + _column(unclear, 0, None), previous=())
+    unclear = _column(_ONE_MODEL, [row for row in rows if any(row[2:])], 0, None)
+    current = _column(_ONE_MODEL, clear, 0, 1) + unclear
+    return TableMetrics(current=current, previous=unclear if comparison else ())

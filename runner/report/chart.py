@@ -11,6 +11,7 @@ from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
 from runner.policy.metrics import direction_of, target_of
 from runner.policy.number import short_text
 from runner.policy.record import inputs_from_json
+from runner.report.table import short_number
 
 WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
 EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
@@ -30,14 +31,16 @@ class Chart:
     """Places on the axis, from 0 to `WIDTH` with one decimal, and the same in words.
 
     `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
-    finite ends. `margin` begins at the limit that is nearest to the candidate and ends there; None without a limit.
+    finite ends, each with its value. `margin` begins at the limit that is nearest to the candidate and ends there; None
+    without a limit. `unit` is what the rule's margin is counted in, where that is not the metric's own unit.
     """
 
     observed: str
     baseline: str | None
     passing: tuple[str, str] | None
-    limits: tuple[str, ...]
+    limits: tuple[tuple[str, str], ...]
     margin: tuple[str, str] | None
+    unit: str
     words: str
 
 
@@ -65,7 +68,7 @@ def _chart(rule: Rule, result: Mapping[str, Any], definitions: Mapping[str, Metr
         return None
     else:
         passing = _change(rule, baseline, definitions)
-    return _drawn(observed, baseline, passing, rule.metric)
+    return _drawn(observed, baseline, passing, rule)
 
 
 def passing_values(
@@ -101,7 +104,7 @@ def _change(rule: Rule, baseline: Decimal, definitions: Mapping[str, MetricDefin
     return Interval(low=target - reach, high=target + reach) if reach >= 0 else None
 
 
-def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, metric: str) -> Chart:
+def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, rule: Rule) -> Chart:
     limits = tuple(end for end in (passing.low, passing.high) if end is not None) if passing else ()
     axis = Axis.over([one for one in (observed, baseline, *limits) if one is not None])
     nearest = min(limits, key=lambda limit: abs(limit - observed), default=None)
@@ -109,9 +112,10 @@ def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None
         observed=axis.place(observed),
         baseline=None if baseline is None else axis.place(baseline),
         passing=axis.stretch(passing) if passing else None,
-        limits=tuple(axis.place(end) for end in limits),
+        limits=tuple((axis.place(end), short_number(end)) for end in limits),
         margin=None if nearest is None else (axis.place(nearest), axis.place(observed)),
-        words=_words(metric, observed, baseline, passing),
+        unit=" %" if rule.kind.endswith("_pct") else "",
+        words=_words(rule.metric, observed, baseline, passing),
     )
 
 

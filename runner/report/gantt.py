@@ -13,6 +13,7 @@ _STEPS = (  # seconds between two ticks
     *(60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 10800, 21600, 43200, 86400),
 )
+_MOST_ROWS = 1000  # models; more are no picture any more
 _THINNEST = 0.3  # percent of the width: what is shorter could not be seen
 
 
@@ -36,22 +37,23 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gantt:
-    """The models that had stages, each with its bars."""
+    """The models that had stages, each with its bars; `left_out` counts those that began last and have no row."""
 
     rows: tuple[tuple[str, tuple[Bar, ...]], ...]
     ticks: tuple[Tick, ...]
+    left_out: int
 
 
 def gantt(courses: Mapping[str, Sequence[Span]], names: Sequence[str]) -> Gantt:
     """Return the stages of the named models in the order of their first begin."""
     shown = {name: spans for name in names if (spans := courses.get(name, ()))}
     if not shown:
-        return Gantt(rows=(), ticks=())
+        return Gantt(rows=(), ticks=(), left_out=0)
     begin = min(spans[0].begin for spans in shown.values())
     length = (max(spans[-1].end for spans in shown.values()) - begin).total_seconds()
     order = sorted(shown, key=lambda name: shown[name][0].begin)
-    rows = tuple((name, tuple(_bar(span, begin, length) for span in shown[name])) for name in order)
-    return Gantt(rows=rows, ticks=_ticks(length))
+    rows = tuple((name, tuple(_bar(span, begin, length) for span in shown[name])) for name in order[:_MOST_ROWS])
+    return Gantt(rows=rows, ticks=_ticks(length), left_out=len(order) - len(rows))
 
 
 def _bar(span: Span, begin: datetime, length: float) -> Bar:

@@ -13,8 +13,8 @@ from runner.report.next_step import TROUBLE, by_urgency, next_step
 from runner.report.standards import Standards
 from runner.report.trend import Bounds, Trend, metric_trends, rows_trend
 
-_MANY = 100  # models; the page of a larger run has shorter histories and is built when opened: small, and fast
-_LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=1, samples=24)
+_MANY = 100  # models; the page of a larger run has shorter histories
+_LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=4, samples=26)
 _FEW = 20  # models; in a run of so many the most urgent one stands open
 _MOST_WARNINGS = 20
 
@@ -23,8 +23,8 @@ _MOST_WARNINGS = 20
 class Line:
     """One model of the page. `report` is its part of report.json; `number` tells it from the others in the page.
 
-    `rule` is the one its verdict rests on. `rows_before` counts the training rows of the job before. `seconds` go from
-    the begin of its first stage to the end of its last.
+    `rule` is the one its verdict rests on, and `unit` that of its margin. `rows_before` counts the training rows of the
+    job before. `seconds` go from the begin of its first stage to the end of its last.
     """
 
     number: int
@@ -32,6 +32,7 @@ class Line:
     open: bool
     next_step: str | None
     rule: Mapping[str, Any] | None
+    unit: str
     charts: Sequence[Chart | None]
     trends: Sequence[Trend]
     rows: Trend | None
@@ -45,12 +46,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A run's page. `deferred` leaves it to the page's script to build what is folded, when it is opened."""
+    """A run's page. `many` models are told of so that the page stays small and opens at once."""
 
     lines: Sequence[Line]
     gantt: Gantt
     seconds: float
-    deferred: bool
+    many: bool
 
 
 def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
@@ -65,7 +66,7 @@ def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
         ],
         gantt=gantt(spans, [model["name"] for model in models]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
-        deferred=many,
+        many=many,
     )
 
 
@@ -86,13 +87,15 @@ class _Desk:
         name, warnings = model["name"], model["warnings"]
         job = find_job(self.history, name)
         progress = self.history.progress.model(self.history.record.started.realm, name)
+        rule, charts = _leading_rule(model), rule_charts(job.decided if job else None)
         return Line(
             number=number,
             report=model,
             open=unfold,
             next_step=next_step(model),
-            rule=_leading_rule(model),
-            charts=rule_charts(job.decided if job else None),
+            rule=rule,
+            unit=_unit(rule, model["rules"], charts),
+            charts=charts,
             trends=metric_trends(progress, job, self.standards, self.bounds),
             rows=rows_trend(progress, job, self.bounds),
             rows_before=_rows_before(progress.jobs.values(), job),
@@ -111,6 +114,13 @@ def _leading_rule(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return next((rule for rule in deciding if rule["verdict"] == model["verdict"]), None)
     measured = [rule for rule in deciding if rule["margin"] is not None]
     return min(measured, key=lambda rule: rule["margin"], default=None)
+
+
+def _unit(rule: Mapping[str, Any] | None, rules: Sequence[Mapping[str, Any]], charts: Sequence[Chart | None]) -> str:
+    """Return the unit of a rule's margin, as its chart has it."""
+    drawn = (chart for one, chart in zip(rules, charts, strict=False) if one is rule)
+    chart = next(drawn, None)
+    return chart.unit if chart else ""
 
 
 def _rows_before(jobs: Iterable[Job], job: Job | None) -> int | None:

@@ -4,7 +4,10 @@ from runner.plan.document import PlanDocument, PlannedModel, counts
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
-_COLUMNS = (Column(title="model"), Column(title="action"), Column(title="stages"), Column(title="why"))
+_COLUMNS = (
+    *(Column(title="model"), Column(title="action", whole=True)),
+    *(Column(title="stages", spare=True), Column(title="why")),
+)
 
 
 def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:

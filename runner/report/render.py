@@ -14,7 +14,8 @@ from runner.report.course import STAGES
 from runner.report.inline_files import inline_file
 from runner.report.json_form import render_json
 from runner.report.markdown import summarize
-from runner.report.page import build_page
+from runner.report.page import Page, build_page
+from runner.report.sheet import Sheet, lay_out
 from runner.report.trend import HEIGHT
 
 FILTERS = {
@@ -59,16 +60,29 @@ def render_markdown(report: dict[str, Any]) -> bytes:
 def render_html(history: RunHistory) -> bytes:
     """Return the report as one UTF-8 HTML page that loads nothing; its own script is all that runs in it."""
     report = build_report(history)
+    page = build_page(history, report)
     return _render(
         "report.html.j2",
         report=report,
-        page=build_page(history, report),
+        page=page,
+        sheet=_sheet(page),
         style=inline_file("report.css"),
         script=inline_file("report.js"),
         stages=STAGES,
-        axis=WIDTH,
-        height=HEIGHT,
     ).encode()
+
+
+def _sheet(page: Page) -> Sheet:
+    """Return the models' lines and lanes, with their panels as far as there is room."""
+    line: Any = _environment(autoescape=True).get_template("line.html.j2").module  # its macros, as functions
+    model: Any = _environment(autoescape=True).get_template("model.html.j2").module
+    return lay_out(
+        lines=page.lines,
+        row=line.row,
+        panels=[model.panel(one, WIDTH, HEIGHT) for one in page.lines],
+        lanes=[line.lane(name, bars) for name, bars in page.gantt.rows],
+        folded=page.many,
+    )
 
 
 def _render(template: str, **values: Any) -> str:

@@ -2,16 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.policy.number import number_text
-from runner.report.text import inline
+from runner.report.text import columns_of, inline
 
 FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
+_FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
 _LONGEST_NUMBER = 8
 
@@ -22,7 +23,7 @@ Cell = str | int | bool | Decimal | None
 class Column:
     """A column of a text table.
 
-    One that is `spare` is left out where the terminal is narrow; the cells of one that is `whole` are broken last.
+    One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken.
     """
 
     title: str
@@ -34,7 +35,8 @@ class Column:
 def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None) -> str:
     """Return the rows aligned under their titles, wide characters counted as two.
 
-    `width` is that of the terminal; without one no cell is broken.
+    `width` is that of the terminal; without one no cell is broken. Where it is too narrow for that, each row is a few
+    lines, one for each cell.
     """
     narrow = width is not None and width < _NARROW
     places = [place for place, column in enumerate(columns) if not (column.spare and narrow)]
@@ -45,14 +47,12 @@ def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, widt
 
 
 def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:
-    from rich.cells import cell_len  # noqa: PLC0415 -- slow to import, and only tables need it
-
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
     if width is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-        return _folded(columns, lines, width)
+        return _folded(columns, lines, widths, width)
     return "\n".join(
         _GAP.join(
-            _padded(column, cell, " " * (size - cell_len(cell)))
+            _padded(column, cell, " " * (size - columns_of(cell)))
             for column, cell, size in zip(columns, line, widths, strict=True)
         ).rstrip()
         for line in lines
@@ -63,21 +63,45 @@ def _padded(column: Column, cell: str, space: str) -> str:
     return f"{space}{cell}" if column.number else f"{cell}{space}"
 
 
-def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int) -> str:
-    """Return lines that are too long for the terminal with their cells broken."""
+def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> str:
+    """Return lines that are too long for the terminal with their cells broken; numbers never are."""
     from rich.console import Console  # noqa: PLC0415 -- slow to import, and seldom needed
     from rich.table import Table  # noqa: PLC0415 -- as above
     from rich.text import Text  # noqa: PLC0415 -- as above
 
+    fewest = [_fewest(column, cells) for column, cells in zip(columns, zip(*lines[1:], strict=True), strict=True)]
+    room = width - len(_GAP) * (len(columns) - 1)
+    if sum(fewest) > room:
+        return "\n".join(_stacked(lines))
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="")
-    for column, title in zip(columns, lines[0], strict=True):
-        whole = column.whole or column.number
-        table.add_column(Text(title), justify="right" if column.number else "left", overflow="fold", no_wrap=whole)
+    for column, title, size in zip(columns, lines[0], _fitting(widths, fewest, room), strict=True):
+        table.add_column(Text(title), justify="right" if column.number else "left", overflow="fold", width=size)
     for line in lines[1:]:
         table.add_row(*(Text(cell) for cell in line))
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, _environ={}).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def _fewest(column: Column, cells: Iterable[str]) -> int:
+    """Return how many columns of the terminal a column must have."""
+    longest = max(map(columns_of, cells), default=1)
+    return max(longest if column.whole or column.number else min(longest, _FEWEST_OF_TEXT), 1)
+
+
+def _fitting(widths: Sequence[int], fewest: Sequence[int], room: int) -> list[int]:
+    """Return widths that take no more than the room; the widest are made narrower first."""
+    most = max(widths)
+    while sum(map(max, fewest, (min(size, most) for size in widths))) > room:
+        most -= 1
+    return list(map(max, fewest, (min(size, most) for size in widths)))
+
+
+def _stacked(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield each line's first cell, and below it the others behind their titles."""
+    for line in lines[1:]:
+        yield line[0]
+        yield from (f"{_GAP}{title}: {cell}" for title, cell in zip(lines[0][1:], line[1:], strict=True) if cell)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -27,6 +27,15 @@ def inline(text: object) -> str:
     return _UNSEEN.sub(_escape, _SPACE.sub(" ", str(text)))
 
 
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal the text takes; a Japanese character takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 -- slow to import, and only wide characters need it
+
+    return cell_len(text)
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code < 0x100:
@@ -125,10 +134,10 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def clipped(text: object) -> str:
-    """Return the first 300 characters of a long text, and show that it goes on."""
+def clipped(text: object, most: int = _LONGEST) -> str:
+    """Return the first characters of a long text, 300 if not told otherwise, and show that it goes on."""
     line = str(text)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def short_digest(sha256: str | None) -> str:

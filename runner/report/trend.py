@@ -1,6 +1,6 @@
 """How a model's values went over its candidates, with the limits that were in force, as a picture. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
@@ -75,7 +75,7 @@ def rows_trend(progress: ModelProgress, job: Job | None, bounds: Bounds) -> Tren
         for one in progress.jobs.values()
         if one.data is not None and one.data.train.rows is not None and one.intended_at is not None
     ]
-    return _drawn(ROWS, samples, bounds.samples)
+    return _drawn(ROWS, samples, bounds.samples, _count)
 
 
 def _metrics(job: Job | None) -> list[str]:
@@ -119,7 +119,13 @@ def fate_of(progress: ModelProgress, job: Job) -> str:
     return "held" if job.decided.action == "hold" else "waiting"
 
 
-def _drawn(name: str, samples: Sequence[Sample], most: int) -> Trend | None:
+def _count(rows: Decimal) -> str:
+    return f"{int(rows):,}"
+
+
+def _drawn(
+    name: str, samples: Sequence[Sample], most: int, text: Callable[[Decimal], str] = short_number
+) -> Trend | None:
     """Return the picture of the newest samples; one alone is no course."""
     shown = samples[-most:]
     if len(shown) < 2:
@@ -140,13 +146,13 @@ def _drawn(name: str, samples: Sequence[Sample], most: int) -> Trend | None:
             present=next((place for one, place in zip(shown, places, strict=True) if one.present), None),
             line="M" + " ".join(f"{x} {y}" for x, y in places),
             limits=tuple(one for one in limits if one),
-            highest=short_number(max(values)),
-            lowest=short_number(min(values)),
-            latest=short_number(values[-1]),
+            highest=text(max(values)),
+            lowest=text(min(values)),
+            latest=text(values[-1]),
             began=stamp(shown[0].at),
             ended=stamp(shown[-1].at),
             left_out=len(samples) - len(shown),
-            words=_words(name, shown),
+            words=_words(name, shown, text),
         )
 
 
@@ -192,8 +198,8 @@ class _Scale:
         return f"{min(max(self._x(place), Decimal(0)), Decimal(100)):.1f}"
 
 
-def _words(name: str, shown: Sequence[Sample]) -> str:
+def _words(name: str, shown: Sequence[Sample], text: Callable[[Decimal], str]) -> str:
     fates = [one.fate for one in shown]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(sorted(fates)))
-    first, last = short_number(shown[0].value), short_number(shown[-1].value)
+    first, last = text(shown[0].value), text(shown[-1].value)
     return f"{name} of {len(shown)} candidates, from {first} to {last}: {told}"

@@ -27,7 +27,7 @@ from runner.service.outcomes import (
 )
 from runner.service.reading import arrived, read_api_key, read_job, read_models_in_service, read_status
 from runner.service.result import result_taker
-from runner.service.upload_body import UploadBody
+from runner.service.upload_body import UploadBody, Watch
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
 
 T = TypeVar("T")
@@ -105,9 +105,7 @@ class Client:
             self._redactor.learn(status.download_url)
         return discreet_status(status, self._redactor)
 
-    def upload(
-        self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None] | None = None
-    ) -> Effect:
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch | None = None) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:
@@ -115,17 +113,11 @@ class Client:
             file: the file to send.
             size: its recorded size in bytes.
             sha256: its recorded digest, lower-case hex.
-            sent: told the number of bytes sent so far, about every MiB.
+            watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        with closing(UploadBody(file, size=size, sha256=sha256, told=sent)) as body:
-            effect = self._send_body(url, body) or Refused(
-                message=f"The file {file} {body.problem}, so it was not uploaded.",
-                hint="Let nothing change the data during a run, then run again.",
-                kind=Kind.DATA,
-                permanent=True,
-                reason="store",
-            )
+        with closing(UploadBody(file, size=size, sha256=sha256, watch=watch)) as body:
+            effect = self._send_body(url, body) or _not_uploaded(file, body)
         return discreet_effect(effect, self._redactor)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
@@ -192,3 +184,17 @@ class Client:
             return answer
         clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))
         return replace(answer, body=clean.encode("utf-8", errors="replace"))
+
+
+def _not_uploaded(file: Path, body: UploadBody) -> Refused:
+    """Return why the store was not sent a whole file."""
+    hint = "Let nothing change the data during a run, then run again."
+    if body.deprived:
+        hint = "Somebody freed its lock; let the run that took over end, then run again."
+    return Refused(
+        message=f"The file {file} {body.problem}, so it was not uploaded.",
+        hint=hint,
+        kind=Kind.SERVICE if body.deprived else Kind.DATA,
+        permanent=not body.deprived,
+        reason="store",
+    )

@@ -1,14 +1,16 @@
 """The bytes of an upload: exactly the recorded ones, or an upload that the store cannot accept.
 
 The body ends with its last block only after the digest over all blocks agreed with the recorded one. A file that was
-changed meanwhile leaves the request one block short, which no store takes for a whole upload.
+changed meanwhile leaves the request one block short, which no store takes for a whole upload; so does a run that was
+deprived of its state while it slept, since another one may have given this upload up by now.
 """
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
+
+from runner.sums import SumBeside
 
 BLOCK = 1024 * 1024
 
@@ -17,21 +19,35 @@ class BodyStoppedError(Exception):
     """The body was stopped before its end. Not an OSError: the connection is not to blame."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What an upload's owner is told and asked.
+
+    `sent` is told the number of bytes handed over so far, about every MiB; `may_end` is asked before the last of them
+    leave, and without its leave they do not.
+    """
+
+    sent: Callable[[int], None]
+    may_end: Callable[[], bool]
+
+
 class UploadBody:
     """An iterable of blocks with a length, so that it is sent with Content-Length and never chunked.
 
     Attributes:
         problem: why the file cannot be sent, as the end of a sentence; None as long as it can.
+        deprived: the file is all right, but its sender may not end the upload.
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: Path, *, size: int, sha256: str, told: Callable[[int], None] | None) -> None:
+    def __init__(self, file: Path, *, size: int, sha256: str, watch: Watch | None) -> None:
         self._file = file
         self._size = size
         self._sha256 = sha256
-        self._told = told
+        self._watch = watch
         self._blocks = self._verified_blocks()
         self.problem: str | None = None
+        self.deprived = False
         self.handed_over = False
 
     def __len__(self) -> int:
@@ -42,8 +58,8 @@ class UploadBody:
         for block in self._blocks:
             yield block
             handed += len(block)
-            if self._told is not None:
-                self._told(handed)
+            if self._watch is not None:
+                self._watch.sent(handed)
         self.handed_over = True
 
     def close(self) -> None:
@@ -65,22 +81,18 @@ class UploadBody:
 
     def _verified_blocks(self) -> Generator[bytes]:
         """Give the blocks one late, the last one only when size and digest are the recorded ones."""
-        digest = hashlib.sha256()
-        hashed: Future[None] | None = None
         held = b""
-        # A second thread hashes while this one sends; both run outside the interpreter's lock.
-        with self._open() as file, ThreadPoolExecutor(1, "upload-digest") as beside:
+        with self._open() as file, SumBeside() as beside:
             for block in self._read(file):
-                if hashed is not None:
-                    hashed.result()
-                hashed = beside.submit(digest.update, block)
+                beside.add(block)
                 if held:
                     yield held
                 held = block
-            if hashed is not None:
-                hashed.result()
-            if digest.hexdigest() != self._sha256:
+            if beside.total().sha256 != self._sha256:
                 self._stop("changed while it was sent")
+            if self._watch is not None and not self._watch.may_end():
+                self.deprived = True
+                self._stop("was sent by a run that holds its state no longer")
             yield held
 
     def _open(self) -> BinaryIO:

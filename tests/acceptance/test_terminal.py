@@ -68,6 +68,8 @@ def test_status_shows_a_switch_that_is_due_and_a_candidate_that_is_held(retrain:
     assert "is due at the next run" in shown
     assert "is held" in shown
     assert "waits for approval" in shown
+    only = retrain("status", "--outcome", "awaiting_approval").stdout
+    assert [line.split(" ")[0] for line in only.splitlines()[:3]] == ["wine", "", ""], only
 
 
 def test_approve_away_from_the_manifest_says_how_to_name_it(retrain: Retrain, tmp_path: Path) -> None:

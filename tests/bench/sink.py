@@ -1,12 +1,16 @@
-"""A service that answers at once, for measuring the runner and nothing else: `python -m tests.bench.sink`.
+"""A service that answers at once and swallows uploads, for measuring who sends: `python -m tests.bench.sink [PEM]`.
 
-Prints its URL, takes uploads without keeping them, and says of every job that it has finished.
+Prints its URL. With a file of certificate and key it speaks TLS. Bodies are received into one large buffer and
+forgotten, so that the sender is what is measured.
 """
 
 import io
 import json
+import ssl
+import sys
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 BLOCK = 1 << 20
 
@@ -26,15 +30,18 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    scheme = "http"
     jobs = 0
 
     def do_GET(self) -> None:
         """Issue a job, tell its status, or hand out the result."""
-        base = f"http://{self.headers['Host']}"
+        base = f"{self.scheme}://{self.headers['Host']}"
         name = self.path.split("?")[0].rsplit("/", 1)[1]
         if name == "upload_url":
             Handler.jobs += 1
             self._json({"retrain_job_id": f"job-{self.jobs}", "upload_url": f"{base}/store/job-{self.jobs}"})
+        elif name == "classifiers":
+            self._json({"classifiers": []})
         elif self.path.startswith("/result/"):
             self._answer(RESULT)
         else:
@@ -44,9 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Swallow an upload, or switch."""
-        left = int(self.headers["Content-Length"] or 0)
-        while left:
-            left -= len(self.rfile.read(min(BLOCK, left)))
+        self._swallow(int(self.headers["Content-Length"] or 0))
         if self.path.startswith("/store/"):
             self._answer(b"")
         else:
@@ -54,6 +59,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the inherited name
         """Say nothing."""
+
+    def _swallow(self, left: int) -> None:
+        """Receive the body: first what the reader has buffered, then straight from the socket."""
+        left -= len(self.rfile.read(min(left, len(self.rfile.peek()))) if left else b"")  # type: ignore[attr-defined] # a BufferedReader
+        buffer = memoryview(bytearray(BLOCK))
+        while left:
+            got = self.connection.recv_into(buffer, min(BLOCK, left))
+            if not got:
+                raise ConnectionError("the sender hung up")
+            left -= got
 
     def _json(self, value: object) -> None:
         self._answer(json.dumps(value).encode())
@@ -65,7 +80,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until the process is ended."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201 -- how its starter learns the port
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(Path(sys.argv[1]))
+        Handler.scheme = "https"
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    print(f"{Handler.scheme}://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201 -- how its starter learns it
     server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

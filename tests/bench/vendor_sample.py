@@ -1,4 +1,4 @@
-"""The peer: what a script in the style of the vendor's manual does. `vendor_sample.py URL KEY FILE`.
+"""The peer: what a script in the style of the vendor's manual does. `python -m tests.bench.vendor_sample URL KEY FILE`.
 
 It reads the whole file, sends it, asks every 30 seconds, downloads the result and switches.
 """

@@ -1,10 +1,12 @@
 """The run's page in a real browser: it can be used, hostile text stays text, and nothing is asked of the network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.unit.report.report_history import HOSTILE, Recording, record_everything, record_hostile
@@ -12,7 +14,6 @@ from tests.unit.report.report_scenes import record_fleet, record_year
 
 Render = Callable[[Callable[[Recording], None]], bytes]
 SHOWN = "return [...document.querySelectorAll('#list tbody:not([hidden]) th')].map((one) => one.innerText)"
-DEEP_LOAD = "return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
 
 
 def record_hostile_name(record: Recording) -> None:
@@ -65,6 +66,24 @@ def test_hostile_names_stay_text(browser: Browser, render: Render) -> None:
     assert browser.requests() == []
 
 
+def record_many_hostile_names(record: Recording) -> None:
+    record.start()
+    for number in range(101):
+        record_hostile(record, f"{number}\ue000<img src=x onerror=document.title='owned'>")
+    record.end(1)
+
+
+def test_hostile_names_stay_text_in_a_page_of_many_models(browser: Browser, render: Render) -> None:
+    browser.open(render(record_many_hostile_names))
+    click(browser, "#unfold")
+    last = browser.driver.find_element(By.ID, "m101")
+    WebDriverWait(browser.driver, 10).until(lambda _: "<script>alert(1)</script>" in last.text)
+    assert browser.run("return document.querySelectorAll('img, script:not([type]), style').length") == 2
+    assert browser.run("return document.querySelector('#list tbody th').textContent").startswith("0\ue000<img")
+    assert browser.complaints() == []
+    assert browser.requests() == []
+
+
 def test_models_that_want_a_person_come_first_and_the_first_of_a_few_stands_open(opened: Browser) -> None:
     names = ["stock", "fraud", "bad", "sales", "weekly", "daily", "lost", "churn", "steady"]
     assert opened.run(SHOWN) == names
@@ -101,7 +120,7 @@ def test_times_are_local_with_utc_under_the_pointer(browser: Browser, everything
     try:
         browser.open(everything_page)
         time = browser.driver.find_element(By.CSS_SELECTOR, "header time")
-        assert "1:00:01" in time.text
+        assert "1:00 PM" in time.text.replace("\u202f", " ")
         assert time.get_attribute("title") == "2026-03-01 04:00:01 UTC"
         assert "Asia/Tokyo" in browser.driver.find_element(By.ID, "zone").text
     finally:
@@ -114,19 +133,65 @@ def test_a_link_to_a_model_opens_it(browser: Browser, fleet_page: bytes) -> None
     assert "auc" in browser.run("return document.querySelector('#m480 .rules').innerText")
 
 
-def test_five_hundred_models_open_at_once_and_stay_small(browser: Browser, fleet_page: bytes) -> None:
-    assert len(fleet_page) < 5_000_000
-    loads = []
-    for _ in range(3):
-        browser.open(fleet_page)
-        loads.append(browser.run(DEEP_LOAD))
-    assert browser.run("return document.getElementsByTagName('*').length") < 20_000
-    assert min(loads) < 3000  # milliseconds, with room for a busy machine; the aim is 1000
+def test_five_hundred_models_open_with_few_elements_and_all_of_them_join_at_once(
+    browser: Browser, fleet_page: bytes
+) -> None:
+    assert len(fleet_page) < 2_500_000
+    browser.open(fleet_page)
+    assert browser.run("return window.elementsAtFirst") < 3000
     click(browser, ".toggle.held")
     assert browser.driver.find_element(By.ID, "shown").text == "50 of 500 shown"
     click(browser, "#list tbody:not([hidden]) summary")
-    assert browser.driver.find_element(By.CSS_SELECTOR, "details[open] .rule-picture").is_displayed()
+    shown = expected_conditions.visibility_of_element_located((By.CSS_SELECTOR, "details[open] .rule-picture"))
+    WebDriverWait(browser.driver, 5).until(shown)
+    assert browser.run("return document.querySelectorAll('.lane').length") == 501
+    names = browser.run("return [...document.querySelectorAll('#list tbody th')].map((one) => one.textContent)")
+    assert (names[0], names[-1], len(set(names))) == ("churn_000", "stock_499", 500)
     assert browser.complaints() == []
+
+
+def test_thirty_models_open_with_few_elements_and_have_their_details_without_script_too(
+    browser: Browser, render: Render
+) -> None:
+    page = render(lambda record: record_fleet(record, size=30))
+    browser.open(page, fragment="#m30")
+    assert browser.run("return window.elementsAtFirst") < 1500
+    assert "Timeline" in browser.driver.find_element(By.ID, "m30").text
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.open(page)
+        click(browser, "#list summary")
+        assert "Timeline" in browser.driver.find_element(By.ID, "m1").text
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_what_is_filtered_stands_in_the_address_and_is_there_again_after_back(
+    browser: Browser, fleet_page: bytes
+) -> None:
+    browser.open(fleet_page, fragment="#find=churn&outcome=unknown")
+    assert browser.driver.find_element(By.ID, "shown").text == "50 of 500 shown"
+    browser.driver.find_element(By.ID, "find").send_keys("_010")
+    assert browser.run("return location.hash") == "#find=churn_010&outcome=unknown"
+    click(browser, "#list tbody:not([hidden]) th a")
+    assert browser.run("return document.querySelectorAll('details[open]').length") == 1
+    click(browser, ".toggle.unknown")
+    browser.driver.back()
+    assert browser.run("return document.getElementById('find').value") == "churn_010"
+    assert browser.run(SHOWN) == ["churn_010"]
+
+
+def test_a_model_is_reached_by_its_name_and_the_next_one_by_the_arrows(opened: Browser) -> None:
+    opened.run("location.hash = 'model=sales'")
+    focused = "return document.activeElement.closest('tbody').querySelector('th').textContent"
+    WebDriverWait(opened.driver, 5).until(lambda _: opened.run("return document.activeElement.matches('summary')"))
+    assert opened.run(focused) == "sales"
+    opened.driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    assert opened.run(focused) == "weekly"
+    assert opened.run("return document.activeElement.matches(':focus-visible')")
+    assert not opened.run("return document.activeElement.parentElement.open")
+    opened.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert opened.run("return document.activeElement.parentElement.open")
 
 
 def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) -> None:
@@ -140,16 +205,28 @@ def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) 
     assert browser.violations() == []
 
 
-def test_without_script_everything_can_still_be_read(browser: Browser, fleet_page: bytes) -> None:
+@pytest.fixture
+def scriptless(browser: Browser) -> Iterator[Browser]:
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        browser.open(fleet_page)
-        assert not browser.driver.find_element(By.ID, "tools").is_displayed()
-        click(browser, "#list summary")
-        panel = browser.driver.find_element(By.ID, "m1")
-        assert "Timeline" in panel.text
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    yield browser
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_without_script_everything_can_still_be_read(scriptless: Browser, everything_page: bytes) -> None:
+    scriptless.open(everything_page)
+    assert not scriptless.driver.find_element(By.ID, "tools").is_displayed()
+    assert "Timeline" in scriptless.driver.find_element(By.ID, "m1").text
+
+
+def test_without_script_the_line_of_each_of_five_hundred_models_can_be_read(
+    scriptless: Browser, fleet_page: bytes
+) -> None:
+    scriptless.open(fleet_page)
+    last = scriptless.driver.find_element(By.CSS_SELECTOR, "table.later tbody:nth-of-type(450)")
+    assert "stock_499" in last.text
+    assert "All rules passed" in last.text
+    note = scriptless.driver.find_element(By.CSS_SELECTOR, "#models noscript p")
+    assert note.text.endswith("report.json has all of it.")
 
 
 def test_on_paper_the_models_that_want_a_person_stand_open(opened: Browser) -> None:

@@ -159,3 +159,16 @@ def test_the_picture_tells_switches_holds_waits_and_rollbacks_also_in_words(brow
     assert len(figure.find_elements(By.CSS_SELECTOR, ".turn")) == 1
     words = browser.run("return arguments[0].querySelector('svg > title').textContent", figure)
     assert words.endswith("1 held, 2 switched, 1 waiting")
+
+
+def test_a_date_leads_to_the_model_in_that_runs_report_and_from_there_back(browser: Browser, site: Path) -> None:
+    visit(browser, f"{site.as_uri()}/{model_page(site, 'churn')}")
+    browser.driver.find_element(By.CSS_SELECTOR, "#list tbody th a").send_keys(Keys.ENTER)
+    row = browser.driver.switch_to.active_element.find_element(By.XPATH, "ancestor::tbody")
+    assert row.find_element(By.TAG_NAME, "th").text == "churn"
+    assert row.find_element(By.CLASS_NAME, "panel").is_displayed()
+    back = browser.driver.find_element(By.LINK_TEXT, "Models")
+    assert back.is_displayed()
+    back.send_keys(Keys.ENTER)
+    assert browser.driver.find_element(By.TAG_NAME, "h1").text == "3 of 3 models want a person."
+    assert browser.complaints() == []

@@ -46,6 +46,7 @@ from runner.service.outcomes import (
     Status,
     Unclear,
 )
+from runner.service.upload_body import Watch
 
 REALM = "service.test"
 ONE_MODEL = """
@@ -143,13 +144,14 @@ class FakeService:
         expires = self.clock.now() + timedelta(seconds=self.url_s)
         return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Callable[[int], None]) -> Effect:
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
             return instead
         assert file.stat().st_size == size
-        sent(size)
+        watch.sent(size)
+        assert watch.may_end()
         self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, sha256
         self.effects["upload", self.jobs[name].key] += 1
         return self._leave("put", name) or Done(detail="200")
@@ -196,6 +198,7 @@ class FakeService:
         self._enter("classifiers", key.reveal())
         if not self.readable:
             raise service_error(None)
+        self._leave("classifiers", key.reveal())
         return frozenset(int(name.split("-")[1]) for name in self.serving.values())
 
     def _enter(self, call: str, name: str) -> Effect | None:
@@ -268,7 +271,7 @@ class World:
         self.commits = 0
         self.on_commit: Callable[[int], None] = lambda _number: None
         self.coordinator: Coordinator | None = None
-        self.told: list[tuple[str, News]] = []
+        self.told: list[tuple[str | None, News]] = []
         self.write_manifest(manifest)
         self.write_data("1")
 

@@ -1,9 +1,12 @@
 """The scanner against the standard library's csv module, as the definition of what a row is."""
 
 import csv
+import io
+import itertools
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from runner.data.scan import Scan
 PIECES = st.sampled_from(["a", "1", ",", ",", ",", "\n", "\n", "\r\n", '"', '""', '","', '\n"', "é", "漢"])
 TEXTS = st.lists(PIECES, max_size=40).map("".join)
 FIELDS = st.text(st.sampled_from('ab1,"\n é漢'), max_size=4)
+SIZES = st.one_of(st.integers(1, 12), st.integers(20, 400))  # of blocks: within a record, and with many of them
 TABLES = st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(FIELDS, min_size=n, max_size=n), min_size=1, max_size=8))
 
 
@@ -56,7 +60,7 @@ def judged_by_csv(text: str) -> tuple[int, int | None]:
     return rows, None if header else 1
 
 
-@given(text=TEXTS, size=st.integers(1, 12))
+@given(text=TEXTS, size=SIZES)
 def test_any_text_in_blocks_of_any_size_is_judged_as_by_the_csv_module(text: str, size: int) -> None:
     scan, _ = scanned(text.encode(), size)
     rows, trouble = judged_by_csv(text)
@@ -68,7 +72,7 @@ def test_any_text_in_blocks_of_any_size_is_judged_as_by_the_csv_module(text: str
         assert first == trouble or (first > trouble and "quote" in scan.problems.found[0].reason)
 
 
-@given(table=TABLES, size=st.integers(1, 12), line_end=st.sampled_from(["\n", "\r\n"]), every=st.booleans())
+@given(table=TABLES, size=SIZES, line_end=st.sampled_from(["\n", "\r\n"]), every=st.booleans())
 def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
     table: list[list[str]], size: int, line_end: str, *, every: bool
 ) -> None:
@@ -88,6 +92,68 @@ def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
             assert labels.decoded("utf-8") == tuple(sorted(values))
         else:
             assert labels.decoded("utf-8") is None
+
+
+# Cells that may stand in a row, and some that may not, among rows from which the labels `a` and `no` are known.
+CELLS = (
+    "a",
+    "no",
+    "",
+    '"a"',
+    '""',
+    '"a,no"',
+    '"no\n"',
+    '"a""b"',
+    'a"b',
+    '"a"b',
+    '"a" ',
+    '"',
+    "\r",
+    "a\r",
+    'b"""',
+    '"\r\n"',
+)
+USUAL = ["a,no", '"no",a', 'a,"no"', '"no","a"', "1,a"] * 3
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("target", [None, 0, 1])
+@pytest.mark.parametrize("size", [61, 500])
+def test_quoted_records_are_judged_in_bulk_as_they_are_one_by_one(line_end: str, target: int | None, size: int) -> None:
+    for cells in itertools.product(CELLS, CELLS):
+        text = "".join(row + line_end for row in ("c0,c1", *USUAL, ",".join(cells), *USUAL))
+        scan, labels = scanned(text.encode(), size, None if target is None else f"c{target}".encode())
+        rows, trouble = judged_by_csv(text)
+        if trouble is not None:
+            assert min(problem.line or 0 for problem in scan.problems.found) >= trouble, cells
+            continue
+        assert (scan.problems.found, scan.rows) == ([], rows), cells
+        if target is not None:
+            values = {row[target] for row in csv.reader(io.StringIO(text, newline="\n"), strict=True)}
+            assert labels.decoded("utf-8") == tuple(sorted(values - {"", f"c{target}"})), cells
+
+
+@pytest.mark.parametrize(
+    ("known", "row", "label"),
+    [
+        ('1,1,"a,b"', "1,a,b", "b"),
+        ('1,1,"a"""', '1,1,"x,a"', "x,a"),
+        ("1,1,no", '1,"x,no\n1",new', "new"),
+        ("1,1,no", '1,1,"no "', "no "),
+    ],
+)
+def test_a_row_that_only_looks_as_if_it_ended_in_a_known_label_has_its_own(known: str, row: str, label: str) -> None:
+    head = "c0,c1,c2\n" + f"{known}\n" * 4
+    scan, labels = scanned(f"{head}{row}\n".encode(), len(head), b"c2")
+    assert scan.problems.found == []
+    assert label in (labels.decoded("utf-8") or ())
+
+
+@pytest.mark.parametrize("row", ["1,re\rd", '1,"a"\rd', '"1",re\rd'])
+def test_a_carriage_return_within_a_line_is_told_where_lines_end_in_crlf(row: str) -> None:
+    """Such a line has the same marks as its neighbours, though its own end is a bare LF."""
+    scan, _ = scanned(f"c0,c1\r\n1,2\r\n{row}\n".encode(), 100)
+    assert [problem.line for problem in scan.problems.found] == [3]
 
 
 @given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-8-sig"]), size=st.integers(1, 12))

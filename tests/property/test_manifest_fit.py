@@ -156,7 +156,20 @@ def test_what_the_quick_check_does_not_know_it_leaves_to_jsonschema(schema: dict
     assert Draft202012Validator(schema, registry=REGISTRY).is_valid(value)
 
 
-@pytest.mark.parametrize("name", ["manifest", "approval"])
+@pytest.mark.parametrize("name", ["report", "journal"])
+def test_with_any_one_value_changed_the_quick_check_of_a_record_agrees_with_jsonschema(name: str) -> None:
+    schema = load_schema(name)
+    plain, value = Draft202012Validator(schema, registry=REGISTRY), deepcopy(schema["examples"][0])
+    others: tuple[Any, ...] = (None, True, -1, -1.5, 1.5, "x", {})
+    for owner, step in parts(value):
+        kept = owner[step]
+        for other in others:
+            owner[step] = other
+            assert fit(name).surely(schema, value) == plain.is_valid(value), (step, other)
+        owner[step] = kept
+
+
+@pytest.mark.parametrize("name", ["manifest", "approval", "report", "journal"])
 def test_the_quick_check_knows_every_keyword_of_our_schemas(name: str) -> None:
     for example_value in load_schema(name)["examples"]:
         assert fit(name).surely(load_schema(name), example_value)

@@ -2,7 +2,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, get_args
@@ -28,6 +27,7 @@ from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json
 from runner.policy.result import read_result
+from runner.policy.table import read_table
 
 UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}
@@ -109,10 +109,21 @@ def packed(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def read_without_surprise(content: bytes) -> None:
-    """Whatever is no result raises our own error; anything else escapes and fails the test."""
-    with suppress(ModelError):
-        read_result(io.BytesIO(content), DEFINITIONS)
+def assert_metrics_or_refusal(content: bytes) -> None:
+    """Read the content; what is no result is refused in one line with a hint, and anything else fails the test."""
+    told = outcome_of(content)
+    if isinstance(told, ModelError):
+        assert told.message.isprintable()
+        assert told.hint
+    else:
+        assert {type(metric.value) for metric in told.metrics.values()} <= {Decimal, type(None)}
+
+
+def outcome_of(content: bytes) -> ResultMetrics | ModelError:
+    try:
+        return read_result(io.BytesIO(content), DEFINITIONS)
+    except ModelError as refusal:
+        return refusal
 
 
 @UNHURRIED
@@ -120,23 +131,43 @@ def read_without_surprise(content: bytes) -> None:
 @example(b"PK\x03\x04")
 @example(b"PK\x05\x06" + bytes(18))
 def test_any_bytes_give_metrics_or_one_plain_refusal(content: bytes) -> None:
-    read_without_surprise(content)
-    read_without_surprise(b"PK\x03\x04" + content)
+    assert_metrics_or_refusal(content)
+    assert_metrics_or_refusal(b"PK\x03\x04" + content)
 
 
 @UNHURRIED
 @given(st.lists(cells, max_size=40).map("".join), st.sampled_from(["utf-8", "utf-8-sig", "cp932"]))
 def test_any_table_gives_metrics_or_one_plain_refusal(text: str, encoding: str) -> None:
-    read_without_surprise(text.encode(encoding))
-    read_without_surprise(packed({"metrics_comparison.csv": text.encode(encoding)}))
+    assert_metrics_or_refusal(text.encode(encoding))
+    assert_metrics_or_refusal(packed({"metrics_comparison.csv": text.encode(encoding)}))
+
+
+@UNHURRIED
+@given(
+    st.sampled_from(["metric,value\n", "metric,value,\n", "metric,note,value\n", "metric,current,previous\n", ""]),
+    st.lists(st.sampled_from(["1", "0.9", "", "x"]), max_size=3),
+    st.lists(st.sampled_from(["234.5", "", "5", "y"]), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_no_extra_field_can_change_a_number(header: str, fields: list[str], extra: list[str], compared: bool) -> None:
+    """A row with more fields than the table has columns gives the number it gave without them, or none."""
+    columns = header.rstrip(",\n").count(",") if header else 1
+    whole = ["RMSE", *fields[:columns], *[""] * (columns - len(fields))]
+    found = [
+        read_table(f"{header}{','.join(row)}\nAUC,0.9\n", known={"RMSE", "AUC"}.__contains__, comparison=compared)
+        for row in (whole, whole + extra)
+    ]
+    for before, after in ((found[0].current, found[1].current), (found[0].previous, found[1].previous)):
+        numbers = {metric.name: metric.value for metric in before}
+        assert all(metric.value in (None, numbers.get(metric.name)) for metric in after)
 
 
 @UNHURRIED
 @given(json_values)
 def test_any_json_gives_metrics_or_one_plain_refusal(value: Any) -> None:
     content = json.dumps(value).encode()
-    read_without_surprise(content)
-    read_without_surprise(packed({"x/metrics.json": content}))
+    assert_metrics_or_refusal(content)
+    assert_metrics_or_refusal(packed({"x/metrics.json": content}))
 
 
 @UNHURRIED
@@ -145,7 +176,7 @@ def test_any_damage_to_an_archive_gives_metrics_or_one_plain_refusal(data: st.Da
     content = bytearray(packed({"a/metrics.csv": b"AUC,0.9\nRecall,0.8\n", "b": b"x" * 50}))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    read_without_surprise(bytes(content))
+    assert_metrics_or_refusal(bytes(content))
 
 
 @UNHURRIED

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import StateFolder
@@ -23,6 +24,8 @@ STOPS: tuple[tuple[str, Moment], ...] = tuple(
     for call in ("upload_url", "status before", "put", "status", "download", "switch")
     for moment in ("arrived", "done")
 )
+# More than the buffers of a connection hold: the end has not left when the head arrives.
+_LARGE = b"a,b\n" + b"".join(b"%d,%s\n" % (row, b"x" * 64_000) for row in range(400))
 _EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are over
 
 
@@ -75,6 +78,21 @@ def stopped(name: str, moment: Moment, *, wake_after: bool) -> Iterator[str]:
         yield from promise.settled(project)
 
 
+def deprived() -> Iterator[str]:
+    """Stop a runner within its upload, free its lock, and wake it long before anything has expired."""
+    with promise.project() as project:
+        project.add(MODEL, train=_LARGE)
+        first = project.start("run", "models.yaml")
+        _stop_at_head(project, first)
+        freed = project.retrain("unlock", "--id", _holder(project))
+        if freed.code != 0:
+            yield f"unlock ended with {freed.code}: {freed.err[-200:]}"
+        ended = _woken(first)
+        if ended.code != 1 or "holds its state no longer" not in ended.out:
+            yield f"the stopped run ended with {ended.code}: {ended.out[-300:]} {ended.err[-300:]}"
+        yield from promise.effects(project, trainings=0, switches=0)
+
+
 def one_at_a_time(project: Project) -> Iterator[str]:
     """Yield where the journal shows a run that began while another had not ended."""
     store = open_for_reading(StateFolder(project.state))
@@ -106,6 +124,24 @@ def _stop_at(project: Project, process: subprocess.Popen[bytes], name: str, mome
         process.kill()
         raise AssertionError(f"the call {name} never came: {finish(process).err}")
     project.service.watch = lambda _call, _moment: None
+    wait_until(lambda: _state_of(process) == "T", what="the stop")
+
+
+def _stop_at_head(project: Project, process: subprocess.Popen[bytes]) -> None:
+    """Send SIGSTOP when the head of an upload has come, and let the store read on when the process stands still."""
+    server, stopped = project.service._store._server, threading.Event()
+    ordinary: Any = server.RequestHandlerClass
+
+    def serve(handler: Any) -> None:
+        if handler.command == "PUT" and not stopped.is_set():
+            process.send_signal(signal.SIGSTOP)
+            stopped.set()
+        ordinary._serve(handler)
+
+    server.RequestHandlerClass = type("Stopping", (ordinary,), {"_serve": serve})
+    if not stopped.wait(30):
+        process.kill()
+        raise AssertionError(f"no upload began: {finish(process).err}")
     wait_until(lambda: _state_of(process) == "T", what="the stop")
 
 

@@ -110,8 +110,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asks_a_person(world: FaultWorld, name: str) -> bool:
-    """Tell whether two switches of one decision were lost: a third is not sent before a person has looked."""
+    """Tell whether only a person can know: two switches of one decision were lost, or what served before one was not read.
+
+    A third is not sent before a person has looked; and a list proves a switch only against the one before it.
+    """
     met = world.service.plans[name].met
+    unread = any(fault.operation == "classifiers" and fault.index in (1, EVERY) for fault in met)
+    if unread and any(fault.operation == "switch" for fault in met):
+        return True
     return sum(fault.operation == "switch" and not fault.done for fault in met) > 1
 
 

@@ -26,6 +26,7 @@ from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
 from runner.service.outcomes import Downloaded, Effect, FetchedApiKey, Job, Status
+from runner.service.upload_body import Watch
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import ScriptedModel
 from tests.torture.fault_service import Fault, FaultService, Plan, Resolver, make_certificates
@@ -54,9 +55,9 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, sent: Any = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch | None = None) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
-            return super().upload(url, file, size=size, sha256=sha256, sent=sent)
+            return super().upload(url, file, size=size, sha256=sha256, watch=watch)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         with self._world.resolver.calling(self._world.owner_of_url(url), "download"):
@@ -147,8 +148,8 @@ class FaultWorld:
         """Run `retrain run` once on all models."""
         seen_before, began, took = len(self.service.log), time.monotonic(), dict[str, float]()
 
-        def listen(model: str, news: News) -> None:
-            took[model] = time.monotonic() - began
+        def listen(model: str | None, news: News) -> None:
+            took[str(model)] = time.monotonic() - began
             self.written.write(f"{model}: {news.text}\n")
 
         with self._patched():

@@ -10,8 +10,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="no_intent_before_the_switch",
         file="runner/execute/switch.py",
         old=(
-            "    yield from record(\n        SwitchIntended(retrain_job_id=job.retrain_job_id, "
-            "decision_sha256=mandate, attempt=number),\n        "
+            "    yield from record(\n        SwitchIntended(\n            retrain_job_id=job.retrain_job_id, "
+            "decision_sha256=mandate, attempt=number, listed_before=listed\n        ),\n        "
             'guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n    )\n'
         ),
         new="",
@@ -58,6 +58,13 @@ MUTANTS: tuple[Mutant, ...] = (
         old="return job.model_id in serving",
         new="return serving is not None",
         caught_by=_PROTOCOL + "test_a_switch_that_never_became_visible_is_intended_once_more_after_the_quarantine",
+    ),
+    Mutant(
+        name="a_model_that_was_listed_before_proves_the_switch",
+        file="runner/execute/switch.py",
+        old="None if listed and job.listed_before is not False else listed",
+        new="listed",
+        caught_by=_PROTOCOL + "test_a_model_listed_before_the_switch_proves_nothing_afterwards",
     ),
     Mutant(
         name="an_unreadable_list_proves_that_nothing_was_switched",

@@ -1,6 +1,6 @@
 """Journals of simulated runs: the real store, or one in memory that keeps to the same rules and costs nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from runner.errors import StateError
@@ -49,7 +49,7 @@ class MemoryStore(Store):
         self._head: tuple[int, str] | None = None
         self._guards: set[str] = set()
 
-    def read(self) -> Iterator[Link]:
+    def read(self) -> Generator[Link]:
         last = (0, GENESIS)
         for one in read_chain(list(self._ledger.rows)):
             last = (one.event.seq, one.sha256)

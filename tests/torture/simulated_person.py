@@ -106,7 +106,8 @@ class Person:
             if job is at.upload_in_doubt:
                 self._write(name, *self._told_upload(job))
             elif job.stage == JobStage.SWITCHING:
-                if traits.readable and traits.names_model and job.switches < 2:
+                was_absent = job.listed_before is False  # from the list before the switch: on it now, it proves that
+                if traits.readable and traits.names_model and job.switches < 2 and was_absent:
                     yield f"I4: {name} stays unknown although the service tells who serves"
                 self._write(name, *self._told_switch(job))
 

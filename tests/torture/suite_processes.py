@@ -25,6 +25,7 @@ def measure(count: int | None) -> Iterator[Figure]:
     """Yield a figure for each kind of crowd; `count` bounds the points of each."""
     yield figure("runners started at once", starts(min(count or _STARTS, _STARTS)))
     yield figure("SIGSTOP longer than URL and quarantine", stops()[:count])
+    yield figure("unlocked within an upload", [Trial(name="stopped at the head", play=crowd.deprived)])
 
 
 def starts(count: int) -> list[Trial]:

@@ -95,6 +95,13 @@ def test_the_beginning_of_a_secret_before_a_cut_is_blotted_out(cut: int) -> None
     assert redactor.redact(text) == "key ***…."
 
 
+def test_of_secrets_that_overlap_in_a_text_nothing_is_left() -> None:
+    redactor = Redactor()
+    for value in ("abcd-efgh", "efgh-ijkl-mnop", "abcd"):
+        redactor.learn(Secret(value))
+    assert redactor.redact("<abcd-efgh-ijkl-mnop> abcdabcd efgh-") == "<***> ****** efgh-"
+
+
 def test_the_signature_of_a_learnt_url_is_blotted_out_alone_too() -> None:
     redactor = Redactor()
     redactor.learn(

@@ -150,6 +150,21 @@ def test_a_command_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pyt
     assert time.monotonic() - began < 20
 
 
+def test_a_command_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
+    began = time.monotonic()
+    endless = "import sys\nwhile True: sys.stdout.write('x' * 65536)"
+    assert "printed more than 64 KiB and was stopped" in refused(command(tmp_path, endless)).message
+    assert time.monotonic() - began < 20
+
+
+def test_a_command_does_not_see_the_keys_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN_KEY", CANARY)
+    monkeypatch.setenv("VAULT_ADDR", "vault.test")
+    code = "import os; print(os.environ.get('CHURN_KEY', 'none'), os.environ['VAULT_ADDR'], sep='+')"
+    source = command(tmp_path, code)
+    assert resolve(source, model="sales", hidden={"CHURN_KEY"}).reveal() == "none+vault.test"
+
+
 class KeyringStub(types.ModuleType):
     """A keyring with one entry; `locked` makes it refuse."""
 

@@ -1,21 +1,18 @@
 """Where every model of a run stands by its news: what the live table shows. It draws nothing and asks no clock."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runner.execute.news import (
-    Called,
     Decided,
     Ended,
     Entered,
     InTraining,
     News,
-    Planned,
-    Recorded,
     Retried,
-    Said,
     Sent,
+    Starting,
+    Stopping,
     Warned,
     WordSeen,
 )
@@ -23,6 +20,7 @@ from runner.plan.model import Stage
 
 QUEUED = "queued"
 _TROUBLED_ENDS = ("unknown", "failed")
+_MORE, _ENDED, _LAST = 5, 6, 7  # ranks: of more ends in trouble, of other ends, and of what has not begun
 _SMOOTH_S = 3.0  # a speed is that of about the last seconds
 
 
@@ -78,27 +76,37 @@ class Row:
     def urgency(self) -> tuple[int, float]:
         """Return its place among the rows, the troubled and the busiest first."""
         if self.outcome:
-            rank = 1 if self.outcome in _TROUBLED_ENDS else 5
+            rank = 1 if self.outcome in _TROUBLED_ENDS else _ENDED
             return rank, -(self.ended_at or 0.0)
         if self.stage is None:
-            return 6, self.place
+            return _LAST, self.place
         rank = 0 if self.trouble else 2 if self.flow else 4 if self.stage == Stage.WAIT else 3
         return rank, self.began or 0.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Board:
-    """All rows by the model's name, in the order of the plan."""
+    """All rows by the model's name, in the order of the plan; what the run itself waits for, and its stop."""
 
     rows: dict[str, Row] = field(default_factory=dict)
+    starting: str = ""
+    stopping: str = ""
 
-    def take(self, model: str, news: News, now: float) -> None:
-        """Take in a model's next news, at `now` seconds of the clock."""
+    def take(self, model: str | None, news: News, now: float) -> None:
+        """Take in the next news of a model, or of the run itself, at `now` seconds of the clock."""
+        if isinstance(news, Starting):
+            self.starting = news.text
+        elif isinstance(news, Stopping):
+            self.starting, self.stopping = "", news.text
+        elif model is not None:
+            self._take(model, news, now)
+
+    def _take(self, model: str, news: News, now: float) -> None:
         row = self.rows.get(model)
         if row is None:
             row = self.rows[model] = Row(name=model, place=len(self.rows))
         if isinstance(news, Entered):
-            row.stage, row.began, row.flow = news.stage, now, None
+            row.stage, row.began, row.flow, self.starting = news.stage, now, None, ""
         elif isinstance(news, Sent):
             row.flow = row.flow or Flow(total=news.total, sent=0, at=row.began or now)
             row.flow.add(news.sent, now)
@@ -119,11 +127,17 @@ class Board:
         return sum(1 for row in self.rows.values() if row.outcome)
 
     def picked(self, most: int) -> list[Row]:
-        """Return all rows in order where they are few; else the troubled and the busiest, at most so many."""
-        rows: Iterable[Row] = self.rows.values()
+        """Return all rows in order where they are few; else the troubled and the busiest, at most so many.
+
+        Models that ended in trouble take a third of the room while others are at work: there may be very many.
+        """
         if len(self.rows) <= most:
-            return list(rows)
-        return sorted(rows, key=lambda row: row.urgency)[: max(most, 0)]
+            return list(self.rows.values())
+        ranked = sorted(self.rows.values(), key=lambda row: row.urgency)
+        ends = [row for row in ranked if row.outcome in _TROUBLED_ENDS]
+        if more := {row.name for row in ends[max(most // 3, 1) :]}:
+            ranked.sort(key=lambda row: _MORE if row.name in more else row.urgency[0])
+        return ranked[: max(most, 0)]
 
 
 def _note(row: Row, news: News) -> None:
@@ -137,5 +151,5 @@ def _note(row: Row, news: News) -> None:
             row.trouble = news.text
         case Warned():
             row.trouble = news.warning
-        case Planned() | Called() | Said() | Recorded():
+        case _:
             pass

@@ -11,8 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
+from rich.console import Group
+from rich.control import Control
 from rich.live import Live
+from rich.segment import ControlType
 from rich.text import Text
 
 from runner.cli.look import Look
@@ -21,6 +25,8 @@ from runner.cli.screen.frame import draw
 from runner.execute.news import News
 
 EVERY_S = 0.125  # 8 pictures a second
+_LINE_UP = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
+_REST = 20  # times as long as a picture took: ten thousand models must not take a core
 _LAST_S = 2.0  # the last picture may take so long; a terminal that was stopped by Ctrl-S takes none
 
 
@@ -52,6 +58,7 @@ class LiveTable:
         self._above: deque[str] = deque()
         self._ending = threading.Event()
         self._began = time.monotonic()
+        self._drawn: tuple[int, list[int]] = (0, [])  # the last picture's terminal and lines, in columns
         self.broken = False
         console = SteadyConsole(
             file=sys.stderr, force_terminal=True, color_system="auto" if look().colour else None, highlight=False
@@ -63,7 +70,7 @@ class LiveTable:
         self._thread = threading.Thread(target=self._run, name="live-table", daemon=True)
         self._thread.start()
 
-    def tell(self, model: str, news: News) -> None:
+    def tell(self, model: str | None, news: News) -> None:
         """Take in news; they are seen in the next picture."""
         with self._guard:
             self._board.take(model, news, time.monotonic())
@@ -81,8 +88,11 @@ class LiveTable:
     def _run(self) -> None:
         try:
             with self._live:
-                while not self._ending.wait(EVERY_S):
+                pause = EVERY_S
+                while not self._ending.wait(pause):
+                    began = time.thread_time()
                     self._draw()
+                    pause = max(EVERY_S, _REST * (time.thread_time() - began))
                 self._draw()
         except Exception:  # noqa: BLE001 -- a display must never disturb the run
             self.broken = True
@@ -91,6 +101,19 @@ class LiveTable:
         while self._above:
             self._console.print(Text(self._above[0]), soft_wrap=True)
             self._above.popleft()
+        look = self._look()
+        self._clear_reflowed(look.columns or 0)
         with self._guard:
-            picture = draw(self._board, now=time.monotonic(), began=self._began, look=self._look())
-        self._live.update(picture, refresh=True)
+            lines = draw(self._board, now=time.monotonic(), began=self._began, look=look)
+        self._live.update(Group(*lines), refresh=True)
+        self._drawn = (look.columns or 0, [cell_len(line.plain) for line in lines])
+
+    def _clear_reflowed(self, columns: int) -> None:
+        """Take away what the last picture takes beyond its own lines, now that its window is narrower.
+
+        Nearly all terminals break lines anew then. One that cuts them loses as many lines above the table.
+        """
+        before, widths = self._drawn
+        if 0 < columns < before:
+            more = sum((max(width, 1) - 1) // columns for width in widths)
+            self._console.control(Control(*(_LINE_UP * more)))

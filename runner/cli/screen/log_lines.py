@@ -1,7 +1,6 @@
 """News as lines of a log: which of them are told at which verbosity, and how."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -11,12 +10,15 @@ from runner.execute.news import (
     Ended,
     Entered,
     InTraining,
+    Listener,
     News,
     Planned,
     Recorded,
     Retried,
     Said,
     Sent,
+    Starting,
+    Stopping,
     Warned,
     WordSeen,
 )
@@ -31,6 +33,8 @@ _FROM = {  # the least verbosity that tells of it
     Warned: 0,
     Sent: 0,
     Ended: 0,
+    Starting: 0,
+    Stopping: 0,
     Planned: 1,
     Entered: 1,
     Called: 1,
@@ -47,12 +51,13 @@ def stamp() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def text_line(model: str, news: News) -> str:
+def text_line(model: str | None, news: News) -> str:
     """Return the line for people."""
-    return f"{datetime.now(UTC):%H:%M:%S} {inline(model)}: {inline(news.text)}"
+    name = "" if model is None else f"{inline(model)}: "
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(news.text)}"
 
 
-def event_line(model: str, news: News) -> str:
+def event_line(model: str | None, news: News) -> str:
     """Return the line for programs: when, which model, which event, its values, and the text a person would read."""
     return json_line({"at": stamp(), "model": model, "event": _event(news), **asdict(news), "text": news.text})
 
@@ -70,13 +75,13 @@ class Thinned:
     `events` tells that a program reads it.
     """
 
-    tell: Callable[[str, News], None]
+    tell: Listener
     verbosity: int
     every: float
     events: bool = False
-    _last: dict[str, float] = field(default_factory=dict)
+    _last: dict[str | None, float] = field(default_factory=dict)
 
-    def __call__(self, model: str, news: News) -> None:
+    def __call__(self, model: str | None, news: News) -> None:
         """Take in news."""
         if _FROM[type(news)] > self.verbosity and not (self.events and isinstance(news, _PROGRAMS_KNOW)):
             return
@@ -84,7 +89,7 @@ class Thinned:
             return
         self.tell(model, news)
 
-    def _is_due(self, model: str) -> bool:
+    def _is_due(self, model: str | None) -> bool:
         now = time.monotonic()
         if now - self._last.setdefault(model, now) < self.every:
             return False

@@ -30,7 +30,7 @@ OUTCOMES = {
 }
 TROUBLE = Sign(symbol="!", ascii="!", colour="yellow")
 _TURNS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
-_BARS = (("⣿", "⣀"), ("#", "."))
+_BARS = ("⣀⣄⣤⣦⣶⣷⣿", ".#")  # from empty to full
 
 
 def turning(seconds: float, look: Look) -> str:
@@ -41,6 +41,6 @@ def turning(seconds: float, look: Look) -> str:
 
 def bar(share: float, width: int, look: Look) -> str:
     """Return a bar of `width` columns, of which the share is full."""
-    full, empty = _BARS[0 if look.symbols else 1]
-    done = int(min(max(share, 0.0), 1.0) * width)
-    return full * done + empty * (width - done)
+    steps = _BARS[0 if look.symbols else 1]
+    full, part = divmod(int(min(max(share, 0.0), 1.0) * width * (len(steps) - 1)), len(steps) - 1)
+    return (steps[-1] * full + steps[part] * (width > full)).ljust(width, steps[0])

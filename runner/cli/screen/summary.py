@@ -1,9 +1,12 @@
 """The end of a run on a terminal: one screen with every model, or those that want a person and counts of the rest."""
 
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,54 +14,125 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.cli.look import Look
+from runner.cli.screen.cutting import cut, cut_middle
 from runner.cli.screen.signs import OUTCOMES
-from runner.report.next_step import TROUBLE, by_urgency
+from runner.report.next_step import ORDER, TROUBLE, by_urgency
 from runner.report.table import FEWEST_COLUMNS
 from runner.report.text import inline, words
 
+Model = dict[str, Any]
 _FEWEST = 5
+_GAP = 2  # columns between two cells
 
 
-def render_summary(report: dict[str, Any], look: Look, *, room: int) -> str:
-    """Return the models of a report with their outcomes and reasons, in at most `room` lines, but in five at least."""
+def render_summary(report: dict[str, Any], look: Look, *, room: int, option: str = "") -> str:
+    """Return the models of a report with their outcomes and reasons, in at most `room` lines, but in five at least.
+
+    Where not all fit, reasons are cut, first those of models that want nobody; then models are counted. `option` is
+    what the commands in it need to find the state.
+    """
     models, room = report["models"], max(room, _FEWEST)
-    whole = _printed(_table(models, look, fold=True), look)
-    if whole.count("\n") < room:
-        return whole
-    if len(models) <= room:
-        return _printed(_table(by_urgency(models), look, fold=False), look)
-    wanting = [model for model in by_urgency(models) if model["outcome"] in TROUBLE]
-    shown = wanting[: room - 1]
-    rest = len(models) - len(shown)
-    wants = f", {len(wanting) - len(shown)} of them want a person" if len(wanting) > len(shown) else ""
-    lines = [_printed(_table(shown, look, fold=False), look)] if shown else []
-    return "\n".join([*lines, f"... and {rest} more models{wants}; the report has all"])
+    urgent = by_urgency(models)
+    for shown, whole in ((models, _all), (urgent, _wants_a_person), (urgent, _none)) if len(models) <= room else ():
+        text = _printed(_table(shown, look, whole), look)
+        if text.count("\n") < room:
+            return text
+    return _printed(Group(*_grouped(urgent, look, room, option)), look)
 
 
-def _table(models: Sequence[dict[str, Any]], look: Look, *, fold: bool) -> RenderableType:
-    """Return a line a model; with `fold` long reasons go on in the next line, else they are cut."""
-    if (look.columns or 80) < FEWEST_COLUMNS:
-        return _stacked(models, look, fold=fold)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(overflow="fold", no_wrap=False, max_width=max((look.columns or 80) // 3, 8))
-    table.add_column(overflow="fold", no_wrap=True)
-    table.add_column(overflow="fold" if fold else "crop", no_wrap=not fold)
+def _all(_model: Model) -> bool:
+    return True
+
+
+def _wants_a_person(model: Model) -> bool:
+    return model["outcome"] in TROUBLE
+
+
+def _none(_model: Model) -> bool:
+    return False
+
+
+def _table(models: Sequence[Model], look: Look, whole: Callable[[Model], bool]) -> RenderableType:
+    """Return a line a model; a reason that is wanted whole goes on in the next line, others are cut."""
+    columns = look.columns or 80
+    if columns < FEWEST_COLUMNS:
+        return _stacked(models, look, whole)
+    names = _name_columns(models, columns // 3)
+    states = max((cell_len(_outcome(model, look).plain) for model in models), default=0)
+    room = columns - names - states - 2 * _GAP
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for width in (names, states, room):
+        table.add_column(overflow="fold", width=width)
     for model in models:
-        table.add_row(Text(inline(model["name"])), _outcome(model, look), Text(inline(model["reason"])))
+        table.add_row(*_cells(model, look, names, None if whole(model) else room))
     return table
 
 
-def _stacked(models: Sequence[dict[str, Any]], look: Look, *, fold: bool) -> RenderableType:
-    """Return each model's name behind its outcome, and below that, with `fold`, its reason."""
+def _cells(model: Model, look: Look, names: int, room: int | None) -> tuple[Text, Text, Text]:
+    """Return a model's name, outcome and reason; with `room` for the reason it and the name are cut."""
+    name, reason = inline(model["name"]), Text(inline(model["reason"]))
+    if room is not None:
+        cut(reason, room)
+        name = cut_middle(name, names)
+    return Text(name), _outcome(model, look), reason
+
+
+def _stacked(models: Sequence[Model], look: Look, whole: Callable[[Model], bool]) -> RenderableType:
+    """Return each model's name behind its outcome, and below that its reason where it is wanted."""
     lines: list[RenderableType] = []
     for model in models:
         lines.append(_outcome(model, look).append("  ").append(inline(model["name"]), "default"))
-        if fold:
+        if whole(model):
             lines.append(Padding(Text(inline(model["reason"]), overflow="fold"), (0, 0, 0, 4)))
     return Group(*lines)
 
 
-def _outcome(model: dict[str, Any], look: Look) -> Text:
+def _grouped(models: Sequence[Model], look: Look, room: int, option: str) -> Iterator[Text]:
+    """Yield a heading for each outcome that wants a person with some of its models, and a line that counts the rest."""
+    counts = Counter(model["outcome"] for model in models)
+    shares = _shares({outcome: counts[outcome] for outcome in TROUBLE if counts[outcome]}, room - 1)
+    columns = look.columns or 80
+    shown = {one: list(islice((model for model in models if model["outcome"] == one), shares[one])) for one in shares}
+    names = _name_columns(list(chain(*shown.values())), columns - 4 if columns < FEWEST_COLUMNS else columns // 4)
+    for outcome, share in shares.items():
+        sign = OUTCOMES[outcome]
+        line = Text().append(f"{sign.shown(look)} {counts[outcome]} {words(outcome)}", f"bold {sign.colour}")
+        rest = f"  all: retrain status --outcome {outcome}{option}"
+        if counts[outcome] > share and cell_len(line.plain + rest) <= columns:
+            line.append(rest)
+        yield line
+        yield from _lines(shown[outcome], names, columns)
+    others = [(OUTCOMES[outcome], outcome) for outcome in ORDER if counts[outcome] and outcome not in shares]
+    parts = (Text(f"{sign.shown(look)} {counts[outcome]} {words(outcome)}", sign.colour) for sign, outcome in others)
+    line = Text("   ").join(parts)
+    cut(line, columns)
+    yield line
+
+
+def _shares(counts: dict[str, int], room: int) -> dict[str, int]:
+    """Return how many models of each outcome are shown, by turns as long as there is room below the headings."""
+    shares, room = dict.fromkeys(counts, 0), room - len(counts)
+    while room > 0 and shares != counts:
+        for outcome in [one for one in counts if shares[one] < counts[one]][:room]:
+            shares[outcome] += 1
+            room -= 1
+    return shares
+
+
+def _lines(models: Sequence[Model], names: int, columns: int) -> Iterator[Text]:
+    """Yield a model's name, in so many columns, and its reason as far as it fits."""
+    for model in models:
+        name = cut_middle(inline(model["name"]), names)
+        line = Text(f"  {name}{' ' * (names - cell_len(name) + _GAP)}{inline(model['reason'])}")
+        cut(line, columns)
+        yield line
+
+
+def _name_columns(models: Sequence[Model], most: int) -> int:
+    return min(max((cell_len(inline(model["name"])) for model in models), default=0), max(most, 8))
+
+
+def _outcome(model: Model, look: Look) -> Text:
     sign = OUTCOMES[model["outcome"]]
     return Text().append(f"{sign.shown(look)} {words(model['outcome'])}", sign.colour)
 

@@ -1,31 +1,44 @@
 "use strict";
 // The page can be read without this: it adds local times, filters, sorting and printing.
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const clock = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
+const clock = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "short"});
+const calendar = new Intl.DateTimeFormat(undefined, {dateStyle: "medium"});
 
 function showLocalTimes(root) {
   for (const time of all("time:not([title])", root)) {
     if (time.closest("details:not([open])")) continue;
-    time.title = time.textContent;
-    time.textContent = clock.format(new Date(time.dateTime));
+    time.title = time.dateTime.replace("T", " ").replace("Z", " UTC");
+    time.textContent = ("day" in time.dataset ? calendar : clock).format(new Date(time.dateTime));
   }
 }
 
-// In the page of a large run what is folded stands in `noscript`, so that the page opens at once: here it is built.
-function build(details) {
-  const folded = details.open && details.querySelector("noscript");
-  if (!folded) return;
-  const shape = document.createElement("template");
-  shape.innerHTML = folded.textContent;
-  folded.replaceWith(shape.content);
+// Of more than a few models a panel is built when its line is opened: from the line's own `noscript`, in the page of a
+// large run from what stands folded at its end.
+const shape = document.createElement("template");
+let folded = null;
+
+function unfolded(number) {
+  folded ??= JSON.parse(document.getElementById("folded").textContent);
+  const text = folded.panels[number - 1] ?? "";
+  return text.replace(/[\uE000-\uF8FF]/g, (mark) => folded.pieces[mark.charCodeAt(0) - 0xE000]);
 }
 
-function unfoldTarget() {
-  const target = document.getElementById(location.hash.slice(1));
-  const details = target && target.closest("details");
-  if (!details) return;
-  details.open = true;
-  details.closest("tbody").scrollIntoView({block: "start"});
+function build(details) {
+  const panel = details.querySelector(".panel");
+  const waiting = panel.querySelector("noscript");
+  if (!details.open || !(waiting || (panel.matches(":empty") && document.getElementById("folded")))) return;
+  shape.innerHTML = waiting ? waiting.textContent : unfolded(Number(panel.id.slice(1)));
+  panel.replaceChildren(shape.content);
+}
+
+// Later lines and lanes stand in `noscript`, so that the page opens at once; here they join the first ones.
+function buildMore() {
+  for (const more of all("noscript[data-more]")) {
+    const target = document.getElementById(more.dataset.more);
+    shape.innerHTML = more.textContent;
+    target.append(...all("tbody, .lane", shape.content));
+    more.remove();
+  }
 }
 
 function cellKey(row, column, isNumber) {
@@ -42,6 +55,7 @@ function compare(one, other) {
 function sortBy(table, header) {
   const direction = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
   const column = Number(header.dataset.column);
+  buildMore();
   const keyed = [...table.tBodies].map((row) => [cellKey(row, column, "number" in header.dataset), row]);
   const empty = ([key]) => key === null || key === "";
   keyed.sort((one, other) => empty(one) - empty(other) || direction * compare(one[0], other[0]));
@@ -60,41 +74,94 @@ function makeSortable(table) {
   }
 }
 
+function textOf(row) {
+  const words = [row.rows[0], row.querySelector("summary")].map((part) => part.textContent);
+  return [...words, row.querySelector(".panel").dataset.policy].join(" ").toLowerCase();
+}
+
+// What is searched for and pressed stands in the address, so that it can be sent on and is there again after Back.
 function makeFilters(table, tools) {
   const find = document.getElementById("find");
   const toggles = all(".toggle", tools);
-  const lines = [...table.tBodies].map((row) => {
-    const words = [row.rows[0], row.querySelector("summary")].map((part) => part.textContent);
-    return {row, text: [...words, row.querySelector(".panel").dataset.policy].join(" ").toLowerCase()};
-  });
-  const refresh = () => {
+  const texts = new Map();
+  const isPressed = (button) => button.getAttribute("aria-pressed") === "true";
+  const show = () => {
+    buildMore();
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const pressed = toggles.filter((one) => one.getAttribute("aria-pressed") === "true");
-    const outcomes = new Set(pressed.map((one) => one.dataset.outcome));
+    const outcomes = new Set(toggles.filter(isPressed).map((one) => one.dataset.outcome));
+    const rows = [...table.tBodies];
     let count = 0;
-    for (const {row, text} of lines) {
-      const fits = (!outcomes.size || outcomes.has(row.dataset.outcome)) && words.every((word) => text.includes(word));
-      row.hidden = !fits;
+    for (const row of rows) {
+      if (words.length && !texts.has(row)) texts.set(row, textOf(row));
+      const fits = (!outcomes.size || outcomes.has(row.dataset.outcome)) && words.every((word) => texts.get(row).includes(word));
+      if (row.hidden === fits) row.hidden = !fits;
       count += fits;
     }
-    document.getElementById("shown").textContent = `${count} of ${lines.length} shown`;
+    document.getElementById("shown").textContent = `${count} of ${rows.length} shown`;
     document.getElementById("nothing").hidden = count > 0;
+    return outcomes;
   };
-  const press = (button) => {
-    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-    refresh();
+  const change = () => {
+    const chosen = {find: find.value.trim(), outcome: [...show()].join(",")};
+    const kept = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value));
+    history.replaceState(null, "", kept.size ? `#${kept}` : location.pathname + location.search);
   };
-  for (const button of toggles) button.addEventListener("click", () => press(button));
-  find.addEventListener("input", refresh);
+  const set = (text, outcomes) => {
+    find.value = text;
+    for (const button of toggles) button.setAttribute("aria-pressed", String(outcomes.includes(button.dataset.outcome)));
+  };
+  for (const button of toggles) {
+    button.addEventListener("click", () => {
+      button.setAttribute("aria-pressed", String(!isPressed(button)));
+      change();
+    });
+  }
+  find.addEventListener("input", change);
   find.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    find.value = "";
-    for (const button of toggles) button.setAttribute("aria-pressed", "false");
-    refresh();
+    set("", []);
+    change();
   });
   tools.addEventListener("submit", (event) => event.preventDefault());
   tools.hidden = false;
-  refresh();
+  return (kept) => {
+    set(kept.get("find") ?? "", (kept.get("outcome") ?? "").split(","));
+    show();
+  };
+}
+
+// `#m3` or `#model=churn` opens a line; `#find=auc&outcome=held` filters.
+function follow(table, filter) {
+  const kept = new URLSearchParams(location.hash.slice(1));
+  if (kept.has("find") || kept.has("outcome")) {
+    filter(kept);
+    return;
+  }
+  if (!location.hash) {
+    if (table.querySelector("tbody[hidden]")) filter(kept);
+    return;
+  }
+  buildMore();
+  const named = () => [...table.tBodies].find((row) => row.querySelector("th").textContent === kept.get("model"));
+  const row = kept.has("model") ? named() : document.getElementById(location.hash.slice(1))?.closest("tbody");
+  if (!row) return;
+  if (row.hidden) filter(new URLSearchParams());
+  const details = row.querySelector("details");
+  details.open = true;
+  build(details);
+  row.scrollIntoView({block: "start"});
+  row.querySelector("summary").focus({preventScroll: true});
+}
+
+// The arrows lead from one model to the next.
+function step(event) {
+  const forward = {ArrowDown: true, ArrowUp: false}[event.key];
+  if (forward === undefined || !event.target.matches("summary")) return;
+  const summaries = all("tbody:not([hidden]) summary", event.currentTarget);
+  const next = summaries[summaries.indexOf(event.target) + (forward ? 1 : -1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
 }
 
 function makeUnfoldButton(table) {
@@ -102,6 +169,7 @@ function makeUnfoldButton(table) {
   button.addEventListener("click", () => {
     const open = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(open));
+    buildMore();
     for (const row of table.tBodies) if (!row.hidden) row.querySelector("details").open = open;
   });
 }
@@ -111,6 +179,7 @@ function unfoldForPrint(table) {
   const wanted = ["unknown", "failed", "held", "awaiting_approval"];
   let opened = [];
   window.addEventListener("beforeprint", () => {
+    buildMore();
     const rows = [...table.tBodies].filter((row) => !row.hidden && wanted.includes(row.dataset.outcome));
     opened = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details")).filter((one) => !one.open);
     for (const one of opened) {
@@ -122,19 +191,21 @@ function unfoldForPrint(table) {
 }
 
 const list = document.getElementById("list");
-for (const details of all("details[open]")) build(details);
 if (list) {
   makeSortable(list);
-  makeFilters(list, document.getElementById("tools"));
   makeUnfoldButton(list);
   unfoldForPrint(list);
   list.addEventListener("toggle", (event) => {
     build(event.target);
     showLocalTimes(event.target);
   }, true);
+  list.addEventListener("keydown", step);
+  const filter = makeFilters(list, document.getElementById("tools"));
+  const arrive = () => follow(list, filter);
+  window.addEventListener("hashchange", arrive);
+  window.addEventListener("load", () => setTimeout(buildMore));
+  arrive();
 }
 showLocalTimes(document);
 document.getElementById("zone").textContent =
   `Times are in ${clock.resolvedOptions().timeZone}; each shows UTC under the pointer.`;
-window.addEventListener("hashchange", unfoldTarget);
-unfoldTarget();

@@ -19,7 +19,7 @@ def waiting(project: Project) -> Project:
 def test_an_approval_switches_at_once_and_once(waiting: Project) -> None:
     before = len(waiting.service.log)
     assert waiting.retrain("approve", "churn", "--reason", "seen by the team").code == 0
-    assert [call.name for call in waiting.service.log[before:]] == ["switch"]
+    assert [call.name for call in waiting.service.log[before:]] == ["classifiers", "switch"]
     entry = waiting.entry("churn")
     assert entry["outcome"] == "switched"
     assert entry["decision"]["approval"]["reason"] == "seen by the team"

@@ -1,7 +1,9 @@
 """The table of exit codes, a row a test, through the real command; and which of two codes wins."""
 
+import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 
@@ -146,5 +148,43 @@ def test_of_several_codes_the_first_of_the_order_wins(
     }
 
 
+@contextmanager
+def hangup(handler: signal.Handlers) -> Iterator[None]:
+    """Let the commands that are started inherit how SIGHUP is taken."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_hangup_leaves_the_run_unfinished(project: Project) -> None:
-    assert _stopped_by(signal.SIGHUP)(project).code == 5
+    with hangup(signal.SIG_DFL):
+        assert _stopped_by(signal.SIGHUP)(project).code == 5
+
+
+def test_a_hangup_before_any_model_is_driven_ends_as_unfinished_too(project: Project) -> None:
+    """A program in the place of git is asked about the manifest before anything else is done."""
+    git = project.folder / "git"
+    git.write_text('#!/bin/sh\n: > "$HOME/asked"\nexec sleep 60\n', encoding="utf-8")
+    git.chmod(0o700)
+    project.add("churn")
+    project.environment["PATH"] = f"{project.folder}:{os.environ['PATH']}"
+    with hangup(signal.SIG_DFL):
+        process = project.start("run", "models.yaml")
+    wait_until((project.folder / "home" / "asked").exists, what="the question")
+    ended = interrupt(process, signal.SIGHUP)
+    assert ended.code == 5
+    assert "Ended by SIGHUP." in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_run_under_nohup_outlives_its_terminal(project: Project) -> None:
+    model = project.add("churn")
+    model.training = True
+    with hangup(signal.SIG_IGN):
+        process = project.start("run", "models.yaml")
+    wait_until(lambda: bool(project.service.accepted("churn")), what="the upload")
+    process.send_signal(signal.SIGHUP)
+    model.training = False
+    assert finish(process).code == 0

@@ -54,7 +54,7 @@ def test_a_held_candidate_is_judged_again_by_a_changed_policy_without_a_training
     project.save()
     assert project.run().code == 0
     assert project.outcomes() == {"churn": "switched"}
-    assert [call.name for call in project.service.log[before:]] == ["switch"]
+    assert [call.name for call in project.service.log[before:]] == ["classifiers", "switch"]
     assert len(project.service.switches("churn")) == 1
 
 
@@ -129,7 +129,7 @@ def test_a_decided_switch_that_a_run_left_out_is_done_by_the_next_one(project: P
     before = len(project.service.log)
     assert project.run().code == 0
     assert project.outcomes() == {"churn": "switched"}
-    assert [call.name for call in project.service.log[before:]] == ["switch"]
+    assert [call.name for call in project.service.log[before:]] == ["classifiers", "switch"]
 
 
 def test_a_switch_decided_by_an_old_policy_is_judged_again_by_the_new_one(project: Project) -> None:

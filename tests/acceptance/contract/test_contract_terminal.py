@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.contract.contract_project import KEY_CANARY, Project, threshold, wait_until
+from tests.acceptance.contract.contract_project import KEY_CANARY, Project, interrupt, threshold, wait_until
 from tests.fakes.terminal import Terminal, in_terminal
 
 NARROW, USUAL, WIDE = 40, 80, 200
@@ -65,6 +65,7 @@ def test_a_run_that_is_stopped_leaves_the_terminal_as_it_was(project: Project) -
     terminal.read_until(lambda: is_shown(terminal, "training"), what="the table")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.finish() == 130
+    assert b"stopping (SIGINT): nothing new is started; press Ctrl-C again to end at once" in terminal.written
     assert b"\x1b[?" not in terminal.written
     assert is_shown(terminal, "~ training")
     assert project.outcomes() == {"churn": "training"}
@@ -127,10 +128,33 @@ def test_a_pipe_gets_one_line_for_each_change_and_no_sequence_and_each_reason_on
     assert (done.out.count(reason), done.err.count(reason)) == (1, 0)
 
 
+def test_a_run_that_is_stopped_says_so_at_once_and_what_had_not_begun_does_not_begin(project: Project) -> None:
+    for name in ("first", "second", "third"):
+        project.add(name).training = True
+    project.manifest["limits"]["parallel"] = 1
+    project.save()
+    process = project.start("run", "models.yaml")
+    wait_until(lambda: bool(project.service.accepted("first")), what="the upload")
+    done = interrupt(process, signal.SIGINT)
+    lines = [line.split(" ", 1)[1] for line in done.err.splitlines()]
+    told = next(number for number, line in enumerate(lines) if line.startswith("stopping (SIGINT): "))
+    assert [line for line in lines[told + 1 :] if not line.startswith("first: ")] == [
+        "second: skipped",
+        "third: skipped",
+    ]
+    assert not any(line.startswith(("second", "third")) for line in lines[:told])
+
+
 def test_verbosity_says_nothing_then_calls_then_every_event_and_never_a_secret(project: Project) -> None:
     project.add("churn")
     quiet, calls, events = (project.run("--force", *words) for words in (["-q"], ["-v"], ["-vv"]))
     assert (quiet.err, "switched" in quiet.out) == ("", True)
+    well = project.run("-qq")
+    assert (well.code, well.err, well.out) == (0, "", "")
+    project.manifest["policies"]["churn"] = dict(HELD)
+    project.save()
+    held = project.run("-qq", "--force")
+    assert (held.code, held.err, "held" in held.out) == (4, "", True)
     assert "churn: call: status, number 1" in calls.err
     assert "recorded" not in calls.err
     assert "churn: recorded: upload_intended" in events.err

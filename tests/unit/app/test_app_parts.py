@@ -2,17 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from runner.app.model_scope import model_scope
 from runner.app.provenance import _without_userinfo, manifest_record
 from runner.app.realm import realm_of
 from runner.app.selection import select
 from runner.cli.main import COMMANDS
 from runner.errors import UsageError
+from runner.journal.progress import Progress
+from runner.journal.store import open_store
 from runner.manifest.load import load
 from runner.manifest.model import Manifest
+from tests.fakes.world import ONE_MODEL, World
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,6 +48,24 @@ def test_a_misspelt_selector_gets_a_guess(fleet: Manifest) -> None:
     with pytest.raises(UsageError) as caught:
         select(fleet, ["celar"])
     assert "did you mean cellar?" in caught.value.hint
+
+
+def test_a_command_in_another_folder_is_told_where_the_manifest_of_its_model_lies(tmp_path: Path) -> None:
+    """A run that was started where its state lies names the manifest from there."""
+    world = World(tmp_path, ONE_MODEL)
+    world.run()
+    store = open_store(world.state)
+    progress = Progress(store.read())
+    store.close()
+    run = progress.runs["run-1"]
+    progress.runs["run-1"] = replace(run, started=msgspec.structs.replace(run.started, paths=("models.yaml",)))
+    with pytest.raises(UsageError, match="is not found from this folder") as caught:
+        model_scope(progress, "m", (), state=str(world.state.root))
+    assert f"Go to {tmp_path}, where it is found, or" in caught.value.hint
+    (tmp_path / "models.yaml").unlink()
+    with pytest.raises(UsageError) as caught:
+        model_scope(progress, "m", (), state=str(world.state.root))
+    assert "Go to the folder that run was started in, or" in caught.value.hint
 
 
 def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, fleet: Manifest) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,11 @@ from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.site.addresses import run_path
 from runner.site.pages import Page
+from runner.site.run_page import with_way_back
 from tests.unit.report.report_history import Recording
 from tests.unit.site.fleet_history import FleetRecording
 
-REPORT = b"<!doctype html><title>the report of a run</title>"
+REPORT = b"<!doctype html><title>the report of a run</title>\n<body>\n<h1>All done</h1>"
 
 
 @pytest.fixture
@@ -55,9 +57,13 @@ def contents(site: Path) -> dict[str, bytes]:
     return {path: (site / path).read_bytes() for path in stamps(site)}
 
 
-def test_a_runs_page_is_its_report_byte_by_byte(fleet: FleetRecording, site: Path) -> None:
+def test_a_runs_page_is_its_report_with_a_way_back(fleet: FleetRecording, site: Path) -> None:
     built = build(fleet, site)
-    assert (site / run_path(fleet.runs[0])).read_bytes() == REPORT
+    page = site / run_path(fleet.runs[0])
+    [way_back] = re.findall(rb"<nav.*</nav>\n", page.read_bytes())
+    assert page.read_bytes().replace(way_back, b"") == REPORT
+    for address in re.findall(r'href="(.+?)"', way_back.decode()):
+        assert (page.parent / address).is_file()
     assert (built.models, built.runs, built.kept, built.removed, built.replaced) == (2, 1, 0, 0, ())
     assert built.written == len(stamps(site)) - 1
     assert built.index.is_file()
@@ -163,6 +169,18 @@ def test_a_build_that_is_cut_off_is_finished_by_the_next(fleet: FleetRecording, 
     assert build(fleet, site).written == 0
 
 
+def test_what_a_killed_build_left_beside_its_files_is_removed_by_the_next(fleet: FleetRecording, site: Path) -> None:
+    site.mkdir()
+    (site / f".{LISTING}.a1b2c3d4").write_bytes(b"{")
+    build(fleet, site)
+    expected = contents(site)
+    halves = [site / ".index.html.k3_9zz0a", (site / run_path(fleet.runs[0])).with_name(".index.html.00000000")]
+    for path in (*halves, site / ".notes.html.a1b2c3d4", site / ".index.html.orig"):
+        path.write_bytes(b"<")
+    assert build(fleet, site).written == 0
+    assert contents(site) == {**expected, ".notes.html.a1b2c3d4": b"<", ".index.html.orig": b"<"}
+
+
 def test_a_report_that_is_gone_or_changed_is_rendered_from_the_journal(fleet: FleetRecording, site: Path) -> None:
     fleet.begin()
     fleet.leave("churn")
@@ -174,7 +192,7 @@ def test_a_report_that_is_gone_or_changed_is_rendered_from_the_journal(fleet: Fl
     (fleet.record.folder.run_folder(first) / "report.html").write_bytes(b"<script>forged</script>")
     built = build(fleet, site)
     assert built.replaced == (first, second)
-    assert (site / run_path(second)).read_bytes() == rendered
+    assert (site / run_path(second)).read_bytes() == with_way_back(rendered)
     assert b"forged" not in (site / run_path(first)).read_bytes()
     assert build(fleet, site).written == 0
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.look import has_own_encoding, look_of
+from runner.cli.encoding import has_own_encoding
+from runner.cli.look import look_of
 
 UTF8 = {"LANG": "ja_JP.UTF-8", "TERM": "xterm"}
 
@@ -78,15 +79,25 @@ def test_a_stream_that_was_closed_shows_nothing() -> None:
     assert look_of(stream, plain=False, environment=UTF8).columns is None
 
 
-@pytest.mark.parametrize("words", [["--version"], ["validate", "examples/configs/minimal"], ["--help"]])
-def test_a_command_that_draws_nothing_does_not_load_rich(words: list[str]) -> None:
+HEAVY = {"rich", "jsonschema", "sqlalchemy", "requests", "msgspec", "jinja2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (["--version"], {*HEAVY, "yaml", "logging", "shutil", "json", "pathlib"}),
+        (["--help"], {*HEAVY, "yaml", "logging"}),
+        (["validate", "examples/configs/minimal"], {*HEAVY, "logging", "difflib"}),
+    ],
+)
+def test_a_command_loads_no_library_that_it_has_no_use_for(words: list[str], unwanted: set[str]) -> None:
     program = f"""
 import sys
 from runner.cli.main import main
 try:
     main({words!r})
 except SystemExit as end:
-    loaded = [name for name in sys.modules if name.split(".")[0] == "rich"]
+    loaded = [name for name in sys.modules if name in {unwanted!r}]
     sys.exit(f"loaded: {{loaded}}" if loaded else end.code)
 """
     root = Path(__file__).parents[3]

@@ -4,12 +4,24 @@ import io
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 
 from runner.cli.look import Look
 from runner.cli.screen.board import Board
 from runner.cli.screen.frame import clock, draw, size, size_of
-from runner.execute.news import Ended, Entered, InTraining, News, Planned, Retried, Sent, Warned, WordSeen
+from runner.execute.news import (
+    Ended,
+    Entered,
+    InTraining,
+    News,
+    Planned,
+    Retried,
+    Sent,
+    Starting,
+    Stopping,
+    Warned,
+    WordSeen,
+)
 from runner.plan.model import Stage
 
 EVIL = "[red]evil\x1b[2J\u202e[/red]"
@@ -28,7 +40,7 @@ def lines(found: Board, *, now: float = 100.0, columns: int = 200, rows: int = 2
     stream = io.StringIO()
     look = Look(columns=columns, rows=rows, symbols=symbols, live=True)
     console = Console(file=stream, width=columns, color_system=None, highlight=False)
-    console.print(draw(found, now=now, began=0.0, look=look))
+    console.print(Group(*draw(found, now=now, began=0.0, look=look)))
     *shown, last = stream.getvalue().splitlines()
     assert last == ""
     return shown
@@ -46,6 +58,43 @@ def test_an_upload_shows_its_share_its_bytes_its_speed_and_what_is_left() -> Non
     )
     line = lines(found)[0]
     assert f"{'⣿' * 10}{'⣀' * 10}  50%  100.0 of 200.0 MB  10.0 MB/s  0:10 left" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("churn", f"{'⣿' * 4}{'⣀' * 4}  100.0 of 200.0 MB  10.0 MB/s  0:10 left"),
+        ("churn_of_households", f"{'⣿' * 3}{'⣀' * 3}  100.0 of 200.0 MB  10.0 MB/s"),
+    ],
+)
+def test_an_upload_in_80_columns_leaves_out_what_does_not_fit_and_cuts_nothing(name: str, told: str) -> None:
+    found = board(
+        (name, 90.0, Entered(stage=Stage.UPLOAD)),
+        (name, 95.0, Sent(sent=50_000_000, total=200_000_000)),
+        (name, 100.0, Sent(sent=100_000_000, total=200_000_000)),
+    )
+    assert lines(found, columns=80)[0].partition("uploading")[2].strip() == told
+
+
+def test_an_upload_that_has_no_slot_yet_says_so() -> None:
+    assert "waiting to send" in lines(board(("m", 90.0, Entered(stage=Stage.UPLOAD))))[0]
+
+
+def test_long_names_keep_their_ends_where_those_of_a_fleet_differ() -> None:
+    found = board(*((f"elasticity_of_the_region_{number:03}", 0.0, Planned(stages=())) for number in range(3)))
+    assert [line.split()[0] for line in lines(found, columns=80)[:3]] == [
+        f"elasticit..gion_{number:03}" for number in range(3)
+    ]
+
+
+def test_the_run_itself_says_what_it_starts_and_that_it_stops() -> None:
+    found = fleet(2)
+    found.take(None, Starting(what="the emulator"), 0.0)
+    assert lines(found)[-1] == "1:40  starting the emulator  |  2 queued"
+    found.take("model_000", Entered(stage=Stage.CHECK), 0.0)
+    assert "0 of 2 done" in lines(found)[-1]
+    found.take(None, Stopping(signal="SIGINT", effects=1), 0.0)
+    assert lines(found, columns=80)[-1] == "stopping (SIGINT): 1 request may finish; press Ctrl-C again to end at once"
 
 
 def test_a_training_shows_how_long_it_takes_and_is_expected_to_take() -> None:
@@ -88,9 +137,15 @@ def test_a_fleet_folds_into_counts_with_the_troubled_then_the_busiest_on_top() -
     found.take("model_499", Entered(stage=Stage.WAIT), 1.0)
     found.take("model_499", Retried(text="status, attempt 1"), 2.0)
     shown = lines(found, rows=12)
-    assert len(shown) <= 12 - 4
+    assert len(shown) == 12 - 2
     assert [line.split()[0] for line in shown[:4]] == ["model_499", "model_450", "model_400", "model_460"]
-    assert "2 of 500 done  |  1 failed, 1 switched  |  1 uploading, 1 training, 496 queued (494 not shown)" in shown[-1]
+    for number in range(100, 200):
+        found.take(f"model_{number}", Ended(outcome="failed", reason="no key"), 3.0)
+        found.take(f"model_{number + 100}", Entered(stage=Stage.WAIT), 3.0)
+    names = [line.split()[0] for line in lines(found, rows=12)[:9]]
+    assert sum("model_1" in name for name in names) == 3, names
+    assert {"model_400", "model_200", "model_201"} < set(names)
+    assert "2 of 500 done  |  1 failed, 1 switched  |  1 uploading, 1 training, 496 queued (491 not shown)" in shown[-1]
 
 
 def test_counts_that_are_too_long_for_one_line_take_two() -> None:
@@ -99,8 +154,9 @@ def test_counts_that_are_too_long_for_one_line_take_two() -> None:
         found.take(f"model_{number:03}", Entered(stage=stage), 1.0)
     found.take("model_100", Ended(outcome="awaiting_approval", reason=""), 1.0)
     shown = lines(found, columns=80)
-    assert shown[-2].endswith("1 of 300 done  |  1 awaiting approval")
-    assert shown[-1].startswith("      1 checking data, 1 uploading, 1 training, 1 judging, 295 queued")
+    assert shown[-3].endswith("1 of 300 done  |  1 awaiting approval")
+    assert shown[-2] == "      1 checking data, 1 uploading, 1 training, 1 judging, 295 queued"
+    assert shown[-1] == f"      ({300 - len(shown) + 3} not shown)"
 
 
 def test_few_models_stay_in_the_order_of_the_plan() -> None:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +14,9 @@ from runner.cli.look import Look
 from runner.cli.screen import live
 from runner.cli.screen.live import LiveTable
 from runner.cli.screen.log_lines import Thinned, event_line, text_line
-from runner.execute.news import Called, Ended, Entered, Meter, News, Recorded, Said, Sent, redacted
+from runner.execute.news import Called, Ended, Entered, Meter, News, Recorded, Said, Sent, Starting, redacted
 from runner.plan.model import Stage
+from tests.fakes.terminal import Screen
 
 LOOK = Look(columns=80, rows=24, live=True)
 
@@ -75,6 +78,41 @@ def test_lines_printed_meanwhile_stand_above_the_table(monkeypatch: pytest.Monke
     assert written.index("warning") < written.rindex("churn")
 
 
+def test_a_window_that_becomes_narrower_keeps_nothing_of_the_last_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen breaks the lines of the old picture anew, as terminals do; the new one must cover all of them."""
+    stream, narrow, marks = io.StringIO(), threading.Event(), list[int]()
+    monkeypatch.setattr("sys.stderr", stream)
+
+    def look() -> Look:
+        if narrow.is_set():
+            marks.append(stream.tell())
+        return Look(columns=40 if narrow.is_set() else 120, rows=24, live=True)
+
+    table = LiveTable(look, keep=True)
+    for number in range(3):
+        table.tell(f"model_{number}", Ended(outcome="failed", reason="why " * 30))
+    wait_for(lambda: "3 of 3 done" in stream.getvalue())
+    narrow.set()
+    wait_for(lambda: len(marks) > 1)
+    table.close()
+    before, after = (
+        text.replace("\n", "\r\n") for text in (stream.getvalue()[: marks[0]], stream.getvalue()[marks[0] :])
+    )
+    wide, screen = Screen(columns=120), Screen(columns=40)
+    wide.feed(f"$ retrain run\r\n{before}")
+    screen.feed("\r\n".join(wide.shown()) + after)
+    shown = [line for line in screen.shown() if line]
+    assert [line.split()[0] for line in shown[:4]] == ["$", "model_0", "model_1", "model_2"]
+    assert ["3 of 3 done" in line for line in shown[4:]] == [True, False]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_a_listener_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", Broken())
     with Console().watching() as listener:
@@ -124,7 +162,9 @@ def test_a_line_for_programs_has_the_values_and_no_character_that_steers() -> No
 
 
 def test_a_line_for_people_shows_control_characters_as_escapes() -> None:
-    assert text_line("m\x1b", Said(text="a\nb\x07")).endswith(" m\\x1b: a b\\x07")
+    line = text_line("m\x1b", Said(text="a\nb\x07"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ m\\x1b: a b\\x07", line)
+    assert text_line(None, Starting(what="the emulator")).endswith("Z starting the emulator")
 
 
 class SteppingClock:

@@ -5,6 +5,7 @@ import pytest
 
 from runner.data.facts import Prepared, Shape
 from runner.data.prepare import prepare
+from runner.data.readings import Readings
 from runner.manifest.model import Bounds, Checks, Dataset, Pick, Place, Source
 
 HEADER = "id,colour,target\n"
@@ -58,9 +59,17 @@ class Desk:
         return dataset(source(self.folder, pattern, "all"), source(self.folder, evaluation) if evaluation else None)
 
     def prepare(
-        self, dataset: Dataset, checks: Checks = SMALL, *, last: Shape | None = None, expected: str | None = None
+        self,
+        dataset: Dataset,
+        checks: Checks = SMALL,
+        *,
+        last: Shape | None = None,
+        expected: str | None = None,
+        readings: Readings | None = None,
     ) -> Prepared:
-        return prepare(dataset, checks, last=last, expected_sha256=expected, spool=self.spool)
+        return prepare(
+            dataset, checks, last=last, expected_sha256=expected, spool=self.spool, readings=readings or Readings()
+        )
 
     def spooled(self) -> list[Path]:
         return sorted(self.spool.rglob("*")) if self.spool.exists() else []

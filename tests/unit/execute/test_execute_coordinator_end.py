@@ -87,8 +87,8 @@ def test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its
     )
     script += [
         lambda: coordinator.stop("SIGTERM"),
-        lambda: executor.futures[0].set_result("too late"),
-        lambda: executor.futures[1].set_result("applied"),
+        lambda: executor.futures[1].set_result("too late"),
+        lambda: executor.futures[0].set_result("applied"),
     ]
     coordinator.run([("read", steps("read", effect=False)), ("effect", steps("effect", effect=True))])
     assert told == ["read was stopped", "read has ended", "effect: applied", "effect has ended"]

@@ -224,6 +224,30 @@ def test_no_more_uploads_run_side_by_side_than_there_are_slots(memory_path: Path
     assert [call for call, _ in calls] == ["upload_url", "put", "upload_url", "put"]
 
 
+def test_an_upload_that_is_settled_keeps_no_other_model_from_its_upload(memory_path: Path) -> None:
+    world = World(memory_path, two_models("uploads: 1, parallel: 2"))
+    puts: dict[str, float] = {}
+
+    def lose_the_first(call: str, job: str) -> Effect | None:
+        if call == "put":
+            puts[job] = world.clock.seconds
+        return UNCLEAR if (call, job) == ("put", "job-1") else None
+
+    world.service.before = lose_the_first
+    assert {end.outcome for end in world.run().values()} == {"switched"}
+    assert puts["job-2"] - puts["job-1"] < 1.0 < world.service.url_s < puts["job-3"] - puts["job-1"]
+
+
+def test_models_whose_trainings_began_together_do_not_ask_together(memory_path: Path) -> None:
+    world = World(memory_path, two_models("uploads: 2, parallel: 2"))
+    asked: dict[str, list[float]] = {"job-1": [], "job-2": []}
+    world.service.before = lambda call, job: asked[job].append(world.clock.seconds) if call == "status" else None
+    world.run()
+    first, second = asked.values()
+    assert first[:2] == second[:2] == [0.0, 0.0]  # before the upload, and when the wait begins
+    assert not set(first[2:]) & set(second[2:])
+
+
 def test_no_more_models_are_driven_side_by_side_than_parallel_allows(memory_path: Path) -> None:
     world = World(memory_path, two_models("parallel: 1"))
     order: list[str] = []

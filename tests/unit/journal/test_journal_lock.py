@@ -75,6 +75,18 @@ def test_the_state_is_free_as_soon_as_a_command_has_failed_and_not_when_its_lock
         assert [one.is_locked for one in kept] == [False, True]
 
 
+def test_a_lock_lasts_until_somebody_breaks_it(folder: StateFolder) -> None:
+    with locked(folder, "mine", timeout=0) as hold:
+        assert hold.lasts()
+        lock.break_lock(folder)
+        assert not hold.lasts()
+        with locked(folder, "of another", timeout=0) as other:
+            assert other.lasts()
+            assert not hold.lasts()
+        folder.lock.unlink(missing_ok=True)
+        assert not hold.lasts()
+
+
 def test_a_killed_holder_frees_the_state_at_once(folder: StateFolder) -> None:
     with held_elsewhere(folder) as process:
         process.send_signal(signal.SIGKILL)

@@ -16,6 +16,7 @@ from tests.unit.journal.journal_facts import FACTS, draft, example
 LATER = {  # keys that journals of earlier versions do not have
     "judged": {"bound"},
     "reviewed": {"source", "forced"},
+    "switch_intended": {"listed_before"},
     "switch_refused": {"by_service"},
 }
 

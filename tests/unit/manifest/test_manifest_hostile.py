@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 import yaml
 
-from runner.manifest import builder
+from runner.manifest import builder, opened
 from runner.manifest.load import Reading
 from runner.manifest.scalars import NumberRangeError, resolve
 
@@ -78,6 +78,13 @@ def test_the_bombs_would_explode_without_the_limit(read_text: Read, monkeypatch:
 def test_values_beyond_the_limit_end_the_reading(read_text: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builder, "MAX_NODES", 1_000)
     assert [problem.code for problem in read_text("a: [" + "1," * 1_000 + "]").problems] == ["too-many-nodes"]
+
+
+def test_keys_beyond_the_limit_of_one_mapping_end_the_reading(read_text: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_KEYS", 3)
+    assert "too-many-nodes" not in {problem.code for problem in read_text("a: 1\nb: 1\nc: {d: 1, e: 1, f: 1}").problems}
+    (problem,) = read_text("a: 1\nb: 1\nc: 1\nd: 1\ne: 1\n").problems
+    assert (problem.code, problem.line) == ("too-many-nodes", 4)
 
 
 def test_depth_64_is_read_and_depth_65_is_not(read_text: Read) -> None:

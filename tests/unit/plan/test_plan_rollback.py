@@ -34,7 +34,7 @@ def test_data_that_was_rolled_back_from_is_not_trained_again(tmp_path: Path, ret
         world.clock.seconds += 2 * 86400
         end = world.run()["m"]
         assert end.outcome == "unchanged"
-        assert "the data is that of job job-2, from which ann rolled back (off)" in end.reason.lower()
+        assert "the data is that of job job-2, from which ann turned back (off)" in end.reason.lower()
     assert counts(world) == before
 
 

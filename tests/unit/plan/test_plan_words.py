@@ -43,6 +43,19 @@ def test_an_approval_is_recorded_with_its_file_before_the_one_switch(waiting: Wo
     assert waiting.service.calls("switch") == 1
 
 
+def test_of_two_words_that_contradict_each_other_none_is_followed(waiting: World) -> None:
+    write_word(waiting, "a", waiting.model().jobs["job-1"], action="reject")
+    write_word(waiting, "b", waiting.model().jobs["job-1"])
+    end = waiting.run()["m"]
+    assert end.outcome == "failed"
+    assert "approvals/a.yaml and approvals/b.yaml contradict each other about candidate job-1." in end.reason
+    assert waiting.service.calls("switch") == 0
+    (waiting.folder / "approvals" / "a.yaml").unlink()
+    assert waiting.run()["m"].outcome == "switched"
+    write_word(waiting, "a", waiting.model().jobs["job-1"], action="reject")
+    assert waiting.run()["m"].outcome == "unchanged"
+
+
 def test_a_rejection_is_recorded_once_and_keeps_the_candidate_out(waiting: World) -> None:
     write_word(waiting, "a", waiting.model().jobs["job-1"], action="reject")
     assert plan_of(waiting).action == Action.REJECT

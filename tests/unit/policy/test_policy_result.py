@@ -34,6 +34,7 @@ def values(result: ResultMetrics) -> dict[str, str | None]:
         "\tvalue\nAUC\t0.9\nAccuracy\t0.8\n",
         "AUC,Accuracy\n0.9,0.8\n",
         "model,AUC,Accuracy\nfirst,0.9,0.8\n",
+        ",metric,value\n0,AUC,0.9\n1,Accuracy,0.8\n",
         "\ufeffAUC,0.9\nAccuracy,0.8\n",
         '{"AUC": 0.9, "Accuracy": 0.8}',
         '\ufeff {"metrics": {"AUC": 0.9, "Accuracy": 0.8}, "job": "j"}',
@@ -72,6 +73,10 @@ def test_names_found_are_told_as_written() -> None:
         ("AUC,0.9\nauc,\n", "stands twice"),
         ("AUC,0.9,0.8\n", "stands in a table whose columns are not known"),
         ("metric,one,two\nAUC,0.9,0.8\n", "stands in a table whose columns are not known"),
+        ("metric,value\nAUC,1,234.5\n", "stands in a row with more fields than the table has columns: 'AUC,1,234.5'"),
+        ("metric,value,\nAUC,1,234.5\n", "stands in a row with more fields"),
+        ("value,,metric\n1,234.5,AUC\n", "stands in a row with more fields"),
+        ("metric,value\nAUC,0.9\nAUC,0.8\n", "stands twice"),
         ('{"AUC": NaN}', "is not finite"),
         ('{"AUC": -Infinity}', "is not finite"),
         ('{"AUC": 1e999}', "is beyond the range"),
@@ -201,6 +206,9 @@ class TestArchive:
             ("Metric,Current,Previous\nAUC,0.88,0.9\n", "another value"),
             ("AUC,0.88,0.9\n", "another value"),
             ("Metric,Current,Previous\nAUC,0.9,\n", "is empty"),
+            ("Metric,Current,Previous\nAUC,0.9,1,234.5\n", "more fields than the table has columns"),
+            ("AUC,0.9,1,234.5\n", "more fields than the table has columns"),
+            ("AUC,0,9\nAccuracy,0.8\n", "columns are not known"),
         ],
     )
     def test_an_unclear_comparison_gives_no_value_rather_than_a_wrong_one(

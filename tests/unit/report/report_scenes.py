@@ -144,7 +144,10 @@ def record_one_of_many(record: Recording, number: int, place: int, *, trouble: b
         metrics={"auc": "0.920", "rmse": "1.48", "coverage_rate": "0.88"},
         eval_sha256=sha("eval of model"),
     )
-    content = f"AUC,0.{9080 + place * 7 % 60}\nRecall,0.61\nRMSE,1.50\nCoverage Rate,0.93\n".encode()
+    turn = place * 7 + number * 11
+    content = (
+        f"AUC,0.{9080 + turn % 60}\nRecall,0.{610 + turn % 83}\nRMSE,1.{500 + turn % 97}\nCoverage Rate,0.93\n".encode()
+    )
     decision = judged(job, policy, content=content, baseline=baseline)
     [*_, last] = record(model, *evaluated(job, model, decision))
     reason = decision.evaluation["decision"]["reason"]

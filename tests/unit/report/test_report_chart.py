@@ -64,7 +64,7 @@ def test_the_candidate_stands_in_the_passing_range_exactly_when_it_passed(
     inside = begin <= Decimal(chart.observed) <= begin + length
     assert inside == (one.fact.evaluation["rules"][0]["verdict"] == "passed")
     assert len(chart.limits) == (2 if metric == "coverage_rate" else 1)
-    places = [chart.observed, *chart.limits, *([chart.baseline] if chart.baseline else [])]
+    places = [chart.observed, *(place for place, _ in chart.limits), *([chart.baseline] if chart.baseline else [])]
     assert all(0 < Decimal(place) < WIDTH for place in places)
 
 
@@ -87,7 +87,7 @@ def test_extreme_values_stay_on_the_axis(value: str) -> None:
 
 def test_values_that_differ_in_the_hundredth_digit_still_make_an_axis() -> None:
     chart = only(decided("min", "auc", f"0.{'9' * 99}8", f"0.{'9' * 100}"))
-    assert Decimal(chart.limits[0]) < Decimal(chart.observed)
+    assert Decimal(chart.limits[0][0]) < Decimal(chart.observed)
 
 
 def test_a_rule_without_a_value_has_no_picture() -> None:

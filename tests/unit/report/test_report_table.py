@@ -32,6 +32,21 @@ def test_no_line_is_longer_than_the_terminal_and_nothing_is_lost() -> None:
     assert (table.count("m") - 1, table.count("需")) == (100, 60)
 
 
+@pytest.mark.parametrize("width", range(20, 121, 5))
+def test_a_number_is_never_cut_nor_broken_however_many_columns_there_are(width: int) -> None:
+    names = ("auc", "accuracy", "precision", "recall", "median_absolute_error_ratio", "coverage_rate")
+    columns = [
+        Column(title="run", whole=True),
+        Column(title="outcome"),
+        *(Column(title=one, number=True) for one in names),
+    ]
+    row = ["20261122T030605Z-ef444e", "awaiting approval", *(f"0.9{number}4624" for number in range(6))]
+    table = text_table(columns, [row, row], width=width)
+    assert [table.count(cell) for cell in (row[0], *row[2:])] == [2] * 7
+    assert "awaiting" in table
+    assert max(len(line) for line in table.splitlines()) <= max(width, 40)
+
+
 @pytest.mark.parametrize("width", [20, 80, None])
 def test_markup_stays_text_also_where_cells_are_broken(width: int | None) -> None:
     rows = [["[red]x[/red]", "y" * 15]]

@@ -1,5 +1,6 @@
 """No text that the client hands back holds a secret, in whatever form the service repeats it."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -41,6 +42,30 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "api_key": lambda client: client.fetch_api_key(Secret(KEY), 7),
     "classifiers": lambda client: client.models_in_service(Secret(KEY)),
 }
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY.upper(),
+        KEY.swapcase(),
+        KEY.encode().hex(),
+        KEY.encode().hex().upper(),
+        KEY.encode().hex(":"),
+        "".join(f"%{byte:02X}" for byte in KEY.encode()),
+        *(base64.b64encode(before + KEY.encode() + b":more").decode() for before in (b"", b"u", b"us", b"user:")),
+        *(base64.urlsafe_b64encode(b"\xff" * count + KEY.encode()).decode() for count in range(4)),
+    ],
+)
+def test_a_key_is_known_in_every_encoding_that_is_cheap_to_know(form: str) -> None:
+    redactor = Redactor()
+    redactor.learn(Secret(KEY))
+    shown = redactor.redact(f"\u0130 before {form} after \u0130")
+    assert shown.startswith("\u0130 before ")
+    assert shown.endswith(" after \u0130")
+    left = shown.removeprefix("\u0130 before ").removesuffix(" after \u0130")
+    assert "***" in left
+    assert len(left.replace("***", "")) <= len(form) - len(KEY)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -13,6 +13,7 @@ from runner.errors import Kind
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, Unclear
+from runner.service.upload_body import Watch
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -65,7 +66,8 @@ def test_sizes_around_a_block_arrive_whole(serve: Serve, make_client: MakeClient
     file = tmp_path / "train.csv"
     file.write_bytes(b"x" * size)
     told: list[int] = []
-    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, sent=told.append), Done)
+    watch = Watch(sent=told.append, may_end=lambda: True)
+    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch), Done)
     assert server.received[0].partition(b"\r\n\r\n")[2] == b"x" * size
     assert told[-1] == size
     assert told == sorted(set(told))
@@ -108,6 +110,22 @@ def test_an_early_2xx_before_the_whole_body_was_sent_is_unclear(
     file.write_bytes(content)
     server = serve(behave)
     assert isinstance(upload(make_client(call=2.0, silence=1.0), server.url + "/a?b", file, content), Unclear)
+
+
+@pytest.mark.parametrize("size", [1, BLOCK + 1])
+def test_a_run_that_lost_its_state_does_not_end_its_upload(
+    serve: Serve, make_client: MakeClient, tmp_path: Path, size: int
+) -> None:
+    server = serve(lambda peer: peer.request())
+    file = tmp_path / "train.csv"
+    file.write_bytes(b"x" * size)
+    watch = Watch(sent=lambda _handed: None, may_end=lambda: False)
+    effect = upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch)
+    assert isinstance(effect, Refused)
+    assert (effect.kind, effect.permanent) == (Kind.SERVICE, False)
+    assert "was sent by a run that holds its state no longer" in effect.message
+    server.ending.set()
+    assert len(server.received[0].partition(b"\r\n\r\n")[2] if server.received else b"") < size
 
 
 @pytest.mark.parametrize(
@@ -481,7 +499,8 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
         for one in changes:
             one(data)
 
-    effect = upload(make_client(), server.url + SIGNED, data, sent=sent)
+    watch = Watch(sent=sent, may_end=lambda: True)
+    effect = upload(make_client(), server.url + SIGNED, data, watch=watch)
     assert isinstance(effect, Refused)
     assert (effect.kind, effect.reason, effect.permanent) == (Kind.DATA, "store", True)
     server.settle()

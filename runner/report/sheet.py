@@ -1,0 +1,72 @@
+"""Which parts of a run's page stand in it at once, which its script builds, and which have no room. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from runner.report.folding import fold
+from runner.report.page import Line
+
+PAGE_BYTES = 4_500_000  # at most, for as long as the lines alone stay below
+_FRAME_BYTES = 100_000  # of these for the style, the script, the head and the foot
+_AT_ONCE = 50  # lines and lanes of a large run; a window shows fewer
+_FEW = 20  # models; of more the panels are no elements of the page before they are opened, which takes its time
+_WAITING = Markup("<noscript>{}</noscript>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Markup: the lines of the table and the lanes of the picture, the first ones apart from the later ones.
+
+    `folded` is JSON with the panels of the lines, None where they stand in the lines. `left_out` counts the panels for
+    which there was no room, those of the least urgent models.
+    """
+
+    first_rows: str
+    later_rows: str
+    first_lanes: str
+    later_lanes: str
+    folded: str | None
+    left_out: int
+
+
+def lay_out(
+    *,
+    lines: Sequence[Line],
+    row: Callable[[Line, str | None], str],
+    panels: Sequence[str],
+    lanes: Sequence[str],
+    folded: bool,
+) -> Sheet:
+    """Return the parts of a page of `PAGE_BYTES`; `row` renders a line with its panel, or with None if left out."""
+    bare = [row(line, "") for line in lines]
+    room = PAGE_BYTES - _FRAME_BYTES - sum(len(part.encode()) for part in (*bare, *lanes))
+    found = fold(panels, room) if folded else None
+    kept = found.kept if found else _fitting(panels, room)
+    shown = [*([""] * kept if found else _inline(panels[:kept])), *[None] * (len(panels) - kept)]
+    rows = [
+        row(line, panel) if panel != "" else without for line, panel, without in zip(lines, shown, bare, strict=True)
+    ]
+    at_once = _AT_ONCE if found else len(rows)
+    return Sheet(
+        first_rows="".join(rows[:at_once]),
+        later_rows="".join(rows[at_once:]),
+        first_lanes="".join(lanes[:at_once]),
+        later_lanes="".join(lanes[at_once:]),
+        folded=found.text if found else None,
+        left_out=len(panels) - kept,
+    )
+
+
+def _inline(panels: Sequence[str]) -> Sequence[str]:
+    """Return the panels as they stand in their lines: without script they are always there."""
+    return panels if len(panels) <= _FEW else [_WAITING.format(panel) for panel in panels]
+
+
+def _fitting(panels: Sequence[str], room: int) -> int:
+    for place, panel in enumerate(panels):
+        room -= len(panel.encode())
+        if room < 0:
+            return place
+    return len(panels)

@@ -1,0 +1,42 @@
+"""Data files of any size, always the same."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROWS = 40_000  # in a block that is repeated
+_MIB = 1 << 20
+
+
+def write_plain(path: Path, mebibytes: int) -> int:
+    """Write a quote-free CSV of about that size and return its bytes."""
+    return _write(path, mebibytes, _plain_rows(random.Random(1)))  # noqa: S311 -- repeatable
+
+
+def write_quoted(path: Path, mebibytes: int) -> int:
+    """Write a CSV in which every row has a quoted text with a delimiter in it, and return its bytes."""
+    chance = random.Random(2)  # noqa: S311 -- repeatable
+    rows = (f'{row.rstrip()[:-1]}"{chance.randrange(10**6)}, ""so"""\n' for row in _plain_rows(chance))
+    return _write(path, mebibytes, rows)
+
+
+def write_small(path: Path, rows: int = 120) -> None:
+    """Write a file as small as the service takes; its content depends on its name."""
+    lines = (f"{number},{number * 7 % 100},{path.stem}{number % 2}" for number in range(rows))
+    path.write_text("\n".join(["id,visits,label", *lines]) + "\n", encoding="utf-8")
+
+
+def _plain_rows(chance: random.Random) -> Iterator[str]:
+    for number in range(_ROWS):
+        visits, rate, place = chance.randrange(5000), chance.random() * 100, chance.choice(("north", "south", "east"))
+        score, day, label = chance.gauss(50, 12), number % 28 + 1, number % 2
+        yield f"{number},{visits},{rate:.3f},{score:.2f},{place},2026-03-{day:02},{label}\n"
+
+
+def _write(path: Path, mebibytes: int, rows: Iterator[str]) -> int:
+    block = "".join(rows).encode()
+    with path.open("wb") as file:
+        file.write(b"id,visits,rate,score,region,day,label\n")
+        for _ in range(max(mebibytes * _MIB // len(block), 1)):
+            file.write(block)
+        return file.tell()

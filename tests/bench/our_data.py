@@ -1,0 +1,18 @@
+"""The data stage alone: `python -m tests.bench.our_data FOLDER`, for the one dataset of its `models.yaml`.
+
+Prints the seconds of digest and checks, the seconds of packing, and the bytes of what would be uploaded.
+"""
+
+import sys
+from pathlib import Path
+
+from runner.data.prepare import prepare
+from runner.data.readings import Readings
+from runner.manifest.load import load
+
+folder = Path(sys.argv[1])
+manifest = load([folder / "models.yaml"])
+(dataset,) = manifest.datasets.values()
+(model,) = manifest.models.values()
+prepared = prepare(dataset, model.checks, last=None, expected_sha256=None, spool=folder / "spool", readings=Readings())
+print(prepared.check_s, prepared.package_s, prepared.upload.bytes)  # noqa: T201 -- the figures

@@ -1,0 +1,177 @@
+"""States of any size, made from one real run: its facts again for other models and nights, in the real store."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner import canonical
+from runner.app.session import session
+from runner.journal.chain import Link
+from runner.journal.events import (
+    Draft,
+    Fact,
+    Judged,
+    ReportWritten,
+    ResultStored,
+    RunFinished,
+    RunStarted,
+    SwitchIntended,
+)
+from runner.journal.folder import StateFolder
+from runner.journal.instants import stamp
+from runner.journal.store import Store, open_store
+from runner.plan.inputs import candidate_digest
+from tests.bench.manifests import keys, write_data, write_many
+from tests.bench.measure import cost_of
+from tests.bench.services import retrain, slow_service
+
+Identity = Callable[[int, int], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """One run of one model: the run's own facts, and the model's with their guards; `result` is its result file."""
+
+    run_id: str
+    model: str
+    retrain_job_id: str
+    started: RunStarted
+    finished: RunFinished
+    report: ReportWritten
+    steps: tuple[tuple[Fact, str | None], ...]
+    result: Path
+
+
+def make_pattern(folder: Path) -> Pattern:
+    """Run one model for real and keep what its journal says."""
+    folder.mkdir()
+    write_data(folder, 1)
+    state = StateFolder(folder / "state")
+    with slow_service(0, 0) as url:
+        cost_of(retrain("run", str(write_many(folder, 1, url=url)), "--state", str(state.root), "-q"), keys(1))
+    store = Store(state.journal, writable=False)
+    events = [one.event for one in store.read()]
+    store.close()
+    of_run = [event.fact for event in events if event.model is None]
+    (stored,) = (event.fact for event in events if isinstance(event.fact, ResultStored))
+    return Pattern(
+        run_id=events[0].run_id,
+        model=next(event.model for event in events if event.model is not None),
+        retrain_job_id=stored.retrain_job_id,
+        started=next(fact for fact in of_run if isinstance(fact, RunStarted)),
+        finished=next(fact for fact in of_run if isinstance(fact, RunFinished)),
+        report=next(fact for fact in of_run if isinstance(fact, ReportWritten)),
+        steps=tuple((event.fact, event.guard) for event in events if event.model is not None),
+        result=state.root / stored.path,
+    )
+
+
+def write_history(state: Path, pattern: Pattern, *, models: int, runs: int) -> int:
+    """Write a journal in which so many models were retrained on new data every night; return its number of events."""
+    folder = StateFolder(state)
+    store = open_store(folder)
+    list(store.read())
+    for night in range(runs):
+        at = datetime.now(UTC) - timedelta(days=runs - night)
+        writer = _Writer(store=store, pattern=pattern, night=night, at=at, identity=_any_data)
+        writer.run(models)
+        writer.write([(None, pattern.report, None)])
+    events = store.head[0]
+    store.close()
+    return events
+
+
+def write_run(state: Path, pattern: Pattern, data: Path, *, models: int) -> int:
+    """Write the state after one run of so many models, with its result files, and return the journal's events.
+
+    The report is rendered by the runner.
+    """
+    folder = StateFolder(state)
+    store = open_store(folder)
+    list(store.read())
+
+    def identity(number: int, _night: int) -> str:
+        return _data_digest(data, number)
+
+    _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=identity).run(models)
+    for one in store.read():
+        if isinstance(one.event.fact, ResultStored):
+            path = state / one.event.fact.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(pattern.result, path)
+    events = store.head[0]
+    store.close()
+    with session(str(state), lock_timeout=timedelta(0)):
+        return events  # to open it is enough: a run without a report gets one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writer:
+    """Writes one night's run. A switch names the event of its decision, so what follows a decision is written after."""
+
+    store: Store
+    pattern: Pattern
+    night: int
+    at: datetime
+    identity: Identity
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.at:%Y%m%dT%H%M%SZ}-{self.night:06x}"
+
+    def run(self, models: int) -> None:
+        """Write all models' facts up to their decisions, then the rest."""
+        place = next(at for at, (fact, _) in enumerate(self.pattern.steps) if isinstance(fact, Judged)) + 1
+        before, after = self.pattern.steps[:place], self.pattern.steps[place:]
+        self.write([(None, self.pattern.started, None)])
+        links = self.write([one for number in range(1, models + 1) for one in self._steps(before, number, "")])
+        decisions = {one.event.model: one.sha256 for one in links if isinstance(one.event.fact, Judged)}
+        self.write(
+            [one for number in range(1, models + 1) for one in self._steps(after, number, decisions[f"model_{number}"])]
+        )
+        self.write([(None, self.pattern.finished, None)])
+
+    def write(self, facts: Sequence[tuple[str | None, Fact, str | None]]) -> list[Link]:
+        """Append facts, each with its model and guard."""
+        at = stamp(self.at)
+        return self.store.append(
+            [Draft(at=at, run_id=self.run_id, model=model, fact=fact, guard=guard) for model, fact, guard in facts]
+        )
+
+    def _steps(
+        self, steps: Sequence[tuple[Fact, str | None]], number: int, decision: str
+    ) -> Iterator[tuple[str, Fact, str | None]]:
+        model, job = f"model_{number}", f"job-{self.night}-{number}"
+        for fact, guard in steps:
+            own = msgspec.structs.replace(fact, **dict(self._changes(fact, model, job, number, decision)))
+            yield model, own, guard and f"{guard}:{self.night}:{number}"
+
+    def _changes(self, fact: Fact, model: str, job: str, number: int, decision: str) -> Iterator[tuple[str, Any]]:
+        """Yield what is another in this model's fact."""
+        if hasattr(fact, "retrain_job_id"):
+            yield "retrain_job_id", job
+        if hasattr(fact, "dataset_sha256"):
+            yield "dataset_sha256", self.identity(number, self.night)
+        if isinstance(fact, ResultStored):
+            renamed = fact.path.replace(self.pattern.run_id, self.run_id).replace(self.pattern.model, model)
+            yield "path", renamed.replace(self.pattern.retrain_job_id, job)
+        elif isinstance(fact, Judged):
+            digest = candidate_digest(job, fact.result_sha256, fact.policy_sha256, fact.bound)
+            yield "candidate_sha256", digest
+        elif isinstance(fact, SwitchIntended):
+            yield "decision_sha256", decision
+
+
+def _any_data(number: int, night: int) -> str:
+    return sha256(f"{number} {night}".encode()).hexdigest()
+
+
+def _data_digest(data: Path, number: int) -> str:
+    """Return the digest of a dataset of one file, as the runner makes it."""
+    return canonical.digest({"train": sha256((data / f"{number}.csv").read_bytes()).hexdigest(), "eval": None})

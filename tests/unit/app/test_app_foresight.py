@@ -1,0 +1,161 @@
+"""A run reads its data once: for the plan, the check and every model that uses it. A plan alone checks nothing."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runner.app.foresight import foresight
+from runner.app.plan import PlanRequest, plan, plan_models
+from runner.app.realm import realm_of
+from runner.app.run import RunRequest, run
+from runner.app.scope import Choice, read_scope
+from runner.data import readings as readings_module
+from runner.data.readings import Readings
+from runner.data.resolve import resolve
+from runner.journal.chain import GENESIS, link
+from runner.journal.events import (
+    DataChecked,
+    Draft,
+    Fact,
+    FileRecord,
+    JobTaken,
+    RunStarted,
+    TrainingFailed,
+    UploadDone,
+    UploadIntended,
+    UploadRecord,
+)
+from runner.journal.progress import Progress
+
+MANIFEST = Path("models.yaml")
+ROWS = "id,label\n" + "1,a\n2,b\n" * 60
+AT = "2026-01-02T03:04:05.000000Z"
+JOB = "job-one"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with two models on one dataset, of which no key can be had: they fail after their check."""
+    monkeypatch.chdir(tmp_path)
+    Path("train.csv").write_text(ROWS)
+    model = {"api_key": {"env": "ABSENT"}, "dataset": "d", "policy": "p", "checks": {"target": "label"}}
+    manifest = {
+        "version": 1,
+        "service": {"url": "http://127.0.0.1:9"},
+        "datasets": {"d": {"train": "train.csv"}},
+        "policies": {"p": {"type": "auto"}},
+        "models": {"one": model, "two": {**model, "retrain": {"min_interval": "1d"}}},
+    }
+    MANIFEST.write_text(yaml.safe_dump(manifest))
+    time.sleep(0.12)  # until the clock that stamps files has moved on
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what was done with the file, in order: `sum`, or `check`, with or without a sum known before."""
+    done: list[str] = []
+
+    def counted(name: str) -> None:
+        real: Callable[..., Any] = getattr(readings_module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            done.append(name + ("+" if kwargs.get("known") else ""))
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(readings_module, name, call)
+
+    counted("sum_of")
+    counted("check_file")
+    return done
+
+
+def start(**arguments: Any) -> None:
+    run(
+        RunRequest(
+            choice=Choice(paths=() if "plan" in arguments else [MANIFEST]),
+            state="state",
+            listener=lambda _model, _news: None,
+            warn=lambda _text: None,
+            **arguments,
+        )
+    )
+
+
+def test_a_first_run_of_two_models_on_one_dataset_reads_it_once(passes: list[str]) -> None:
+    start()
+    assert passes == ["check_file"]
+
+
+def test_a_plan_alone_computes_the_digest_and_checks_nothing(passes: list[str]) -> None:
+    plan(PlanRequest(choice=Choice(paths=[MANIFEST]), state="state", out=Path("plan.json")))
+    assert passes == ["sum_of"]
+    start(plan=Path("plan.json"))
+    assert passes == ["sum_of", "check_file"]
+
+
+def sent(size: int) -> list[Fact]:
+    """Return the facts of an upload of a file of this size, whose end is not known."""
+    file = FileRecord(source="train.csv", sha256="0" * 64, bytes=size, rows=2)
+    checked = DataChecked(
+        train=file,
+        eval=None,
+        dataset_sha256="1" * 64,
+        columns=("id", "label"),
+        labels=None,
+        upload=UploadRecord(filename="train.csv", sha256="0" * 64, bytes=size),
+        warnings=(),
+        check_s=0.0,
+        package_s=0.0,
+    )
+    taken = JobTaken(retrain_job_id=JOB, url_expires_at=AT, word_before=None)
+    intended = UploadIntended(retrain_job_id=JOB, dataset_sha256="1" * 64, attempt=1)
+    return [checked, taken, intended]
+
+
+def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
+    """Fold what happened to models."""
+    realm = realm_of(read_scope(Choice(paths=[MANIFEST])).manifest, emulator=False).name
+    facts: list[tuple[str | None, Fact]] = [
+        (None, RunStarted(tool={}, actor="a", realm=realm, paths=(), manifest={}, options={})),
+        *((name, fact) for name, told in stories for fact in told),
+    ]
+    progress, before = Progress(), GENESIS
+    for seq, (model, fact) in enumerate(facts, start=1):
+        one = link(Draft(at=AT, run_id="r", model=model, fact=fact), seq=seq, prev=before)
+        progress.add(one)
+        before = one.sha256
+    return progress
+
+
+def way(progress: Progress, **choice: Any) -> str:
+    """Return how the run would read the dataset: `check` or `sum`."""
+    scope, readings = read_scope(Choice(paths=[MANIFEST], **choice)), Readings()
+    resolved = resolve(scope.manifest.datasets["d"])
+    return "sum" if foresight(scope, progress, readings)(resolved) == readings.facts else "check"
+
+
+def test_data_of_another_length_than_the_last_jobs_is_checked_at_once() -> None:
+    failed: list[Fact] = [
+        UploadDone(retrain_job_id=JOB, proof="store"),
+        TrainingFailed(retrain_job_id=JOB, word="fail", message="no"),
+    ]
+    same = progress_of(("one", [*sent(len(ROWS)), *failed]))
+    other = progress_of(("one", [*sent(7), *failed]))
+    assert (way(same, select=["one"]), way(other, select=["one"])) == ("sum", "check")
+    assert way(same, select=["one"], force=True) == "check"
+    assert way(same) == "check"  # the other model has no job yet
+
+
+def test_a_job_in_flight_is_gone_on_with_and_its_data_is_not_checked() -> None:
+    flying = progress_of(("one", sent(7)))
+    assert way(flying, select=["one"]) == "sum"
+
+
+def test_a_run_that_was_told_of_no_models_progress_still_plans_by_the_digest(passes: list[str]) -> None:
+    planned = plan_models(read_scope(Choice(paths=[MANIFEST])), Progress())
+    assert passes == ["sum_of"]
+    assert {one.dataset_sha256 for one in planned.plans} != {None}

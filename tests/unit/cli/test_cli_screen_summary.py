@@ -1,0 +1,80 @@
+"""The end of a run on a terminal: it fits the screen, and what wants a person comes first."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from runner.app.run import RunResult
+from runner.cli.console import Console
+from runner.cli.look import Look
+from runner.cli.outcome import show_result
+from runner.cli.screen.summary import render_summary
+from runner.errors import ExitCode
+from runner.report.next_step import TROUBLE
+
+WHY = "auc 0.9 >= 0.95 failed by 0.05; the model in service stays. Better data or another limit is needed. " * 2
+
+
+def report(*outcomes: str) -> dict[str, Any]:
+    names = (f"需要予測_{number:03}" if number % 2 else f"churn_{number:03}" for number in range(len(outcomes)))
+    return {
+        "models": [{"name": one, "outcome": end, "reason": WHY} for one, end in zip(names, outcomes, strict=True)],
+    }
+
+
+def lines(found: dict[str, Any], *, columns: int = 80, room: int = 15) -> list[str]:
+    return render_summary(found, Look(columns=columns, rows=24), room=room, option=" --state s").splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("room", [5, 15, 40])
+def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns: int) -> None:
+    shown = lines(
+        report(*(["switched", *TROUBLE, "switched", "unchanged", "training"] * 63)), room=room, columns=columns
+    )
+    assert len(shown) == room
+    assert max(map(cell_len, shown)) <= columns
+    heads = [line for line in shown if not line.startswith("  ")]
+    assert [line.partition("63 ")[2].partition("  ")[0] for line in heads[:-1]] == [
+        "unknown",
+        "failed",
+        "held",
+        "awaiting approval",
+    ]
+    assert ("all: retrain status --outcome failed --state s" in heads[1]) is (columns > 40)
+    assert shown[-1].startswith("~ 63 training   + 126 swi")
+
+
+def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reasons() -> None:
+    shown = lines(report(*["failed"] * 100, "held", "awaiting_approval", *["switched"] * 100))
+    assert shown[0] == "x 100 failed  all: retrain status --outcome failed --state s"
+    assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the model")
+    assert shown[2].startswith("  需要予測_001  auc 0.9")
+    assert [line for line in shown if not line.startswith("  ")][1:] == [
+        "# 1 held",
+        "? 1 awaiting approval",
+        "+ 100 switched",
+    ]
+
+
+def test_before_models_are_left_out_reasons_are_cut_and_first_those_that_want_nobody() -> None:
+    few = lines(report("switched", "failed", "switched"), room=8)
+    assert [line.split()[0] for line in few if not line.startswith(" ")] == ["需要予測_001", "churn_000", "churn_002"]
+    assert WHY.strip() in " ".join(" ".join(few).replace(" x failed ", " ").split())
+    assert [line[-2:] for line in few if "switched" in line] == ["..", ".."]
+    assert all("failed" in line and line.endswith("..") for line in lines(report(*["failed"] * 8), room=8))
+
+
+def test_few_models_are_told_whole_in_the_order_of_the_plan() -> None:
+    shown = lines(report("switched", "failed"))
+    assert [line.split()[0] for line in shown if not line.startswith(" ")] == ["churn_000", "需要予測_001"]
+    assert ".." not in "".join(shown)
+
+
+def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {**report("switched", "switched"), "summary": {"switched": 2}, "run_id": "r"}
+    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    shown = capsys.readouterr().out.splitlines()[:2]
+    assert [cell_len(line.partition("switched")[0]) for line in shown] == [14, 14]

@@ -1,0 +1,151 @@
+"""Whose turn it is when there is more to do than threads or upload slots."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import Any
+
+from runner.execute.asks import Lane, Record, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.journal.events import RunFinished
+from tests.fakes.world import JumpingMail, VirtualClock
+
+FACT = RunFinished(exit_code=0)
+
+
+class OneByOne(Executor):
+    """Has one thread's worth of work at a time; a test lets it be done when the coordinator waits."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.future: Future[str] | None = None
+
+    def submit(self, function: Callable[..., Any], /, *_args: Any, **_kwargs: Any) -> Future[Any]:
+        assert self.future is None, "two pieces of work at once"
+        self.begun.append(function())
+        self.future = Future()
+        return self.future
+
+    def finish(self) -> None:
+        future, self.future = self.future, None
+        assert future is not None, "the coordinator waits for ever"
+        future.set_result("done")
+
+
+class FinishingMail(SimpleQueue[Delivery | None]):
+    """Does something whenever the coordinator has nothing to do."""
+
+    def __init__(self, idle: Callable[[], None]) -> None:
+        self.idle = idle
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+        if self.empty():
+            self.idle()
+        return super().get(block=False)
+
+
+def commit_nothing(_records: Sequence[tuple[str, Record]]) -> None:
+    """Write nothing."""
+
+
+def one_thread(executor: OneByOne, idle: Callable[[], None]) -> Coordinator:
+    return Coordinator(
+        executors=dict.fromkeys(Lane, executor),
+        clock=VirtualClock(),
+        commit=commit_nothing,
+        settings=Settings(parallel=9, uploads=1, threads={Lane.CALL: 1}),
+        mail=FinishingMail(idle),
+    )
+
+
+def work(name: str, *, effect: bool = False, patient: bool = False) -> Steps[None]:
+    yield from call(lambda: name, effect=effect, patient=patient)
+
+
+def test_where_threads_are_few_effects_go_first_and_polls_last() -> None:
+    executor = OneByOne()
+    drives = [
+        ("a", work("poll", patient=True)),
+        ("b", work("read")),
+        ("c", work("effect", effect=True)),
+        ("d", work("later read")),
+    ]
+    one_thread(executor, executor.finish).run(drives)
+    assert executor.begun == ["effect", "read", "later read", "poll"]
+
+
+def test_an_effect_that_still_waits_for_a_thread_when_the_run_stops_is_never_begun() -> None:
+    executor, told = OneByOne(), list[str]()
+
+    def steps(name: str) -> Steps[None]:
+        try:
+            yield from call(lambda: name, effect=True)
+            told.append(f"{name} is done")
+        except StoppedError:
+            told.append(f"{name} was stopped")
+        yield from record(FACT)
+
+    def stop_then_finish() -> None:
+        if coordinator.stopped is None:
+            coordinator.stop("SIGINT")
+        else:
+            executor.finish()
+
+    coordinator = one_thread(executor, stop_then_finish)
+    coordinator.run([("a", steps("first")), ("b", steps("second"))])
+    assert executor.begun == ["first"]
+    assert told == ["second was stopped", "first is done"]
+
+
+def test_an_effect_is_not_begun_when_the_stop_comes_before_a_thread_takes_it() -> None:
+    executor, told = OneByOne(), list[str]()
+
+    def steps() -> Steps[None]:
+        try:
+            yield from call(str, effect=True)
+        except StoppedError:
+            told.append("was stopped")
+
+    def stop() -> Steps[None]:
+        coordinator.stop("SIGINT")
+        yield from record(FACT)
+
+    coordinator = one_thread(executor, executor.finish)
+    coordinator.run([("a", steps()), ("b", stop())])
+    assert (executor.begun, told) == ([], ["was stopped"])
+
+
+def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() -> None:
+    clock, mail, told = VirtualClock(), JumpingMail(), list[str]()
+    mail.clock = clock
+
+    def send(name: str, seconds: float = 0.0) -> Steps[None]:
+        told.append(name)
+        yield from stage(lambda: setattr(clock, "seconds", clock.seconds + seconds))
+
+    def patient() -> Steps[None]:
+        with (yield from take_slot()):
+            yield from send("a")
+            yield from pause(5.0)
+            yield from send("a again")
+
+    def steady() -> Steps[None]:
+        with (yield from take_slot()):
+            yield from send("b", seconds=60.0)  # longer than the pause of the other
+            yield from send("b again")
+            told.append("b is done")
+
+    class Inline(Executor):
+        def submit(self, function: Callable[..., Any], /, *_args: Any, **_kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(function())
+            return future
+
+    Coordinator(
+        executors=dict.fromkeys(Lane, Inline()),
+        clock=clock,
+        commit=commit_nothing,
+        settings=Settings(parallel=2, uploads=1),
+        mail=mail,
+    ).run([("a", patient()), ("b", steady())])
+    assert told == ["a", "b", "b again", "b is done", "a again"]
