@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.data.columns import column_difference
-from runner.data.content import NEAR_BLOCK, blocks, content
+from runner.data.content import NEAR_BLOCK, blocks, content, is_worth_a_seal
 from runner.data.facts import CheckedFile, Shape
 from runner.data.labels import Labels
 from runner.data.problem import Problems
@@ -55,7 +55,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         scan.finish()
 
     if known is None:
-        total = sum_of(content(file, watched))
+        total = sum_of(content(file, watched), sealed=is_worth_a_seal(file))
     else:
         total = known
         for part in file.parts:
@@ -64,6 +64,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         source=file.source,
         sha256=total.sha256,
         bytes=total.bytes,
+        seal=total.seal,
         rows=sum(scan.rows for scan in scans),
         encoding=_encoding(scans),
         delimiter=file.delimiter,

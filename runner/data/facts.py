@@ -1,7 +1,10 @@
 """What is known of a dataset: before a run from its bytes, after the check also from its rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from runner.seal import Seal
+from runner.sums import Sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,12 +12,14 @@ class FileFacts:
     """One data file as it would be uploaded.
 
     `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
-    lower-case hex over the content, joined when there are several files; `bytes` is its length.
+    lower-case hex over the content, joined when there are several files; `bytes` is its length. A large file has a seal
+    too, for whoever reads it again in this process.
     """
 
     source: str
     sha256: str
     bytes: int
+    seal: Seal | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,7 @@ class UploadFile:
 
     path: Path
     filename: str
-    bytes: int
-    sha256: str
+    content: Sum
     spool: Path | None = None
 
 

@@ -20,7 +20,7 @@ from runner.data.facts import FileFacts, UploadFile
 from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
 from runner.durable import make_folder, replacing
 from runner.errors import Kind, ModelError
-from runner.sums import Sum, sum_of
+from runner.sums import Sum, sum_of, worth_a_seal
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
@@ -34,9 +34,8 @@ def package(resolved: ResolvedDataset, train: FileFacts, evaluation: FileFacts |
             left in it.
     """
     if resolved.eval is None and len(resolved.train.parts) == 1:
-        return UploadFile(
-            path=resolved.train.parts[0].path, filename=resolved.train.name, bytes=train.bytes, sha256=train.sha256
-        )
+        part = resolved.train.parts[0]
+        return UploadFile(path=part.path, filename=resolved.train.name, content=_sum(train))
     with _private_folder(spool) as folder:
         if resolved.eval is None or evaluation is None:
             return _joined(resolved.train, train, folder)
@@ -73,7 +72,7 @@ def _joined(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
     path = folder / file.name
     with replacing(path) as out:
         _require_unchanged(facts, sum_of(_written(file, out)))
-    return UploadFile(path=path, filename=file.name, bytes=facts.bytes, sha256=facts.sha256, spool=folder)
+    return UploadFile(path=path, filename=file.name, content=_sum(facts), spool=folder)
 
 
 def _written(file: ResolvedFile, out: BinaryIO) -> Iterator[bytes]:
@@ -88,8 +87,12 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, na
         for place, file, facts in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
             _add(archive, out, info, facts, _Member(file, out, Deflater(pool)))
-    total = sum_of(blocks(Part(path=path, shown=name)))
-    return UploadFile(path=path, filename=name, bytes=total.bytes, sha256=total.sha256, spool=folder)
+    packed = sum_of(blocks(Part(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
+    return UploadFile(path=path, filename=name, content=packed, spool=folder)
+
+
+def _sum(facts: FileFacts) -> Sum:
+    return Sum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
 
 
 class _Member:

@@ -8,7 +8,7 @@ import time
 from threading import Lock
 
 from runner.data.check import Checked, check_file
-from runner.data.content import content
+from runner.data.content import content, is_worth_a_seal
 from runner.data.facts import FileFacts
 from runner.data.resolve import Part, ResolvedFile, unreadable
 from runner.sums import Sum, sum_of
@@ -36,7 +36,7 @@ class Readings:
         known = self._of(file)
         with known.lock:
             total = known.sum_now()
-        return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes)
+        return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
 
     def checked(self, file: ResolvedFile, target: str | None) -> Checked:
         """Return the file's digest, its structure, and the values of the target column when one is named.
@@ -69,7 +69,7 @@ class _Known:
         began, identity = time.time_ns(), self._look()
         if self._sum is not None:
             return self._sum
-        total = sum_of(content(self._file))
+        total = sum_of(content(self._file), sealed=is_worth_a_seal(self._file))
         if self._may_keep(identity, began):
             self._sum = total
         return total
@@ -82,7 +82,7 @@ class _Known:
         found = check_file(self._file, target, known=known)
         if not self._may_keep(identity, began):
             return check_file(self._file, target) if known else found  # the sum is that of another content by now
-        self._sum = Sum(sha256=found.file.sha256, bytes=found.file.bytes)
+        self._sum = Sum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
         self._checked[target] = found
         return found
 

@@ -13,6 +13,7 @@ from runner.manifest.model import Approval, Model
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, Effect, Job, Status
 from runner.service.upload_body import Watch
+from runner.sums import Sum
 
 
 class Service(Protocol):
@@ -24,7 +25,7 @@ class Service(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
         """Send the file with exactly one PUT; where `watch` forbids its end, the store has a part that is no upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:

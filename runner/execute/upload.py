@@ -72,7 +72,7 @@ def _upload(run: ModelRun) -> Steps[StageEnd]:
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
         guard=f"upload:{run.run.realm}:{run.model.name}:{prepared.sha256}:{number}",
     )
-    run.say(f"uploading {prepared.upload.bytes:,} bytes to job {job.retrain_job_id}")
+    run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
         return (yield from _send(run, job, expires))
 
@@ -102,8 +102,8 @@ def _put(run: ModelRun, url: Secret, expires: datetime) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    watch = Watch(sent=run.meter(file.bytes), may_end=run.run.holds)
-    return run.run.service.upload(url, file.path, size=file.bytes, sha256=file.sha256, watch=watch)
+    watch = Watch(sent=run.meter(file.content.bytes), may_end=run.run.holds)
+    return run.run.service.upload(url, file.path, content=file.content, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
@@ -179,7 +179,7 @@ def _checked(prepared: Prepared) -> DataChecked:
         dataset_sha256=prepared.sha256,
         columns=prepared.shape.columns,
         labels=prepared.shape.labels,
-        upload=UploadRecord(filename=file.filename, sha256=file.sha256, bytes=file.bytes),
+        upload=UploadRecord(filename=file.filename, sha256=file.content.sha256, bytes=file.content.bytes),
         warnings=prepared.warnings,
         check_s=prepared.check_s,
         package_s=prepared.package_s,

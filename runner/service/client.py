@@ -29,6 +29,7 @@ from runner.service.reading import arrived, read_api_key, read_job, read_models_
 from runner.service.result import result_taker
 from runner.service.upload_body import UploadBody, Watch
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
+from runner.sums import Sum
 
 T = TypeVar("T")
 _BASE_PATH = "/v1/external"
@@ -105,18 +106,17 @@ class Client:
             self._redactor.learn(status.download_url)
         return discreet_status(status, self._redactor)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch | None = None) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:
             url: the job's signed URL.
             file: the file to send.
-            size: its recorded size in bytes.
-            sha256: its recorded digest, lower-case hex.
+            content: the sum of the bytes it must have.
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        with closing(UploadBody(file, size=size, sha256=sha256, watch=watch)) as body:
+        with closing(UploadBody(file, content=content, watch=watch)) as body:
             effect = self._send_body(url, body) or _not_uploaded(file, body)
         return discreet_effect(effect, self._redactor)
 

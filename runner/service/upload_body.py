@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from runner.sums import SumBeside
+from runner.sums import Sum, comparison_with
 
 BLOCK = 1024 * 1024
 
@@ -40,10 +40,10 @@ class UploadBody:
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: Path, *, size: int, sha256: str, watch: Watch | None) -> None:
+    def __init__(self, file: Path, *, content: Sum, watch: Watch | None) -> None:
         self._file = file
-        self._size = size
-        self._sha256 = sha256
+        self._content = content
+        self._size = content.bytes
         self._watch = watch
         self._blocks = self._verified_blocks()
         self.problem: str | None = None
@@ -63,7 +63,7 @@ class UploadBody:
         self.handed_over = True
 
     def close(self) -> None:
-        """Let go of the file and of the thread that hashes."""
+        """Let go of the file and of what compares its bytes."""
         self._blocks.close()
 
     def look(self) -> str | None:
@@ -82,13 +82,13 @@ class UploadBody:
     def _verified_blocks(self) -> Generator[bytes]:
         """Give the blocks one late, the last one only when size and digest are the recorded ones."""
         held = b""
-        with self._open() as file, SumBeside() as beside:
+        with self._open() as file, comparison_with(self._content) as compared:
             for block in self._read(file):
-                beside.add(block)
+                compared.add(block)
                 if held:
                     yield held
                 held = block
-            if beside.total().sha256 != self._sha256:
+            if not compared.agrees():
                 self._stop("changed while it was sent")
             if self._watch is not None and not self._watch.may_end():
                 self.deprived = True

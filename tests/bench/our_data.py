@@ -15,4 +15,4 @@ manifest = load([folder / "models.yaml"])
 (dataset,) = manifest.datasets.values()
 (model,) = manifest.models.values()
 prepared = prepare(dataset, model.checks, last=None, expected_sha256=None, spool=folder / "spool", readings=Readings())
-print(prepared.check_s, prepared.package_s, prepared.upload.bytes)  # noqa: T201 -- the figures
+print(prepared.check_s, prepared.package_s, prepared.upload.content.bytes)  # noqa: T201 -- the figures

@@ -47,6 +47,7 @@ from runner.service.outcomes import (
     Unclear,
 )
 from runner.service.upload_body import Watch
+from runner.sums import Sum
 
 REALM = "service.test"
 ONE_MODEL = """
@@ -144,15 +145,15 @@ class FakeService:
         expires = self.clock.now() + timedelta(seconds=self.url_s)
         return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
             return instead
-        assert file.stat().st_size == size
-        watch.sent(size)
+        assert file.stat().st_size == content.bytes
+        watch.sent(content.bytes)
         assert watch.may_end()
-        self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, sha256
+        self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, content.sha256
         self.effects["upload", self.jobs[name].key] += 1
         return self._leave("put", name) or Done(detail="200")
 

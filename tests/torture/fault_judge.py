@@ -110,7 +110,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asks_a_person(world: FaultWorld, name: str) -> bool:
-    """Tell whether only a person can know: two switches of one decision were lost, or what served before one was not read.
+    """Tell whether only a person knows: two switches of one decision were lost, or the list before one was not read.
 
     A third is not sent before a person has looked; and a list proves a switch only against the one before it.
     """

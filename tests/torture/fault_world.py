@@ -27,6 +27,7 @@ from runner.service.client import Client
 from runner.service.deadlines import Deadlines
 from runner.service.outcomes import Downloaded, Effect, FetchedApiKey, Job, Status
 from runner.service.upload_body import Watch
+from runner.sums import Sum
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import ScriptedModel
 from tests.torture.fault_service import Fault, FaultService, Plan, Resolver, make_certificates
@@ -55,9 +56,9 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch | None = None) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
-            return super().upload(url, file, size=size, sha256=sha256, watch=watch)
+            return super().upload(url, file, content=content, watch=watch)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         with self._world.resolver.calling(self._world.owner_of_url(url), "download"):

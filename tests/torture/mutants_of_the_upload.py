@@ -170,4 +170,19 @@ MUTANTS: tuple[Mutant, ...] = (
         new="not error.again",
         caught_by=_EDGES + "test_an_outage_of_the_status_ends_the_run_after_a_bounded_number_of_reads",
     ),
+    Mutant(
+        name="a_body_ends_whatever_was_sent",
+        file="runner/service/upload_body.py",
+        old="if not compared.agrees():",
+        new="if not compared:",
+        caught_by="tests/unit/service/test_service_upload.py::"
+        "test_another_content_of_the_same_size_never_becomes_a_whole_body",
+    ),
+    Mutant(
+        name="any_bytes_fit_a_seal",
+        file="runner/sums.py",
+        old="return self._sealing.end() == self._expected",
+        new="return self._sealing.end().secret == self._expected.secret",
+        caught_by="tests/unit/test_sums.py::test_the_same_bytes_agree_however_they_are_cut_and_no_others_do",
+    ),
 )

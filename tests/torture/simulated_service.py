@@ -17,6 +17,7 @@ from runner.errors import Kind
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Downloaded, Effect, Job, NeverSent, Refused, Status, Unclear
 from runner.service.upload_body import Watch
+from runner.sums import Sum
 from tests.fakes.world import going, result_zip, service_error, sha256_of
 from tests.torture.simulated_time import Timeline
 
@@ -121,15 +122,15 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: Path, *, size: int, sha256: str, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
         name = url.reveal().split("/")[3]
-        assert file.stat().st_size == size, "the runner sends the file it announced"
+        assert file.stat().st_size == content.bytes, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)
         if fate == "never_sent":
             return NeverSent(message="The connection was refused.", hint="Check the network.")
-        watch.sent(size)
+        watch.sent(content.bytes)
         assert watch.may_end(), "histories are told without a fence: the protocol holds by the journal alone"
-        body = self._left("put", name, sha256)
+        body = self._left("put", name, content.sha256)
         if self.traits.keeps_expiry and self.time.seconds >= self.jobs[name].expires:
             return _refused("expired_url")
         if fate == "ok" and self._lies():

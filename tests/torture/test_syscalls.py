@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from tests.torture.figure import Figure
 from tests.torture.suite_syscalls import (
     Crew,
     Trial,
@@ -33,22 +34,23 @@ def found(free: Crew) -> list[Point]:
     return list(undisturbed(free))
 
 
-def assert_kept(free: Crew, trials: Sequence[Trial], count: int) -> None:
-    done = figure(free, "sample", spread(trials, count))
-    assert done.violations == 0, done.detail
-    assert done.points == count, done.detail
+def sample(free: Crew, trials: Sequence[Trial], count: int) -> Figure:
+    return figure(free, "sample", spread(trials, count))
 
 
 def test_kill_9_at_a_syscall_doubles_and_loses_nothing(free: Crew, found: list[Point]) -> None:
-    assert_kept(free, kills(found), 8)
+    done = sample(free, kills(found), 8)
+    assert (done.violations, done.points) == (0, 8), done.detail
 
 
 def test_a_disk_error_at_a_syscall_ends_with_a_sentence_and_the_next_run_settles(
     free: Crew, found: list[Point]
 ) -> None:
     trials = [*disk_errors(found, "ENOSPC"), *disk_errors(found, "EIO"), *full_disks(found)]
-    assert_kept(free, trials, 6)
+    done = sample(free, trials, 6)
+    assert (done.violations, done.points) == (0, 6), done.detail
 
 
 def test_a_reset_at_a_syscall_ends_with_a_sentence_and_the_next_run_settles(free: Crew, found: list[Point]) -> None:
-    assert_kept(free, resets(found), 2)
+    done = sample(free, resets(found), 2)
+    assert (done.violations, done.points) == (0, 2), done.detail

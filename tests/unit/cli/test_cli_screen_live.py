@@ -24,7 +24,12 @@ LOOK = Look(columns=80, rows=24, live=True)
 class Broken(io.StringIO):
     """A terminal that has gone away."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
     def write(self, text: str) -> int:
+        self.asked += 1
         raise BrokenPipeError(text)
 
 
@@ -114,10 +119,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_a_listener_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stderr", Broken())
+    broken = Broken()
+    monkeypatch.setattr("sys.stderr", broken)
     with Console().watching() as listener:
         listener("churn", Said(text="hello"))
         listener("churn", Said(text=None))  # type: ignore[arg-type] # what a bug of ours could make of it
+    assert broken.asked > 0
 
 
 def told(verbosity: int, *news: News, events: bool = False, every: float = 30.0) -> list[str]:

@@ -17,6 +17,7 @@ from runner.data.digest import digest
 from runner.data.prepare import release
 from runner.data.resolve import resolve
 from runner.errors import ModelError
+from runner.sums import Sum, comparison_with
 from tests.unit.data.conftest import HEADER, Desk, rows
 
 TRAIN = (HEADER + rows(200_000)).encode()  # several blocks
@@ -52,7 +53,7 @@ def test_the_zip_holds_exactly_the_two_files_in_the_folders_the_service_wants(de
     assert members(found.upload.path) == {"train_src/train.csv": TRAIN, "eval_src/eval.csv": EVAL}
     content = found.upload.path.read_bytes()
     assert found.upload.filename == "churn.zip"
-    assert (found.upload.bytes, found.upload.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert found.upload.content == Sum(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     with zipfile.ZipFile(found.upload.path) as archive:
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -67,7 +68,7 @@ def test_what_cannot_be_compressed_is_packed_all_the_same(desk: Desk) -> None:
     found = digest(resolved)
     upload = package.package(resolved, found.train, found.eval, desk.spool)
     assert members(upload.path)["train_src/train.csv"] == noise
-    assert upload.bytes < len(noise) * 65 // 64
+    assert upload.content.bytes < len(noise) * 65 // 64
 
 
 @pytest.mark.usefixtures("engine")
@@ -78,7 +79,7 @@ def test_the_same_content_gives_the_same_zip(desk: Desk) -> None:
         os.utime(desk.folder / name, (1, 1))
     two = desk.prepare(desk.dataset(evaluation="eval.csv"))
     assert one.upload.path != two.upload.path
-    assert one.upload.sha256 == two.upload.sha256
+    assert one.upload.content.sha256 == two.upload.content.sha256
 
 
 def test_the_stream_does_not_depend_on_the_number_of_threads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_the_stream_does_not_depend_on_the_number_of_threads(desk: Desk, monkeyp
     for count in (1, 3):
         monkeypatch.setattr(deflate, "threads", lambda count=count: count)
         monkeypatch.setattr(package, "threads", lambda count=count: count)
-        sums.add(desk.prepare(desk.dataset(evaluation="eval.csv")).upload.sha256)
+        sums.add(desk.prepare(desk.dataset(evaluation="eval.csv")).upload.content.sha256)
     assert len(sums) == 1
 
 
@@ -140,7 +141,7 @@ def test_joined_files_are_spooled_as_one_and_keep_their_ending(desk: Desk) -> No
     found = desk.prepare(desk.joined("day*.tsv"))
     assert found.upload.filename == "churn.tsv"
     assert found.upload.path.read_bytes() == b"h\ti\n1\t2\n3\t4\n"
-    assert found.upload.sha256 == found.train.sha256
+    assert found.upload.content.sha256 == found.train.sha256
 
 
 def test_joined_files_go_joined_into_the_zip(desk: Desk) -> None:
@@ -236,3 +237,18 @@ def test_an_interrupt_leaves_nothing_in_the_spool(desk: Desk, monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         desk.prepare(desk.dataset(evaluation="eval.csv"))
     assert desk.spooled() == []
+
+
+def test_what_is_large_gets_a_seal_over_the_bytes_that_are_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.write("a1.csv", TRAIN)
+    desk.write("a2.csv", TRAIN)
+    desk.write("eval.csv", EVAL)
+    datasets = (desk.dataset("a1.csv"), desk.joined("a*.csv"), desk.dataset("a1.csv", "eval.csv"))
+    for limit in (1, 1 << 40):
+        monkeypatch.setattr("runner.sums._WORTH_A_SEAL", limit)
+        for dataset in datasets:
+            upload = desk.prepare(dataset).upload
+            assert (upload.content.seal is not None) == (limit == 1)
+            with comparison_with(upload.content) as compared:
+                compared.add(upload.path.read_bytes())
+                assert compared.agrees()

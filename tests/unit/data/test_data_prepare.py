@@ -36,7 +36,7 @@ def test_good_data_is_described_and_sent_as_it_is(desk: Desk) -> None:
     assert found.shape == LAST
     assert found.sha256 == digest(resolve(desk.dataset())).sha256
     assert (found.upload.path, found.upload.filename) == (path, "train.csv")
-    assert (found.upload.bytes, found.upload.sha256) == (path.stat().st_size, found.train.sha256)
+    assert (found.upload.content.bytes, found.upload.content.sha256) == (path.stat().st_size, found.train.sha256)
     assert found.warnings == ()
     assert desk.spooled() == []
 

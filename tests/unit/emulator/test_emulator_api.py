@@ -11,14 +11,21 @@ import pytest
 from runner.emulator.keys import ACCOUNT_KEY, own_key
 from tests.unit.emulator.emulator_harness import API, TASKS, Answered, Emulator, started, write_manifest
 
-BAD = "PREDA_EXTERNAL_BAD_REQUEST"
 UPLOAD_URL = f"{API}/retrain_jobs/upload_url?filename=a.csv"
 
 
-def assert_row(answer: Answered, message: str, code: str = "4001000204", error: str = BAD) -> None:
-    assert answer.json() == {"code": code, "error": error, "message": message}
+def refusal(answer: Answered) -> str:
+    """Return the message of a refusal, which has the form of the documented bad request."""
+    return documented(answer, code="4001000204", error="PREDA_EXTERNAL_BAD_REQUEST")
+
+
+def documented(answer: Answered, *, code: str, error: str) -> str:
+    """Return the message of an answer in the form of the contract's table of errors."""
+    row: dict[str, str] = answer.json()
+    assert row == {"code": code, "error": error, "message": row["message"]}
     assert answer.status == int(code[:3])
     assert answer.headers["Content-Type"] == "application/json"
+    return row["message"]
 
 
 @pytest.fixture
@@ -37,8 +44,7 @@ def calls(emulator: Emulator, key: str | None, job: str) -> list[Answered]:
 
 @pytest.mark.parametrize("key", [None, "", "emulator-nobody", "emulator-spare ", "é"])
 def test_a_key_that_does_not_exist_is_invalid_for_all_three_calls(shared: Emulator, key: str | None) -> None:
-    for answer in calls(shared, key, "0" * 32):
-        assert_row(answer, "invalid_api_key.")
+    assert [refusal(answer) for answer in calls(shared, key, "0" * 32)] == 3 * ["invalid_api_key."]
 
 
 def test_an_expired_key_is_inactive_until_a_new_one_is_fetched(spoilt: Emulator) -> None:
@@ -48,8 +54,7 @@ def test_an_expired_key_is_inactive_until_a_new_one_is_fetched(spoilt: Emulator)
     old = spoilt.call("GET", fetch, key=ACCOUNT_KEY).json()["api_key"]
     spoilt.condition("spare", "key_expired")
     for key in (own_key("spare"), old):
-        for answer in calls(spoilt, key, job):
-            assert_row(answer, "Inactive_credential.")
+        assert [refusal(answer) for answer in calls(spoilt, key, job)] == 3 * ["Inactive_credential."]
     fetched = spoilt.call("GET", fetch, key=ACCOUNT_KEY).json()
     assert fetched["api_key"] != old
     left = datetime.fromisoformat(fetched["end_date"]) - datetime.now(UTC)
@@ -59,11 +64,9 @@ def test_an_expired_key_is_inactive_until_a_new_one_is_fetched(spoilt: Emulator)
 
 def test_a_credential_of_another_kind_or_a_deleted_one_is_not_found(spoilt: Emulator) -> None:
     job, _ = spoilt.take_job("spare")
-    for answer in calls(spoilt, ACCOUNT_KEY, job):
-        assert_row(answer, "Not_found_credential.")
+    assert [refusal(answer) for answer in calls(spoilt, ACCOUNT_KEY, job)] == 3 * ["Not_found_credential."]
     spoilt.condition("spare", "credential_deleted")
-    for answer in calls(spoilt, own_key("spare"), job):
-        assert_row(answer, "Not_found_credential.")
+    assert [refusal(answer) for answer in calls(spoilt, own_key("spare"), job)] == 3 * ["Not_found_credential."]
 
 
 @pytest.mark.parametrize(
@@ -77,21 +80,22 @@ def test_a_credential_of_another_kind_or_a_deleted_one_is_not_found(spoilt: Emul
 def test_what_is_deleted_refuses_a_new_job(spoilt: Emulator, condition: str, message: str) -> None:
     before = len(spoilt.describe("spare")["jobs"])
     assert spoilt.condition("spare", condition).json()["condition"] == condition
-    assert_row(spoilt.call("GET", UPLOAD_URL, key=own_key("spare")), message)
+    assert refusal(spoilt.call("GET", UPLOAD_URL, key=own_key("spare"))) == message
     assert len(spoilt.describe("spare")["jobs"]) == before
 
 
 def test_a_missing_configuration_is_the_one_internal_error(spoilt: Emulator) -> None:
     spoilt.condition("spare", "configuration_missing")
     answer = spoilt.call("GET", UPLOAD_URL, key=own_key("spare"))
-    assert_row(answer, "Not found configuration_file.", "5001000201", "PREDA_EXTERNAL_INTERNAL_SERVER_ERROR")
+    message = documented(answer, code="5001000201", error="PREDA_EXTERNAL_INTERNAL_SERVER_ERROR")
+    assert message == "Not found configuration_file."
 
 
 def test_a_deleted_job_says_so_in_its_status_and_cannot_be_switched_to(shared: Emulator) -> None:
     job, url = shared.take_job("spare")
     assert shared.call("DELETE", f"/v1/emulator/jobs/{job}").status == 200
-    assert_row(shared.call("GET", f"{API}/retrain_jobs/{job}", key=own_key("spare")), "This job may be deleted.")
-    assert_row(shared.switch("spare", job), "Not found retrain job.")
+    assert refusal(shared.call("GET", f"{API}/retrain_jobs/{job}", key=own_key("spare"))) == "This job may be deleted."
+    assert refusal(shared.switch("spare", job)) == "Not found retrain job."
     assert shared.call("PUT", url, body=b"a,b\n1,2\n").status == 404
     assert shared.call("DELETE", "/v1/emulator/jobs/none").status == 404
 
@@ -100,17 +104,17 @@ def test_a_wrong_job_id_and_another_models_job_are_not_found(shared: Emulator) -
     job, _ = shared.take_job("wine")
     for wrong in (job, "0" * 32, "upload_url2"):
         _, status, switch = calls(shared, own_key("spare"), wrong)
-        assert_row(status, "Not found retrain job.")
-        assert_row(switch, "Not found retrain job.")
+        assert refusal(status) == "Not found retrain job."
+        assert refusal(switch) == "Not found retrain job."
 
 
 def test_a_switch_needs_a_finished_job_and_a_classifier_and_may_be_repeated(spoilt: Emulator, small: bytes) -> None:
     waiting, _ = spoilt.take_job("spare")
-    assert_row(spoilt.switch("spare", waiting), "Retrain job is not finished.")
+    assert refusal(spoilt.switch("spare", waiting)) == "Retrain job is not finished."
     job = spoilt.train("spare", small)["metadata"]["retrain_job_id"]
     before = spoilt.describe("spare")
     spoilt.condition("spare", "classifier_deleted")
-    assert_row(spoilt.switch("spare", job), "Not found classifier.")
+    assert refusal(spoilt.switch("spare", job)) == "Not found classifier."
     assert spoilt.describe("spare")["serving_job"] == before["serving_job"]
     spoilt.condition("spare", None)
     body = spoilt.call("PUT", f"{API}/retrain_jobs/{job}/update_model", key=own_key("spare"), body=b"x")
@@ -127,7 +131,7 @@ def test_a_switch_needs_a_finished_job_and_a_classifier_and_may_be_repeated(spoi
 def test_a_failed_job_cannot_be_switched_to(shared: Emulator) -> None:
     status = shared.train("refused", b"a,b\n1,2\n")
     assert status["status"] == "job_failed"
-    assert_row(shared.switch("refused", status["metadata"]["retrain_job_id"]), "Retrain job is not finished.")
+    assert refusal(shared.switch("refused", status["metadata"]["retrain_job_id"])) == "Retrain job is not finished."
 
 
 def test_the_lists_show_all_to_the_account_and_one_to_a_models_key(shared: Emulator) -> None:
@@ -138,7 +142,7 @@ def test_the_lists_show_all_to_the_account_and_one_to_a_models_key(shared: Emula
     assert page["metadata"] == {"offset": 1, "limit": 2, "total": len(TASKS)}
     own = shared.call("GET", f"{API}/models", key=own_key("wine")).json()["models"]
     assert [model["model_name"] for model in own] == ["wine"]
-    assert_row(shared.call("GET", f"{API}/models", key="nobody"), "invalid_api_key.")
+    assert refusal(shared.call("GET", f"{API}/models", key="nobody")) == "invalid_api_key."
     assert shared.call("GET", f"{API}/models?offset=-1", key=ACCOUNT_KEY).status == 400
 
 
@@ -162,7 +166,7 @@ def test_the_classifiers_tell_which_model_id_serves(shared: Emulator, small: byt
 def test_a_key_is_fetched_with_the_accounts_secret_key_alone(
     shared: Emulator, key: str, query: str, message: str
 ) -> None:
-    assert_row(shared.call("GET", f"{API}/api-key?{query}", key=key), message)
+    assert refusal(shared.call("GET", f"{API}/api-key?{query}", key=key)) == message
 
 
 def test_an_unknown_path_or_method_is_refused_without_a_traceback(shared: Emulator) -> None:
@@ -204,7 +208,7 @@ def test_the_start_says_what_is_served_and_shows_own_keys_but_no_users_key(tmp_p
         ]
         assert emulator.call("GET", UPLOAD_URL, key="canary-key-1").status == 200
         assert emulator.call("GET", UPLOAD_URL, key=own_key("wine")).status == 200
-        assert_row(emulator.call("GET", UPLOAD_URL, key=own_key("spare")), "invalid_api_key.")
+        assert refusal(emulator.call("GET", UPLOAD_URL, key=own_key("spare"))) == "invalid_api_key."
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"canary-key-1" not in written
 

@@ -272,9 +272,8 @@ def test_commits_are_synchronous_and_use_the_rollback_journal(folder: StateFolde
     opened().append([draft()])
     spoil(folder, "PRAGMA journal_mode = WAL")  # another program may have changed it
     store = opened()
-    with store._engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_state_folder_that_cannot_be_made_is_a_state_error(tmp_path: Path) -> None:

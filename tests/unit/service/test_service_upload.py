@@ -1,6 +1,5 @@
 """Uploads over real sockets: what may be called done, refused, never sent, and what must stay unclear."""
 
-import hashlib
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, Unclear
 from runner.service.upload_body import Watch
+from runner.sums import sum_of
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -29,9 +29,10 @@ def data(tmp_path: Path) -> Path:
     return file
 
 
-def upload(client: Client, url: str, file: Path, content: bytes = CONTENT, **more: Any) -> Effect:
-    digest = hashlib.sha256(content).hexdigest()
-    return client.upload(Secret(url), file, size=len(content), sha256=digest, **more)
+def upload(
+    client: Client, url: str, file: Path, content: bytes = CONTENT, *, sealed: bool = False, **more: Any
+) -> Effect:
+    return client.upload(Secret(url), file, content=sum_of([content], sealed=sealed), **more)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
@@ -56,8 +57,11 @@ def test_any_2xx_after_the_whole_body_is_done_and_the_store_got_exactly_the_file
     ]
 
 
+@pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
-def test_sizes_around_a_block_arrive_whole(serve: Serve, make_client: MakeClient, tmp_path: Path, size: int) -> None:
+def test_sizes_around_a_block_arrive_whole(
+    serve: Serve, make_client: MakeClient, tmp_path: Path, size: int, sealed: bool
+) -> None:
     def behave(peer: Any) -> None:
         peer.request()
         peer.answer(200)
@@ -67,7 +71,7 @@ def test_sizes_around_a_block_arrive_whole(serve: Serve, make_client: MakeClient
     file.write_bytes(b"x" * size)
     told: list[int] = []
     watch = Watch(sent=told.append, may_end=lambda: True)
-    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch), Done)
+    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch, sealed=sealed), Done)
     assert server.received[0].partition(b"\r\n\r\n")[2] == b"x" * size
     assert told[-1] == size
     assert told == sorted(set(told))
@@ -488,9 +492,10 @@ def shrink(file: Path) -> None:
         opened.truncate(2 * BLOCK)
 
 
+@pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("change", [change_a_byte, grow, shrink])
 def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
-    serve: Serve, make_client: MakeClient, data: Path, change: Callable[[Path], None]
+    serve: Serve, make_client: MakeClient, data: Path, change: Callable[[Path], None], sealed: bool
 ) -> None:
     server = serve(lambda peer: peer.request())
     changes = iter([change])
@@ -500,7 +505,7 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
             one(data)
 
     watch = Watch(sent=sent, may_end=lambda: True)
-    effect = upload(make_client(), server.url + SIGNED, data, watch=watch)
+    effect = upload(make_client(), server.url + SIGNED, data, watch=watch, sealed=sealed)
     assert isinstance(effect, Refused)
     assert (effect.kind, effect.reason, effect.permanent) == (Kind.DATA, "store", True)
     server.settle()
@@ -509,12 +514,13 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
     assert BLOCK <= len(body) < len(CONTENT)
 
 
+@pytest.mark.parametrize("sealed", [False, True])
 def test_another_content_of_the_same_size_never_becomes_a_whole_body(
-    serve: Serve, make_client: MakeClient, data: Path
+    serve: Serve, make_client: MakeClient, data: Path, sealed: bool
 ) -> None:
     data.write_bytes(CONTENT[::-1])
     server = serve(lambda peer: peer.request())
-    effect = upload(make_client(), server.url + SIGNED, data)
+    effect = upload(make_client(), server.url + SIGNED, data, sealed=sealed)
     assert isinstance(effect, Refused)
     server.settle()
     assert len(server.received[0].partition(b"\r\n\r\n")[2]) < len(CONTENT)

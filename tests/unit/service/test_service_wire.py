@@ -16,6 +16,7 @@ from runner.errors import UsageError
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.outcomes import Done, ServiceError, Unclear
+from runner.sums import Sum
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -93,7 +94,7 @@ def test_the_logs_at_debug_hold_no_secret(
     client = make_client(server.url)
     file = tmp_path / "train.csv"
     file.write_bytes(b"hello")
-    client.upload(Secret(server.url + "/a?sig=signature-canary"), file, size=5, sha256="0" * 64)
+    client.upload(Secret(server.url + "/a?sig=signature-canary"), file, content=Sum(bytes=5, sha256="0" * 64))
     for call in (
         lambda: client.download(Secret(server.url + "/b?sig=signature-canary"), tmp_path / "r", limit=10),
         lambda: client.download(Secret("http://127.0.0.1:1/b?sig=signature-canary"), tmp_path / "r", limit=10),
@@ -166,6 +167,6 @@ def test_no_file_and_no_thread_stay_behind_an_upload_that_broke(
     file.write_bytes(b"x" * (20 << 20))
     client = make_client()
     url = Secret(serve(behave).url + "/a?b")
-    assert not isinstance(client.upload(url, file, size=20 << 20, sha256="0" * 64), Done)
+    assert not isinstance(client.upload(url, file, content=Sum(bytes=20 << 20, sha256="0" * 64)), Done)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("upload-digest")]
     assert str(file) not in [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]
