@@ -39,7 +39,7 @@ def test_the_cron_line_runs_with_the_keys_and_only_once_at_a_time(project: Path,
     )
     both = shell(f"({command}) & first=$!\nsleep 0.3\n({command}) || echo second $?\nwait $first", ("sh",))
     assert (both.returncode, both.stdout) == (0, "second 1\n"), both.stderr
-    assert asked.read_text(encoding="utf-8") == "from-the-file run models.yaml -q --allow-held\n"
+    assert asked.read_text(encoding="utf-8") == "from-the-file run models.yaml -qq --allow-held\n"
 
 
 def test_a_run_that_goes_on_later_or_was_stopped_is_no_failure_of_the_service(project: Path) -> None:
