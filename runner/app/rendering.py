@@ -12,8 +12,8 @@ from runner.app.strangers import Finding
 from runner.journal.chain import Link
 from runner.journal.progress import RunRecord
 from runner.manifest.fit import fit
-from runner.report.build import RunHistory, ended_histories
-from runner.report.render import render_files
+from runner.report.build import RunHistory, build_report, ended_histories
+from runner.report.render import each_file
 from runner.schema import event_violation, load_schema, report_violation
 
 _REPORT = "report.json"
@@ -47,7 +47,7 @@ def _written_later(run: RunRecord) -> bool:
 
 def _differences(evidence: Evidence, history: RunHistory, run: RunRecord) -> Iterator[Finding]:
     recorded = run.report.files if run.report else {}
-    for name, content in render_files(history).items():
+    for name, content in each_file(history, build_report(history)):
         if name in recorded and recorded[name] != hashlib.sha256(content).hexdigest():
             what = f"is not what retrain {__version__} renders from the journal"
             yield Finding(where=evidence.shown(f"runs/{run.run_id}/{name}"), what=what)

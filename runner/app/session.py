@@ -1,7 +1,7 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark
 from runner.report.build import build_report, read_history
-from runner.report.render import render_files
+from runner.report.render import each_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +68,19 @@ class Session:
     def write_files(self, run_id: str) -> dict[str, Any]:
         """Render a finished run's files from the journal, and record their digests."""
         history = read_history(self.store.read(), run_id)
-        files = render_files(history)
-        self._write(run_id, files)
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        report = build_report(history)
+        digests = self._write(run_id, each_file(history, report))
         self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
-        return build_report(history)
+        return report
 
-    def _write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+    def _write(self, run_id: str, files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+        """Write a run's files, and return their SHA-256 by their names."""
+        digests: dict[str, str] = {}
         try:
             folder = make_folder(self.folder.run_folder(run_id))
-            for name, content in files.items():
+            for name, content in files:
                 write_whole(folder / name, content)
+                digests[name] = hashlib.sha256(content).hexdigest()
             if run_id == self.run_id:
                 self.folder.point_latest(run_id)
         except OSError as error:
@@ -86,6 +88,7 @@ class Session:
                 f"The report of run {run_id} could not be written: {error.strerror}.",
                 hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
             ) from error
+        return digests
 
     def close_lost_runs(self) -> list[str]:
         """End the runs that a crash left without an end, write their reports, and return their ids."""

@@ -1,11 +1,13 @@
 """The `retrain` command: finds the subcommand, runs it, owns the exit codes. Lazy imports make the start quick."""
 
+import gc
 import importlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import click
@@ -47,8 +49,7 @@ class LazyGroup(click.Group):
         """Import and return a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"runner.cli.{cmd_name}")
-        command: click.Command = module.command
+        command: click.Command = _imported(cmd_name).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
@@ -87,6 +88,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         code = failure_code(error)
     _end(code)
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a command's module. All that comes with it stays, so it is not searched for garbage, now or ever."""
+    module = f"runner.cli.{name}"
+    if module in sys.modules:
+        return sys.modules[module]
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _hang_up(_number: int, _frame: object) -> None:

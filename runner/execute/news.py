@@ -4,7 +4,7 @@ News change nothing. What must survive a crash is in the journal.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.execute.ports import Clock
@@ -206,9 +206,11 @@ Listener = Callable[[str | None, News], None]
 
 def redacted(news: News, redact: Callable[[str], str]) -> News:
     """Return the news with every text in it redacted."""
-    texts: dict[str, Any] = {
-        one.name: redact(value) for one in fields(news) if type(value := getattr(news, one.name)) is str
-    }
+    texts: dict[str, Any] = {}
+    for name in news.__slots__:
+        value = getattr(news, name)
+        if type(value) is str and (clean := redact(value)) != value:
+            texts[name] = clean
     return replace(news, **texts) if texts else news
 
 

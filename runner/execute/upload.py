@@ -55,13 +55,16 @@ def check(run: ModelRun) -> Steps[StageEnd]:
 
 
 def upload(run: ModelRun) -> Steps[StageEnd]:
-    """Take a job and send the data to it, holding one of the upload slots."""
+    """Take a job and send the data to it, holding one of the upload slots; what became of it needs none."""
+    key = yield from get_key(run)
     with (yield from take_slot()):
-        return (yield from _upload(run))
+        effect = yield from _upload(run, key)
+    with run.timed("upload_s"):
+        return (yield from _after_put(run, run.job.retrain_job_id, effect))
 
 
-def _upload(run: ModelRun) -> Steps[StageEnd]:
-    prepared, key = run.get_prepared(), (yield from get_key(run))
+def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
+    prepared = run.get_prepared()
     filename = prepared.upload.filename
     job = yield from read(run, "upload_url", lambda: run.run.service.take_job(key, filename))
     word = word_of((yield from _look(run, key, job.retrain_job_id)))
@@ -77,14 +80,13 @@ def _upload(run: ModelRun) -> Steps[StageEnd]:
         return (yield from _send(run, job, expires))
 
 
-def _send(run: ModelRun, job: Job, expires: datetime) -> Steps[StageEnd]:
-    """Send the one PUT and take in what became of it."""
+def _send(run: ModelRun, job: Job, expires: datetime) -> Steps[Effect]:
+    """Send the one PUT."""
     try:
-        effect = yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, expires))
+        return (yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, expires)))
     except StoppedError:
         yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
-    return (yield from _after_put(run, job.retrain_job_id, effect))
 
 
 def _never_sent(retrain_job_id: str, message: str) -> UploadRefused:

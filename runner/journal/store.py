@@ -2,15 +2,18 @@
 
 SQLite with its rollback journal and synchronous=FULL, because WAL lost commits with two connections before 3.51.3; each
 append is one BEGIN IMMEDIATE. The unique column `guard` is what keeps two runners from doing one thing twice; the lock
-is courtesy beside it. Six statements need no more than the standard library: a database toolkit took a third of the
-time that a small run takes.
+is courtesy beside it.
 """
 
-import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
+
+import sqlalchemy
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runner.durable import FILE_MODE, sync_folder
 from runner.errors import StateError
@@ -24,19 +27,17 @@ _PAGE = 1000  # rows fetched at a time
 _BUSY_S = 10  # how long to wait for another process's transaction
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # the file's content is at fault, not the disk
 
-_CREATE = """
-CREATE TABLE events (
-    seq INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    sha256 VARCHAR NOT NULL,
-    guard VARCHAR,
-    PRIMARY KEY (seq),
-    UNIQUE (guard)
-)"""
-_ALL = "SELECT seq, body, sha256, guard FROM events ORDER BY seq"
-_LAST = "SELECT seq, sha256 FROM events ORDER BY seq DESC LIMIT 1"
-_INSERT = "INSERT INTO events (seq, body, sha256, guard) VALUES (?, ?, ?, ?)"
-_WRITE, _READ = "BEGIN IMMEDIATE", "BEGIN"
+_METADATA = MetaData()
+_EVENTS = Table(
+    "events",
+    _METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("guard", String, unique=True),
+)
+_LAST = sqlalchemy.select(_EVENTS.c.seq, _EVENTS.c.sha256).order_by(_EVENTS.c.seq.desc()).limit(1)
+_INSERT = sqlalchemy.insert(_EVENTS)
 
 
 class GuardTakenError(StateError):
@@ -53,9 +54,7 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._path = path
-        self._opening = _WRITE if writable else _READ
-        with _translated(path):
-            self._connection = _connect(path, writable=writable)
+        self._engine = _engine(path, writable=writable)
         self._head: tuple[int, str] | None = None
         self._guards: set[str] = set()
         self._readings: WeakSet[Generator[Link]] = WeakSet()
@@ -80,8 +79,8 @@ class Store:
 
     def _read(self) -> Generator[Link]:
         last, guards = (0, GENESIS), set()
-        with _translated(self._path), _transaction(self._connection, self._opening):
-            for one in read_chain(_rows(self._connection)):
+        with _translated(self._path), self._engine.connect() as connection:
+            for one in read_chain(_rows(connection)):
                 last = (one.event.seq, one.sha256)
                 if one.event.guard is not None:
                     guards.add(one.event.guard)
@@ -109,10 +108,9 @@ class Store:
         for draft in drafts:
             links.append(link(draft, seq=seq + 1, prev=prev))
             seq, prev = links[-1].event.seq, links[-1].sha256
-        with _translated(self._path), _transaction(self._connection, self._opening):
-            self._check_head()
-            self._connection.executemany(_INSERT, [_values(one) for one in links])
-            self._connection.commit()
+        with _translated(self._path), self._engine.begin() as connection:
+            self._check_head(connection)
+            connection.execute(_INSERT, [_values(one) for one in links])
         self._head = (seq, prev)
         self._guards |= guards
         return links
@@ -121,20 +119,20 @@ class Store:
         """Let go of the file, also where a reading of it stopped half-way."""
         for one in list(self._readings):
             one.close()
-        self._connection.close()
+        self._engine.dispose()
 
-    def _check_head(self) -> None:
-        last = self._connection.execute(_LAST).fetchone()
-        if (last or (0, GENESIS)) != self.head:
+    def _check_head(self, connection: sqlalchemy.Connection) -> None:
+        last = connection.execute(_LAST).one_or_none()
+        if (tuple(last) if last else (0, GENESIS)) != self.head:
             raise StateError(
                 "Another runner has written to the journal since this one read it, so this one stops.",
                 hint="Run `retrain run` again; it goes on from what is recorded.",
             )
 
     def _check_identity(self) -> None:
-        with _translated(self._path), _transaction(self._connection, self._opening):
-            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        with _translated(self._path), self._engine.connect() as connection:
+            application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar()
         if application != APPLICATION_ID or version != FORMAT:
             raise StateError(
                 f"{self._path} is not a journal that this version of retrain reads.",
@@ -171,52 +169,57 @@ def _begin(path: Path) -> None:
     with _translated(path):
         beside.unlink(missing_ok=True)
         beside.touch(mode=FILE_MODE)
-        with closing(_connect(beside, writable=True)) as connection, _transaction(connection, _WRITE):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.execute(_CREATE)
-            connection.commit()
+        engine = _engine(beside, writable=True)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+            _METADATA.create_all(connection)
+        engine.dispose()
         beside.replace(path)
         sync_folder(path.parent)
 
 
-def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+def _engine(path: Path, *, writable: bool) -> sqlalchemy.Engine:
     """Open an existing file; a reader too may have to roll back what a killed writer left, so it opens for writing."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=_BUSY_S,
-        isolation_level=None,  # the transaction's begin is ours, see below
-        check_same_thread=False,  # a reading that was stopped may be closed by whoever lets go of it
+    engine = sqlalchemy.create_engine(
+        sqlalchemy.URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
+        poolclass=sqlalchemy.pool.StaticPool,
+        connect_args={"timeout": _BUSY_S},
     )
-    try:
-        for pragma in ("synchronous = FULL", "journal_mode = DELETE") if writable else ("query_only = ON",):
-            connection.execute(f"PRAGMA {pragma}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    sqlalchemy.event.listen(engine, "connect", _configure_writer if writable else _configure_reader)
+    sqlalchemy.event.listen(engine, "begin", _begin_immediate if writable else _begin_read)
+    return engine
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """Begin, and undo in the end what was not committed within."""
-    connection.execute(begin)
-    try:
-        yield
-    finally:
-        connection.rollback()
+def _configure_writer(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the transaction's begin is ours, see below
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_mode = DELETE")
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[Row]:
-    cursor = connection.execute(_ALL)
-    while page := cursor.fetchmany(_PAGE):
+def _configure_reader(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_immediate(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_read(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _rows(connection: sqlalchemy.Connection) -> Iterator[Row]:
+    columns = (_EVENTS.c.seq, _EVENTS.c.body, _EVENTS.c.sha256, _EVENTS.c.guard)
+    result = connection.execution_options(yield_per=_PAGE).execute(sqlalchemy.select(*columns).order_by(_EVENTS.c.seq))
+    for page in result.partitions():
         for seq, body, sha256, guard in page:
             yield Row(seq=seq, body=body, sha256=sha256, guard=guard)
 
 
-def _values(one: Link) -> tuple[int, bytes, str, str | None]:
-    return one.event.seq, one.body, one.sha256, one.event.guard
+def _values(one: Link) -> dict[str, object]:
+    return {"seq": one.event.seq, "body": one.body, "sha256": one.sha256, "guard": one.event.guard}
 
 
 @contextmanager
@@ -224,13 +227,13 @@ def _translated(path: Path) -> Iterator[None]:
     """Turn the database's errors into ours."""
     try:
         yield
-    except sqlite3.IntegrityError:
+    except IntegrityError:
         raise GuardTakenError from None
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        raise _explained(path, error) from None
+    except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
+        raise _explained(path, getattr(error, "orig", None) or error) from None
 
 
-def _explained(path: Path, cause: Exception) -> StateError:
+def _explained(path: Path, cause: BaseException) -> StateError:
     garbled = isinstance(cause, UnicodeDecodeError)  # SQLite's own message repeated damaged bytes of the schema
     if garbled or getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
         what = "its schema is no text" if garbled else str(cause).rstrip(".")

@@ -28,7 +28,8 @@ class Folded:
 
 def fold(panels: Sequence[str], room: int) -> Folded:
     """Return as many of the panels, from the first on, as go into so many bytes."""
-    split = [_TOKEN.findall(_without_private(panel)) for panel in panels]
+    known: dict[str, str] = {}  # one object for each text: panels have millions of tokens, and few different ones
+    split = [[known.setdefault(one, one) for one in _TOKEN.findall(_without_private(panel))] for panel in panels]
     counts = Counter(token for tokens in split for token in tokens)
     least = 2 + len(panels) // _SHARE
     common = {token for token, count in counts.items() if count >= least}

@@ -1,9 +1,10 @@
 """The files of a run's folder, as bytes. Pure: the same history gives the same bytes in any locale and time zone."""
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from runner.journal.instants import stamp
 from runner.report import markup, table, text
@@ -16,9 +17,10 @@ from runner.report.json_form import render_json
 from runner.report.markdown import summarize
 from runner.report.page import Page, build_page
 from runner.report.sheet import Sheet, lay_out
+from runner.report.templating import templates
 from runner.report.trend import HEIGHT
 
-FILTERS = {
+FILTERS: Mapping[str, Callable[..., Any]] = {
     "answer": answer,
     "cell": text.markdown_cell,
     "clipped": text.clipped,
@@ -42,13 +44,15 @@ FILTERS = {
 
 def render_files(history: RunHistory) -> dict[str, bytes]:
     """Return the run folder's files by name: report.json, report.md, report.html and journal.jsonl."""
-    report = build_report(history)
-    return {
-        "report.json": render_json(report),
-        "report.md": render_markdown(report),
-        "report.html": render_html(history),
-        "journal.jsonl": b"".join(one.body + b"\n" for one in history.links),
-    }
+    return dict(each_file(history, build_report(history)))
+
+
+def each_file(history: RunHistory, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield the same one by one: those of a large run are many megabytes, and need not be there all at once."""
+    yield "report.json", render_json(report)
+    yield "report.md", render_markdown(report)
+    yield "report.html", _html(history, report)
+    yield "journal.jsonl", b"".join(one.body + b"\n" for one in history.links)
 
 
 def render_markdown(report: dict[str, Any]) -> bytes:
@@ -59,7 +63,10 @@ def render_markdown(report: dict[str, Any]) -> bytes:
 
 def render_html(history: RunHistory) -> bytes:
     """Return the report as one UTF-8 HTML page that loads nothing; its own script is all that runs in it."""
-    report = build_report(history)
+    return _html(history, build_report(history))
+
+
+def _html(history: RunHistory, report: dict[str, Any]) -> bytes:
     page = build_page(history, report)
     return _render(
         "report.html.j2",
@@ -79,7 +86,7 @@ def _sheet(page: Page) -> Sheet:
     return lay_out(
         lines=page.lines,
         row=line.row,
-        panels=[model.panel(one, WIDTH, HEIGHT) for one in page.lines],
+        panel=lambda one: model.panel(one, WIDTH, HEIGHT),
         lanes=[line.lane(name, bars) for name, bars in page.gantt.rows],
         folded=page.many,
     )
@@ -92,14 +99,5 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment(*, autoescape: bool) -> Environment:
-    """Return the templates' surroundings, made once: an audit renders many runs, and compiling takes longest."""
-    environment = Environment(
-        loader=PackageLoader("runner.report"),
-        autoescape=autoescape,  # noqa: S701 -- on for HTML; Markdown is escaped by its filters
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= FILTERS
-    return environment
+    """Return the templates' surroundings, made once: an audit renders many runs."""
+    return templates("runner.report", autoescape=autoescape, filters=FILTERS)

@@ -10,6 +10,7 @@ from runner.report.page import Line
 
 PAGE_BYTES = 4_500_000  # at most, for as long as the lines alone stay below
 _FRAME_BYTES = 100_000  # of these for the style, the script, the head and the foot
+_LEAST_BYTES = 200  # that a panel takes when it is folded
 _AT_ONCE = 50  # lines and lanes of a large run; a window shows fewer
 _FEW = 20  # models; of more the panels are no elements of the page before they are opened, which takes its time
 _WAITING = Markup("<noscript>{}</noscript>")
@@ -35,19 +36,22 @@ def lay_out(
     *,
     lines: Sequence[Line],
     row: Callable[[Line, str | None], str],
-    panels: Sequence[str],
+    panel: Callable[[Line], str],
     lanes: Sequence[str],
     folded: bool,
 ) -> Sheet:
-    """Return the parts of a page of `PAGE_BYTES`; `row` renders a line with its panel, or with None if left out."""
+    """Return the parts of a page of `PAGE_BYTES`.
+
+    `row` renders a line with its panel, or with None if that is left out. `panel` is asked for those that may find room
+    only: of ten thousand models the lines alone fill the page.
+    """
     bare = [row(line, "") for line in lines]
-    room = PAGE_BYTES - _FRAME_BYTES - sum(len(part.encode()) for part in (*bare, *lanes))
+    room = max(PAGE_BYTES - _FRAME_BYTES - sum(len(part.encode()) for part in (*bare, *lanes)), 0)
+    panels = [panel(line) for line in lines[: room // _LEAST_BYTES]]
     found = fold(panels, room) if folded else None
     kept = found.kept if found else _fitting(panels, room)
-    shown = [*([""] * kept if found else _inline(panels[:kept])), *[None] * (len(panels) - kept)]
-    rows = [
-        row(line, panel) if panel != "" else without for line, panel, without in zip(lines, shown, bare, strict=True)
-    ]
+    shown = [*([""] * kept if found else _inline(panels[:kept])), *[None] * (len(lines) - kept)]
+    rows = [row(line, html) if html != "" else without for line, html, without in zip(lines, shown, bare, strict=True)]
     at_once = _AT_ONCE if found else len(rows)
     return Sheet(
         first_rows="".join(rows[:at_once]),
@@ -55,7 +59,7 @@ def lay_out(
         first_lanes="".join(lanes[:at_once]),
         later_lanes="".join(lanes[at_once:]),
         folded=found.text if found else None,
-        left_out=len(panels) - kept,
+        left_out=len(lines) - kept,
     )
 
 

@@ -201,7 +201,7 @@ class Wire:
         if request.key is not None:
             headers["x-api-key"] = request.key.reveal()
         try:
-            prepared = requests.Request(request.method, request.url.reveal(), headers, data=request.body).prepare()
+            prepared = _prepared(request, headers)
             timeout = (min(self._deadlines.connect, self._deadlines.call), self._deadlines.silence)
             return adapter.send(prepared, stream=True, timeout=timeout)
         except BodyStoppedError as error:
@@ -227,6 +227,16 @@ class Wire:
             ) from None
         context.sslsocket_class = TlsSocket
         return context
+
+
+def _prepared(request: Request, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    """Prepare what the request has; requests would also tidy the URL, and look for cookies, files and a password."""
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url = request.method, request.url.reveal()
+    prepared.prepare_headers(headers)
+    if request.method == "PUT":
+        prepared.prepare_body(request.body, files=None)
+    return prepared
 
 
 def _fits_header(key: Secret) -> bool:

@@ -6,10 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from runner.report.inline_files import inline_file
 from runner.report.render import FILTERS
+from runner.report.templating import templates
 from runner.site.addresses import asset_path
 
 
@@ -38,13 +39,4 @@ def render(template: str, **values: Any) -> bytes:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("runner.site"), PackageLoader("runner.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= FILTERS
-    return environment
+    return templates("runner.site", "runner.report", filters=FILTERS)

@@ -77,23 +77,3 @@ def test_approve_away_from_the_manifest_says_how_to_name_it(retrain: Retrain, tm
     done = retrain("approve", "wine", cwd=tmp_path)
     assert done.returncode == 2
     assert "--manifest" in done.stderr
-
-
-def test_two_models_with_one_key_do_not_both_train(retrain: Retrain, tmp_path: Path) -> None:
-    data = Path(MINIMAL) / "data" / "wine.csv"
-    (tmp_path / "models.yaml").write_text(
-        f"""
-version: 1
-service: {{url: "http://127.0.0.1:9"}}
-datasets: {{d: {{train: {data}}}}}
-policies: {{p: {{type: auto}}}}
-models:
-  one: {{api_key: {{env: KEY}}, dataset: d, policy: p}}
-  two: {{api_key: {{env: KEY}}, dataset: d, policy: p}}
-""",
-        encoding="utf-8",
-    )
-    done = retrain("run", str(tmp_path / "models.yaml"), KEY="the-one-key")
-    assert done.returncode == 1
-    assert "has the same API key as" in done.stdout
-    assert "the-one-key" not in done.stdout + done.stderr

@@ -65,7 +65,7 @@ def test_any_pieces_of_yaml_end_in_a_manifest_or_in_problems(file: Path, text: s
 
 
 @given(value=st.dictionaries(st.sampled_from(KEYS), st.dictionaries(WORDS | st.sampled_from(INNER), JSON) | JSON))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_json_under_the_known_keys_ends_in_a_manifest_or_in_problems(file: Path, value: object) -> None:
     content = json.dumps(value).encode()
     assert ends_well(read_soon(file, content), content)

@@ -22,7 +22,7 @@ import runner
 GO = b"go\n"
 _PR_SET_PTRACER, _ANY = 0x59616D61, -1  # man 2 prctl: where Yama restricts tracing to parents, any process may
 _UNUSED = ("runner.emulator", "runner.__main__")
-_IMPORTED_LATE = ("encodings.idna",)
+_IMPORTED_LATE = ("sqlalchemy.dialects.sqlite", "sqlalchemy.sql.default_comparator", "encodings.idna")
 _LONGEST_S = 60  # a run that hangs ends by SIGALRM
 
 
@@ -33,6 +33,7 @@ def main() -> None:
             importlib.import_module(module.name)
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
+    sys.dont_write_bytecode = True  # a first run that keeps its compiled templates would make other calls than the next
     for line in sys.stdin.buffer:
         number = os.fork()
         if number == 0:

@@ -138,6 +138,18 @@ def test_an_approval_that_is_not_committed_counts_and_is_told(waiting: Project) 
     assert any("stands in no commit" in one for one in entry["warnings"])
 
 
+def test_an_approval_that_is_not_as_it_was_committed_counts_and_is_told(waiting: Project) -> None:
+    path = written(waiting)
+    git(waiting, "add", "approvals")
+    git(waiting, "commit", "-q", "-m", "approve")
+    change(path, reason="seen again")
+    assert waiting.run().code == 0
+    entry, commit = waiting.entry("churn"), git(waiting, "rev-parse", "HEAD")
+    source = entry["decision"]["approval"]["source"]
+    assert (entry["outcome"], source["commit"], source["committed"]) == ("switched", commit, False)
+    assert any(f"is not as it was committed in {commit[:12]}" in one for one in entry["warnings"])
+
+
 def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_uncommitted_word(waiting: Project) -> None:
     written(waiting)
     stub = waiting.folder / "bin" / "git"

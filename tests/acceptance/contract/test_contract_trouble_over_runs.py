@@ -99,6 +99,18 @@ def test_a_result_full_of_folders_and_other_files_is_still_read(project: Project
     assert project.entry("churn")["metrics"]["auc"] == pytest.approx(0.9)
 
 
+def test_two_models_with_one_key_do_not_both_train(project: Project) -> None:
+    for name in ("one", "two"):
+        project.add(name)
+    shared = project.environment["KEY_OF_TWO"] = project.environment["KEY_OF_ONE"]
+    finished = project.run()
+    assert finished.code == 1
+    assert sorted(project.outcomes().values()) == ["failed", "switched"]
+    assert "has the same API key as" in finished.out
+    assert shared not in finished.out + finished.err
+    assert len(project.service.accepted("one")) == len(project.service.switches("one")) == 1
+
+
 def test_a_key_file_that_others_can_read_is_refused(project: Project) -> None:
     project.add("churn")
     file = project.folder / "key"
@@ -125,7 +137,7 @@ def test_a_key_is_fetched_with_the_accounts_secret_key_and_only_with_it(project:
     by_account = [
         call for call in project.service.calls() if call.header("x-api-key") == [project.environment["ACCOUNT"]]
     ]
-    assert {call.name for call in by_account} == {"api_key"}
+    assert {call.name for call in by_account} == {"api_key", "classifiers"}
     project.service.account_key = "another"
     project.write_data("churn", rows(seed=1))
     assert project.run().code == 1

@@ -67,7 +67,7 @@ def test_a_terminal_that_is_stopped_holds_up_neither_news_nor_the_end(monkeypatc
     for number in range(1000):
         table.tell(f"model_{number}", Said(text="x"))
     table.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     stalled.let_go.set()
 
 

@@ -11,7 +11,7 @@ from runner.emulator.faults import Faults
 from runner.emulator.hosting import Hosting
 from runner.emulator.http_server import make_server
 from runner.errors import UsageError
-from tests.unit.emulator.emulator_harness import Emulator, metrics_of, started, to_csv
+from tests.unit.emulator.emulator_harness import Emulator, metrics_of, started, to_csv, write_manifest
 
 OWN = "--own-keys"
 
@@ -110,19 +110,24 @@ def test_a_port_in_use_is_told_in_one_sentence(folder: Path) -> None:
         make_server(lambda *_: [], host="127.0.0.1", port=emulator.address[1])
 
 
-def test_every_file_in_the_data_folder_is_its_owners_alone(folder: Path, small: bytes) -> None:
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, small: bytes) -> tuple[Path, str, str]:
+    """Give the data folder of a server that is gone, and its two jobs: one trained, one failed."""
+    folder = tmp_path_factory.mktemp("ended")
+    write_manifest(folder)
     with started(folder, OWN) as emulator:
-        emulator.train("spare", small)
-        emulator.train("refused", b"a,b\n1,2\n")
-        modes = {path: path.stat().st_mode & 0o777 for path in emulator.data.rglob("*")}
+        trained = emulator.train("spare", small)["metadata"]["retrain_job_id"]
+        failed = emulator.train("refused", b"a,b\n1,2\n")["metadata"]["retrain_job_id"]
+    return emulator.data, trained, failed
+
+
+def test_every_file_in_the_data_folder_is_its_owners_alone(ended: tuple[Path, str, str]) -> None:
+    modes = {path: path.stat().st_mode & 0o777 for path in ended[0].rglob("*")}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 
 
-def test_an_upload_is_kept_until_it_is_trained_and_no_longer(folder: Path, small: bytes) -> None:
-    with started(folder, OWN) as emulator:
-        trained = emulator.train("spare", small)["metadata"]["retrain_job_id"]
-        failed = emulator.train("refused", b"a,b\n1,2\n")["metadata"]["retrain_job_id"]
-        jobs = emulator.data / "jobs"
-    assert {file.name for file in (jobs / trained).iterdir()} == {"result.zip", "model.pickle"}
-    assert {file.name for file in (jobs / failed).iterdir()} == {"upload"}
+def test_an_upload_is_kept_until_it_is_trained_and_no_longer(ended: tuple[Path, str, str]) -> None:
+    data, trained, failed = ended
+    assert {file.name for file in (data / "jobs" / trained).iterdir()} == {"result.zip", "model.pickle"}
+    assert {file.name for file in (data / "jobs" / failed).iterdir()} == {"upload"}

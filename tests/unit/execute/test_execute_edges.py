@@ -13,9 +13,11 @@ from runner.execute.training import OUTAGES
 from runner.journal.events import SwitchIntended, UploadIntended
 from runner.journal.job import JobStage
 from runner.journal.store import open_store
+from runner.manifest.model import Model
 from runner.plan.model import Options
+from runner.secret import Secret
 from runner.service.outcomes import Code, Effect, ServiceError
-from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, World, service_error
+from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeKeys, World, service_error
 
 ENOUGH = 400  # calls after which a loop is taken to have no end
 
@@ -177,6 +179,19 @@ def test_reads_are_bounded_in_time_whatever_pause_a_server_asks_for(world: World
     assert world.clock.seconds <= LONGEST_S + LONGEST_ASKED_S
 
 
+def test_a_training_that_the_service_takes_back_is_warned_of(world: World) -> None:
+    world.service.before = raising("download", service_error(None))
+    assert world.run()["m"].outcome == "failed"
+    world.service.training_s = 1e6
+    end = world.run()["m"]
+    assert end.outcome == "training"
+    assert "drift: job job-1 had finished by the journal, and says training now" in end.warnings
+    world.service.before, world.service.training_s = (lambda _call, _job: None), 1.0
+    end = world.run()["m"]
+    assert end.outcome == "switched"
+    assert not any("drift" in warning for warning in end.warnings)
+
+
 def test_a_stored_result_that_was_changed_is_not_judged_again(world: World) -> None:
     world.service.metrics = {"AUC": "0.85"}
     world.run()
@@ -222,6 +237,21 @@ def test_no_more_uploads_run_side_by_side_than_there_are_slots(memory_path: Path
     world.run()
     calls = [(call, job) for call, job in order if call in ("upload_url", "put")]
     assert [call for call, _ in calls] == ["upload_url", "put", "upload_url", "put"]
+
+
+def test_what_is_no_upload_takes_no_upload_slot(memory_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(memory_path, two_models("uploads: 1, parallel: 2"))
+    order: list[str] = []
+    plain = FakeKeys.model_key
+
+    def told(keys: FakeKeys, model: Model) -> Secret:
+        order.append("key")
+        return plain(keys, model)
+
+    monkeypatch.setattr(FakeKeys, "model_key", told)
+    world.service.before = lambda call, _job: order.append(call)
+    world.run()
+    assert order[:3] == ["key", "key", "upload_url"]
 
 
 def test_an_upload_that_is_settled_keeps_no_other_model_from_its_upload(memory_path: Path) -> None:

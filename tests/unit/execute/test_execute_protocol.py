@@ -182,6 +182,8 @@ def test_a_failed_training_is_tried_again_by_the_next_run_as_often_as_attempts_a
     assert world.service.effects["upload", "key-m"] == 2
     assert all(end.error is not None and end.error.kind == "training" for end in ends)
     assert "too few rows" in ends[3].reason
+    hints = [end.error.hint.split(",")[0] for end in ends[:2] if end.error is not None]
+    assert hints == ["The next run tries once more", "No attempt is left on this data; change the data"]
 
 
 def test_after_failed_trainings_changed_data_is_trained(world: World) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from runner.errors import Kind, ModelError
 from runner.execute.candidate import DOWNLOADS
-from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S
+from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S, SENDS
+from runner.journal.job import JobStage
 from runner.manifest.model import Model
 from runner.secret import Secret
 from runner.service.outcomes import Effect, ServiceError
 from tests.fakes import world as fake_world
-from tests.fakes.world import ONE_MODEL, FakeKeys, World
+from tests.fakes.world import NEVER_SENT, ONE_MODEL, FakeKeys, World
 
 
 @pytest.fixture
@@ -85,6 +86,24 @@ def test_pauses_grow_and_vary_when_a_server_asks_for_none(world: World, after: f
     for number, seconds in enumerate(pauses):
         assert 0.25 * 2**number <= seconds <= 0.75 * 2**number
     assert len({seconds / 2**number for number, seconds in enumerate(pauses)}) == len(pauses)
+
+
+def test_an_upload_that_surely_never_left_is_sent_again_after_growing_pauses_and_then_given_up(world: World) -> None:
+    came: list[float] = []
+
+    def refuse(call: str, _job: str) -> Effect | None:
+        if call != "put":
+            return None
+        came.append(world.clock.seconds)
+        return NEVER_SENT
+
+    world.service.before = refuse
+    end = world.run()["m"]
+    assert (end.outcome, end.error and end.error.kind) == ("failed", "network")
+    assert len(came) == SENDS
+    for number, seconds in enumerate(two - one for one, two in itertools.pairwise(came)):
+        assert 0.25 * 2**number <= seconds <= 0.75 * 2**number
+    assert world.model().jobs["job-1"].stage == JobStage.NEVER_STARTED
 
 
 def test_a_download_is_tried_again_after_a_pause_and_the_pause_asked_for(world: World) -> None:

@@ -155,6 +155,20 @@ def test_a_new_decision_takes_back_the_review_of_the_one_before() -> None:
     assert churn(*JUDGED, review, judged()).jobs["j1"].review is None
 
 
+@pytest.mark.parametrize("action", ["switch", "hold", "await_approval"])
+def test_a_candidate_rests_with_the_last_word_on_it_and_only_while_it_is_judged(action: str) -> None:
+    def rests(*facts: Fact) -> str | None:
+        return churn(*JUDGED[:-1], *facts).jobs["j1"].rests_with
+
+    approved = Reviewed(retrain_job_id="j1", candidate_sha256=S, action="approve", by="ann", reason="")
+    rejected = msgspec.structs.replace(approved, action="reject")
+    assert rests() is None
+    assert rests(judged(action)) == action
+    assert rests(judged(action), approved) == "switch"
+    assert rests(judged(action), approved, rejected) == "hold"
+    assert rests(judged(action), approved, switch(), switched()) is None
+
+
 def test_the_check_of_the_data_belongs_to_the_jobs_taken_after_it() -> None:
     progress = churn(checked(), taken("j1"), checked("b" * 64, with_eval=False), taken("j2"))
     assert [job.dataset_sha256 for job in progress.jobs.values()] == [S, "b" * 64]

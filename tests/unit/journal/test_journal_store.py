@@ -120,6 +120,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(folder: StateFolder, con
         with pytest.raises(StateError) as caught:
             opening(folder)
         assert caught.value.exit_code == ExitCode.STATE
+        assert "damaged" in caught.value.message or not content
     assert folder.journal.read_bytes() == content
 
 
@@ -186,7 +187,7 @@ def test_a_guard_exists_once_whoever_writes(folder: StateFolder, opened: Opened)
     first.append([draft(guard="upload:emulator:churn:0:1")])
     second = opened()
     for store in (first, second):
-        with pytest.raises(GuardTakenError):
+        with pytest.raises(GuardTakenError, match="Another runner has already begun this step"):
             store.append([draft(status("x")), draft(guard="upload:emulator:churn:0:1")])
         assert store.head[0] == 1
     assert seqs(folder) == [1]
@@ -224,7 +225,7 @@ def test_a_schema_that_is_no_text_any_more_is_an_error_of_ours(
     assert place > 0
     for byte in range(place, place + 3):
         folder.journal.write_bytes(whole[:byte] + bytes([whole[byte] | 128]) + whole[byte + 1 :])
-        with pytest.raises(StateError):
+        with pytest.raises(StateError, match="or it is damaged: its schema is no text"):
             opened()
 
 
@@ -258,6 +259,15 @@ def test_a_reader_that_stops_early_does_not_move_the_head(folder: StateFolder, o
     assert seqs(folder) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_store_that_is_closed_ends_a_reading_that_stopped_half_way(opened: Opened) -> None:
+    store = opened()
+    store.append([draft(status(str(n))) for n in range(5)])
+    reading = store.read()
+    assert next(reading).event.seq == 1
+    store.close()
+    assert list(reading) == []
+
+
 def test_a_reader_cannot_write(folder: StateFolder, opened: Opened) -> None:
     opened().append([draft()])
     reader = open_for_reading(folder)
@@ -272,8 +282,9 @@ def test_commits_are_synchronous_and_use_the_rollback_journal(folder: StateFolde
     opened().append([draft()])
     spoil(folder, "PRAGMA journal_mode = WAL")  # another program may have changed it
     store = opened()
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
 
 
 def test_a_state_folder_that_cannot_be_made_is_a_state_error(tmp_path: Path) -> None:

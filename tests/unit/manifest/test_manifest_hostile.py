@@ -61,9 +61,9 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
 
 @pytest.mark.parametrize(("content", "code"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_file_is_refused_with_a_reason_and_soon(read_text: Read, content: str | bytes, code: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     reading = read_text(content)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert reading.manifest is None
     assert code in {problem.code for problem in reading.problems}
     assert len(reading.problems) <= 1_001
@@ -112,9 +112,9 @@ def test_thousands_of_wrong_references_are_told_soon(read_text: Read) -> None:
     numbers = range(4_000)
     datasets = "".join(f"  d{number}: {{train: x.csv}}\n" for number in numbers)
     models = "".join(f"  m{number}: {{api_key: {{env: K}}, dataset: e{number}, policy: p}}\n" for number in numbers)
-    began = time.monotonic()
+    began = time.process_time()
     reading = read_text(f"version: 1\npolicies: {{p: {{type: auto}}}}\ndatasets:\n{datasets}models:\n{models}")
-    assert time.monotonic() - began < 6 * SECONDS
+    assert time.process_time() - began < 6 * SECONDS
     assert {problem.code for problem in reading.problems} == {"unknown-dataset", "too-many-errors"}
 
 

@@ -93,3 +93,4 @@ def test_a_stale_plan_says_how_much_moved_and_shows_a_bounded_list() -> None:
     assert "500 things moved" in error.message
     assert len(error.details) == 101
     assert error.details[-1] == "moved: 400 more, not shown"
+    assert StalePlanError("plan.json", ["thing"] * 100).details == ("moved: thing",) * 100

@@ -1,5 +1,6 @@
 """Which word in the approvals folder counts, and what a plan says of the others."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,16 @@ def test_an_approval_of_anything_else_does_nothing_and_the_plan_says_why(
     assert why in plan.reason
     assert waiting.run()["m"].reason == plan.reason
     assert waiting.service.calls("switch") == 0
+
+
+def test_an_approval_counts_until_the_second_at_which_it_expires(waiting: World) -> None:
+    now = waiting.clock.now().replace(microsecond=0)
+    for seconds, action in ((0, Action.NONE), (1, Action.SWITCH)):
+        expires = f"{now + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+        write_word(waiting, "a", waiting.model().jobs["job-1"], expires=expires)
+        waiting.clock.seconds -= (waiting.clock.now() - now).total_seconds()
+        assert waiting.clock.now() == now
+        assert plan_of(waiting).action == action
 
 
 def test_an_approval_of_a_model_is_none_of_another(waiting: World) -> None:

@@ -119,6 +119,20 @@ def test_force_overrules_unchanged_and_min_interval(tmp_path: Path) -> None:
     assert plan_of(world).action == Action.RETRAIN
 
 
+def test_force_names_what_it_leaves_behind(tmp_path: Path) -> None:
+    world = world_of(tmp_path, policy="{type: manual}", retrain="{when: changed}, wait: {timeout: 1m}")
+    world.options = Options(force=True)
+    assert plan_of(world).reason.count("left") == 0
+    assert world.run()["m"].outcome == "training"
+    assert "job job-1, which" in plan_of(world).reason
+    assert "is left alone" in plan_of(world).reason
+    world.options = Options()
+    world.write_manifest(MANIFEST.format(policy="{type: manual}", retrain=CHANGED))
+    assert world.run()["m"].outcome == "awaiting_approval"
+    world.options = Options(force=True)
+    assert "candidate job-1 is left behind" in plan_of(world).reason
+
+
 def test_a_waiting_candidate_stays_waiting_and_expires(tmp_path: Path) -> None:
     world = world_of(tmp_path, policy="{type: manual, expires: 14d}")
     assert world.run()["m"].outcome == "awaiting_approval"

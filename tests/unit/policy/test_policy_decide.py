@@ -35,6 +35,7 @@ def test_a_long_margin_is_rounded_in_the_sentence_and_a_short_one_is_not(
     decided: Decide, rule: Callable[..., Rule]
 ) -> None:
     assert "failed by about 0.08877." in f"{decided(rule('auc', 'min', '1.0007654321')).reason.split(';')[0]}."
+    assert "failed by 0.111456;" in decided(rule("auc", "min", "1.023456")).reason
     assert "failed by 0.038" in decided(rule("auc", "min", "0.95")).reason
 
 

@@ -29,6 +29,7 @@ def values(result: ResultMetrics) -> dict[str, str | None]:
         '"Metric name","Evaluation value"\n"AUC","0.9"\n"Accuracy","0.8"\n',
         "metric,foo\nAUC,0.9\nAccuracy,0.8\n",
         "value,metric\n0.9,AUC\n0.8,Accuracy\n",
+        "value,metric\n0.9,AUC\n0.7\n0.8,Accuracy\n",
         "metric,note,value\nAUC,good,0.9\nAccuracy,fair,0.8\n",
         "metric\tvalue\nAUC\t0.9\nAccuracy\t0.8\n",
         "\tvalue\nAUC\t0.9\nAccuracy\t0.8\n",
@@ -96,6 +97,13 @@ def test_a_metric_without_a_usable_number_carries_its_problem(content: str, why:
     assert metric.value is None
     assert metric.problem is not None
     assert metric.problem.startswith(why)
+
+
+def test_a_table_of_exactly_the_most_cells_is_read() -> None:
+    text = "AUC,0.9\n".ljust(8 + 99_998, "\n")
+    assert values(read(text)) == {"auc": "0.9"}
+    with pytest.raises(ModelError, match="more than 100,000 cells"):
+        read(text + "\n")
 
 
 def test_one_bad_metric_does_not_spoil_the_others() -> None:

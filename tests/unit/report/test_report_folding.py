@@ -41,8 +41,14 @@ def row(number: Line, panel: str | None) -> str:
 def test_a_page_of_any_number_of_models_has_all_lines_and_the_panels_that_find_room(*, folded: bool) -> None:
     chance = random.Random(1)  # noqa: S311 -- only has to be hard to fold
     panels = [f"<p>{chance.randbytes(2000).hex()}</p>" for _ in range(2000)]
-    lines: list[Line] = [None] * len(panels)  # type: ignore[list-item]  # the row of this test needs none
-    sheet = lay_out(lines=lines, row=row, panels=panels, lanes=["<p>lane</p>"] * 2000, folded=folded)
+    lines: list[Line] = list(range(2000))  # type: ignore[arg-type]  # the row of this test needs none
+    sheet = lay_out(
+        lines=lines,
+        row=row,
+        panel=lambda number: panels[number],  # type: ignore[call-overload]  # as above
+        lanes=["<p>lane</p>"] * 2000,
+        folded=folded,
+    )
     assert ("<noscript>" in sheet.first_rows) is not folded
     markup = [sheet.first_rows, sheet.later_rows, sheet.first_lanes, sheet.later_lanes, sheet.folded or ""]
     assert PAGE_BYTES - 200_000 < sum(len(part.encode()) for part in markup) < PAGE_BYTES
@@ -52,3 +58,15 @@ def test_a_page_of_any_number_of_models_has_all_lines_and_the_panels_that_find_r
     assert "left out" not in sheet.first_rows[:100]
     shown = unfold(sheet.folded) if sheet.folded else panels[: 2000 - sheet.left_out]
     assert shown == panels[: 2000 - sheet.left_out]
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_no_panel_is_made_where_the_lines_alone_fill_the_page(*, folded: bool) -> None:
+    def panel(line: Line) -> str:
+        raise AssertionError(line)
+
+    lines: list[Line] = list(range(100))  # type: ignore[arg-type]  # as above
+    lanes = ["x" * (PAGE_BYTES // 100)] * 100
+    sheet = lay_out(lines=lines, row=row, panel=panel, lanes=lanes, folded=folded)
+    assert sheet.left_out == 100
+    assert sheet.first_rows.count("<tbody>") + sheet.later_rows.count("<tbody>") == 100

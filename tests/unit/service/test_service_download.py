@@ -207,7 +207,7 @@ def test_a_drip_ends_a_calls_time_after_it_began_whatever_the_size(
     server = serve(behave, tls if encrypted else None)
     began = time.monotonic()
     error = failing(make_client(call=0.5, ca_bundle=certificate), server, target, limit=2 << 30)
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 10
     assert error.again
 
 
@@ -242,7 +242,7 @@ def test_a_download_ends_after_the_longest_time_however_fast_it_comes(
 
     began = time.monotonic()
     assert failing(make_client(longest=1.0), serve(behave), target, limit=2 << 30).again
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_dripping_head_earns_no_time(serve: Serve, make_client: MakeClient, target: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_dripping_head_earns_no_time(serve: Serve, make_client: MakeClient, ta
 
     began = time.monotonic()
     assert failing(make_client(call=0.5, slowest=1), serve(behave), target).again
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_disk_that_refuses_is_told_as_such(serve: Serve, make_client: MakeClient, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_dripping_answer_ends_at_the_deadline_and_is_unclear(
 
     began = time.monotonic()
     effect = make_client(serve(behave).url, call=0.5).switch(key, "job-1")
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 10
     assert isinstance(effect, Unclear)
     assert "in the time it had" in effect.message
 

@@ -342,7 +342,7 @@ def test_a_handshake_that_does_not_end_in_time_was_never_sent(
     url = serve(behave).url.replace("http:", "https:") + SIGNED
     began = time.monotonic()
     assert isinstance(upload(make_client(connect=0.4), url, data), NeverSent)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_certificate_of_another_host_was_never_sent(
@@ -379,7 +379,7 @@ def test_a_dripping_head_ends_at_the_deadline_and_is_unclear(
     server = serve(behave, tls if encrypted else None)
     began = time.monotonic()
     effect = upload(make_client(ca_bundle=certificate, call=0.6, slowest=1e9), server.url + SIGNED, data)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert isinstance(effect, Unclear)
 
 
@@ -425,7 +425,7 @@ def test_a_store_that_took_a_large_file_cannot_drip_its_answer_for_hours(
     began = time.monotonic()
     effect = upload(make_client(call=0.6, slowest=1024), serve(behave).url + SIGNED, file, content)
     assert isinstance(effect, Unclear)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_store_that_stops_reading_is_left_at_the_deadline(

@@ -128,7 +128,7 @@ def test_reads_over_tls_with_a_given_ca_bundle_work_and_a_drip_is_ended(
     began = time.monotonic()
     with pytest.raises(ServiceError, match="in the time it had"):
         make_client(serve(drip, tls).url, ca_bundle=certificate, call=0.5).status(key, "job-1")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_many_threads_share_a_client_without_warnings_or_leaks(

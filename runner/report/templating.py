@@ -1,0 +1,73 @@
+"""Jinja's surroundings of the pages, and where its compiled templates are kept.
+
+Compiling the templates of a report takes longer than all else that a small run does. So the result lies where Python
+keeps what it compiles, in the package's own `__pycache__`: written once for each installation, where that is allowed,
+and believed only while template, settings and versions are the same.
+"""
+
+import os
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
+
+from runner import __version__
+
+_COMPILED = Path(cache_from_source(__file__)).parent
+_environment = partial(Environment, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+
+
+class CompiledTemplates(BytecodeCache):
+    """Compiled templates as files of a folder; `edition` tells apart what the template's text does not."""
+
+    def __init__(self, folder: Path, edition: str) -> None:
+        self._folder = folder
+        self._edition = edition
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take a compiled template in, if there is a sound one of this text."""
+        try:
+            bucket.bytecode_from_string(self._place(bucket).read_bytes())
+        except Exception:  # noqa: BLE001 -- whatever is wrong with it, the template is compiled anew
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a compiled template, as Python keeps a compiled module: whole or not at all, and only where it may."""
+        if sys.dont_write_bytecode:
+            return
+        place = self._place(bucket)
+        beside = place.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            try:
+                beside.write_bytes(bucket.bytecode_to_string())
+                beside.replace(place)
+            except OSError:
+                beside.unlink(missing_ok=True)
+
+    def _place(self, bucket: Bucket) -> Path:
+        return self._folder / f"template-{bucket.key[:16]}.{sys.implementation.cache_tag}-{self._edition}.jinja"
+
+
+def templates(
+    *packages: str,
+    autoescape: bool = True,
+    filters: Mapping[str, Callable[..., Any]],
+    compiled: Path = _COMPILED,
+) -> Environment:
+    """Return the surroundings of the templates of these packages, of which the first that has a name gives it."""
+    edition = f"{zlib.crc32(repr((__version__, autoescape, _environment.keywords)).encode()):08x}"
+    environment = _environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=autoescape,  # on for HTML; Markdown is escaped by its filters
+        undefined=StrictUndefined,
+        bytecode_cache=CompiledTemplates(compiled, edition),
+    )
+    environment.filters |= filters
+    return environment
