@@ -166,6 +166,7 @@ class Coordinator:
         if isinstance(ask, Record):
             self._records.append((drive, ask))
         elif self.stopped is not None:
+            self._tell_of_stop()
             self._resume(drive, error=StoppedError(self.stopped))
         elif isinstance(ask, Work):
             self._queue(drive, ask)

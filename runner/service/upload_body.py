@@ -12,7 +12,7 @@ from typing import BinaryIO, NoReturn
 
 from runner.sums import Sum, comparison_with
 
-BLOCK = 1024 * 1024
+BLOCK = 256 * 1024  # bytes; three of them are in memory, and they stay in the processor's cache
 
 
 class BodyStoppedError(Exception):
@@ -23,7 +23,7 @@ class BodyStoppedError(Exception):
 class Watch:
     """What an upload's owner is told and asked.
 
-    `sent` is told the number of bytes handed over so far, about every MiB; `may_end` is asked before the last of them
+    `sent` is told the number of bytes handed over so far, a few times a MiB; `may_end` is asked before the last of them
     leave, and without its leave they do not.
     """
 

@@ -149,3 +149,19 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
         mail=mail,
     ).run([("a", patient()), ("b", steady())])
     assert told == ["a", "b", "b again", "b is done", "a again"]
+
+
+def test_a_stop_that_comes_while_the_last_model_is_stepped_is_told_before_that_model_ends() -> None:
+    heard: list[str] = []
+
+    def stopped_by_a_signal() -> Steps[None]:
+        coordinator.stop("SIGINT")
+        try:
+            yield from pause(60)
+        except StoppedError:
+            heard.append("ended")
+
+    coordinator = one_thread(OneByOne(), lambda: None)
+    coordinator.stopping = lambda why, effects: heard.append(f"{why} {effects}")
+    coordinator.run([("m", stopped_by_a_signal())])
+    assert heard == ["SIGINT 0", "ended"]
