@@ -108,8 +108,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="work_is_started_after_a_stop",
         file="runner/execute/coordinator.py",
         old=(
-            "        elif self.stopped is not None:\n            self._resume(drive, "
-            "error=StoppedError(self.stopped))\n"
+            "        elif self.stopped is not None:\n            self._tell_of_stop()\n"
+            "            self._resume(drive, error=StoppedError(self.stopped))\n"
         ),
         new="",
         caught_by=_PROTOCOL + "test_a_stop_between_intent_and_upload_records_that_nothing_was_sent",
