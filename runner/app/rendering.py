@@ -11,10 +11,10 @@ from runner.app.evidence import Evidence
 from runner.app.strangers import Finding
 from runner.journal.chain import Link
 from runner.journal.progress import RunRecord
-from runner.manifest.fit import fit
 from runner.report.build import RunHistory, build_report, ended_histories
 from runner.report.render import each_file
 from runner.schema import event_violation, load_schema, report_violation
+from runner.schema_fit import fit
 
 _REPORT = "report.json"
 

@@ -1,7 +1,7 @@
 """What this process has read of data files: a file that did not change since is not read again.
 
 A file is taken for unchanged when the operating system says so, as git does. That is enough here: what is uploaded is
-digested once more on its way and compared, so a file system that says so wrongly costs a failed upload and no more.
+compared on its way with what was read here, so a file system that says so wrongly costs a failed upload and no more.
 """
 
 import time

@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from runner.manifest.fit import Fit, Schema, fit
 from runner.schema import load_schema
+from runner.schema_fit import Fit, Schema, fit
 
 _Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
