@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.data.columns import column_difference
-from runner.data.content import NEAR_BLOCK, blocks, content, is_worth_a_seal
+from runner.data.content import SHARED_BLOCK, blocks, content, is_worth_a_seal
 from runner.data.facts import CheckedFile, Shape
 from runner.data.labels import Labels
 from runner.data.problem import Problems
@@ -49,7 +49,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
     def watched(part: Part) -> Iterator[bytes]:
         scan = Scan(part, file.delimiter, _byte_forms(target), labels)
         scans.append(scan)
-        for block in blocks(part, NEAR_BLOCK):
+        for block in blocks(part, SHARED_BLOCK):
             yield block
             scan.feed(block)
         scan.finish()

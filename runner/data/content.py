@@ -8,7 +8,7 @@ from runner.errors import Kind, ModelError
 from runner.sums import worth_a_seal
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
-NEAR_BLOCK = 256 << 10  # where each byte is looked at several times: the block stays in the processor's cache
+SHARED_BLOCK = 256 << 10  # where two threads work on them: several are held at once
 BOM = b"\xef\xbb\xbf"
 
 Reader = Callable[[Part], Iterator[bytes]]

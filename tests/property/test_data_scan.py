@@ -23,15 +23,16 @@ TABLES = st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(FIELDS, min_size=
 
 
 def scanned(content: bytes, size: int, target: bytes | None = None) -> tuple[Scan, Labels]:
-    """Scan the content in blocks; a file is there for the scanner to look back into."""
+    """Scan the content in blocks of several pieces; a file is there for the scanner to look back into."""
     labels = Labels()
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         path = Path(file.name)
-        scan = Scan(Part(path=path, shown="a.csv"), ",", frozenset([target] if target else []), labels)
-        for at in range(0, len(content), size):
-            scan.feed(content[at : at + size])
+        part, wanted = Part(path=path, shown="a.csv"), frozenset([target] if target else [])
+        scan = Scan(part, ",", wanted, labels, at_once=size)
+        for at in range(0, len(content), 3 * size - 1):
+            scan.feed(content[at : at + 3 * size - 1])
         scan.finish()
         return scan, labels
 
