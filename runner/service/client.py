@@ -116,7 +116,8 @@ class Client:
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        with closing(UploadBody(file, content=content, watch=watch)) as body:
+        body = UploadBody(file, content=content, watch=watch, read_ahead=not self._secure)
+        with closing(body):
             effect = self._send_body(url, body) or _not_uploaded(file, body)
         return discreet_effect(effect, self._redactor)
 
