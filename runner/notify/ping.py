@@ -7,7 +7,8 @@ from runner.manifest.model import StoredKey
 from runner.notify.delivery import UndeliveredError
 from runner.secret import Secret
 from runner.service.deadlines import Deadlines
-from runner.service.http import Broken, Head, Request, Wire
+from runner.service.exchange import Broken, Head, Request
+from runner.service.http import Wire
 
 START = "start"
 _DEADLINES = Deadlines(connect=4, silence=4, call=4)

@@ -26,6 +26,11 @@ class Address:
     port: int | None
     target: str
 
+    @property
+    def origin(self) -> tuple[str, str, int | None]:
+        """What a connection leads to."""
+        return self.scheme, self.host, self.port
+
 
 def read_address(url: str) -> Address:
     """Split an absolute http or https URL without changing a byte of its path and query.

@@ -21,6 +21,12 @@ def cause(error: BaseException, countdown: Countdown) -> str:
     return "broke the connection or its answer"
 
 
+def hung_up(error: BaseException) -> bool:
+    """Tell whether the other side ended the connection; silence is no end."""
+    ends = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return any(isinstance(link, ends) for link in _chain(error))
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
     for _ in range(_DEEPEST):

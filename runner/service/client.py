@@ -14,8 +14,9 @@ from runner.secret import Redactor, Secret
 from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
 from runner.service.discretion import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.service.effects import switch_effect, upload_effect
+from runner.service.exchange import Broken, Request, Stage
 from runner.service.explanations import explain_broken
-from runner.service.http import Broken, Request, Stage, Wire
+from runner.service.http import Wire
 from runner.service.outcomes import (
     Downloaded,
     Effect,

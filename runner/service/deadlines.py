@@ -29,13 +29,17 @@ DEFAULT_DEADLINES = Deadlines()
 
 
 class Countdown:
-    """The time left for one operation, on the monotonic clock."""
+    """The time left for one operation, on the monotonic clock.
+
+    `heard` tells whether a byte of an answer has come.
+    """
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
         self._end = time.monotonic() + deadlines.call
         self._latest = time.monotonic() + deadlines.longest
         self._takes_file = False
+        self.heard = False
 
     @property
     def over(self) -> bool:
@@ -58,7 +62,8 @@ class Countdown:
         self._end = min(earned, self._latest)
 
     def received(self, size: int) -> None:
-        """Earn time for `size` bytes that came, if they are a file's."""
+        """Note that `size` bytes came; they earn time, if they are a file's."""
+        self.heard = self.heard or size > 0
         if self._takes_file:
             self.sent(size)
 

@@ -2,8 +2,8 @@
 
 from runner.errors import Kind
 from runner.service.answers import Documented, documented, looks_like_error, store_code
+from runner.service.exchange import Broken, Stage
 from runner.service.explanations import explain_broken, explain_status
-from runner.service.http import Broken, Stage
 from runner.service.outcomes import Code, Done, Effect, NeverSent, RefusalReason, Refused, Unclear
 from runner.service.shapes import names_job, read_object
 from runner.service.whole_answer import Answer

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from runner.errors import Kind
 from runner.service.answers import said
-from runner.service.http import Broken, Stage
+from runner.service.exchange import Broken, Stage
 from runner.service.whole_answer import Answer
 
 _KEY_STATUSES = frozenset({401, 403})

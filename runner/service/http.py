@@ -1,8 +1,10 @@
 """The only module that speaks HTTP, and the only one that reveals a secret to do so.
 
-Each exchange has a connection of its own: a kept-alive connection that went stale would make an effect unclear, and
-two reads of one job lie seconds to minutes apart. There is no session: no cookies, no redirects, no `.netrc`, no
-proxies from the environment, no retries. Every foreign error becomes a `Broken` value without a URL in it.
+Questions to the API go over connections that are kept for a while: a fleet asks thousands of times, and a TLS handshake
+costs more than an answer. Everything else has a connection of its own, above all what has an effect: a kept one that
+went stale would leave it unclear. There is no session: no cookies, no redirects, no `.netrc`, no proxies from the
+environment, no retries but that of a question which a stale connection cannot have carried. Every foreign error becomes
+a `Broken` value without a URL in it.
 """
 
 import http.client
@@ -11,11 +13,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -28,10 +29,12 @@ from urllib3.util.retry import Retry
 from runner.errors import UsageError
 from runner.secret import Secret
 from runner.service.addresses import Address, UnfitError, read_address
-from runner.service.causes import cause
+from runner.service.causes import cause, hung_up
 from runner.service.deadlines import Countdown, Deadlines
+from runner.service.exchange import Broken, Head, Request, Stage
+from runner.service.kept import Kept
 from runner.service.sockets import TlsSocket, WholeHead, timed
-from runner.service.upload_body import BLOCK, BodyStoppedError, UploadBody
+from runner.service.upload_body import BLOCK, BodyStoppedError
 
 T = TypeVar("T")
 _FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -42,82 +45,62 @@ for _module in ("connection", "connectionpool", "poolmanager", "response", "util
     logging.getLogger(f"urllib3.{_module}").addFilter(lambda _record: False)
 
 
-class Stage(Enum):
-    """How far an exchange came that brought no answer."""
-
-    UNFIT_KEY = auto()
-    UNFIT_URL = auto()
-    NEVER_SENT = auto()
-    UNCLEAR = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One exchange to make. Without a key no header tells who asks."""
-
-    method: Literal["GET", "PUT"]
-    url: Secret
-    key: Secret | None = None
-    body: UploadBody | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The head of an answer that arrived whole.
-
-    `length` is the body's announced size in bytes; a body neither `chunked` nor with a length cannot be known to be
-    whole. `expect_file` is called by who takes the body as a file: it may take as long as its bytes keep coming.
-    """
-
-    host: str
-    status: int
-    headers: Mapping[str, str]
-    length: int | None
-    chunked: bool
-    expect_file: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """No whole answer; `cause` is the end of a sentence about `host`."""
-
-    stage: Stage
-    host: str
-    cause: str
-
-
 class _BrokenError(Exception):
     """Trouble of the connection. Not an OSError: what the taker of an answer raises must stay apart from it."""
 
+    def __init__(self, cause: str, *, hung_up: bool = False) -> None:
+        super().__init__(cause)
+        self.hung_up = hung_up
 
-@dataclass(slots=True, kw_only=True)
+
+class _StaleError(Exception):
+    """A kept connection had been closed by the other side; a new one may carry the same question."""
+
+
 class _Exchange:
-    """What one connection needs to know of its request; `began`: a first byte may have left."""
+    """What a connection needs to know of the request it carries, and what it tells of it.
 
-    target: str
-    countdown: Countdown
-    began: bool = field(default=False)
+    Attributes:
+        target: path and query as given.
+        countdown: the time left.
+        began: a first byte may have left.
+        connects: a connection was sought for it; else it goes over one that has carried others.
+    """
+
+    def __init__(self, target: str, countdown: Countdown) -> None:
+        self.target = target
+        self.countdown = countdown
+        self.began = False
+        self.connects = False
+
+    def was_stale(self, error: _BrokenError) -> bool:
+        """Tell whether nothing but the end of a kept connection was found, which the service had closed meanwhile."""
+        return error.hung_up and not (self.connects or self.countdown.heard or self.countdown.over)
 
 
 class _PlainConnection(HTTPConnection):
     response_class = WholeHead
 
-    def __init__(self, *args: Any, exchange: _Exchange, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, line: "_Line", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._exchange = exchange
+        self._line = line
 
     def connect(self) -> None:
+        self._line.exchange.connects = True
         super().connect()
-        self.sock: socket.socket = timed(self.sock, self._exchange.countdown)
+        self.sock: socket.socket = timed(self.sock, self._line.exchange.countdown)
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - tidied; not sent
         """Begin the request with the target as it was given; `url` is urllib3's tidied form of it."""
-        super().putrequest(method, self._exchange.target, *args, **kwargs)
+        exchange = self._line.exchange
+        if not self.is_closed:
+            timed(self.sock, exchange.countdown)
+        super().putrequest(method, exchange.target, *args, **kwargs)
 
     def send(self, data: Any) -> None:
         if self.is_closed:
             self.connect()
-        self._exchange.began = True
+        self._line.exchange.began = True
         super().send(data)
 
 
@@ -133,15 +116,21 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _OneConnection(HTTPAdapter):
-    """An adapter for a single exchange over a connection of its own."""
+class _Line(HTTPAdapter):
+    """An adapter with a single connection, for one exchange at a time."""
 
-    def __init__(self, pool: HTTPConnectionPool) -> None:
+    exchange: _Exchange
+
+    def __init__(self, address: Address, tls: Callable[[], ssl.SSLContext]) -> None:
         super().__init__(max_retries=Retry(0, read=False))
-        self._pool = pool
+        self._pool = (
+            _PlainPool(address.host, address.port, line=self)
+            if address.scheme == "http"
+            else _TlsPool(address.host, address.port, cert_reqs="CERT_REQUIRED", ssl_context=tls(), line=self)
+        )
 
     def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> HTTPConnectionPool:
-        """Return the pool of this exchange, whatever requests makes of the URL, certificates and proxies."""
+        """Return the line's own pool, whatever requests makes of the URL, certificates and proxies."""
         return self._pool
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
@@ -159,12 +148,14 @@ class Wire:
         self._deadlines = deadlines
         self._ca_bundle = ca_bundle
         self._closed = threading.Event()
+        self._kept: Kept[_Line] = Kept()
         if ca_bundle is not None:
             _ = self._tls  # a bundle that cannot be read is told at once
 
     def close(self) -> None:
         """Begin no further exchange; those under way come to their own end."""
         self._closed.set()
+        self._kept.close()
 
     def exchange(self, request: Request, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
         """Send the request once and return what `take` makes of the answer's head and blocks of at most 1 MiB.
@@ -183,36 +174,53 @@ class Wire:
 
     def _exchange(self, request: Request, address: Address, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
         countdown = Countdown(self._deadlines)
-        exchange = _Exchange(target=address.target, countdown=countdown)
-        adapter = _OneConnection(self._pool(address, exchange))
+        kept = self._kept.take(address.origin) if request.is_question else None
+        if kept is not None:
+            with suppress(_StaleError):
+                return self._carry(kept, request, address, countdown, take)
+        return self._carry(_Line(address, lambda: self._tls), request, address, countdown, take)
+
+    def _carry(
+        self,
+        line: _Line,
+        request: Request,
+        address: Address,
+        countdown: Countdown,
+        take: Callable[[Head, Iterator[bytes]], T],
+    ) -> T | Broken:
+        exchange = line.exchange = _Exchange(address.target, countdown)
         try:
-            with self._send(adapter, request, countdown) as response:
+            with self._send(line, request, countdown) as response:
                 _log.debug("%s %s: %d", request.method, address.host, response.status_code)
-                return take(_head(response, address, countdown), _blocks(response, countdown))
+                answer = take(_head(response, address, countdown), _blocks(response, countdown))
         except _BrokenError as error:
+            line.close()
+            if exchange.was_stale(error):
+                raise _StaleError from None
             _log.debug("%s %s: %s", request.method, address.host, error)
             stage = Stage.UNCLEAR if exchange.began else Stage.NEVER_SENT
             return Broken(stage=stage, host=address.host, cause=str(error))
-        finally:
-            adapter.close()
+        except BaseException:
+            line.close()
+            raise
+        if request.is_question:
+            self._kept.put(address.origin, line)
+        else:
+            line.close()
+        return answer
 
-    def _send(self, adapter: HTTPAdapter, request: Request, countdown: Countdown) -> requests.Response:
+    def _send(self, line: _Line, request: Request, countdown: Countdown) -> requests.Response:
         headers = {"User-Agent": "retrain-runner"}
         if request.key is not None:
             headers["x-api-key"] = request.key.reveal()
         try:
             prepared = _prepared(request, headers)
             timeout = (min(self._deadlines.connect, self._deadlines.call), self._deadlines.silence)
-            return adapter.send(prepared, stream=True, timeout=timeout)
+            return line.send(prepared, stream=True, timeout=timeout)
         except BodyStoppedError as error:
             raise _BrokenError(f"was not sent the whole file, which {error}") from None
         except _FOREIGN as error:
-            raise _BrokenError(cause(error, countdown)) from None
-
-    def _pool(self, address: Address, exchange: _Exchange) -> HTTPConnectionPool:
-        if address.scheme == "http":
-            return _PlainPool(address.host, address.port, exchange=exchange)
-        return _TlsPool(address.host, address.port, cert_reqs="CERT_REQUIRED", ssl_context=self._tls, exchange=exchange)
+            raise _BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -259,4 +267,4 @@ def _blocks(response: requests.Response, countdown: Countdown) -> Iterator[bytes
     try:
         yield from response.raw.stream(BLOCK, decode_content=False)
     except _FOREIGN as error:
-        raise _BrokenError(cause(error, countdown)) from None
+        raise _BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None

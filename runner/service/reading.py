@@ -9,9 +9,9 @@ from runner.secret import Secret
 from runner.service.addresses import UnfitError, read_address
 from runner.service.answers import documented, said
 from runner.service.documents import NotJsonError, one_line, read_json
+from runner.service.exchange import Broken, Stage
 from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
-from runner.service.http import Broken, Stage
 from runner.service.outcomes import FetchedApiKey, Job, Phase, ServiceError, Status
 from runner.service.shapes import names_job, whole_number
 from runner.service.whole_answer import Answer

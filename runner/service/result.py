@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.durable import replacing
 from runner.errors import Kind
 from runner.service.answers import store_code
-from runner.service.http import Head
+from runner.service.exchange import Head
 from runner.service.outcomes import Code, Downloaded, ServiceError
 from runner.service.retry_after import retry_after
 

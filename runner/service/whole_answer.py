@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.service.http import Head
+from runner.service.exchange import Head
 from runner.service.retry_after import retry_after
 
 MOST_BYTES = 1024 * 1024

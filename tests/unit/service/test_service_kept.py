@@ -1,0 +1,225 @@
+"""Connections that carry more than one question: only questions, only while nobody is the worse for it."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runner.service.kept as kept_module
+from runner.secret import Secret
+from runner.service.client import Client
+from runner.service.kept import Kept
+from runner.service.outcomes import Done, ServiceError
+from runner.service.sockets import PlainSocket
+from runner.sums import sum_of
+
+Serve = Callable[..., Any]
+MakeClient = Callable[..., Client]
+ORIGIN = ("https", "service.test", None)
+
+
+def status_of(line: str) -> dict[str, Any]:
+    return {"status": "training", "metadata": {"retrain_job_id": line.split()[1].rsplit("/", 1)[1]}}
+
+
+def talkative(peer: Any) -> None:
+    """Answer all that comes over one connection."""
+    while True:
+        line = peer.request()
+        peer.received.clear()
+        peer.answer(200, {"metadata": {"retrain_job_id": "job-1"}} if line.startswith("PUT") else status_of(line))
+
+
+def curt(peer: Any) -> None:
+    """Answer one question, and hang up on the next one without a word."""
+    peer.answer(200, status_of(peer.request()))
+    peer.received.clear()
+    peer.request()
+    peer.reset()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_questions_share_a_connection(
+    *, serve: Serve, make_client: MakeClient, key: Secret, tls: Any, certificate: Path, encrypted: bool
+) -> None:
+    server = serve(talkative, tls if encrypted else None)
+    client = make_client(server.url, certificate)
+    for number in range(5):
+        assert client.status(key, f"job-{number}").word == "training"
+    assert len(server.peers) == 1
+
+
+def test_what_has_an_effect_has_a_connection_of_its_own(
+    serve: Serve, make_client: MakeClient, key: Secret, tmp_path: Path
+) -> None:
+    server = serve(talkative)
+    client = make_client(server.url)
+    client.status(key, "job-1")
+    file = tmp_path / "train.csv"
+    file.write_bytes(b"a,b\n")
+    assert isinstance(client.switch(key, "job-1"), Done)
+    assert isinstance(client.upload(Secret(server.url + "/a?b"), file, content=sum_of([b"a,b\n"])), Done)
+    client.status(key, "job-1")
+    assert len(server.peers) == 3
+
+
+def test_a_question_over_a_connection_that_had_ended_is_asked_again(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    server = serve(curt)
+    client = make_client(server.url)
+    assert [client.status(key, f"job-{number}").word for number in range(4)] == ["training"] * 4
+    assert len(server.peers) == 4
+
+
+def test_a_switch_is_never_sent_twice_for_a_connection_that_had_ended(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    asked: list[str] = []
+
+    def behave(peer: Any) -> None:
+        asked.append(line := peer.request())
+        if line.startswith("GET"):
+            peer.answer(200, status_of(line))
+            peer.received.clear()
+            asked.append(peer.request())
+        peer.reset()
+
+    client = make_client(serve(behave).url)
+    client.status(key, "job-1")
+    assert not isinstance(client.switch(key, "job-1"), Done)
+    assert [line.split()[0] for line in asked] == ["GET", "PUT"]
+
+
+def test_an_answer_cut_short_on_a_kept_connection_is_told_and_not_asked_for_again_in_silence(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.answer(200, status_of(peer.request()))
+        peer.received.clear()
+        peer.request()
+        peer.say("HTTP/1.1 20")
+
+    server = serve(behave)
+    client = make_client(server.url)
+    client.status(key, "job-1")
+    with pytest.raises(ServiceError) as caught:
+        client.status(key, "job-1")
+    assert caught.value.again
+    assert len(server.peers) == 1
+
+
+def test_each_question_has_its_own_deadline(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    server = serve(talkative)
+    client = make_client(server.url, call=0.4)
+    client.status(key, "job-1")
+    time.sleep(0.5)
+    assert client.status(key, "job-1").word == "training"
+    assert len(server.peers) == 1
+
+
+def test_silence_on_a_kept_connection_ends_by_the_deadline(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    def behave(peer: Any) -> None:
+        peer.answer(200, status_of(peer.request()))
+        peer.server.ending.wait(10)
+
+    server = serve(behave)
+    client = make_client(server.url, call=0.4, silence=0.2)
+    client.status(key, "job-1")
+    began = time.monotonic()
+    with pytest.raises(ServiceError):
+        client.status(key, "job-1")
+    assert time.monotonic() - began < 5
+
+
+def test_a_connection_with_an_unread_answer_is_not_used_again(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(200, "x" * (3 << 20))
+
+    server = serve(behave)
+    client = make_client(server.url)
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="larger than"):
+            client.status(key, "job-1")
+    assert len(server.peers) == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    serve: Serve, make_client: MakeClient, key: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "_LONGEST_IDLE_S", 0.0)
+    server = serve(talkative)
+    client = make_client(server.url)
+    client.status(key, "job-1")
+    client.status(key, "job-1")
+    assert len(server.peers) == 2
+
+
+def test_a_closed_client_keeps_no_connection(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    server = serve(talkative)
+    client = make_client(server.url)
+    client.status(key, "job-1")
+    client.close()
+    server.settle()  # the other side sees the end of it
+
+
+def test_no_line_is_used_by_two_at_once() -> None:
+    kept: Kept[Any] = Kept()
+    busy: set[int] = set()
+
+    class Line:
+        def close(self) -> None:
+            pass
+
+    def use(_: int) -> None:
+        line = kept.take(ORIGIN) or Line()
+        assert id(line) not in busy
+        busy.add(id(line))
+        time.sleep(0.0001)
+        busy.discard(id(line))
+        kept.put(ORIGIN, line)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(400)))
+
+
+def test_more_lines_than_are_used_at_once_are_closed_and_so_are_those_after_the_end() -> None:
+    closed = threading.Semaphore(0)
+
+    class Line:
+        def close(self) -> None:
+            closed.release()
+
+    kept: Kept[Line] = Kept()
+    for _ in range(20):
+        kept.put(ORIGIN, Line())
+    assert [closed.acquire(blocking=False) for _ in range(5)] == [True, True, True, True, False]
+    assert kept.take(("http", "service.test", None)) is None  # of another origin
+    kept.close()
+    kept.put(ORIGIN, Line())
+    assert [closed.acquire(blocking=False) for _ in range(18)] == [True] * 17 + [False]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="this kernel has no such option")
+def test_what_arrives_is_confirmed_at_once_so_that_an_answer_in_two_parts_does_not_wait_for_it(
+    serve: Serve, make_client: MakeClient, key: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    def note(sock: socket.socket, *option: Any) -> None:
+        told.append(option)
+        socket.socket.setsockopt(sock, *option)
+
+    client = make_client(serve(talkative).url)
+    client.status(key, "job-1")
+    monkeypatch.setattr(PlainSocket, "setsockopt", note)
+    client.status(key, "job-1")
+    assert told[-1] == (socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
