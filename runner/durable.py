@@ -41,9 +41,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def make_folder(folder: Path) -> Path:
     """Create the folder and its parents with mode 0700; an existing folder is left as it is."""
-    missing = [folder, *folder.parents]
-    for part in reversed([p for p in missing if not p.exists()]):
-        part.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return folder
 
 

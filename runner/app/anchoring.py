@@ -4,21 +4,23 @@ Whoever can write the state can rewrite the whole chain. What an anchor covers, 
 longer be changed unseen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.app.evidence import Evidence
-from runner.app.git_notes import DEFAULT_REF, noted_heads
+from runner.app.git_notes import DEFAULT_REF, noted_heads, repository_of
 from runner.app.strangers import Finding
+from runner.app.testimony import Testimony
 from runner.audit.envelope import LARGEST, Envelope, MalformedError, Proven, Wrong, check_signatures, read_envelope
-from runner.audit.head import Head, parse_head, place_of, read_head
+from runner.audit.head import Head, parse_head, places_of, read_head
 from runner.audit.keys import PublicKey
 from runner.audit.layout import ATTESTATION
 from runner.audit.statement import by_run, recorded, statement
 from runner.durable import open_file
 from runner.errors import UsageError
 from runner.journal.chain import GENESIS, Link
+from runner.journal.events import ReportWritten
 from runner.journal.progress import RunRecord
 
 _GIT = "git"
@@ -54,7 +56,7 @@ class Anchoring:
         return max((one.events for one in self.anchors), default=0)
 
 
-def check_head(wanted: str, links: Sequence[Link], repository: Path, *, part: bool) -> Anchoring:
+def check_head(wanted: str, journal: Testimony, *, part: bool) -> Anchoring:
     """Look for a head kept elsewhere in the journal: SHA256, SHA256@EVENTS, a file, or `git` for the git notes.
 
     Git notes hold many heads: of those after the end of a bundle, which is a part of its journal, nothing is asked.
@@ -63,22 +65,22 @@ def check_head(wanted: str, links: Sequence[Link], repository: Path, *, part: bo
         UsageError: it is none of these, or the file or the notes cannot be read.
     """
     name, _, ref = wanted.partition(":")
+    repository = repository_of(journal.last_run.started if journal.last_run else None)
     if name == _GIT:
-        heads, by = noted_heads(repository, ref or DEFAULT_REF, links[0].sha256 if links else GENESIS), "a git note"
-        heads = [one for one in heads if (one.events or 0) <= len(links)] if part else heads
+        heads, by = noted_heads(repository, ref or DEFAULT_REF, next(journal.links.digests(), GENESIS)), "a git note"
+        heads = [one for one in heads if (one.events or 0) <= len(journal.links)] if part else heads
     else:
         heads, by = [parse_head(wanted) or _head_in_file(wanted)], "--head"
     if not heads:
         what = "hold no head of this journal: it is another one, or it was rewritten from its start"
         return Anchoring(findings=(Finding(where=f"the git notes of {repository}", what=what),))
-    found = Anchoring()
+    found, places = Anchoring(), places_of(heads, journal.links.digests())
     for head in heads:
-        found += _compared(head, links, by)
+        found += _compared(head, places.get(head), by)
     return found
 
 
-def _compared(head: Head, links: Sequence[Link], by: str) -> Anchoring:
-    place = place_of(head, links)
+def _compared(head: Head, place: int | None, by: str) -> Anchoring:
     if place is not None:
         return Anchoring(anchors=(Anchor(by=f"{by} {head.sha256[:12]}", events=place),))
     what = f"does not contain the head {head} of {by}: it was cut, rewritten, ends before it, or is another one"
@@ -103,21 +105,23 @@ def _head_in_file(wanted: str) -> Head:
 
 
 def check_attestations(
-    evidence: Evidence, links: Sequence[Link], runs: Sequence[RunRecord], trusted: Mapping[str, PublicKey]
+    evidence: Evidence, links: Iterable[Link], runs: Sequence[RunRecord], trusted: Mapping[str, PublicKey]
 ) -> Anchoring:
     """Check every signature that lies beside the runs."""
-    found, own = Anchoring(), by_run(links)
+    signed = {run.run_id for run in runs if _lies_there(evidence, run.run_id)}
+    own = by_run(one for one in links if one.event.run_id in signed) if signed else {}
+    found = Anchoring()
     for run in runs:
-        found += _attestation(evidence, own[run.run_id], run.run_id, trusted)
+        if run.run_id in signed:
+            found += _attestation(evidence, own[run.run_id], run.run_id, trusted)
     return found
 
 
-def uncovered(anchoring: Anchoring, links: Sequence[Link], runs: Sequence[RunRecord]) -> Iterator[Finding]:
+def uncovered(anchoring: Anchoring, links: Iterable[Link], runs: Iterable[RunRecord]) -> Iterator[Finding]:
     """Yield the runs that no trusted signature holds: neither their own nor that of a later run."""
-    own = by_run(links)
+    ends = {one.event.run_id: one.event.seq for one in links if isinstance(one.event.fact, ReportWritten)}
     for run in runs:
-        end = recorded(own[run.run_id])
-        if end is not None and end.event.seq > anchoring.events:
+        if ends.get(run.run_id, 0) > anchoring.events:
             yield Finding(where=f"run {run.run_id}", what="is covered by no signature of a trusted key")
 
 
@@ -135,6 +139,14 @@ def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
     except OSError as error:
         raise MalformedError(f"it cannot be read: {error.strerror or error}") from None
     return read_envelope(content)
+
+
+def _lies_there(evidence: Evidence, run_id: str) -> bool:
+    """Tell whether there is an attestation of a run, sound or not."""
+    try:
+        return read_attestation(evidence, run_id) is not None
+    except MalformedError:
+        return True
 
 
 def _attestation(evidence: Evidence, own: Sequence[Link], run_id: str, trusted: Mapping[str, PublicKey]) -> Anchoring:

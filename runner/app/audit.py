@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from runner.app.evidence import state_evidence
 from runner.app.git_notes import repository_of, write_note
 from runner.errors import UsageError
+from runner.journal.events import RunStarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,5 +27,6 @@ def head(state: str, *, git_note: str | None = None) -> KeptHead:
     links = state_evidence(state).links()
     if not links:
         raise UsageError("The journal has no event yet.", hint="Run `retrain run` first, or check --state.")
-    commit = None if git_note is None else write_note(repository_of(links), git_note, links)
+    started = next((one.event.fact for one in reversed(links) if isinstance(one.event.fact, RunStarted)), None)
+    commit = None if git_note is None else write_note(repository_of(started), git_note, links)
     return KeptHead(events=len(links), head_sha256=links[-1].sha256, commit=commit)

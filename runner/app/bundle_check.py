@@ -1,15 +1,15 @@
 """What a bundle must be beside the evidence in it: every byte named, and nothing in it that is not named."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from runner.app.evidence import BundleEvidence, not_a_bundle
 from runner.app.strangers import Finding
+from runner.app.testimony import Testimony
 from runner.audit.container import sha256_of
 from runner.audit.layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
-from runner.audit.statement import by_run, statement
+from runner.audit.statement import statement
 from runner.errors import StateError
-from runner.journal.chain import Link
 from runner.journal.progress import Progress, RunRecord
 
 
@@ -28,13 +28,13 @@ def bundled_run(evidence: BundleEvidence, progress: Progress) -> RunRecord:
     return run
 
 
-def bundle_findings(evidence: BundleEvidence, links: Sequence[Link], run: RunRecord) -> Iterator[Finding]:
+def bundle_findings(evidence: BundleEvidence, journal: Testimony, run: RunRecord) -> Iterator[Finding]:
     """Yield what is wrong with the bundle as such."""
     index = _index(evidence)
     yield from _members(evidence, index)
-    end = links[-1]
-    if (index.journal.events, index.journal.head_sha256) != (end.event.seq, end.sha256):
-        what = f"ends with event {end.event.seq}, {end.sha256[:12]}; the index names another end"
+    events, head = len(journal.links), journal.head_sha256
+    if (index.journal.events, index.journal.head_sha256) != (events, head):
+        what = f"ends with event {events}, {head[:12]}; the index names another end"
         yield Finding(where=f"the journal in {evidence.path}", what=what)
     recorded = run.started.manifest.get("files", ())
     if [{"path": one.path, "sha256": one.sha256} for one in index.manifest] != list(recorded):
@@ -42,7 +42,8 @@ def bundle_findings(evidence: BundleEvidence, links: Sequence[Link], run: RunRec
     for one in index.manifest:
         if one.member is not None and index.files.get(one.member) != one.sha256:
             yield Finding(where=evidence.shown(one.member), what=f"is not {one.path} as the run read it")
-    if index.files.get(STATEMENT) != hashlib.sha256(statement(by_run(links)[run.run_id], run.run_id)).hexdigest():
+    own = [one for one in journal.links if one.event.run_id == run.run_id]
+    if index.files.get(STATEMENT) != hashlib.sha256(statement(own, run.run_id)).hexdigest():
         yield Finding(where=evidence.shown(STATEMENT), what="is not what the journal says of the run")
     if not evidence.container.is_as_packed():
         what = "was packed again or changed outside its members; only the file as it was made is evidence"

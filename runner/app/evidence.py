@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from runner.app.testimony import Testimony, hear
 from runner.audit.container import Container, DamagedError
 from runner.audit.layout import JOURNAL
 from runner.durable import open_file
@@ -17,7 +18,7 @@ from runner.journal.store import open_for_reading
 class Evidence(Protocol):
     """A journal and files by their paths relative to the state folder."""
 
-    def links(self) -> list[Link]:
+    def testimony(self) -> Testimony:
         """Return the whole journal; raises StateError where its chain is broken."""
 
     def open(self, name: str) -> BinaryIO:
@@ -34,19 +35,29 @@ class StateEvidence:
         self.folder = folder
 
     def links(self) -> list[Link]:
-        """Return the whole journal.
+        """Return the whole journal as it was read.
 
         Raises:
             UsageError: there is none yet.
             StateError: it is missing, foreign or damaged.
         """
+        with self._reading() as links:
+            return list(links)
+
+    def testimony(self) -> Testimony:
+        """Return what an audit needs of the whole journal; raises as `links`."""
+        with self._reading() as links:
+            return hear(links)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Iterator[Link]]:
         store = open_for_reading(self.folder)
         if store is None:
             raise UsageError(
                 f"There is no journal in {self.folder.root}.", hint="Run `retrain run` first, or check --state."
             )
         try:
-            return list(store.read())
+            yield store.read()
         finally:
             store.close()
 
@@ -66,7 +77,7 @@ class BundleEvidence:
         self.path = path
         self.container = container
 
-    def links(self) -> list[Link]:
+    def testimony(self) -> Testimony:
         """Return the journal from its first event to the one that recorded the bundled run's report.
 
         Raises:
@@ -74,7 +85,7 @@ class BundleEvidence:
         """
         try:
             with self.container.open(JOURNAL) as stream:
-                return list(read_lines(stream))
+                return hear(read_lines(stream))
         except OSError as error:
             raise not_a_bundle(self.path, error) from None
 

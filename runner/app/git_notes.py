@@ -54,9 +54,8 @@ def noted_heads(repository: Path, ref: str, first: str) -> list[Head]:
     return [Head(events=events, sha256=sha256) for events, sha256 in sorted(found)]
 
 
-def repository_of(links: Sequence[Link]) -> Path:
-    """Return the folder of the last run's manifest where it is found from here, else the folder we are in."""
-    started = next((one.event.fact for one in reversed(links) if isinstance(one.event.fact, RunStarted)), None)
+def repository_of(started: RunStarted | None) -> Path:
+    """Return the folder of a run's manifest where it is found from here, else the folder we are in."""
     files = started.manifest.get("files", ()) if started else ()
     folder = Path(files[0]["path"]).parent if files else Path()
     return folder if folder.is_dir() else Path()

@@ -1,8 +1,11 @@
 """A recorded decision, computed again from its result file and its recorded inputs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import msgspec
 
 from runner.canonical import canonical_bytes
 from runner.durable import open_file
@@ -33,6 +36,7 @@ class Impossible:
     why: str
 
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
 Recomputed = SameBytes | Different | Impossible
 
 
@@ -55,7 +59,7 @@ def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: Resu
     except (OSError, ModelError, StateError) as error:
         return Impossible(why=f"cannot be computed again: {error}")
     recorded = dict(fact.evaluation)
-    if canonical_bytes(again) != canonical_bytes(recorded):
+    if not _is_same(again, recorded):
         parts = tuple(key for key in {**recorded, **again} if recorded.get(key) != again.get(key))
         return Different(why="comes out differently when it is computed again", parts=parts)
     policy_sha256 = policy_digest(inputs.policy, inputs.definitions)
@@ -63,3 +67,11 @@ def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: Resu
     if (policy_sha256, candidate_sha256) != (fact.policy_sha256, fact.candidate_sha256):
         return Different(why="carries digests that are not those of its policy and candidate", parts=("digests",))
     return SameBytes()
+
+
+def _is_same(again: dict[str, Any], recorded: dict[str, Any]) -> bool:
+    """Tell whether the canonical bytes are the same; they surely are where a text is that is made much sooner."""
+    with suppress(ValueError):  # there is no such text, or no canonical bytes either
+        if _ENCODER.encode(again) == _ENCODER.encode(recorded):
+            return True
+    return canonical_bytes(again) == canonical_bytes(recorded)

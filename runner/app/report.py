@@ -8,6 +8,7 @@ from runner.app.recorded import reading
 from runner.durable import publish
 from runner.errors import RetrainError, UsageError
 from runner.journal.events import RunFinished, RunStarted
+from runner.journal.packed import PackedLinks
 from runner.report.build import read_history
 from runner.report.formats import FORMATS
 
@@ -30,10 +31,14 @@ def report(state: str, run_id: str | None, form: str) -> Rendered:
         UsageError: there is no such run, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
+    links, runs, ended = PackedLinks(), dict[str, None](), set[str]()
     with reading(state) as (_folder, events):
-        links = list(events)
-    ended = {one.event.run_id for one in links if isinstance(one.event.fact, RunFinished)}
-    runs = {one.event.run_id: None for one in links if isinstance(one.event.fact, RunStarted)}
+        for one in events:
+            links.append(one)
+            if isinstance(one.event.fact, RunStarted):
+                runs[one.event.run_id] = None
+            elif isinstance(one.event.fact, RunFinished):
+                ended.add(one.event.run_id)
     newest = next(reversed(runs), "")
     latest = next((one for one in reversed(runs) if one in ended), newest)
     chosen = latest if run_id is None or run_id == _LATEST else run_id

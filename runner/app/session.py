@@ -12,7 +12,7 @@ from runner.app.plan_document import state_mark
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import strange_entries
-from runner.durable import make_folder, write_whole
+from runner.durable import make_folder, replacing
 from runner.errors import ExitCode, StateError
 from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
@@ -68,19 +68,17 @@ class Session:
     def write_files(self, run_id: str) -> dict[str, Any]:
         """Render a finished run's files from the journal, and record their digests."""
         history = read_history(self.store.read(), run_id)
-        report = build_report(history)
-        digests = self._write(run_id, each_file(history, report))
+        digests = self._write(run_id, each_file(history))
         self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
-        return report
+        return build_report(history)
 
-    def _write(self, run_id: str, files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
         """Write a run's files, and return their SHA-256 by their names."""
         digests: dict[str, str] = {}
         try:
             folder = make_folder(self.folder.run_folder(run_id))
-            for name, content in files:
-                write_whole(folder / name, content)
-                digests[name] = hashlib.sha256(content).hexdigest()
+            for name, pieces in files:
+                digests[name] = _write_pieces(folder / name, pieces)
             if run_id == self.run_id:
                 self.folder.point_latest(run_id)
         except OSError as error:
@@ -99,6 +97,16 @@ class Session:
                 self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
             self.write_files(run_id)
         return lost
+
+
+def _write_pieces(target: Path, pieces: Iterable[bytes]) -> str:
+    """Write a file whole or not at all, and return its SHA-256."""
+    sha256 = hashlib.sha256()
+    with replacing(target) as file:
+        for piece in pieces:
+            file.write(piece)
+            sha256.update(piece)
+    return sha256.hexdigest()
 
 
 @contextmanager

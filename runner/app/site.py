@@ -111,7 +111,6 @@ def _rendered_report(history: RunHistory) -> bytes:
 
 def _rendered(state: str, lost: dict[str, Page]) -> Iterator[Page]:
     with reading(state) as (_, links):
-        for history in ended_histories(links):
-            page = lost.get(history.run_id)
-            if page is not None:
-                yield Page(path=page.path, source=page.source, render=partial(_rendered_report, history))
+        for history in ended_histories(links, lost):
+            page = lost[history.run_id]
+            yield Page(path=page.path, source=page.source, render=partial(_rendered_report, history))

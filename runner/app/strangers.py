@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.audit.layout import ATTESTATION
-from runner.journal.chain import Link
 from runner.journal.events import ResultStored
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
@@ -38,12 +37,12 @@ def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding
         yield unreadable(folder.runs, error)
 
 
-def strange_files(folder: StateFolder, runs: Iterable[RunRecord], links: Iterable[Link]) -> Iterator[Finding]:
+def strange_files(folder: StateFolder, runs: Iterable[RunRecord], stored: Iterable[ResultStored]) -> Iterator[Finding]:
     """Yield files in the folders of finished runs that were never recorded.
 
     A run that a kill or a signal ended may have left a result that it had no time to record; nothing reads such a file.
     """
-    results = {folder.root / fact.path for one in links if isinstance(fact := one.event.fact, ResultStored)}
+    results = {folder.root / fact.path for fact in stored}
     for run in runs:
         if run.report is None or run.finished is None:
             continue

@@ -1,12 +1,14 @@
 """Whether every switch in the journal had a decision of its own before it, and every rollback led to where one can."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from runner.app.strangers import Finding
 from runner.journal.chain import Link
 from runner.journal.events import Fact, Judged, RollbackDecided, RunStarted, SwitchDone, SwitchIntended
+
+_ABOUT_SWITCHES = (Judged, RollbackDecided, SwitchIntended, SwitchDone)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,20 +20,26 @@ class _Model:
     decided: dict[str, str] = field(default_factory=dict)
 
 
-def switch_findings(links: Sequence[Link], run_ids: Container[str]) -> Iterator[Finding]:
-    """Walk the whole journal and yield what does not hold in the given runs."""
-    realms: dict[str, str] = {}
-    models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
-    for one in links:
+class SwitchAudit:
+    """Is shown the whole journal, event by event, and keeps what does not hold in the given runs."""
+
+    def __init__(self, run_ids: Container[str]) -> None:
+        self.findings: list[Finding] = []
+        self._run_ids = run_ids
+        self._realms: dict[str, str] = {}
+        self._models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
+
+    def look(self, one: Link) -> None:
+        """Look at the next event."""
         event, fact = one.event, one.event.fact
         if isinstance(fact, RunStarted):
-            realms[event.run_id] = fact.realm
-        if event.model is None:
-            continue
-        model = models[realms.get(event.run_id, ""), event.model]
+            self._realms[event.run_id] = fact.realm
+        if event.model is None or not isinstance(fact, _ABOUT_SWITCHES):
+            return
+        model = self._models[self._realms.get(event.run_id, ""), event.model]
         what = _fault(model, fact)
-        if what and event.run_id in run_ids:
-            yield Finding(where=f"event {event.seq}, switch of {event.model}", what=what)
+        if what and event.run_id in self._run_ids:
+            self.findings.append(Finding(where=f"event {event.seq}, switch of {event.model}", what=what))
         _take_in(model, fact, one.sha256)
 
 

@@ -1,6 +1,6 @@
 """`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,11 @@ from pathlib import Path
 from runner.app.anchoring import Anchor, Anchoring, check_attestations, check_head, uncovered
 from runner.app.bundle_check import bundle_findings, bundled_run
 from runner.app.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
-from runner.app.git_notes import repository_of
 from runner.app.recompute import SameBytes, recompute_from
 from runner.app.rendering import check_rendering, check_schemas
 from runner.app.strangers import Finding, strange_entries, strange_files, unreadable
-from runner.app.switch_audit import switch_findings
+from runner.app.switch_audit import SwitchAudit
+from runner.app.testimony import Testimony
 from runner.app.trust import trusted_keys
 from runner.audit.container import sha256_of
 from runner.errors import StateError, UsageError
@@ -93,17 +93,30 @@ def _believable(journal: Path) -> Iterator[None]:
 
 
 def _verify_state(evidence: StateEvidence, run: str | None, demands: Demands) -> Verification:
-    links = evidence.links()
-    progress = Progress(links)
-    chosen = _chosen(progress, evidence.folder, run)
-    own = _own(links, chosen)
+    journal = evidence.testimony()
+    with _journal_first(journal):
+        return _verify_runs(evidence, journal, run, demands)
+
+
+@contextmanager
+def _journal_first(journal: Testimony) -> Iterator[None]:
+    """Let an event that does not fit to those before it be told before what was asked for wrongly."""
+    try:
+        yield
+    except UsageError:
+        Progress(journal.links)
+        raise
+
+
+def _verify_runs(evidence: StateEvidence, journal: Testimony, run: str | None, demands: Demands) -> Verification:
+    chosen = _chosen(journal.progress, evidence.folder, run)
     strangers = (
-        *(strange_entries(evidence.folder, progress) if run is None else ()),
+        *(strange_entries(evidence.folder, journal.progress) if run is None else ()),
         *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
-        *strange_files(evidence.folder, chosen, own),
+        *strange_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
     )
-    anchoring = _anchoring(evidence, links, list(progress.runs.values()), chosen, demands)
-    return _verification(evidence, links, chosen, anchoring, strangers)
+    anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
+    return _verification(evidence, journal, chosen, anchoring, strangers)
 
 
 def is_bundle(run: str) -> bool:
@@ -112,62 +125,60 @@ def is_bundle(run: str) -> bool:
 
 
 def _verify_bundle(evidence: BundleEvidence, demands: Demands) -> Verification:
-    links = evidence.links()
-    chosen = [bundled_run(evidence, Progress(links))]
-    anchoring = _anchoring(evidence, links, chosen, chosen, demands)
-    return _verification(evidence, links, chosen, anchoring, tuple(bundle_findings(evidence, links, chosen[0])))
+    journal = evidence.testimony()
+    chosen = [bundled_run(evidence, journal.progress)]
+    with _journal_first(journal):
+        anchoring = _anchoring(evidence, journal, chosen, chosen, demands)
+    return _verification(evidence, journal, chosen, anchoring, tuple(bundle_findings(evidence, journal, chosen[0])))
 
 
 def _anchoring(
-    evidence: Evidence, links: Sequence[Link], runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
+    evidence: Evidence, journal: Testimony, runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
 ) -> Anchoring:
     """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
     trusted = trusted_keys(demands.keys)
-    found = check_attestations(evidence, links, runs if demands.keys else chosen, trusted)
+    found = check_attestations(evidence, journal.links, runs if demands.keys else chosen, trusted)
     if demands.keys:
         reported = [run for run in chosen if run.report is not None]
-        found += Anchoring(findings=tuple(uncovered(found, links, reported)))
+        found += Anchoring(findings=tuple(uncovered(found, journal.links, reported)))
     if demands.head is not None:
         part = isinstance(evidence, BundleEvidence)
-        found += check_head(demands.head, links, repository_of(links), part=part)
+        found += check_head(demands.head, journal, part=part)
     return found
 
 
 def _verification(
     evidence: Evidence,
-    links: Sequence[Link],
+    journal: Testimony,
     chosen: Sequence[RunRecord],
     anchoring: Anchoring,
     strangers: Sequence[Finding],
 ) -> Verification:
     """Check what an audit of a state and of a bundle have in common, and sum up."""
-    own = _own(links, chosen)
+    links, ids = journal.links, {run.run_id for run in chosen}
+    results = list(journal.results(ids))
+    decided, switched = _decisions_and_switches(evidence, journal, ids)
     rendered = check_rendering(evidence, links, chosen)
     findings = (
         *strangers,
         *(finding for run in chosen for finding in _run_files(evidence, run)),
-        *_results(evidence, own),
+        *(finding for fact in results for finding in _file(evidence, fact.path, fact.sha256)),
         *check_schemas(evidence, links, chosen),
         *rendered.findings,
-        *_decisions(evidence, own, stored_results(links)),
-        *switch_findings(links, {run.run_id for run in chosen}),
+        *decided.findings,
+        *switched,
         *anchoring.findings,
     )
     return Verification(
         events=len(links),
         runs=len(chosen),
-        files=sum(len(run.report.files) for run in chosen if run.report) + _count(own, ResultStored),
-        decisions=_count(own, Judged),
-        head_sha256=links[-1].sha256 if links else "",
+        files=sum(len(run.report.files) for run in chosen if run.report) + len(results),
+        decisions=decided.count,
+        head_sha256=journal.head_sha256,
         anchors=anchoring.anchors,
         findings=findings,
         notes=(*_unfinished(evidence, chosen), *rendered.notes, *anchoring.notes),
     )
-
-
-def _own(links: Sequence[Link], runs: Sequence[RunRecord]) -> list[Link]:
-    ids = {run.run_id for run in runs}
-    return [one for one in links if one.event.run_id in ids]
 
 
 def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list[RunRecord]:
@@ -202,12 +213,6 @@ def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Findi
             yield Finding(where=evidence.shown(f"runs/{run.run_id}"), what=what)
 
 
-def _results(evidence: Evidence, links: Sequence[Link]) -> Iterator[Finding]:
-    for one in links:
-        if isinstance(one.event.fact, ResultStored):
-            yield from _file(evidence, one.event.fact.path, one.event.fact.sha256)
-
-
 def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
     try:
         with evidence.open(name) as stream:
@@ -225,15 +230,29 @@ def stored_results(links: Sequence[Link]) -> dict[str, ResultStored]:
     return {fact.retrain_job_id: fact for fact in facts if isinstance(fact, ResultStored)}
 
 
-def _decisions(evidence: Evidence, links: Sequence[Link], stored: dict[str, ResultStored]) -> Iterator[Finding]:
-    """Compute every decision again from its result file and its recorded inputs, and compare the bytes."""
-    for one in links:
-        fact = one.event.fact
-        if isinstance(fact, Judged):
-            found = recompute_from(evidence.open, fact, stored.get(fact.retrain_job_id))
-            if not isinstance(found, SameBytes):
-                yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """How many decisions were computed again, and those that did not come out the same."""
+
+    count: int
+    findings: tuple[Finding, ...]
 
 
-def _count(links: Sequence[Link], kind: type) -> int:
-    return sum(isinstance(one.event.fact, kind) for one in links)
+def _decisions_and_switches(
+    evidence: Evidence, journal: Testimony, run_ids: Container[str]
+) -> tuple[_Decided, Sequence[Finding]]:
+    """Compute the runs' decisions again, and follow their switches, in one going through the events."""
+    stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
+    for one in journal.links:
+        audit.look(one)
+        if isinstance(one.event.fact, Judged) and one.event.run_id in run_ids:
+            count += 1
+            findings.extend(_decision(evidence, one, one.event.fact, stored))
+    return _Decided(count, tuple(findings)), audit.findings
+
+
+def _decision(evidence: Evidence, one: Link, fact: Judged, stored: Mapping[str, ResultStored]) -> Iterator[Finding]:
+    """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
+    found = recompute_from(evidence.open, fact, stored.get(fact.retrain_job_id))
+    if not isinstance(found, SameBytes):
+        yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)

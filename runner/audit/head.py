@@ -6,11 +6,10 @@ under `journal` as every report has it.
 
 import json
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-from runner.journal.chain import Link
 
 _WORD = re.compile(r"([0-9a-f]{64})(?:@([1-9][0-9]{0,14}))?")
 _LINE = re.compile(r"([1-9][0-9]{0,14})[ \t]+([0-9a-f]{64})")
@@ -56,9 +55,14 @@ def _from_document(document: Any) -> Head | None:
     return parse_head(f"{sha256}@{events}")
 
 
-def place_of(head: Head, links: Sequence[Link]) -> int | None:
-    """Return the number of the event that is this head, None where the journal does not contain it."""
-    if head.events is not None:
-        known = head.events <= len(links) and links[head.events - 1].sha256 == head.sha256
-        return head.events if known else None
-    return next((seq for seq, one in enumerate(links, start=1) if one.sha256 == head.sha256), None)
+def places_of(heads: Iterable[Head], digests: Iterable[str]) -> dict[Head, int]:
+    """Return the numbers of the events that are these heads, given each event's SHA-256; some may be none of them."""
+    wanted: defaultdict[str, list[Head]] = defaultdict(list)
+    for head in heads:
+        wanted[head.sha256].append(head)
+    found: dict[Head, int] = {}
+    for seq, sha256 in enumerate(digests, start=1):
+        for head in wanted.get(sha256, ()):
+            if head.events in (None, seq):
+                found.setdefault(head, seq)
+    return found

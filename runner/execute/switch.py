@@ -173,7 +173,8 @@ def _is_listed(run: ModelRun, job: Job) -> Steps[bool | None]:
 
 def _reading_key(run: ModelRun) -> Steps[Secret]:
     """Return the account's secret key where the manifest has one: the list belongs to the account."""
-    account = yield from call(lambda: run.run.keys.account_key(run.model))
+    keys, model = run.run.keys, run.model
+    account = (yield from call(lambda: keys.account_key(model))) if keys.asks_service(model) else None
     return account or (yield from get_key(run))
 
 

@@ -8,7 +8,7 @@ from runner.execute.news import InTraining, WordSeen
 from runner.execute.retry import backoff, read
 from runner.execute.waiting import NOT_FOUND
 from runner.execute.watch import Watch
-from runner.journal.events import StatusSeen, TrainingFailed, TrainingFinished
+from runner.journal.events import Fact, StatusSeen, TrainingFailed, TrainingFinished
 from runner.journal.job import TRAINED, Job, JobStage
 from runner.manifest.durations import duration_text
 from runner.secret import Secret
@@ -27,9 +27,11 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             status = yield from _ask(run, key, watch)
             if isinstance(status, Ending):
                 return status
-            yield from _take_in(run, status, lingers=watch.lingers(status.word, asked))
+            seen = _take_in(run, status, lingers=watch.lingers(status.word, asked))
             if status.phase != "going":
-                return (yield from _ended(run, status))
+                return (yield from _ended(run, status, seen))
+            if seen:
+                yield from record(*seen)
             if watch.contradicts(status.word, asked):
                 return _contradicted(run, status.word)
             if watch.left <= 0:
@@ -37,15 +39,15 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             yield from pause(watch.pause(status.word, asked))
 
 
-def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> Steps[None]:
-    """Record a new word, and once more a doubtful one that lingers."""
+def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusSeen, ...]:
+    """Return what is to be recorded of a status: a new word, and once more a doubtful one that lingers."""
     job = run.job
     if status.word != job.word:
         _warn_of_drift(run, status)
         run.tell(WordSeen(retrain_job_id=job.retrain_job_id, word=status.word))
     elif not lingers:
-        return
-    yield from record(StatusSeen(retrain_job_id=job.retrain_job_id, word=status.word))
+        return ()
+    return (StatusSeen(retrain_job_id=job.retrain_job_id, word=status.word),)
 
 
 def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
@@ -85,15 +87,19 @@ def _deleted(run: ModelRun, error: ServiceError) -> Steps[Ending]:
     return failed(error)
 
 
-def _ended(run: ModelRun, status: Status) -> Steps[StageEnd]:
+def _ended(run: ModelRun, status: Status, seen: tuple[StatusSeen, ...]) -> Steps[StageEnd]:
+    """Record the last word together with the end that it tells."""
     name = run.job.retrain_job_id
     if status.phase == "finished":
+        news: list[Fact] = [*seen]
         if run.job.stage not in TRAINED:
-            yield from record(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
+            news.append(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
+        if news:
+            yield from record(*news)
         run.finished = status
         return None
     message = status.message or f"the service gave no message beside the status {status.word}"
-    yield from record(TrainingFailed(retrain_job_id=name, word=status.word, message=message.rstrip(".")))
+    yield from record(*seen, TrainingFailed(retrain_job_id=name, word=status.word, message=message.rstrip(".")))
     used, allowed = run.progress.attempts(run.job.dataset_sha256 or ""), run.model.retrain.attempts
     again = "The next run tries once more" if used < allowed else "No attempt is left on this data; change the data"
     return failed_with(

@@ -66,8 +66,9 @@ def upload(run: ModelRun) -> Steps[StageEnd]:
 def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     prepared = run.get_prepared()
     filename = prepared.upload.filename
-    job = yield from read(run, "upload_url", lambda: run.run.service.take_job(key, filename))
-    word = word_of((yield from _look(run, key, job.retrain_job_id)))
+    job, before = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
+    run.count("status")
+    word = word_of(before)
     number = run.progress.intents[prepared.sha256] + 1
     expires = job.expires_at or run.run.clock.now() + run.run.manifest.service.url_lifetime
     yield from record(
@@ -78,6 +79,12 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
         return (yield from _send(run, job, expires))
+
+
+def _take_job(run: ModelRun, key: Secret, filename: str) -> tuple[Job, Status | str | None]:
+    """Take a job and ask how it stands before its upload, in one piece of work while others wait for the slot."""
+    job = run.run.service.take_job(key, filename)
+    return job, _status(run, key, job.retrain_job_id)
 
 
 def _send(run: ModelRun, job: Job, expires: datetime) -> Steps[Effect]:
@@ -138,7 +145,8 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         attempt += 1
         # Both are read before the question: a process that slept over the answer must not take it for a new one.
         asked_at, waited = clock.now(), clock.monotonic() - began
-        answer = yield from _look(run, key, job.retrain_job_id)
+        run.count("status")
+        answer = yield from call(lambda: _status(run, key, job.retrain_job_id))
         if proves_start(run, answer, job.word_before):
             yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
@@ -152,11 +160,10 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         yield from pause(min(wait, left))
 
 
-def _look(run: ModelRun, key: Secret, retrain_job_id: str) -> Steps[Status | str | None]:
-    """Return the job's status, NOT_FOUND, or None when it could not be read this time."""
-    run.count("status")
+def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> Status | str | None:
+    """Ask for the job's status; return NOT_FOUND for an unknown job, or None when it could not be read this time."""
     try:
-        return (yield from call(lambda: run.run.service.status(key, retrain_job_id)))
+        return run.run.service.status(key, retrain_job_id)
     except ServiceError as error:
         return NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None
 

@@ -13,6 +13,7 @@ import msgspec
 from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.events import Draft, Event
+from runner.journal.shared import SharedParts
 
 GENESIS = "0" * 64
 _DECODER = msgspec.json.Decoder(Event)
@@ -64,7 +65,7 @@ def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
         StateError: an event does not decode, is out of order, does not follow the one before it, or is not what its
             digest and guard say. The message names its place.
     """
-    prev = GENESIS
+    prev, parts = GENESIS, SharedParts()
     for seq, row in enumerate(rows, start=1):
         sha256 = _digest(row.body, seq)
         event = _decode(row.body, seq)
@@ -73,7 +74,7 @@ def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
         if event.seq != seq or row.seq != seq or event.prev != prev:
             raise broken(seq, "it does not follow the event before it")
         prev = sha256
-        yield Link(event=event, body=row.body, sha256=sha256)
+        yield Link(event=parts.shared(event), body=row.body, sha256=sha256)
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:

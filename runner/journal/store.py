@@ -1,19 +1,15 @@
 """The journal on disk: one table, written in whole transactions, never changed.
 
-SQLite with its rollback journal and synchronous=FULL, because WAL lost commits with two connections before 3.51.3; each
-append is one BEGIN IMMEDIATE. The unique column `guard` is what keeps two runners from doing one thing twice; the lock
-is courtesy beside it.
+SQLite with its rollback journal and synchronous=FULL, because WAL lost commits with two connections before 3.51.3. An
+append takes the right to write before it looks where the journal ends, whether it is one statement or BEGIN IMMEDIATE
+with several. The unique column `guard` is what keeps two runners from doing one thing twice; the lock is courtesy.
 """
 
+import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 from weakref import WeakSet
-
-import sqlalchemy
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from runner.durable import FILE_MODE, sync_folder
 from runner.errors import StateError
@@ -23,21 +19,25 @@ from runner.journal.folder import StateFolder
 
 APPLICATION_ID = 0x52545231  # "RTR1" in SQLite's header: another program's database is not taken for a journal
 FORMAT = 1
-_PAGE = 1000  # rows fetched at a time
 _BUSY_S = 10  # how long to wait for another process's transaction
 _DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # the file's content is at fault, not the disk
 
-_METADATA = MetaData()
-_EVENTS = Table(
-    "events",
-    _METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("sha256", String, nullable=False),
-    Column("guard", String, unique=True),
+_TABLE = """
+CREATE TABLE events (
+    seq INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    guard VARCHAR,
+    PRIMARY KEY (seq),
+    UNIQUE (guard)
 )
-_LAST = sqlalchemy.select(_EVENTS.c.seq, _EVENTS.c.sha256).order_by(_EVENTS.c.seq.desc()).limit(1)
-_INSERT = sqlalchemy.insert(_EVENTS)
+"""
+_ALL = "SELECT seq, body, sha256, guard FROM events ORDER BY seq"
+_INSERT = """
+INSERT INTO events (seq, body, sha256, guard) SELECT * FROM (VALUES {rows})
+WHERE (SELECT seq, sha256 FROM events ORDER BY seq DESC LIMIT 1) IS (?, ?)
+"""
+_MOST_ROWS = 100  # of one statement; SQLite takes 999 parameters at least
 
 
 class GuardTakenError(StateError):
@@ -54,12 +54,15 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._path = path
-        self._engine = _engine(path, writable=writable)
         self._head: tuple[int, str] | None = None
         self._guards: set[str] = set()
         self._readings: WeakSet[Generator[Link]] = WeakSet()
+        with _translated(path):
+            self._connection = _connect(path)
         try:
-            self._check_identity()
+            with _translated(path):
+                _configure(self._connection, writable=writable)
+                self._check_identity()
         except BaseException:
             self.close()
             raise
@@ -79,8 +82,8 @@ class Store:
 
     def _read(self) -> Generator[Link]:
         last, guards = (0, GENESIS), set()
-        with _translated(self._path), self._engine.connect() as connection:
-            for one in read_chain(_rows(connection)):
+        with _translated(self._path), closing(self._connection.execute(_ALL)) as rows:
+            for one in read_chain(map(_row, rows)):
                 last = (one.event.seq, one.sha256)
                 if one.event.guard is not None:
                     guards.add(one.event.guard)
@@ -108,31 +111,40 @@ class Store:
         for draft in drafts:
             links.append(link(draft, seq=seq + 1, prev=prev))
             seq, prev = links[-1].event.seq, links[-1].sha256
-        with _translated(self._path), self._engine.begin() as connection:
-            self._check_head(connection)
-            connection.execute(_INSERT, [_values(one) for one in links])
+        self._write(links)
         self._head = (seq, prev)
         self._guards |= guards
         return links
 
-    def close(self) -> None:
-        """Let go of the file, also where a reading of it stopped half-way."""
-        for one in list(self._readings):
-            one.close()
-        self._engine.dispose()
+    def _write(self, links: list[Link]) -> None:
+        """Write events in one transaction: a few of them in one statement, as other threads run between any two."""
+        with _translated(self._path), self._connection as connection:  # commits what is left to commit, or rolls back
+            if len(links) > _MOST_ROWS:
+                connection.execute("BEGIN IMMEDIATE")
+            for first in range(0, len(links), _MOST_ROWS):
+                self._insert(links[first : first + _MOST_ROWS])
 
-    def _check_head(self, connection: sqlalchemy.Connection) -> None:
-        last = connection.execute(_LAST).one_or_none()
-        if (tuple(last) if last else (0, GENESIS)) != self.head:
+    def _insert(self, links: list[Link]) -> None:
+        """Write events, if the last one in the journal is the one that they follow."""
+        values = [value for one in links for value in (one.event.seq, one.body, one.sha256, one.event.guard)]
+        first = links[0].event
+        last = (first.seq - 1, first.prev) if first.seq > 1 else (None, None)
+        statement = _INSERT.format(rows=", ".join(["(?, ?, ?, ?)"] * len(links)))
+        if self._connection.execute(statement, (*values, *last)).rowcount != len(links):
             raise StateError(
                 "Another runner has written to the journal since this one read it, so this one stops.",
                 hint="Run `retrain run` again; it goes on from what is recorded.",
             )
 
+    def close(self) -> None:
+        """Let go of the file, also where a reading of it stopped half-way."""
+        for one in list(self._readings):
+            one.close()
+        self._connection.close()
+
     def _check_identity(self) -> None:
-        with _translated(self._path), self._engine.connect() as connection:
-            application = connection.exec_driver_sql("PRAGMA application_id").scalar()
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID or version != FORMAT:
             raise StateError(
                 f"{self._path} is not a journal that this version of retrain reads.",
@@ -169,57 +181,33 @@ def _begin(path: Path) -> None:
     with _translated(path):
         beside.unlink(missing_ok=True)
         beside.touch(mode=FILE_MODE)
-        engine = _engine(beside, writable=True)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
-            _METADATA.create_all(connection)
-        engine.dispose()
+        with closing(_connect(beside)) as connection, connection:
+            _configure(connection, writable=True)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute(_TABLE)
         beside.replace(path)
         sync_folder(path.parent)
 
 
-def _engine(path: Path, *, writable: bool) -> sqlalchemy.Engine:
+def _connect(path: Path) -> sqlite3.Connection:
     """Open an existing file; a reader too may have to roll back what a killed writer left, so it opens for writing."""
-    engine = sqlalchemy.create_engine(
-        sqlalchemy.URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
-        poolclass=sqlalchemy.pool.StaticPool,
-        connect_args={"timeout": _BUSY_S},
-    )
-    sqlalchemy.event.listen(engine, "connect", _configure_writer if writable else _configure_reader)
-    sqlalchemy.event.listen(engine, "begin", _begin_immediate if writable else _begin_read)
-    return engine
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None)  # each transaction's begin is ours
 
 
-def _configure_writer(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the transaction's begin is ours, see below
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_mode = DELETE")
+def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
+    if writable:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    else:
+        connection.execute("PRAGMA query_only = ON")
 
 
-def _configure_reader(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    connection.execute("PRAGMA query_only = ON")
-
-
-def _begin_immediate(connection: sqlalchemy.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_read(connection: sqlalchemy.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _rows(connection: sqlalchemy.Connection) -> Iterator[Row]:
-    columns = (_EVENTS.c.seq, _EVENTS.c.body, _EVENTS.c.sha256, _EVENTS.c.guard)
-    result = connection.execution_options(yield_per=_PAGE).execute(sqlalchemy.select(*columns).order_by(_EVENTS.c.seq))
-    for page in result.partitions():
-        for seq, body, sha256, guard in page:
-            yield Row(seq=seq, body=body, sha256=sha256, guard=guard)
-
-
-def _values(one: Link) -> dict[str, object]:
-    return {"seq": one.event.seq, "body": one.body, "sha256": one.sha256, "guard": one.event.guard}
+def _row(columns: tuple[int, bytes, str, str | None]) -> Row:
+    seq, body, sha256, guard = columns
+    return Row(seq=seq, body=body, sha256=sha256, guard=guard)
 
 
 @contextmanager
@@ -227,13 +215,13 @@ def _translated(path: Path) -> Iterator[None]:
     """Turn the database's errors into ours."""
     try:
         yield
-    except IntegrityError:
+    except sqlite3.IntegrityError:
         raise GuardTakenError from None
-    except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
-        raise _explained(path, getattr(error, "orig", None) or error) from None
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        raise _explained(path, error) from None
 
 
-def _explained(path: Path, cause: BaseException) -> StateError:
+def _explained(path: Path, cause: Exception) -> StateError:
     garbled = isinstance(cause, UnicodeDecodeError)  # SQLite's own message repeated damaged bytes of the schema
     if garbled or getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
         what = "its schema is no text" if garbled else str(cause).rstrip(".")

@@ -9,7 +9,8 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
 from runner.schema import load_schema
-from runner.schema_fit import Fit, Schema, fit
+from runner.schema_fit import Fit, fit
+from runner.schema_keywords import Schema
 
 _Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 

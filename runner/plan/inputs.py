@@ -8,7 +8,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
 from runner.plan.binding import binding
 from runner.policy.judge import Baseline
-from runner.policy.record import Inputs, inputs_to_json, policy_digest
+from runner.policy.record import Inputs, baseline_to_json, policy_digest
 
 
 def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> Inputs:
@@ -46,10 +46,10 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
     decided = job.decided
     if decided is None:
         return "there is no decision yet"
-    before, now = decided.fact.inputs.get("baseline"), inputs_to_json(inputs_now(manifest, model, progress, job))
-    same = before == now["baseline"]
+    before, now = decided.fact.inputs.get("baseline"), baseline_to_json(_baseline(progress.incumbent))
+    same = before == now
     if not same and not isinstance(manifest.policies[model.policy], ThresholdPolicy):
-        same = _name(before) == _name(now["baseline"])
+        same = _name(before) == _name(now)
     return None if same else "the incumbent changed since the decision"
 
 

@@ -22,6 +22,8 @@ class EncodingError(ValueError):
 
 def encode(value: Any) -> Any:
     """Return the JSON value of a frozen dataclass of texts, integers, decimals, durations, tuples and mappings."""
+    if value is None or isinstance(value, str):
+        return value
     if is_dataclass(value):
         return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, BinaryIO
+
+import msgspec
 
 from runner.canonical import digest
 from runner.errors import StateError
@@ -42,9 +45,15 @@ def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
     return {
         "policy": _policy_to_json(inputs.policy),
         "definitions": encode(inputs.definitions),
-        "baseline": encode(inputs.baseline),
+        "baseline": baseline_to_json(inputs.baseline),
         "eval_sha256": inputs.eval_sha256,
     }
+
+
+def baseline_to_json(baseline: Baseline | None) -> dict[str, Any] | None:
+    """Return the part of the inputs that tells what changes are compared with."""
+    value: dict[str, Any] | None = encode(baseline)
+    return value
 
 
 def _policy_to_json(policy: Policy) -> dict[str, Any]:
@@ -59,10 +68,9 @@ def inputs_from_json(value: dict[str, Any]) -> Inputs:
         StateError: the object has any other form.
     """
     try:
-        kind, policy = _split_policy(value.get("policy"))
-        typed = decode(_POLICY_TYPES[kind], policy)
+        typed = _typed_policy(msgspec.json.encode(value.get("policy")))
         rest = decode(_Rest, {key: item for key, item in value.items() if key != "policy"})
-    except EncodingError as error:
+    except (EncodingError, RecursionError) as error:
         raise StateError(
             f"The recorded inputs of a decision cannot be read: {error}.",
             hint="They come from another version or were changed; `retrain verify` shows where the record breaks.",
@@ -79,6 +87,13 @@ class _Rest:
     eval_sha256: str | None
 
 
+@lru_cache  # by its text: in a journal nearly all decisions are made by a few policies
+def _typed_policy(recorded: bytes) -> Policy:
+    kind, policy = _split_policy(msgspec.json.decode(recorded))
+    typed: Policy = decode(_POLICY_TYPES[kind], policy)
+    return typed
+
+
 def _split_policy(value: Any) -> tuple[str, dict[str, Any]]:
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in _POLICY_TYPES:
@@ -92,15 +107,21 @@ def policy_digest(policy: Policy, definitions: Mapping[str, MetricDefinition]) -
     Its name, its place and the spelling of its numbers do not count; the custom metrics that its rules use do.
     """
     rules = policy.rules if isinstance(policy, ThresholdPolicy) else ()
-    used = {rule.metric: definitions[rule.metric] for rule in rules if rule.metric in definitions}
+    return _spec_digest(policy, tuple((rule.metric, definitions.get(rule.metric)) for rule in rules))
+
+
+@lru_cache  # all models of a fleet may share one policy
+def _spec_digest(policy: Policy, used: tuple[tuple[str, MetricDefinition | None], ...]) -> str:
     if isinstance(policy, ThresholdPolicy):
-        policy = replace(policy, rules=tuple(replace(rule, limit=_plain(rule.limit)) for rule in rules))
+        policy = replace(policy, rules=tuple(replace(rule, limit=_plain(rule.limit)) for rule in policy.rules))
     spec = {key: item for key, item in _policy_to_json(policy).items() if key not in ("name", "place")}
-    return digest({"policy": spec, "metrics": {name: encode(_plain_target(used[name])) for name in used}})
+    metrics = {name: encode(_plain_target(definition)) for name, definition in used if definition is not None}
+    return digest({"policy": spec, "metrics": metrics})
 
 
 def _plain(value: Decimal) -> Decimal:
-    return value.normalize(_UNROUNDED)
+    """Return one spelling for all that are equal; a minus before nothing says nothing."""
+    return value.normalize(_UNROUNDED) if value else Decimal(0)
 
 
 def _plain_target(definition: MetricDefinition) -> MetricDefinition:

@@ -1,6 +1,7 @@
 """A run's report, as a pure function of the journal's events. Rendering it again later gives the same value."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,9 @@ from runner.journal.events import (
 )
 from runner.journal.instants import stamp
 from runner.journal.job import Decided, Job, JobStage, Review, Rollback
+from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
+from runner.report.course import Courses
 
 REPORT_VERSION = 1
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
@@ -48,7 +51,8 @@ class RunHistory:
     plans: dict[str, ModelPlanned] = field(default_factory=dict)
     ends: dict[str, ModelFinished] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)  # model -> the last retrain job the run worked on
-    links: list[Link] = field(default_factory=list)
+    links: PackedLinks = field(default_factory=PackedLinks)
+    courses: Courses = field(default_factory=Courses)
 
     @property
     def record(self) -> RunRecord:
@@ -58,7 +62,7 @@ class RunHistory:
     @property
     def ended(self) -> bool:
         """Tell whether the run's end has been reached."""
-        return bool(self.links) and self.record.finished is not None
+        return len(self.links) > 0 and self.record.finished is not None
 
     def add(self, one: Link) -> None:
         """Take in the journal's next event."""
@@ -70,6 +74,7 @@ class RunHistory:
         if one.event.run_id != self.run_id:
             return
         self.links.append(one)
+        self.courses.add(one.event)
         fact, model = one.event.fact, one.event.model
         if model is None or isinstance(fact, RunStarted | RunFinished | ReportWritten | DataChecked):
             return
@@ -97,8 +102,8 @@ def read_history(links: Iterable[Link], run_id: str) -> RunHistory:
     )
 
 
-def ended_histories(links: Iterable[Link]) -> Iterator[RunHistory]:
-    """Yield every run at the event that ended it, in one reading: each as `read_history` would give it then.
+def ended_histories(links: Iterable[Link], run_ids: Container[str]) -> Iterator[RunHistory]:
+    """Yield these runs at the events that ended them, in one reading: each as `read_history` would give it then.
 
     They share one progress, so a history is to be used before the next is asked for.
     """
@@ -106,10 +111,29 @@ def ended_histories(links: Iterable[Link]) -> Iterator[RunHistory]:
     for one in links:
         progress.add(one)
         run_id = one.event.run_id
+        if run_id not in run_ids:
+            continue
         history = open_runs.setdefault(run_id, RunHistory(run_id=run_id, progress=progress))
         history.collect(one)
         if isinstance(one.event.fact, RunFinished):
             yield open_runs.pop(run_id)
+
+
+class ModelEntries:
+    """The models of a report, each made when it is asked for: those of a large run take more room than its journal."""
+
+    def __init__(self, history: RunHistory) -> None:
+        self._history = history
+        self._names = tuple(history.record.models)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return _model(self._history, self._names[place])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def build_report(history: RunHistory) -> dict[str, Any]:
@@ -117,11 +141,16 @@ def build_report(history: RunHistory) -> dict[str, Any]:
 
     Metrics and the numbers of rules are `Decimal`, exactly as they were judged; `render_json` writes them as numbers.
     """
+    report = outline(history)
+    return {**report, "models": list(report["models"])}
+
+
+def outline(history: RunHistory) -> dict[str, Any]:
+    """Return the report with its models as `ModelEntries`, and else as `build_report` has it."""
     record, started = history.record, history.record.started
     if record.finished is None or record.finished_at is None or record.head is None:
         raise LookupError(f"run {record.run_id} has no end")
-    models = [_model(history, name) for name in record.models]
-    counts = [entry["outcome"] for entry in models]
+    counts = Counter(_outcome(history, name) for name in record.models)
     return {
         "report_version": REPORT_VERSION,
         "run_id": record.run_id,
@@ -133,12 +162,17 @@ def build_report(history: RunHistory) -> dict[str, Any]:
         "service": started.realm,
         "exit_code": record.finished.exit_code,
         "stopped": record.finished.stopped,
-        "summary": {outcome: counts.count(outcome) for outcome in OUTCOMES if outcome in counts},
+        "summary": {outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
         "manifest": {key: started.manifest.get(key) for key in ("files", "sha256", "git")},
         "plan_sha256": started.options.get("plan_sha256"),
-        "models": models,
+        "models": ModelEntries(history),
         "journal": {"events": record.head[0], "head_sha256": record.head[1]},
     }
+
+
+def _outcome(history: RunHistory, name: str) -> str:
+    end = history.ends.get(name)
+    return end.outcome if end else outcome_without_end(find_job(history, name))
 
 
 def _model(history: RunHistory, name: str) -> dict[str, Any]:
@@ -147,7 +181,7 @@ def _model(history: RunHistory, name: str) -> dict[str, Any]:
     decided = job.decided if job else None
     return {
         "name": name,
-        "outcome": end.outcome if end else outcome_without_end(job),
+        "outcome": _outcome(history, name),
         "reason": end.reason if end else LOST,
         "plan": None if plan is None else {"action": plan.action, "stages": list(plan.stages), "reason": plan.reason},
         "policy": plan.policy if plan else None,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from runner.journal.chain import Link
 from runner.journal.events import (
     DataChecked,
+    Event,
     Fact,
     JobDead,
     JobTaken,
@@ -23,7 +23,6 @@ from runner.journal.events import (
     UploadRefused,
 )
 from runner.journal.instants import moment
-from runner.report.build import RunHistory
 
 STAGES = ("check", "upload", "train", "judge", "switch")
 _FIRST: Mapping[str, str] = MappingProxyType(  # a planned stage -> what the model is in while it lasts
@@ -108,19 +107,25 @@ class _Walk:
             self.spans[-1] = Span(stage=self.stage, begin=last.begin, end=self.latest)
         else:
             self.spans.append(Span(stage=self.stage, begin=self.since, end=self.latest))
+        self.since = self.latest
 
 
-def courses(history: RunHistory) -> dict[str, tuple[Span, ...]]:
-    """Return the stages of every model of the run in their order; a stage that took no time is left out."""
-    walks: dict[str, _Walk] = {}
-    for one in history.links:
-        _follow(walks, one)
-    for walk in walks.values():
-        walk.close()  # a run that was lost left its last stage open
-    return {name: tuple(walk.spans) for name, walk in walks.items()}
+class Courses:
+    """The stages of every model of a run. Grows with `add`; a stage that took no time is left out."""
 
+    def __init__(self) -> None:
+        self._walks: dict[str, _Walk] = {}
 
-def _follow(walks: dict[str, _Walk], one: Link) -> None:
-    event = one.event
-    if event.model is not None:
-        walks.setdefault(event.model, _Walk()).add(event.fact, moment(event.at))
+    def add(self, event: Event) -> None:
+        """Take in the run's next event."""
+        if event.model is not None:
+            walk = self._walks.get(event.model)
+            if walk is None:
+                walk = self._walks[event.model] = _Walk()
+            walk.add(event.fact, moment(event.at))
+
+    def spans(self) -> dict[str, tuple[Span, ...]]:
+        """Return the stages of each model in their order, up to its latest event."""
+        for walk in self._walks.values():
+            walk.close()  # a run that was lost left its last stage open
+        return {name: tuple(walk.spans) for name, walk in self._walks.items()}

@@ -1,10 +1,14 @@
 """JSON as people and terminals get it: readable, with every character that could steer a terminal as its escape."""
 
 import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
 
+_AT_ONCE = 100  # items of a long list
+_OPENED, _CLOSED = b'{\n  "": [', b"\n  ]\n}\n"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 # Characters that steer a terminal or turn its text around; in JSON their escapes mean the same.
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -14,6 +18,33 @@ def render_json(value: Any) -> bytes:
     """Return a JSON value as indented UTF-8, keys in their own order and decimals written as they are."""
     rendered = msgspec.json.format(_ENCODER.encode(value), indent=2).decode()
     return f"{_harmless(rendered)}\n".encode()
+
+
+def json_pieces(value: Mapping[str, Any], long: str) -> Iterator[bytes]:
+    """Yield `render_json` of an object piece by piece; under the key `long`, not its last, it has a list of any length.
+
+    The list may be any iterable: it is not gone through before its items are asked for.
+    """
+    keys = list(value)
+    place = keys.index(long)
+    before = render_json({key: value[key] for key in keys[:place]} | {long: []})
+    after = render_json({key: value[key] for key in keys[place + 1 :]})
+    items = iter(value[long])
+    found = list(islice(items, _AT_ONCE))
+    if not found:
+        yield before.removesuffix(b"\n}\n") + b","
+    else:
+        yield before.removesuffix(b"]\n}\n")
+        yield _listed(found)
+        while found := list(islice(items, _AT_ONCE)):
+            yield b"," + _listed(found)
+        yield b"\n  ],"
+    yield after.removeprefix(b"{")
+
+
+def _listed(items: list[Any]) -> bytes:
+    """Return the items as they stand in a list that is the value of an object's key, without its brackets."""
+    return render_json({"": items}).removeprefix(_OPENED).removesuffix(_CLOSED)
 
 
 def json_line(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from runner.report.next_step import TROUBLE, by_urgency, next_step
+from runner.report.next_step import ORDER, TROUBLE, next_step
 from runner.report.text import clipped, markdown_code, markdown_prose, words
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
@@ -39,68 +39,90 @@ class Summary:
     rest_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    """Where a model stands in the report, and what the parts are made up by; `kind` is that of its failure."""
+
+    place: int
+    name: str
+    outcome: str
+    kind: str | None
+    is_told_of: bool
+
+
 def summarize(report: Mapping[str, Any], render_block: Callable[[Model], str]) -> Summary:
     """Return the parts of a report; `render_block` renders what is known of one model."""
-    models = by_urgency(report["models"])
-    troubled = [model for model in models if model["outcome"] in TROUBLE]
-    rest = models[len(troubled) :]
-    telling = [model for model in troubled if model["rules"] or model["warnings"] or model["decision"]]
-    telling += [model for model in rest if model["outcome"] != "unchanged" and model["decision"]]
-    rows = _fitting((_troubled_row(model) for model in _first_ones(troubled)), _TROUBLE_BYTES)
-    kinds = Counter(model["error"]["kind"] for model in troubled if model["outcome"] == "failed" and model["error"])
+    models = report["models"]
+    found = [_mention(place, model) for place, model in enumerate(models)]
+    mentions = sorted(found, key=lambda one: ORDER.index(one.outcome))
+    troubled = [one for one in mentions if one.outcome in TROUBLE]
+    rest = mentions[len(troubled) :]
+    first = _first_ones(troubled)
+    rows = _fitting((_troubled_row(models[one.place]) for one in first), len(first), _TROUBLE_BYTES)
+    telling = [one.place for one in mentions if one.is_told_of]
     return Summary(
         troubled=rows,
-        others=_others(troubled, {model["name"] for model in _first_ones(troubled)[: len(rows.pieces)]}),
-        kinds=dict(kinds.most_common()),
-        blocks=_fitting((render_block(model) for model in telling), _BLOCK_BYTES),
-        rest=_fitting((_row(model) for model in rest), _REST_BYTES),
+        others=_others(troubled, {one.name for one in first[: len(rows.pieces)]}),
+        kinds=dict(Counter(one.kind for one in troubled if one.kind is not None).most_common()),
+        blocks=_fitting((render_block(models[place]) for place in telling), len(telling), _BLOCK_BYTES),
+        rest=_fitting((_row(models[one.place]) for one in rest), len(rest), _REST_BYTES),
         rest_count=len(rest),
     )
 
 
-def _first_ones(troubled: Sequence[Model]) -> Sequence[Model]:
+def _mention(place: int, model: Model) -> _Mention:
+    outcome = model["outcome"]
+    if outcome in TROUBLE:
+        is_told_of = bool(model["rules"] or model["warnings"] or model["decision"])
+    else:
+        is_told_of = outcome != "unchanged" and bool(model["decision"])
+    kind = model["error"]["kind"] if outcome == "failed" and model["error"] else None
+    return _Mention(place, model["name"], outcome, kind, is_told_of)
+
+
+def _first_ones(troubled: Sequence[_Mention]) -> Sequence[_Mention]:
     """Return the models that are to have a row: all of a few, else some of each outcome, the most urgent first."""
     if len(troubled) <= _MOST_ROWS:
         return troubled
-    by_outcome = ([model for model in troubled if model["outcome"] == one] for one in TROUBLE)
-    return [model for models in by_outcome for model in models[:_ROWS_EACH]]
+    by_outcome = ([one for one in troubled if one.outcome == outcome] for outcome in TROUBLE)
+    return [one for some in by_outcome for one in some[:_ROWS_EACH]]
 
 
-def _others(troubled: Sequence[Model], shown: AbstractSet[str]) -> Mapping[str, Part]:
+def _others(troubled: Sequence[_Mention], shown: AbstractSet[str]) -> Mapping[str, Part]:
     names: dict[str, list[str]] = {}
-    for model in troubled:
-        if model["name"] not in shown:
-            names.setdefault(model["outcome"], []).append(_name(model))
-    return {outcome: _fitting(some, _NAMES_BYTES) for outcome, some in names.items()}
+    for one in troubled:
+        if one.name not in shown:
+            names.setdefault(one.outcome, []).append(_name(one.name))
+    return {outcome: _fitting(some, len(some), _NAMES_BYTES) for outcome, some in names.items()}
 
 
-def _fitting(pieces: Iterable[str], room: int) -> Part:
-    kept, left_out = list[str](), 0
+def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
+    """Take the pieces up to the first that does not fit; those after it are not made."""
+    kept = list[str]()
     for piece in pieces:
         room -= len(piece.encode())
-        if room >= 0:
-            kept.append(piece)
-        else:
-            room, left_out = 0, left_out + 1  # the first that does not fit ends the part
-    return Part(pieces=kept, left_out=left_out)
+        if room < 0:
+            break
+        kept.append(piece)
+    return Part(pieces=kept, left_out=count - len(kept))
 
 
 def _troubled_row(model: Model) -> str:
     step = next_step(model) or ""
     reason = model["error"]["message"] if model["error"] else model["reason"].removesuffix(step).rstrip()
-    return _joined(_name(model), _outcome(model), _text(reason), _text(step))
+    return _joined(_name(model["name"]), _outcome(model), _text(reason), _text(step))
 
 
 def _row(model: Model) -> str:
-    return _joined(_name(model), _outcome(model), _text(model["reason"]))
+    return _joined(_name(model["name"]), _outcome(model), _text(model["reason"]))
 
 
 def _joined(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _name(model: Model) -> str:
-    return markdown_code(clipped(model["name"]))
+def _name(name: str) -> str:
+    return markdown_code(clipped(name))
 
 
 def _outcome(model: Model) -> str:

@@ -33,4 +33,9 @@ def _rejected(model: Mapping[str, Any]) -> bool:
 
 def by_urgency(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the models of a report, those that want a person first, else in the report's order."""
-    return sorted(models, key=lambda model: ORDER.index(model["outcome"]))
+    return sorted(models, key=urgency)
+
+
+def urgency(model: Mapping[str, Any]) -> int:
+    """Return a model's place among the outcomes: the lower, the sooner it wants a person."""
+    return ORDER.index(model["outcome"])

@@ -1,15 +1,15 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.journal.job import Job
 from runner.report.build import RunHistory, find_job
 from runner.report.chart import Chart, rule_charts
-from runner.report.course import Span, courses
+from runner.report.course import Span
 from runner.report.gantt import Gantt, gantt
-from runner.report.next_step import TROUBLE, by_urgency, next_step
+from runner.report.next_step import ORDER, TROUBLE, next_step, urgency
 from runner.report.standards import Standards
 from runner.report.trend import Bounds, Trend, metric_trends, rows_trend
 
@@ -48,7 +48,7 @@ class Line:
 class Page:
     """A run's page. `many` models are told of so that the page stays small and opens at once."""
 
-    lines: Sequence[Line]
+    lines: "Lines"
     gantt: Gantt
     seconds: float
     many: bool
@@ -56,23 +56,52 @@ class Page:
 
 def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
     """Return what the page shows of a run and its report."""
-    models, spans, record = by_urgency(report["models"]), courses(history), history.record
+    models, spans, record = report["models"], history.courses.spans(), history.record
     many = len(models) > _MANY
     desk = _Desk(history=history, bounds=_SHORT if many else _LONG)
+    order = sorted((urgency(model), place, model["name"]) for place, model in enumerate(models))
+    unfold = _is_telling([one for one, _, _ in order])
     return Page(
-        lines=[
-            desk.line(model, spans.get(model["name"], ()), number, unfold=number == 1 and _is_telling(models))
-            for number, model in enumerate(models, start=1)
-        ],
-        gantt=gantt(spans, [model["name"] for model in models]),
+        lines=Lines(desk, models, spans, [place for _, place, _ in order], unfold=unfold),
+        gantt=gantt(spans, [name for _, _, name in order]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
         many=many,
     )
 
 
-def _is_telling(models: Sequence[Mapping[str, Any]]) -> bool:
+def _is_telling(urgencies: Sequence[int]) -> bool:
     """Tell whether the most urgent of a few models stands open at first: it is in trouble, or the only one."""
-    return len(models) == 1 or (len(models) <= _FEW and models[0]["outcome"] in TROUBLE)
+    return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and ORDER[urgencies[0]] in TROUBLE)
+
+
+class Lines:
+    """The lines of a page, the most urgent models first; each is made when it is asked for, as they take much room."""
+
+    def __init__(
+        self,
+        desk: "_Desk",
+        models: Sequence[Mapping[str, Any]],
+        spans: Mapping[str, Sequence[Span]],
+        order: Sequence[int],
+        *,
+        unfold: bool,
+    ) -> None:
+        self._desk = desk
+        self._models = models
+        self._spans = spans
+        self._order = order
+        self._unfold = unfold
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, place: int) -> Line:
+        model = self._models[self._order[place]]
+        spans = self._spans.get(model["name"], ())
+        return self._desk.line(model, spans, place + 1, unfold=place == 0 and self._unfold)
+
+    def __iter__(self) -> Iterator[Line]:
+        return map(self.__getitem__, range(len(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,22 +4,23 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 
 from runner.journal.instants import stamp
 from runner.report import markup, table, text
 from runner.report.answer import answer
-from runner.report.build import RunHistory, build_report
+from runner.report.build import RunHistory, outline
 from runner.report.chart import WIDTH
 from runner.report.course import STAGES
 from runner.report.inline_files import inline_file
-from runner.report.json_form import render_json
+from runner.report.json_form import json_pieces
 from runner.report.markdown import summarize
 from runner.report.page import Page, build_page
 from runner.report.sheet import Sheet, lay_out
 from runner.report.templating import templates
 from runner.report.trend import HEIGHT
 
+_BUFFERED = 500  # parts of the page that are yielded as one
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "answer": answer,
     "cell": text.markdown_cell,
@@ -44,15 +45,23 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 def render_files(history: RunHistory) -> dict[str, bytes]:
     """Return the run folder's files by name: report.json, report.md, report.html and journal.jsonl."""
-    return dict(each_file(history, build_report(history)))
+    return {name: b"".join(pieces) for name, pieces in each_file(history)}
 
 
-def each_file(history: RunHistory, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield the same one by one: those of a large run are many megabytes, and need not be there all at once."""
-    yield "report.json", render_json(report)
-    yield "report.md", render_markdown(report)
-    yield "report.html", _html(history, report)
-    yield "journal.jsonl", b"".join(one.body + b"\n" for one in history.links)
+def each_file(history: RunHistory) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield the same one by one and in pieces: those of a large run are many megabytes, and need never be there whole.
+
+    A file's pieces are to be taken before the next file is asked for.
+    """
+    yield "report.json", render_report(history)
+    yield "report.md", iter([render_markdown(outline(history))])
+    yield "report.html", _html(history)
+    yield "journal.jsonl", (body + b"\n" for body in history.links.bodies())
+
+
+def render_report(history: RunHistory) -> Iterator[bytes]:
+    """Yield the pieces of report.json."""
+    return json_pieces(outline(history), "models")
 
 
 def render_markdown(report: dict[str, Any]) -> bytes:
@@ -63,20 +72,22 @@ def render_markdown(report: dict[str, Any]) -> bytes:
 
 def render_html(history: RunHistory) -> bytes:
     """Return the report as one UTF-8 HTML page that loads nothing; its own script is all that runs in it."""
-    return _html(history, build_report(history))
+    return b"".join(_html(history))
 
 
-def _html(history: RunHistory, report: dict[str, Any]) -> bytes:
+def _html(history: RunHistory) -> Iterator[bytes]:
+    report = outline(history)
     page = build_page(history, report)
-    return _render(
-        "report.html.j2",
+    stream = _template("report.html.j2").stream(
         report=report,
         page=page,
         sheet=_sheet(page),
         style=inline_file("report.css"),
         script=inline_file("report.js"),
         stages=STAGES,
-    ).encode()
+    )
+    stream.enable_buffering(_BUFFERED)
+    return (piece.encode() for piece in stream)
 
 
 def _sheet(page: Page) -> Sheet:
@@ -85,16 +96,20 @@ def _sheet(page: Page) -> Sheet:
     model: Any = _environment(autoescape=True).get_template("model.html.j2").module
     return lay_out(
         lines=page.lines,
-        row=line.row,
+        row=lambda one, html: str(line.row(one, html)),
         panel=lambda one: model.panel(one, WIDTH, HEIGHT),
+        left_out=line.left_out(),
         lanes=[line.lane(name, bars) for name, bars in page.gantt.rows],
         folded=page.many,
     )
 
 
 def _render(template: str, **values: Any) -> str:
-    environment = _environment(autoescape=template.endswith(".html.j2"))
-    return environment.get_template(template).render(**values)
+    return _template(template).render(**values)
+
+
+def _template(name: str) -> Template:
+    return _environment(autoescape=name.endswith(".html.j2")).get_template(name)
 
 
 @cache

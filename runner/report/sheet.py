@@ -1,7 +1,8 @@
 """Which parts of a run's page stand in it at once, which its script builds, and which have no room. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from markupsafe import Markup
 
@@ -13,6 +14,7 @@ _FRAME_BYTES = 100_000  # of these for the style, the script, the head and the f
 _LEAST_BYTES = 200  # that a panel takes when it is folded
 _AT_ONCE = 50  # lines and lanes of a large run; a window shows fewer
 _FEW = 20  # models; of more the panels are no elements of the page before they are opened, which takes its time
+_PLACE = "\0"  # of the panel in its line, until it is known; templates show this character of a text as its escape
 _WAITING = Markup("<noscript>{}</noscript>")
 
 
@@ -25,41 +27,44 @@ class Sheet:
     """
 
     first_rows: str
-    later_rows: str
+    later_rows: Sequence[str]
     first_lanes: str
     later_lanes: str
     folded: str | None
     left_out: int
 
 
-def lay_out(
+def lay_out(  # noqa: PLR0913 -- all by name: what a page is made of
     *,
-    lines: Sequence[Line],
-    row: Callable[[Line, str | None], str],
+    lines: Iterable[Line],
+    row: Callable[[Line, str], str],
     panel: Callable[[Line], str],
+    left_out: str,
     lanes: Sequence[str],
     folded: bool,
 ) -> Sheet:
     """Return the parts of a page of `PAGE_BYTES`.
 
-    `row` renders a line with its panel, or with None if that is left out. `panel` is asked for those that may find room
-    only: of ten thousand models the lines alone fill the page.
+    `row` renders a line with its panel, which is text where it is left out. `panel` is asked for those that may find
+    room only: of ten thousand models the lines alone fill the page.
     """
-    bare = [row(line, "") for line in lines]
-    room = max(PAGE_BYTES - _FRAME_BYTES - sum(len(part.encode()) for part in (*bare, *lanes)), 0)
-    panels = [panel(line) for line in lines[: room // _LEAST_BYTES]]
+    rows = [row(line, _PLACE) for line in lines]
+    taken = sum(len(part.encode()) for part in rows) - len(rows) * len(_PLACE)
+    room = max(PAGE_BYTES - _FRAME_BYTES - taken - sum(len(part.encode()) for part in lanes), 0)
+    panels = [panel(line) for line in islice(lines, room // _LEAST_BYTES)]
     found = fold(panels, room) if folded else None
     kept = found.kept if found else _fitting(panels, room)
-    shown = [*([""] * kept if found else _inline(panels[:kept])), *[None] * (len(lines) - kept)]
-    rows = [row(line, html) if html != "" else without for line, html, without in zip(lines, shown, bare, strict=True)]
+    shown = [""] * kept if found else _inline(panels[:kept])
+    for place, text in enumerate(rows):
+        rows[place] = text.replace(_PLACE, shown[place] if place < kept else left_out)
     at_once = _AT_ONCE if found else len(rows)
     return Sheet(
         first_rows="".join(rows[:at_once]),
-        later_rows="".join(rows[at_once:]),
+        later_rows=rows[at_once:],
         first_lanes="".join(lanes[:at_once]),
         later_lanes="".join(lanes[at_once:]),
         folded=found.text if found else None,
-        left_out=len(lines) - kept,
+        left_out=len(rows) - kept,
     )
 
 

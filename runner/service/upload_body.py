@@ -50,7 +50,7 @@ class UploadBody:
         self._content = content
         self._size = content.bytes
         self._watch = watch
-        self._read_ahead = read_ahead
+        self._read_ahead = read_ahead and content.bytes > BLOCK
         self._blocks = self._verified_blocks()
         self.problem: str | None = None
         self.deprived = False

@@ -146,7 +146,8 @@ def test_what_surely_fits_is_exactly_what_jsonschema_finds_no_fault_with(value: 
         ({"type": "string", "format": "date"}, "today"),  # a keyword that is not known
         ({"not": {"type": "string"}}, 1),
         ({"$ref": "#/properties/a", "properties": {"a": {"type": "integer"}}}, 1),
-        ({"enum": [None]}, None),
+        ({"enum": [1.5]}, 1.5),
+        ({"enum": [True]}, True),
         ({"type": "array", "uniqueItems": True}, [1, True]),  # different for JSON, the same for Python
         ({"if": {"format": "date"}, "then": True, "else": True}, 1),
     ],
@@ -167,6 +168,52 @@ def test_with_any_one_value_changed_the_quick_check_of_a_record_agrees_with_json
             owner[step] = other
             assert fit(name).surely(schema, value) == plain.is_valid(value), (step, other)
         owner[step] = kept
+
+
+def test_a_fact_is_judged_by_its_own_kind_alone_as_jsonschema_does() -> None:
+    schema = load_schema("journal")
+    plain, value = Draft202012Validator(schema, registry=REGISTRY), deepcopy(schema["examples"][0])
+    kinds = schema["properties"]["fact"]["properties"]["kind"]["enum"]
+    facts = [schema["$defs"][kind]["examples"][0] for kind in kinds]
+    fitting = 0
+    for place, fact in enumerate(facts):
+        others: list[Any] = [kinds[place - 1], kinds[place - 7], "other", None, True, {}, [kinds[place]]]
+        for kind in [kinds[place], *others]:
+            value["fact"] = {**fact, "kind": kind}
+            fits = fit("journal").surely(schema, value)
+            assert fits == plain.is_valid(value), (place, kind)
+            fitting += fits
+    assert fitting >= len(kinds)
+    for fact in ("run_started", [], None, {}, 1):
+        value["fact"] = fact
+        assert not fit("journal").surely(schema, value)
+
+
+CASES: list[tuple[Any, Any]] = [("a", {"required": ["x"]}), ("b", {"required": ["y"]}), ("a", False), ("c", True)]
+
+
+@given(
+    cases=st.lists(st.sampled_from(CASES), max_size=4),
+    depth=st.integers(1, 2),
+    value=st.dictionaries(
+        st.sampled_from(["k", "x", "y"]),
+        st.sampled_from(["a", "b", "c", 1, True, None, ["a"]]) | st.just({"k": "a"}) | st.just({"k": 2}) | st.just({}),
+    ),
+)
+@example(cases=[CASES[0], CASES[2]], depth=1, value={"k": "a", "x": "a"})
+def test_parts_for_one_word_each_are_together_what_jsonschema_says_of_all_of_them(
+    cases: list[tuple[str, Any]], depth: int, value: Any
+) -> None:
+    def condition(word: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"const": word}
+        for _ in range(depth):
+            found = {"properties": {"k": found}, "required": ["k"]}
+        return found
+
+    schema = {"allOf": [True, *({"if": condition(word), "then": then} for word, then in cases)]}
+    plain = Draft202012Validator(schema, registry=REGISTRY)
+    for one in (value, "a", [value], None):
+        assert Fit(schema).surely(schema, one) == plain.is_valid(one)
 
 
 @pytest.mark.parametrize("name", ["manifest", "approval", "report", "journal"])

@@ -22,7 +22,7 @@ import runner
 GO = b"go\n"
 _PR_SET_PTRACER, _ANY = 0x59616D61, -1  # man 2 prctl: where Yama restricts tracing to parents, any process may
 _UNUSED = ("runner.emulator", "runner.__main__")
-_IMPORTED_LATE = ("sqlalchemy.dialects.sqlite", "sqlalchemy.sql.default_comparator", "encodings.idna")
+_IMPORTED_LATE = ("encodings.idna",)
 _LONGEST_S = 60  # a run that hangs ends by SIGALRM
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 
-from runner.app.switch_audit import switch_findings
+from runner.app.switch_audit import SwitchAudit
 from runner.journal.events import Fact, RollbackDecided, SwitchDone, SwitchIntended
 from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_started
 
 
 def found(facts: Iterable[Fact], *, runs: tuple[str, ...] = (RUN,)) -> list[str]:
     links = chained([draft(run_started(), model=None), *(draft(fact) for fact in facts)])
-    return [f"{one.where} {one.what}" for one in switch_findings(links, runs)]
+    audit = SwitchAudit(runs)
+    for one in links:
+        audit.look(one)
+    return [f"{one.where} {one.what}" for one in audit.findings]
 
 
 def rollback(to: str, left: str) -> RollbackDecided:

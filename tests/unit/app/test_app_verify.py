@@ -96,3 +96,10 @@ def test_what_cannot_be_read_while_verifying_is_an_error_of_the_state_that_names
     monkeypatch.setattr("runner.app.verify.check_schemas", check)
     with pytest.raises(StateError, match="/state/some-file cannot be read: Permission denied"):
         verify(str(world.state.root), None)
+
+
+def test_an_event_that_does_not_fit_is_told_before_a_run_that_is_not_there(world: World) -> None:
+    rewrite(world, lambda fact: replace(fact, retrain_job_id="other") if isinstance(fact, Judged) else fact)
+    for run in (None, "nowhere"):
+        with pytest.raises(StateError, match="it does not fit to the events before it"):
+            verify(str(world.state.root), run)

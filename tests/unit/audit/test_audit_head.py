@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runner.audit.head import Head, parse_head, place_of, read_head
+from runner.audit.head import Head, parse_head, places_of, read_head
 from runner.journal.chain import Link
 from tests.unit.journal.journal_facts import chained, draft
 
@@ -55,12 +55,18 @@ def test_anything_else_is_no_head(content: str) -> None:
 
 
 def test_a_journal_contains_its_own_heads_and_no_other(journal: list[Link]) -> None:
-    for seq, one in enumerate(journal, start=1):
-        assert place_of(Head(sha256=one.sha256), journal) == seq
-        assert place_of(Head(sha256=one.sha256, events=seq), journal) == seq
-        assert place_of(Head(sha256=one.sha256, events=seq + 1), journal) is None
-    assert place_of(Head(sha256=SHA), journal) is None
-    assert place_of(Head(sha256=SHA, events=99), journal) is None
+    digests = [one.sha256 for one in journal]
+    words, numbered, shifted = (
+        [Head(sha256=sha256, events=seq and seq + more) for seq, sha256 in pairs]
+        for more, pairs in (
+            (0, [(None, sha256) for sha256 in digests]),
+            (0, list(enumerate(digests, start=1))),
+            (1, list(enumerate(digests, start=1))),
+        )
+    )
+    foreign = [Head(sha256=SHA), Head(sha256=SHA, events=99)]
+    found = places_of([*words, *numbered, *shifted, *foreign], digests)
+    assert found == {head: seq for heads in (words, numbered) for seq, head in enumerate(heads, start=1)}
 
 
 def test_a_head_shows_as_it_is_parsed() -> None:

@@ -79,7 +79,7 @@ def test_a_stream_that_was_closed_shows_nothing() -> None:
     assert look_of(stream, plain=False, environment=UTF8).columns is None
 
 
-HEAVY = {"rich", "jsonschema", "sqlalchemy", "requests", "msgspec", "jinja2"}
+HEAVY = {"rich", "jsonschema", "requests", "msgspec", "jinja2"}
 
 
 @pytest.mark.parametrize(

@@ -229,10 +229,14 @@ def test_a_schema_that_is_no_text_any_more_is_an_error_of_ours(
             opened()
 
 
-def test_one_guard_twice_in_one_append_writes_nothing(folder: StateFolder, opened: Opened) -> None:
+@pytest.mark.parametrize("between", [0, 250])
+def test_one_guard_twice_in_one_append_writes_nothing(folder: StateFolder, opened: Opened, between: int) -> None:
+    store = opened()
     with pytest.raises(GuardTakenError):
-        opened().append([draft(guard="g"), draft(guard="g")])
+        store.append([draft(guard="g"), *[draft()] * between, draft(guard="g")])
     assert seqs(folder) == []
+    assert len(store.append([draft()] * between)) == between
+    assert len(seqs(folder)) == between
 
 
 def test_a_store_whose_head_is_stale_refuses_to_append(folder: StateFolder, opened: Opened) -> None:
@@ -282,9 +286,8 @@ def test_commits_are_synchronous_and_use_the_rollback_journal(folder: StateFolde
     opened().append([draft()])
     spoil(folder, "PRAGMA journal_mode = WAL")  # another program may have changed it
     store = opened()
-    with store._engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_state_folder_that_cannot_be_made_is_a_state_error(tmp_path: Path) -> None:

@@ -132,6 +132,8 @@ class TestPolicyDigest:
         same = replace(policy, rules=policy.rules[:2])
         assert self.of(moved, inputs) == self.of(policy, inputs)
         assert self.of(respelt, inputs) == self.of(same, inputs)
+        zeros = [(replace(policy.rules[0], limit=Decimal(text)),) for text in ("0", "-0.0", "0E+3")]
+        assert len({self.of(replace(policy, rules=rules), inputs) for rules in zeros}) == 1
 
     def test_every_setting_counts(self, inputs: Inputs) -> None:
         policy = inputs.policy

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.journal.events import Fact, ModelPlanned, SwitchDone, SwitchIntended
-from runner.report.course import Span, courses
+from runner.report.course import Span
 from runner.report.gantt import gantt
 from tests.unit.report.report_history import GUARDED, Recording, checked, evaluated, finished, judged, planned, started
 
@@ -24,7 +24,7 @@ def record_at(record: Recording, model: str, *facts: Timed) -> None:
 def told(record: Recording, model: str = "m") -> list[tuple[str, float, float]]:
     """Return the stages of a model with begin and end in seconds after the run's begin."""
     record.end(0)
-    spans = courses(record.history())[model]
+    spans = record.history().courses.spans()[model]
     return [(one.stage, (one.begin - BEGIN).total_seconds(), (one.end - BEGIN).total_seconds()) for one in spans]
 
 

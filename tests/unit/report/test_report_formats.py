@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_olde
 
 from runner.report.build import OUTCOMES, build_report
 from runner.report.formats import FORMATS
+from runner.report.json_form import json_pieces, render_json
 from runner.report.junit import render_junit
 from runner.report.openmetrics import render_openmetrics
 from tests.unit.report.report_history import RUN, Recording
@@ -178,3 +180,10 @@ def test_a_run_without_models_has_an_empty_suite_and_counts_of_zero(report: dict
     suite, cases = read_junit(empty)
     assert (suite.tests, cases) == (0, {})
     assert value(read_metrics(empty), "retrain_run_models", outcome="switched") == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
+def test_json_in_pieces_is_the_same_text_as_json_at_once(count: int) -> None:
+    items = [{"name": f"m{number}\x7f", "value": Decimal("0.90"), "empty": []} for number in range(count)]
+    for value in ({"a": {"b": 1}, "items": items, "z": None}, {"items": items, "z": {}}):
+        assert b"".join(json_pieces({**value, "items": iter(items)}, "items")) == render_json(value)

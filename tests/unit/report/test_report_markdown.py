@@ -8,6 +8,7 @@ import pytest
 from runner.journal.folder import StateFolder
 from runner.report.answer import answer
 from runner.report.build import build_report
+from runner.report.markdown import summarize
 from runner.report.next_step import next_step
 from runner.report.render import render_html, render_markdown
 from runner.report.text import clipped, drift, markdown_prose
@@ -95,3 +96,11 @@ def test_long_text_is_cut_and_row_counts_tell_their_drift() -> None:
     assert drift(90, 100) == ", -10 (-10.0 %) since the job before"
     assert drift(5, 5) == ", as many as the job before"
     assert drift(5, None) == drift(None, 5) == drift(5, 0) == ""
+
+
+def test_what_finds_no_room_is_counted(fleet: Recording) -> None:
+    parts = summarize(build_report(fleet.history()), lambda _: "x" * 1000)
+    assert parts.rest.left_out > 0
+    assert len(parts.rest.pieces) + parts.rest.left_out == parts.rest_count == 250
+    assert len(parts.blocks.pieces) == 14
+    assert parts.blocks.left_out > 250

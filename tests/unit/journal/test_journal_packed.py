@@ -1,0 +1,43 @@
+"""Packed events come back exactly as they were, as often as they are asked for."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from runner.journal.chain import Link
+from runner.journal.events import Draft, Judged
+from runner.journal.packed import PackedLinks
+from tests.unit.journal.journal_facts import chained, draft, example, run_started
+
+
+def judged(policy: dict[str, Any]) -> Draft:
+    fact = example("judged")
+    assert isinstance(fact, Judged)
+    return draft(msgspec.structs.replace(fact, inputs={**fact.inputs, "policy": policy}))
+
+
+@pytest.fixture(scope="module")
+def links() -> list[Link]:
+    return chained([draft(run_started(), model=None), *(draft(example("status_seen")) for _ in range(2500))])
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2501])
+def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], count: int) -> None:
+    packed = PackedLinks(links[:count])
+    assert len(packed) == count
+    assert list(packed) == list(packed) == links[:count]
+    assert list(packed.events()) == [one.event for one in links[:count]]
+    assert list(packed.bodies()) == [one.body for one in links[:count]]
+    assert list(packed.digests()) == [one.sha256 for one in links[:count]]
+    assert packed.head_sha256 == (links[count - 1].sha256 if count else "")
+
+
+def test_policies_of_the_same_text_are_kept_once_and_those_of_another_text_stay_what_they_were() -> None:
+    policies: list[dict[str, Any]] = [{"any": True}, {"any": 1}, {"any": 1.0}, {"any": True}]
+    facts = [one.event.fact for one in PackedLinks(chained([judged(one) for one in policies]))]
+    found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, Judged)]
+    assert [type(one) for one in found[:2]] == [bool, int]
+    assert found == [True, 1, 1, True]
+    first, *_, last = (fact.inputs["policy"] for fact in facts if isinstance(fact, Judged))
+    assert first is last
