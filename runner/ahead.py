@@ -1,26 +1,49 @@
 """An iterator that is a few items ahead of its taker, in a second thread."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
-_MOST_WAITING = 2  # items; enough for both threads to have work, and a bound for the memory
+_MOST_MADE = 3  # items not yet taken, the one being made included: enough for both threads to have work
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What comes after the last item."""
+
+    error: Exception | None
 
 
 def ahead(items: Iterator[T]) -> Generator[T]:
-    """Yield the items, the next two of which are made meanwhile. Close it, or take all, to let go of its thread.
+    """Yield the items, of which the next three are made meanwhile. Close it, or take all, to let go of its thread.
 
     Raises:
         Whatever the iterator raises, in the place of the item.
     """
-    end = object()
-    thread = ThreadPoolExecutor(1, "ahead")
+    made: SimpleQueue[T | _End] = SimpleQueue()
+    room, closing = Semaphore(_MOST_MADE), Event()
+
+    def make() -> None:
+        try:
+            while room.acquire() and not closing.is_set():
+                made.put(next(items))
+        except StopIteration:
+            made.put(_End(None))
+        except Exception as error:  # noqa: BLE001 -- it is raised where the item is taken
+            made.put(_End(error))
+
+    thread = Thread(target=make, name="ahead", daemon=True)
+    thread.start()
     try:
-        waiting = deque(thread.submit(next, items, end) for _ in range(_MOST_WAITING))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, items, end))
-            yield item  # type: ignore[misc] # mypy cannot tell the items from their end
+        while not isinstance(item := made.get(), _End):
+            room.release()
+            yield item
+        if item.error is not None:
+            raise item.error
     finally:
-        thread.shutdown(wait=True, cancel_futures=True)
+        closing.set()
+        room.release()
+        thread.join()

@@ -24,7 +24,6 @@ from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark
 from runner.report.build import build_report, read_history
-from runner.report.render import each_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,8 @@ class Session:
 
     def write_files(self, run_id: str) -> dict[str, Any]:
         """Render a finished run's files from the journal, and record their digests."""
+        from runner.report.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
+
         history = read_history(self.store.read(), run_id)
         digests = self._write(run_id, each_file(history))
         self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
