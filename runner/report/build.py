@@ -24,6 +24,7 @@ from runner.journal.job import Decided, Job, JobStage, Review, Rollback
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
 from runner.report.course import Courses
+from runner.report.on_demand import OnDemand
 
 REPORT_VERSION = 1
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
@@ -119,23 +120,6 @@ def ended_histories(links: Iterable[Link], run_ids: Container[str]) -> Iterator[
             yield open_runs.pop(run_id)
 
 
-class ModelEntries:
-    """The models of a report, each made when it is asked for: those of a large run take more room than its journal."""
-
-    def __init__(self, history: RunHistory) -> None:
-        self._history = history
-        self._names = tuple(history.record.models)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        return _model(self._history, self._names[place])
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(self.__getitem__, range(len(self)))
-
-
 def build_report(history: RunHistory) -> dict[str, Any]:
     """Return the report as `schemas/report.schema.json` describes it: JSON values with stable keys.
 
@@ -146,7 +130,7 @@ def build_report(history: RunHistory) -> dict[str, Any]:
 
 
 def outline(history: RunHistory) -> dict[str, Any]:
-    """Return the report with its models as `ModelEntries`, and else as `build_report` has it."""
+    """Return the report with its models made when they are asked for, and else as `build_report` has it."""
     record, started = history.record, history.record.started
     if record.finished is None or record.finished_at is None or record.head is None:
         raise LookupError(f"run {record.run_id} has no end")
@@ -165,9 +149,14 @@ def outline(history: RunHistory) -> dict[str, Any]:
         "summary": {outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
         "manifest": {key: started.manifest.get(key) for key in ("files", "sha256", "git")},
         "plan_sha256": started.options.get("plan_sha256"),
-        "models": ModelEntries(history),
+        "models": _models(history),
         "journal": {"events": record.head[0], "head_sha256": record.head[1]},
     }
+
+
+def _models(history: RunHistory) -> OnDemand[dict[str, Any]]:
+    names = tuple(history.record.models)
+    return OnDemand(len(names), lambda place: _model(history, names[place]))
 
 
 def _outcome(history: RunHistory, name: str) -> str:

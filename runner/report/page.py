@@ -1,6 +1,6 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from runner.report.chart import Chart, rule_charts
 from runner.report.course import Span
 from runner.report.gantt import Gantt, gantt
 from runner.report.next_step import ORDER, TROUBLE, next_step, urgency
+from runner.report.on_demand import OnDemand
 from runner.report.standards import Standards
 from runner.report.trend import Bounds, Trend, metric_trends, rows_trend
 
@@ -46,9 +47,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A run's page. `many` models are told of so that the page stays small and opens at once."""
+    """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once."""
 
-    lines: "Lines"
+    lines: OnDemand[Line]
     gantt: Gantt
     seconds: float
     many: bool
@@ -61,8 +62,13 @@ def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
     desk = _Desk(history=history, bounds=_SHORT if many else _LONG)
     order = sorted((urgency(model), place, model["name"]) for place, model in enumerate(models))
     unfold = _is_telling([one for one, _, _ in order])
+
+    def line(number: int) -> Line:
+        model = models[order[number][1]]
+        return desk.line(model, spans.get(model["name"], ()), number + 1, unfold=number == 0 and unfold)
+
     return Page(
-        lines=Lines(desk, models, spans, [place for _, place, _ in order], unfold=unfold),
+        lines=OnDemand(len(order), line),
         gantt=gantt(spans, [name for _, _, name in order]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
         many=many,
@@ -72,36 +78,6 @@ def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
 def _is_telling(urgencies: Sequence[int]) -> bool:
     """Tell whether the most urgent of a few models stands open at first: it is in trouble, or the only one."""
     return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and ORDER[urgencies[0]] in TROUBLE)
-
-
-class Lines:
-    """The lines of a page, the most urgent models first; each is made when it is asked for, as they take much room."""
-
-    def __init__(
-        self,
-        desk: "_Desk",
-        models: Sequence[Mapping[str, Any]],
-        spans: Mapping[str, Sequence[Span]],
-        order: Sequence[int],
-        *,
-        unfold: bool,
-    ) -> None:
-        self._desk = desk
-        self._models = models
-        self._spans = spans
-        self._order = order
-        self._unfold = unfold
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, place: int) -> Line:
-        model = self._models[self._order[place]]
-        spans = self._spans.get(model["name"], ())
-        return self._desk.line(model, spans, place + 1, unfold=place == 0 and self._unfold)
-
-    def __iter__(self) -> Iterator[Line]:
-        return map(self.__getitem__, range(len(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
