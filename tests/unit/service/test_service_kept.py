@@ -168,7 +168,7 @@ def test_a_closed_client_keeps_no_connection(serve: Serve, make_client: MakeClie
     client = make_client(server.url)
     client.status(key, "job-1")
     client.close()
-    server.settle()  # the other side sees the end of it
+    assert server.handled.wait(5)  # the other side sees the end of it
 
 
 def test_no_line_is_used_by_two_at_once() -> None:
