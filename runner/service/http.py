@@ -14,6 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,21 +58,18 @@ class _StaleError(Exception):
     """A kept connection had been closed by the other side; a new one may carry the same question."""
 
 
+@dataclass(slots=True, kw_only=True)
 class _Exchange:
     """What a connection needs to know of the request it carries, and what it tells of it.
 
-    Attributes:
-        target: path and query as given.
-        countdown: the time left.
-        began: a first byte may have left.
-        connects: a connection was sought for it; else it goes over one that has carried others.
+    `target` is path and query as given. `began`: a first byte may have left. `connects`: a connection was sought for
+    it; else it goes over one that has carried others.
     """
 
-    def __init__(self, target: str, countdown: Countdown) -> None:
-        self.target = target
-        self.countdown = countdown
-        self.began = False
-        self.connects = False
+    target: str
+    countdown: Countdown
+    began: bool = False
+    connects: bool = False
 
     def was_stale(self, error: _BrokenError) -> bool:
         """Tell whether nothing but the end of a kept connection was found, which the service had closed meanwhile."""
@@ -158,7 +156,7 @@ class Wire:
         self._kept.close()
 
     def exchange(self, request: Request, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
-        """Send the request once and return what `take` makes of the answer's head and blocks of at most 1 MiB.
+        """Send the request once and return what `take` makes of the answer's head and blocks of at most `BLOCK` bytes.
 
         What `take` raises is passed on; trouble of the network ends in `Broken`.
         """
@@ -188,7 +186,7 @@ class Wire:
         countdown: Countdown,
         take: Callable[[Head, Iterator[bytes]], T],
     ) -> T | Broken:
-        exchange = line.exchange = _Exchange(address.target, countdown)
+        exchange = line.exchange = _Exchange(target=address.target, countdown=countdown)
         try:
             with self._send(line, request, countdown) as response:
                 _log.debug("%s %s: %d", request.method, address.host, response.status_code)
