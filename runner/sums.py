@@ -14,7 +14,7 @@ from typing import Protocol, Self
 from runner.seal import Seal, Sealing
 
 _MOST_WAITING = 2  # blocks; enough for both threads to have work, and a bound for the memory
-_WORTH_A_SEAL = 16 << 20  # bytes
+_WORTH_A_SEAL = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,10 +55,11 @@ class Countdown:
 
         What is handed over late earns nothing: a process that slept goes on sending what another run has given up.
         """
-        if self.over:
+        now = time.monotonic()
+        if now >= self._end:
             return
         limits = self._deadlines
-        earned = min(self._end + size / limits.slowest, time.monotonic() + limits.call)
+        earned = min(self._end + size / limits.slowest, now + limits.call)
         self._end = min(earned, self._latest)
 
     def received(self, size: int) -> None:

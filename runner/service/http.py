@@ -11,6 +11,7 @@ import http.client
 import logging
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -34,7 +35,7 @@ from runner.service.causes import cause, hung_up
 from runner.service.deadlines import Countdown, Deadlines
 from runner.service.exchange import Broken, Head, Request, Stage
 from runner.service.kept import Kept
-from runner.service.sockets import TlsSocket, WholeHead, timed
+from runner.service.sockets import TlsContext, WholeHead, timed
 from runner.service.upload_body import BLOCK, BodyStoppedError
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ class _PlainConnection(HTTPConnection):
     def connect(self) -> None:
         self._line.exchange.connects = True
         super().connect()
-        self.sock: socket.socket = timed(self.sock, self._line.exchange.countdown)
+        self.sock: socket.socket = timed(self.sock, self._line.exchange.countdown)  # type: ignore[assignment] # speaks as one
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - tidied; not sent
         """Begin the request with the target as it was given; `url` is urllib3's tidied form of it."""
@@ -223,15 +224,17 @@ class Wire:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         """One context for all connections: loading the certificates takes longer than a whole call."""
+        context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificates and names
+        if sys.version_info >= (3, 13):  # as ssl.create_default_context does there
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
         bundle = str(self._ca_bundle) if self._ca_bundle is not None else DEFAULT_CA_BUNDLE_PATH
         try:
-            context = ssl.create_default_context(cafile=bundle)
+            context.load_verify_locations(cafile=bundle)
         except OSError as error:
             raise UsageError(
                 f"The CA bundle {bundle} cannot be used: {error.strerror or 'it holds no certificate'}.",
                 hint="Give a file with certificates in PEM form.",
             ) from None
-        context.sslsocket_class = TlsSocket
         return context
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from runner.ahead import ahead
 from runner.sums import Comparison, Sum, comparison_with
 
-BLOCK = 512 * 1024  # bytes; up to five of them are in memory
+BLOCK = 1024 * 1024  # bytes; up to five of them are in memory
 
 
 class BodyStoppedError(Exception):

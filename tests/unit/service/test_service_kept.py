@@ -1,6 +1,7 @@
 """Connections that carry more than one question: only questions, only while nobody is the worse for it."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +44,13 @@ def curt(peer: Any) -> None:
     peer.reset()
 
 
+def polite(peer: Any) -> None:
+    """Answer one question and end the connection, over TLS with a word that it ends."""
+    peer.answer(200, status_of(peer.request()))
+    if isinstance(peer.sock, ssl.SSLSocket):
+        peer.sock.unwrap()
+
+
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_questions_share_a_connection(
     *, serve: Serve, make_client: MakeClient, key: Secret, tls: Any, certificate: Path, encrypted: bool
@@ -68,11 +76,20 @@ def test_what_has_an_effect_has_a_connection_of_its_own(
     assert len(server.peers) == 3
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("behave", [curt, polite])
 def test_a_question_over_a_connection_that_had_ended_is_asked_again(
-    serve: Serve, make_client: MakeClient, key: Secret
+    *,
+    serve: Serve,
+    make_client: MakeClient,
+    key: Secret,
+    tls: Any,
+    certificate: Path,
+    encrypted: bool,
+    behave: Callable[[Any], None],
 ) -> None:
-    server = serve(curt)
-    client = make_client(server.url)
+    server = serve(behave, tls if encrypted else None)
+    client = make_client(server.url, certificate)
     assert [client.status(key, f"job-{number}").word for number in range(4)] == ["training"] * 4
     assert len(server.peers) == 4
 

@@ -1,5 +1,6 @@
 """Uploads over real sockets: what may be called done, refused, never sent, and what must stay unclear."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -363,9 +364,11 @@ def test_an_upload_over_tls_with_a_given_ca_bundle_is_done(
         peer.request()
         peer.answer(200)
 
+    content = random.Random(6).randbytes(2 * BLOCK + 4711)  # noqa: S311 -- only to differ everywhere
+    data.write_bytes(content)
     server = serve(behave, tls)
-    assert isinstance(upload(make_client(ca_bundle=certificate), server.url + SIGNED, data), Done)
-    assert server.received[0].partition(b"\r\n\r\n")[2] == CONTENT
+    assert isinstance(upload(make_client(ca_bundle=certificate), server.url + SIGNED, data, content), Done)
+    assert server.received[0].partition(b"\r\n\r\n")[2] == content
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
