@@ -1,8 +1,8 @@
 """The bytes of an upload: exactly the recorded ones, or an upload that the store cannot accept.
 
 The body ends with its last block only after the digest over all blocks agreed with the recorded one. A file that was
-changed meanwhile leaves the request one block short, which no store takes for a whole upload; so does a run that was
-deprived of its state while it slept, since another one may have given this upload up by now.
+changed meanwhile leaves the request one block short, which no store takes for a whole upload; a run that was deprived
+of its state while it slept leaves out the end of it, since another one may have given this upload up by now.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -15,6 +15,7 @@ from runner.ahead import ahead
 from runner.sums import Comparison, Sum, comparison_with
 
 BLOCK = 1024 * 1024  # bytes; up to five of them are in memory
+_END = 64 * 1024  # bytes that wait for leave to end the upload: few, since they may take a while to leave
 
 
 class BodyStoppedError(Exception):
@@ -25,8 +26,8 @@ class BodyStoppedError(Exception):
 class Watch:
     """What an upload's owner is told and asked.
 
-    `sent` is told the number of bytes handed over so far, a few times a MiB; `may_end` is asked before the last of them
-    leave, and without its leave they do not.
+    `sent` is told the number of bytes handed over so far, about once a MiB; `may_end` is asked before the last few of
+    them leave, and without its leave they do not.
     """
 
     sent: Callable[[int], None]
@@ -97,10 +98,12 @@ class UploadBody:
                     held = block
             if not compared.agrees():
                 self._stop("changed while it was sent")
+            if len(held) > _END:
+                yield held[:-_END]
             if self._watch is not None and not self._watch.may_end():
                 self.deprived = True
                 self._stop("was sent by a run that holds its state no longer")
-            yield held
+            yield held[-_END:]
 
     def _compared(self, file: BinaryIO, comparison: Comparison) -> Generator[bytes]:
         for block in self._read(file):

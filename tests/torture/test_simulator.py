@@ -21,7 +21,7 @@ from tests.torture.simulated_time import START
 from tests.torture.simulated_workshop import Workshop
 from tests.torture.suite_simulator import figures, show, workshop
 
-SAMPLE = 300  # histories in each of the four parts
+SAMPLE = 500  # histories in each of the four parts
 PARTS = 4
 
 
