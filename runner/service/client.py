@@ -117,7 +117,8 @@ class Client:
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        body = UploadBody(file, content=content, watch=watch, read_ahead=not self._secure)
+        beside = content.seal is None or not self._secure
+        body = UploadBody(file, content=content, watch=watch, read_ahead=beside)
         with closing(body):
             effect = self._send_body(url, body) or _not_uploaded(file, body)
         return discreet_effect(effect, self._redactor)
