@@ -23,6 +23,7 @@ from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import Listener, Planned, Recorded, Starting, Stopping, redacted
+from runner.execute.pace import Pace
 from runner.execute.ports import Keys
 from runner.journal.events import Outcome
 from runner.manifest.model import Manifest
@@ -83,6 +84,7 @@ def execute(session: Session, job: Job) -> Driven:
             commit=partial(_commit, session, job),
             settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads, threads=_threads(job)),
             stopping=partial(_stop, context, job),
+            lull=partial(_use_lull, executors),
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
@@ -100,6 +102,17 @@ def _stop(context: RunContext, job: Job, why: str, effects: int) -> None:
     """Let no further model begin, and tell that the run is about to end."""
     context.budget.stopped = why
     job.listener(None, Stopping(signal=why, effects=effects))
+
+
+def _use_lull(executors: Mapping[Lane, Executor]) -> None:
+    """While all models wait, load what the report will be rendered with."""
+    executors[Lane.STAGE].submit(_make_report_ready)
+
+
+def _make_report_ready() -> None:
+    from runner.report.render import make_ready  # noqa: PLC0415 -- 4 MiB that stand in no upload's way now
+
+    make_ready()
 
 
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
@@ -142,6 +155,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         trace=trace,
         readings=job.readings,
         holds=session.hold.lasts,
+        pace=Pace.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
     )
 
 

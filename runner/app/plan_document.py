@@ -9,7 +9,7 @@ from runner.data.facts import DatasetDigest, FileFacts
 from runner.errors import ModelError
 from runner.journal.instants import stamp
 from runner.journal.progress import Progress
-from runner.manifest.model import Manifest, Model
+from runner.manifest.model import Manifest
 from runner.plan.document import (
     PLAN_VERSION,
     PlanDocument,
@@ -87,17 +87,11 @@ def _data(file: FileFacts) -> PlannedData:
 
 
 def _models(scope: Scope, plans: Sequence[ModelPlan]) -> tuple[PlannedModel, ...]:
-    digests = policy_digests(scope.manifest, plans)
-    return tuple(_model(scope.manifest.models[one.model], one, digests) for one in plans)
+    return tuple(_model(scope.manifest, one) for one in plans)
 
 
-def policy_digests(manifest: Manifest, plans: Sequence[ModelPlan]) -> Mapping[str, str]:
-    """Return the digest of each policy of the planned models by its name; thousands of models may share one."""
-    used = {manifest.models[one.model].policy for one in plans}
-    return {name: policy_digest(manifest.policies[name], manifest.metrics) for name in used}
-
-
-def _model(model: Model, plan: ModelPlan, digests: Mapping[str, str]) -> PlannedModel:
+def _model(manifest: Manifest, plan: ModelPlan) -> PlannedModel:
+    model = manifest.models[plan.model]
     return PlannedModel(
         name=plan.model,
         action=plan.action,
@@ -108,7 +102,7 @@ def _model(model: Model, plan: ModelPlan, digests: Mapping[str, str]) -> Planned
         dataset=model.dataset,
         dataset_sha256=plan.dataset_sha256,
         policy=model.policy,
-        policy_sha256=digests[model.policy],
+        policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
     )
 
 

@@ -1,6 +1,6 @@
 """`retrain run`: plan the models, drive them to their outcomes, write the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 from runner.app.engine import Driven, Job, execute
 from runner.app.outcomes import exit_code
 from runner.app.plan import plan_models
-from runner.app.plan_document import policy_digests
 from runner.app.plan_file import read_plan
 from runner.app.planned_run import agreed_plan, planned_scope
 from runner.app.scope import Choice, Scope, read_scope
@@ -23,6 +22,7 @@ from runner.journal.instants import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
 from runner.plan.model import ModelPlan
+from runner.policy.record import policy_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +109,20 @@ def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
 def _record_plans(opened: Session, manifest: Manifest, plans: Sequence[ModelPlan]) -> None:
     """Write all plans in one transaction."""
     at = stamp(opened.clock.now())
-    digests = policy_digests(manifest, plans)
-    facts = [_planned(plan, manifest.models[plan.model].policy, digests) for plan in plans]
+    facts = [_planned(manifest, plan) for plan in plans]
     drafts = [
         Draft(at=at, run_id=opened.run_id, model=plan.model, fact=fact) for plan, fact in zip(plans, facts, strict=True)
     ]
     opened.recorder.append(drafts)
 
 
-def _planned(plan: ModelPlan, policy: str, digests: Mapping[str, str]) -> ModelPlanned:
+def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
+    policy = manifest.models[plan.model].policy
     return ModelPlanned(
         action=plan.action,
         stages=tuple(plan.stages),
         reason=plan.reason,
         policy=policy,
-        policy_sha256=digests[policy],
+        policy_sha256=policy_digest(manifest.policies[policy], manifest.metrics),
         dataset_sha256=plan.dataset_sha256,
     )

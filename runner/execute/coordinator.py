@@ -33,12 +33,17 @@ class Mailbox(Protocol):
         """Tell whether nothing is there."""
 
 
+_LULL_S = 0.02  # a shorter wait is no time to begin something else
 Commit = Callable[[Sequence[tuple[str, Record]]], None]
 Stopping = Callable[[str, int], None]  # (why, how many effects are on their way)
 
 
 def _unheard(_why: str, _effects: int) -> None:
     """Tell nobody of a stop."""
+
+
+def _idle() -> None:
+    """Do nothing while all models wait."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -90,6 +95,7 @@ class Coordinator:
     commit: Commit
     settings: Settings
     stopping: Stopping = _unheard  # called once, in the coordinator's own thread
+    lull: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
     mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[Drive] = field(default_factory=deque)
@@ -102,6 +108,7 @@ class Coordinator:
     _slot_queue: deque[Drive] = field(default_factory=deque)
     _slots_taken: int = 0
     _stop_told: bool = False
+    _lull_told: bool = False
     _order: Iterator[int] = field(default_factory=itertools.count)
 
     def stop(self, why: str) -> None:
@@ -225,10 +232,17 @@ class Coordinator:
         drive.answer, drive.error = answer, error
         self._ready.append(drive)
 
+    def _tell_of_lull(self, left: float | None) -> None:
+        if not self._lull_told and left is not None and left >= _LULL_S and not any(self._busy.values()):
+            self._lull_told = True
+            self.lull()
+
     def _wait_for_mail(self) -> None:
         """Wait until work is done, a pause is over or the run is stopped."""
+        left = self._until_next_pause()
+        self._tell_of_lull(left)
         try:
-            mail = self.mail.get(timeout=self._until_next_pause())
+            mail = self.mail.get(timeout=left)
         except Empty:
             mail = None
         while mail is not None:

@@ -53,7 +53,8 @@ def drive(run: ModelRun) -> Steps[None]:
             release(run.prepared)
     if ending.outcome == "failed" and run.run.budget.failures is not None:
         run.run.budget.failures -= 1
-    yield from record(_finished(run, ending))
+    finished = _finished(run, ending)
+    yield from record(finished) if ending.last is None else record(ending.last, finished)
     run.tell(Ended(outcome=ending.outcome, reason=ending.reason))
 
 

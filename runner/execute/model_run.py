@@ -13,8 +13,9 @@ from runner.data.readings import Readings
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
+from runner.execute.pace import Pace
 from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced, untraced
-from runner.journal.events import Outcome
+from runner.journal.events import Fact, Outcome
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -28,11 +29,12 @@ _ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a model ends in this run; `error` is set when it failed."""
+    """How a model ends in this run; `error` is set when it failed, `last` is a fact to be recorded with the end."""
 
     outcome: Outcome
     reason: str
     error: ModelError | None = None
+    last: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class RunContext:
     trace: Trace = untraced
     readings: Readings = field(default_factory=Readings)
     holds: Holds = unfenced
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,6 +5,7 @@ The service tells no caller which model serves; only the list of classifiers can
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
@@ -113,8 +114,7 @@ def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: Leaves) -> Eff
 def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
     name = job.retrain_job_id
     if isinstance(effect, Done):
-        yield from record(SwitchDone(retrain_job_id=name, proof="answer"))
-        return _switched(run)
+        return _switched(run, proof="answer")
     if isinstance(effect, NeverSent):
         yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
         return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
@@ -138,8 +138,7 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
         waited = clock.monotonic() - began  # read before the question: a sleep over the answer makes it an old one
         serves = yield from _serves(run, job)
         if serves:
-            yield from record(SwitchDone(retrain_job_id=job.retrain_job_id, proof="read_back"))
-            return _switched(run)
+            return _switched(run, proof="read_back")
         if serves is None or (waited >= enough and job.switches >= INTENTS):
             return _unknown(run, job, serves=serves)
         if waited >= enough:
@@ -178,11 +177,12 @@ def _reading_key(run: ModelRun) -> Steps[Secret]:
     return account or (yield from get_key(run))
 
 
-def _switched(run: ModelRun) -> Ending:
+def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> Ending:
     job = run.job
     unverified = job.rollback.fact.unverified if job.rollback else ()
     told = f" Not verified: {', '.join(unverified)}." if unverified else ""
-    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.{told}")
+    done = SwitchDone(retrain_job_id=job.retrain_job_id, proof=proof)
+    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.{told}", last=done)
 
 
 def _rests(run: ModelRun, decided: Decided) -> Ending:

@@ -21,7 +21,10 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
     key, watch = (yield from get_key(run)), Watch.begin(run)
     run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
-    with run.timed("wait_s"):
+    with run.timed("wait_s"), run.run.pace.waiting():
+        first = watch.first
+        if first > 0:
+            yield from pause(first)
         while True:
             asked = watch.ask()
             status = yield from _ask(run, key, watch)
@@ -32,6 +35,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
                 return (yield from _ended(run, status, seen))
             if seen:
                 yield from record(*seen)
+            run.run.pace.going = True
             if watch.contradicts(status.word, asked):
                 return _contradicted(run, status.word)
             if watch.left <= 0:
@@ -96,6 +100,7 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusSeen, ...]) -> Steps
             news.append(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
         if news:
             yield from record(*news)
+            run.run.pace.learn(run.job.training_seconds)
         run.finished = status
         return None
     message = status.message or f"the service gave no message beside the status {status.word}"

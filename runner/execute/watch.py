@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.execute.model_run import ModelRun
-from runner.execute.polling import SHORTEST, next_pause
+from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.waiting import is_said_in_training, says_waiting
 from runner.journal.job import Job, JobStage
 
 _SPREAD = 0.2
+_FIRST_S = 2.0  # how old a training is at most when its status is asked for first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,15 @@ class Watch:
         """Return the seconds until the model's `wait.timeout` is over; none are left when it is not above zero."""
         return self.run.model.wait.timeout.total_seconds() - self._waited()
 
+    @property
+    def first(self) -> float:
+        """Return the seconds until the status is to be asked for first; at once where they are not above zero.
+
+        A training that has just begun is left alone for a moment once the run knows that trainings do not end at once.
+        """
+        fixed = self.run.model.wait.poll is not None
+        return 0.0 if fixed or not self.run.run.pace.going else min(self._step(), _FIRST_S, self.left) - self.before
+
     def pause(self, word: str, asked: Asked) -> float:
         """Return the seconds until the status is to be asked for again, after it was this word."""
         step = self._step()
@@ -58,8 +68,9 @@ class Watch:
 
     def _step(self) -> float:
         """Return the next pause; an adaptive one is spread, or models that began together would ask together."""
-        poll = self.run.model.wait.poll
-        step = next_pause(self.before + self._waited(), self.last, poll)
+        poll, pace = self.run.model.wait.poll, self.run.run.pace
+        by = guess(self.last, pace.usual)
+        step = next_pause(self.before + self._waited(), by, poll, shortest=pace.shortest)
         return step if poll is not None else step * (1 + _SPREAD * (self.run.run.chance.random() - 0.5))
 
     def lingers(self, word: str, asked: Asked) -> bool:

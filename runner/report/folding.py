@@ -3,10 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 
 _FIRST, _LAST = 0xE000, 0xF8FF  # characters that Unicode leaves to private use: each stands for one piece of markup
 _PRIVATE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
@@ -28,12 +29,12 @@ class Folded:
 
 def fold(panels: Sequence[str], room: int) -> Folded:
     """Return as many of the panels, from the first on, as go into so many bytes."""
-    known: dict[str, str] = {}  # one object for each text: panels have millions of tokens, and few different ones
-    split = [[known.setdefault(one, one) for one in _TOKEN.findall(_without_private(panel))] for panel in panels]
-    counts = Counter(token for tokens in split for token in tokens)
-    least = 2 + len(panels) // _SHARE
-    common = {token for token, count in counts.items() if count >= least}
-    runs = [list(_runs(tokens, common)) for tokens in split]
+    known: dict[str, str] = {}  # one object for each text: panels have very many, and few different ones
+    split = [[known.setdefault(one, one) for one in _elements(_without_private(panel))] for panel in panels]
+    tokens = {element: tuple(_TOKEN.findall(element)) for element in known}
+    common = _common(Counter(chain.from_iterable(split)), tokens, 2 + len(panels) // _SHARE)
+    parts = {element: tuple(_runs(found, common)) for element, found in tokens.items()}
+    runs = [list(_joined(chain.from_iterable(parts[element] for element in panel), known)) for panel in split]
     pieces = _pieces(Counter(text for panel in runs for text, is_markup in panel if is_markup))
     marks = {piece: chr(_FIRST + place) for place, piece in enumerate(pieces)}
     short = ["".join(marks.get(text, text) for text, _ in panel) for panel in runs]
@@ -48,13 +49,34 @@ def unfold(text: str) -> list[str]:
 
 
 def _without_private(html: str) -> str:
-    return _PRIVATE.sub(lambda found: f"&#{ord(found[0])};", html)
+    return html if html.isascii() else _PRIVATE.sub(lambda found: f"&#{ord(found[0])};", html)
+
+
+def _elements(html: str) -> list[str]:
+    """Cut markup without private characters before each `<`, where a token begins anyway."""
+    return html.replace("<", f"{chr(_FIRST)}<").split(chr(_FIRST))
+
+
+def _common(elements: Mapping[str, int], tokens: Mapping[str, Sequence[str]], least: int) -> AbstractSet[str]:
+    """Return the tokens that occur so often, by how often their elements do."""
+    counts: Counter[str] = Counter()
+    for element, count in elements.items():
+        for token in tokens[element]:
+            counts[token] += count
+    return {token for token, count in counts.items() if count >= least}
 
 
 def _runs(tokens: Sequence[str], common: AbstractSet[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the text of a panel in turns of markup and values."""
+    """Yield the text of an element in turns of markup and values."""
     for is_markup, group in groupby(tokens, key=common.__contains__):
         yield "".join(group), is_markup
+
+
+def _joined(runs: Iterable[tuple[str, bool]], known: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    """Yield the text of a panel in such turns, from those of its elements."""
+    for is_markup, group in groupby(runs, key=itemgetter(1)):
+        text = "".join([text for text, _ in group])
+        yield known.setdefault(text, text), is_markup
 
 
 def _pieces(counts: Mapping[str, int]) -> list[str]:

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from runner.execute.polling import next_pause
+from runner.execute.polling import guess, next_pause
 from tests.bench.figure import Part, Row, at_most
 from tests.bench.sizes import Sizes
 
@@ -45,9 +45,9 @@ def simulate(median_s: float, *, adaptive: bool) -> tuple[float, float]:
     calls, lag = 0, 0.0
     for _ in range(_TRAININGS):
         length = median_s * chance.lognormvariate(0, 0.5)
-        guess, now = length * chance.lognormvariate(0, 0.2), 0.0
+        last, now = length * chance.lognormvariate(0, 0.2), 0.0
         while now < length:
-            now += next_pause(now, guess, None) if adaptive else 30.0
+            now += next_pause(now, guess(last, None), None) if adaptive else 30.0
             calls += 1
         lag += (now - length) / length
     return calls / _TRAININGS, 100 * lag / _TRAININGS

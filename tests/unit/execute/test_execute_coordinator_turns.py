@@ -165,3 +165,34 @@ def test_a_stop_that_comes_while_the_last_model_is_stepped_is_told_before_that_m
     coordinator.stopping = lambda why, effects: heard.append(f"{why} {effects}")
     coordinator.run([("m", stopped_by_a_signal())])
     assert heard == ["SIGINT 0", "ended"]
+
+
+def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_nearly_over() -> None:
+    clock, executor, told = VirtualClock(), OneByOne(), list[str]()
+
+    def idle() -> None:
+        if executor.future:
+            told.append("work is done")
+            executor.finish()
+        else:
+            told.append(f"waits at {clock.seconds:g} s")
+            clock.seconds += 5.0
+            mail.put(None)
+
+    def waits(*seconds: float) -> Steps[None]:
+        for one in seconds:
+            yield from pause(one)
+
+    mail = FinishingMail(idle)
+    coordinator = Coordinator(
+        executors=dict.fromkeys(Lane, executor),
+        clock=clock,
+        commit=commit_nothing,
+        settings=Settings(parallel=2, uploads=1),
+        lull=lambda: told.append("lull"),
+        mail=mail,
+    )
+    coordinator.run([("a", waits(0.01))])
+    assert told == ["waits at 0 s"]
+    coordinator.run([("a", waits(4.0, 4.0)), ("b", work("works"))])
+    assert told[1:] == ["work is done", "lull", "waits at 5 s", "waits at 10 s"]

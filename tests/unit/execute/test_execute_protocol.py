@@ -65,6 +65,16 @@ def test_the_intent_is_durable_before_the_first_byte_and_the_decision_before_the
     assert seen == {"put": JobStage.SENDING, "switch": JobStage.SWITCHING}
 
 
+@pytest.mark.parametrize("answer", [None, UNCLEAR])
+def test_the_proof_of_a_switch_and_the_models_end_are_one_commit(world: World, answer: Effect | None) -> None:
+    commits: list[int] = []
+    world.service.after = once("switch", answer) if answer else world.service.after
+    world.on_commit = lambda number: commits.extend([number] if number > 0 and world.service.calls("switch") else [])
+    assert world.run()["m"].outcome == "switched"
+    assert len(commits) == (1 if answer is None else 2)  # that the answer is unclear is recorded before it is read back
+    assert [job.stage for job in world.model().jobs.values()] == [JobStage.SWITCHED]
+
+
 def test_an_upload_whose_answer_was_lost_is_found_by_the_status_and_not_sent_again(world: World) -> None:
     world.service.after = once("put", UNCLEAR)
     assert world.run()["m"].outcome == "switched"

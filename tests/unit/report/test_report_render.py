@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from runner.report.render import render_files
+from runner.report.render import _environment, make_ready, render_files, render_html
 from tests.unit.report.report_history import RUN, Recording
 
 RENDER = """
@@ -19,7 +19,7 @@ from pathlib import Path
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_for_reading
 from runner.report.build import read_history
-from runner.report.render import render_files
+from runner.report.render import _environment, make_ready, render_files, render_html
 
 store = open_for_reading(StateFolder(Path(sys.argv[1])))
 files = render_files(read_history(store.read(), sys.argv[2]))
@@ -85,6 +85,14 @@ def test_the_bytes_are_the_same_whatever_hash_seed_time_zone_and_locale(
         command = [sys.executable, "-c", RENDER, str(everything.folder.root), RUN]
         answer = subprocess.run(command, env={**os.environ, **one}, capture_output=True, text=True, check=True)
         assert dict(line.split() for line in answer.stdout.splitlines()) == expected
+
+
+def test_what_is_made_ready_ahead_of_a_runs_end_is_all_that_its_page_needs(everything: Recording) -> None:
+    _environment.cache_clear()
+    make_ready()
+    ready = set(_environment(autoescape=True).cache or ())
+    render_html(everything.history())
+    assert ready == set(_environment(autoescape=True).cache or ()) != set()
 
 
 def test_the_journal_file_holds_the_runs_events_byte_by_byte(everything: Recording, files: dict[str, bytes]) -> None:

@@ -1,0 +1,48 @@
+"""What a run is put together with."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from runner.app.engine import Job, _context
+from runner.app.keys import EmulatorKeys
+from runner.app.realm import realm_of
+from runner.app.session import session
+from runner.execute.recorder import Recorder
+from runner.journal.events import ReportWritten, RunFinished
+from runner.journal.progress import Progress
+from runner.journal.store import open_store
+from runner.plan.model import Options
+from runner.secret import Redactor
+from runner.service.client import Client
+from tests.fakes.world import ONE_MODEL, World
+
+
+def _end(world: World) -> None:
+    """End the world's run, as the command does that drove it."""
+    store = open_store(world.state)
+    progress = Progress(store.read())
+    recorder = Recorder(store=store, progress=progress, clock=world.clock, run_id="run-1")
+    for fact in (RunFinished(exit_code=0), ReportWritten(files={})):
+        recorder.run_fact(fact)
+    store.close()
+
+
+def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_path: Path) -> None:
+    world = World(tmp_path, ONE_MODEL)
+    world.run()
+    _end(world)
+    manifest, redactor = world.manifest, Redactor()
+    with session(str(world.state.root), lock_timeout=timedelta(0)) as opened:
+        job = Job(
+            manifest=manifest,
+            paths=[],
+            realm=realm_of(manifest, emulator=False),
+            plans=world.plans(opened.progress),
+            options=Options(),
+            parallel=1,
+            listener=lambda _model, _news: None,
+        )
+        client = Client(base_url="https://service.test", statuses=manifest.service.statuses, redactor=redactor)
+        context = _context(opened, job, client, EmulatorKeys(), redactor)
+        client.close()
+    assert context.pace.usual == world.model().last_training_seconds() is not None
