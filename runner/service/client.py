@@ -26,7 +26,7 @@ from runner.service.outcomes import (
     ServiceError,
     Status,
 )
-from runner.service.reading import arrived, read_api_key, read_job, read_models_in_service, read_status
+from runner.service.reading import arrived, is_about, read_api_key, read_job, read_models_in_service, read_status
 from runner.service.result import result_taker
 from runner.service.upload_body import UploadBody, Watch
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
@@ -102,6 +102,7 @@ class Client:
             f"/retrain_jobs/{quote(retrain_job_id, safe='')}",
             key,
             lambda answer: read_status(answer, retrain_job_id, self._statuses, secure=self._secure),
+            partial(is_about, retrain_job_id=retrain_job_id),
         )
         if status.download_url is not None:
             self._redactor.learn(status.download_url)
@@ -175,14 +176,22 @@ class Client:
         answer = self._wire.exchange(Request(method="PUT", url=url, body=body), take_store_answer)
         return None if body.problem else upload_effect(answer, handed_over=body.handed_over)
 
-    def _read(self, path: str, key: Secret, reader: Callable[[Answer], T]) -> T:
+    def _read(
+        self, path: str, key: Secret, reader: Callable[[Answer], T], is_its_own: Callable[[Answer], bool] | None = None
+    ) -> T:
         with discreet_errors(self._redactor):
-            return reader(arrived(self._ask("GET", path, key)))
+            return reader(arrived(self._ask("GET", path, key, is_its_own)))
 
-    def _ask(self, method: Literal["GET", "PUT"], path: str, key: Secret) -> Answer | Broken:
+    def _ask(
+        self,
+        method: Literal["GET", "PUT"],
+        path: str,
+        key: Secret,
+        is_its_own: Callable[[Answer], bool] | None = None,
+    ) -> Answer | Broken:
         self._redactor.learn(key)
         url = Secret(self._base + path)
-        answer = self._wire.exchange(Request(method=method, url=url, key=key), take_answer)
+        answer = self._wire.exchange(Request(method=method, url=url, key=key), take_answer, is_its_own)
         if isinstance(answer, Broken) or 200 <= answer.status <= 299:
             return answer
         clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))

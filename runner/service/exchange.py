@@ -27,11 +27,6 @@ class Request:
     key: Secret | None = None
     body: UploadBody | None = None
 
-    @property
-    def is_question(self) -> bool:
-        """Whether it asks the API for something, so that it may be asked again."""
-        return self.method == "GET" and self.key is not None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:

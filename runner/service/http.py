@@ -1,10 +1,10 @@
 """The only module that speaks HTTP, and the only one that reveals a secret to do so.
 
-Questions to the API go over connections that are kept for a while: a fleet asks thousands of times, and a TLS handshake
-costs more than an answer. Everything else has a connection of its own, above all what has an effect: a kept one that
-went stale would leave it unclear. There is no session: no cookies, no redirects, no `.netrc`, no proxies from the
-environment, no retries but that of a question which a stale connection cannot have carried. Every foreign error becomes
-a `Broken` value without a URL in it.
+Questions whose answer names what was asked after go over connections that are kept for a while: a fleet asks thousands
+of times, and a TLS handshake costs more than an answer. Everything else has a connection of its own: a kept one that
+went stale would leave an effect unclear, and an answer that comes late on it would be taken for another's. There is no
+session: no cookies, no redirects, no `.netrc`, no proxies from the environment, no retries but that of a question which
+a stale connection cannot have carried. Every foreign error becomes a `Broken` value without a URL in it.
 """
 
 import http.client
@@ -14,7 +14,6 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -156,10 +155,17 @@ class Wire:
         self._closed.set()
         self._kept.close()
 
-    def exchange(self, request: Request, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
+    def exchange(
+        self,
+        request: Request,
+        take: Callable[[Head, Iterator[bytes]], T],
+        is_its_own: Callable[[T], bool] | None = None,
+    ) -> T | Broken:
         """Send the request once and return what `take` makes of the answer's head and blocks of at most `BLOCK` bytes.
 
-        What `take` raises is passed on; trouble of the network ends in `Broken`.
+        What `take` raises is passed on; trouble of the network ends in `Broken`. With `is_its_own` the request may go
+        over a connection that has carried others; it tells whether the answer is surely the one to this request, and
+        only then others may use the connection.
         """
         try:
             address = read_address(request.url.reveal())
@@ -169,15 +175,31 @@ class Wire:
             return Broken(stage=Stage.UNFIT_KEY, host=address.host, cause="the API key is not plain visible ASCII")
         if self._closed.is_set():
             return Broken(stage=Stage.NEVER_SENT, host=address.host, cause="the run is ending")
-        return self._exchange(request, address, take)
+        return self._exchange(request, address, take, is_its_own)
 
-    def _exchange(self, request: Request, address: Address, take: Callable[[Head, Iterator[bytes]], T]) -> T | Broken:
+    def _exchange(
+        self,
+        request: Request,
+        address: Address,
+        take: Callable[[Head, Iterator[bytes]], T],
+        is_its_own: Callable[[T], bool] | None,
+    ) -> T | Broken:
         countdown = Countdown(self._deadlines)
-        kept = self._kept.take(address.origin) if request.is_question else None
-        if kept is not None:
-            with suppress(_StaleError):
-                return self._carry(kept, request, address, countdown, take)
-        return self._carry(_Line(address, lambda: self._tls), request, address, countdown, take)
+        kept = self._kept.take(address.origin) if is_its_own is not None else None
+        line = kept or self._new_line(address)
+        try:
+            answer = self._carry(line, request, address, countdown, take)
+        except _StaleError:
+            line = self._new_line(address)
+            answer = self._carry(line, request, address, countdown, take)
+        if is_its_own is not None and not isinstance(answer, Broken) and is_its_own(answer):
+            self._kept.put(address.origin, line)
+        else:
+            line.close()
+        return answer
+
+    def _new_line(self, address: Address) -> _Line:
+        return _Line(address, lambda: self._tls)
 
     def _carry(
         self,
@@ -187,6 +209,7 @@ class Wire:
         countdown: Countdown,
         take: Callable[[Head, Iterator[bytes]], T],
     ) -> T | Broken:
+        """Send the request over the line, and close the line where that came to no good end."""
         exchange = line.exchange = _Exchange(target=address.target, countdown=countdown)
         try:
             with self._send(line, request, countdown) as response:
@@ -202,10 +225,6 @@ class Wire:
         except BaseException:
             line.close()
             raise
-        if request.is_question:
-            self._kept.put(address.origin, line)
-        else:
-            line.close()
         return answer
 
     def _send(self, line: _Line, request: Request, countdown: Countdown) -> requests.Response:

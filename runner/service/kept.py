@@ -1,4 +1,4 @@
-"""Connections that are used again, each by one exchange at a time."""
+"""Connections that are used again, each by one exchange at a time, whose answers name what was asked after."""
 
 import threading
 import time

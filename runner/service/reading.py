@@ -13,10 +13,11 @@ from runner.service.exchange import Broken, Stage
 from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
 from runner.service.outcomes import FetchedApiKey, Job, Phase, ServiceError, Status
-from runner.service.shapes import names_job, whole_number
+from runner.service.shapes import names_job, read_object, whole_number
 from runner.service.whole_answer import Answer
 
 _LONGEST_ID = 200
+_OK = 200
 _NOT_SERVING = frozenset({"failed", "terminating", "terminated"})
 _PASSING = frozenset({408, 425, 429})
 
@@ -40,6 +41,12 @@ def read_job(answer: Answer, *, secure: bool) -> Job:
         raise _rejection(answer, "names a retrain job by something that is not an id")
     url = _signed_url(answer, document["upload_url"], secure=secure)
     return Job(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url))
+
+
+def is_about(answer: Answer, *, retrain_job_id: str) -> bool:
+    """Tell whether the answer is a plain success that names this retrain job."""
+    document = read_object(answer.body) if answer.status == _OK else None
+    return document is not None and names_job(document, retrain_job_id) is True
 
 
 def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secure: bool) -> Status:

@@ -185,4 +185,18 @@ MUTANTS: tuple[Mutant, ...] = (
         new="return self._sealing.end().secret == self._expected.secret",
         caught_by="tests/unit/test_sums.py::test_the_same_bytes_agree_however_they_are_cut_and_no_others_do",
     ),
+    Mutant(
+        name="any_answer_hands_its_connection_on",
+        file="runner/service/http.py",
+        old="not isinstance(answer, Broken) and is_its_own(answer)",
+        new="not isinstance(answer, Broken)",
+        caught_by="tests/unit/service/test_service_kept.py::test_a_connection_with_an_early_hint_is_not_used_again",
+    ),
+    Mutant(
+        name="a_job_may_be_another_models",
+        file="runner/service/client.py",
+        old="job = self._read(path, key, partial(read_job, secure=self._secure))",
+        new="job = self._read(path, key, partial(read_job, secure=self._secure), lambda _: True)",
+        caught_by="tests/unit/service/test_service_kept.py::test_a_job_is_never_taken_for_another_models",
+    ),
 )

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def test_questions_share_a_connection(
     assert len(server.peers) == 1
 
 
-def test_what_has_an_effect_has_a_connection_of_its_own(
+def test_what_has_an_effect_or_an_answer_that_names_no_job_asked_after_has_a_connection_of_its_own(
     serve: Serve, make_client: MakeClient, key: Secret, tmp_path: Path
 ) -> None:
     server = serve(talkative)
@@ -72,7 +74,79 @@ def test_what_has_an_effect_has_a_connection_of_its_own(
     file.write_bytes(b"a,b\n")
     assert isinstance(client.switch(key, "job-1"), Done)
     assert isinstance(client.upload(Secret(server.url + "/a?b"), file, content=sum_of([b"a,b\n"])), Done)
+    for ask in (
+        partial(client.take_job, key, "train.csv"),
+        partial(client.models_in_service, key),
+        partial(client.fetch_api_key, key, 1),
+    ):
+        with suppress(ServiceError):
+            ask()
     client.status(key, "job-1")
+    assert len(server.peers) == 6
+
+
+def late(answer_to: Callable[[str], dict[str, Any]]) -> Callable[[Any], None]:
+    """Hint early, as proxies do, so that each answer comes when its question is taken for answered."""
+
+    def behave(peer: Any) -> None:
+        while True:
+            line = peer.request()
+            peer.received.clear()
+            peer.say("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            time.sleep(0.05)
+            peer.answer(200, answer_to(line))
+
+    return behave
+
+
+def test_a_job_is_never_taken_for_another_models(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    """The answer to the first model's question comes when the second one's is waited for."""
+
+    def issue(line: str) -> dict[str, Any]:
+        name = line.partition("filename=")[2].partition(".")[0]
+        return {"retrain_job_id": f"job-of-{name}", "upload_url": f"{server.url}/{name}?signature"}
+
+    server = serve(late(issue))
+    client = make_client(server.url)
+    for name in ("first", "second", "third"):
+        try:
+            job = client.take_job(key, f"{name}.csv")
+        except ServiceError:
+            continue
+        assert job.retrain_job_id == f"job-of-{name}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": "training"},
+        {"status": "training", "metadata": {"retrain_job_id": "another"}},
+        {"message": "no such job"},
+    ],
+)
+def test_a_connection_whose_answer_does_not_name_the_job_asked_after_is_not_used_again(
+    serve: Serve, make_client: MakeClient, key: Secret, answer: dict[str, Any]
+) -> None:
+    def behave(peer: Any) -> None:
+        while True:
+            peer.request()
+            peer.received.clear()
+            peer.answer(200, answer)
+
+    server = serve(behave)
+    client = make_client(server.url)
+    for _ in range(3):
+        with suppress(ServiceError):
+            client.status(key, "job-1")
+    assert len(server.peers) == 3
+
+
+def test_a_connection_with_an_early_hint_is_not_used_again(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    server = serve(late(status_of))
+    client = make_client(server.url)
+    for number in range(3):
+        with pytest.raises(ServiceError):
+            client.status(key, f"job-{number}")
     assert len(server.peers) == 3
 
 
