@@ -95,10 +95,10 @@ def _why_forced(job: Job | None) -> str:
 
 
 def _switch_is_due(job: Job) -> bool:
-    """Tell whether the candidate is to be switched to: its decision says so, or a person approved it."""
+    """Tell whether a switch to the candidate was decided, or a person spoke of it; `barred` says what is in the way."""
     if job.decided is None:
         return False
-    return job.rejection is None and (job.review is not None or job.decided.action == "switch")
+    return job.review is not None or job.decided.action == "switch"
 
 
 def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan | None:

@@ -137,9 +137,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_rejected_candidate_is_switched_to",
-        file="runner/plan/planner.py",
-        old='return job.rejection is None and (job.review is not None or job.decided.action == "switch")',
-        new='return job.review is not None or job.decided.action == "switch"',
+        file="runner/plan/standing.py",
+        old="    if job.rejection is not None:\n        return was_rejected(job, job.rejection)\n",
+        new="",
         caught_by=_WORDS + "test_a_candidate_that_a_person_rejected_is_not_switched_to_although_its_policy_would",
     ),
     Mutant(

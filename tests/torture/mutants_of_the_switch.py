@@ -112,7 +112,8 @@ MUTANTS: tuple[Mutant, ...] = (
             "            self._resume(drive, error=StoppedError(self.stopped))\n"
         ),
         new="",
-        caught_by=_PROTOCOL + "test_a_stop_between_intent_and_upload_records_that_nothing_was_sent",
+        caught_by="tests/unit/execute/test_execute_edges.py::"
+        "test_a_stop_whose_upload_is_unclear_ends_unknown_not_in_training",
     ),
     Mutant(
         name="upload_slots_are_not_counted",
