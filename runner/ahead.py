@@ -2,14 +2,12 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
 _MOST_MADE = 3  # items not yet taken, the one being made included: enough for both threads to have work
-_WITHOUT_THREAD = 2  # items; what is a single one, and its end, needs none
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +23,27 @@ def ahead(items: Iterator[T]) -> Generator[T]:
     Raises:
         Whatever the iterator raises, in the place of the item.
     """
-    taken = 0
-    for item in islice(items, _WITHOUT_THREAD):
-        taken += 1
-        yield item
-    if taken == _WITHOUT_THREAD:
-        yield from _made_beside(items)
-
-
-def _made_beside(items: Iterator[T]) -> Generator[T]:
     made: SimpleQueue[T | _End] = SimpleQueue()
-    room: SimpleQueue[bool] = SimpleQueue()  # a semaphore, with less to do than Python's own
+    room, closing = Semaphore(_MOST_MADE), Event()
 
     def make() -> None:
         try:
-            while room.get():
+            while room.acquire() and not closing.is_set():
                 made.put(next(items))
         except StopIteration:
             made.put(_End(None))
         except Exception as error:  # noqa: BLE001 -- it is raised where the item is taken
             made.put(_End(error))
 
-    for _ in range(_MOST_MADE):
-        room.put(True)
     thread = Thread(target=make, name="ahead", daemon=True)
     thread.start()
     try:
         while not isinstance(item := made.get(), _End):
-            room.put(True)
+            room.release()
             yield item
         if item.error is not None:
             raise item.error
     finally:
-        room.put(False)
+        closing.set()
+        room.release()
         thread.join()

@@ -1,11 +1,9 @@
 """One data file, checked and digested in one pass by two threads."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
-from runner.ahead import ahead
 from runner.data.columns import column_difference
 from runner.data.content import SHARED_BLOCK, blocks, content, is_worth_a_seal
 from runner.data.facts import CheckedFile, Shape
@@ -13,7 +11,7 @@ from runner.data.labels import Labels
 from runner.data.problem import Problems
 from runner.data.resolve import Part, ResolvedFile
 from runner.data.scan import Scan
-from runner.sums import Sum, Summing
+from runner.sums import Sum, sum_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +44,22 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
             but in `problems`.
     """
     labels = Labels()
-    scans = [Scan(part, file.delimiter, _byte_forms(target), labels) for part in file.parts]
+    scans: list[Scan] = []
+
+    def watched(part: Part) -> Iterator[bytes]:
+        scan = Scan(part, file.delimiter, _byte_forms(target), labels)
+        scans.append(scan)
+        for block in blocks(part, SHARED_BLOCK):
+            yield block
+            scan.feed(block)
+        scan.finish()
+
     if known is None:
-        summing = Summing(sealed=is_worth_a_seal(file))
-        _scan(scans, _summed(file, summing))
-        total = summing.total()
+        total = sum_of(content(file, watched), sealed=is_worth_a_seal(file))
     else:
-        _scan(scans, _summed(file, None))
         total = known
+        for part in file.parts:
+            deque(watched(part), maxlen=0)
     facts = CheckedFile(
         source=file.source,
         sha256=total.sha256,
@@ -64,38 +70,6 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         delimiter=file.delimiter,
     )
     return _checked(facts, scans, labels)
-
-
-def _scan(scans: list[Scan], raw: Generator[tuple[int, bytes]]) -> None:
-    """Let each scan have its part's blocks; a second thread reads and sums the next ones meanwhile."""
-    at = 0
-    with closing(ahead(raw)) as taken:
-        for index, block in taken:
-            for scan in scans[at:index]:
-                scan.finish()
-            at = index
-            scans[at].feed(block)
-    for scan in scans[at:]:
-        scan.finish()
-
-
-def _summed(file: ResolvedFile, summing: Summing | None) -> Generator[tuple[int, bytes]]:
-    """Yield the blocks of each part with the part's number, once what is uploaded of them is in the sum."""
-    number = count()
-    seen: list[tuple[int, bytes]] = []
-
-    def noted(part: Part) -> Iterator[bytes]:
-        index = next(number)
-        for block in blocks(part, SHARED_BLOCK):
-            seen.append((index, block))
-            yield block
-
-    for piece in content(file, noted):
-        if summing is not None:
-            summing.add(piece)
-        yield from seen
-        seen.clear()
-    yield from seen
 
 
 def _byte_forms(target: str | None) -> frozenset[bytes]:

@@ -118,8 +118,7 @@ class Client:
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        beside = content.seal is None or not self._secure
-        body = UploadBody(file, content=content, watch=watch, read_ahead=beside)
+        body = UploadBody(file, content=content, watch=watch, read_ahead=not self._secure)
         with closing(body):
             effect = self._send_body(url, body) or _not_uploaded(file, body)
         return discreet_effect(effect, self._redactor)

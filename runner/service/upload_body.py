@@ -37,9 +37,8 @@ class Watch:
 class UploadBody:
     """An iterable of blocks with a length, so that it is sent with Content-Length and never chunked.
 
-    With `read_ahead` a second thread reads and compares while blocks are sent. It pays where sending is copying, since
-    half of the time goes into reading, and where SHA-256 compares; not beside encryption, which takes several times as
-    long as reading.
+    With `read_ahead` a second thread reads and compares while blocks are sent. It pays where sending is copying: half
+    of the time went into reading. Where blocks are encrypted, that takes several times as long as reading them.
 
     Attributes:
         problem: why the file cannot be sent, as the end of a sentence; None as long as it can.
@@ -52,7 +51,7 @@ class UploadBody:
         self._content = content
         self._size = content.bytes
         self._watch = watch
-        self._read_ahead = read_ahead
+        self._read_ahead = read_ahead and content.bytes > BLOCK
         self._blocks = self._verified_blocks()
         self.problem: str | None = None
         self.deprived = False
@@ -90,8 +89,7 @@ class UploadBody:
     def _verified_blocks(self) -> Generator[bytes]:
         """Give the blocks one late, the last one only when size and digest are the recorded ones."""
         held = b""
-        compared = comparison_with(self._content)
-        with self._open() as file:
+        with self._open() as file, comparison_with(self._content) as compared:
             blocks = self._compared(file, compared)
             with closing(ahead(blocks) if self._read_ahead else blocks) as taken:
                 for block in taken:

@@ -9,10 +9,10 @@ CONTENT = b"a,b\n" * 1000
 
 
 def agrees(expected: Sum, *parts: bytes) -> bool:
-    compared = comparison_with(expected)
-    for part in parts:
-        compared.add(part)
-    return compared.agrees()
+    with comparison_with(expected) as compared:
+        for part in parts:
+            compared.add(part)
+        return compared.agrees()
 
 
 @pytest.mark.parametrize("sealed", [False, True])

@@ -249,6 +249,6 @@ def test_what_is_large_gets_a_seal_over_the_bytes_that_are_sent(desk: Desk, monk
         for dataset in datasets:
             upload = desk.prepare(dataset).upload
             assert (upload.content.seal is not None) == (limit == 1)
-            compared = comparison_with(upload.content)
-            compared.add(upload.path.read_bytes())
-            assert compared.agrees()
+            with comparison_with(upload.content) as compared:
+                compared.add(upload.path.read_bytes())
+                assert compared.agrees()
