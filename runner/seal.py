@@ -1,9 +1,9 @@
 """A quick proof that bytes read again are the same bytes, for the process that read them first.
 
 XXH3 with 128 bits, begun with a random seed that never leaves this process, over bytes whose SHA-256 was computed along
-with it. It is thirty times as fast, and tells a file that was changed meanwhile, by whomever, as surely: a change would
-have to be aimed at a seed that nobody knows. It is no signature, nothing else is claimed by it, and it is never written
-down.
+with it. It is thirty times as fast. A file that is changed meanwhile, by whoever does not know the seed, is told in all
+likelihood; that is not proved, as it would be of a cryptographic code. Nothing else is claimed by it, and it is never
+written down.
 """
 
 import importlib
