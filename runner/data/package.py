@@ -20,7 +20,7 @@ from runner.data.facts import FileFacts, UploadFile
 from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
 from runner.durable import make_folder, replacing
 from runner.errors import Kind, ModelError
-from runner.sums import Sum, sum_of, worth_a_seal
+from runner.sums import Sum, comparison_with, sum_of, worth_a_seal
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
@@ -71,14 +71,9 @@ def _private_folder(spool: Path) -> Iterator[Path]:
 def _joined(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
     path = folder / file.name
     with replacing(path) as out:
-        _require_unchanged(facts, sum_of(_written(file, out)))
+        for block in _unchanged(file, facts):
+            out.write(block)
     return UploadFile(path=path, filename=file.name, content=_sum(facts), spool=folder)
-
-
-def _written(file: ResolvedFile, out: BinaryIO) -> Iterator[bytes]:
-    for block in content(file):
-        out.write(block)
-        yield block
 
 
 def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, name: str) -> UploadFile:
@@ -86,9 +81,19 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, na
     with replacing(path) as out, ZipFile(out, "w") as archive, ThreadPoolExecutor(threads()) as pool:
         for place, file, facts in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
-            _add(archive, out, info, facts, _Member(file, out, Deflater(pool)))
+            _add(archive, out, info, facts, _Member(_unchanged(file, facts), out, Deflater(pool)))
     packed = sum_of(blocks(Part(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
     return UploadFile(path=path, filename=name, content=packed, spool=folder)
+
+
+def _unchanged(file: ResolvedFile, facts: FileFacts) -> Iterator[bytes]:
+    """Yield the file's content, and raise at its end when it is not the one the facts were learnt from."""
+    with comparison_with(_sum(facts)) as compared:
+        for block in content(file):
+            compared.add(block)
+            yield block
+        if not compared.agrees():
+            raise changed(facts.source)
 
 
 def _sum(facts: FileFacts) -> Sum:
@@ -98,23 +103,18 @@ def _sum(facts: FileFacts) -> Sum:
 class _Member:
     """Compresses one file into the zip, and learns the CRC-32 of what it read."""
 
-    def __init__(self, file: ResolvedFile, out: BinaryIO, deflater: Deflater) -> None:
+    def __init__(self, text: Iterator[bytes], out: BinaryIO, deflater: Deflater) -> None:
         self.crc = 0
-        self._file = file
+        self._text = text
         self._out = out
         self._deflater = deflater
 
-    def write(self) -> Sum:
-        """Write the compressed data and return the digest of the data as it was read."""
-        total = sum_of(self._passing())
-        self._out.writelines(self._deflater.finish())
-        return total
-
-    def _passing(self) -> Iterator[bytes]:
-        for block in content(self._file):
+    def write(self) -> None:
+        """Write the compressed data."""
+        for block in self._text:
             self.crc = crc32(block, self.crc)
             self._out.writelines(self._deflater.add(block))
-            yield block
+        self._out.writelines(self._deflater.finish())
 
 
 def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, member: _Member) -> None:
@@ -128,7 +128,7 @@ def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, membe
     large = facts.bytes > ZIP64_LIMIT - ZIP64_LIMIT // 64  # what cannot be compressed grows by less than a 64th
     out.write(info.FileHeader(zip64=large))
     begin = out.tell()
-    _require_unchanged(facts, member.write())
+    member.write()
     archive.start_dir = out.tell()
     info.CRC, info.file_size, info.compress_size = member.crc, facts.bytes, archive.start_dir - begin
     out.seek(info.header_offset)
@@ -136,8 +136,3 @@ def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, membe
     out.seek(archive.start_dir)
     archive.filelist.append(info)
     archive.NameToInfo[info.filename] = info
-
-
-def _require_unchanged(facts: FileFacts, read: Sum) -> None:
-    if read.sha256 != facts.sha256:
-        raise changed(facts.source)

@@ -15,6 +15,7 @@ from runner.data import deflate, package
 from runner.data.content import BLOCK
 from runner.data.digest import digest
 from runner.data.prepare import release
+from runner.data.readings import Readings
 from runner.data.resolve import resolve
 from runner.errors import ModelError
 from runner.sums import Sum, comparison_with
@@ -171,15 +172,21 @@ def test_release_removes_the_spool_and_never_the_users_file(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("evaluation", ["eval.csv", None])
-def test_a_file_that_changes_between_check_and_packing_is_not_packed(desk: Desk, evaluation: str | None) -> None:
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_file_that_changes_between_check_and_packing_is_not_packed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, evaluation: str | None, *, sealed: bool
+) -> None:
+    monkeypatch.setattr("runner.sums._WORTH_A_SEAL", 1 if sealed else 1 << 40)
     desk.write("day1.csv", TRAIN)
     desk.write("day2.csv", EVAL)
     desk.write("eval.csv", EVAL + b"1,2,3\n")
     resolved = resolve(desk.joined(evaluation=evaluation))
-    found = digest(resolved)
+    found = Readings().facts(resolved.train)
+    beside = Readings().facts(resolved.eval) if resolved.eval else None
+    assert (found.seal is not None) == sealed
     desk.write("day2.csv", EVAL.replace(b"red", b"tan", 1))
     with pytest.raises(ModelError, match=r"day1\.csv \+ 1 more changed while the run was at work"):
-        package.package(resolved, found.train, found.eval, desk.spool)
+        package.package(resolved, found, beside, desk.spool)
     assert desk.spooled() == []
 
 
