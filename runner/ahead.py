@@ -1,17 +1,17 @@
 """An iterator that is a few items ahead of its taker, in a second thread."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 _MOST_MADE = 3  # items not yet taken, the one being made included: enough for both threads to have work
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     """What comes after the last item."""
 
     error: Exception | None

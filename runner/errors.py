@@ -5,9 +5,9 @@ next. The class decides the exit code. Nothing else in the program calls `sys.ex
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -27,8 +27,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitRow:
+class ExitRow(NamedTuple):
     """One row of the table: `meaning` as the documents show it, `phrase` as a report says it of its run."""
 
     meaning: str

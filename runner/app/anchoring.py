@@ -5,8 +5,9 @@ longer be changed unseen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.evidence import Evidence
 from runner.app.git_notes import DEFAULT_REF, noted_heads, repository_of
@@ -27,16 +28,14 @@ _GIT = "git"
 _LARGEST_HEAD_FILE = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
+class Anchor(Struct, frozen=True, kw_only=True):
     """Something outside the journal that holds its events up to `events`."""
 
     by: str
     events: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchoring:
+class Anchoring(Struct, frozen=True, kw_only=True):
     """What holds, what does not, and signatures that prove nothing to whoever verifies."""
 
     anchors: tuple[Anchor, ...] = ()

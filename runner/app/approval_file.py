@@ -1,9 +1,10 @@
 """`retrain approve --write` and `retrain reject --write`: a word on a candidate as a file, to be committed."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.candidates import find_candidate
 from runner.app.model_scope import ModelScope, model_scope
@@ -19,8 +20,7 @@ from runner.report.text import inline
 _HEAD = "# A word on one candidate of `retrain`; it counts for `retrain run` once it lies in the approvals folder.\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """A file that was made, or was there with the same word; `expires` is when the word ceases to count.
 
     `approvals` is the manifest's folder, the only one whose words count; `counts` tells that the file is in it.

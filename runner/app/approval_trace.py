@@ -5,11 +5,11 @@ the content is compared byte by byte with what the commit holds.
 """
 
 import subprocess
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.git_environment import git_environment
@@ -47,8 +47,7 @@ Signature = Literal["good", "bad", "none", "unknown"]
 _SIGNATURES: dict[str, Signature] = {"G": "good", "B": "bad", "R": "bad", "N": "none"}  # the rest cannot be told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refused:
+class _Refused(Struct, frozen=True, kw_only=True):
     """Git reads nothing of the repository, because another user owns it."""
 
 

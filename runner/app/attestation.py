@@ -1,7 +1,8 @@
 """`retrain audit sign` and `statement`: what is signed about a run, and where the signature is kept."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.anchoring import read_attestation
 from runner.app.evidence import StateEvidence, state_evidence
@@ -15,8 +16,7 @@ from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class Signed(Struct, frozen=True, kw_only=True):
     """A signature that was written: of which run and key, into which file, over how many events."""
 
     run_id: str
@@ -25,8 +25,7 @@ class Signed:
     events: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedRun:
+class ReportedRun(Struct, frozen=True, kw_only=True):
     """A run whose report is recorded: its own events, and the journal from its first to that record."""
 
     run_id: str

@@ -1,6 +1,6 @@
 """`retrain audit head`: the journal's head, to be kept where whoever writes the state cannot change it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from runner.app.evidence import state_evidence
 from runner.app.git_notes import repository_of, write_note
@@ -8,8 +8,7 @@ from runner.errors import UsageError
 from runner.journal.events import RunStarted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptHead:
+class KeptHead(Struct, frozen=True, kw_only=True):
     """The number of events, the SHA-256 of the last, and the commit it was noted on, if it was."""
 
     events: int

@@ -1,10 +1,11 @@
 """`retrain audit bundle`: one file with all that is needed to check a run elsewhere."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
+
+from msgspec import Struct
 
 from runner.app.attestation import ReportedRun, refuse_unverified, reported_run
 from runner.app.evidence import StateEvidence, state_evidence
@@ -33,8 +34,7 @@ from runner.journal.events import Judged, ReportWritten, ResultStored, RunStarte
 _IN_MEMORY = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundled:
+class Bundled(Struct, frozen=True, kw_only=True):
     """A bundle that was written: its head, and manifest files whose content was no longer what the run read."""
 
     path: Path

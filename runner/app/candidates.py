@@ -1,8 +1,9 @@
 """Which candidate a person's word is about, and whether the word may be given."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.app.model_scope import ModelScope
 from runner.errors import StateError, UsageError
@@ -14,8 +15,7 @@ from runner.plan.planner import approval_expires_at
 from runner.plan.standing import barred, turned_back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What a person wants to say: of which candidate (the newest when `job` is None), and whether against the rules."""
 
     action: Literal["approve", "reject"]

@@ -6,9 +6,10 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from runner.app.approval_trace import trace
 from runner.app.keys import EmulatorKeys, ManifestKeys
@@ -36,8 +37,7 @@ _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """What the engine is to do."""
 
     manifest: Manifest
@@ -50,8 +50,7 @@ class Job:
     readings: Readings = field(default_factory=Readings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Driven:
+class Driven(Struct, frozen=True, kw_only=True):
     """How it went: the outcomes in the plans' order, the signal that stopped it, and bugs of ours."""
 
     outcomes: tuple[Outcome, ...]

@@ -1,9 +1,10 @@
 """`retrain history`: every run, metric and decision of the models, by the journal alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.recompute import Different, SameBytes, recompute
 from runner.app.recorded import reading, require_seen, seen_models
@@ -17,8 +18,7 @@ from runner.report.history import Entry, Incumbent, incumbents_at, read_entries
 LATEST = "latest"  # instead of a run's id: the newest decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRequest:
+class HistoryRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain history`; `since` is inclusive, `until` exclusive, both of the run's start."""
 
     state: str

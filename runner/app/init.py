@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner import __version__
 from runner.durable import user_file_mode, write_new
@@ -45,8 +46,7 @@ _SCHEMA = "schemas/manifest.schema.json"
 _ONLY_WITH_MANIFEST = frozenset({"data/churn/train.csv", "data/churn/eval.csv"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """What became of each file, as paths below the folder.
 
     `state_ignored` tells whether git ignores the state, `in_git` whether the folder lies in a git checkout.

@@ -1,8 +1,9 @@
 """What a command about one model works on: its manifest, found by the model's last run, and the service of that run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.realm import EMULATOR, Realm, realm_of
 from runner.app.selection import find_model
@@ -13,8 +14,7 @@ from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelScope:
+class ModelScope(Struct, frozen=True, kw_only=True):
     """One model in its manifest; `paths` are the files and folders the manifest was read from."""
 
     manifest: Manifest

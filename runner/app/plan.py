@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.facts import digests
 from runner.app.foresight import foresight
@@ -22,8 +24,7 @@ from runner.plan.model import Facts, ModelPlan
 from runner.plan.planner import plan_model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRequest:
+class PlanRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain plan`; `out` is the file the plan is kept in."""
 
     choice: Choice
@@ -31,8 +32,7 @@ class PlanRequest:
     out: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """The plan for every selected model, and the digests of their datasets by name that it was made from."""
 
     plans: Sequence[ModelPlan]

@@ -1,15 +1,15 @@
 """Which service a run speaks to, and under which name the journal keeps its history."""
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from runner.manifest.model import Manifest
 
 EMULATOR = "emulator"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Realm:
+class Realm(Struct, frozen=True, kw_only=True):
     """A service as the journal knows it.
 
     What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from runner.canonical import canonical_bytes
 from runner.durable import open_file
@@ -16,21 +16,18 @@ from runner.plan.inputs import candidate_digest
 from runner.policy.record import evaluate, inputs_from_json, policy_digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SameBytes:
+class SameBytes(Struct, frozen=True, kw_only=True):
     """The decision came out with exactly the recorded bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Different:
+class Different(Struct, frozen=True, kw_only=True):
     """It came out otherwise; `why` continues a sentence that begins with the decision, `parts` names what differs."""
 
     why: str
     parts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impossible:
+class Impossible(Struct, frozen=True, kw_only=True):
     """It cannot be computed again; `why` continues a sentence that begins with the decision."""
 
     why: str

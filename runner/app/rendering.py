@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from runner import __version__
 from runner.app.evidence import Evidence
@@ -23,8 +23,7 @@ _REPORT = "report.json"
 LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """What does not hold, and what only another version of this tool does differently."""
 
     findings: tuple[Finding, ...]

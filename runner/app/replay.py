@@ -1,9 +1,11 @@
 """`retrain replay`: all recorded results, judged by the policies as they are in the manifest now."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.realm import realm_of
 from runner.app.recorded import reading
@@ -22,8 +24,7 @@ from runner.policy.record import Inputs, inputs_from_json, inputs_to_json, polic
 from runner.report.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayRequest:
+class ReplayRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain replay`; `since` is inclusive, `until` exclusive, both of the decision."""
 
     paths: Sequence[Path]
@@ -87,8 +88,7 @@ def _gone(progress: Progress, realm: str, manifest: Manifest) -> Iterator[LeftOu
             yield LeftOut(model=name, why="it is not in the manifest any more, so it has no policy today")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class _Bench(Struct, frozen=True, kw_only=True):
     """What all decisions of one replay are judged with."""
 
     folder: StateFolder

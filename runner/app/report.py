@@ -1,8 +1,9 @@
 """`retrain report`: a finished run rendered again, from the journal alone."""
 
 from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.recorded import reading
 from runner.durable import publish
@@ -15,8 +16,7 @@ from runner.report.formats import FORMATS
 _LATEST = "latest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """A run's report as bytes; `without_end` is a newer run that has none yet, None where there is no such run."""
 
     run_id: str

@@ -1,9 +1,9 @@
 """`retrain resolve`: a person says what became of a request whose result the service cannot tell."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.provenance import actor, tool
@@ -28,8 +28,7 @@ from runner.journal.progress import Progress, RunRecord
 Answer = Literal["started", "not-started", "switched", "not-switched"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolveRequest:
+class ResolveRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain resolve`."""
 
     model: str

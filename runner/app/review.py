@@ -1,10 +1,11 @@
 """`retrain approve` and `retrain reject`: a person's word on a candidate, bound to exactly that candidate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from runner.app.candidates import Wish, find_candidate
 from runner.app.engine import Driven, Job, execute
@@ -26,8 +27,7 @@ from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewRequest:
+class ReviewRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain approve` and `retrain reject`."""
 
     model: str

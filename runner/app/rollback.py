@@ -1,9 +1,10 @@
 """`retrain rollback`: a person lets an earlier job of the project serve again; recorded like any decision to switch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.engine import Job, execute
 from runner.app.model_scope import ModelScope, model_scope
@@ -29,8 +30,7 @@ _NEVER_VERIFIED = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackRequest:
+class RollbackRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant."""
 
     model: str

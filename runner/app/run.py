@@ -1,10 +1,11 @@
 """`retrain run`: plan the models, drive them to their outcomes, write the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from runner.app.engine import Driven, Job, execute
 from runner.app.outcomes import exit_code
@@ -25,8 +26,7 @@ from runner.plan.model import ModelPlan
 from runner.policy.record import policy_digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice. `warn` takes a sentence."""
 
     choice: Choice
@@ -39,8 +39,7 @@ class RunRequest:
     lock_timeout: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Struct, frozen=True, kw_only=True):
     """What a run left: its report (JSON value), the folder with its files, its exit code, and bugs to trace."""
 
     report: dict[str, Any]

@@ -1,8 +1,9 @@
 """What a plan or a run is about: the manifest, the models chosen from it, and the flags that change what is done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.realm import Realm, realm_of
 from runner.app.selection import select
@@ -11,8 +12,7 @@ from runner.manifest.model import Manifest, Model
 from runner.plan.model import Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag."""
 
     paths: Sequence[Path] = ()
@@ -22,8 +22,7 @@ class Choice:
     emulator: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """A choice, and what it comes to."""
 
     choice: Choice

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from runner.app.plan_document import state_mark
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
@@ -26,8 +27,7 @@ from runner.plan.document import StateMark
 from runner.report.build import build_report, read_history
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything.
 
     `hold` is the lock under which it runs.

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.recorded import reading
 from runner.app.site_folder import SiteFolder, open_site
@@ -22,8 +23,7 @@ from runner.site.run_page import with_way_back
 _REPORT = "report.html"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class Built(Struct, frozen=True, kw_only=True):
     """What a build did. `replaced` are the runs whose report was gone or changed and was rendered again."""
 
     index: Path

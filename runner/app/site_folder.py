@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import msgspec
+from msgspec import Struct, field
 
 from runner.durable import publish
 from runner.errors import LockedError, RetrainError, UsageError
@@ -32,8 +32,7 @@ class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, Written]
 
 
-@dataclass(slots=True, kw_only=True)
-class SiteFolder:
+class SiteFolder(Struct, kw_only=True):
     """An open folder; nobody else writes to it meanwhile. `known` has the files that earlier builds left."""
 
     root: Path

@@ -1,7 +1,8 @@
 """`retrain status`: where every model stands, by the journal alone."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from runner.app.plan import read_progress
 from runner.journal.job import IN_FLIGHT, Job, JobStage
@@ -9,8 +10,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import RunRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelStatus:
+class ModelStatus(Struct, frozen=True, kw_only=True):
     """One model's line; job ids are None where there is no such job.
 
     `rolled_back_from` is the job a person turned back from to the one that serves, `rolled_back_by` that person, and
@@ -34,8 +34,7 @@ class ModelStatus:
     last_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """All models, in order of their first appearance, and the last run."""
 
     models: tuple[ModelStatus, ...]

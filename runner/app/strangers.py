@@ -4,8 +4,9 @@ The chain of a cut journal is sound. That runs are missing from it shows by the 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.audit.layout import ATTESTATION
 from runner.journal.events import ResultStored
@@ -16,8 +17,7 @@ _LATEST = "latest"
 _RESULTS = "results"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """Something that is not what the journal recorded: where, and what is wrong."""
 
     where: str

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Container
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from runner.app.strangers import Finding
 from runner.journal.chain import Link
@@ -11,8 +12,7 @@ from runner.journal.events import Fact, Judged, RollbackDecided, RunStarted, Swi
 _ABOUT_SWITCHES = (Judged, RollbackDecided, SwitchIntended, SwitchDone)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Model:
+class _Model(Struct, kw_only=True):
     """What a model's events have told so far: jobs that served, the one that serves, decisions by their digest."""
 
     served: set[str] = field(default_factory=set)

@@ -1,7 +1,8 @@
 """What an audit keeps of a journal: its events packed, and the runs that they make up."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.journal.chain import Link
 from runner.journal.events import ReportWritten, ResultStored, RunFinished, RunStarted
@@ -9,8 +10,7 @@ from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class Testimony(Struct, frozen=True, kw_only=True):
     """A journal that was read once. `stored` are the results in it, each with the run that stored it, oldest first.
 
     `progress` knows the runs; models are no part of it, as what is known of them takes much room.

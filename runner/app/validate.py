@@ -1,16 +1,17 @@
 """`retrain validate`: every problem of the manifests, at places as a person in this folder writes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.manifest.load import read
 from runner.manifest.model import Place
 from runner.manifest.problems import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class Validation(Struct, frozen=True, kw_only=True):
     """What checking came to. `files` and `models` count what was read; both are 0 when there is an error."""
 
     valid: bool

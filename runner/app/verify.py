@@ -2,8 +2,9 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.app.anchoring import Anchor, Anchoring, check_attestations, check_head, uncovered
 from runner.app.bundle_check import bundle_findings, bundled_run
@@ -24,16 +25,14 @@ from runner.journal.progress import Progress, RunRecord
 _BUNDLE_SUFFIX = ".zip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demands:
+class Demands(Struct, frozen=True, kw_only=True):
     """What the evidence must agree with from outside: a head kept elsewhere, and public keys that must have signed."""
 
     head: str | None = None
     keys: Sequence[Path] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class Verification(Struct, frozen=True, kw_only=True):
     """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt.
 
     `anchors` are what holds the journal from outside; without one, whoever can write the state can rewrite all of it.
@@ -230,8 +229,7 @@ def stored_results(links: Sequence[Link]) -> dict[str, ResultStored]:
     return {fact.retrain_job_id: fact for fact in facts if isinstance(fact, ResultStored)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(Struct, frozen=True):
     """How many decisions were computed again, and those that did not come out the same."""
 
     count: int

@@ -9,9 +9,10 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import BinaryIO, cast
+
+from msgspec import Struct
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time the format knows
 _UNIX = 3
@@ -27,8 +28,7 @@ class DamagedError(OSError):
     """The file is no bundle, or not as it was packed; the text says what is wrong."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """A file on its way into a bundle; `open` gives its bytes as a seekable stream."""
 
     name: str

@@ -8,15 +8,15 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _WORD = re.compile(r"([0-9a-f]{64})(?:@([1-9][0-9]{0,14}))?")
 _LINE = re.compile(r"([1-9][0-9]{0,14})[ \t]+([0-9a-f]{64})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """The lower-case hex SHA-256 of an event, and its number where that is known."""
 
     sha256: str

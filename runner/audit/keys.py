@@ -5,6 +5,8 @@ import importlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from runner.errors import UsageError
 
 _OPENSSH_PRIVATE = b"-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -18,8 +20,7 @@ class NotAKeyError(ValueError):
     """The bytes are no Ed25519 key of the wanted kind; the text says why and shows nothing of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicKey:
+class PublicKey(Struct, frozen=True, kw_only=True):
     """A key that checks signatures: its 32 bytes."""
 
     raw: bytes

@@ -1,10 +1,10 @@
 """`retrain audit head|keygen|sign|statement|bundle`."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from runner.app import attestation
 from runner.app.audit import head as journal_head
@@ -38,7 +38,7 @@ def head(*, git_note: str | None, form: str, state: str, console: Console) -> in
     """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares."""
     found = journal_head(state, git_note=git_note)
     text = f"{found.events} {found.head_sha256}"
-    console.result(json.dumps(asdict(found), indent=2) if form == "json" else text)
+    console.result(json.dumps(to_builtins(found), indent=2) if form == "json" else text)
     if found.commit is not None:
         console.notice(f"noted on commit {found.commit}; push it: git push origin refs/notes/{git_note}")
     return ExitCode.OK

@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from runner.cli.encoding import has_own_encoding, is_terminal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """`columns` and `rows` are those of the terminal; `columns` is None where the stream is a file or a pipe.
 
     `live` tells that lines already written may be written anew.

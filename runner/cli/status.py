@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import get_args
 
 import click
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from runner.app.status import ModelStatus, Status, status
 from runner.cli import options
@@ -108,7 +109,7 @@ def _standing(model: ModelStatus) -> list[str]:
 def _json(found: Status) -> str:
     return json.dumps(
         {
-            "models": [asdict(model) for model in found.models],
+            "models": [to_builtins(model) for model in found.models],
             "last_run": found.last_run.run_id if found.last_run else None,
         },
         indent=2,

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from runner.app.verify import Demands, Verification, verify
 from runner.cli import options
@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
     demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
     found = verify(state, run, demands)
-    console.result(json.dumps(asdict(found), indent=2, ensure_ascii=False) if form == "json" else _text(found))
+    console.result(json.dumps(to_builtins(found), indent=2, ensure_ascii=False) if form == "json" else _text(found))
     return ExitCode.STATE if found.findings else ExitCode.OK
 
 

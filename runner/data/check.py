@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.data.columns import column_difference
 from runner.data.content import SHARED_BLOCK, blocks, content, is_worth_a_seal
@@ -14,8 +15,7 @@ from runner.data.scan import Scan
 from runner.sums import Sum, sum_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """What one pass over a file gave.
 
     `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from runner.seal import Seal
 from runner.sums import Sum
 
@@ -22,8 +24,7 @@ class FileFacts:
     seal: Seal | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetDigest:
+class DatasetDigest(Struct, frozen=True, kw_only=True):
     """The identity of a dataset: `sha256` depends on the content of both files and on nothing else."""
 
     train: FileFacts
@@ -31,8 +32,7 @@ class DatasetDigest:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """What must stay the same from job to job.
 
     `labels` are the sorted distinct values of the target in the training file; None when no target is known, when it
@@ -56,8 +56,7 @@ class CheckedFile(FileFacts):
     delimiter: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadFile:
+class UploadFile(Struct, frozen=True, kw_only=True):
     """The bytes to send, and the name the service is told.
 
     `spool` is the private folder to remove after use, or None when `path` is the user's own file.
@@ -69,8 +68,7 @@ class UploadFile:
     spool: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """A dataset that passed its check and is ready to send; `check_s` and `package_s` are seconds."""
 
     train: CheckedFile

@@ -1,12 +1,11 @@
 """What a check can find wrong, in the form people and editors read: `file:line: reason`."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MOST_SHOWN = 5  # problems of one file; more would bury the first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a file; `line` counts from 1 and is None when it is about the whole file."""
 
     file: str

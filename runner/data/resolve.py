@@ -4,8 +4,9 @@ import glob
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Dataset, Source
@@ -15,16 +16,14 @@ _MAGIC = frozenset("*?[")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """One file on disk; `shown` is its path as people know it."""
 
     path: Path
     shown: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedFile:
+class ResolvedFile(Struct, frozen=True, kw_only=True):
     """One data file, made of one part or of several that are joined.
 
     `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for.
@@ -42,8 +41,7 @@ class ResolvedFile:
         return f"{self.parts[0].shown} + {more} more" if more else self.parts[0].shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedDataset:
+class ResolvedDataset(Struct, frozen=True, kw_only=True):
     """A dataset whose files were found."""
 
     name: str

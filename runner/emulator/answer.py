@@ -1,8 +1,9 @@
 """What a handler answers, before it becomes bytes on a socket."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 Effect = Literal["issued", "started", "switched", "switched_again", "key_issued"]
 """What a request changed, for the request log."""
@@ -11,8 +12,7 @@ Delivery = Literal["whole", "half", "hang_up", "reset"]
 """How the answer leaves: faults cut it, close without it, or reset the connection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """One HTTP answer; `received` counts the bytes of the request's body that were taken."""
 
     status: int

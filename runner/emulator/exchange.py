@@ -1,9 +1,9 @@
 """One request on its way through the emulator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from werkzeug.wrappers import Request
 
 from runner.emulator.faults import FaultKind, Rule
@@ -14,8 +14,7 @@ HEADER_NAMES = "emulator.header_names"
 KEY_HEADER = "x-api-key"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """A request, the parts of its path that the route names, and the fault that hits it."""
 
     request: Request

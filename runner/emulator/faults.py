@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Call(StrEnum):
@@ -47,8 +48,7 @@ ONLY_FOR = {
 _EVERY_CALL = frozenset(Call)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One line of a faults file. Requests that match `call` and `model` (None: any) are counted from 1.
 
     The rule fires for the counts in `nth`, for every `every`-th, or for all after the first `after`; with none of the

@@ -1,7 +1,8 @@
 """From a manifest to the models the emulator hosts: the only place where it unwraps a key of the user."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner import credentials
 from runner.emulator.keys import ACCOUNT_KEY, key_digest, own_key
@@ -20,8 +21,7 @@ from runner.manifest.model import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedModel:
+class HostedModel(Struct, frozen=True, kw_only=True):
     """One model of the emulated account.
 
     `key_digest` is the hex SHA-256 of its API key, `key_label` what a person may read about that key, and
@@ -36,8 +36,7 @@ class HostedModel:
     declared_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosting:
+class Hosting(Struct, frozen=True, kw_only=True):
     """Everything the emulator takes from a manifest; `left_out` names the models without an `emulator:` entry."""
 
     models: Mapping[str, HostedModel]

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from runner.emulator.condition import Condition
 
@@ -22,8 +23,7 @@ class Phase(StrEnum):
     FAILED = "job_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One retrain job; times are RFC 3339 in UTC, `visible_at` is a Unix time before which its end is not shown."""
 
     retrain_job_id: str
@@ -45,8 +45,7 @@ class Job:
         return Phase.TRAINING if ended and time.time() < self.visible_at else self.phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """What changes about a hosted model: its id, the job in service, a condition, and how often it was switched."""
 
     name: str

@@ -1,7 +1,8 @@
 """How a fault changes the answer to one request."""
 
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from runner.emulator.answer import Answer
 from runner.emulator.faults import FaultKind, Rule

@@ -6,9 +6,10 @@ Bodies, query strings, keys and signatures never go in; a key is told by the fir
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, to_builtins
 
 from runner.durable import FILE_MODE
 from runner.emulator.job import now_text
@@ -16,8 +17,7 @@ from runner.emulator.job import now_text
 FILE_NAME = "requests.jsonl"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One request: `key` is 12 hex digits of the key's SHA-256, `bytes` the size of the body that was taken.
 
     `status` is 0 when no answer was given; `fault` names the fault that was played, if any.
@@ -46,7 +46,7 @@ class RequestLog:
 
     def write(self, entry: Entry) -> None:
         """Append one entry with the time of now."""
-        line = json.dumps({"time": now_text(), **asdict(entry)}, ensure_ascii=True) + "\n"
+        line = json.dumps({"time": now_text(), **to_builtins(entry)}, ensure_ascii=True) + "\n"
         with self._lock:
             os.write(self._handle, line.encode("ascii"))
 

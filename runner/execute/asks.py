@@ -6,9 +6,10 @@ protocol reads top to bottom, and nothing but the coordinator touches threads, t
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, cast
+
+from msgspec import Struct
 
 from runner.journal.events import Fact
 
@@ -23,8 +24,7 @@ class Lane(StrEnum):
     STAGE = "stage"  # the heavy stages: check and pack, upload, download and evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Struct, frozen=True, kw_only=True):
     """Call `function` on an executor. An `effect` is let finish when the run is stopped; other work is abandoned.
 
     Where more work waits than the executor has threads, effects come first and `patient` work last.
@@ -41,23 +41,20 @@ class Work:
         return 0 if self.effect else 2 if self.patient else 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(Struct, frozen=True, kw_only=True):
     """Come back after this many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """Write facts durably, in one transaction; `guard` belongs to the last one."""
 
     facts: tuple[Fact, ...]
     guard: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeSlot:
+class TakeSlot(Struct, frozen=True, kw_only=True):
     """Wait until one of the upload slots is free; the answer is a context manager that gives it back.
 
     Who pauses while it has one lends it to others, and has one again before it goes on.

@@ -3,10 +3,11 @@
 import hashlib
 import math
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from runner.durable import open_file, sync_folder
 from runner.errors import Kind, ModelError
@@ -29,8 +30,7 @@ RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far bel
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluated:
+class Evaluated(Struct, frozen=True, kw_only=True):
     """A stored result file and what it says: an evaluation to record, or why it cannot be read."""
 
     path: Path
@@ -140,7 +140,7 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again."""
     key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
-    patience = Patience(run=run, name="download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    patience = Patience(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
     while True:
         status, run.finished = run.finished, None
         if status is None:

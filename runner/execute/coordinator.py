@@ -11,10 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from runner.execute.asks import Ask, Lane, Pause, Record, Steps, StoppedError, TakeSlot, Work
 from runner.execute.ports import Clock
@@ -46,8 +47,7 @@ def _idle() -> None:
     """Do nothing while all models wait."""
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class Drive:
+class Drive(Struct, eq=False, kw_only=True):
     """A model's generator and how to resume it."""
 
     model: str
@@ -66,8 +66,7 @@ class Slot(Enum):
     LENT = auto()  # to others, while it pauses
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What an executor's thread hands back to the coordinator's."""
 
     drive: Drive
@@ -77,8 +76,7 @@ class Delivery:
     error: BaseException | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """How much happens side by side; a lane that `threads` does not name takes all work at once."""
 
     parallel: int
@@ -86,8 +84,7 @@ class Settings:
     threads: Mapping[Lane, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class Coordinator:
+class Coordinator(Struct, kw_only=True):
     """Runs drives to their end. `stop` may be called from a signal handler."""
 
     executors: Mapping[Lane, Executor]

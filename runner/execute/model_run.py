@@ -4,9 +4,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from runner.data.facts import Prepared
 from runner.data.readings import Readings
@@ -27,8 +28,7 @@ from runner.service.outcomes import Status
 _ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stage.SWITCH})  # they take no new job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """How a model ends in this run; `error` is set when it failed, `last` is a fact to be recorded with the end."""
 
     outcome: Outcome
@@ -37,8 +37,7 @@ class Ending:
     last: Fact | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOver:
+class StartOver(Struct, frozen=True, kw_only=True):
     """Nothing was started by this job, surely: plan the model anew and take another job."""
 
     reason: str
@@ -47,8 +46,7 @@ class StartOver:
 StageEnd = Ending | StartOver | None  # None: walk on to the next stage
 
 
-@dataclass(slots=True, kw_only=True)
-class Budget:
+class Budget(Struct, kw_only=True):
     """What one run may still do, shared by its models. Only the coordinator's thread touches it."""
 
     switches: int | None
@@ -69,8 +67,7 @@ class Budget:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunContext:
+class RunContext(Struct, frozen=True, kw_only=True):
     """What all models of a run share."""
 
     run_id: str
@@ -94,8 +91,7 @@ class RunContext:
     pace: Pace = field(default_factory=Pace)
 
 
-@dataclass(slots=True, kw_only=True)
-class ModelRun:
+class ModelRun(Struct, kw_only=True):
     """The state of one model's drive. What must survive a crash is in the journal, not here."""
 
     run: RunContext

@@ -4,8 +4,10 @@ News change nothing. What must survive a crash is in the journal.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.execute.ports import Clock
 from runner.journal.events import Outcome
@@ -14,8 +16,7 @@ from runner.plan.model import Stage
 SENT_EVERY_S = 0.1  # between two news of the same upload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """The model takes part in the run; `stages` is what it will walk through, nothing for some."""
 
     stages: tuple[Stage, ...]
@@ -26,8 +27,7 @@ class Planned:
         return f"planned: {' > '.join(self.stages) or 'nothing to do'}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
+class Entered(Struct, frozen=True, kw_only=True):
     """A stage begins."""
 
     stage: Stage
@@ -38,8 +38,7 @@ class Entered:
         return f"stage: {self.stage}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
+class Called(Struct, frozen=True, kw_only=True):
     """The service is asked; `attempt` counts the calls of this kind for this model in this run."""
 
     call: str
@@ -51,8 +50,7 @@ class Called:
         return f"call: {self.call}, number {self.attempt}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """So many bytes of the upload are handed to the connection; `total` is all of it."""
 
     sent: int
@@ -64,8 +62,7 @@ class Sent:
         return f"sent {self.sent:,} of {self.total:,} bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InTraining:
+class InTraining(Struct, frozen=True, kw_only=True):
     """The run waits for a training that is `elapsed_s` old; `expected_s` is what the model's last one took."""
 
     retrain_job_id: str
@@ -79,8 +76,7 @@ class InTraining:
         return f"waiting for job {self.retrain_job_id}{before}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WordSeen:
+class WordSeen(Struct, frozen=True, kw_only=True):
     """The service calls the job by another word than before."""
 
     retrain_job_id: str
@@ -92,8 +88,7 @@ class WordSeen:
         return f"job {self.retrain_job_id}: {self.word}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """The candidate was judged; the decision is durable."""
 
     verdict: str
@@ -105,22 +100,19 @@ class Decided:
         return f"judged: {self.verdict}, decision {self.action.replace('_', ' ')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """Something worth a line."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
+class Retried(Struct, frozen=True, kw_only=True):
     """A call went wrong and is made again."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class Warned(Struct, frozen=True, kw_only=True):
     """Something is not as it should be; the report has it too."""
 
     warning: str
@@ -131,8 +123,7 @@ class Warned:
         return f"warning: {self.warning}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Struct, frozen=True, kw_only=True):
     """A fact is durable in the journal; `fact` is its name there."""
 
     fact: str
@@ -143,8 +134,7 @@ class Recorded:
         return f"recorded: {self.fact}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """The model has its outcome in this run."""
 
     outcome: Outcome
@@ -156,8 +146,7 @@ class Ended:
         return self.outcome.replace("_", " ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starting:
+class Starting(Struct, frozen=True, kw_only=True):
     """The run itself waits for something to start."""
 
     what: str
@@ -168,8 +157,7 @@ class Starting:
         return f"starting {self.what}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping:
+class Stopping(Struct, frozen=True, kw_only=True):
     """The run itself was told to stop; `effects` is how many requests on their way may finish."""
 
     signal: str
@@ -210,15 +198,14 @@ def redacted(news: News, redact: Callable[[str], str]) -> News:
     if isinstance(news, _OURS):
         return news
     texts: dict[str, Any] = {}
-    for name in news.__slots__:
+    for name in news.__struct_fields__:
         value = getattr(news, name)
         if type(value) is str and (clean := redact(value)) != value:
             texts[name] = clean
     return replace(news, **texts) if texts else news
 
 
-@dataclass(slots=True, kw_only=True)
-class Meter:
+class Meter(Struct, kw_only=True):
     """Tells of an upload's bytes, at most every 100 ms and at the end. Called by the thread that sends."""
 
     tell: Callable[[News], None]

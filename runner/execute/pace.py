@@ -3,7 +3,8 @@
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from runner.execute.polling import SHORTEST
 from runner.journal.model_progress import ModelProgress
@@ -11,8 +12,7 @@ from runner.journal.model_progress import ModelProgress
 ASKED_A_SECOND = 150  # questions about trainings, of all models together; more of them would only wait for each other
 
 
-@dataclass(slots=True, kw_only=True)
-class Pace:
+class Pace(Struct, kw_only=True):
     """Shared by the models of a run; only the coordinator's thread touches it.
 
     `going` tells that some training of this run was still going when it was asked after: they do not end at once.

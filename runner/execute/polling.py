@@ -7,8 +7,9 @@ run's other models, less narrowly, which takes about 42 calls; where none is kno
 """
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 COST = 0.0005  # a call weighs as much as this share of the training's length in lag
 SHORTEST = 0.5  # seconds
@@ -21,8 +22,7 @@ _TRUST = 0.85
 _UNKNOWN_LENGTH = 600.0  # a first training: somewhere between seconds and hours
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
+class Guess(Struct, frozen=True, kw_only=True):
     """About how many seconds a training takes; the spreads are those of the two lognormals that are mixed."""
 
     seconds: float

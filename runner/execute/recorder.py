@@ -1,7 +1,8 @@
 """Writes what drives record into the journal, and keeps the progress in step with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.execute.asks import Record
 from runner.execute.ports import Clock
@@ -11,8 +12,7 @@ from runner.journal.progress import Progress
 from runner.journal.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorder:
+class Recorder(Struct, frozen=True, kw_only=True):
     """The only writer of a run. After `commit` returns, the facts are on disk and `progress` knows them."""
 
     store: Store

@@ -6,7 +6,6 @@ while (Retry-After); that time comes on top of the run's own, and is bounded too
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runner.execute.asks import Lane, Steps, Work, call, pause
@@ -30,23 +29,20 @@ def backoff(attempt: int, chance: random.Random) -> float:
     return step * (0.5 + chance.random())
 
 
-@dataclass(slots=True, kw_only=True)
 class Patience:
     """What is left for one read: how often it may be tried again, and how long waited for in all.
 
     `longest` are the seconds of all attempts and own pauses together.
     """
 
-    run: ModelRun
-    name: str
-    attempts: int = ATTEMPTS
-    longest: float = LONGEST_S
-    _attempt: int = 0
-    _asked: float = 0.0
-    _began: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._began = self.run.run.clock.monotonic()
+    def __init__(self, run: ModelRun, name: str, *, attempts: int = ATTEMPTS, longest: float = LONGEST_S) -> None:
+        self._run = run
+        self._name = name
+        self._attempts = attempts
+        self._longest = longest
+        self._attempt = 0
+        self._asked = 0.0
+        self._began = run.run.clock.monotonic()
 
     def wait(self, error: ServiceError) -> Steps[None]:
         """Wait for the next attempt, and keep a warning for the report.
@@ -55,16 +51,16 @@ class Patience:
             ServiceError: the one given: it will not help, or the attempts or the time are used up.
         """
         self._attempt += 1
-        own = backoff(self._attempt, self.run.run.chance)
+        own = backoff(self._attempt, self._run.run.chance)
         wished = max((error.after or 0.0) - own, 0.0)
         more = min(wished, LONGEST_ASKED_S - self._asked)
-        spent = self.run.run.clock.monotonic() - self._began - self._asked
-        late = spent + own > self.longest or wished > more == 0
-        if not error.again or self._attempt >= self.attempts or late:
+        spent = self._run.run.clock.monotonic() - self._began - self._asked
+        late = spent + own > self._longest or wished > more == 0
+        if not error.again or self._attempt >= self._attempts or late:
             raise error
         self._asked += more
         asked = "" if error.after is None else f" It is asked again after {own + more:.0f} s."
-        self.run.retry(f"{self.name}, attempt {self._attempt}: {error.message}{asked}")
+        self._run.retry(f"{self._name}, attempt {self._attempt}: {error.message}{asked}")
         yield from pause(own + more)
 
 
@@ -76,7 +72,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool =
     Raises:
         ServiceError: it will not help, or the attempts or the time are used up.
     """
-    patience = Patience(run=run, name=name)
+    patience = Patience(run, name)
     while True:
         run.count(name)
         try:

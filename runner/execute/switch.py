@@ -3,9 +3,10 @@
 The service tells no caller which model serves; only the list of classifiers can prove a switch whose answer was lost.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
@@ -82,8 +83,7 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
     return (yield from _after_put(run, job, effect))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaves:
+class Leaves(Struct, frozen=True, kw_only=True):
     """Until when a switch may leave, by both clocks: the one may be set back, the other may stand still in a sleep."""
 
     wall: datetime

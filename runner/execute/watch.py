@@ -1,8 +1,9 @@
 """One run's waiting for one training, measured by the clock that does not jump."""
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from runner.execute.model_run import ModelRun
 from runner.execute.polling import SHORTEST, guess, next_pause
@@ -13,8 +14,7 @@ _SPREAD = 0.2
 _FIRST_S = 2.0  # how old a training is at most when its status is asked for first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """When a status was asked for: by the wall clock, and in seconds of this wait.
 
     Both are read before the question: a process that slept over the answer must not take it for a new one.
@@ -24,8 +24,7 @@ class Asked:
     waited: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Struct, frozen=True, kw_only=True):
     """A wait that began at `began` (monotonic seconds), `before` seconds into the training.
 
     `last` is how many seconds the model's training before this one took, where that is known.

@@ -1,10 +1,10 @@
 """One retrain job as the journal knows it: how far it came, what was decided about it, and by whom."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec import Struct
 
 from runner.journal.events import DataChecked, Judged, ResultStored, Reviewed, RollbackDecided
 
@@ -29,8 +29,7 @@ IN_FLIGHT = frozenset({JobStage.SENDING, JobStage.STARTED, JobStage.FINISHED, Jo
 TRAINED = frozenset({JobStage.FINISHED, JobStage.STORED, JobStage.JUDGED, JobStage.SWITCHING, JobStage.SWITCHED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """The last decision about a candidate; `event_sha256` and `run_id` say where it stands in the journal."""
 
     fact: Judged
@@ -45,16 +44,14 @@ class Decided:
         return action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(Struct, frozen=True, kw_only=True):
     """A person's word on a candidate."""
 
     fact: Reviewed
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollback:
+class Rollback(Struct, frozen=True, kw_only=True):
     """A person's decision to switch back to a job; `event_sha256` says where it stands in the journal."""
 
     fact: RollbackDecided
@@ -63,10 +60,7 @@ class Rollback:
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One retrain job of one model, from the taking of its id on. Times are None until they happened.
-
-    A struct, since folding a long journal replaces jobs very often, and `dataclasses.replace` takes ten times longer.
-    """
+    """One retrain job of one model, from the taking of its id on. Times are None until they happened."""
 
     retrain_job_id: str
     stage: JobStage

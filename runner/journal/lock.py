@@ -5,12 +5,12 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
+from msgspec import Struct
 
 from runner.durable import FILE_MODE, open_file, write_whole
 from runner.errors import LockedError, StateError
@@ -28,8 +28,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(Struct, frozen=True, kw_only=True):
     """A lock that was taken: its file, and which file that was. `unlock` puts another one into its place."""
 
     file: Path

@@ -1,8 +1,9 @@
 """Where one model stands: its jobs, which of them serves, and what became of it last."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from runner.journal.events import (
     DataChecked,
@@ -29,8 +30,7 @@ from runner.journal.serving import Departure, Serving, is_older
 _ABOUT_RUNS = (ModelPlanned, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
 
 
-@dataclass(slots=True, kw_only=True)
-class ModelProgress:
+class ModelProgress(Struct, kw_only=True):
     """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`."""
 
     jobs: dict[str, Job] = field(default_factory=dict)

@@ -1,8 +1,10 @@
 """Where every model stands, as a fold over the journal's events. Pure: the same events give the same progress."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
 from runner.journal.events import Event, ReportWritten, RunFinished, RunStarted
@@ -10,8 +12,7 @@ from runner.journal.instants import moment
 from runner.journal.model_progress import ModelProgress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True, kw_only=True):
     """One invocation of `retrain run` (or of a command that changes something)."""
 
     run_id: str

@@ -1,11 +1,11 @@
 """Which jobs of a model have served, in order, and from which of them a person turned back to an older one."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
+class Departure(Struct, frozen=True, kw_only=True):
     """A turn back from a job: to which one, by whom and why.
 
     `newest` is the newest job there was at that moment: what was begun by then does not answer the person's doubt.
@@ -18,8 +18,7 @@ class Departure:
     newest: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Serving:
+class Serving(Struct, kw_only=True):
     """The jobs that served, oldest switch first; a job stands there once for each switch to it.
 
     `left` has the jobs a person turned back from, until one of them serves again. `wanted` is the job a person wants

@@ -1,9 +1,10 @@
 """All files as one: sections side by side, each name once, and model settings laid over the defaults."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Place
@@ -14,8 +15,7 @@ from runner.manifest.words import shown
 _REPLACED_WHOLE = frozenset({"api_key"})  # a choice between sources; half of one and half of another is neither
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """One parsed file; `broken` names the sections, and section and name, that do not fit the schema."""
 
     file: str
@@ -24,8 +24,7 @@ class Document:
     broken: frozenset[tuple[str | int, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Combined:
+class Combined(Struct, frozen=True, kw_only=True):
     """All files as one value.
 
     `folders` maps each file to the folder its relative paths start at. When not `complete`, another file could not be
@@ -37,7 +36,7 @@ class Combined:
     broken: frozenset[tuple[str | int, ...]]
     start: Place
     complete: bool
-    findings: Findings = field(repr=False)
+    findings: Findings
 
     def section(self, name: str) -> YamlMap:
         """Return a section of keys; empty when it is absent or not a mapping."""

@@ -6,8 +6,9 @@ under the keys that hold secrets are left out whatever they are, and so are the 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.durable import open_file
 from runner.manifest.problems import Problem
@@ -29,16 +30,14 @@ _VALUES = {
 _TO_COMMA = re.compile(r"[^,}]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True, kw_only=True):
     """A line of a file and the place in it, counted in characters from 0."""
 
     text: str
     place: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class _Source(Struct, frozen=True, kw_only=True):
     """A file's lines, and for each the last line above it that is indented less, None where there is none."""
 
     lines: Sequence[str]

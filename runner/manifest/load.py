@@ -1,8 +1,9 @@
 """Files and folders -> one typed manifest, or every problem of all of them at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.manifest.assemble import assemble
@@ -16,8 +17,7 @@ from runner.manifest.text import Text, read_text
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What reading came to: the manifest unless there is an error, and all problems by file, line and column."""
 
     manifest: Manifest | None

@@ -1,11 +1,12 @@
 """The manifest after the edge: frozen, typed values. Raw YAML and dicts stop before this module."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 Direction = Literal["higher", "lower", "nearest"]
 Pick = Literal["latest", "all"]
@@ -13,8 +14,7 @@ RuleKind = Literal["min", "max", "max_drop", "min_gain", "max_drop_pct", "min_ga
 Task = Literal["binary_classification", "multi_classification", "regression"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True, order=True):
     """A position in a manifest file; line and column count from 1."""
 
     file: str
@@ -22,8 +22,7 @@ class Place:
     column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statuses:
+class Statuses(Struct, frozen=True, kw_only=True):
     """Status words of the service, lower case. `finished` match whole, the others as a part of the word.
 
     `waiting` are those of a job whose upload has not arrived; no manual names any, so they are assumptions.
@@ -34,8 +33,7 @@ class Statuses:
     waiting: tuple[str, ...] = ("wait", "created", "issued", "not_started", "pending_upload")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """The service the models live on. Exactly one of `url` (no trailing slash) and `emulator` is set."""
 
     url: str | None
@@ -45,8 +43,7 @@ class Service:
     statuses: Statuses = field(default_factory=Statuses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """Where one data file comes from.
 
     `pattern` is as the user wrote it; relative patterns start at `folder`, the manifest file's own folder. Without a
@@ -58,8 +55,7 @@ class Source:
     pick: Pick | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class Dataset(Struct, frozen=True, kw_only=True):
     """A training file and maybe an evaluation file; the pins are lower-case hex SHA-256."""
 
     name: str
@@ -70,8 +66,7 @@ class Dataset:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One bound or one change. A manifest rule with two bounds becomes two of these.
 
     `metric` is a built-in name or a name from `metrics:`. `limit` is exact; for `_pct` kinds it is in percent.
@@ -86,16 +81,14 @@ class Rule:
     any_eval: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoPolicy:
+class AutoPolicy(Struct, frozen=True, kw_only=True):
     """Switch whatever the metrics say."""
 
     name: str
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManualPolicy:
+class ManualPolicy(Struct, frozen=True, kw_only=True):
     """A person decides; an approval is possible until `expires` after the decision, or for ever when None."""
 
     name: str
@@ -103,8 +96,7 @@ class ManualPolicy:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdPolicy:
+class ThresholdPolicy(Struct, frozen=True, kw_only=True):
     """Rules decide."""
 
     name: str
@@ -120,8 +112,7 @@ class ThresholdPolicy:
 Policy = AutoPolicy | ManualPolicy | ThresholdPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricDefinition:
+class MetricDefinition(Struct, frozen=True, kw_only=True):
     """A metric the built-in names do not cover.
 
     `file` is the member of the result (its last path component, or None for the only file); `select` is a JSON Pointer
@@ -135,8 +126,7 @@ class MetricDefinition:
     target: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrain:
+class Retrain(Struct, frozen=True, kw_only=True):
     """When a model is trained again; `attempts` counts trainings per data content."""
 
     when: Literal["changed", "always"] = "changed"
@@ -145,24 +135,21 @@ class Retrain:
     attempts: int = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class Wait(Struct, frozen=True, kw_only=True):
     """How long one run waits for a training, and how often it asks; `poll` None means adaptive."""
 
     timeout: timedelta = timedelta(hours=6)
     poll: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(Struct, frozen=True, kw_only=True):
     """Inclusive bounds of a count; None is open."""
 
     min: int | None
     max: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checks:
+class Checks(Struct, frozen=True, kw_only=True):
     """The preflight of the data. `target` is the label column, when known. Defaults are the service's own limits."""
 
     rows: Bounds = field(default_factory=lambda: Bounds(min=100, max=1_000_000))
@@ -171,38 +158,33 @@ class Checks:
     on_fail: Literal["stop", "warn", "off"] = "stop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvKey:
+class EnvKey(Struct, frozen=True, kw_only=True):
     """The key stands in an environment variable."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileKey:
+class FileKey(Struct, frozen=True, kw_only=True):
     """The key stands in a file only its owner may read."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandKey:
+class CommandKey(Struct, frozen=True, kw_only=True):
     """A command prints the key, plain or as JSON; it runs in `folder`."""
 
     argv: tuple[str, ...]
     folder: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyringKey:
+class KeyringKey(Struct, frozen=True, kw_only=True):
     """The key lies in the system's keyring."""
 
     service: str
     username: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedKey:
+class FetchedKey(Struct, frozen=True, kw_only=True):
     """A 30-day key fetched with the account's secret key."""
 
     secret_key: "StoredKey"
@@ -213,16 +195,14 @@ StoredKey = EnvKey | FileKey | CommandKey | KeyringKey
 KeySource = StoredKey | FetchedKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatorModel:
+class EmulatorModel(Struct, frozen=True, kw_only=True):
     """What the emulator must know of a model."""
 
     task: Task
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Struct, frozen=True, kw_only=True):
     """What is retrained. `dataset` and `policy` are names that exist in the manifest."""
 
     name: str
@@ -238,8 +218,7 @@ class Model:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """Bounds on one run; None is unlimited."""
 
     parallel: int = 8
@@ -248,8 +227,7 @@ class Limits:
     stop_after_failures: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Struct, frozen=True, kw_only=True):
     """Who is told of which outcomes, `always` being any; the address, where `to` leads, is a secret.
 
     `owners` and `select` (`NAME`, `tag:T`) narrow the models; an empty one does not.
@@ -262,24 +240,21 @@ class Notification:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
+class Ping(Struct, frozen=True, kw_only=True):
     """A dead-man switch that hears of each run's start and exit code; its URL is a secret."""
 
     url: StoredKey
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestFile:
+class ManifestFile(Struct, frozen=True, kw_only=True):
     """One file as it was read; `path` as given or found, SHA-256 in lower-case hex."""
 
     path: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Struct, frozen=True, kw_only=True):
     """A person's word on one candidate, from a file of the approvals folder.
 
     `file` is the folder's and the file's name, `sha256` that of the file's bytes. `candidate_sha256`, when the file has
@@ -299,8 +274,7 @@ class Approval:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
 
     `words` are the approvals and rejections that lie in the folder `approvals`, by file name.

@@ -1,7 +1,9 @@
 """What is wrong with a manifest: each problem with its place, all of them at once."""
 
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import ExitCode, RetrainError
 from runner.manifest.model import Place
@@ -10,8 +12,7 @@ Severity = Literal["error", "warning"]
 MOST_ERRORS = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """One problem at one place; line and column count from 1, `related` are other places it is about."""
 
     file: str

@@ -4,7 +4,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.credentials import SourceError
 
@@ -18,16 +19,14 @@ class UndeliveredError(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """Something to send. `name` begins a sentence about it; `send` raises SourceError or UndeliveredError."""
 
     name: str
     send: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """Why a delivery was not made, in a sentence, and what to do about it."""
 
     message: str

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.manifest.model import Model, Notification
 from runner.manifest.selectors import matches
@@ -19,8 +20,7 @@ _CUT = "..."
 _CALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEnd:
+class ModelEnd(Struct, frozen=True, kw_only=True):
     """What became of one model in a run."""
 
     name: str
@@ -28,8 +28,7 @@ class ModelEnd:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnd:
+class RunEnd(Struct, frozen=True, kw_only=True):
     """What became of a run."""
 
     run_id: str
@@ -38,8 +37,7 @@ class RunEnd:
     models: Sequence[ModelEnd]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """A title of one line and a body of several, in plain text; services show the `tone` as a colour or sign."""
 
     tone: Tone

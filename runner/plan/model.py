@@ -1,9 +1,10 @@
 """What a run will do to one model: an action, the stages it walks through, and the reason in one sentence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
@@ -47,16 +48,14 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """The flags of a run that change a plan."""
 
     force: bool = False
     no_switch: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPlan:
+class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
     `approval` is the word from a file that the stage `review` records.
@@ -73,8 +72,7 @@ class ModelPlan:
     approval: Approval | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had."""
 
     now: datetime

@@ -1,7 +1,8 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError

@@ -1,8 +1,9 @@
 """Which of the words in the manifest's approvals folder counts for a candidate, and why the others do not. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
@@ -13,8 +14,7 @@ from runner.plan.standing import barred
 _DONE = {"approve": "approved", "reject": "rejected"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """What a word is held against: the model's newest job, and the moment."""
 
     manifest: Manifest

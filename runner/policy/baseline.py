@@ -1,9 +1,10 @@
 """What a change is compared with, and whether the comparison is fair."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.policy.metrics import Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
@@ -11,8 +12,7 @@ from runner.policy.number import NotANumber, number_from_text, number_text
 Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(Struct, frozen=True, kw_only=True):
     """What changes are compared with: decimal texts by metric, and the SHA-256 of the evaluation file, if known.
 
     `incumbent` values were recorded in an earlier run; `result_file` values are the previous model's, scored together
@@ -25,8 +25,7 @@ class Baseline:
     eval_sha256: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(Struct, frozen=True, kw_only=True):
     """Why a rule cannot be measured: the cause in one word, the reason in one sentence."""
 
     cause: Cause

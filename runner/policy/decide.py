@@ -1,8 +1,9 @@
 """A judgement -> what happens to the candidate, with one plain reason that names the next step."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
 from runner.policy.judge import Judgement, RuleResult
@@ -21,8 +22,7 @@ _NO_MARGIN = {
 _SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What happens to a candidate; `by` tells that a policy and no person decided."""
 
     action: Action

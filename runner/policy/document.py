@@ -1,10 +1,10 @@
 """Metrics in JSON: numbers keep their source text, and what JSON leaves open is a named problem."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
+from msgspec import Struct
 
 from runner.errors import ModelError
 from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric
@@ -15,8 +15,7 @@ _MOST_VALUES = 100_000
 _DEEPEST = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Number:
+class _Number(Struct, frozen=True, kw_only=True):
     """A number as it is written, `NaN` and `Infinity` too."""
 
     text: str

@@ -1,16 +1,17 @@
-"""Frozen dataclasses <-> JSON values, exactly both ways, by the types of their fields alone.
+"""Frozen structs <-> JSON values, exactly both ways, by the types of their fields alone.
 
 A decimal becomes its text and a duration its microseconds as text, so that no number passes through a float.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 _MICROSECOND = timedelta(microseconds=1)
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -21,11 +22,11 @@ class EncodingError(ValueError):
 
 
 def encode(value: Any) -> Any:
-    """Return the JSON value of a frozen dataclass of texts, integers, decimals, durations, tuples and mappings."""
+    """Return the JSON value of a frozen struct of texts, integers, decimals, durations, tuples and mappings."""
     if value is None or isinstance(value, str):
         return value
-    if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Struct):
+        return {name: encode(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -41,8 +42,8 @@ def decode(expected: Any, value: Any) -> Any:
     Raises:
         EncodingError: the JSON value has another type, a key too many or too few, or a text in another spelling.
     """
-    if is_dataclass(expected):
-        return _decode_dataclass(expected, value)
+    if isinstance(expected, type) and issubclass(expected, Struct):
+        return _decode_struct(expected, value)
     if expected is Decimal:
         return _decode_decimal(value)
     if expected is timedelta:
@@ -56,13 +57,13 @@ def decode(expected: Any, value: Any) -> Any:
 
 @cache
 def _types(expected: Any) -> dict[str, Any]:
-    """Return the types of a dataclass's fields; working them out takes longer than all the rest."""
+    """Return the types of a struct's fields; working them out takes longer than all the rest."""
     return get_type_hints(expected)
 
 
-def _decode_dataclass(expected: Any, value: Any) -> Any:
+def _decode_struct(expected: type[Struct], value: Any) -> Any:
     types = _types(expected)
-    names = [field.name for field in fields(expected)]
+    names = expected.__struct_fields__
     if not isinstance(value, dict) or value.keys() != set(names):
         raise EncodingError(f"expected an object of {', '.join(names)}")
     return expected(**{name: decode(types[name], value[name]) for name in names})

@@ -1,7 +1,8 @@
 """The arithmetic of one rule, exact, and the line that shows it with its numbers."""
 
-from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+
+from msgspec import Struct
 
 from runner.manifest.model import Direction, Rule
 from runner.policy.number import number_text, quotient_text, short_text
@@ -12,16 +13,14 @@ _EXACT = Context(prec=5000)
 _UNKNOWN = "?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class Aim(Struct, frozen=True, kw_only=True):
     """Which way a metric gets better; `target` is set for `nearest`."""
 
     direction: Direction
     target: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """The value of a rule and its limit, written so that the rule asks for `value >= limit`.
 
     Both are multiplied by `scale`, a positive number: relative rules are compared without a division.

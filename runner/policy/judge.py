@@ -1,9 +1,10 @@
 """Rules -> verdicts. Every number is exact, and every rule that cannot be judged says why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.manifest.model import MetricDefinition, Policy, Rule, ThresholdPolicy
 from runner.policy.baseline import Baseline, Cause, Gap, baseline_for, baseline_value, unfairness, usable_value
@@ -16,8 +17,7 @@ __all__ = ["Baseline", "Cause", "Judgement", "RuleResult", "Verdict", "judge"]  
 Verdict = Literal["passed", "failed", "inconclusive"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleResult:
+class RuleResult(Struct, frozen=True, kw_only=True):
     """What came of one rule.
 
     `margin` is the room left to the limit, negative when missed, None when nothing was measured; `_pct` rules have it
@@ -36,16 +36,14 @@ class RuleResult:
     cause: Cause = "measured"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """The policy's verdict and the rules behind it, in the manifest's order."""
 
     verdict: Verdict
     rules: tuple[RuleResult, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _Case(Struct, frozen=True, kw_only=True):
     """All that a rule may look at."""
 
     metrics: ResultMetrics
@@ -55,8 +53,7 @@ class _Case:
     first_run: Literal["pass", "hold", "ask"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
+class _Finding(Struct, frozen=True, kw_only=True):
     """The numbers of one rule and what they come to."""
 
     observed: Decimal | Gap

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Direction, MetricDefinition
@@ -52,8 +53,7 @@ _LONGEST_NAME = 200  # no metric is called by more; folding a text of megabytes 
 _BOTH_NAMES = re.compile(r"(?P<outer>[^()]+)\((?P<inner>[^()]+)\)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(Struct, frozen=True, kw_only=True):
     """One metric of a result.
 
     `text` is the source text, such as `92.5%`; `value` the exact number, or None when `problem` says why there is
@@ -66,8 +66,7 @@ class Metric:
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultMetrics:
+class ResultMetrics(Struct, frozen=True, kw_only=True):
     """What a result file says.
 
     `metrics` holds the built-in metrics found and every custom metric defined, by name; `previous` the same for the

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Context, Decimal
+
+from msgspec import Struct
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]+))?\s*(?P<percent>%?)"
@@ -25,8 +26,7 @@ _EXACT_DIGITS = 30
 _ROUNDED = Context(prec=12)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotANumber:
+class NotANumber(Struct, frozen=True, kw_only=True):
     """Why a text gives no number, as the end of a sentence that begins with the metric's name."""
 
     why: str

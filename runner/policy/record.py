@@ -1,13 +1,14 @@
 """What a decision was made from and what came of it, as JSON values: enough to make it again from the result file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.canonical import digest
 from runner.errors import StateError
@@ -26,8 +27,7 @@ _POLICY_TYPES: Mapping[str, type[Policy]] = MappingProxyType(
 _UNROUNDED = Context(prec=5000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(Struct, frozen=True, kw_only=True):
     """All that a decision depends on besides the result file.
 
     `definitions` are the custom metrics to read; `baseline` is None while there is no incumbent; `eval_sha256` is the
@@ -78,8 +78,7 @@ def inputs_from_json(value: dict[str, Any]) -> Inputs:
     return Inputs(policy=typed, definitions=rest.definitions, baseline=rest.baseline, eval_sha256=rest.eval_sha256)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rest:
+class _Rest(Struct, frozen=True, kw_only=True):
     """The inputs but for the policy, whose type stands in the record."""
 
     definitions: Mapping[str, MetricDefinition]

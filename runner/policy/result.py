@@ -1,10 +1,12 @@
 """A result file -> its metrics. The bytes tell the form: zip, then JSON, then CSV or TSV; never the file's name."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import reduce
 from types import MappingProxyType
 from typing import Any, BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import ModelError
 from runner.manifest.model import MetricDefinition
@@ -22,8 +24,7 @@ _MOST_METRICS = 10_000
 Definitions = Mapping[str, MetricDefinition]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Content:
+class _Content(Struct, frozen=True, kw_only=True):
     """What one file or member holds; `document` is None for a table, since JSON's null is no result."""
 
     current: tuple[Metric, ...] = ()

@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import zip_longest
+
+from msgspec import Struct
 
 from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric
 from runner.policy.number import number_from_text, shown
@@ -31,16 +32,14 @@ Known = Callable[[str], bool]
 Row = list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableMetrics:
+class TableMetrics(Struct, frozen=True, kw_only=True):
     """The metrics of a table in its order, under the names as written; `previous` are those of the model before."""
 
     current: tuple[Metric, ...]
     previous: tuple[Metric, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
+class _Columns(Struct, frozen=True, kw_only=True):
     """Where a table has its name and values; None means that there is no such column or that it is not known."""
 
     name: int

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from runner.errors import StateError
 from runner.journal.chain import Link
@@ -43,8 +43,7 @@ _LOST_OUTCOMES = {
 OUTCOMES = ("switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown")
 
 
-@dataclass(slots=True, kw_only=True)
-class RunHistory:
+class RunHistory(Struct, kw_only=True):
     """What the journal says of one run: its own facts, and the progress of all models. Grows with `add`."""
 
     run_id: str

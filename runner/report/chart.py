@@ -1,9 +1,10 @@
 """One rule as a picture: where the candidate's value lies against the limit and the baseline, on one axis."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from typing import Any
+
+from msgspec import Struct
 
 from runner.errors import RetrainError
 from runner.journal.job import Decided
@@ -18,16 +19,14 @@ EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of a
 _MARGIN = Decimal("0.15")  # of the span, free on either side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(Struct, frozen=True, kw_only=True):
     """The values that pass, in the metric's unit; an open side is None."""
 
     low: Decimal | None
     high: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
+class Chart(Struct, frozen=True, kw_only=True):
     """Places on the axis, from 0 to `WIDTH` with one decimal, and the same in words.
 
     `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
@@ -119,8 +118,7 @@ def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class Axis(Struct, frozen=True, kw_only=True):
     """The values at the two ends of an axis."""
 
     low: Decimal

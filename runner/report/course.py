@@ -1,9 +1,10 @@
 """When each model of a run was in which stage, from the times of the run's own events. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from runner.journal.events import (
     DataChecked,
@@ -56,8 +57,7 @@ _AFTER: Mapping[type, str | None] = MappingProxyType(  # what begins with a fact
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """A stage of one model, from its begin to its end."""
 
     stage: str
@@ -70,8 +70,7 @@ class Span:
         return (self.end - self.begin).total_seconds()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Walk:
+class _Walk(Struct, kw_only=True):
     """One model on its way through the stages. A clock that was set back makes no stage shorter than nothing."""
 
     spans: list[Span] = field(default_factory=list)

@@ -1,11 +1,11 @@
 """One decision in full: what it was made from, what came of it, and whether it comes out the same today. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from runner.journal.chain import Link
 from runner.journal.events import Judged, ResultStored, Reviewed, RollbackDecided, SwitchDone
@@ -17,8 +17,7 @@ from runner.report.history_records import HISTORY_VERSION, decision_record, run_
 from runner.report.json_form import render_json
 
 
-@dataclass(slots=True, kw_only=True)
-class Trail:
+class Trail(Struct, kw_only=True):
     """A decision, and what the journal says of it afterwards. Grows while the journal is read.
 
     `job` is the job as it was when it was decided about; `runs` are all runs that had to do with the decision.
@@ -35,16 +34,14 @@ class Trail:
     runs: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
+class Confirmation(Struct, frozen=True, kw_only=True):
     """What came of computing a decision again; `why` is a sentence's end, empty when the bytes are the same."""
 
     state: Literal["same", "different", "impossible"]
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """A decision with what came of computing it again."""
 
     trail: Trail

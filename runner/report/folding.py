@@ -5,9 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
+
+from msgspec import Struct
 
 _FIRST, _LAST = 0xE000, 0xF8FF  # characters that Unicode leaves to private use: each stands for one piece of markup
 _PRIVATE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
@@ -16,8 +17,7 @@ _TOKEN = re.compile(r'[<>"]?[^<>"]+|[<>"]')
 _SHARE = 20  # what stands in one of so many panels is taken for markup, the rest for values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
+class Folded(Struct, frozen=True, kw_only=True):
     """Panels as JSON: `pieces` of markup, and `panels` in which one private character stands for each piece.
 
     `kept` counts the panels that found room. The JSON can stand in a `script` element: it has no `<`.

@@ -1,8 +1,9 @@
 """All models of a run on one time axis, as a picture. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from runner.report.course import Span
 from runner.report.text import duration
@@ -17,8 +18,7 @@ _MOST_ROWS = 1000  # models; more are no picture any more
 _THINNEST = 0.3  # percent of the width: what is shorter could not be seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class Bar(Struct, frozen=True, kw_only=True):
     """A stage in the picture: its begin and its length in percent of the width."""
 
     stage: str
@@ -27,16 +27,14 @@ class Bar:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(Struct, frozen=True, kw_only=True):
     """A moment on the axis, and how long after the run's begin it is."""
 
     x: str
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gantt:
+class Gantt(Struct, frozen=True, kw_only=True):
     """The models that had stages, each with its bars; `left_out` counts those that began last and have no row."""
 
     rows: tuple[tuple[str, tuple[Bar, ...]], ...]

@@ -1,8 +1,9 @@
 """What became of every model in every run, as a fold over the journal's events. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from runner.journal.chain import Link
 from runner.journal.events import (
@@ -24,8 +25,7 @@ from runner.report.build import LOST, outcome_without_end
 UNDER_WAY = "The run has not ended yet."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One model in one run.
 
     What a person or a policy decided and `switched_at` are set when that happened in this run; `outcome` is None while
@@ -50,8 +50,7 @@ class Entry:
         return self.run.started.realm
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incumbent:
+class Incumbent(Struct, frozen=True, kw_only=True):
     """The job that served a model at a moment, and the run that switched to it."""
 
     service: str
@@ -60,8 +59,7 @@ class Incumbent:
     run: RunRecord
 
 
-@dataclass(slots=True, kw_only=True)
-class _Doing:
+class _Doing(Struct, kw_only=True):
     """What a run has done to one model so far."""
 
     plan: ModelPlanned | None = None

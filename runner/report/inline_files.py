@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InlineFile:
+
+class InlineFile(Struct, frozen=True, kw_only=True):
     """Text that stands within a page; `source` is the expression for it in a Content-Security-Policy."""
 
     text: str

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from runner.report.next_step import ORDER, TROUBLE, next_step
 from runner.report.text import clipped, markdown_code, markdown_prose, words
@@ -16,16 +17,14 @@ _ROWS_EACH = 10
 Model = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """Pieces of Markdown that fit, and how many more there would have been."""
 
     pieces: Sequence[str]
     left_out: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, frozen=True, kw_only=True):
     """The models that want a person as rows of a table, what is known of them as blocks, and the rest as rows.
 
     `others` are the models that want a person and have no row, as names by outcome. `kinds` counts the failures.
@@ -39,8 +38,7 @@ class Summary:
     rest_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Mention:
+class _Mention(Struct, frozen=True):
     """Where a model stands in the report, and what the parts are made up by; `kind` is that of its failure."""
 
     place: int

@@ -7,9 +7,10 @@ Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMe
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from runner.journal.instants import moment
 from runner.report.build import OUTCOMES
@@ -19,8 +20,7 @@ _STAGES = ("check", "package", "upload", "wait", "evaluate", "switch")
 _Sample = tuple[Mapping[str, str], float | Decimal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(Struct, frozen=True, kw_only=True):
     """One metric: its name ends with its unit where it has one; samples are labels and a value."""
 
     name: str

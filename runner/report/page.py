@@ -1,8 +1,9 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from runner.journal.job import Job
 from runner.report.build import RunHistory, find_job
@@ -20,8 +21,7 @@ _FEW = 20  # models; in a run of so many the most urgent one stands open
 _MOST_WARNINGS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One model of the page. `report` is its part of report.json; `number` tells it from the others in the page.
 
     `rule` is the one its verdict rests on, and `unit` that of its margin. `rows_before` counts the training rows of the
@@ -45,8 +45,7 @@ class Line:
     more_warnings: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once."""
 
     lines: OnDemand[Line]
@@ -80,8 +79,7 @@ def _is_telling(urgencies: Sequence[int]) -> bool:
     return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and ORDER[urgencies[0]] in TROUBLE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
+class _Desk(Struct, frozen=True, kw_only=True):
     """What the lines of one page are made with; `bounds` are those of the histories."""
 
     history: RunHistory

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from runner.journal.instants import stamp
 from runner.journal.job import Decided, Review
@@ -13,8 +14,7 @@ from runner.report.json_form import render_json
 REPLAY_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecidingRule:
+class DecidingRule(Struct, frozen=True, kw_only=True):
     """The rule a verdict rests on; `margin` is a decimal text, None where nothing was measured."""
 
     metric: str
@@ -23,8 +23,7 @@ class DecidingRule:
     margin: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True):
     """A decision by one policy. `rule` is None where no rule made the difference."""
 
     policy: str
@@ -35,8 +34,7 @@ class Side:
     rule: DecidingRule | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """The recorded decision that is replayed, and the person's word on it, if any."""
 
     model: str
@@ -45,8 +43,7 @@ class Subject:
     review: Review | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgeable:
+class Judgeable(Struct, frozen=True, kw_only=True):
     """A decision that was drawn again."""
 
     subject: Subject
@@ -59,24 +56,21 @@ class Judgeable:
         return self.then.action != self.now.action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotJudgeable:
+class NotJudgeable(Struct, frozen=True, kw_only=True):
     """A decision whose stored result can no longer be judged, and why not."""
 
     subject: Subject
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True, kw_only=True):
     """A model of which nothing was replayed, and why."""
 
     model: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(Struct, frozen=True, kw_only=True):
     """All decisions replayed, by model and then by time; `policy` is the one given instead of the models' own."""
 
     service: str
@@ -100,8 +94,7 @@ class Replay:
         return len(self.decisions) - len(self.flips) - len(self.problems)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standard:
+class Standard(Struct, frozen=True, kw_only=True):
     """The policy that results are judged by, as a decision's inputs hold it, and its digest."""
 
     policy: Mapping[str, Any]
@@ -191,13 +184,13 @@ def _record(one: Judgeable | NotJudgeable) -> dict[str, Any]:
 
 
 def _comparison(one: Judgeable) -> dict[str, Any]:
-    return {"flips": one.flips, "then": asdict(one.then), "now": asdict(one.now), "problem": None}
+    return {"flips": one.flips, "then": to_builtins(one.then), "now": to_builtins(one.now), "problem": None}
 
 
 def _problem(one: NotJudgeable) -> dict[str, Any]:
     recorded = one.subject.decided.fact
     then = _side(recorded.policy, recorded.policy_sha256, recorded.evaluation, None)
-    return {"flips": None, "then": asdict(then), "now": None, "problem": one.why}
+    return {"flips": None, "then": to_builtins(then), "now": None, "problem": one.why}
 
 
 def flip_counts(replay: Replay) -> dict[tuple[str, str], int]:

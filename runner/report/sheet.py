@@ -1,10 +1,10 @@
 """Which parts of a run's page stand in it at once, which its script builds, and which have no room. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from runner.report.folding import fold
 from runner.report.page import Line
@@ -18,8 +18,7 @@ _PLACE = "\0"  # of the panel in its line, until it is known; templates show thi
 _WAITING = Markup("<noscript>{}</noscript>")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(Struct, frozen=True, kw_only=True):
     """Markup: the lines of the table and the lanes of the picture, the first ones apart from the later ones.
 
     `folded` is JSON with the panels of the lines, None where they stand in the lines. `left_out` counts the panels for

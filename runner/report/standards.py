@@ -1,8 +1,9 @@
 """Which values of a metric passed a policy at the time of a decision."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec import Struct, field
 
 from runner.errors import RetrainError
 from runner.journal.job import Decided
@@ -11,8 +12,7 @@ from runner.policy.record import inputs_from_json
 from runner.report.chart import Interval, passing_values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standard:
+class Standard(Struct, frozen=True, kw_only=True):
     """The rules a decision was made by, and the custom metrics they may speak of."""
 
     rules: tuple[Rule, ...]
@@ -22,8 +22,7 @@ class Standard:
 _NOTHING = Standard(rules=(), definitions={})
 
 
-@dataclass(slots=True, kw_only=True)
-class Standards:
+class Standards(Struct, kw_only=True):
     """Reads the rules behind decisions, those of one policy once: a long history has thousands of decisions."""
 
     known: dict[str, Standard] = field(default_factory=dict)

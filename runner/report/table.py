@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from runner.policy.number import number_text
 from runner.report.text import columns_of, inline
@@ -19,8 +20,7 @@ _LONGEST_NUMBER = 8
 Cell = str | int | bool | Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column of a text table.
 
     One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken.

@@ -1,9 +1,10 @@
 """How a model's values went over its candidates, with the limits that were in force, as a picture. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
+
+from msgspec import Struct
 
 from runner.journal.instants import stamp
 from runner.journal.job import Job, JobStage
@@ -20,8 +21,7 @@ _EDGE = Decimal("2.5")  # percent of the width, free on either side
 _ROUGH = Context(prec=28)  # places are rounded to tenths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Struct, frozen=True, kw_only=True):
     """A candidate's value: what became of the candidate, and which values passed then."""
 
     at: datetime
@@ -31,8 +31,7 @@ class Sample:
     present: bool  # whether the run's line speaks of this candidate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
+class Trend(Struct, frozen=True, kw_only=True):
     """A picture of one metric, in SVG paths that are 100 wide and `HEIGHT` high.
 
     `marks` have a dot for each candidate, by what became of it; `present` is the place of the run's own candidate, in
@@ -53,8 +52,7 @@ class Trend:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(Struct, frozen=True, kw_only=True):
     """How much a page shows of a model's history: how many metrics, and how many of the newest candidates."""
 
     metrics: int
@@ -166,8 +164,7 @@ def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
     return passing.low if low else passing.high
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
+class _Scale(Struct, frozen=True, kw_only=True):
     """Where the picture has a candidate by its number, and a value."""
 
     axis: Axis

@@ -5,9 +5,10 @@ request target is cut out of the text itself.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _PARTS = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]+)(?P<target>/[^#]*)", re.IGNORECASE)
@@ -17,8 +18,7 @@ class UnfitError(ValueError):
     """The text cannot be sent as it stands; the argument says why, as the end of a sentence, without the text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """Where a request goes. `target` is path and query as given; `port` None is the scheme's own."""
 
     scheme: Literal["http", "https"]

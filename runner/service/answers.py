@@ -7,8 +7,9 @@ published, so it is looked for in flat and nested JSON, in XML, HTML and plain t
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from runner.errors import Kind
 from runner.service.documents import one_line
@@ -20,8 +21,7 @@ _INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re
 _STORE_CODE = re.compile(r"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Documented:
+class Documented(Struct, frozen=True, kw_only=True):
     """One row of the contract: the service's `text`, and what it means here."""
 
     code: Code

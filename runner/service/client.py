@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.manifest.model import Statuses

@@ -5,11 +5,11 @@ wait on a socket is also cut to what is left of the operation's total.
 """
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadlines:
+class Deadlines(Struct, frozen=True, kw_only=True):
     """Limits in seconds; `slowest` in bytes per second.
 
     `connect` bounds the connection and the TLS handshake each, `silence` one wait for the other side, `call` a whole

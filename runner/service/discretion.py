@@ -7,7 +7,8 @@ limit on lengths.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.secret import Redactor

@@ -1,9 +1,10 @@
 """One request, and what became of it, without the library that makes it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.secret import Secret
 from runner.service.upload_body import UploadBody
@@ -18,8 +19,7 @@ class Stage(Enum):
     UNCLEAR = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One exchange to make. Without a key no header tells who asks."""
 
     method: Literal["GET", "PUT"]
@@ -28,8 +28,7 @@ class Request:
     body: UploadBody | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """The head of an answer that arrived whole.
 
     `length` is the body's announced size in bytes; a body neither `chunked` nor with a length cannot be known to be
@@ -44,8 +43,7 @@ class Head:
     expect_file: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(Struct, frozen=True, kw_only=True):
     """No whole answer; `cause` is the end of a sentence about `host`."""
 
     stage: Stage

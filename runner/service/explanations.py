@@ -1,6 +1,6 @@
 """What is told to the user about answers the contract does not document."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from runner.errors import Kind
 from runner.service.answers import said
@@ -10,8 +10,7 @@ from runner.service.whole_answer import Answer
 _KEY_STATUSES = frozenset({401, 403})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class Explained(Struct, frozen=True, kw_only=True):
     """Kind, message and hint of an error that is yet to be made."""
 
     kind: Kind

@@ -14,13 +14,13 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 import urllib3
+from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -58,8 +58,7 @@ class _StaleError(Exception):
     """A kept connection had been closed by the other side; a new one may carry the same question."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Exchange:
+class _Exchange(Struct, kw_only=True):
     """What a connection needs to know of the request it carries, and what it tells of it.
 
     `target` is path and query as given. `began`: a first byte may have left. `connects`: a connection was sought for

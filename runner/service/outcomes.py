@@ -3,10 +3,11 @@
 An effect (upload, switch) never raises for trouble of the network or the service; a read raises `ServiceError`.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from runner.errors import Kind, ModelError
 from runner.secret import Secret
@@ -31,8 +32,7 @@ class Code(StrEnum):
     EXPIRED_URL = "expired_url"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """A retrain job that has been issued and not yet started; `expires_at` (aware UTC) only where the URL tells."""
 
     retrain_job_id: str
@@ -40,8 +40,7 @@ class Job:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """What the service says of a retrain job. `word` is its status, lower case; a finished job has a `download_url`."""
 
     word: str
@@ -51,31 +50,27 @@ class Status:
     download_url: Secret | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedApiKey:
+class FetchedApiKey(Struct, frozen=True, kw_only=True):
     """A model's API key fetched with the account's secret key; `end_date` is the service's own text."""
 
     key: Secret
     end_date: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Downloaded:
+class Downloaded(Struct, frozen=True, kw_only=True):
     """A result file that is whole and durable: lower-case hex SHA-256 and its size in bytes."""
 
     sha256: str
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """The effect took place; `detail` says by what proof."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """The effect surely did not take place. `permanent`: the same request will not fare better."""
 
     message: str
@@ -85,16 +80,14 @@ class Refused:
     reason: RefusalReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeverSent:
+class NeverSent(Struct, frozen=True, kw_only=True):
     """Not one byte of the request left for the server; it may be tried again."""
 
     message: str
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unclear:
+class Unclear(Struct, frozen=True, kw_only=True):
     """Whether the effect took place cannot be told from the answer; it must not be repeated blindly."""
 
     message: str

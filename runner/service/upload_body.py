@@ -7,9 +7,10 @@ of its state while it slept leaves out the end of it, since another one may have
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
+
+from msgspec import Struct
 
 from runner.ahead import ahead
 from runner.sums import Comparison, Sum, comparison_with
@@ -22,8 +23,7 @@ class BodyStoppedError(Exception):
     """The body was stopped before its end. Not an OSError: the connection is not to blame."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Struct, frozen=True, kw_only=True):
     """What an upload's owner is told and asked.
 
     `sent` is told the number of bytes handed over so far, about once a MiB; `may_end` is asked before the last few of

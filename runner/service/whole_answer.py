@@ -1,7 +1,8 @@
 """Answers without a file, read whole and within bounds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.service.exchange import Head
 from runner.service.retry_after import retry_after
@@ -9,8 +10,7 @@ from runner.service.retry_after import retry_after
 MOST_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """One answer.
 
     `after` are the seconds of its Retry-After, 0 to 300, or None. `flaw` says why the body was left out, as the end of

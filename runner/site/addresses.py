@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 INDEX = "index.html"
 RUNS = "runs/index.html"
@@ -12,8 +13,7 @@ _LONGEST = 40
 _DIGITS = 12  # of a digest: two names of one project do not meet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A page: its path below the site's folder, and the relative path from it back to that folder."""
 
     path: str

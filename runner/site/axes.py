@@ -1,8 +1,9 @@
 """Round numbers and dates along the two axes of a picture. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+
+from msgspec import Struct
 
 from runner.report.chart import EXACT, Axis
 from runner.report.table import short_number
@@ -13,16 +14,14 @@ _LEVELS, _DATES = 4, 3  # spaces between ticks, at most and exactly
 _FEW_DAYS = timedelta(days=5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(Struct, frozen=True, kw_only=True):
     """A label on an axis, and where it stands: percent of the width, or pixels from the top."""
 
     place: str
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """Where a picture has a moment and a value; it is 100 wide, in percent, and `height` pixels high."""
 
     begin: datetime

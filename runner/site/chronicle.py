@@ -1,8 +1,9 @@
 """What the site tells of each model over all runs, as one fold over the journal's events. Pure."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from runner.journal.chain import Link
 from runner.journal.events import (
@@ -21,8 +22,7 @@ from runner.journal.progress import Progress
 from runner.report.history import Entry, read_entries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reign:
+class Reign(Struct, frozen=True, kw_only=True):
     """A job that served from a switch on: in which run, and by whose word. `turned_back` tells a rollback."""
 
     retrain_job_id: str
@@ -33,8 +33,7 @@ class Reign:
     turned_back: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Chronicle:
+class Chronicle(Struct, kw_only=True):
     """One model: its runs and its incumbents, oldest first.
 
     `mark` is the SHA-256 of the last event that can change what is told: of the model, or of the end of one of its
@@ -49,8 +48,7 @@ class Chronicle:
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(Struct, frozen=True, kw_only=True):
     """All models in order of their first appearance, and the runs."""
 
     progress: Progress
@@ -69,8 +67,7 @@ def read_fleet(links: Iterable[Link]) -> Fleet:
     return Fleet(progress=watch.progress, chronicles=tuple(watch.chronicles.values()))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Watch:
+class _Watch(Struct, kw_only=True):
     """Notes the events that pass by on their way into the progress."""
 
     progress: Progress = field(default_factory=Progress)

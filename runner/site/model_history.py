@@ -1,9 +1,10 @@
 """A model's runs and incumbents as lines of two tables, newest first. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec import Struct
 
 from runner.journal.progress import Progress
 from runner.report.build import OUTCOMES, metrics_of
@@ -16,8 +17,7 @@ from runner.site.standing import leading_values
 _DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRow:
+class EntryRow(Struct, frozen=True, kw_only=True):
     """The model in one run; `path` is that of the run's page, None while the run has no end."""
 
     entry: Entry
@@ -27,8 +27,7 @@ class EntryRow:
     decision: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReignRow:
+class ReignRow(Struct, frozen=True, kw_only=True):
     """A job that served; `end` is None for the one that serves now."""
 
     reign: Reign

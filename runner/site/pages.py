@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
 
 from runner.report.standards import Standards
 from runner.site.addresses import INDEX, RUNS, Place, model_place
@@ -19,8 +20,7 @@ from runner.site.standing import standing
 _RECENT = 12  # runs on the first page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A file of the site. As long as `source` stays the same, so do the bytes that `render` returns."""
 
     path: str
@@ -46,8 +46,7 @@ def _source(mark: str) -> str:
     return f"{mark} {edition()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
+class _Desk(Struct, frozen=True, kw_only=True):
     """What all pages are made with; the rules behind decisions are read once."""
 
     fleet: Fleet

@@ -1,9 +1,10 @@
 """One metric of a model over time: candidates, the incumbent's value, the limits in force and rollbacks. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
+
+from msgspec import Struct
 
 from runner.journal.job import Job
 from runner.report.chart import EXACT, Axis, Interval
@@ -20,8 +21,7 @@ _DENSE = 90  # candidates; more are drawn with smaller marks
 Level = tuple[datetime, Decimal | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """A candidate in the picture: `x` in percent, `y` in pixels from the top."""
 
     x: str
@@ -30,8 +30,7 @@ class Mark:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
+class Plot(Struct, frozen=True, kw_only=True):
     """A picture of one metric; lines are SVG paths, 100 wide and `HEIGHT` high."""
 
     name: str
@@ -46,8 +45,7 @@ class Plot:
     dense: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sample:
+class _Sample(Struct, frozen=True, kw_only=True):
     at: datetime
     value: Decimal
     fate: str

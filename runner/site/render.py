@@ -1,12 +1,12 @@
 """Templates, style and script of the site; it has the look of a run's report and shares its parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment
+from msgspec import Struct
 
 from runner.report.inline_files import inline_file
 from runner.report.render import FILTERS
@@ -14,8 +14,7 @@ from runner.report.templating import templates
 from runner.site.addresses import asset_path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assets:
+class Assets(Struct, frozen=True, kw_only=True):
     """The paths of the style and the script, and their bytes by path."""
 
     style: str

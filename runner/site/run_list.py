@@ -1,7 +1,8 @@
 """The runs as lines of a table, newest first. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runner.journal.progress import RunRecord
 from runner.report.build import OUTCOMES
@@ -9,8 +10,7 @@ from runner.site.addresses import run_path
 from runner.site.chronicle import Fleet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLine:
+class RunLine(Struct, frozen=True, kw_only=True):
     """One run: what became of its models, and the path of its page, None while it has no end."""
 
     record: RunRecord

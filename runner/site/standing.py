@@ -2,13 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from runner.journal.job import Decided, Job
 from runner.report.build import metrics_of
@@ -21,8 +21,7 @@ _MOST_STRIPS = 24
 _MOST_VALUES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """A candidate that a person decides about, since when, and the commands to copy."""
 
     retrain_job_id: str
@@ -33,8 +32,7 @@ class Waiting:
     reject: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
+class Strip(Struct, frozen=True, kw_only=True):
     """Neighbouring runs with the same outcome in a row of runs; `x` and `width` are percent of its width."""
 
     outcome: str
@@ -42,8 +40,7 @@ class Strip:
     width: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one."""
 
     chronicle: Chronicle

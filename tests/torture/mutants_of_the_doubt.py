@@ -108,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/drive.py",
         old="        run.plan = yield from _plan_again(run)\n",
         new=(
-            "        from dataclasses import replace\n        from runner.plan.model import STAGES, Action\n"
+            "        from msgspec.structs import replace\n        from runner.plan.model import STAGES, Action\n"
             "        run.plan = replace(run.plan, stages=STAGES[Action.RETRAIN])\n"
         ),
         caught_by=_OVER

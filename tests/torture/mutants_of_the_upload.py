@@ -131,22 +131,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="reads_that_cannot_help_are_repeated",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self.attempts or late:",
-        new="if self._attempt >= self.attempts or late:",
+        old="if not error.again or self._attempt >= self._attempts or late:",
+        new="if self._attempt >= self._attempts or late:",
         caught_by=_EDGES + "test_a_read_that_cannot_fare_better_is_not_repeated",
     ),
     Mutant(
         name="reads_are_not_bounded_in_number",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self.attempts or late:",
+        old="if not error.again or self._attempt >= self._attempts or late:",
         new="if not error.again or late:",
         caught_by=_EDGES + "test_an_outage_of_the_status_ends_the_run_after_a_bounded_number_of_reads",
     ),
     Mutant(
         name="reads_are_not_bounded_in_time",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self.attempts or late:",
-        new="if not error.again or self._attempt >= self.attempts:",
+        old="if not error.again or self._attempt >= self._attempts or late:",
+        new="if not error.again or self._attempt >= self._attempts:",
         caught_by=_EDGES + "test_reads_are_bounded_in_time_whatever_pause_a_server_asks_for",
     ),
     Mutant(

@@ -1,10 +1,11 @@
 """What all histories share and is made once: data files, the manifest they vary, and digests."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from runner.app.facts import digests
 from runner.data.facts import DatasetDigest

@@ -1,11 +1,11 @@
 """A sample of the simulated histories, and that the bench is seen failing when a promise is broken."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.execute import upload

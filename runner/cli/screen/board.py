@@ -1,7 +1,8 @@
 """Where every model of a run stands by its news: what the live table shows. It draws nothing and asks no clock."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from runner.execute.news import (
     Decided,
@@ -24,8 +25,7 @@ _MORE, _ENDED, _LAST = 5, 6, 7  # ranks: of more ends in trouble, of other ends,
 _SMOOTH_S = 3.0  # a speed is that of about the last seconds
 
 
-@dataclass(slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, kw_only=True):
     """An upload on its way: bytes, and bytes per second as of late."""
 
     total: int
@@ -49,8 +49,7 @@ class Flow:
         return (self.total - self.sent) / self.speed if self.speed else None
 
 
-@dataclass(slots=True, kw_only=True)
-class Row:
+class Row(Struct, kw_only=True):
     """One model. `began` and `training_from` are in the clock's seconds, None before there was such a moment."""
 
     name: str
@@ -84,8 +83,7 @@ class Row:
         return rank, self.began or 0.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Board:
+class Board(Struct, kw_only=True):
     """All rows by the model's name, in the order of the plan; what the run itself waits for, and its stop."""
 
     rows: dict[str, Row] = field(default_factory=dict)

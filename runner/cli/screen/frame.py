@@ -1,8 +1,8 @@
 """One picture of a running run: a line a model, and a line that counts. Names and messages are text, never markup."""
 
-from dataclasses import dataclass
 from textwrap import wrap
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -45,8 +45,7 @@ _DOING = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """What all lines of a picture share; columns are those of the terminal, and of the names."""
 
     look: Look

@@ -1,8 +1,9 @@
 """News as lines of a log: which of them are told at which verbosity, and how."""
 
 import time
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field, to_builtins
 
 from runner.execute.news import (
     Called,
@@ -59,7 +60,7 @@ def text_line(model: str | None, news: News) -> str:
 
 def event_line(model: str | None, news: News) -> str:
     """Return the line for programs: when, which model, which event, its values, and the text a person would read."""
-    return json_line({"at": stamp(), "model": model, "event": _event(news), **asdict(news), "text": news.text})
+    return json_line({"at": stamp(), "model": model, "event": _event(news), **to_builtins(news), "text": news.text})
 
 
 def _event(news: News) -> str:
@@ -68,8 +69,7 @@ def _event(news: News) -> str:
     return name[0].lower() + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name[1:])
 
 
-@dataclass(slots=True, kw_only=True)
-class Thinned:
+class Thinned(Struct, kw_only=True):
     """Hands on the news a log wants; of an upload's bytes only some, the first after `every` seconds.
 
     `events` tells that a program reads it.

@@ -1,12 +1,11 @@
 """The sign and the colour of each outcome. The signs are narrow in East Asian fonts too; words stand beside them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from runner.cli.look import Look
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(Struct, frozen=True, kw_only=True):
     """A symbol, what stands for it in ASCII, and a colour by its ANSI name."""
 
     symbol: str

@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from runner.emulator.training.features import Encoder, Matrix, learn_encoder, number
 from runner.emulator.training.refusal import RefusedTrainingError
@@ -21,8 +21,7 @@ _HOLD_OUT = 4  # without evaluation data every fourth row is held out
 Targets = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Struct, frozen=True, kw_only=True):
     """Features of shape (rows, features) and as many targets: text labels, or floats for a regression."""
 
     features: Matrix
@@ -33,8 +32,7 @@ class Sample:
         return Sample(features=self.features[rows], targets=self.targets[rows])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingData:
+class TrainingData(Struct, frozen=True, kw_only=True):
     """Everything a training needs; `held_out` tells that the evaluation rows come from the training file."""
 
     encoder: Encoder

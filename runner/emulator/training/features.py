@@ -4,10 +4,10 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from runner.emulator.training.refusal import RefusedTrainingError
 from runner.emulator.training.table import Table
@@ -16,8 +16,7 @@ MAX_CATEGORIES = 254  # scikit-learn's histogram trees take 255 values of a cate
 Matrix = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class Feature(Struct, frozen=True, kw_only=True):
     """A column to learn from. `categories` is None for a numeric column, else the values that have a code."""
 
     name: str
@@ -29,8 +28,7 @@ class Feature:
         return "numeric" if self.categories is None else "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
+class Encoder(Struct, frozen=True, kw_only=True):
     """Knows the features of a model; made from its training data and kept with it."""
 
     features: tuple[Feature, ...]

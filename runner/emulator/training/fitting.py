@@ -2,11 +2,11 @@
 
 import pickle
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from runner.durable import write_whole
@@ -19,8 +19,7 @@ _TREES = 300  # in all: a classification grows one tree a class and round
 _ROUNDS = (10, 100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedModel:
+class FittedModel(Struct, frozen=True, kw_only=True):
     """A trained model. `labels` are its classes in order, empty for a regression."""
 
     task: Task

@@ -1,11 +1,11 @@
 """Where the files of one retrain job lie."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFolder:
+
+class JobFolder(Struct, frozen=True, kw_only=True):
     """`upload` is what the client sent, `result` what it will get, `model` the trained model."""
 
     path: Path

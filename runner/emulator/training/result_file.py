@@ -4,10 +4,10 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 from sklearn.metrics import confusion_matrix
 
 from runner.durable import replacing
@@ -43,8 +43,7 @@ _JAPANESE = {
 _JAPANESE_ACCURACY = {"binary_classification": "正解率"}  # a multi classification says Accuracy in Japanese too
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
+class Language(Struct, frozen=True, kw_only=True):
     """The words and the bytes of a result: a training file in Shift_JIS gets a Japanese result in Shift_JIS."""
 
     encoding: str
@@ -62,8 +61,7 @@ def language_of(encoding: str, task: str) -> Language:
     return Language(encoding="cp932", words=_JAPANESE | {"Accuracy": _JAPANESE_ACCURACY.get(task, "Accuracy")})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """What a result file tells; `previous` are the scores of the model before, on the same evaluation rows."""
 
     model: FittedModel

@@ -1,9 +1,9 @@
 """The metrics of a model on evaluation rows, by the service's own names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from sklearn import metrics
 
 from runner.emulator.training.data import Sample, Targets
@@ -13,8 +13,7 @@ from runner.emulator.training.fitting import FittedModel
 _MACRO = {"average": "macro", "zero_division": 0.0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class Scores(Struct, frozen=True, kw_only=True):
     """How a model does on a sample.
 
     `metrics` maps English names to values; a metric that is not defined on the sample is absent. `probabilities` has

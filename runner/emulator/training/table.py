@@ -7,8 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO
+
+from msgspec import Struct
 
 from runner.emulator.training.refusal import RefusedTrainingError
 from runner.emulator.training.upload import Part
@@ -20,8 +21,7 @@ _BLOCK = 1 << 20
 _ZIP_TROUBLES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """A table whose header is read; `rows` reads the rest."""
 
     part: Part

@@ -1,8 +1,9 @@
 """One training from the uploaded file to the result file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from runner.emulator.training.data import read_training_data
 from runner.emulator.training.fitting import FittedModel, fit_model, load_model, save_model
@@ -14,8 +15,7 @@ from runner.emulator.training.upload import read_upload
 from runner.manifest.model import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """What to train: the job's folder, the model's task and target, and the model file to compare with, if any."""
 
     folder: JobFolder

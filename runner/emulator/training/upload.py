@@ -3,10 +3,11 @@
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from runner.emulator.training.refusal import RefusedTrainingError
 
@@ -15,16 +16,14 @@ EVAL_FOLDER = "eval_src"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """One file of the upload; `open` gives its bytes from the start, each time anew."""
 
     title: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class Upload(Struct, frozen=True, kw_only=True):
     """The training part, and the evaluation part if one was sent."""
 
     train: Part

@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from runner.app.model_scope import model_scope
 from runner.app.provenance import _without_userinfo, manifest_record

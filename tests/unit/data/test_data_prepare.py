@@ -1,7 +1,7 @@
 import tracemalloc
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from runner.data.digest import digest
 from runner.data.facts import Prepared, Shape

@@ -1,6 +1,5 @@
 """Files and folders form one manifest of typed values."""
 
-import dataclasses
 import os
 import re
 from datetime import timedelta
@@ -8,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.errors import ExitCode, UsageError
 from runner.manifest.load import load, read
@@ -98,7 +98,7 @@ def test_a_rule_keeps_its_limit_exact_and_a_rule_with_two_limits_becomes_two() -
     assert [rule.limit for rule in policy.rules[:2]] == [Decimal(-1500), Decimal(12)]
     assert policy.rules[2].any_eval
     assert gain in policy.rules
-    assert dataclasses.replace(gain, kind="max", limit=Decimal("0.5"), against=None) in policy.rules
+    assert replace(gain, kind="max", limit=Decimal("0.5"), against=None) in policy.rules
     assert len(policy.rules) == 5
 
 
@@ -307,7 +307,7 @@ def test_the_manifest_cannot_be_changed(tmp_path: Path) -> None:
     manifest = load(write(tmp_path, m=BASE + MODEL))
     with pytest.raises(TypeError):
         manifest.models["new"] = manifest.models["churn"]  # type: ignore[index] # that is the claim
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         manifest.models["churn"].owner = "me"  # type: ignore[misc] # that is the claim
 
 

@@ -1,10 +1,10 @@
 """What stands against a candidate, and what a decision about it was computed from."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from runner.canonical import digest
 from runner.journal.model_progress import ModelProgress

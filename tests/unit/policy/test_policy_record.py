@@ -1,12 +1,12 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError

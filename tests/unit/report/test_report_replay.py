@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 import markdown_it
 import pytest
+from msgspec.structs import replace
 
 from runner.journal.instants import moment
 from runner.journal.job import Decided

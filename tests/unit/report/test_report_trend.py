@@ -1,10 +1,10 @@
 """The history of a metric: every candidate, what became of it, and the limit that was in force."""
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.journal.folder import StateFolder
 from runner.manifest.model import ThresholdPolicy
@@ -102,4 +102,4 @@ def test_values_that_differ_in_a_late_digit_only_are_drawn_apart(monkeypatch: py
 
 def _no_worse_than_before(least: str) -> ThresholdPolicy:
     """Return a policy whose one limit is the value of the week before: a fixed one would widen the axis."""
-    return dataclasses.replace(weekly_policy(least), rules=(rule("auc", "min_gain", "0", any_eval=True),))
+    return replace(weekly_policy(least), rules=(rule("auc", "min_gain", "0", any_eval=True),))

@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple
 
 from runner.secret import Redactor, Secret
 from runner.service.client import Client
@@ -33,7 +33,7 @@ def text_of(call: Callable[[Client], Any], client: Client) -> str:
         given = call(client)
     except ServiceError as error:
         return f"{error.message} {error.hint} {error!r} {error.__cause__} {error.args}"
-    return " ".join(str(getattr(given, one.name)) for one in fields(given))
+    return " ".join(str(value) for value in astuple(given))
 
 
 CALLS: dict[str, Callable[[Client], Any]] = {
