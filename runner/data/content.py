@@ -8,7 +8,7 @@ from runner.errors import Kind, ModelError
 from runner.sums import worth_a_seal
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
-SHARED_BLOCK = 128 << 10  # where two threads work on them: several are held at once
+SHARED_BLOCK = 512 << 10  # where two threads work on them: several are held at once, and each is handed over
 BOM = b"\xef\xbb\xbf"
 
 Reader = Callable[[Part], Iterator[bytes]]

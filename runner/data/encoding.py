@@ -42,6 +42,10 @@ class EncodingCheck:
                 self.problem = (line + text.count(b"\n", 0, at), reason)
         self._bytes += len(text)
 
+    def passed(self, size: int) -> None:
+        """Take note of so many bytes that are known to be ASCII without NUL."""
+        self._bytes += size
+
     def _trouble(self, text: bytes, line: int) -> tuple[int, str] | None:
         if b"\0" in text:
             guess = "; is it UTF-16?" if line == 1 and text.startswith(_UTF16) else ""

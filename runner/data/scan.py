@@ -1,9 +1,8 @@
 """The structure of one CSV file, in one pass over its bytes and in bounded memory.
 
 A comma, a tab, a quote or a line end is never part of another character in UTF-8 or cp932, so structure is read from
-bytes. A region of lines without quotes is well formed exactly when deleting all other bytes leaves the same row of
-delimiters for each line: one C call and one comparison. Where quotes pair simply, the same holds for what stands
-outside of them (`quotes.py`). Only other quoted records and regions with trouble are walked.
+bytes. Lines without quotes are judged all at once by their marks (`marks.py`), and so is, where quotes pair simply,
+what stands outside of them (`quotes.py`). Only other quoted records and regions with trouble are walked.
 """
 
 import csv
@@ -15,6 +14,7 @@ from functools import partial
 from runner.data.content import BOM, blocks, line_end
 from runner.data.encoding import EncodingCheck
 from runner.data.labels import Labels, column_of_lines
+from runner.data.marks import Marks
 from runner.data.problem import Problems
 from runner.data.quotes import Outside, end_of_records
 from runner.data.resolve import Part
@@ -23,7 +23,6 @@ LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
 _QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
 _CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
-_KEPT = b"\n\r\0"
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
@@ -51,12 +50,40 @@ class Scan:
         self._unfinished = b""  # whole lines of a record whose quote is still open
         self._blank: int | None = None  # first of the blank lines just passed
         self.given_up = False
-        self._unit = b""
-        self._ignored = bytes(sorted(set(range(256)) - set(_KEPT + self._delimiter)))
+        self._line_end = b""
+        self._marks: Marks | None = None
+        self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
         self._outside = Outside(self._delimiter)
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
+        if self._expects_plain and self._take_plain(block):
+            return
+        self._take_any(block)
+        # After a block that disappointed, the next one is not looked at twice either.
+        self._expects_plain = not self._expects_plain and self._seems_plain(block)
+
+    def _take_plain(self, block: bytes) -> bool:
+        """Take a block of rows that need no second look, or say that it is not one."""
+        end = block.rfind(b"\n") + 1
+        count = self._marks.plain_rows(self._rest, block, end) if end and self._marks else 0
+        if count:
+            self.encoding.passed(len(self._rest) + end)
+            self._line += count
+            self.rows += count
+            self._rest = block[end:]
+        return count > 0
+
+    def _seems_plain(self, block: bytes) -> bool:
+        busy = self.given_up or self._unfinished or self._blank or self.encoding.problem
+        return not busy and self._column is None and block.isascii() and b'"' not in block
+
+    @property
+    def _column(self) -> int | None:
+        """The target's column, as long as its values are wanted."""
+        return self._target if self._labels.collecting else None
+
+    def _take_any(self, block: bytes) -> None:
         for begin in range(0, len(block), self._at_once):
             if self.given_up:
                 self.rows += block.count(b"\n", begin)
@@ -89,8 +116,9 @@ class Scan:
         text = self._unfinished + (lines.removeprefix(BOM) if at_start else lines)
         self._unfinished = b""
         begin = 0 if self.header else self._quoted(text, 0, final=final)
-        if self.header and not self._unit:
-            self._unit = self._delimiter * (len(self.header) - 1) + line_end(text)
+        if self.header and self._marks is None:
+            self._line_end = line_end(text)
+            self._marks = Marks(self._delimiter, len(self.header), self._line_end)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
 
@@ -123,22 +151,18 @@ class Scan:
             return
         self._line += count
         self.rows += count
-        if self._target is not None and self._labels.collecting and not self._ends_are_known(region, count):
-            self._labels.add(column_of_lines(region, self._target, len(self.header), self._delimiter))
+        column = self._column
+        if column is not None and not self._ends_are_known(region, count):
+            self._labels.add(column_of_lines(region, column, len(self.header), self._delimiter))
 
     def _alike(self, lines: bytes) -> int:
         """Return how many rows the lines are, each with its line end, or 0 when they are not all as they should be."""
-        marks = lines.translate(None, self._ignored)
-        count, odd = divmod(len(marks), len(self._unit))
-        if odd or len(self.header) == 1 or self._blank or not lines.endswith(b"\n") or marks != self._unit * count:
-            return 0
-        crlf = self._unit.endswith(b"\r\n")
-        return 0 if crlf and lines.count(b"\r\n") != count else count
+        return 0 if self._blank or self._marks is None else self._marks.rows(lines)
 
     def _ends_are_known(self, lines: bytes, count: int) -> bool:
         """Tell whether the target is the last column, and each of the lines ends in a label that is known."""
         last = len(self.header) - 1
-        return self._target == last and self._labels.end_all(lines, self._delimiter, self._unit[last:], count)
+        return self._target == last and self._labels.end_all(lines, self._delimiter, self._line_end, count)
 
     def _plain_line(self, line: bytes) -> None:
         self._line += 1
@@ -150,8 +174,8 @@ class Scan:
         else:
             fields = text.split(self._delimiter)
             self._row(len(fields), self._line)
-            if self._target is not None and self._labels.collecting and len(fields) == len(self.header):
-                self._labels.add((fields[self._target],))
+            if (column := self._column) is not None and len(fields) == len(self.header):
+                self._labels.add((fields[column],))
 
     def _row(self, fields: int, line: int) -> None:
         if self._blank is not None:
@@ -183,7 +207,7 @@ class Scan:
         """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
         outside = self._outside.of(region)
         count = self._alike(outside) if outside is not None else 0
-        if not count or self._target is None or not self._labels.collecting:
+        if not count or self._column is None:
             return count
         one_line_each = region.count(b"\n") == count
         return count if one_line_each and self._ends_are_known(region, count) else 0
@@ -197,8 +221,8 @@ class Scan:
             return 0
         if self._blank or {*map(len, rows)} != {len(self.header)}:
             return 0
-        if self._target is not None and self._labels.collecting:
-            self._labels.add(value.encode("latin-1") for value in {row[self._target] for row in rows})
+        if (column := self._column) is not None:
+            self._labels.add(value.encode("latin-1") for value in {row[column] for row in rows})
         return len(rows)
 
     def _walked(self, text: bytes, begin: int, *, final: bool) -> int:
@@ -226,8 +250,8 @@ class Scan:
             self._begin([field.encode("latin-1") for field in fields])
         elif fields:
             self._row(len(fields), self._line + 1)
-            if self._target is not None and self._labels.collecting and len(fields) == len(self.header):
-                self._labels.add((fields[self._target].encode("latin-1"),))
+            if (column := self._column) is not None and len(fields) == len(self.header):
+                self._labels.add((fields[column].encode("latin-1"),))
         else:
             self._blank = self._blank or self._line + 1
 

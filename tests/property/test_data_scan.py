@@ -157,6 +157,26 @@ def test_a_carriage_return_within_a_line_is_told_where_lines_end_in_crlf(row: st
     assert [problem.line for problem in scan.problems.found] == [3]
 
 
+ODD = ("1,b", '"1",a', '1,"a', "é,1", "1", "1,2,3", "", ",", "\0,1", "1,\r2", '1,"a\nb"', "1,x\r", "1\r,x", "漢,1\r")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("more", ["", "é,a\n", '"1",a\n', "1\n"])
+@pytest.mark.parametrize("size", [9, 20, 60])
+def test_a_row_unlike_the_plain_ones_around_it_is_seen_wherever_it_stands_in_a_block(
+    odd: str, more: str, size: int
+) -> None:
+    for before in range(20, 70):
+        text = ("c0,c1\n" + "1,a\n" * before + odd + "\n" + "22,b\n" * 40 + more + "1,a\n" * 9).encode()
+        blocks, _ = scanned(text, size)
+        whole, _ = scanned(text, len(text))
+        assert blocks.problems.found == whole.problems.found, before
+        assert blocks.given_up == whole.given_up, before
+        if not whole.given_up:  # else the rest has no rows that could be counted
+            assert (blocks.rows, blocks.encoding.encoding) == (whole.rows, whole.encoding.encoding), before
+            assert blocks.encoding.ascii == whole.encoding.ascii, before
+
+
 @given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-8-sig"]), size=st.integers(1, 12))
 def test_the_encoding_does_not_depend_on_the_size_of_the_blocks(text: str, encoding: str, size: int) -> None:
     content = text.encode(encoding)

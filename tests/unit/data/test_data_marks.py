@@ -1,0 +1,38 @@
+import pytest
+
+from runner.data.marks import Marks
+
+COMMAS = Marks(b",", 3, b"\n")
+
+
+@pytest.mark.parametrize(
+    ("rest", "block", "end", "rows"),
+    [
+        (b"", b"1,2,3\n4,5,6\n", 12, 2),
+        (b"1,2", b",3\n4,5,6\n7,8,", 9, 2),
+        (b"", b"1,2,3\n4,5,6,7\n", 14, 0),
+        (b"", b"1,2,3\n4,5\n", 10, 0),
+        (b"", b"1,2,3\n\n", 7, 0),
+        (b"1,2", b"3\n", 2, 0),
+        (b"", b'"1",2,3\n', 8, 0),
+        (b'"', b"1,2,3\n", 6, 0),
+        (b"", "é,2,3\n".encode(), 7, 0),
+        (b"", b"1,2,3\r\n", 7, 0),
+        (b"", b"1,2,3\0\n", 7, 0),
+    ],
+)
+def test_only_ascii_rows_without_quotes_count_as_plain(rest: bytes, block: bytes, end: int, rows: int) -> None:
+    assert COMMAS.plain_rows(rest, block, end) == rows
+
+
+@pytest.mark.parametrize(("columns", "line_end"), [(1, b"\n"), (2, b"\r\n")])
+def test_rows_whose_marks_do_not_tell_all_are_never_plain(columns: int, line_end: bytes) -> None:
+    row = b",".join([b"1"] * columns) + line_end
+    assert Marks(b",", columns, line_end).plain_rows(b"", row, len(row)) == 0
+
+
+def test_lines_of_any_text_are_rows_when_their_delimiters_are_and_each_has_its_end() -> None:
+    assert COMMAS.rows("é,2,3\n漢,,\n".encode()) == 2
+    assert COMMAS.rows(b"1,2,3\n4,5,6") == 0
+    assert Marks(b"\t", 2, b"\r\n").rows(b"1\t2\r\n3\t4\r\n") == 2
+    assert Marks(b"\t", 2, b"\r\n").rows(b"1\t\r2\n") == 0
