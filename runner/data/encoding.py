@@ -4,13 +4,12 @@ Text comes in whole lines. No line end can lie within a character of either enco
 """
 
 import codecs
-import re
 from collections.abc import Callable, Iterable
 
 from runner.data.content import BOM
 
 # Python's cp932 lets five bytes through that no Shift_JIS text has: 80, A0, FD, FE and FF.
-_NOT_SHIFT_JIS = re.compile("[\x80\uf8f0-\uf8f3]")
+_NOT_SHIFT_JIS = "\x80\uf8f0\uf8f1\uf8f2\uf8f3"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -78,7 +77,7 @@ class EncodingCheck:
         if self.ascii:
             return True
         try:
-            return not any(map(_NOT_SHIFT_JIS.search, codecs.iterdecode(self._earlier(self._bytes), "cp932")))
+            return not any(map(_not_shift_jis, codecs.iterdecode(self._earlier(self._bytes), "cp932")))
         except UnicodeDecodeError:
             return False
 
@@ -96,5 +95,12 @@ def _bad_shift_jis(text: bytes) -> int | None:
         decoded = text.decode("cp932")
     except UnicodeDecodeError as error:
         return error.start
-    found = _NOT_SHIFT_JIS.search(decoded)
-    return len(decoded[: found.start()].encode("cp932")) if found else None
+    places = _not_shift_jis(decoded)
+    return len(decoded[: min(places)].encode("cp932")) if places else None
+
+
+def _not_shift_jis(decoded: str) -> list[int]:
+    """Return where each character first stands that no Shift_JIS text has."""
+    return [
+        place for one in _NOT_SHIFT_JIS if (place := decoded.find(one)) >= 0
+    ]  # a search by class takes 20 times as long

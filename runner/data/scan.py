@@ -22,6 +22,7 @@ from runner.data.resolve import Part
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
 _QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
+_NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off than looked for
 _CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
@@ -117,7 +118,7 @@ class Scan:
         self._unfinished = b""
         begin = 0 if self.header else self._quoted(text, 0, final=final)
         if self.header and self._marks is None:
-            self._line_end = line_end(text)
+            self._line_end = line_end(text[-2:])  # of a row where there is one; the header's may be another
             self._marks = Marks(self._delimiter, len(self.header), self._line_end)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
@@ -152,7 +153,8 @@ class Scan:
         self._line += count
         self.rows += count
         column = self._column
-        if column is not None and not self._ends_are_known(region, count):
+        narrow = len(region) < _NARROW * count
+        if column is not None and not (narrow and self._ends_are_known(region, count)):
             self._labels.add(column_of_lines(region, column, len(self.header), self._delimiter))
 
     def _alike(self, lines: bytes) -> int:

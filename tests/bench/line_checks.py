@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from tests.bench.csv_files import write_plain, write_quoted
+from tests.bench.csv_files import write_plain, write_quoted, write_shift_jis, write_windows
 from tests.bench.figure import Part, Row, Target, at_least, ratio, sample
 from tests.bench.manifests import write_one
 from tests.bench.measure import cost_of, in_turn
@@ -14,17 +14,23 @@ _MIB = 1 << 20
 
 
 def measure(folder: Path, sizes: Sizes) -> Part:
-    """Check a file without quotes; and one with a quoted field in each row, for information."""
-    plain = _rows(folder, write_plain(folder / "train.csv", sizes.data) / _MIB, "quote-free", sizes.rounds)
-    size = write_quoted(folder / "train.csv", max(sizes.data // 4, 1)) / _MIB
-    quoted = _rows(folder, size, "a quoted field in each row", sizes.rounds)[:1]
-    return Part(rows=(*plain, *(_untargeted(row) for row in quoted)))
+    """Check a file without quotes; and three other kinds of files, for information."""
+    file = folder / "train.csv"
+    rows = _rows(folder, write_plain(file, sizes.data) / _MIB, "quote-free", sizes.rounds)
+    for write, kind, encoding in (
+        (write_windows, "quote-free, lines end in CRLF", "utf-8"),
+        (write_shift_jis, "quote-free, Shift_JIS", "cp932"),
+        (write_quoted, "a quoted field in each row", "utf-8"),
+    ):
+        size = write(file, max(sizes.data // 4, 1)) / _MIB
+        rows.append(_untargeted(_rows(folder, size, kind, sizes.rounds, encoding)[0]))
+    return Part(rows=tuple(rows))
 
 
-def _rows(folder: Path, size: float, kind: str, rounds: int) -> list[Row]:
+def _rows(folder: Path, size: float, kind: str, rounds: int, encoding: str = "utf-8") -> list[Row]:
     write_one(folder, "https://service.test")
     file = str(folder / "train.csv")
-    sides = [script("our_data", str(folder)), ["sha256sum", file], script("csv_module", file)]
+    sides = [script("our_data", str(folder)), ["sha256sum", file], script("csv_module", file, encoding)]
     ours, summed, read = in_turn([partial(cost_of, side) for side in sides], rounds=rounds)
     mine, module = [float(cost.output.split()[0]) for cost in ours], [float(cost.output) for cost in read]
     speed = sample([size / seconds for seconds in mine], "MiB/s")

@@ -161,13 +161,15 @@ ODD = ("1,b", '"1",a', '1,"a', "é,1", "1", "1,2,3", "", ",", "\0,1", "1,\r2", '
 
 
 @pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("more", ["", "é,a\n", '"1",a\n', "1\n"])
+@pytest.mark.parametrize("more", [[], ["é,a"], ['"1",a'], ["1"]])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("size", [9, 20, 60])
 def test_a_row_unlike_the_plain_ones_around_it_is_seen_wherever_it_stands_in_a_block(
-    odd: str, more: str, size: int
+    odd: str, more: list[str], line_end: str, size: int
 ) -> None:
     for before in range(20, 70):
-        text = ("c0,c1\n" + "1,a\n" * before + odd + "\n" + "22,b\n" * 40 + more + "1,a\n" * 9).encode()
+        lines = ["c0,c1", *["1,a"] * before, odd, *["22,b"] * 40, *more, *["1,a"] * 9, ""]
+        text = line_end.join(lines).encode()
         blocks, _ = scanned(text, size)
         whole, _ = scanned(text, len(text))
         assert blocks.problems.found == whole.problems.found, before

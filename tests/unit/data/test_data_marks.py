@@ -25,10 +25,26 @@ def test_only_ascii_rows_without_quotes_count_as_plain(rest: bytes, block: bytes
     assert COMMAS.plain_rows(rest, block, end) == rows
 
 
-@pytest.mark.parametrize(("columns", "line_end"), [(1, b"\n"), (2, b"\r\n")])
-def test_rows_whose_marks_do_not_tell_all_are_never_plain(columns: int, line_end: bytes) -> None:
-    row = b",".join([b"1"] * columns) + line_end
-    assert Marks(b",", columns, line_end).plain_rows(b"", row, len(row)) == 0
+def test_one_column_is_never_plain_since_a_blank_line_has_its_marks() -> None:
+    assert Marks(b",", 1, b"\n").plain_rows(b"", b"1\n2\n", 4) == 0
+
+
+@pytest.mark.parametrize(
+    ("rest", "block", "rows"),
+    [
+        (b"", b"1,2\r\n3,4\r\n", 2),
+        (b"1,2\r", b"\n3,4\r\n5,6\r", 2),
+        (b"1,2\r", b"3\n", 0),
+        (b"1,2\rx", b"\n", 0),
+        (b"1,2", b"\r3\n", 0),
+        (b"", b"1,2\n", 0),
+        (b"", b"1,2\r\r\n", 0),
+    ],
+)
+def test_a_carriage_return_in_plain_rows_stands_before_each_line_feed_and_nowhere_else(
+    rest: bytes, block: bytes, rows: int
+) -> None:
+    assert Marks(b",", 2, b"\r\n").plain_rows(rest, block, block.rfind(b"\n") + 1) == rows
 
 
 def test_lines_of_any_text_are_rows_when_their_delimiters_are_and_each_has_its_end() -> None:
