@@ -19,9 +19,12 @@ def digests(
 ) -> dict[str, DatasetDigest | ModelError]:
     """Return the digest of every dataset the models use, by the dataset's name; each is read once."""
     names = sorted({model.dataset for model in models})
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="digest") as readers:
+    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="digest")
+    try:
         found = readers.map(lambda name: _digest(manifest.datasets[name], look_for), names)
         return dict(zip(names, found, strict=True))
+    finally:
+        readers.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C does not wait for a gigabyte
 
 
 def _digest(dataset: Dataset, look_for: LookFor | None) -> DatasetDigest | ModelError:

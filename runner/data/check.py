@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from time import monotonic
 
 from msgspec import Struct
 
@@ -20,7 +21,7 @@ class Checked(Struct, frozen=True, kw_only=True):
 
     `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
     `too_many_labels` says that there are more values than `shape.labels` may hold. `complete` is False when a problem
-    made the rest of the file unreadable, so that rows and labels are not all known.
+    made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass took.
     """
 
     file: CheckedFile
@@ -29,6 +30,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     too_many_labels: bool
     complete: bool
     problems: Problems
+    seconds: float
 
 
 def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = None) -> Checked:
@@ -43,6 +45,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         ModelError: of kind `data`, when the system will not read the file. What is wrong within it is no exception
             but in `problems`.
     """
+    began = monotonic()
     labels = Labels()
     scans: list[Scan] = []
 
@@ -69,7 +72,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         encoding=_encoding(scans),
         delimiter=file.delimiter,
     )
-    return _checked(facts, scans, labels)
+    return _checked(facts, scans, labels, began)
 
 
 def _byte_forms(target: str | None) -> frozenset[bytes]:
@@ -84,7 +87,7 @@ def _encoding(scans: list[Scan]) -> str:
     return next(telling, scans[0].encoding).encoding
 
 
-def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels) -> Checked:
+def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels, began: float) -> Checked:
     columns = _decoded(scans[0].header, facts.encoding)
     problems = Problems(scans[0].problems.file)
     for scan in scans:
@@ -99,6 +102,7 @@ def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels) -> Checked:
         too_many_labels=labels.too_many,
         complete=not any(scan.given_up for scan in scans),
         problems=problems,
+        seconds=monotonic() - began,
     )
 
 

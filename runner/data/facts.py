@@ -69,7 +69,11 @@ class UploadFile(Struct, frozen=True, kw_only=True):
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """A dataset that passed its check and is ready to send; `check_s` and `package_s` are seconds."""
+    """A dataset that passed its check and is ready to send.
+
+    `check_s` and `package_s` are seconds; those of the check are the same for each model that shares it, whichever part
+    of the run did it.
+    """
 
     train: CheckedFile
     eval: CheckedFile | None

@@ -56,7 +56,7 @@ def prepare(  # noqa: PLR0913 -- each from another source, and each by its name
         shape=train.shape,
         upload=package(resolved, train.file, evaluation.file if evaluation else None, spool),
         warnings=warnings,
-        check_s=packing - started,
+        check_s=max(packing - started, train.seconds + (evaluation.seconds if evaluation else 0)),
         package_s=monotonic() - packing,
     )
 

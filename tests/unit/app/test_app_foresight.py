@@ -1,21 +1,25 @@
 """A run reads its data once: for the plan, the check and every model that uses it. A plan alone checks nothing."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 import yaml
 
+from runner.app.facts import digests
 from runner.app.foresight import foresight
 from runner.app.plan import PlanRequest, plan, plan_models
 from runner.app.realm import realm_of
 from runner.app.run import RunRequest, run
 from runner.app.scope import Choice, read_scope
 from runner.data import readings as readings_module
+from runner.data.facts import FileFacts
 from runner.data.readings import Readings
-from runner.data.resolve import resolve
+from runner.data.resolve import ResolvedFile, resolve
 from runner.journal.chain import GENESIS, link
 from runner.journal.events import (
     DataChecked,
@@ -159,3 +163,24 @@ def test_a_run_that_was_told_of_no_models_progress_still_plans_by_the_digest(pas
     planned = plan_models(read_scope(Choice(paths=[MANIFEST])), Progress())
     assert passes == ["sum_of"]
     assert {one.dataset_sha256 for one in planned.plans} != {None}
+
+
+def test_an_interrupt_does_not_wait_for_the_files_that_are_being_read() -> None:
+    reading, over, waited_for = Event(), Event(), Event()
+
+    def look(file: ResolvedFile) -> FileFacts:
+        reading.set()
+        if not over.wait(5):
+            waited_for.set()
+        return FileFacts(source=file.source, sha256="", bytes=0)
+
+    def interrupt() -> None:
+        reading.wait(5)
+        signal.raise_signal(signal.SIGINT)
+
+    scope = read_scope(Choice(paths=[MANIFEST]))
+    Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        digests(scope.manifest, scope.models, lambda _resolved: look)
+    over.set()
+    assert not waited_for.is_set()

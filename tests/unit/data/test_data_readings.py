@@ -201,3 +201,12 @@ def test_checks_of_a_pinned_content_compare_what_is_remembered(desk: Desk) -> No
     for _again in range(2):
         with pytest.raises(ModelError, match="pins 000000000000"):
             desk.prepare(pinned, Checks(), readings=readings)
+
+
+def test_a_check_that_was_done_for_the_plan_counts_with_its_own_time(desk: Desk) -> None:
+    file, readings = settled(desk), Readings()
+    took = readings.checked(file, SMALL.target).seconds
+    assert took > 0
+    again = desk.prepare(desk.dataset("train.csv"), readings=readings)
+    assert again.check_s >= took
+    assert readings.checked(file, SMALL.target).seconds == took
