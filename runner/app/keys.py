@@ -19,18 +19,21 @@ class ManifestKeys:
         self._client = client
         self._redactor = redactor
         self._hidden = hidden
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, list[str]] = {}  # names of models, by the key's fingerprint
 
     def learn_all(self, models: Iterable[Model]) -> None:
-        """Let the redactor know every key that can be read without asking anybody.
+        """Read every key that can be read without asking anybody, those of models that take no part included.
 
-        A service could name another model's key in an error, before the run has come to that model.
+        A service could name another model's key in an error, before the run has come to that model; and a key that two
+        models have may not be used for either.
         """
         for model in models:
             source = model.api_key.secret_key if isinstance(model.api_key, FetchedKey) else model.api_key
             if isinstance(source, EnvKey | FileKey):
                 with suppress(ModelError):
-                    self._redactor.learn(resolve(source, model=model.name))
+                    key = self._redactor.learn(resolve(source, model=model.name))
+                    if source is model.api_key:
+                        self._owners.setdefault(fingerprint(key), []).append(model.name)
 
     def model_key(self, model: Model) -> Secret:
         """Return the model's API key; raises ModelError when it cannot be had."""
@@ -47,12 +50,13 @@ class ManifestKeys:
         return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
 
     def _claim(self, model: Model, key: Secret) -> Secret:
-        """Refuse a key that another model of this run has: a key belongs to one model, and both would switch it."""
-        owner = self._owners.setdefault(fingerprint(key), model.name)
-        if owner != model.name:
+        """Refuse a key that another model has: a key belongs to one model of the service, and both would switch it."""
+        owners = self._owners.setdefault(fingerprint(key), [model.name])
+        other = next((name for name in owners if name != model.name), None)
+        if other is not None:
             raise ModelError(
                 Kind.CREDENTIALS,
-                f"{model.name} has the same API key as {owner}, but a key belongs to one model of the service.",
+                f"{model.name} has the same API key as {other}, but a key belongs to one model of the service.",
                 hint="Give each model the key of its own; nothing was sent for this one.",
             )
         return key

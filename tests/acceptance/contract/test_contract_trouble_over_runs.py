@@ -99,15 +99,30 @@ def test_a_result_full_of_folders_and_other_files_is_still_read(project: Project
     assert project.entry("churn")["metrics"]["auc"] == pytest.approx(0.9)
 
 
-def test_two_models_with_one_key_do_not_both_train(project: Project) -> None:
+def test_of_two_models_with_one_key_neither_trains(project: Project) -> None:
     for name in ("one", "two"):
         project.add(name)
     shared = project.environment["KEY_OF_TWO"] = project.environment["KEY_OF_ONE"]
     finished = project.run()
     assert finished.code == 1
-    assert sorted(project.outcomes().values()) == ["failed", "switched"]
-    assert "has the same API key as" in finished.out
+    assert list(project.outcomes().values()) == ["failed", "failed"]
+    assert "one has the same API key as two" in finished.out
+    assert "two has the same API key as one" in finished.out
     assert shared not in finished.out + finished.err
+    assert project.service.log == []
+
+
+@pytest.mark.parametrize("words", [[], ["--select", "two"]])
+def test_a_model_copied_with_its_key_does_not_replace_the_one_it_was_copied_from(
+    project: Project, words: list[str]
+) -> None:
+    project.add("one")
+    assert project.run().code == 0
+    project.add("two")
+    project.environment["KEY_OF_TWO"] = project.environment["KEY_OF_ONE"]
+    finished = project.run(*words)
+    assert finished.code == 1
+    assert "two has the same API key as one" in finished.out
     assert len(project.service.accepted("one")) == len(project.service.switches("one")) == 1
 
 

@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, main_thread
 from typing import Any
 
 import pytest
@@ -176,7 +176,7 @@ def test_an_interrupt_does_not_wait_for_the_files_that_are_being_read() -> None:
 
     def interrupt() -> None:
         reading.wait(5)
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
 
     scope = read_scope(Choice(paths=[MANIFEST]))
     Thread(target=interrupt).start()
