@@ -100,7 +100,8 @@ def _bad_shift_jis(text: bytes) -> int | None:
 
 
 def _not_shift_jis(decoded: str) -> list[int]:
-    """Return where each character first stands that no Shift_JIS text has."""
-    return [
-        place for one in _NOT_SHIFT_JIS if (place := decoded.find(one)) >= 0
-    ]  # a search by class takes 20 times as long
+    """Return where each character first stands that no Shift_JIS text has.
+
+    Five plain searches: one regular expression for all takes 20 times as long.
+    """
+    return [place for one in _NOT_SHIFT_JIS if (place := decoded.find(one)) >= 0]
