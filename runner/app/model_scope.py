@@ -27,15 +27,22 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, stat
     """Read the manifest that is named, or else that of the model's last run.
 
     Raises:
-        UsageError: no run had the model, or its manifest is not found from here or has it no more.
+        UsageError: no run had the model and no manifest is named, or the manifest is not found from here or has it no
+            more.
         ManifestError: the manifest is invalid.
     """
     record = _last_run_with(progress, name)
-    paths = tuple(manifest) or tuple(Path(path) for path in record.started.paths)
-    if not manifest:
+    if record is None and not manifest:
+        raise UsageError(
+            f"No run of this state had a model {name}.",
+            hint="`retrain status` lists the models; check --state, or name a manifest with --manifest.",
+        )
+    paths = tuple(manifest)
+    if record is not None and not manifest:
+        paths = tuple(Path(path) for path in record.started.paths)
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
-    realm = realm_of(loaded, emulator=record.started.realm == EMULATOR)
+    realm = realm_of(loaded, emulator=record is not None and record.started.realm == EMULATOR)
     return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
 
 
@@ -51,10 +58,5 @@ def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> N
         )
 
 
-def _last_run_with(progress: Progress, model: str) -> RunRecord:
-    found = [run for run in progress.runs.values() if model in run.models]
-    if not found:
-        raise UsageError(
-            f"No run of this state had a model {model}.", hint="`retrain status` lists the models; check --state."
-        )
-    return found[-1]
+def _last_run_with(progress: Progress, model: str) -> RunRecord | None:
+    return next((run for run in reversed(progress.runs.values()) if model in run.models), None)

@@ -1,7 +1,6 @@
 """`retrain plan`: what a run would do to each model, without doing or asking anything."""
 
 import os
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,33 +9,27 @@ from msgspec.structs import replace
 
 from runner.app.facts import digests
 from runner.app.foresight import foresight
-from runner.app.plan_document import describe, state_mark
+from runner.app.plan_document import Planned, describe
 from runner.app.plan_file import refuse_target, write_plan
+from runner.app.refresh import refresh
 from runner.app.scope import Choice, Scope, read_scope
-from runner.data.facts import DatasetDigest
 from runner.data.readings import Readings
-from runner.errors import ModelError
+from runner.errors import UsageError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
 from runner.plan.document import PlanDocument
-from runner.plan.model import Facts, ModelPlan
+from runner.plan.model import Facts
 from runner.plan.planner import plan_model
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain plan`; `out` is the file the plan is kept in."""
+    """The arguments of `retrain plan`; `out` is the file the plan is kept in, `refresh` asks what is in service."""
 
     choice: Choice
     state: str
     out: Path | None = None
-
-
-class Planned(Struct, frozen=True, kw_only=True):
-    """The plan for every selected model, and the digests of their datasets by name that it was made from."""
-
-    plans: Sequence[ModelPlan]
-    data: Mapping[str, DatasetDigest | ModelError]
+    refresh: bool = False
 
 
 def plan(request: PlanRequest) -> PlanDocument:
@@ -49,10 +42,18 @@ def plan(request: PlanRequest) -> PlanDocument:
     choice = replace(request.choice, paths=[_portable(path) for path in request.choice.paths])
     if request.out is not None:
         refuse_target(request.out)
+    if request.out is not None and request.refresh:
+        raise UsageError(
+            "A plan for `retrain run --plan` is made from the journal alone.",
+            hint="Give --out or --refresh, not both; a run asks what is in service before it judges and switches.",
+        )
     scope = read_scope(choice)
     progress = read_progress(request.state)
+    if request.refresh:
+        folder = state_folder(request.state)
+        refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)
     planned = plan_models(scope, progress)
-    document = describe(scope, planned.plans, planned.data, state_mark(progress))
+    document = describe(scope, planned, progress)
     if request.out is not None:
         write_plan(document, request.out)
     return document

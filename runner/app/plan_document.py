@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from runner.app.provenance import tool
 from runner.app.scope import Scope
 from runner.data.facts import DatasetDigest, FileFacts
 from runner.errors import ModelError
 from runner.journal.instants import stamp
 from runner.journal.progress import Progress
-from runner.manifest.model import Manifest
 from runner.plan.document import (
     PLAN_VERSION,
     PlanDocument,
@@ -23,16 +24,23 @@ from runner.plan.document import (
     Tool,
     seal,
 )
+from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model import ModelPlan
+from runner.policy.baseline import knowledge_of
 from runner.policy.record import policy_digest
 
 _UNSEALED = "0" * 64
 
 
-def describe(
-    scope: Scope, plans: Sequence[ModelPlan], data: Mapping[str, DatasetDigest | ModelError], mark: StateMark
-) -> PlanDocument:
-    """Return the sealed document of a plan made now."""
+class Planned(Struct, frozen=True, kw_only=True):
+    """The plan for every selected model, and the digests of their datasets by name that it was made from."""
+
+    plans: Sequence[ModelPlan]
+    data: Mapping[str, DatasetDigest | ModelError]
+
+
+def describe(scope: Scope, planned: Planned, progress: Progress) -> PlanDocument:
+    """Return the sealed document of a plan made now against the progress."""
     program = tool()
     document = PlanDocument(
         plan_version=PLAN_VERSION,
@@ -41,9 +49,9 @@ def describe(
         service=scope.realm.name,
         manifest=_manifest(scope),
         options=_options(scope),
-        state=mark,
-        datasets=tuple(_dataset(name, found) for name, found in data.items()),
-        models=_models(scope, plans),
+        state=state_mark(progress),
+        datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
+        models=tuple(_model(scope, one, progress) for one in planned.plans),
         sha256=_UNSEALED,
     )
     return seal(document)
@@ -86,12 +94,9 @@ def _data(file: FileFacts) -> PlannedData:
     return PlannedData(source=_text(file.source), sha256=file.sha256, bytes=file.bytes)
 
 
-def _models(scope: Scope, plans: Sequence[ModelPlan]) -> tuple[PlannedModel, ...]:
-    return tuple(_model(scope.manifest, one) for one in plans)
-
-
-def _model(manifest: Manifest, plan: ModelPlan) -> PlannedModel:
-    model = manifest.models[plan.model]
+def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
+    manifest, model = scope.manifest, scope.manifest.models[plan.model]
+    known = progress.model(scope.realm.name, plan.model)
     return PlannedModel(
         name=plan.model,
         action=plan.action,
@@ -103,6 +108,8 @@ def _model(manifest: Manifest, plan: ModelPlan) -> PlannedModel:
         dataset_sha256=plan.dataset_sha256,
         policy=model.policy,
         policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
+        incumbent=knowledge_of(baseline_of(known)),
+        drift=drift_of(known),
     )
 
 

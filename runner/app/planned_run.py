@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.app.plan import Planned, plan_models
-from runner.app.plan_document import describe
+from runner.app.plan import plan_models
+from runner.app.plan_document import Planned, describe
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session
 from runner.data.readings import Readings
@@ -74,7 +74,7 @@ def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str
         StalePlanError: anything moved; it names everything that did.
     """
     planned = plan_models(scope, opened.progress, readings)
-    now = describe(scope, planned.plans, planned.data, opened.found)
+    now = describe(scope, planned, opened.progress)
     moved = _state_moves(opened, document.state)
     found = differences(document, now, moved)
     if found:

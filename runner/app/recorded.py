@@ -52,7 +52,7 @@ def seen_models(
     for name in names:
         require_seen(seen, name)
     tags = [selector for selector in selectors if selector.startswith(_TAG)]
-    tagged = select(load(manifest or _last_paths(runs)), tags) if tags else ()
+    tagged = select(load(manifest or last_paths(runs)), tags) if tags else ()
     return {*names, *(model.name for model in tagged)}
 
 
@@ -64,13 +64,13 @@ def require_seen(seen: Iterable[str], name: str) -> None:
         raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
 
 
-def _last_paths(runs: Sequence[RunRecord]) -> list[Path]:
+def last_paths(runs: Sequence[RunRecord]) -> list[Path]:
     """Return the manifest of the last run, which is looked for from here."""
     paths = [Path(path) for path in runs[-1].started.paths] if runs else []
     missing = [str(path) for path in paths if not path.exists()]
     if missing or not paths:
         raise UsageError(
-            f"Tags stand in the manifest; that of the last run, {', '.join(missing)}, is not found from this folder.",
+            f"The manifest of the last run, {', '.join(missing)}, is not found from this folder.",
             hint="Go to the folder that run was started in, or name the manifest with --manifest.",
         )
     return paths

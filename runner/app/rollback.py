@@ -58,7 +58,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
         )
         decision = RollbackDecided(
             retrain_job_id=target.retrain_job_id,
-            from_job_id=incumbent.retrain_job_id,
+            from_job_id=incumbent.retrain_job_id if incumbent else None,
             by=actor(),
             reason=request.reason,
             unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
@@ -93,7 +93,7 @@ def _work(scope: ModelScope, request: RollbackRequest, decision: RollbackDecided
         model=request.model,
         action=Action.ROLLBACK,
         stages=STAGES[Action.ROLLBACK],
-        reason=f"{decision.by} rolls back from job {decision.from_job_id}",
+        reason=f"{decision.by} rolls back to job {decision.retrain_job_id}",
         retrain_job_id=decision.retrain_job_id,
     )
     return Job(

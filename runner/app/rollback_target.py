@@ -3,22 +3,23 @@
 from runner.errors import StateError, UsageError
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
+from runner.plan.incumbent import drift_of
 
 _MOST_LISTED = 10
 
 
-def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Job, Job]:
-    """Return the job to switch back to, and the incumbent.
+def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Job, Job | None]:
+    """Return the job to switch back to, and the incumbent; None where what serves was adopted.
 
     Raises:
-        UsageError: no job of the model serves or has served before, or the one named never did or does now.
+        UsageError: no job of the model has served before, or the one named never did or does now.
         StateError: whether the last switch was applied is not known yet.
     """
     incumbent, current = progress.incumbent, progress.current
-    if incumbent is None:
+    if not progress.serving.ids:
         raise UsageError(
-            f"No job of {model} serves, so there is nothing to roll back from.",
-            hint="`retrain status` shows where it stands; check --state.",
+            f"No job of {model} has served, and the API can bring nothing else back into service.",
+            hint="`retrain status` shows every model; check --state.",
         )
     if current is not None and current.stage == JobStage.SWITCHING:
         raise StateError(
@@ -28,17 +29,27 @@ def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Jo
     return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
 
 
-def _named(progress: ModelProgress, model: str, to: str, incumbent: Job) -> Job:
-    if to == incumbent.retrain_job_id:
-        raise UsageError(f"Job {to} of {model} serves already.", hint="`retrain status` shows what serves.")
+def _named(progress: ModelProgress, model: str, to: str, incumbent: Job | None) -> Job:
+    if incumbent is not None and to == incumbent.retrain_job_id:
+        if drift_of(progress) == "changed_outside":
+            return incumbent
+        raise UsageError(
+            f"Job {to} of {model} is the one this project last switched to.",
+            hint="`retrain status --refresh` asks the service what serves; a run that finds another model records it, "
+            "and then this rollback restores the job.",
+        )
     found = next((job for job in _others(progress, incumbent) if job.retrain_job_id == to), None)
     if found is None:
         raise UsageError(f"Job {to} of {model} has never served.", hint=_choices(progress, incumbent))
     return found
 
 
-def _default(progress: ModelProgress, model: str, incumbent: Job) -> Job:
+def _default(progress: ModelProgress, model: str, incumbent: Job | None) -> Job:
     """Return the job that served last before the incumbent: an older one, which nobody has rolled back from."""
+    if incumbent is None:
+        raise UsageError(
+            f"What serves for {model} was adopted, so there is no job before it.", hint=_choices(progress, incumbent)
+        )
     for job in _others(progress, incumbent):
         older = progress.served is not None or progress.is_older(job.retrain_job_id, incumbent.retrain_job_id)
         if older and job.retrain_job_id not in progress.serving.left:
@@ -49,10 +60,11 @@ def _default(progress: ModelProgress, model: str, incumbent: Job) -> Job:
     )
 
 
-def _others(progress: ModelProgress, incumbent: Job) -> list[Job]:
+def _others(progress: ModelProgress, incumbent: Job | None) -> list[Job]:
     """Return the jobs that have served beside the incumbent, the one that served last first."""
+    now = incumbent.retrain_job_id if incumbent else None
     ids = dict.fromkeys(reversed(progress.serving.ids))
-    jobs = [progress.jobs[name] for name in ids if name in progress.jobs and name != incumbent.retrain_job_id]
+    jobs = [progress.jobs[name] for name in ids if name in progress.jobs and name != now]
     return [job for job in jobs if job.stage == JobStage.SWITCHED]
 
 
@@ -61,6 +73,6 @@ def _dated(job: Job) -> str:
     return f"{name} (switched to {since:%Y-%m-%d %H:%M} UTC)" if since else name
 
 
-def _choices(progress: ModelProgress, incumbent: Job) -> str:
+def _choices(progress: ModelProgress, incumbent: Job | None) -> str:
     served = [_dated(job) for job in _others(progress, incumbent)[:_MOST_LISTED]]
     return f"These have served: {', '.join(served)}; name one with --to." if served else "No other job has served."

@@ -1,26 +1,42 @@
 """`retrain status`: where every model stands, by the journal alone."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from msgspec import Struct
 
 from runner.app.plan import read_progress
+from runner.app.realm import EMULATOR, realm_of
+from runner.app.recorded import last_paths
+from runner.app.refresh import refresh
+from runner.journal.folder import state_folder
 from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
-from runner.journal.progress import RunRecord
+from runner.journal.progress import Progress, RunRecord
+from runner.manifest.load import load
+from runner.plan.incumbent import baseline_of
+from runner.policy.baseline import Drift, Knowledge, knowledge_of
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
     """One model's line; job ids are None where there is no such job.
 
-    `rolled_back_from` is the job a person turned back from to the one that serves, `rolled_back_by` that person, and
-    `rollback_due` a job that a person wants to serve again and that does not yet.
+    `incumbent_known` says how the model in service is known and `incumbent_metrics` its values, decimal texts by name;
+    `drift` is what the service's list said of it at `drift_at`. `rolled_back_from` is the job a person turned back from
+    to the incumbent, `rolled_back_by` that person, and `rollback_due` a job that a person wants to serve again and that
+    does not yet.
     """
 
     name: str
     service: str
     incumbent: str | None
+    incumbent_known: Knowledge
     incumbent_since: datetime | None
+    incumbent_metrics: Mapping[str, str]
+    drift: Drift
+    drift_reason: str | None
+    drift_at: datetime | None
     rolled_back_from: str | None
     rolled_back_by: str | None
     rollback_due: str | None
@@ -41,25 +57,44 @@ class Status(Struct, frozen=True, kw_only=True):
     last_run: RunRecord | None
 
 
-def status(state: str) -> Status:
-    """Return where every model stands.
+def status(state: str, *, refreshed: bool = False, manifest: Sequence[Path] = ()) -> Status:
+    """Return where every model stands; `refreshed` asks the service what is in service, by the last run's manifest.
 
     Raises:
+        UsageError: the manifest is not found from here.
+        ManifestError: it is invalid.
         StateError: the journal is missing, foreign or damaged.
     """
     progress = read_progress(state)
+    if refreshed and progress.runs:
+        _refresh(progress, state, manifest)
     models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())
     return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
 
 
+def _refresh(progress: Progress, state: str, named: Sequence[Path]) -> None:
+    last = next(reversed(progress.runs.values()))
+    paths = list(named) or last_paths(list(progress.runs.values()))
+    manifest = load(paths)
+    realm = realm_of(manifest, emulator=last.started.realm == EMULATOR)
+    models = list(manifest.models.values())
+    refresh(progress, manifest, models, realm, paths=paths, folder=state_folder(state))
+
+
 def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
     last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
+    baseline, seen = baseline_of(progress), progress.observation
     flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
     return ModelStatus(
         name=name,
         service=realm,
         incumbent=incumbent.retrain_job_id if incumbent else None,
-        incumbent_since=incumbent.switched_at if incumbent else None,
+        incumbent_known=knowledge_of(baseline),
+        incumbent_since=_since(progress),
+        incumbent_metrics=baseline.metrics if baseline else {},
+        drift=seen.fact.drift if seen else "cannot_be_told",
+        drift_reason=seen.fact.reason if seen else None,
+        drift_at=seen.at if seen else None,
         rolled_back_from=incumbent.rollback.fact.from_job_id if incumbent and incumbent.rollback else None,
         rolled_back_by=incumbent.rollback.fact.by if incumbent and incumbent.rollback else None,
         rollback_due=last.retrain_job_id if last and last.rollback and progress.serving.wanted else None,
@@ -72,6 +107,12 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
         last_reason=end.reason if end else None,
         last_at=progress.last_outcome_at,
     )
+
+
+def _since(progress: ModelProgress) -> datetime | None:
+    if progress.incumbent is not None:
+        return progress.incumbent.switched_at
+    return progress.adoption.at if progress.adoption else None
 
 
 def _candidate(job: Job | None, action: str) -> str | None:

@@ -7,9 +7,17 @@ from msgspec import Struct, field
 
 from runner.app.strangers import Finding
 from runner.journal.chain import Link
-from runner.journal.events import Fact, Judged, RollbackDecided, RunStarted, SwitchDone, SwitchIntended
+from runner.journal.events import (
+    Fact,
+    IncumbentAdopted,
+    Judged,
+    RollbackDecided,
+    RunStarted,
+    SwitchDone,
+    SwitchIntended,
+)
 
-_ABOUT_SWITCHES = (Judged, RollbackDecided, SwitchIntended, SwitchDone)
+_ABOUT_SWITCHES = (IncumbentAdopted, Judged, RollbackDecided, SwitchIntended, SwitchDone)
 
 
 class _Model(Struct, kw_only=True):
@@ -49,7 +57,7 @@ def _fault(model: _Model, fact: Fact) -> str | None:
     if isinstance(fact, RollbackDecided) and fact.retrain_job_id not in model.served:
         return f"is a rollback to job {fact.retrain_job_id}, which had never served"
     if isinstance(fact, RollbackDecided) and fact.from_job_id != model.incumbent:
-        return f"is a rollback from job {fact.from_job_id}, which did not serve"
+        return f"is a rollback from job {fact.from_job_id or 'none'}, which did not serve"
     return None
 
 
@@ -59,3 +67,5 @@ def _take_in(model: _Model, fact: Fact, sha256: str) -> None:
     elif isinstance(fact, SwitchDone):
         model.served.add(fact.retrain_job_id)
         model.incumbent = fact.retrain_job_id
+    elif isinstance(fact, IncumbentAdopted):
+        model.incumbent = None

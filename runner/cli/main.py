@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "show where every model stands",
     "approve": "approve a candidate and switch to it",
     "reject": "reject a candidate",
+    "adopt": "state what is in service now, so that candidates are compared with it",
     "rollback": "switch a model back to an earlier job",
     "resolve": "close an unknown that only a person can close",
     "unlock": "free the lock of a run that will never end",

@@ -118,6 +118,7 @@ select = click.option(
 )
 model = click.argument("model", shell_complete=known_models)
 force = click.option("--force", is_flag=True, help="Train again even where nothing changed.")
+refresh = click.option("--refresh", is_flag=True, help="Ask the service whether the recorded model is in service.")
 no_switch = click.option("--no-switch", is_flag=True, help="Decide, but leave the switch to a later run.")
 manifest = click.option(
     "--manifest",

@@ -24,6 +24,7 @@ from runner.report.plan_text import render_plan_text
 @options.force
 @options.no_switch
 @options.emulator
+@options.refresh
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
 @options.output_format("text", "json", "markdown")
@@ -35,15 +36,16 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    refresh: bool,
     out: Path | None,
     detailed_exitcode: bool,
     form: str,
     state: str,
     console: Console,
 ) -> int:
-    """Show what `retrain run` would do to each model and why. Starts nothing and asks no service."""
+    """Show what `retrain run` would do to each model and why. Starts nothing; without --refresh it asks no service."""
     choice = Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator)
-    document = plan(PlanRequest(choice=choice, state=state, out=out))
+    document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
     console.result(_rendered(document, form, console.width))
     if out is not None:
         option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 import click
@@ -33,11 +34,15 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 
 @click.command("status", epilog="Example: retrain status --outcome failed")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(get_args(Outcome)), help="Only this outcome.")
+@options.refresh
+@options.manifest
 @options.output_format("text", "json")
 @options.common
-def command(outcomes: Sequence[str], form: str, state: str, console: Console) -> int:
+def command(  # noqa: PLR0913 -- one argument an option
+    *, outcomes: Sequence[str], refresh: bool, manifest: Sequence[Path], form: str, state: str, console: Console
+) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
-    found = status(state)
+    found = status(state, refreshed=refresh, manifest=manifest)
     if outcomes:
         found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
     console.result(
@@ -72,7 +77,7 @@ def _cells(model: ModelStatus) -> dict[str, str]:
     """Return what stands under each title."""
     return {
         "model": model.name,
-        "incumbent": model.incumbent or "none",
+        "incumbent": _incumbent(model),
         "since": utc(stamp(model.incumbent_since)) if model.incumbent_since else "",
         "stands": "; ".join(_standing(model)),
         "last outcome": words(model.last_outcome or ""),
@@ -82,15 +87,27 @@ def _cells(model: ModelStatus) -> dict[str, str]:
 
 
 def _line(model: ModelStatus) -> str:
-    serves = f"job {model.incumbent} serves" if model.incumbent else "no incumbent"
+    serves = f"incumbent {_incumbent(model)}"
     parts = ", ".join(inline(part) for part in [serves, *_standing(model)])
     last = f"\n    last: {words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
     return f"{inline(model.name)} ({inline(model.service)}): {parts}{last}"
 
 
+def _incumbent(model: ModelStatus) -> str:
+    """Return what is known of the model in service: a job, what was stated, or that nothing is recorded."""
+    if model.incumbent_known == "stated":
+        values = ", ".join(f"{name} {text}" for name, text in model.incumbent_metrics.items())
+        return f"stated ({values or 'no metrics'})"
+    return model.incumbent or "not recorded"
+
+
 def _standing(model: ModelStatus) -> list[str]:
     """Return what is under way or waits, one phrase each."""
     parts = []
+    if model.drift == "changed_outside":
+        parts.append(f"changed outside: {model.drift_reason}")
+    elif model.drift_at is not None:
+        parts.append(words(model.drift))
     if model.rolled_back_from:
         parts.append(f"rolled back from job {model.rolled_back_from} by {model.rolled_back_by}")
     if model.rollback_due:

@@ -17,6 +17,7 @@ from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.news import Decided
 from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
+from runner.execute.serving import observe_serving
 from runner.journal.events import Judged, ResultStored
 from runner.journal.job import Job
 from runner.manifest.model import Manifest, Model
@@ -93,6 +94,7 @@ def file_sha256(path: Path) -> str:
 
 def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     """Download the result of the finished job, store it, judge it, record the decision."""
+    yield from observe_serving(run)
     job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
     with run.timed("evaluate_s"):
         try:
@@ -115,6 +117,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
 
 def decide_again(run: ModelRun) -> Steps[StageEnd]:
     """Judge the stored result by the policy as it is now, without a new training."""
+    yield from observe_serving(run)
     job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
     if job.result is None:
         return (yield from evaluate_result(run))

@@ -12,6 +12,7 @@ from runner.execute.candidate import decide_again, evaluate_result
 from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
 from runner.execute.news import Ended, Entered
 from runner.execute.review import review
+from runner.execute.serving import adopt
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
@@ -25,6 +26,7 @@ STARTS = 3  # how many jobs one run may take for a model whose uploads surely ne
 BUG_HINT = "Report it with the traceback that `retrain -v` prints; what is recorded is safe, the next run goes on."
 
 _STAGES: Mapping[Stage, RunStage] = {
+    Stage.ADOPT: adopt,
     Stage.SETTLE_UPLOAD: settle_upload,
     Stage.CHECK: check,
     Stage.UPLOAD: upload,

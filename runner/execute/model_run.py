@@ -60,6 +60,11 @@ class Budget(Struct, kw_only=True):
         self.switches -= 1
         return self.switches >= 0
 
+    def return_switch(self) -> None:
+        """Give back a switch that was taken and is not made."""
+        if self.switches is not None:
+            self.switches += 1
+
     def closed(self) -> str | None:
         """Return why no further model is started, or None."""
         if self.failures is not None and self.failures <= 0:
@@ -103,6 +108,7 @@ class ModelRun(Struct, kw_only=True):
     calls: Counter[str] = field(default_factory=Counter)
     timings: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     warnings: list[str] = field(default_factory=list)
+    list_refused: bool = False  # the service's list of classifiers could not be read in this run
 
     @property
     def progress(self) -> ModelProgress:
@@ -112,7 +118,8 @@ class ModelRun(Struct, kw_only=True):
     @property
     def current(self) -> Job | None:
         """Return the job this run is about: the plan's own, where it takes no new one; else the newest that counts."""
-        if self.plan.retrain_job_id is not None and (not self.plan.stages or self.plan.stages[0] in _ON_CANDIDATE):
+        first = next((stage for stage in self.plan.stages if stage != Stage.ADOPT), None)
+        if self.plan.retrain_job_id is not None and (first is None or first in _ON_CANDIDATE):
             return self.progress.jobs.get(self.plan.retrain_job_id)
         return self.progress.last
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval, Model
 from runner.secret import Secret
-from runner.service.outcomes import Downloaded, Effect, Job, Status
+from runner.service.outcomes import Classifier, Downloaded, Effect, Job, Status
 from runner.service.upload_body import Watch
 from runner.sums import Sum
 
@@ -34,8 +34,8 @@ class Service(Protocol):
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
         """Make the job's model the published one, with exactly one PUT."""
 
-    def models_in_service(self, key: Secret) -> frozenset[int]:
-        """Return the ids of the models that serve now."""
+    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
+        """Return the classifiers that this key may list, each with the model it serves now."""
 
 
 class Clock(Protocol):

@@ -8,21 +8,22 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.errors import Kind, ModelError
-from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record
+from runner.errors import Kind
+from runner.execute.asks import Lane, Steps, StoppedError, pause, record
 from runner.execute.candidate import decide_again
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
 from runner.execute.news import Entered
 from runner.execute.ports import Clock
-from runner.execute.retry import backoff, read, send
-from runner.journal.events import SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
+from runner.execute.retry import backoff, send
+from runner.execute.serving import Listed, list_classifiers, note_serving
+from runner.journal.events import ADOPTED, SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.job import Decided, Job
-from runner.plan.inputs import inputs_moved
+from runner.plan.inputs import incumbent_moved, inputs_moved
 from runner.plan.model import Stage
 from runner.plan.standing import barred
 from runner.secret import Secret
-from runner.service.outcomes import Done, Effect, NeverSent, Refused, ServiceError
+from runner.service.outcomes import Done, Effect, NeverSent, Refused
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
@@ -44,12 +45,12 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
         return _rests(run, job.decided)
     bar = barred(run.progress, job)
     if bar is not None:
-        return Ending(outcome="held", reason=f"{_clause(bar)}; the incumbent stays. {_forced(run, job)}")
+        return Ending(outcome="held", reason=f"{_clause(bar)}; the current model is kept. {_forced(run, job)}")
     return (yield from _switch_if_allowed(run))
 
 
 def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
-    """Switch, unless the run's flags or limits leave it to a later one."""
+    """Switch, unless the run's flags or limits leave it to a later one, or another model came into service."""
     job = run.job
     if run.run.options.no_switch:
         return Ending(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
@@ -57,15 +58,21 @@ def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
         return Ending(
             outcome="skipped", reason=f"{_due(job)} limits.switches_per_run is used up; a later run switches."
         )
-    return (yield from switch_now(run))
+    listed = yield from list_classifiers(run)
+    yield from note_serving(run, listed)
+    if job.rollback is None and incumbent_moved(run.run.manifest, run.model, run.progress, job):
+        run.run.budget.return_switch()
+        end = yield from decide_again(run)
+        return end or (yield from switch(run))
+    return (yield from switch_now(run, listed))
 
 
-def switch_now(run: ModelRun) -> Steps[StageEnd]:
-    """Switch to the candidate: the intent, the one PUT, its proof."""
+def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
+    """Switch to the candidate: the intent, the one PUT, its proof. `serving` is the service's list of just before."""
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
-    listed = yield from _is_listed(run, job)
+    listed = _is_listed(job, serving)
     number, leaves = job.switches + 1, Leaves.within(run)
     yield from record(
         SwitchIntended(
@@ -124,7 +131,7 @@ def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
     yield from record(SwitchUnclear(retrain_job_id=name, message=effect.message))
     run.warn(f"the switch's result is unclear: {effect.message}")
     run.tell(Entered(stage=Stage.SETTLE_SWITCH))
-    return (yield from settle_switch(run)) or (yield from switch_now(run))
+    return (yield from settle_switch(run)) or (yield from switch_now(run, (yield from list_classifiers(run))))
 
 
 def settle_switch(run: ModelRun) -> Steps[StageEnd]:
@@ -154,27 +161,17 @@ def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
     A model that was listed before proves nothing: another job, or another classifier of the account, may have brought
     it into service.
     """
-    listed = yield from _is_listed(run, job)
+    listed = None
+    if job.model_id is not None:
+        listed = _is_listed(job, (yield from list_classifiers(run, again=True)))
     return None if listed and job.listed_before is not False else listed
 
 
-def _is_listed(run: ModelRun, job: Job) -> Steps[bool | None]:
-    """Tell whether the service's list names the candidate's model as serving; None when that cannot be learnt."""
-    if job.model_id is None:
+def _is_listed(job: Job, listed: Listed) -> bool | None:
+    """Return whether the service's list names the candidate's model as serving; None when that is not known."""
+    if job.model_id is None or listed is None:
         return None
-    try:
-        key = yield from _reading_key(run)
-        serving = yield from read(run, "classifiers", lambda: run.run.service.models_in_service(key))
-    except (ServiceError, ModelError):
-        return None
-    return job.model_id in serving
-
-
-def _reading_key(run: ModelRun) -> Steps[Secret]:
-    """Return the account's secret key where the manifest has one: the list belongs to the account."""
-    keys, model = run.run.keys, run.model
-    account = (yield from call(lambda: keys.account_key(model))) if keys.asks_service(model) else None
-    return account or (yield from get_key(run))
+    return any(one.model_id == job.model_id for one in listed)
 
 
 def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> Ending:
@@ -199,7 +196,9 @@ def _rests(run: ModelRun, decided: Decided) -> Ending:
 def _why(job: Job) -> str:
     if job.rollback is not None:
         back = job.rollback.fact
-        return f"{back.by} rolled back from job {back.from_job_id} ({back.reason})"
+        return (
+            f"{back.by} rolled back from {f'job {back.from_job_id}' if back.from_job_id else ADOPTED} ({back.reason})"
+        )
     if job.review is not None:
         fact = job.review.fact
         where = f" in {fact.source.file}" if fact.source else ""

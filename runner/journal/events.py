@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+ADOPTED = "the adopted model"  # what people read where a rollback has no job to come from
 Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
 
 
@@ -224,14 +225,46 @@ class Reviewed(_Fact, frozen=True, kw_only=True, tag="reviewed"):
 class RollbackDecided(_Fact, frozen=True, kw_only=True, tag="rollback_decided"):
     """A person decided to switch back from the incumbent to a job that has served before.
 
-    `unverified` says what nobody has made sure of, one plain phrase each.
+    `from_job_id` is None where the incumbent was adopted and no job of this project. `unverified` says what nobody has
+    made sure of, one plain phrase each.
     """
 
     retrain_job_id: str
-    from_job_id: str
+    from_job_id: str | None
     by: str
     reason: str
     unverified: tuple[str, ...]
+
+
+class IncumbentAdopted(_Fact, frozen=True, kw_only=True, tag="incumbent_adopted"):
+    """A person stated what is in service: by `retrain adopt`, or in the manifest. From now on no job of ours is.
+
+    `metrics` are decimal texts by name; `eval_sha256` is the file they were measured on and `result_sha256` the result
+    file they were read from, where one was given. `model_id` is the service's number of the model that the model's
+    classifier serves at that moment, where the list could be read. `statement_sha256` is the digest of what was stated:
+    a statement of the manifest counts once.
+    """
+
+    metrics: Mapping[str, str]
+    eval_sha256: str | None
+    result_sha256: str | None
+    source: Literal["command", "manifest"]
+    statement_sha256: str
+    by: str
+    reason: str
+    model_id: int | None = None
+
+
+class ServingObserved(_Fact, frozen=True, kw_only=True, tag="serving_observed"):
+    """What the service's list of classifiers says of the model in service, beside what the journal knows.
+
+    Written when it says something else than before. `model_id` is what the model's own classifier serves, where the
+    manifest names that classifier.
+    """
+
+    drift: Literal["in_sync", "changed_outside", "cannot_be_told"]
+    reason: str
+    model_id: int | None = None
 
 
 class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
@@ -309,7 +342,18 @@ JobFact = (
     | SwitchUnclear
     | Resolved
 )
-Fact = RunStarted | RunFinished | ReportWritten | ModelPlanned | DataChecked | JobTaken | JobFact | ModelFinished
+IncumbentFact = IncumbentAdopted | ServingObserved
+Fact = (
+    RunStarted
+    | RunFinished
+    | ReportWritten
+    | ModelPlanned
+    | DataChecked
+    | JobTaken
+    | JobFact
+    | IncumbentFact
+    | ModelFinished
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

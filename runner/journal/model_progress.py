@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from runner.journal.events import (
     DataChecked,
     Event,
+    IncumbentAdopted,
     JobFact,
     JobTaken,
     Judged,
@@ -18,6 +19,7 @@ from runner.journal.events import (
     RollbackDecided,
     RunFinished,
     RunStarted,
+    ServingObserved,
     SwitchDone,
     SwitchRefused,
     UploadIntended,
@@ -30,6 +32,20 @@ from runner.journal.serving import Departure, Serving, is_older
 _ABOUT_RUNS = (ModelPlanned, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
 
 
+class Adoption(Struct, frozen=True, kw_only=True):
+    """What a person stated to be in service, and when."""
+
+    fact: IncumbentAdopted
+    at: datetime
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What the service's list last said of the model in service, and when that was recorded."""
+
+    fact: ServingObserved
+    at: datetime
+
+
 class ModelProgress(Struct, kw_only=True):
     """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`."""
 
@@ -38,6 +54,9 @@ class ModelProgress(Struct, kw_only=True):
     incumbent_id: str | None = None
     served: Job | None = None  # the incumbent, when the service has issued its id again
     serving: Serving = field(default_factory=Serving)
+    adoption: Adoption | None = None  # the last statement of what is in service, until a job of ours is
+    statements: set[str] = field(default_factory=set)  # digests of all statements that were recorded
+    observation: Observation | None = None  # about the incumbent or adoption of now
     last_outcome: ModelFinished | None = None
     last_outcome_at: datetime | None = None
     intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
@@ -99,8 +118,18 @@ class ModelProgress(Struct, kw_only=True):
             self.checked = fact
         elif isinstance(fact, JobTaken):
             self._take_job(fact)
+        elif isinstance(fact, IncumbentAdopted):
+            self._adopt(Adoption(fact=fact, at=moment(event.at)))
+        elif isinstance(fact, ServingObserved):
+            self.observation = Observation(fact=fact, at=moment(event.at))
         elif not isinstance(fact, _ABOUT_RUNS):
             self._change_job(fact, event, sha256)
+
+    def _adopt(self, adoption: Adoption) -> None:
+        """Take what a person states as the incumbent, in place of any job."""
+        self.adoption, self.observation = adoption, None
+        self.statements.add(adoption.fact.statement_sha256)
+        self.incumbent_id, self.served = None, None
 
     def _take_job(self, fact: JobTaken) -> None:
         """Begin a job; an id issued twice stands where it was issued last, and an incumbent stays what it was."""
@@ -126,6 +155,7 @@ class ModelProgress(Struct, kw_only=True):
         elif isinstance(fact, SwitchDone):
             self.serving.take_over(name, self._departure(name))
             self.incumbent_id, self.served = name, None
+            self.adoption, self.observation = None, None
 
     def _follow_review(self, fact: Reviewed) -> None:
         """Let a forced approval of an older candidate lead; a rejection takes it back."""

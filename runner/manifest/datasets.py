@@ -24,8 +24,8 @@ def read_dataset(section: YamlMap, name: str, combined: Combined) -> Dataset:
         )
     return Dataset(
         name=name,
-        train=_read_source(dataset, "train", combined),
-        eval=_read_source(dataset, "eval", combined) if "eval" in dataset else None,
+        train=read_source(dataset, "train", combined),
+        eval=read_source(dataset, "eval", combined) if "eval" in dataset else None,
         train_sha256=_read_pin(pins, "train"),
         eval_sha256=_read_pin(pins, "eval"),
         place=section.key_place(name),
@@ -36,7 +36,8 @@ def _read_pin(pins: YamlMap, key: str) -> str | None:
     return pins[key].strip().lower() if key in pins else None
 
 
-def _read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
+def read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
+    """Return where a data file comes from; its path starts at the folder of the file it is written in."""
     value = dataset[key]
     if isinstance(value, str):
         _refuse_url(dataset, key, combined.findings)

@@ -1,13 +1,14 @@
 """Metrics: the built-in names, and the section `metrics` for what they do not cover."""
 
 import re
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import PurePosixPath
 
 from runner.manifest.document import YamlMap
-from runner.manifest.model import MetricDefinition
+from runner.manifest.model import MetricDefinition, Place
 from runner.manifest.problems import Findings
-from runner.manifest.words import shown
+from runner.manifest.words import did_you_mean, shown
 
 BUILT_IN_METRICS = (
     "auc",
@@ -23,6 +24,20 @@ BUILT_IN_METRICS = (
     "coverage_rate",
 )
 _WRONG_ESCAPE = re.compile(r"~(?![01])")
+
+
+def check_metric_name(name: str, place: Place, defined: Collection[str] | None, findings: Findings) -> None:
+    """Report a metric that is neither built in nor `defined` under `metrics`, None when that cannot be known."""
+    if defined is None or name in BUILT_IN_METRICS or name in defined:
+        return
+    findings.error(
+        place,
+        "unknown-metric",
+        f"There is no metric {shown(name)}.",
+        hint=did_you_mean(
+            name, (*BUILT_IN_METRICS, *defined), otherwise="Define it under `metrics`, or use a built-in name."
+        ),
+    )
 
 
 def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefinition:

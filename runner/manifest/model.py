@@ -202,8 +202,22 @@ class EmulatorModel(Struct, frozen=True, kw_only=True):
     target: str
 
 
+class StatedIncumbent(Struct, frozen=True, kw_only=True):
+    """What the manifest says of the model that serves before a job of this project does.
+
+    `metrics` are exact values by name; `eval` is the file they were measured on, None where that is not said.
+    """
+
+    metrics: Mapping[str, Decimal]
+    eval: Source | None
+    place: Place
+
+
 class Model(Struct, frozen=True, kw_only=True):
-    """What is retrained. `dataset` and `policy` are names that exist in the manifest."""
+    """What is retrained. `dataset` and `policy` are names that exist in the manifest.
+
+    `classifier_id` names the entry of the service's list of classifiers that publishes this model, where it is known.
+    """
 
     name: str
     api_key: KeySource
@@ -216,6 +230,8 @@ class Model(Struct, frozen=True, kw_only=True):
     owner: str | None
     emulator: EmulatorModel | None
     place: Place
+    incumbent: StatedIncumbent | None = None
+    classifier_id: str | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -1,12 +1,15 @@
 """The section `models`: each model's settings, laid over the defaults."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from runner.manifest.combine import Combined, overlay
+from runner.manifest.datasets import read_source
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.keys import read_key
-from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, Wait
+from runner.manifest.metrics import check_metric_name
+from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
 from runner.manifest.words import did_you_mean, shown
@@ -83,6 +86,20 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         owner=merged.get("owner"),
         emulator=emulator,
         place=combined.section("models").key_place(name),
+        incumbent=_read_incumbent(merged, combined) if "incumbent" in merged else None,
+        classifier_id=merged.get("service", YamlMap()).get("classifier_id"),
+    )
+
+
+def _read_incumbent(merged: YamlMap, combined: Combined) -> StatedIncumbent:
+    section: YamlMap = merged["incumbent"]
+    metrics: YamlMap = section["metrics"]
+    for name in metrics:
+        check_metric_name(name, metrics.key_place(name), combined.known("metrics"), combined.findings)
+    return StatedIncumbent(
+        metrics={name: Decimal(value) for name, value in metrics.items()},
+        eval=read_source(section, "eval", combined) if "eval" in section else None,
+        place=merged.key_place("incumbent"),
     )
 
 

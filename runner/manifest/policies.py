@@ -6,10 +6,10 @@ from typing import get_args
 
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.metrics import BUILT_IN_METRICS
+from runner.manifest.metrics import check_metric_name
 from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
 from runner.manifest.problems import Findings
-from runner.manifest.words import choice, did_you_mean, shown
+from runner.manifest.words import choice
 
 _KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")
@@ -30,7 +30,7 @@ def read_policy(section: YamlMap, name: str, metrics: Collection[str] | None, fi
         on_pass=policy.get("on_pass", "switch"),
         on_fail=policy.get("on_fail", "hold"),
         on_inconclusive=policy.get("on_inconclusive", "hold"),
-        first_run=policy.get("first_run", "pass"),
+        first_run=policy.get("first_run", "ask"),
         expires=expires,
         place=place,
     )
@@ -68,25 +68,12 @@ def _read_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, fin
 
 def check_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, findings: Findings) -> None:
     """Report what is wrong with a rule that fits the schema."""
-    _check_metric(item, metrics, findings)
+    check_metric_name(item["metric"], item.value_place("metric"), metrics, findings)
     _check_kinds(item, place, _kinds(item), findings)
 
 
 def _kinds(item: YamlMap) -> list[RuleKind]:
     return [kind for kind in _KINDS if kind in item]
-
-
-def _check_metric(item: YamlMap, metrics: Collection[str] | None, findings: Findings) -> None:
-    if metrics is None:
-        return
-    if item["metric"] not in BUILT_IN_METRICS and item["metric"] not in metrics:
-        known = (*BUILT_IN_METRICS, *metrics)
-        findings.error(
-            item.value_place("metric"),
-            "unknown-metric",
-            f"There is no metric {shown(item['metric'])}.",
-            hint=did_you_mean(item["metric"], known, otherwise="Define it under `metrics`, or use a built-in name."),
-        )
 
 
 def _check_kinds(item: YamlMap, place: Place, kinds: list[RuleKind], findings: Findings) -> None:

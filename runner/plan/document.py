@@ -12,6 +12,7 @@ from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
 from runner.plan.model import Action, Stage
+from runner.policy.baseline import Drift, Knowledge
 
 PLAN_VERSION: Final = 1
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -82,7 +83,10 @@ class PlannedDataset(_Part, frozen=True, kw_only=True):
 
 
 class PlannedModel(_Part, frozen=True, kw_only=True):
-    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own."""
+    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
+
+    `incumbent` says what is known of the model in service, `drift` whether the service last listed it as in service.
+    """
 
     name: Name
     action: Action
@@ -94,6 +98,8 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     dataset_sha256: Sha256 | None
     policy: Name
     policy_sha256: Sha256
+    incumbent: Knowledge
+    drift: Drift
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
 from runner.plan.binding import binding
-from runner.policy.judge import Baseline
+from runner.plan.incumbent import baseline_of, drift_of
 from runner.policy.record import Inputs, baseline_to_json, policy_digest
 
 
@@ -16,8 +16,9 @@ def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: J
     return Inputs(
         policy=manifest.policies[model.policy],
         definitions=manifest.metrics,
-        baseline=_baseline(progress.incumbent),
+        baseline=baseline_of(progress),
         eval_sha256=job.eval_sha256,
+        drift=drift_of(progress),
     )
 
 
@@ -39,14 +40,17 @@ def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
 
 
 def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:
-    """Return that another job serves than at the decision about `job`, or its values are others; else None.
+    """Return that another model serves than at the decision about `job`, or its values are others; else None.
 
-    A policy without rules compares nothing, but its word too was given about one incumbent: a rollback overtakes it.
+    A policy without rules compares nothing, but its decision too was made about one incumbent: a rollback overtakes it.
     """
     decided = job.decided
     if decided is None:
         return "there is no decision yet"
-    before, now = decided.fact.inputs.get("baseline"), baseline_to_json(_baseline(progress.incumbent))
+    drifted = [one == "changed_outside" for one in (decided.fact.inputs["drift"], drift_of(progress))]
+    if drifted[0] != drifted[1]:
+        return "the model in service was changed outside" if drifted[1] else "the model in service is ours again"
+    before, now = decided.fact.inputs.get("baseline"), baseline_to_json(baseline_of(progress))
     same = before == now
     if not same and not isinstance(manifest.policies[model.policy], ThresholdPolicy):
         same = _name(before) == _name(now)
@@ -63,15 +67,3 @@ def candidate_digest(
     """Return what binds a decision and an approval to one candidate: its job, result file, policy and manifest."""
     parts = {"retrain_job_id": retrain_job_id, "result_sha256": result_sha256, "policy_sha256": policy_sha256}
     return digest(parts if bound is None else {**parts, "manifest": dict(bound)})
-
-
-def _baseline(incumbent: Job | None) -> Baseline | None:
-    if incumbent is None or incumbent.decided is None:
-        return None
-    metrics = incumbent.decided.fact.evaluation["metrics"]
-    return Baseline(
-        retrain_job_id=incumbent.retrain_job_id,
-        source="incumbent",
-        metrics={name: text for name, text in metrics.items() if text is not None},
-        eval_sha256=incumbent.eval_sha256,
-    )

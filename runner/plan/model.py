@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.journal.events import Outcome
-from runner.manifest.model import Approval
+from runner.manifest.model import Approval, Source
 
 
 class Stage(StrEnum):
     """The stages, in the order they are walked. `retrain.execute` has one function for each; `plan` prints them."""
 
+    ADOPT = "adopt"
     SETTLE_UPLOAD = "settle upload"
     CHECK = "check"
     UPLOAD = "upload"
@@ -35,6 +37,7 @@ class Action(StrEnum):
     SWITCH = "switch"
     REJECT = "reject"
     ROLLBACK = "roll back"
+    ADOPT = "adopt"
     NONE = "nothing"
 
 
@@ -44,6 +47,7 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
     Action.SWITCH: (Stage.SWITCH,),
     Action.REJECT: (Stage.REVIEW,),
     Action.ROLLBACK: (Stage.SWITCH,),
+    Action.ADOPT: (Stage.ADOPT,),
     Action.NONE: (),
 }
 
@@ -55,10 +59,25 @@ class Options(Struct, frozen=True, kw_only=True):
     no_switch: bool = False
 
 
+class Statement(Struct, frozen=True, kw_only=True):
+    """What a person states of the model in service, by command or in the manifest.
+
+    `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
+    result file they were read from.
+    """
+
+    metrics: Mapping[str, str]
+    eval: Source | None
+    source: Literal["command", "manifest"]
+    by: str
+    reason: str
+    result_sha256: str | None = None
+
+
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records.
+    `approval` is the word from a file that the stage `review` records, `statement` what the stage `adopt` does.
     """
 
     model: str
@@ -70,6 +89,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None
     approval: Approval | None = None
+    statement: Statement | None = None
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.incumbent import is_unrecorded, stated_since, statement_due
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
@@ -30,6 +31,38 @@ _NEXT = "new data or another policy brings a new decision"
 
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
+    plan = _plan(manifest, model, progress, facts, options)
+    return _with_statement(model, progress, _with_first_contact(progress, plan))
+
+
+def _with_first_contact(progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
+    """Say that a switch replaces a model of which nothing is recorded."""
+    if Stage.SWITCH not in plan.stages or not is_unrecorded(progress):
+        return plan
+    return replace(plan, reason=f"{plan.reason} A switch replaces a model this project knows nothing about.")
+
+
+def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
+    """Let the plan begin with what the manifest states of the model in service, where that is to be recorded."""
+    statement = statement_due(model, progress)
+    if statement is None or plan.outcome == "failed":
+        return plan
+    values = ", ".join(f"{name} {text}" for name, text in statement.metrics.items())
+    told = f"The model in service is adopted as stated ({values})."
+    if plan.stages:
+        stages = (Stage.ADOPT, *plan.stages)
+        return replace(plan, stages=stages, statement=statement, reason=f"{told} {plan.reason}")
+    return ModelPlan(
+        model=plan.model,
+        action=Action.ADOPT,
+        stages=STAGES[Action.ADOPT],
+        reason=f"{told} {plan.reason}",
+        dataset_sha256=plan.dataset_sha256,
+        statement=statement,
+    )
+
+
+def _plan(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     job = progress.current
     if options.force:
         return _retrain(model, facts, _why_forced(job))
@@ -175,7 +208,7 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     if job.rejection is not None:
         text = f"{was_rejected(job, job.rejection)}; new data, or `retrain run --force`, brings a new candidate"
         return _rest(model, job, "unchanged", text)
-    moved = definition_moved(manifest, model, job)
+    moved = definition_moved(manifest, model, job) or stated_since(model, progress, job)
     if job.review is None and job.decided and job.decided.action == "await_approval":
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:

@@ -9,18 +9,20 @@ from msgspec import Struct
 from runner.policy.metrics import Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
 
-Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation"]
+Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
+Knowledge = Literal["measured", "stated", "unrecorded"]
+Drift = Literal["in_sync", "changed_outside", "cannot_be_told"]
 
 
 class Baseline(Struct, frozen=True, kw_only=True):
     """What changes are compared with: decimal texts by metric, and the SHA-256 of the evaluation file, if known.
 
-    `incumbent` values were recorded in an earlier run; `result_file` values are the previous model's, scored together
-    with the candidate.
+    `measured` values are those of the job that this project last switched to; `stated` ones come from an adoption and
+    have no job; `result_file` values are the previous model's, scored together with the candidate.
     """
 
     retrain_job_id: str | None
-    source: Literal["incumbent", "result_file"]
+    source: Literal["measured", "stated", "result_file"]
     metrics: Mapping[str, str]
     eval_sha256: str | None
 
@@ -30,6 +32,13 @@ class Gap(Struct, frozen=True, kw_only=True):
 
     cause: Cause
     reason: str
+
+
+def knowledge_of(recorded: Baseline | None) -> Knowledge:
+    """Return what is known of the model in service, by its recorded baseline."""
+    if recorded is None or recorded.source == "result_file":
+        return "unrecorded"
+    return recorded.source
 
 
 def usable_value(metric: Metric) -> Decimal | Gap:
@@ -54,7 +63,7 @@ def baseline_for(metric: str, metrics: ResultMetrics, recorded: Baseline | None)
 def baseline_value(metric: str, metrics: ResultMetrics, baseline: Baseline | None) -> Decimal | Gap:
     """Return the baseline's value of the metric, or why there is none."""
     if baseline is None:
-        return Gap(cause="first_run", reason=f"There is no incumbent yet to compare {metric} with.")
+        return Gap(cause="first_run", reason=f"Nothing is recorded of the model in service to compare {metric} with.")
     text = baseline.metrics.get(metric)
     if text is None:
         return Gap(cause="no_baseline", reason=_no_value(metric, metrics, baseline))
@@ -70,8 +79,15 @@ def _no_value(metric: str, metrics: ResultMetrics, baseline: Baseline) -> str:
     return f"No {metric} is recorded for the incumbent."
 
 
+def outdated(baseline: Baseline, drift: Drift) -> Gap | None:
+    """Return why a baseline is not the model in service; None where nothing contradicts it."""
+    if drift != "changed_outside" or baseline.source == "result_file":
+        return None
+    return Gap(cause="changed_outside", reason="The model in service was changed outside this project.")
+
+
 def unfairness(baseline: Baseline, eval_sha256: str | None) -> Gap | None:
-    """Return why the two models were not surely scored on the same rows; None when they were."""
+    """Return why the two models may have been scored on different rows; None when they were scored on the same."""
     if baseline.source == "result_file":
         return None
     if baseline.eval_sha256 is None or eval_sha256 is None:

@@ -6,11 +6,14 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
+from runner.policy.baseline import Drift, Knowledge
 from runner.policy.judge import Judgement, RuleResult
 
 Action = Literal["switch", "hold", "await_approval"]
 Wish = Literal["switch", "hold", "ask"]
 _ASK = "a person decides."
+_TAKES_OVER = "; the candidate takes over."
+_CHANGED_OUTSIDE = f"; but the model in service was changed outside this project: {_ASK}"
 _CAUTION: tuple[Wish, ...] = ("hold", "ask", "switch")  # where rules differ, the first of these has its way
 _NO_MARGIN = {
     "measured": "was judged",
@@ -18,6 +21,7 @@ _NO_MARGIN = {
     "first_run": "has nothing to be compared with yet",
     "no_baseline": "has nothing to be compared with",
     "other_evaluation": "is no fair comparison",
+    "changed_outside": "could not be judged",
 }
 _SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
 
@@ -30,15 +34,26 @@ class Decision(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def decide(policy: Policy, judgement: Judgement, *, first_run: bool) -> Decision:
-    """Return the decision that the policy draws from its verdict; `first_run` tells that there is no incumbent yet."""
+def decide(policy: Policy, judgement: Judgement, *, knowledge: Knowledge, drift: Drift) -> Decision:
+    """Return the decision that the policy draws from its verdict.
+
+    `knowledge` says what is known of the model in service. Where `drift` says that it was changed outside this project,
+    no policy switches: a person decides.
+    """
+    decision = _by_policy(policy, judgement, kept=knowledge != "unrecorded" and drift != "changed_outside")
+    if decision.action != "switch" or drift != "changed_outside":
+        return decision
+    return Decision(action="await_approval", reason=f"{decision.reason.removesuffix(_TAKES_OVER)}{_CHANGED_OUTSIDE}")
+
+
+def _by_policy(policy: Policy, judgement: Judgement, *, kept: bool) -> Decision:
     match policy:
         case AutoPolicy():
-            return Decision(action="switch", reason="The policy is auto: the candidate takes over.")
+            return Decision(action="switch", reason=f"The policy is auto{_TAKES_OVER}")
         case ManualPolicy():
             return Decision(action="await_approval", reason=f"The policy is manual: {_ASK}")
         case ThresholdPolicy():
-            return _by_rules(policy, judgement, staying="the model in service" if first_run else "the incumbent")
+            return _by_rules(policy, judgement, staying="the current model is kept" if kept else "nothing is switched")
 
 
 def _by_rules(policy: ThresholdPolicy, judgement: Judgement, *, staying: str) -> Decision:
@@ -49,11 +64,11 @@ def _by_rules(policy: ThresholdPolicy, judgement: Judgement, *, staying: str) ->
     found = f"{_phrase(leading[0])}{_others(leading)}" if leading else "No rule decides"
     match wish:
         case "switch":
-            return Decision(action="switch", reason=f"{found}; the candidate takes over.")
+            return Decision(action="switch", reason=f"{found}{_TAKES_OVER}")
         case "ask":
             return Decision(action="await_approval", reason=f"{found}; {_ASK}")
         case "hold":
-            return Decision(action="hold", reason=f"{found}; {staying} stays. {_advice(leading)}")
+            return Decision(action="hold", reason=f"{found}; {staying}. {_advice(leading)}")
 
 
 def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Wish:
@@ -90,9 +105,11 @@ def _others(rules: list[RuleResult]) -> str:
 def _advice(rules: list[RuleResult]) -> str:
     causes = {rule.cause for rule in rules}
     if "measured" in causes:
-        return "Better data or another limit is needed."
+        return "Improve the data or change the limit."
+    if "changed_outside" in causes:
+        return "Accept what serves with `retrain adopt`, or restore a job of this project with `retrain rollback --to`."
     if "first_run" in causes:
-        return "Set `first_run: ask` or `pass` to let a first candidate in."
+        return "State what serves with `retrain adopt`, or set `first_run: ask` or `pass`."
     if "other_evaluation" in causes:
         return "Give both trainings the same evaluation file, or allow `any_eval: true`."
     return "Look at the stored result file, or change the rule."

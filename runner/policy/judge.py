@@ -7,7 +7,17 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.manifest.model import MetricDefinition, Policy, Rule, ThresholdPolicy
-from runner.policy.baseline import Baseline, Cause, Gap, baseline_for, baseline_value, unfairness, usable_value
+from runner.policy.baseline import (
+    Baseline,
+    Cause,
+    Drift,
+    Gap,
+    baseline_for,
+    baseline_value,
+    outdated,
+    unfairness,
+    usable_value,
+)
 from runner.policy.formula import Aim, Comparison, bound_line, change_line, compare_bound, compare_change, is_relative
 from runner.policy.metrics import MISSING, ResultMetrics, direction_of, target_of
 from runner.policy.number import listed, number_text
@@ -50,6 +60,7 @@ class _Case(Struct, frozen=True, kw_only=True):
     definitions: Mapping[str, MetricDefinition]
     baseline: Baseline | None
     eval_sha256: str | None
+    drift: Drift
     first_run: Literal["pass", "hold", "ask"]
 
 
@@ -62,18 +73,19 @@ class _Finding(Struct, frozen=True, kw_only=True):
     formula: str
 
 
-def judge(
+def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by its name
     policy: Policy,
     metrics: ResultMetrics,
     *,
     definitions: Mapping[str, MetricDefinition],
     baseline: Baseline | None,
     eval_sha256: str | None,
+    drift: Drift = "cannot_be_told",
 ) -> Judgement:
     """Return the verdict of every rule and of the policy; auto and manual policies have no rules and pass.
 
-    `baseline` is None while there is no incumbent; `eval_sha256` is the candidate's evaluation file, None when the
-    service held out rows of its own.
+    `baseline` is None while nothing is recorded of the model in service; `eval_sha256` is the candidate's evaluation
+    file, None when the service held out rows of its own; `drift` says whether the baseline's model is still in service.
 
     Raises:
         ModelError: of kind config, when a rule names a metric that is neither built in nor defined.
@@ -85,6 +97,7 @@ def judge(
         definitions=definitions,
         baseline=baseline,
         eval_sha256=eval_sha256,
+        drift=drift,
         first_run=policy.first_run,
     )
     rules = tuple(_judged(rule, case) for rule in policy.rules)
@@ -160,6 +173,9 @@ def _change(rule: Rule, case: _Case) -> _Finding:
 
 def _obstacle(rule: Rule, case: _Case, effective: Baseline | None, baseline: Decimal) -> Gap | None:
     """Return what keeps two known numbers from being compared."""
+    gap = outdated(effective, case.drift) if effective is not None else None
+    if gap is not None:
+        return gap
     if is_relative(rule) and not baseline:
         return Gap(cause="no_baseline", reason=f"The baseline of {rule.metric} is 0, of which there is no percentage.")
     return None if rule.any_eval or effective is None else unfairness(effective, case.eval_sha256)

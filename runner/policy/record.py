@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Policy, ThresholdPolicy
-from runner.policy.baseline import Baseline
+from runner.policy.baseline import Baseline, Drift, knowledge_of
 from runner.policy.decide import decide
 from runner.policy.encoding import EncodingError, decode, encode
 from runner.policy.judge import judge
@@ -30,14 +30,16 @@ _UNROUNDED = Context(prec=5000)
 class Inputs(Struct, frozen=True, kw_only=True):
     """All that a decision depends on besides the result file.
 
-    `definitions` are the custom metrics to read; `baseline` is None while there is no incumbent; `eval_sha256` is the
-    candidate's evaluation file, None when the service held out rows of its own.
+    `definitions` are the custom metrics to read; `baseline` is None while nothing is recorded of the model in service;
+    `eval_sha256` is the candidate's evaluation file, None when the service held out rows of its own; `drift` is what
+    the service's list said of the model in service at that moment.
     """
 
     policy: Policy
     definitions: Mapping[str, MetricDefinition]
     baseline: Baseline | None
     eval_sha256: str | None
+    drift: Drift = "cannot_be_told"
 
 
 def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
         "definitions": encode(inputs.definitions),
         "baseline": baseline_to_json(inputs.baseline),
         "eval_sha256": inputs.eval_sha256,
+        "drift": inputs.drift,
     }
 
 
@@ -75,7 +78,13 @@ def inputs_from_json(value: dict[str, Any]) -> Inputs:
             f"The recorded inputs of a decision cannot be read: {error}.",
             hint="They come from another version or were changed; `retrain verify` shows where the record breaks.",
         ) from error
-    return Inputs(policy=typed, definitions=rest.definitions, baseline=rest.baseline, eval_sha256=rest.eval_sha256)
+    return Inputs(
+        policy=typed,
+        definitions=rest.definitions,
+        baseline=rest.baseline,
+        eval_sha256=rest.eval_sha256,
+        drift=rest.drift,
+    )
 
 
 class _Rest(Struct, frozen=True, kw_only=True):
@@ -84,6 +93,7 @@ class _Rest(Struct, frozen=True, kw_only=True):
     definitions: Mapping[str, MetricDefinition]
     baseline: Baseline | None
     eval_sha256: str | None
+    drift: Drift
 
 
 @lru_cache  # by its text: in a journal nearly all decisions are made by a few policies
@@ -143,8 +153,9 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
         definitions=inputs.definitions,
         baseline=inputs.baseline,
         eval_sha256=inputs.eval_sha256,
+        drift=inputs.drift,
     )
-    decision = decide(inputs.policy, judgement, first_run=inputs.baseline is None)
+    decision = decide(inputs.policy, judgement, knowledge=knowledge_of(inputs.baseline), drift=inputs.drift)
     return {
         **_metrics_to_json(metrics.metrics),
         "verdict": judgement.verdict,

@@ -13,6 +13,7 @@ from runner.journal.chain import Link
 from runner.journal.events import (
     DataChecked,
     FileRecord,
+    IncumbentFact,
     ModelFinished,
     ModelPlanned,
     ReportWritten,
@@ -76,7 +77,7 @@ class RunHistory(Struct, kw_only=True):
         self.links.append(one)
         self.courses.add(one.event)
         fact, model = one.event.fact, one.event.model
-        if model is None or isinstance(fact, RunStarted | RunFinished | ReportWritten | DataChecked):
+        if model is None or isinstance(fact, RunStarted | RunFinished | ReportWritten | DataChecked | IncumbentFact):
             return
         if isinstance(fact, ModelPlanned):
             self.plans[model] = fact
@@ -254,9 +255,16 @@ def _decision(job: Job | None) -> dict[str, Any] | None:
         "reason": decision["reason"],
         "policy_sha256": decided.fact.policy_sha256,
         "candidate_sha256": decided.fact.candidate_sha256,
+        "incumbent": knowledge_in(decided.fact.inputs["baseline"]),
+        "drift": decided.fact.inputs["drift"],
         "approval": approval_record(job.review) if job.review else None,
         "rollback": rollback_record(job.rollback) if job.rollback else None,
     }
+
+
+def knowledge_in(baseline: Mapping[str, Any] | None) -> str:
+    """Return what was known of the model in service, by a decision's recorded baseline."""
+    return "unrecorded" if baseline is None else str(baseline["source"])
 
 
 def approval_record(review: Review) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from runner.journal.events import FileRecord
+from runner.journal.events import ADOPTED, FileRecord
 from runner.journal.instants import stamp
 from runner.report.build import metrics_of
 from runner.report.explanation import Explanation, Trail
@@ -72,7 +72,10 @@ def _came_of_it(trail: Trail) -> Iterator[tuple[str, str]]:
         yield "review", f"{fact.action} by {fact.by}, {utc(stamp(review.at))}: {fact.reason or 'no reason given'}"
     for rollback in trail.rollbacks:
         word = rollback.fact
-        yield "rolled back to", f"from {word.from_job_id} by {word.by}, {utc(stamp(rollback.at))}: {word.reason}"
+        yield (
+            "rolled back to",
+            f"from {word.from_job_id or ADOPTED} by {word.by}, {utc(stamp(rollback.at))}: {word.reason}",
+        )
     for at in trail.switched_at:
         yield "switched", utc(stamp(at))
     if not trail.switched_at:

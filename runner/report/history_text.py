@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 
+from runner.journal.events import ADOPTED
 from runner.journal.instants import stamp
 from runner.journal.job import Decided
 from runner.report.build import metrics_of
@@ -85,6 +86,9 @@ def _incumbent(one: Incumbent) -> list[str]:
     if review is not None:
         by, reason = review.fact.by, f"{reason} {words(review.fact.action)}: {review.fact.reason or 'no reason given'}"
     if job.rollback is not None:
-        by, reason = job.rollback.fact.by, f"rollback from {job.rollback.fact.from_job_id}: {job.rollback.fact.reason}"
+        by, reason = (
+            job.rollback.fact.by,
+            f"rollback from {job.rollback.fact.from_job_id or ADOPTED}: {job.rollback.fact.reason}",
+        )
     since = utc(stamp(job.switched_at)) if job.switched_at else ""
     return [one.model, job.retrain_job_id, since, by, one.run.run_id, one.service, reason]

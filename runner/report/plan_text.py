@@ -1,5 +1,8 @@
 """A plan for a terminal."""
 
+from collections import Counter
+from collections.abc import Iterator
+
 from runner.plan.document import PlanDocument, PlannedModel, counts
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
@@ -17,9 +20,17 @@ def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
     """
     if width is not None and width >= FEWEST_COLUMNS and plan.models:
         table = text_table(_COLUMNS, [_row(model) for model in plan.models], width=width)
-        return f"{table}\n\nplan: {headline(counts(plan.models))}"
+        return "\n".join([table, "", *_end(plan)])
     lines = [line for model in plan.models for line in _lines(model)]
-    return "\n".join([*lines, f"plan: {headline(counts(plan.models))}"])
+    return "\n".join([*lines, *_end(plan)])
+
+
+def _end(plan: PlanDocument) -> Iterator[str]:
+    """Yield what is known of drift, and the summary."""
+    found = Counter(model.drift for model in plan.models)
+    if found["in_sync"] or found["changed_outside"]:
+        yield f"in service: {', '.join(f'{count} {words(drift)}' for drift, count in sorted(found.items()))}"
+    yield f"plan: {headline(counts(plan.models))}"
 
 
 def _lines(model: PlannedModel) -> list[str]:

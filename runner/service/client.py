@@ -19,6 +19,7 @@ from runner.service.exchange import Broken, Request, Stage
 from runner.service.explanations import explain_broken
 from runner.service.http import Wire
 from runner.service.outcomes import (
+    Classifier,
     Downloaded,
     Effect,
     FetchedApiKey,
@@ -27,7 +28,7 @@ from runner.service.outcomes import (
     ServiceError,
     Status,
 )
-from runner.service.reading import arrived, is_about, read_api_key, read_job, read_models_in_service, read_status
+from runner.service.reading import arrived, is_about, read_api_key, read_classifiers, read_job, read_status
 from runner.service.result import result_taker
 from runner.service.upload_body import UploadBody, Watch
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
@@ -155,15 +156,15 @@ class Client:
         self._redactor.learn(fetched.key)
         return replace(fetched, end_date=self._redactor.redact(fetched.end_date))
 
-    def models_in_service(self, key: Secret) -> frozenset[int]:
+    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
         """Ask which models the classifiers behind this key serve; can verify a switch.
 
-        The answer also holds keys for predictions; nothing but the numbers is kept of it.
+        The answer also holds keys for predictions; nothing but ids and numbers is kept of it.
 
         Raises:
             ServiceError: the answer was refused or unreadable.
         """
-        return self._read("/classifiers", key, read_models_in_service)
+        return self._read("/classifiers", key, read_classifiers)
 
     def close(self) -> None:
         """Begin no further call; those under way come to their own end."""

@@ -57,6 +57,13 @@ class FetchedApiKey(Struct, frozen=True, kw_only=True):
     end_date: str
 
 
+class Classifier(Struct, frozen=True, kw_only=True):
+    """An entry of the service's list of classifiers: the prediction API, and the number of the model it serves."""
+
+    classifier_id: str | None
+    model_id: int
+
+
 class Downloaded(Struct, frozen=True, kw_only=True):
     """A result file that is whole and durable: lower-case hex SHA-256 and its size in bytes."""
 

@@ -12,7 +12,7 @@ from runner.service.documents import NotJsonError, one_line, read_json
 from runner.service.exchange import Broken, Stage
 from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
-from runner.service.outcomes import FetchedApiKey, Job, Phase, ServiceError, Status
+from runner.service.outcomes import Classifier, FetchedApiKey, Job, Phase, ServiceError, Status
 from runner.service.shapes import names_job, read_object, whole_number
 from runner.service.whole_answer import Answer
 
@@ -99,14 +99,14 @@ def _read_of_account(answer: Answer) -> Any:
     )
 
 
-def read_models_in_service(answer: Answer) -> frozenset[int]:
-    """Read the model ids of all classifiers that are not failed or being terminated, wherever they stand.
+def read_classifiers(answer: Answer) -> tuple[Classifier, ...]:
+    """Read all classifiers that are not failed or being terminated, wherever they stand in the answer.
 
     An answer without any is believed only when it is a list of classifiers by its form: "nothing serves" lets a
     switch be sent once more, so a page of something else must not say it.
     """
     document = _read_success(answer)
-    found = frozenset(_model_ids(document))
+    found = tuple(_classifiers(document))
     if not found and not _lists_classifiers(document):
         raise _rejection(answer, "is no list of classifiers", again=True)
     return found
@@ -187,7 +187,7 @@ def _model_id(answer: Answer, value: Any) -> int | None:
     return number
 
 
-def _model_ids(document: Any) -> Iterator[int]:
+def _classifiers(document: Any) -> Iterator[Classifier]:
     waiting = [document]  # not by recursion: the nesting is the service's
     while waiting:
         part = waiting.pop()
@@ -197,4 +197,13 @@ def _model_ids(document: Any) -> Iterator[int]:
             waiting += part.values()
             number = whole_number(part.get("model_id"))
             if number is not None and str(part.get("status", "")).strip().lower() not in _NOT_SERVING:
-                yield number
+                yield Classifier(classifier_id=_classifier_id(part), model_id=number)
+
+
+def _classifier_id(part: dict[str, Any]) -> str | None:
+    """Return the entry's own id; a whole number counts as its text."""
+    value = next((part[key] for key in ("classifier_id", "id") if key in part), None)
+    if isinstance(value, str):
+        return value
+    number = whole_number(value)
+    return None if number is None else str(number)

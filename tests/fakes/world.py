@@ -35,6 +35,7 @@ from runner.plan.model import Facts, ModelPlan, Options
 from runner.plan.planner import plan_model
 from runner.secret import Secret
 from runner.service.outcomes import (
+    Classifier,
     Code,
     Done,
     Downloaded,
@@ -195,12 +196,15 @@ class FakeService:
         self.effects["switch", key.reveal()] += 1
         return self._leave("switch", retrain_job_id) or Done(detail="200")
 
-    def models_in_service(self, key: Secret) -> frozenset[int]:
+    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
         self._enter("classifiers", key.reveal())
         if not self.readable:
             raise service_error(None)
         self._leave("classifiers", key.reveal())
-        return frozenset(int(name.split("-")[1]) for name in self.serving.values())
+        return tuple(
+            Classifier(classifier_id=f"c-{owner}", model_id=int(name.split("-")[1]))
+            for owner, name in self.serving.items()
+        )
 
     def _enter(self, call: str, name: str) -> Effect | None:
         self.log.append((call, name))

@@ -88,7 +88,7 @@ definitions = st.dictionaries(
 baselines = st.none() | st.builds(
     Baseline,
     retrain_job_id=st.none() | names,
-    source=st.sampled_from(["incumbent", "result_file"]),
+    source=st.sampled_from(["measured", "stated", "result_file"]),
     metrics=st.dictionaries(st.sampled_from(BUILT_IN_NAMES), wide_decimals.map(str)),
     eval_sha256=digests,
 )
@@ -231,7 +231,7 @@ def verdict(rule: Rule, observed: Decimal | None, before: Decimal) -> Verdict:
     metric = Metric(name=rule.metric, text="", value=observed, problem=problem)
     metrics = ResultMetrics(metrics={rule.metric: metric}, previous={}, found=())
     baseline = Baseline(
-        retrain_job_id="j", source="incumbent", metrics={rule.metric: number_text(before)}, eval_sha256="e"
+        retrain_job_id="j", source="measured", metrics={rule.metric: number_text(before)}, eval_sha256="e"
     )
     return judge(policy, metrics, definitions={}, baseline=baseline, eval_sha256="e").verdict
 

@@ -12,7 +12,7 @@ from runner.service.answers import documented, said, store_code
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.expiry import expiry
 from runner.service.outcomes import Done, ServiceError, Status
-from runner.service.reading import read_api_key, read_job, read_models_in_service, read_status
+from runner.service.reading import read_api_key, read_classifiers, read_job, read_status
 from runner.service.retry_after import retry_after
 from runner.service.whole_answer import Answer
 
@@ -77,7 +77,7 @@ def test_any_answer_to_a_read_is_a_value_or_our_own_error(answer: Answer) -> Non
         lambda: read_job(answer, secure=True),
         lambda: read_status(answer, "job-1", Statuses(), secure=True),
         lambda: read_api_key(answer),
-        lambda: read_models_in_service(answer),
+        lambda: read_classifiers(answer),
     ):
         try:
             value: object = read()

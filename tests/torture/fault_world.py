@@ -25,7 +25,7 @@ from runner.execute.news import News
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
-from runner.service.outcomes import Downloaded, Effect, FetchedApiKey, Job, Status
+from runner.service.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
 from runner.service.upload_body import Watch
 from runner.sums import Sum
 from tests.fakes.result_files import result
@@ -72,9 +72,9 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(secret_key), "api_key"):
             return super().fetch_api_key(secret_key, model_id)
 
-    def models_in_service(self, key: Secret) -> frozenset[int]:
+    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
         with self._world.resolver.calling(self._world.owner_of_key(key), "classifiers"):
-            return super().models_in_service(key)
+            return super().classifiers(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from runner.policy.record import Inputs, evaluate
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.expiry import expiry
 from runner.service.outcomes import Effect, ServiceError
-from runner.service.reading import read_api_key, read_job, read_models_in_service, read_status
+from runner.service.reading import read_api_key, read_classifiers, read_job, read_status
 from runner.service.retry_after import LONGEST, retry_after
 from runner.service.whole_answer import Answer
 from tests.torture.fuzz_inputs import make_input
@@ -130,7 +130,7 @@ def _read_answer(content: bytes, _folder: Path) -> None:
         lambda: read_job(answer, secure=True),
         lambda: read_status(answer, "job-1", Statuses(), secure=True),
         lambda: read_api_key(answer),
-        lambda: read_models_in_service(answer),
+        lambda: read_classifiers(answer),
     )
     for one in reads:
         try:

@@ -76,7 +76,7 @@ class Person:
                 target, incumbent = find_target(at, name, None)
             except RetrainError:
                 continue
-            back, left = target.retrain_job_id, incumbent.retrain_job_id
+            back, left = target.retrain_job_id, incumbent.retrain_job_id if incumbent else None
             fact = RollbackDecided(retrain_job_id=back, from_job_id=left, by="p", reason="off", unverified=())
             self._write(name, fact)
             self.rolled_back += 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runner.errors import Kind
 from runner.secret import Secret
-from runner.service.outcomes import Code, Done, Downloaded, Effect, Job, NeverSent, Refused, Status, Unclear
+from runner.service.outcomes import Classifier, Code, Done, Downloaded, Effect, Job, NeverSent, Refused, Status, Unclear
 from runner.service.upload_body import Watch
 from runner.sums import Sum
 from tests.fakes.world import going, result_zip, service_error, sha256_of
@@ -224,7 +224,7 @@ class SimulatedService:
         self.before_serving[sent.key] = self.serving.get(sent.key, ("", 0.0))[0]
         self.serving[sent.key] = (sent.job, self.time.seconds)
 
-    def models_in_service(self, key: Secret) -> frozenset[int]:  # noqa: ARG002 -- the list is the account's
+    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:  # noqa: ARG002 -- the list is the account's
         if not self.traits.readable:
             raise service_error(None)
         if self._read("classifiers") == "lost_answer":
@@ -233,7 +233,7 @@ class SimulatedService:
             name if self.time.seconds >= since + self._lag() else self.before_serving[owner]
             for owner, (name, since) in self.serving.items()
         )
-        return frozenset(self.jobs[name].number for name in shown if name)
+        return tuple(Classifier(classifier_id=None, model_id=self.jobs[name].number) for name in shown if name)
 
     def _read(self, call: str) -> str:
         """Let a read meet its fate; `lost_answer` is left to the caller."""

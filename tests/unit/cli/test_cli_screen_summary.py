@@ -14,7 +14,7 @@ from runner.cli.screen.summary import render_summary
 from runner.errors import ExitCode
 from runner.report.next_step import TROUBLE
 
-WHY = "auc 0.9 >= 0.95 failed by 0.05; the model in service stays. Better data or another limit is needed. " * 2
+WHY = "auc 0.9 >= 0.95 failed by 0.05; the current model is kept. Improve the data or change the limit. " * 2
 
 
 def report(*outcomes: str) -> dict[str, Any]:

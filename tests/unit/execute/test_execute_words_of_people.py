@@ -17,7 +17,7 @@ version: 1
 service: {url: "https://service.test", quarantine: 5m}
 datasets: {d: {train: data.csv}}
 policies:
-  p: {type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}]}
+  p: {type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}], first_run: pass}
 models:
   m: {api_key: {env: KEY}, dataset: d, policy: p}
 """

@@ -48,6 +48,8 @@ def model(name: str = "churn", action: Action = Action.RETRAIN, **changes: Any) 
         dataset_sha256=sha("d"),
         policy="guarded",
         policy_sha256=sha("e"),
+        incumbent="unrecorded",
+        drift="cannot_be_told",
     )
     return msgspec.structs.replace(made, **changes)
 

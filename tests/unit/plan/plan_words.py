@@ -18,13 +18,14 @@ datasets: {{d: {{train: data.csv}}}}
 policies:
   p: {policy}
 models:
-  m: {{api_key: {{env: {key}}}, dataset: d, policy: p, retrain: {retrain}}}
+  m: {{api_key: {{env: {key}}}, dataset: d, policy: p, retrain: {retrain}{more}}}
 """
 
 
-def manifest(policy: str = "{type: auto}", retrain: str = "{when: changed}", key: str = "KEY") -> str:
-    """Return a manifest of one model."""
-    return MANIFEST.format(policy=policy, retrain=retrain, key=key)
+def manifest(policy: str = "{type: auto}", retrain: str = "{when: changed}", key: str = "KEY", **settings: str) -> str:
+    """Return a manifest of one model; `settings` are further keys of it."""
+    more = "".join(f", {name}: {value}" for name, value in settings.items())
+    return MANIFEST.format(policy=policy, retrain=retrain, key=key, more=more)
 
 
 def plan_of(world: World) -> ModelPlan:

@@ -39,7 +39,8 @@ def test_data_that_was_rolled_back_from_is_not_trained_again(tmp_path: Path, ret
 
 
 def test_new_data_is_trained_and_compared_with_the_job_that_serves_now(tmp_path: Path) -> None:
-    rules = "{type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}]}"
+    rule = "{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}"
+    rules = f"{{type: threshold, rules: [{rule}], first_run: pass}}"
     world = served(tmp_path, policy=rules)
     roll_back(world, "job-1")
     world.write_data("3")

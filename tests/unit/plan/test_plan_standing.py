@@ -14,7 +14,7 @@ from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest
 
 MOVED = "the incumbent changed since the decision"
-RULES = "{type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}]}"
+RULES = "{type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}], first_run: pass}"
 
 
 @pytest.fixture

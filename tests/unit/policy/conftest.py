@@ -53,7 +53,7 @@ def build_metrics(current: Mapping[str, str], previous: Mapping[str, str] | None
 
 
 def build_baseline(eval_sha256: str | None = EVALUATION, **metrics: str) -> Baseline:
-    return Baseline(retrain_job_id="job-1", source="incumbent", metrics=metrics, eval_sha256=eval_sha256)
+    return Baseline(retrain_job_id="job-1", source="measured", metrics=metrics, eval_sha256=eval_sha256)
 
 
 def build_zip(members: Mapping[str, bytes | str], compression: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Rule, ThresholdPolicy
+from runner.policy.baseline import knowledge_of
 from runner.policy.decide import Decision, decide
 from runner.policy.judge import Baseline, Judgement, judge
 from runner.policy.metrics import ResultMetrics
@@ -21,14 +22,14 @@ def decided(policy: Callable[..., ThresholdPolicy], metrics: Callable[..., Resul
         threshold = policy(*rules, **changes)
         found = metrics({"auc": "0.912", "rmse": "4"})
         judgement = judge(threshold, found, definitions={}, baseline=baseline, eval_sha256=evaluation)
-        return decide(threshold, judgement, first_run=baseline is None)
+        return decide(threshold, judgement, knowledge=knowledge_of(baseline), drift="cannot_be_told")
 
     return judge_and_decide
 
 
 def test_an_auto_policy_switches() -> None:
-    decision = decide(AutoPolicy(name="always", place=PLACE), NOTHING, first_run=True)
-    assert decision == Decision(action="switch", reason="The policy is auto: the candidate takes over.")
+    decision = decide(AutoPolicy(name="always", place=PLACE), NOTHING, knowledge="unrecorded", drift="cannot_be_told")
+    assert decision == Decision(action="switch", reason="The policy is auto; the candidate takes over.")
 
 
 def test_a_long_margin_is_rounded_in_the_sentence_and_a_short_one_is_not(
@@ -41,7 +42,7 @@ def test_a_long_margin_is_rounded_in_the_sentence_and_a_short_one_is_not(
 
 def test_a_manual_policy_asks() -> None:
     policy = ManualPolicy(name="ask", expires=timedelta(days=14), place=PLACE)
-    assert decide(policy, NOTHING, first_run=False) == Decision(
+    assert decide(policy, NOTHING, knowledge="measured", drift="in_sync") == Decision(
         action="await_approval", reason=f"The policy is manual: {ASK}"
     )
 
@@ -109,7 +110,7 @@ def test_a_policy_of_warnings_alone_does_not_switch(decided: Decide, rule: Calla
     only = rule("auc", "min", "0.5", level="warn")
     assert decided(only) == Decision(
         action="hold",
-        reason="No rule decides; the model in service stays. Look at the stored result file, or change the rule.",
+        reason="No rule decides; nothing is switched. Look at the stored result file, or change the rule.",
     )
     assert decided(only, on_inconclusive="ask").action == "await_approval"
 
@@ -122,12 +123,14 @@ class TestReasons:
     ) -> None:
         decision = decided(rule("auc", "min", "0.95"), baseline=baseline(auc="0.9"))
         assert decision.reason == (
-            "auc 0.912 >= 0.95 failed by 0.038; the incumbent stays. Better data or another limit is needed."
+            "auc 0.912 >= 0.95 failed by 0.038; the current model is kept. Improve the data or change the limit."
         )
 
     def test_of_several_failed_rules(self, decided: Decide, rule: Callable[..., Rule]) -> None:
         rules = (rule("auc", "min", "0.5"), rule("auc", "min", "0.95"), rule("rmse", "max", "3"))
-        assert decided(*rules).reason.startswith("auc 0.912 >= 0.95 failed by 0.038, and 1 more rule likewise; the ")
+        assert decided(*rules).reason.startswith(
+            "auc 0.912 >= 0.95 failed by 0.038, and 1 more rule likewise; nothing "
+        )
 
     def test_of_rules_that_passed(self, decided: Decide, rule: Callable[..., Rule]) -> None:
         rules = (rule("auc", "min", "0.912"), rule("rmse", "max", "5"), rule("rmse", "max", "6"))
@@ -142,7 +145,10 @@ class TestReasons:
         ("first_run", "rest"),
         [
             ("pass", "; the candidate takes over."),
-            ("hold", "; the model in service stays. Set `first_run: ask` or `pass` to let a first candidate in."),
+            (
+                "hold",
+                "; nothing is switched. State what serves with `retrain adopt`, or set `first_run: ask` or `pass`.",
+            ),
             ("ask", f"; {ASK}"),
         ],
     )
@@ -154,7 +160,7 @@ class TestReasons:
     def test_of_a_missing_metric(self, decided: Decide, rule: Callable[..., Rule]) -> None:
         assert decided(rule("recall", "min", "0.6")).reason == (
             "recall ? >= 0.6 could not be judged (recall is missing from the result; it has auc, rmse); "
-            "the model in service stays. Look at the stored result file, or change the rule."
+            "nothing is switched. Look at the stored result file, or change the rule."
         )
 
     def test_of_other_evaluation_data(
@@ -163,6 +169,6 @@ class TestReasons:
         decision = decided(rule("auc", "max_drop", "0.01"), baseline=baseline("a" * 64, auc="0.92"))
         assert decision.action == "hold"
         assert decision.reason.endswith(
-            "(Candidate and incumbent were scored on different evaluation files); the incumbent stays. "
+            "(Candidate and incumbent were scored on different evaluation files); the current model is kept. "
             "Give both trainings the same evaluation file, or allow `any_eval: true`."
         )

@@ -119,7 +119,7 @@ class TestFirstRun:
     ) -> None:
         result = judged.on(judged.rule("auc", kind, "1"), judged.metrics({"auc": "0.9"}), None, first_run=first_run)
         assert (result.verdict, result.cause, result.margin) == (verdict, "first_run", None)
-        assert result.reason == "There is no incumbent yet to compare auc with."
+        assert result.reason == "Nothing is recorded of the model in service to compare auc with."
 
     def test_a_bound_is_judged_as_ever(self, judged: Judge) -> None:
         rule = judged.rule("auc", "min", "0.95")

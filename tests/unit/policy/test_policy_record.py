@@ -205,13 +205,16 @@ class TestEvaluate:
         written = canonical_bytes(evaluate(inputs, io.BytesIO(content)))
         assert json.loads(written)["texts"] == {"auc": "??"}
 
-    def test_without_a_baseline_no_incumbent_is_spoken_of(self, inputs: Inputs, result: io.BytesIO) -> None:
-        for given, staying in ((inputs, "the incumbent"), (replace(inputs, baseline=None), "the model in service")):
+    def test_without_a_baseline_nothing_is_said_of_the_model_in_service(
+        self, inputs: Inputs, result: io.BytesIO
+    ) -> None:
+        kept = ((inputs, "the current model is kept"), (replace(inputs, baseline=None), "nothing is switched"))
+        for given, staying in kept:
             policy = given.policy
             assert isinstance(policy, ThresholdPolicy)
             strict = replace(policy, rules=(replace(policy.rules[0], limit=Decimal("0.95")),))
             reason = evaluate(replace(given, policy=strict), result)["decision"]["reason"]
-            assert f"failed by 0.038; {staying} stays" in reason
+            assert f"failed by 0.038; {staying}." in reason
 
     def test_an_unreadable_file_is_an_error_under_any_policy(self, inputs: Inputs) -> None:
         auto = replace(inputs, policy=AutoPolicy(name="always", place=PLACE))

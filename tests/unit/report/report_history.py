@@ -90,7 +90,7 @@ STRICT = ThresholdPolicy(
 ASK = ManualPolicy(name="ask", expires=None, place=PLACE)
 INCUMBENT = Baseline(
     retrain_job_id="job-before",
-    source="incumbent",
+    source="measured",
     metrics={"auc": "0.920", "rmse": "1.48", "coverage_rate": "0.88"},
     eval_sha256=digest("eval of model"),
 )

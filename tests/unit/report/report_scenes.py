@@ -83,7 +83,7 @@ def record_week(record: Recording, model: str, week: int, baseline: Baseline | N
         record(model, finished("held", decision.evaluation["decision"]["reason"], job))
         return baseline
     record_switch(record, model, job, last.sha256)
-    return Baseline(retrain_job_id=job, source="incumbent", metrics=metrics, eval_sha256=sha("eval of model"))
+    return Baseline(retrain_job_id=job, source="measured", metrics=metrics, eval_sha256=sha("eval of model"))
 
 
 def record_switch(record: Recording, model: str, job: str, decision: str) -> None:
@@ -140,7 +140,7 @@ def record_one_of_many(record: Recording, number: int, place: int, *, trouble: b
     policy = STRICT if kind == 3 else GUARDED
     baseline = Baseline(
         retrain_job_id="before",
-        source="incumbent",
+        source="measured",
         metrics={"auc": "0.920", "rmse": "1.48", "coverage_rate": "0.88"},
         eval_sha256=sha("eval of model"),
     )

@@ -25,7 +25,7 @@ def decided(kind: str, metric: str, limit: str, value: str) -> Decided:
         expires=None,
         place=PLACE,
     )
-    baseline = Baseline(retrain_job_id="j0", source="incumbent", metrics=BASELINE, eval_sha256=sha("eval of model"))
+    baseline = Baseline(retrain_job_id="j0", source="measured", metrics=BASELINE, eval_sha256=sha("eval of model"))
     names = {"auc": "AUC", "rmse": "RMSE", "coverage_rate": "Coverage Rate"}
     fact = judged("j1", policy, content=f"{names[metric]},{value}\n".encode(), baseline=baseline)
     return Decided(fact=fact, at=datetime(2026, 3, 1, tzinfo=UTC), event_sha256="0" * 64, run_id="r")

@@ -41,7 +41,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "status": lambda client: client.status(Secret(KEY), "job-1"),
     "switch": lambda client: client.switch(Secret(KEY), "job-1"),
     "api_key": lambda client: client.fetch_api_key(Secret(KEY), 7),
-    "classifiers": lambda client: client.models_in_service(Secret(KEY)),
+    "classifiers": lambda client: client.classifiers(Secret(KEY)),
 }
 
 

@@ -76,7 +76,7 @@ def test_what_has_an_effect_or_an_answer_that_names_no_job_asked_after_has_a_con
     assert isinstance(client.upload(Secret(server.url + "/a?b"), file, content=sum_of([b"a,b\n"])), Done)
     for ask in (
         partial(client.take_job, key, "train.csv"),
-        partial(client.models_in_service, key),
+        partial(client.classifiers, key),
         partial(client.fetch_api_key, key, 1),
     ):
         with suppress(ServiceError):

@@ -332,7 +332,7 @@ def test_models_in_service_are_found_wherever_they_stand(
     client: Client, key: Secret, answer: Any, models: set[int]
 ) -> None:
     responses.get(API + "/classifiers", json=answer)
-    assert client.models_in_service(key) == models
+    assert {one.model_id for one in client.classifiers(key)} == models
 
 
 @pytest.mark.parametrize("answer", [None, 3, [], {}, {"result": "ok"}, {"classifiers": None}, [1, "two"]])
@@ -342,19 +342,19 @@ def test_an_answer_that_lists_no_classifiers_is_not_taken_for_nothing_serves(
 ) -> None:
     responses.get(API + "/classifiers", json=answer)
     with pytest.raises(ServiceError) as caught:
-        client.models_in_service(key)
+        client.classifiers(key)
     assert caught.value.again
 
 
 @responses.activate
 def test_deeply_nested_classifiers_end_in_our_error_or_an_answer(client: Client, key: Secret) -> None:
     responses.get(API + "/classifiers", body='{"a":[' * 450 + '{"model_id": 5}' + "]}" * 450)
-    assert client.models_in_service(key) == {5}
+    assert {one.model_id for one in client.classifiers(key)} == {5}
 
 
 @responses.activate
 def test_classifiers_that_cannot_be_read_are_an_error(client: Client, key: Secret) -> None:
     responses.get(API + "/classifiers", json={"message": "Not_found_credential."}, status=400)
     with pytest.raises(ServiceError) as caught:
-        client.models_in_service(key)
+        client.classifiers(key)
     assert caught.value.code is Code.NOT_FOUND_KEY

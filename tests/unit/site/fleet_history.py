@@ -114,7 +114,7 @@ class FleetRecording:
         if model not in self.served:
             return None
         job, auc = self.served[model][-1]
-        return Baseline(retrain_job_id=job, source="incumbent", metrics={"auc": auc}, eval_sha256=sha("eval of model"))
+        return Baseline(retrain_job_id=job, source="measured", metrics={"auc": auc}, eval_sha256=sha("eval of model"))
 
 
 def record_year(fleet: FleetRecording, models: Iterable[str], runs: int, *, page: bytes | None = None) -> None:

@@ -1,0 +1,120 @@
+"""`retrain adopt`: a person states what is in service, so that candidates are compared with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.app.engine import Job, execute
+from runner.app.model_scope import ModelScope, model_scope
+from runner.app.plan import read_progress
+from runner.app.provenance import actor
+from runner.app.run import RunResult, conclude
+from runner.app.session import session
+from runner.durable import open_file
+from runner.errors import ModelError, UsageError
+from runner.execute.candidate import file_sha256
+from runner.execute.news import Listener
+from runner.manifest.model import MetricDefinition, Source
+from runner.manifest.words import did_you_mean, shown
+from runner.plan.model import STAGES, Action, ModelPlan, Options, Statement
+from runner.policy.metrics import BUILT_IN_NAMES
+from runner.policy.number import NotANumber, number_from_text, number_text
+from runner.policy.result import read_result
+
+
+class AdoptRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain adopt`.
+
+    `metrics` are texts by name; `result` is a result file to read metrics from, and `eval` the file they were measured
+    on.
+    """
+
+    model: str
+    metrics: Mapping[str, str]
+    result: Path | None
+    eval: Path | None
+    reason: str
+    state: str
+    listener: Listener
+    manifest: Sequence[Path] = ()
+    lock_timeout: timedelta = timedelta(0)
+
+
+def adopt(request: AdoptRequest) -> RunResult:
+    """Record what is in service; it counts until a job of this project serves.
+
+    Raises:
+        UsageError: there is no reason, no such model or metric, or a file cannot be read.
+    """
+    if not request.reason.strip():
+        raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
+    scope = model_scope(read_progress(request.state), request.model, request.manifest, state=request.state)
+    statement = _statement(request, scope)
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        options = {"command": "adopt", "emulator": scope.realm.emulator}
+        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
+        return conclude(opened, execute(opened, _work(scope, request, statement)), allow_held=False)
+
+
+def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
+    definitions = scope.manifest.metrics
+    read = _from_result(request.result, definitions) if request.result else {}
+    return Statement(
+        metrics={**read, **{name: _value(name, text, definitions) for name, text in request.metrics.items()}},
+        eval=_source(request.eval) if request.eval else None,
+        source="command",
+        by=actor(),
+        reason=request.reason,
+        result_sha256=file_sha256(request.result) if request.result else None,
+    )
+
+
+def _source(path: Path) -> Source:
+    if not path.is_file():
+        raise UsageError(f"The evaluation file {path} is not there.", hint="Check the path after --eval.")
+    return Source(pattern=str(path), folder=Path.cwd(), pick=None)
+
+
+def _value(name: str, text: str, definitions: Mapping[str, MetricDefinition]) -> str:
+    known = (*BUILT_IN_NAMES, *definitions)
+    if name not in known:
+        hint = did_you_mean(name, known, otherwise=f"Use one of {', '.join(known)}.")
+        raise UsageError(f"There is no metric {shown(name)}.", hint=hint)
+    value = number_from_text(text)
+    if isinstance(value, NotANumber):
+        raise UsageError(f"The value of {name} {value.why}.", hint="Write it as in --metric auc=0.91.")
+    return number_text(value)
+
+
+def _from_result(path: Path, definitions: Mapping[str, MetricDefinition]) -> dict[str, str]:
+    try:
+        with open_file(path) as stream:
+            found = read_result(stream, definitions)
+    except ModelError as error:
+        raise UsageError(f"{path}: {error.message}", hint="State the metrics with --metric instead.") from error
+    except OSError as error:
+        raise UsageError(
+            f"The result file {path} cannot be read: {error.strerror}.", hint="Check the path after --result."
+        ) from error
+    return {name: number_text(metric.value) for name, metric in found.metrics.items() if metric.value is not None}
+
+
+def _work(scope: ModelScope, request: AdoptRequest, statement: Statement) -> Job:
+    plan = ModelPlan(
+        model=request.model,
+        action=Action.ADOPT,
+        stages=STAGES[Action.ADOPT],
+        reason=f"{statement.by} states what is in service",
+        statement=statement,
+    )
+    return Job(
+        manifest=scope.manifest,
+        paths=scope.paths,
+        realm=scope.realm,
+        plans=[plan],
+        options=Options(),
+        parallel=1,
+        listener=request.listener,
+    )

@@ -1,0 +1,177 @@
+"""What is known of the model in service: a job of this project, a statement, or nothing; and whether it drifted. Pure.
+
+The API retrains only models that are published already, so something always serves. What it is can be `measured` (the
+job this project last switched to), `stated` (an adoption) or `unrecorded`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.canonical import digest
+from runner.journal.events import ServingObserved
+from runner.journal.job import Job
+from runner.journal.model_progress import Adoption, ModelProgress
+from runner.manifest.model import Model
+from runner.plan.model import Statement
+from runner.policy.baseline import Baseline, Drift
+from runner.policy.number import number_text
+from runner.service.outcomes import Classifier
+
+_SHOWN = 5  # numbers of models named in one message
+_UNRECORDED = "Nothing is recorded of the model in service."
+
+
+def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
+    """Return what the manifest states of the model in service, where that is to be recorded.
+
+    A statement counts once, and only until a job of this project has served.
+    """
+    stated = model.incumbent
+    if stated is None or progress.serving.ids:
+        return None
+    statement = Statement(
+        metrics={name: number_text(value) for name, value in stated.metrics.items()},
+        eval=stated.eval,
+        source="manifest",
+        by="the manifest",
+        reason=f"`incumbent` of {model.name} in {stated.place.file}, line {stated.place.line}",
+    )
+    return None if statement_sha256(statement) in progress.statements else statement
+
+
+def stated_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
+    """Return that what is in service was, or is to be, stated after the decision about `job`; else None."""
+    if statement_due(model, progress) is not None:
+        return "the manifest states what is in service"
+    adoption = progress.adoption
+    if adoption is not None and job.decided is not None and adoption.at > job.decided.at:
+        return f"{adoption.fact.by} stated what is in service"
+    return None
+
+
+def statement_sha256(statement: Statement) -> str:
+    """Return the lower-case hex SHA-256 of what is stated; where the file lies and how numbers are spelt do not count.
+
+    A statement by command is always a new one: its reason and its author are a part of it.
+    """
+    parts: list[object] = [
+        {name: str(Decimal(text).normalize()) for name, text in statement.metrics.items()},
+        statement.eval.pattern if statement.eval else None,
+    ]
+    if statement.source == "command":
+        parts += [statement.result_sha256, statement.by, statement.reason]
+    return digest(parts)
+
+
+def baseline_of(progress: ModelProgress) -> Baseline | None:
+    """Return the values of the model in service as the journal knows them; None while nothing is recorded."""
+    if progress.incumbent is None:
+        return None if progress.adoption is None else _stated(progress.adoption)
+    decided = progress.incumbent.decided
+    if decided is None:
+        return None
+    metrics = decided.fact.evaluation["metrics"]
+    return Baseline(
+        retrain_job_id=progress.incumbent.retrain_job_id,
+        source="measured",
+        metrics={name: text for name, text in metrics.items() if text is not None},
+        eval_sha256=progress.incumbent.eval_sha256,
+    )
+
+
+def _stated(adoption: Adoption) -> Baseline:
+    return Baseline(
+        retrain_job_id=None, source="stated", metrics=adoption.fact.metrics, eval_sha256=adoption.fact.eval_sha256
+    )
+
+
+def drift_of(progress: ModelProgress) -> Drift:
+    """Return what the journal last learnt about whether the model in service is the recorded one."""
+    return progress.observation.fact.drift if progress.observation else "cannot_be_told"
+
+
+def is_unrecorded(progress: ModelProgress) -> bool:
+    """Return whether this project knows nothing about the model in service."""
+    return progress.incumbent is None and progress.adoption is None
+
+
+def may_drift(progress: ModelProgress) -> bool:
+    """Return whether the service's list could say that the model in service is another one than the recorded."""
+    return _expected(progress) is not None
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """When the list was read, and how long after a switch it may still be an old one."""
+
+    now: datetime
+    quarantine: timedelta
+
+
+def observe(
+    model: Model, progress: ModelProgress, listed: Sequence[Classifier] | None, moment: Moment
+) -> ServingObserved:
+    """Return whether the recorded model is in service, by the service's list; None is a list that cannot be read."""
+    found = _observed(model, progress, listed)
+    switched_at = progress.incumbent.switched_at if progress.incumbent else None
+    if found.drift == "changed_outside" and switched_at and moment.now - switched_at < moment.quarantine:
+        reason = f"{found.reason} That may be an old list: the switch is younger than `service.quarantine`."
+        return replace(found, drift="cannot_be_told", reason=reason)
+    return found
+
+
+def _observed(model: Model, progress: ModelProgress, listed: Sequence[Classifier] | None) -> ServingObserved:
+    if is_unrecorded(progress):
+        return ServingObserved(drift="cannot_be_told", reason=_UNRECORDED)
+    what, expected = _name(progress.incumbent), _expected(progress)
+    if expected is None:
+        return ServingObserved(drift="cannot_be_told", reason=f"The service's number of {what} is not known.")
+    if listed is None:
+        return ServingObserved(drift="cannot_be_told", reason="The service's list of classifiers could not be read.")
+    if model.classifier_id is None:
+        return _by_list(what, expected, listed)
+    return _by_classifier(what, expected, listed, model.classifier_id)
+
+
+def own_model(model: Model, listed: Sequence[Classifier] | None) -> int | None:
+    """Return the number of the model that the model's own classifier serves; None where that is not known."""
+    own = {one.model_id for one in listed or () if one.classifier_id == model.classifier_id}
+    return own.pop() if model.classifier_id is not None and len(own) == 1 else None
+
+
+def _name(incumbent: Job | None) -> str:
+    return f"the model of job {incumbent.retrain_job_id}" if incumbent else "the adopted model"
+
+
+def _expected(progress: ModelProgress) -> int | None:
+    if progress.incumbent is not None:
+        return progress.incumbent.model_id
+    return progress.adoption.fact.model_id if progress.adoption else None
+
+
+def _by_list(what: str, expected: int, listed: Sequence[Classifier]) -> ServingObserved:
+    if any(one.model_id == expected for one in listed):
+        return ServingObserved(drift="in_sync", reason=f"The service lists {what}, number {expected}, as in service.")
+    found = ", ".join(str(number) for number in sorted({one.model_id for one in listed})[:_SHOWN])
+    return ServingObserved(
+        drift="changed_outside",
+        reason=f"The service does not list {what}, number {expected}, as in service; it lists {found or 'none'}.",
+    )
+
+
+def _by_classifier(what: str, expected: int, listed: Sequence[Classifier], classifier_id: str) -> ServingObserved:
+    own = {one.model_id for one in listed if one.classifier_id == classifier_id}
+    if len(own) != 1:
+        return ServingObserved(
+            drift="cannot_be_told",
+            reason=f"The service's list has {len(own) or 'no'} models in service for classifier {classifier_id}.",
+        )
+    serving = own.pop()
+    if serving == expected:
+        reason = f"Classifier {classifier_id} serves {what}, number {expected}."
+        return ServingObserved(drift="in_sync", reason=reason, model_id=serving)
+    reason = f"Classifier {classifier_id} serves model {serving}, not {what}, number {expected}."
+    return ServingObserved(drift="changed_outside", reason=reason, model_id=serving)
