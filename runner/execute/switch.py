@@ -19,6 +19,7 @@ from runner.execute.retry import backoff, send
 from runner.execute.serving import Listed, list_classifiers, note_serving
 from runner.journal.events import ADOPTED, SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.job import Decided, Job
+from runner.plan.incumbent import own_models
 from runner.plan.inputs import incumbent_moved, inputs_moved
 from runner.plan.model import Stage
 from runner.plan.standing import barred
@@ -28,6 +29,7 @@ from runner.service.outcomes import Done, Effect, NeverSent, Refused
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
 _LOOK_PAUSE_S = 15.0
+_MOST_LISTED = 1000  # models of a list that are kept with an intent
 
 
 def switch(run: ModelRun) -> Steps[StageEnd]:
@@ -72,11 +74,13 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
-    listed = _is_listed(job, serving)
     number, leaves = job.switches + 1, Leaves.within(run)
     yield from record(
         SwitchIntended(
-            retrain_job_id=job.retrain_job_id, decision_sha256=mandate, attempt=number, listed_before=listed
+            retrain_job_id=job.retrain_job_id,
+            decision_sha256=mandate,
+            attempt=number,
+            listed_before=_before(run, job, serving),
         ),
         guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",
     )
@@ -143,28 +147,55 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
     while True:
         attempt += 1
         waited = clock.monotonic() - began  # read before the question: a sleep over the answer makes it an old one
-        serves = yield from _serves(run, job)
+        listed = None if job.model_id is None else (yield from list_classifiers(run, again=True))
+        serves = _serves(job, listed)
         if serves:
             return _switched(run, proof="read_back")
         if serves is None or (waited >= enough and job.switches >= INTENTS):
             return _unknown(run, job, serves=serves)
         if waited >= enough:
+            if _somebody_published(run, job, listed):  # whether before or after this switch is not known
+                return _unknown(run, job, serves=None)
             text = "not visible after the quarantine"
             yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
             return None
         yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, enough - waited))
 
 
-def _serves(run: ModelRun, job: Job) -> Steps[bool | None]:
-    """Tell whether the candidate's model serves by this switch; None when that cannot be learnt.
+def _before(run: ModelRun, job: Job, listed: Listed) -> tuple[int, ...] | None:
+    """Return the numbers of the models in service that can be this model's own, and the candidate's where it is listed.
+
+    None where the list cannot be read or is too long to be kept.
+    """
+    if listed is None:
+        return None
+    numbers = own_models(run.model, run.progress, listed) | {job.model_id} & {one.model_id for one in listed}
+    return tuple(sorted(one for one in numbers if one is not None)) if len(numbers) <= _MOST_LISTED else None
+
+
+def _somebody_published(run: ModelRun, job: Job, listed: Listed) -> bool:
+    """Return whether a model that was in service before the switch is not any more, though the candidate is not listed.
+
+    Models of this project's other models come and go by their own switches.
+    """
+    if job.listed_before is None or listed is None:
+        return True
+    gone = set(job.listed_before) - {one.model_id for one in listed} - {job.model_id}
+    for (service, name), other in run.run.progress.models.items() if gone else ():
+        if (service, name) != (run.run.realm, run.model.name):
+            gone -= {one.model_id for one in other.jobs.values()}
+    return bool(gone)
+
+
+def _serves(job: Job, listed: Listed) -> bool | None:
+    """Return whether the candidate's model serves by this switch; None when that cannot be learnt.
 
     A model that was listed before proves nothing: another job, or another classifier of the account, may have brought
     it into service.
     """
-    listed = None
-    if job.model_id is not None:
-        listed = _is_listed(job, (yield from list_classifiers(run, again=True)))
-    return None if listed and job.listed_before is not False else listed
+    found = _is_listed(job, listed)
+    was_listed = job.listed_before is None or job.model_id in job.listed_before
+    return None if found and was_listed else found
 
 
 def _is_listed(job: Job, listed: Listed) -> bool | None:
@@ -223,7 +254,7 @@ def _due(job: Job) -> str:
 def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
     name, model = job.retrain_job_id, run.model.name
     known = f"Whether the switch to job {name} was applied cannot be learnt from the service."
-    if serves is None and job.listed_before:
+    if serves is None and job.listed_before is not None and job.model_id in job.listed_before:
         known = f"{known} Its model {job.model_id} was on the list of those in service before the switch too."
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."

@@ -270,14 +270,15 @@ class ServingObserved(_Fact, frozen=True, kw_only=True, tag="serving_observed"):
 class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
     """The one PUT that switches may be sent from now on; `decision_sha256` is the event of the decision behind it.
 
-    `listed_before` tells whether the service's list named the candidate's model already, None where that was not
-    learnt (earlier versions never asked): only a model that was not on it proves this switch by standing there later.
+    `listed_before` are the numbers of the models that the service's list had in service just before, as far as they can
+    be this model's own: one that was not among them proves this switch by being listed later, and one that is no longer
+    listed was replaced, by this switch or by somebody else. None where the list could not be read or is too long.
     """
 
     retrain_job_id: str
     decision_sha256: str
     attempt: int
-    listed_before: bool | None = None
+    listed_before: tuple[int, ...] | None = None
 
 
 class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):

@@ -81,7 +81,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     review: Review | None = None
     rollback: Rollback | None = None
     switches: int = 0
-    listed_before: bool | None = None  # its model, by the service's list, before the last of these switches
+    listed_before: tuple[int, ...] | None = None  # models in service before the last of these switches
     switched_at: datetime | None = None
 
     @property

@@ -142,6 +142,18 @@ def own_model(model: Model, listed: Sequence[Classifier] | None) -> int | None:
     return own.pop() if model.classifier_id is not None and len(own) == 1 else None
 
 
+def own_models(model: Model, progress: ModelProgress, listed: Sequence[Classifier]) -> set[int]:
+    """Return the numbers of the listed models that can be this model's own.
+
+    Those of its classifier where it is named, else the recorded one where it is listed, else all.
+    """
+    if model.classifier_id is not None:
+        return {one.model_id for one in listed if one.classifier_id == model.classifier_id}
+    numbers = {one.model_id for one in listed}
+    expected = _expected(progress)
+    return {expected} if expected is not None and expected in numbers else numbers
+
+
 def _name(incumbent: Job | None) -> str:
     return f"the model of job {incumbent.retrain_job_id}" if incumbent else "the adopted model"
 

@@ -11,7 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/switch.py",
         old=(
             "    yield from record(\n        SwitchIntended(\n            retrain_job_id=job.retrain_job_id, "
-            "decision_sha256=mandate, attempt=number, listed_before=listed\n        ),\n        "
+            "decision_sha256=mandate, attempt=number, listed_before=_before(run, job, serving)\n        ),\n        "
             'guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n    )\n'
         ),
         new="",
@@ -55,15 +55,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_list_of_classifiers_is_not_read",
         file="runner/execute/switch.py",
-        old="return job.model_id in serving",
-        new="return serving is not None",
+        old="return any(one.model_id == job.model_id for one in listed)",
+        new="return listed is not None",
         caught_by=_PROTOCOL + "test_a_switch_that_never_became_visible_is_intended_once_more_after_the_quarantine",
     ),
     Mutant(
         name="a_model_that_was_listed_before_proves_the_switch",
         file="runner/execute/switch.py",
-        old="None if listed and job.listed_before is not False else listed",
-        new="listed",
+        old="None if found and was_listed else found",
+        new="found",
         caught_by=_PROTOCOL + "test_a_model_listed_before_the_switch_proves_nothing_afterwards",
     ),
     Mutant(

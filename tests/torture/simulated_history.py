@@ -24,7 +24,9 @@ from tests.torture.simulated_service import SimulatedService
 from tests.torture.simulated_time import Timeline
 from tests.torture.simulated_workshop import POLICIES, VERSIONS, Workshop
 
+BY_HAND = 0.25  # share of the models that somebody publishes another model for, between two runs
 ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
+LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and goes on
 TURNING_EVERY = 6  # every so-manyeth history is longer, and a person turns back from jobs that serve
 RECOVERY_RUNS = 16
 _OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
@@ -59,6 +61,7 @@ class History:
         self.turning = seed % TURNING_EVERY == 0
         names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
         self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
+        self.service.publish_first([f"key-{name}" for name in names])
         self.runs: list[SimulatedRun] = []
         self.manifests: dict[str, Manifest] = {}
         self.forced: Counter[str] = Counter()
@@ -85,6 +88,14 @@ class History:
             self._recover()
             self.time.wait(2 * self.quarantine)
             self._judge("after recovery")
+            if self.seed % LOSING_EVERY == 0:
+                self._lose_state()
+                self.service.healed = False
+                self._change_world()
+                self._invoke_with_trouble()
+                self._recover()
+                self.time.wait(2 * self.quarantine)
+                self._judge("after the state was lost")
         except AssertionError as error:
             self.found.append(f"I6: {type(error).__name__}: {error}")
         if self.time.seconds > LONGEST_S:
@@ -95,9 +106,22 @@ class History:
             violations=tuple(dict.fromkeys(self.found)),
             outcomes=self.outcomes,
             troubles=self.troubles
-            + Counter({"resolved": self.person.resolved, "rolled back": self.person.rolled_back}),
+            + Counter(
+                {
+                    "resolved": self.person.resolved,
+                    "rolled back": self.person.rolled_back,
+                    "published by hand": self.service.published_by_hand,
+                }
+            ),
             effects=len(self.service.log),
         )
+
+    def _lose_state(self) -> None:
+        """Go on without a journal: what serves is known to nobody, and what was asked of the service is not judged."""
+        self.troubles["lost states"] += 1
+        self.service.forget_log()
+        self.forced.clear()
+        self.ledger.lose()
 
     def _change_world(self) -> None:
         """Between runs: new data, another policy, a person's word, a clock that was set."""
@@ -113,6 +137,14 @@ class History:
             self.person.roll_back(self._progress())
         if chance.random() < 0.1:
             self._jump()
+        self._publish_by_hand()
+
+    def _publish_by_hand(self) -> None:
+        """Let somebody publish a model in the product, at once or while the next run is under way."""
+        for name in self.models:
+            if self.chance.random() < BY_HAND:
+                publish = partial(self.service.publish_by_hand, f"key-{name}")
+                self.time.after(self.chance.choice((0.0, 30.0, 600.0)), publish)
 
     def _jump(self) -> None:
         """Set the wall clock: far for a runner alone, within the quarantine when runners overlap."""
@@ -226,7 +258,7 @@ class History:
     def _look_at_end(self, progress: Progress) -> None:
         """I4: a model that may go on by itself has gone on; its newest data is trained and decided."""
         manifest = self._manifest()
-        for name, model in manifest.models.items():
+        for name in manifest.models:
             last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[name])
             wanted = getattr(digest, "sha256", None)
             at = progress.model(REALM, name)
@@ -237,7 +269,7 @@ class History:
                 self.found.append(f"I4: {name} rests and its data was never trained: {end and end.reason}")
             elif last.stage not in (JobStage.JUDGED, JobStage.SWITCHED, JobStage.FAILED):
                 self.found.append(f"I4: {name} rests and its job {last.retrain_job_id} is {last.stage}")
-            elif model.policy == "auto" and last.stage == JobStage.JUDGED and last.review is None:
+            elif last.rests_with == "switch" and last.review is None:
                 self.found.append(f"I4: {name} rests and its switch is due")
 
     def _judge(self, when: str) -> None:
@@ -248,6 +280,8 @@ class History:
             forced=self.forced,
             attempts=attempts,
             manifests=self.manifests,
+            quarantine=self.quarantine,
+            jumped=self.troubles["clock jumps"] > 0,
         )
         self.found += [f"{text} ({when})" for text in violations(evidence)]
 

@@ -1,5 +1,6 @@
 """Journals of simulated runs: the real store, or one in memory that keeps to the same rules and costs nothing."""
 
+import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,12 @@ class Ledger:
         self.links: list[Link] = []
         self.rows: list[Row] = []
         self.guards: set[str] = set()
+
+    def lose(self) -> None:
+        """Forget everything, as when the state folder is gone."""
+        self.links, self.rows, self.guards = [], [], set()
+        shutil.rmtree(self.state.root, ignore_errors=True)
+        self.state.root.mkdir()
 
     def open(self) -> Store:
         """Open the journal as a runner does."""

@@ -18,6 +18,7 @@ from runner.journal.events import (
     ResultStored,
     Reviewed,
     RollbackDecided,
+    RunStarted,
     SwitchDone,
     SwitchIntended,
     SwitchRefused,
@@ -28,25 +29,30 @@ from runner.journal.events import (
     UploadRefused,
 )
 from runner.journal.progress import Progress
-from runner.manifest.model import Manifest
+from runner.manifest.model import Manifest, Policy, ThresholdPolicy
 from runner.plan.inputs import candidate_digest, inputs_moved
 from runner.policy.record import inputs_from_json
 from tests.fakes.world import REALM
 from tests.torture.simulated_journal import Ledger
-from tests.torture.simulated_service import Sent, SimulatedService
+from tests.torture.simulated_service import FIRST_FOREIGN, Sent, SimulatedService
 
 SECRETS = (b"signature=", b"CANARY", b"key-a", b"key-b", b"key-c")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A history to be judged. `forced` counts forced runs by model; `manifests` are those of the runs, by id."""
+    """A history to be judged. `forced` counts forced runs by model; `manifests` are those of the runs, by id.
+
+    `quarantine` is in seconds; `jumped` says that the wall clock was set.
+    """
 
     ledger: Ledger
     service: SimulatedService
     forced: Mapping[str, int]
     attempts: Mapping[str, int]
     manifests: Mapping[str, Manifest]
+    quarantine: float
+    jumped: bool
 
     def sent(self, call: str) -> list[Sent]:
         """Return the requests of one kind, in the order in which they left."""
@@ -63,6 +69,7 @@ def violations(evidence: Evidence) -> Iterator[str]:
     yield from one_start_each(evidence)
     yield from trainings_allowed(evidence)
     yield from switches_decided(evidence)
+    yield from nothing_replaced_by_accident(evidence)
     yield from records_true(evidence)
     yield from decisions_compute(evidence)
 
@@ -174,6 +181,65 @@ def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Itera
     moved = inputs_moved(manifest, manifest.models[model], progress, progress.jobs[sent.job])
     if moved:
         yield f"I2: {sent.job} was switched to by {intent.event.run_id} although {moved}"
+
+
+def nothing_replaced_by_accident(evidence: Evidence) -> Iterator[str]:
+    """I7, I8: no policy switches over a model that it has to compare with and knows nothing of, or that is not ours."""
+    decisions = {one.sha256: one.event for one in evidence.links_of(Judged)}
+    reviews = [one.event.fact for one in evidence.links_of(Reviewed)]
+    approved = {one.candidate_sha256 for one in reviews if isinstance(one, Reviewed) and one.action == "approve"}
+    for event in decisions.values():
+        assert isinstance(event.fact, Judged), "chosen by kind"
+        yield from _baseline_served(evidence, event.fact, _began(evidence, event.run_id), event.seq)
+    for link in evidence.links_of(SwitchIntended):
+        assert isinstance(link.event.fact, SwitchIntended), "chosen by kind"
+        decision = decisions.get(link.event.fact.decision_sha256)
+        if decision is None or not isinstance(decision.fact, Judged):
+            continue  # a person's rollback
+        fact = decision.fact
+        if fact.candidate_sha256 in approved:
+            continue
+        inputs = inputs_from_json(dict(fact.inputs))
+        if inputs.baseline is None and _must_compare(inputs.policy):
+            yield f"I7: {fact.retrain_job_id} was switched to although nothing is known of what it replaces"
+        if inputs.drift == "changed_outside":
+            yield f"I8: {fact.retrain_job_id} was switched to although the model in service was changed outside"
+        if inputs.baseline is not None and not evidence.jumped:
+            yield from _hand_respected(evidence, link, inputs.baseline.retrain_job_id or "")
+
+
+def _must_compare(policy: Policy) -> bool:
+    """Return whether a rule that decides compares with the incumbent, and the policy does not let a first one pass."""
+    if not isinstance(policy, ThresholdPolicy) or policy.first_run == "pass":
+        return False
+    return any(rule.against is not None and rule.level == "decide" for rule in policy.rules)
+
+
+def _began(evidence: Evidence, run_id: str) -> int:
+    return next(one.event.seq for one in evidence.links_of(RunStarted) if one.event.run_id == run_id)
+
+
+def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterator[str]:
+    """I8: the newest list before a switch does not show somebody's own model, long enough after our own switch."""
+    key = f"key-{intent.event.model}"
+    before = [one for one in evidence.service.answers if one.durable < intent.event.seq]
+    switched = [one.applied_at or 0.0 for one in evidence.sent("switch") if one.job == incumbent]
+    if not before or before[-1].durable < _began(evidence, intent.event.run_id):
+        return
+    old = before[-1].at - max(switched, default=0.0) > evidence.quarantine
+    if old and before[-1].models.get(key, 0) >= FIRST_FOREIGN:
+        yield f"I8: {_job(intent)} was switched to over a model that somebody had published, and the list showed it"
+
+
+def _baseline_served(evidence: Evidence, fact: Judged, began: int, seq: int) -> Iterator[str]:
+    """I8: a decision that says its baseline is in service was told so by the service, and by its newest answer."""
+    inputs = inputs_from_json(dict(fact.inputs))
+    if inputs.drift != "in_sync" or inputs.baseline is None:
+        return
+    number = evidence.service.number_of(inputs.baseline.retrain_job_id or "")
+    told = [one.models.values() for one in evidence.service.answers if began <= one.durable < seq]
+    if not any(number in models for models in told):
+        yield f"I8: the baseline of {fact.retrain_job_id} is called in sync, and no answer of that run said so"
 
 
 def records_true(evidence: Evidence) -> Iterator[str]:

@@ -106,8 +106,11 @@ class Person:
             if job is at.upload_in_doubt:
                 self._write(name, *self._told_upload(job))
             elif job.stage == JobStage.SWITCHING:
-                was_absent = job.listed_before is False  # from the list before the switch: on it now, it proves that
-                if traits.readable and traits.names_model and job.switches < 2 and was_absent:
+                was_absent = (
+                    job.listed_before is not None and job.model_id not in job.listed_before
+                )  # from the list before the switch: on it now, it proves that
+                alone = not self.service.published_by_hand
+                if traits.readable and traits.names_model and job.switches < 2 and was_absent and alone:
                     yield f"I4: {name} stays unknown although the service tells who serves"
                 self._write(name, *self._told_switch(job))
 

@@ -8,7 +8,7 @@ it answers 200 and keeps nothing.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ WORDS: tuple[tuple[str | None, str], ...] = (
     ("training", "training"),
     ("ready", "running"),
 )
+FOREIGN, FIRST_FOREIGN = "foreign-", 100_000
 AUCS = ("0.70", "0.85", "0.905", "0.92")
 _RESULTS = {auc: result_zip({"AUC": auc}) for auc in AUCS}
 _LOST = Unclear(message="The connection broke.", hint="The status is read.")
@@ -70,6 +71,15 @@ class Sent:
     dropped: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A list of classifiers as it was told: the model of each key. `durable` counts the journal's events by then."""
+
+    at: float
+    durable: int
+    models: dict[str, int]
+
+
 @dataclass(slots=True, kw_only=True)
 class ServiceJob:
     """A job as the service knows it."""
@@ -97,6 +107,29 @@ class SimulatedService:
     log: list[Sent] = field(default_factory=list)
     serving: dict[str, tuple[str, float]] = field(default_factory=dict)  # key -> job and since when
     before_serving: dict[str, str] = field(default_factory=dict)
+    answers: list[Answered] = field(default_factory=list)
+    published_by_hand: int = 0
+
+    def publish_by_hand(self, key: str) -> None:
+        """Let somebody publish a model of their own in place of what serves."""
+        self.published_by_hand += 1
+        self.before_serving[key] = self.serving[key][0]
+        self.serving[key] = (f"{FOREIGN}{len(self.serving) + self.published_by_hand}", self.time.seconds)
+
+    def publish_first(self, keys: Sequence[str]) -> None:
+        """Let every model be published already, as the API demands."""
+        self.serving = {key: (f"{FOREIGN}{number}", self.time.seconds) for number, key in enumerate(keys, start=1)}
+        self.before_serving = {key: name for key, (name, _) in self.serving.items()}
+
+    def forget_log(self) -> None:
+        """Begin a new log: the journal that it was the judge of is gone."""
+        self.log.clear()
+        self.answers.clear()
+
+    def number_of(self, name: str) -> int:
+        """Return the number of the model that a job, or somebody's hand, brought into service."""
+        foreign = name.startswith(FOREIGN)
+        return FIRST_FOREIGN + int(name.removeprefix(FOREIGN)) if foreign else self.jobs[name].number
 
     def take_job(self, key: Secret, filename: str) -> Job:
         fate = self._read("upload_url")
@@ -229,11 +262,13 @@ class SimulatedService:
             raise service_error(None)
         if self._read("classifiers") == "lost_answer":
             raise service_error(None, again=True)
-        shown = (
-            name if self.time.seconds >= since + self._lag() else self.before_serving[owner]
+        shown = {
+            owner: name if self.time.seconds >= since + self._lag() else self.before_serving[owner]
             for owner, (name, since) in self.serving.items()
-        )
-        return tuple(Classifier(classifier_id=None, model_id=self.jobs[name].number) for name in shown if name)
+        }
+        models = {owner: self.number_of(name) for owner, name in shown.items() if name}
+        self.answers.append(Answered(at=self.time.seconds, durable=self.durable(), models=models))
+        return tuple(Classifier(classifier_id=None, model_id=number) for number in models.values())
 
     def _read(self, call: str) -> str:
         """Let a read meet its fate; `lost_answer` is left to the caller."""

@@ -14,7 +14,7 @@ from runner.manifest.load import load
 from runner.manifest.model import Dataset, Manifest
 
 VERSIONS = 4
-POLICIES = ("auto", "limit", "against", "ask", "strict")
+POLICIES = ("auto", "limit", "against", "let_in", "ask", "strict")
 _MANIFEST = """
 version: 1
 service: {url: "https://service.test"}
@@ -24,6 +24,8 @@ policies:
   auto: {type: auto}
   limit: {type: threshold, rules: [{metric: auc, min: 0.8}]}
   against: {type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}]}
+  let_in:
+    {type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}], first_run: pass}
   ask: {type: manual, expires: 14d}
   strict: {type: threshold, rules: [{metric: auc, min: 0.91}], on_fail: ask}
 models:

@@ -24,7 +24,7 @@ AUC = threshold({"metric": "auc", "min": 0.80})
 BROKEN_STATUS = """
 import runner.app.status
 
-def status(_state):
+def status(_state, **_options):
     raise ZeroDivisionError("planted")
 
 runner.app.status.status = status

@@ -84,7 +84,7 @@ def test_min_interval_skips_and_max_age_trains(project: Project) -> None:
 def test_a_change_rule_compares_with_the_last_candidate_that_was_switched_to(project: Project) -> None:
     evaluation = rows(40, seed=500)
     drifting = [result(AUC=value) for value in ("0.90", "0.89", "0.875", "0.88")]
-    project.add("churn", policy=threshold(DROP), evaluation=evaluation, results=drifting)
+    project.add("churn", policy=threshold(DROP, first_run="pass"), evaluation=evaluation, results=drifting)
     outcomes, baselines = [], []
     for seed in range(4):
         project.write_data("churn", rows(seed=seed))
@@ -98,9 +98,14 @@ def test_a_change_rule_compares_with_the_last_candidate_that_was_switched_to(pro
 
 def test_scores_on_different_evaluation_data_are_not_compared_unless_a_rule_says_so(project: Project) -> None:
     evaluation, better = rows(40, seed=500), [result(AUC="0.90"), result(AUC="0.95")]
-    project.add("other_eval", policy=threshold(DROP), evaluation=evaluation, results=better)
-    project.add("no_eval", policy=threshold(DROP), results=better)
-    project.add("any_eval", policy=threshold({**DROP, "any_eval": True}), evaluation=evaluation, results=better)
+    project.add("other_eval", policy=threshold(DROP, first_run="pass"), evaluation=evaluation, results=better)
+    project.add("no_eval", policy=threshold(DROP, first_run="pass"), results=better)
+    project.add(
+        "any_eval",
+        policy=threshold({**DROP, "any_eval": True}, first_run="pass"),
+        evaluation=evaluation,
+        results=better,
+    )
     assert project.run().code == 0
     for name in ("other_eval", "no_eval", "any_eval"):
         project.write_data(name, rows(seed=1))

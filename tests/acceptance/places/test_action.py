@@ -92,7 +92,7 @@ def test_a_plan_stands_in_the_summary_and_a_stale_one_shows_no_older_report(act:
     assert "churn" in planned.summary
     ran = act(command="run", arguments="--plan=plan.json\n--quiet")
     assert ran.code == 0, ran.log
-    assert "switched" in ran.summary
+    assert "awaiting approval" in ran.summary
     replayed = act(command="replay", arguments="--since\n365d")
     assert replayed.code == 0
     assert replayed.summary

@@ -79,7 +79,7 @@ def test_the_steps_of_the_github_workflow_plan_run_and_report(project: Path, she
         assert done.returncode == 0, f"{name}: {done.stderr}"
     assert not (project / "replay.md").exists(), "before the first run nothing was decided"
     assert shell(script(project, "plan", "replay"), **environment).returncode == 0
-    assert "switched" in summary.read_text(encoding="utf-8")
+    assert "awaiting approval" in summary.read_text(encoding="utf-8")
     comment = (project / "summary.md").read_text(encoding="utf-8")
     assert comment.endswith((project / "replay.md").read_text(encoding="utf-8"))
     assert (project / "junit.xml").is_file()

@@ -50,7 +50,7 @@ def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns:
 def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reasons() -> None:
     shown = lines(report(*["failed"] * 100, "held", "awaiting_approval", *["switched"] * 100))
     assert shown[0] == "x 100 failed  all: retrain status --outcome failed --state s"
-    assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the model")
+    assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the curre")
     assert shown[2].startswith("  需要予測_001  auc 0.9")
     assert [line for line in shown if not line.startswith("  ")][1:] == [
         "# 1 held",

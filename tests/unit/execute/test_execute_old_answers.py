@@ -8,7 +8,7 @@ import pytest
 
 from runner.execute.retry import backoff
 from runner.secret import Secret
-from runner.service.outcomes import Status
+from runner.service.outcomes import Effect, Status
 from tests.fakes.world import ONE_MODEL, START, UNCLEAR, VirtualClock, World
 
 
@@ -56,8 +56,13 @@ def test_a_clock_set_forward_does_not_end_the_quarantine(world: World, monkeypat
 
 
 def test_an_unclear_switch_that_never_arrived_is_not_repeated_after_its_policy_changed(world: World) -> None:
-    world.service.readable = False
-    world.service.before = lambda call, _job: UNCLEAR if call == "switch" else None
+    def lost(call: str, _job: str) -> Effect | None:
+        if call != "switch":
+            return None
+        world.service.readable = False
+        return UNCLEAR
+
+    world.service.before = lost
     assert world.run()["m"].outcome == "unknown"
     world.service.readable = True
     world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.99"))
@@ -117,3 +122,30 @@ def test_a_clock_that_was_set_changes_nothing_in_how_often_the_status_is_read(
         assert world.run()["m"].outcome == "switched"
         calls.append(world.service.calls("status"))
     assert calls[0] == calls[1]
+
+
+def test_an_unclear_switch_is_not_called_refused_when_somebody_published_another_model_meanwhile(world: World) -> None:
+    world.service.serving["key-m"] = "job-800"  # what served before
+
+    def by_hand(call: str, _job: str) -> Effect | None:
+        if call != "switch":
+            return None
+        world.service.serving["key-m"] = "job-900"
+        return UNCLEAR
+
+    world.service.before = by_hand
+    assert world.run()["m"].outcome == "unknown"
+    assert world.service.calls("switch") == 1
+    assert world.service.serving["key-m"] == "job-900"
+
+
+def test_an_unclear_switch_is_not_called_refused_where_the_list_before_it_is_not_known(world: World) -> None:
+    world.service.readable = False
+
+    def answer_later(call: str, _job: str) -> Effect | None:
+        world.service.readable = world.service.readable or call == "switch"
+        return UNCLEAR if call == "switch" else None
+
+    world.service.before = answer_later
+    assert world.run()["m"].outcome == "unknown"
+    assert world.service.calls("switch") == 1

@@ -1,5 +1,6 @@
 """A production model is never replaced by accident: what served is known, stated, or a person is asked."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,13 @@ def test_a_candidate_that_nothing_can_be_compared_with_waits_for_a_person(tmp_pa
     assert end.outcome == "awaiting_approval"
     assert "no incumbent" not in end.reason.lower()
     assert world.service.calls("switch") == 0
-    lost = World(tmp_path / "data", manifest(GUARDED)) if (tmp_path / "data").mkdir() is None else world
-    assert lost.run()["m"].outcome == "awaiting_approval"  # a lost state knows as little
+
+
+def test_a_lost_state_knows_nothing_of_what_serves_and_asks(tmp_path: Path) -> None:
+    world = served(tmp_path, GUARDED)
+    shutil.rmtree(world.state.root)
+    assert world.run()["m"].outcome == "awaiting_approval"
+    assert world.service.calls("switch") == 1
 
 
 @pytest.mark.parametrize(
