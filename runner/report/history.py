@@ -9,6 +9,7 @@ from runner.journal.chain import Link
 from runner.journal.events import (
     DataChecked,
     ErrorRecord,
+    IncumbentAdopted,
     Judged,
     ModelFinished,
     ModelPlanned,
@@ -142,13 +143,20 @@ def _policy(doing: _Doing) -> str | None:
 
 
 def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[Incumbent]]:
-    """Return the progress of all models, and what served each just before a moment, by the last switch before it."""
+    """Return the progress of all models, and what served each just before a moment, by the last switch before it.
+
+    A model whose incumbent was adopted since has none: what served is no job of this project.
+    """
     progress = Progress()
     found: dict[tuple[str, str], Incumbent] = {}
     for one in links:
         progress.add(one)
         event = one.event
-        if isinstance(event.fact, SwitchDone) and event.model is not None and moment(event.at) < at:
+        if event.model is None or moment(event.at) >= at:
+            continue
+        if isinstance(event.fact, IncumbentAdopted):
+            found.pop((progress.runs[event.run_id].started.realm, event.model), None)
+        if isinstance(event.fact, SwitchDone):
             run = progress.runs[event.run_id]
             service = run.started.realm
             job = progress.model(service, event.model).jobs[event.fact.retrain_job_id]

@@ -1,6 +1,6 @@
 """What the site tells of each model over all runs, as one fold over the journal's events. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from runner.journal.chain import Link
 from runner.journal.events import (
     Fact,
+    IncumbentAdopted,
     Judged,
     ReportWritten,
     Reviewed,
@@ -23,14 +24,18 @@ from runner.report.history import Entry, read_entries
 
 
 class Reign(Struct, frozen=True, kw_only=True):
-    """A job that served from a switch on: in which run, and by whose word. `turned_back` tells a rollback."""
+    """What served from a switch or an adoption on: in which run, and by whose word. `turned_back` tells a rollback.
 
-    retrain_job_id: str
+    An adoption has no job; `metrics` are then the values that were stated, decimal texts by name.
+    """
+
+    retrain_job_id: str | None
     begin: datetime
     run_id: str
     by: str
     reason: str
     turned_back: bool
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 class Chronicle(Struct, kw_only=True):
@@ -106,6 +111,20 @@ class _Watch(Struct, kw_only=True):
         elif isinstance(fact, SwitchDone):
             word = self.words.get((chronicle.service, chronicle.name, fact.retrain_job_id))
             chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
+        elif isinstance(fact, IncumbentAdopted):
+            chronicle.reigns.append(_adopted(one, fact))
+
+
+def _adopted(one: Link, fact: IncumbentAdopted) -> Reign:
+    return Reign(
+        retrain_job_id=None,
+        begin=moment(one.event.at),
+        run_id=one.event.run_id,
+        by=fact.by,
+        reason=fact.reason,
+        turned_back=False,
+        metrics=fact.metrics,
+    )
 
 
 def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Reign:

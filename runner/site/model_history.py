@@ -28,7 +28,7 @@ class EntryRow(Struct, frozen=True, kw_only=True):
 
 
 class ReignRow(Struct, frozen=True, kw_only=True):
-    """A job that served; `end` is None for the one that serves now."""
+    """What served; `end` is None for what serves now as far as the journal knows."""
 
     reign: Reign
     end: datetime | None
@@ -76,8 +76,9 @@ def reign_rows(progress: Progress, chronicle: Chronicle) -> Sequence[ReignRow]:
 
 
 def _reign_row(progress: Progress, chronicle: Chronicle, reign: Reign, end: datetime | None) -> ReignRow:
-    job = chronicle.progress.jobs.get(reign.retrain_job_id)
-    values = leading_values(job.decided if job else None)
+    job = chronicle.progress.jobs.get(reign.retrain_job_id or "")
+    stated = [(name, Decimal(text)) for name, text in reign.metrics.items()]
+    values = leading_values(job.decided if job else None) or stated
     finished = progress.runs[reign.run_id].finished
     return ReignRow(
         reign=reign,

@@ -1,6 +1,6 @@
 """One metric of a model over time: candidates, the incumbent's value, the limits in force and rollbacks. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -12,7 +12,7 @@ from runner.report.standards import Standards
 from runner.report.table import short_number
 from runner.report.trend import fate_of
 from runner.site.axes import Frame, Tick
-from runner.site.chronicle import Chronicle
+from runner.site.chronicle import Chronicle, Reign
 
 HEIGHT = 200  # of the picture, in pixels
 MOST_METRICS = 6
@@ -72,7 +72,7 @@ def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | Non
         return None
     frame = _frame(chronicle, samples)
     jobs = chronicle.progress.jobs
-    reigns = [(one.begin, value_of(jobs.get(one.retrain_job_id), metric)) for one in chronicle.reigns]
+    reigns = [(one.begin, _served_value(one, jobs, metric)) for one in chronicle.reigns]
     limits = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
     return Plot(
         name=metric,
@@ -102,6 +102,12 @@ def _samples(chronicle: Chronicle, metric: str, standards: Standards) -> Iterabl
         if job.decided is not None and value is not None:
             fate, passing = fate_of(chronicle.progress, job), standards.interval(job.decided, metric)
             yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
+
+
+def _served_value(reign: Reign, jobs: Mapping[str, Job], metric: str) -> Decimal | None:
+    if reign.retrain_job_id is not None:
+        return value_of(jobs.get(reign.retrain_job_id), metric)
+    return Decimal(reign.metrics[metric]) if metric in reign.metrics else None
 
 
 def value_of(job: Job | None, metric: str) -> Decimal | None:

@@ -40,6 +40,7 @@ class TwoPortService:
         self.jobs: dict[str, Job] = {}
         self.log: list[Call] = []
         self.switched: list[str] = []  # ids of jobs, in the order in which they were put into service
+        self.published: dict[str, int] = {}  # numbers of models that somebody published in the product, by owner
         self.lists_classifiers = False
         self.account_key = ""  # hands out the models' keys; empty: there is no such key
         self.watch: Callable[[Call, Moment], None] = lambda _call, _moment: None
@@ -51,6 +52,11 @@ class TwoPortService:
     def url(self) -> str:
         """Return what goes into `service.url`."""
         return self._api.url
+
+    def publish_by_hand(self, model: str) -> None:
+        """Publish another model than any job's, as a person does in the product; the list can be read from now on."""
+        with self._lock:
+            self.published[model] = 900_000 + len(self.published)
 
     @property
     def store_url(self) -> str:
@@ -230,7 +236,7 @@ class TwoPortService:
         return json_answer({"metadata": {"retrain_job_id": job.id}})
 
     def _classifiers(self) -> Answer:
-        serving = {self.jobs[one].owner: self.jobs[one].model_id for one in self.switched}
+        serving = {self.jobs[one].owner: self.jobs[one].model_id for one in self.switched} | self.published
         rows = [{"model_id": one, "status": "running", "api_key": INFERENCE_CANARY} for one in serving.values()]
         return json_answer({"classifiers": rows})
 
