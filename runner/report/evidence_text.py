@@ -1,0 +1,88 @@
+"""A candidate's metrics beside those of the model in service: as a table, and as one line."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from runner.plan.evidence import Evidence, MetricEvidence
+from runner.report.table import Column, short_number, signed_number, text_table
+
+NO_METRICS = "No metric of either model is recorded."
+_COLUMNS = (
+    Column(title="metric"),
+    *(Column(title=title, number=True) for title in ("candidate", "incumbent", "difference")),
+    Column(title=""),
+)
+_MOST = 4  # metrics in one line
+_NONE = "none"
+
+
+class MetricText(Struct, frozen=True, kw_only=True):
+    """A metric's row as a person reads it; `remark` is `better`, `worse`, `same`, or the problem."""
+
+    name: str
+    candidate: str
+    incumbent: str
+    difference: str
+    remark: str
+
+
+def metric_text(metric: MetricEvidence) -> MetricText:
+    """Return the row, its numbers short and in the unit of the result file."""
+    difference = metric.difference
+    return MetricText(
+        name=metric.name,
+        candidate=_value(metric.candidate, metric.unit),
+        incumbent=_value(metric.incumbent, metric.unit),
+        difference="" if difference is None else _in_unit(difference, metric.unit, "pp", signed=True),
+        remark=metric.change or metric.problem or "",
+    )
+
+
+def _value(value: Decimal | None, unit: str) -> str:
+    return _NONE if value is None else _in_unit(value, unit, unit, signed=False)
+
+
+def _in_unit(value: Decimal, unit: str, shown: str, *, signed: bool) -> str:
+    """Return a number; one that is in percent is a hundred times the fraction, a difference of two in points."""
+    text = signed_number if signed else short_number
+    if not unit:
+        return text(value)
+    sign, digits, exponent = value.as_tuple()
+    return f"{text(Decimal((sign, digits, int(exponent) + 2)))} {shown}"
+
+
+def evidence_table(evidence: Evidence, *, width: int | None) -> str:
+    """Return every metric of both models with the difference, and what keeps them from a fair comparison."""
+    rows = [_row(metric_text(metric)) for metric in evidence.metrics]
+    table = text_table(_COLUMNS, rows, width=width) if rows else NO_METRICS
+    return "\n".join([table, *([evidence.note] if evidence.note else [])])
+
+
+def _row(text: MetricText) -> Sequence[str]:
+    return (text.name, text.candidate, text.incumbent, text.difference, text.remark)
+
+
+def evidence_line(evidence: Evidence, most: int = _MOST) -> str:
+    """Return the first metrics in a line: `auc 0.939 against 0.954 (-0.015, worse), recall 0.61`."""
+    parts = [_phrase(metric_text(metric)) for metric in evidence.metrics[:most]]
+    if len(evidence.metrics) > most:
+        parts.append(f"{len(evidence.metrics) - most} more")
+    told = ", ".join(parts) or NO_METRICS.removesuffix(".")
+    return f"{told}; nothing is recorded of the model in service" if evidence.source == "unrecorded" else told
+
+
+def _phrase(text: MetricText) -> str:
+    return " ".join(_words(text))
+
+
+def _words(text: MetricText) -> Iterator[str]:
+    yield text.name
+    if text.difference:
+        remark = f", {text.remark}" if text.remark else ""
+        yield f"{text.candidate} against {text.incumbent} ({text.difference}{remark})"
+    elif text.candidate != _NONE:
+        yield text.candidate
+    else:
+        yield text.remark
