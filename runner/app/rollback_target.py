@@ -1,8 +1,10 @@
 """To which job a rollback leads: only to one that has served."""
 
+from runner.app.job_ids import full_job_id
 from runner.errors import StateError, UsageError
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
+from runner.plan.person_commands import resolve_commands
 
 _MOST_LISTED = 10
 
@@ -21,14 +23,17 @@ def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Jo
             hint="`retrain status` shows where it stands; check --state.",
         )
     if current is not None and current.stage == JobStage.SWITCHING:
+        done, undone = resolve_commands(model, "switch")
         raise StateError(
             f"Whether the switch of {model} to job {current.retrain_job_id} was applied is not known yet.",
-            hint="Run `retrain run`, which asks; or tell it with `retrain resolve`. Then roll back.",
+            hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`. "
+            "Then roll back.",
         )
     return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
 
 
-def _named(progress: ModelProgress, model: str, to: str, incumbent: Job) -> Job:
+def _named(progress: ModelProgress, model: str, given: str, incumbent: Job) -> Job:
+    to = full_job_id(model, progress.jobs, given)
     if to == incumbent.retrain_job_id:
         raise UsageError(f"Job {to} of {model} serves already.", hint="`retrain status` shows what serves.")
     found = next((job for job in _others(progress, incumbent) if job.retrain_job_id == to), None)

@@ -13,6 +13,7 @@ from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
+from runner.plan.person_commands import person_command, review_commands
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
 
@@ -196,9 +197,10 @@ def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> Mode
     if expires:
         text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
         return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
-    text = f"candidate {name} waits for `retrain approve {model.name}` or `retrain reject {model.name}`"
+    approve, reject = review_commands(model.name)
+    text = f"candidate {name} waits for `{approve}` or `{reject}`"
     if manifest.approvals is not None:
-        text = f"{text}, or for a file that `retrain approve {model.name} --write` makes"
+        text = f"{text}, or for a file that `{person_command('approve', model.name, '--write')}` makes"
     return _rest(model, job, "awaiting_approval", text)
 
 

@@ -9,11 +9,6 @@ from runner.plan.evidence import Evidence, MetricEvidence
 from runner.report.table import Column, short_number, signed_number, text_table
 
 NO_METRICS = "No metric of either model is recorded."
-_COLUMNS = (
-    Column(title="metric"),
-    *(Column(title=title, number=True) for title in ("candidate", "incumbent", "difference")),
-    Column(title=""),
-)
 _MOST = 4  # metrics in one line
 _NONE = "none"
 
@@ -53,11 +48,19 @@ def _in_unit(value: Decimal, unit: str, shown: str, *, signed: bool) -> str:
     return f"{text(Decimal((sign, digits, int(exponent) + 2)))} {shown}"
 
 
-def evidence_table(evidence: Evidence, *, width: int | None) -> str:
-    """Return every metric of both models with the difference, and what keeps them from a fair comparison."""
+def evidence_table(evidence: Evidence, *, width: int | None, candidate: str = "candidate") -> str:
+    """Return every metric of both models with the difference, and what keeps them from a fair comparison.
+
+    `candidate` is what the job is called that would serve next.
+    """
     rows = [_row(metric_text(metric)) for metric in evidence.metrics]
-    table = text_table(_COLUMNS, rows, width=width) if rows else NO_METRICS
+    table = text_table(_columns(candidate), rows, width=width) if rows else NO_METRICS
     return "\n".join([table, *([evidence.note] if evidence.note else [])])
+
+
+def _columns(candidate: str) -> Sequence[Column]:
+    numbers = (Column(title=title, number=True) for title in (candidate, "incumbent", "difference"))
+    return (Column(title="metric"), *numbers, Column(title=""))
 
 
 def _row(text: MetricText) -> Sequence[str]:
