@@ -8,13 +8,15 @@ from runner.app.plan import read_progress
 from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import RunRecord
+from runner.plan.evidence import Evidence, evidence
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
     """One model's line; job ids are None where there is no such job.
 
     `rolled_back_from` is the job a person turned back from to the one that serves, `rolled_back_by` that person, and
-    `rollback_due` a job that a person wants to serve again and that does not yet.
+    `rollback_due` a job that a person wants to serve again and that does not yet. `evidence` is there for a candidate
+    that waits or is held.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     last_outcome: str | None
     last_reason: str | None
     last_at: datetime | None
+    evidence: Evidence | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -71,6 +74,7 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
         last_outcome=end.outcome if end else None,
         last_reason=end.reason if end else None,
         last_at=progress.last_outcome_at,
+        evidence=evidence(progress, last) if last and last.rests_with in ("await_approval", "hold") else None,
     )
 
 

@@ -11,6 +11,7 @@ from runner.cli.failure import show_bug
 from runner.cli.look import Look
 from runner.cli.options import state_option
 from runner.errors import ExitCode
+from runner.report.evidence_text import evidence_line, undecided
 from runner.report.json_form import json_line, render_json
 from runner.report.next_step import next_commands
 from runner.report.text import columns_of, inline, words
@@ -74,7 +75,10 @@ def _plain(report: dict[str, Any]) -> Iterator[str]:
     names = [inline(model["name"]) for model in report["models"]]
     width = max(map(columns_of, names), default=0)
     for name, model in zip(names, report["models"], strict=True):
-        yield f"{name}{' ' * (width - columns_of(name))}  {words(model['outcome']):17}  {inline(model['reason'])}"
+        evidence = undecided(model)
+        metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
+        space = " " * (width - columns_of(name))
+        yield f"{name}{space}  {words(model['outcome']):17}  {inline(model['reason'] + metrics)}"
 
 
 def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str]:

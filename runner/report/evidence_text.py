@@ -1,7 +1,8 @@
 """A candidate's metrics beside those of the model in service: as a table, and as one line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -74,6 +75,12 @@ def evidence_line(evidence: Evidence, most: int = _MOST) -> str:
         parts.append(f"{len(evidence.metrics) - most} more")
     told = ", ".join(parts) or NO_METRICS.removesuffix(".")
     return f"{told}; nothing is recorded of the model in service" if evidence.source == "unrecorded" else told
+
+
+def undecided(model: Mapping[str, Any]) -> Evidence | None:
+    """Return the evidence on a model of a report that waits for a person or was held, None on any other."""
+    found: Evidence | None = model["evidence"] if model["outcome"] in ("awaiting_approval", "held") else None
+    return found
 
 
 def _phrase(text: MetricText) -> str:

@@ -17,6 +17,14 @@ def short_ids(ids: Iterable[str]) -> Mapping[str, str]:
     return {name: name[:size] if len(name) - size >= _SPARED else name for name, size in shortest.items()}
 
 
+def with_short_ids(sentence: str, short: Mapping[str, str]) -> str:
+    """Return a sentence with these ids cut; the commands that it quotes in backticks keep theirs whole."""
+    parts = sentence.split("`")
+    for name, shown in short.items():
+        parts[::2] = [part.replace(name, shown) for part in parts[::2]]
+    return "`".join(parts)
+
+
 def _alike(one: str, other: str) -> int:
     """Return how many first characters two texts have in common."""
     pairs = enumerate(zip(one, other, strict=False))

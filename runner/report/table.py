@@ -16,6 +16,7 @@ _GAP = "  "
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
 _LONGEST_NUMBER = 8
+_MOST_DIGITS = 5
 _SMALLEST, _WHOLE, _LARGEST = -9, 4, 8  # powers of ten: below, and above the last, a number has an exponent
 _ROUGH = Context(prec=30)
 
@@ -136,7 +137,7 @@ def short_number(value: Decimal | None) -> str:
     if value is None:
         return ""
     text = number_text(value)
-    if len(text) <= _LONGEST_NUMBER:
+    if len(text) <= _LONGEST_NUMBER and len(value.as_tuple().digits) <= _MOST_DIGITS:
         return text
     size = value.adjusted()
     if not _SMALLEST <= size <= _LARGEST:
