@@ -11,6 +11,7 @@ import msgspec
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
+from runner.plan.evidence import Evidence
 from runner.plan.model import Action, Stage
 
 PLAN_VERSION: Final = 1
@@ -82,7 +83,10 @@ class PlannedDataset(_Part, frozen=True, kw_only=True):
 
 
 class PlannedModel(_Part, frozen=True, kw_only=True):
-    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own."""
+    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
+
+    `evidence` is there for a candidate that waits for a person or was held.
+    """
 
     name: Name
     action: Action
@@ -94,6 +98,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     dataset_sha256: Sha256 | None
     policy: Name
     policy_sha256: Sha256
+    evidence: Evidence | None = None
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

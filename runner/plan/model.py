@@ -10,6 +10,7 @@ from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.journal.events import Outcome
 from runner.manifest.model import Approval
+from runner.plan.evidence import Evidence
 
 
 class Stage(StrEnum):
@@ -58,7 +59,8 @@ class Options(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records.
+    `approval` is the word from a file that the stage `review` records; `evidence` is there for a candidate that waits
+    for a person or was held.
     """
 
     model: str
@@ -70,6 +72,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None
     approval: Approval | None = None
+    evidence: Evidence | None = None
 
 
 class Facts(Struct, frozen=True, kw_only=True):

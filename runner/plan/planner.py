@@ -11,6 +11,7 @@ from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.evidence import Evidence, evidence
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
@@ -39,7 +40,13 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
     case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
     plan = _underway(case) or _by_data(manifest, model, progress, progress.last or job, facts)
     idle = [f"{one}." for one in idle_words(case)]
-    return replace(plan, reason=" ".join([plan.reason, *idle]))
+    return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
+
+
+def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
+    """Return what a person decides by, where a candidate rests until they do."""
+    job = progress.jobs.get(plan.retrain_job_id or "") if plan.outcome in ("awaiting_approval", "held") else None
+    return evidence(progress, job) if job is not None else None
 
 
 def _underway(case: Case) -> ModelPlan | None:

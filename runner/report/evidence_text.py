@@ -90,8 +90,8 @@ def _phrase(text: MetricText) -> str:
 def _words(text: MetricText) -> Iterator[str]:
     yield text.name
     if text.difference:
-        remark = f", {text.remark}" if text.remark else ""
-        yield f"{text.candidate} against {text.incumbent} ({text.difference}{remark})"
+        told = [text.difference, text.remark] if text.remark != "same" else [text.remark]
+        yield f"{text.candidate} against {text.incumbent} ({', '.join(filter(None, told))})"
     elif text.candidate != _NONE:
         yield text.candidate
     else:
