@@ -79,9 +79,9 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     assert next_step({**base, "outcome": "awaiting_approval"}) == (
         "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
     )
-    for decision, answer in ((None, "not-started"), ({"approval": None}, "not-switched")):
+    for decision, result in ((None, "not-started"), ({"approval": None}, "not-switched")):
         told = next_step({**base, "outcome": "unknown", "decision": decision})
-        assert f"`retrain resolve 'a b' --as {answer} --reason \"...\"`" in str(told)
+        assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
     assert next_step({**base, "outcome": "failed", "error": {"hint": "Mend it."}}) == "Mend it."
     assert next_step({**base, "outcome": "switched"}) is None
 
