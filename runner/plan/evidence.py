@@ -153,7 +153,8 @@ def _problem(name: str, ours: _Side, theirs: _Side, candidate: Decimal | None, i
     if candidate is None:
         return ours.problems.get(name, MISSING)
     if incumbent is None and theirs.source != "unrecorded":
-        return f"of the incumbent {theirs.problems.get(name, 'is not recorded')}"
+        known = theirs.problems.get(name)
+        return f"of the incumbent {known}" if known else "is not recorded for the incumbent"
     return None
 
 

@@ -93,6 +93,6 @@ def _words(text: MetricText) -> Iterator[str]:
         told = [text.difference, text.remark] if text.remark != "same" else [text.remark]
         yield f"{text.candidate} against {text.incumbent} ({', '.join(filter(None, told))})"
     elif text.candidate != _NONE:
-        yield text.candidate
+        yield f"{text.candidate} against {_NONE}" if text.remark else text.candidate
     else:
         yield text.remark

@@ -70,7 +70,7 @@ def test_a_value_that_one_of_the_two_lacks_is_told_with_the_reason() -> None:
     judge(made, "b", SECOND)
     metrics = by_name(found(made, "b"))
     assert (metrics["mae"].candidate, metrics["mae"].incumbent) == (Decimal(3), None)
-    assert metrics["mae"].problem == "of the incumbent is not recorded"
+    assert metrics["mae"].problem == "is not recorded for the incumbent"
     assert (metrics["recall"].candidate, metrics["recall"].problem) == (None, "is missing from the result")
     assert metrics["recall"].difference is metrics["recall"].change is None
 
