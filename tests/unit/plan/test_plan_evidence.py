@@ -1,11 +1,13 @@
 """What a person decides by: both models' values, what their difference means, and where the incumbent's come from."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from runner.journal.events import Judged, SwitchDone
+from runner.journal.folder import StateFolder
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, MetricEvidence, evidence
 from tests.unit.report.report_history import ASK, GUARDED, MemoryJournal, Recording, checked, evaluated, judged, started
@@ -15,7 +17,7 @@ SECOND = b"RMSE,1.25\nAUC,0.939\nCoverage Rate,0.88\nAccuracy,90.25%\nMAE,3\n"
 
 
 def record() -> Recording:
-    made = Recording(store=MemoryJournal(), folder=None)  # type: ignore[arg-type] -- nothing here has files
+    made = Recording(store=MemoryJournal(), folder=StateFolder(Path("state")))
     made.start()
     return made
 
@@ -72,7 +74,7 @@ def test_a_value_that_one_of_the_two_lacks_is_told_with_the_reason() -> None:
     assert (metrics["mae"].candidate, metrics["mae"].incumbent) == (Decimal(3), None)
     assert metrics["mae"].problem == "is not recorded for the incumbent"
     assert (metrics["recall"].candidate, metrics["recall"].problem) == (None, "is missing from the result")
-    assert metrics["recall"].difference is metrics["recall"].change is None
+    assert (metrics["recall"].difference, metrics["recall"].change) == (None, None)
 
 
 def test_a_value_that_cannot_be_used_says_why() -> None:

@@ -76,16 +76,12 @@ def test_a_line_says_where_nothing_is_recorded_of_the_model_in_service() -> None
 
 
 def test_a_metric_that_only_the_candidate_has_says_that_the_incumbent_has_none() -> None:
-    bare = metric(incumbent=None, difference=None, change=None, problem="of the incumbent is not recorded")
-    assert evidence_line(of(bare)) == "auc 0.939 (of the incumbent is not recorded)"
+    bare = metric(incumbent=None, difference=None, change=None, problem="is not recorded for the incumbent")
+    assert evidence_line(of(bare)) == "auc 0.939 against none"
 
 
 def test_only_what_waits_or_is_held_is_undecided() -> None:
     shown = of(metric())
     outcomes = ("awaiting_approval", "held", "switched", "skipped")
-    assert [undecided({"outcome": one, "evidence": shown}) is not None for one in outcomes] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    found = [one for one in outcomes if undecided({"outcome": one, "evidence": shown}) is not None]
+    assert found == ["awaiting_approval", "held"]
