@@ -42,16 +42,36 @@ class AdoptRequest(Struct, frozen=True, kw_only=True):
     lock_timeout: timedelta = timedelta(0)
 
 
-def adopt(request: AdoptRequest) -> RunResult:
-    """Record what is in service; it counts until a job of this project serves.
+class Proposed(Struct, frozen=True, kw_only=True):
+    """What would be recorded: `statement` of the model in `scope`; `replaces` says what the journal knows until now."""
+
+    scope: ModelScope
+    statement: Statement
+    replaces: str
+
+
+def propose_adoption(request: AdoptRequest) -> Proposed:
+    """Return what a person is asked. The journal is read only, and no lock is needed.
 
     Raises:
         UsageError: there is no reason, no such model or metric, or a file cannot be read.
     """
     if not request.reason.strip():
         raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
-    scope = model_scope(read_progress(request.state), request.model, request.manifest, state=request.state)
-    statement = _statement(request, scope)
+    progress = read_progress(request.state)
+    scope = model_scope(progress, request.model, request.manifest, state=request.state)
+    known = progress.model(scope.realm.name, request.model)
+    replaces = "nothing is recorded of it"
+    if known.incumbent is not None:
+        replaces = f"job {known.incumbent.retrain_job_id} is recorded as in service"
+    elif known.adoption is not None:
+        replaces = f"another statement of {known.adoption.fact.by} is recorded"
+    return Proposed(scope=scope, statement=_statement(request, scope), replaces=replaces)
+
+
+def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
+    """Record what is in service; it counts until a job of this project serves."""
+    scope, statement = proposed.scope, proposed.statement
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         options = {"command": "adopt", "emulator": scope.realm.emulator}
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)

@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from runner.app.job_ids import full_job_id
 from runner.app.model_scope import ModelScope
 from runner.errors import StateError, UsageError
 from runner.journal.instants import stamp
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.inputs import definition_moved, incumbent_moved
+from runner.plan.person_commands import person_command, resolve_commands
 from runner.plan.planner import approval_expires_at
 from runner.plan.standing import barred, turned_back
 
@@ -30,6 +33,8 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
         UsageError: no candidate waits.
         StateError: the candidate is another one or an older one, its time is over, or what it was judged by changed.
     """
+    if wish.job is not None:
+        wish = replace(wish, job=full_job_id(scope.model.name, progress.jobs, wish.job))
     job = _chosen(scope, progress, wish)
     _refuse_expired(scope, job, now)
     name, moved = scope.model.name, definition_moved(scope.manifest, scope.model, job)
@@ -41,12 +46,10 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
         return job
     bar = barred(progress, job)
     if bar:
-        raise _refusal(
-            name, bar, f"With --job {job.retrain_job_id}, --force and a --reason it is approved nevertheless."
-        )
+        raise _refusal(name, bar, f"`{_forced(name, job)}` approves it nevertheless.")
     moved = incumbent_moved(scope.manifest, scope.model, progress, job)
     if moved:
-        raise _refusal(name, moved, "`retrain run` judges it again; or approve it with --force and a --reason.")
+        raise _refusal(name, moved, f"`retrain run` judges it again; `{_forced(name, job)}` approves it nevertheless.")
     return job
 
 
@@ -67,9 +70,10 @@ def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
     job, current = progress.jobs.get(wish.job or ""), progress.current
     _refuse_left(name, progress, job)
     if current is not None and current.stage == JobStage.SWITCHING:
+        done, undone = resolve_commands(name, "switch")
         raise StateError(
             f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
-            hint="Run `retrain run`, which asks; or tell it with `retrain resolve`.",
+            hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
         )
     if job is None or job.stage != JobStage.JUDGED:
         raise StateError(
@@ -79,7 +83,7 @@ def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
     if not wish.force:
         raise StateError(
             f"The candidate of {name} is job {newest.retrain_job_id}; job {wish.job} is older.",
-            hint="Leave --job out; or approve the older one with --force and a --reason.",
+            hint=f"Leave --job out; `{_forced(name, job)}` approves the older one.",
         )
     return job
 
@@ -87,11 +91,11 @@ def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
 def _refuse_left(name: str, progress: ModelProgress, job: Job | None) -> None:
     departure = progress.serving.left.get(job.retrain_job_id) if job else None
     if job is not None and departure is not None:
-        raise _refusal(
-            name,
-            turned_back(departure),
-            f"With --job {job.retrain_job_id}, --force and a --reason it serves again.",
-        )
+        raise _refusal(name, turned_back(departure), f"`{_forced(name, job)}` lets it serve again.")
+
+
+def _forced(name: str, job: Job) -> str:
+    return person_command("approve", name, "--job", job.retrain_job_id, "--force")
 
 
 def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:

@@ -110,6 +110,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
         policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
         incumbent=knowledge_of(baseline_of(known)),
         drift=drift_of(known),
+        evidence=plan.evidence,
     )
 
 

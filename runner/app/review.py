@@ -1,7 +1,7 @@
 """`retrain approve` and `retrain reject`: a person's word on a candidate, bound to exactly that candidate."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from runner.app.candidates import Wish, find_candidate
 from runner.app.engine import Driven, Job, execute
+from runner.app.job_ids import full_job_id
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
+from runner.app.proposal import Proposal, refuse_changed
 from runner.app.provenance import actor
-from runner.app.rollback import RollbackRequest, roll_back
+from runner.app.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run import RunResult, conclude
 from runner.app.session import Session, session
 from runner.errors import UsageError
@@ -23,12 +25,16 @@ from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
 from runner.journal.job import JobStage
 from runner.journal.model_progress import ModelProgress
+from runner.plan.evidence import Evidence, evidence
 from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 
 
 class ReviewRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain approve` and `retrain reject`."""
+    """The arguments of `retrain approve` and `retrain reject`.
+
+    `agreed` is what the person was shown who said yes; the decision is refused when there is other evidence by then.
+    """
 
     model: str
     action: Literal["approve", "reject"]
@@ -40,6 +46,7 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
     force: bool = False
     record_only: bool = False
     lock_timeout: timedelta = timedelta(0)
+    agreed: Evidence | None = None
 
     @property
     def wish(self) -> Wish:
@@ -47,22 +54,39 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
         return Wish(action=self.action, job=self.job, force=self.force)
 
 
+def propose_review(request: ReviewRequest) -> Proposal:
+    """Return what the person is asked. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError, StateError: as `review`.
+    """
+    case = _case(request)
+    if case.leads_back:
+        return propose_rollback(_back_to(request))
+    job = find_candidate(case.scope, case.progress, request.wish, datetime.now(UTC))
+    return Proposal(
+        action=request.action,
+        model=request.model,
+        emulator=case.scope.realm.emulator,
+        evidence=evidence(case.progress, job),
+    )
+
+
 def review(request: ReviewRequest) -> RunResult:
     """Record the word, and on an approval switch at once unless `record_only`.
 
     Raises:
-        UsageError: the model is unknown, or no candidate of it can be approved or rejected.
+        UsageError: there is no reason, the model or job is unknown, or no candidate can be approved or rejected.
         StateError: the candidate is another one, or its policy changed since the decision.
     """
-    if request.force and not request.reason.strip():
-        raise UsageError("--force needs a --reason.", hint="Say why the rules do not hold here; it is recorded.")
-    progress = read_progress(request.state)
-    scope = model_scope(progress, request.model, request.manifest, state=request.state)
-    if request.force and _has_served(progress.model(scope.realm.name, request.model), request.job):
+    case = _case(request)
+    scope = case.scope
+    if case.leads_back:
         return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         models = opened.progress.model(scope.realm.name, request.model)
         job = find_candidate(scope, models, request.wish, opened.clock.now())
+        refuse_changed(request.model, request.agreed, evidence(models, job))
         facts = _facts(opened, scope, models, job, request)
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
         _write(opened, request.model, *facts)
@@ -71,10 +95,27 @@ def review(request: ReviewRequest) -> RunResult:
         return _switch(opened, scope, request, job)
 
 
-def _has_served(progress: ModelProgress, job: str | None) -> bool:
+class _Case(Struct, frozen=True, kw_only=True):
+    """What a request is about; `leads_back` tells that it is a job that once served."""
+
+    scope: ModelScope
+    progress: ModelProgress
+    leads_back: bool
+
+
+def _case(request: ReviewRequest) -> _Case:
+    if request.action == "approve" and not request.reason.strip():
+        raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
+    everything = read_progress(request.state)
+    scope = model_scope(everything, request.model, request.manifest, state=request.state)
+    progress = everything.model(scope.realm.name, request.model)
+    leads_back = request.force and _has_served(request.model, progress, request.job)
+    return _Case(scope=scope, progress=progress, leads_back=leads_back)
+
+
+def _has_served(model: str, progress: ModelProgress, job: str | None) -> bool:
     """Tell whether the job once served: to let it serve again is a rollback, in whatever direction."""
-    found = progress.jobs.get(job) if job else None
-    return found is not None and found.stage == JobStage.SWITCHED
+    return job is not None and progress.jobs[full_job_id(model, progress.jobs, job)].stage == JobStage.SWITCHED
 
 
 def _back_to(request: ReviewRequest) -> RollbackRequest:
@@ -86,6 +127,7 @@ def _back_to(request: ReviewRequest) -> RollbackRequest:
         to=request.job,
         manifest=request.manifest,
         lock_timeout=request.lock_timeout,
+        agreed=request.agreed,
     )
 
 

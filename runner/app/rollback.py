@@ -9,6 +9,7 @@ from msgspec import Struct
 from runner.app.engine import Job, execute
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
+from runner.app.proposal import Proposal, refuse_changed
 from runner.app.provenance import actor
 from runner.app.rollback_target import find_target
 from runner.app.run import RunResult, conclude
@@ -19,6 +20,8 @@ from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
+from runner.journal.model_progress import ModelProgress
+from runner.plan.evidence import Evidence, evidence
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 
 # What only the service could tell, and is not asked: it has no call for the first two, and the answer to the third may
@@ -31,7 +34,10 @@ _NEVER_VERIFIED = (
 
 
 class RollbackRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant."""
+    """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant.
+
+    `agreed` is what the person was shown who said yes; the rollback is refused when there is other evidence by then.
+    """
 
     model: str
     reason: str
@@ -40,6 +46,28 @@ class RollbackRequest(Struct, frozen=True, kw_only=True):
     to: str | None = None
     manifest: Sequence[Path] = ()
     lock_timeout: timedelta = timedelta(0)
+    agreed: Evidence | None = None
+
+
+def propose_rollback(request: RollbackRequest) -> Proposal:
+    """Return what the person is asked. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError, StateError: as `roll_back`.
+    """
+    scope, progress = _found(request)
+    target, _ = find_target(progress, request.model, request.to)
+    return Proposal(
+        action="rollback", model=request.model, emulator=scope.realm.emulator, evidence=evidence(progress, target)
+    )
+
+
+def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
+    if not request.reason.strip():
+        raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
+    progress = read_progress(request.state)
+    scope = model_scope(progress, request.model, request.manifest, state=request.state)
+    return scope, progress.model(scope.realm.name, request.model)
 
 
 def roll_back(request: RollbackRequest) -> RunResult:
@@ -49,13 +77,11 @@ def roll_back(request: RollbackRequest) -> RunResult:
         UsageError: there is no reason, no such model, or no such job that has served.
         StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
     """
-    if not request.reason.strip():
-        raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
-    scope = model_scope(read_progress(request.state), request.model, request.manifest, state=request.state)
+    scope, _ = _found(request)
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        target, incumbent = find_target(
-            opened.progress.model(scope.realm.name, request.model), request.model, request.to
-        )
+        progress = opened.progress.model(scope.realm.name, request.model)
+        target, incumbent = find_target(progress, request.model, request.to)
+        refuse_changed(request.model, request.agreed, evidence(progress, target))
         decision = RollbackDecided(
             retrain_job_id=target.retrain_job_id,
             from_job_id=incumbent.retrain_job_id if incumbent else None,
@@ -63,7 +89,8 @@ def roll_back(request: RollbackRequest) -> RunResult:
             reason=request.reason,
             unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
         )
-        options = {"command": "rollback", "emulator": scope.realm.emulator, "to": request.to}
+        to = target.retrain_job_id if request.to else None
+        options = {"command": "rollback", "emulator": scope.realm.emulator, "to": to}
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
         at = stamp(opened.clock.now())
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])

@@ -1,9 +1,11 @@
 """To which job a rollback leads: only to one that has served."""
 
+from runner.app.job_ids import full_job_id
 from runner.errors import StateError, UsageError
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.incumbent import drift_of
+from runner.plan.person_commands import resolve_commands
 
 _MOST_LISTED = 10
 
@@ -22,14 +24,17 @@ def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Jo
             hint="`retrain status` shows every model; check --state.",
         )
     if current is not None and current.stage == JobStage.SWITCHING:
+        done, undone = resolve_commands(model, "switch")
         raise StateError(
             f"Whether the switch of {model} to job {current.retrain_job_id} was applied is not known yet.",
-            hint="Run `retrain run`, which asks; or tell it with `retrain resolve`. Then roll back.",
+            hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`. "
+            "Then roll back.",
         )
     return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
 
 
-def _named(progress: ModelProgress, model: str, to: str, incumbent: Job | None) -> Job:
+def _named(progress: ModelProgress, model: str, given: str, incumbent: Job | None) -> Job:
+    to = full_job_id(model, progress.jobs, given)
     if incumbent is not None and to == incumbent.retrain_job_id:
         if drift_of(progress) == "changed_outside":
             return incumbent

@@ -15,6 +15,7 @@ from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
+from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
 from runner.policy.baseline import Drift, Knowledge, knowledge_of
 
@@ -25,7 +26,7 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     `incumbent_known` says how the model in service is known and `incumbent_metrics` its values, decimal texts by name;
     `drift` is what the service's list said of it at `drift_at`. `rolled_back_from` is the job a person turned back from
     to the incumbent, `rolled_back_by` that person, and `rollback_due` a job that a person wants to serve again and that
-    does not yet.
+    does not yet. `evidence` is there for a candidate that waits or is held.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     last_outcome: str | None
     last_reason: str | None
     last_at: datetime | None
+    evidence: Evidence | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
         last_outcome=end.outcome if end else None,
         last_reason=end.reason if end else None,
         last_at=progress.last_outcome_at,
+        evidence=evidence(progress, last) if last and last.rests_with in ("await_approval", "hold") else None,
     )
 
 

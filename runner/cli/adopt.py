@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from runner.app.adopt import AdoptRequest, adopt
+from runner.app.adopt import AdoptRequest, adopt, propose_adoption
 from runner.cli import options
+from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
+from runner.errors import ExitCode
 
 
 class Value(click.ParamType[tuple[str, str]]):
@@ -31,6 +33,7 @@ class Value(click.ParamType[tuple[str, str]]):
 @click.option("--result", type=click.Path(path_type=Path), help="Its result file, to read its metrics from.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help="The file its metrics were measured on.")
 @click.option("--reason", required=True, help="Why; kept in the journal.")
+@options.yes
 @options.manifest
 @options.lock_timeout
 @options.output_format("text", "json")
@@ -42,6 +45,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     result: Path | None,
     evaluation: Path | None,
     reason: str,
+    yes: bool,
     manifest: Sequence[Path],
     lock_timeout: timedelta,
     form: str,
@@ -60,4 +64,11 @@ def command(  # noqa: PLR0913 -- one argument an option
         manifest=manifest,
         lock_timeout=lock_timeout,
     )
-    return show_result(console, adopt(request), form, state)
+    proposed = propose_adoption(request)
+    values = ", ".join(f"{name} {text}" for name, text in proposed.statement.metrics.items())
+    lines = [f"{model}: what serves has {values or 'no metrics that are known'}; until now {proposed.replaces}"]
+    show(console, lines, asks=not yes)
+    consent = Consent(yes=yes, command="", needed=False)  # production does not change
+    if not confirm(console, f"Record this as the incumbent of {model}?", consent):
+        return ExitCode.FAILED
+    return show_result(console, adopt(request, proposed), form, state)

@@ -5,16 +5,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
-from runner.app.review import ReviewRequest, review
+from runner.app.proposal import Proposal
+from runner.app.review import ReviewRequest, propose_review, review
 from runner.cli import options
+from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
 from runner.cli.written_word import write_and_show
+from runner.errors import ExitCode
 
 
 @click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')
 @options.reviewed
+@click.option("--reason", required=True, help="Why; kept in the journal.")
 @click.option("--force", is_flag=True, help="Approve one that is older than the incumbent or was rolled back from.")
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.manifest
@@ -26,6 +31,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     model: str,
     job: str | None,
     reason: str,
+    yes: bool,
     write: str | None,
     lasts: timedelta,
     force: bool,
@@ -51,4 +57,15 @@ def command(  # noqa: PLR0913 -- one argument an option
     )
     if write is not None:
         return write_and_show(console, request, write, lasts)
-    return show_result(console, review(request), form, state)
+    proposal = propose_review(request)
+    consent = Consent(yes=yes, command=_agreeing(request, proposal))
+    if not confirm_proposal(console, proposal, consent, later=record_only):
+        return ExitCode.FAILED
+    return show_result(console, review(replace(request, agreed=proposal.evidence)), form, state)
+
+
+def _agreeing(request: ReviewRequest, proposal: Proposal) -> str:
+    flags = {"--force": request.force, "--record-only": request.record_only}
+    given = [flag for flag, is_given in flags.items() if is_given]
+    words = ["approve", request.model, "--job", proposal.evidence.retrain_job_id, *given, "--reason", request.reason]
+    return agreeing_command(words, manifest=request.manifest, state=request.state)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from runner.cli.encoding import is_terminal
 from runner.cli.look import Look, look_of
 from runner.report.text import inline
 
@@ -88,6 +89,22 @@ class Console:
             click.echo(text, file=sys.stderr, color=self.error_look.colour)
         except (OSError, ValueError):
             return
+
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether a person sees a question and can answer it."""
+        return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+    def ask(self, question: str) -> str:
+        """Ask a question on stderr, and return the line that was typed; nothing at the end of the input."""
+        click.echo(inline(question).rstrip() + " ", file=sys.stderr, nl=False, color=self.error_look.colour)
+        try:
+            answer = sys.stdin.readline()
+        except (OSError, ValueError):
+            answer = ""
+        if not answer.endswith("\n"):
+            self.line("")
+        return answer
 
     def notice(self, text: str) -> None:
         """Print a line that is good to know, unless `-q` was given."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -116,6 +117,7 @@ select = click.option(
     shell_complete=known_models,
     help="Only these models; may be given several times.",
 )
+yes = click.option("-y", "--yes", is_flag=True, help="Ask nothing; for scripts.")
 model = click.argument("model", shell_complete=known_models)
 force = click.option("--force", is_flag=True, help="Train again even where nothing changed.")
 refresh = click.option("--refresh", is_flag=True, help="Ask the service whether the recorded model is in service.")
@@ -128,13 +130,18 @@ manifest = click.option(
 )
 
 
+def state_option(state: str) -> str:
+    """Return what a printed command needs to find the state: nothing for the default one."""
+    return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+
+
 def output_format(*choices: str) -> Callable[[F], F]:
     """Return a --format option with these choices; the first is the default."""
     return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)
 
 
 def reviewed(function: F) -> F:
-    """Add what a person's word on a candidate needs: the model, --job, --reason, and --write with --expires."""
+    """Add what a person's word on a candidate needs: the model, --job, --yes, and --write with --expires."""
     for option in (
         click.option(
             "--expires", "lasts", type=Duration(), default="14d", show_default=True, help="How long a file counts."
@@ -146,8 +153,8 @@ def reviewed(function: F) -> F:
             metavar="[DIR]",
             help="Write a file to commit instead; into DIR, or the manifest's approvals folder.",
         ),
-        click.option("--reason", default="", help="Why; kept in the journal."),
-        click.option("--job", help="The candidate's retrain job id; refused when it is another one."),
+        click.option("--job", help="The candidate's retrain job id or its beginning; refused when it is another one."),
+        yes,
         model,
     ):
         function = option(function)

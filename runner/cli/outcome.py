@@ -9,9 +9,11 @@ from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.cli.look import Look
+from runner.cli.options import state_option
 from runner.errors import ExitCode
-from runner.journal.folder import DEFAULT
+from runner.report.evidence_text import evidence_line, undecided
 from runner.report.json_form import json_line, render_json
+from runner.report.next_step import next_commands
 from runner.report.text import columns_of, inline, words
 
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
@@ -26,9 +28,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
     elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report["summary"]:
-        console.result(
-            "\n".join(_summary(console.look, result, "" if state == DEFAULT else f" --state {shlex.quote(state)}"))
-        )
+        console.result("\n".join(_summary(console.look, result, state_option(state))))
     return result.exit_code
 
 
@@ -75,20 +75,25 @@ def _plain(report: dict[str, Any]) -> Iterator[str]:
     names = [inline(model["name"]) for model in report["models"]]
     width = max(map(columns_of, names), default=0)
     for name, model in zip(names, report["models"], strict=True):
-        yield f"{name}{' ' * (width - columns_of(name))}  {words(model['outcome']):17}  {inline(model['reason'])}"
+        evidence = undecided(model)
+        metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
+        space = " " * (width - columns_of(name))
+        yield f"{name}{space}  {words(model['outcome']):17}  {inline(model['reason'] + metrics)}"
 
 
 def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str]:
-    """Yield the commands for models that wait for a person, and that tell why a candidate was held."""
-    waiting, held = (_names(report, outcome) for outcome in ("awaiting_approval", "held"))
-    for name in waiting[:most]:
-        yield f"next: retrain approve {name}{option}, or retrain reject {name}{option}"
-    for name in held[:most]:
-        yield f"why: retrain history {name} --run {report['run_id']}{option}"
-    hidden = len(waiting[most:]) + len(held[most:]) if most is not None else 0
+    """Yield the commands for models that wait for a person, a line each, and that tell why a candidate was held."""
+    unknown, waiting, held = (_found(report, outcome) for outcome in ("unknown", "awaiting_approval", "held"))
+    for model in (*unknown[:most], *waiting[:most]):
+        first, *others = next_commands(model, state=option)
+        yield f"next: {inline(first)}"
+        yield from (f"  or: {inline(command)}" for command in others)
+    for model in held[:most]:
+        yield f"why: retrain history {shlex.quote(inline(model['name']))} --run {report['run_id']}{option}"
+    hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0
     if hidden:
         yield f"next: retrain status{option} shows {hidden} more"
 
 
-def _names(report: dict[str, Any], outcome: str) -> list[str]:
-    return [shlex.quote(inline(model["name"])) for model in report["models"] if model["outcome"] == outcome]
+def _found(report: dict[str, Any], outcome: str) -> list[dict[str, Any]]:
+    return [model for model in report["models"] if model["outcome"] == outcome]

@@ -11,7 +11,6 @@ from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.journal.folder import DEFAULT
 from runner.plan.document import PlanDocument
 from runner.report.json_form import render_json
 from runner.report.plan_markdown import render_plan_markdown
@@ -48,8 +47,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
     console.result(_rendered(document, form, console.width))
     if out is not None:
-        option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
-        console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{option}")
+        console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{options.state_option(state)}")
     if any(model.outcome == "failed" for model in document.models):
         return ExitCode.FAILED
     pending = any(model.stages for model in document.models)

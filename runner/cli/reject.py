@@ -5,16 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
-from runner.app.review import ReviewRequest, review
+from runner.app.review import ReviewRequest, propose_review, review
 from runner.cli import options
+from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
 from runner.cli.written_word import write_and_show
+from runner.errors import ExitCode
 
 
 @click.command("reject", epilog='Example: retrain reject churn --reason "seen by the team"')
 @options.reviewed
+@click.option("--reason", default="", help="Why; kept in the journal.")
 @options.manifest
 @options.lock_timeout
 @options.output_format("text", "json")
@@ -24,6 +28,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     model: str,
     job: str | None,
     reason: str,
+    yes: bool,
     write: str | None,
     lasts: timedelta,
     manifest: Sequence[Path],
@@ -45,4 +50,9 @@ def command(  # noqa: PLR0913 -- one argument an option
     )
     if write is not None:
         return write_and_show(console, request, write, lasts)
-    return show_result(console, review(request), form, state)
+    proposal = propose_review(request)
+    words = ["reject", model, "--job", proposal.evidence.retrain_job_id, "--reason", reason]
+    command = agreeing_command(words, manifest=manifest, state=state)
+    if not confirm_proposal(console, proposal, Consent(yes=yes, command=command, needed=False)):
+        return ExitCode.FAILED
+    return show_result(console, review(replace(request, agreed=proposal.evidence)), form, state)

@@ -5,17 +5,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
-from runner.app.rollback import RollbackRequest, roll_back
+from runner.app.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.cli import options
+from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
+from runner.errors import ExitCode
 
 
 @click.command("rollback", epilog='Example: retrain rollback churn --reason "predictions are off since Monday"')
 @options.model
-@click.option("--to", metavar="JOB", help="A job that has served; by default the one before the incumbent.")
+@click.option(
+    "--to",
+    metavar="JOB",
+    help="A job that has served, as far as its id is unique; by default the last one before the incumbent.",
+)
 @click.option("--reason", required=True, help="Why; kept in the journal.")
+@options.yes
 @options.manifest
 @options.lock_timeout
 @options.output_format("text", "json")
@@ -25,6 +33,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     model: str,
     to: str | None,
     reason: str,
+    yes: bool,
     manifest: Sequence[Path],
     lock_timeout: timedelta,
     form: str,
@@ -41,4 +50,9 @@ def command(  # noqa: PLR0913 -- one argument an option
         manifest=manifest,
         lock_timeout=lock_timeout,
     )
-    return show_result(console, roll_back(request), form, state)
+    proposal = propose_rollback(request)
+    words = ["rollback", model, "--to", proposal.evidence.retrain_job_id, "--reason", reason]
+    consent = Consent(yes=yes, command=agreeing_command(words, manifest=manifest, state=state))
+    if not confirm_proposal(console, proposal, consent):
+        return ExitCode.FAILED
+    return show_result(console, roll_back(replace(request, agreed=proposal.evidence)), form, state)

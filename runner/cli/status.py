@@ -1,13 +1,11 @@
 """`retrain status`."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from runner.app.status import ModelStatus, Status, status
@@ -16,11 +14,17 @@ from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.journal.events import Outcome
 from runner.journal.instants import stamp
+from runner.plan.person_commands import review_commands
+from runner.report.evidence_text import evidence_line
+from runner.report.job_ids import short_ids, with_short_ids
+from runner.report.json_form import render_json
 from runner.report.next_step import ORDER
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import inline, utc, words
 
 _MANY = 10  # models
+_MOST_NEXT = 3  # models that wait
+_IDS = ("incumbent", "rolled_back_from", "rollback_due", "in_flight", "waiting", "switch_due", "held")
 _STANDS = (
     *(Column(title="model"), Column(title="incumbent"), Column(title="since", spare=True)),
     *(Column(title="stands"), Column(title="last outcome", whole=True)),
@@ -34,21 +38,45 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 
 @click.command("status", epilog="Example: retrain status --outcome failed")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(get_args(Outcome)), help="Only this outcome.")
+@click.option("--wide", is_flag=True, help="Show whole job ids on a terminal too.")
 @options.refresh
 @options.manifest
 @options.output_format("text", "json")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
-    *, outcomes: Sequence[str], refresh: bool, manifest: Sequence[Path], form: str, state: str, console: Console
+    *,
+    outcomes: Sequence[str],
+    wide: bool,
+    refresh: bool,
+    manifest: Sequence[Path],
+    form: str,
+    state: str,
+    console: Console,
 ) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
     found = status(state, refreshed=refresh, manifest=manifest)
     if outcomes:
         found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
-    console.result(
-        _json(found) if form == "json" else _text(found, state, _ENDS if outcomes else _STANDS, console.width)
-    )
+    if form == "json":
+        console.result(_json(found))
+        return ExitCode.OK
+    shown = found if wide or console.width is None else _with_short_ids(found)
+    console.result(_text(shown, state, _ENDS if outcomes else _STANDS, console.width))
     return ExitCode.OK
+
+
+def _with_short_ids(found: Status) -> Status:
+    """Return the same with job ids as short as they tell the jobs apart."""
+    ids = (getattr(model, key) for model in found.models for key in _IDS)
+    short = short_ids(one for one in ids if one is not None)
+    return replace(found, models=tuple(_shortened(model, short) for model in found.models))
+
+
+def _shortened(model: ModelStatus, short: Mapping[str, str]) -> ModelStatus:
+    values = {key: getattr(model, key) for key in _IDS}
+    cut = {key: short[one] for key, one in values.items() if one is not None}
+    own = {one: short[one] for one in values.values() if one is not None}
+    return replace(model, **cut, last_reason=model.last_reason and with_short_ids(model.last_reason, own))
 
 
 def _text(found: Status, state: str, columns: Sequence[Column], width: int | None) -> str:
@@ -61,7 +89,15 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
         lines = [text_table(columns, [[row[one.title] for one in columns] for row in cells], width=width)]
     else:
         lines = [_line(model) for model in found.models]
-    return "\n".join([*lines, *([""] if lines else []), *_counts(found), f"last run: {last.run_id}, {code}"])
+    ends = [*_counts(found), *_next(found, state), f"last run: {last.run_id}, {code}"]
+    return "\n".join([*lines, *([""] if lines else []), *ends])
+
+
+def _next(found: Status, state: str) -> Iterator[str]:
+    """Yield the commands for the first models that wait for a person."""
+    for model in [one for one in found.models if one.waiting][:_MOST_NEXT]:
+        approve, reject = review_commands(model.name, state=options.state_option(state))
+        yield from (f"next: {inline(approve)}", f"  or: {inline(reject)}")
 
 
 def _counts(found: Status) -> list[str]:
@@ -79,7 +115,7 @@ def _cells(model: ModelStatus) -> dict[str, str]:
         "model": model.name,
         "incumbent": _incumbent(model),
         "since": utc(stamp(model.incumbent_since)) if model.incumbent_since else "",
-        "stands": "; ".join(_standing(model)),
+        "stands": "; ".join([*_standing(model), *_metrics(model)]),
         "last outcome": words(model.last_outcome or ""),
         "service": model.service,
         "reason": model.last_reason or "",
@@ -90,7 +126,13 @@ def _line(model: ModelStatus) -> str:
     serves = f"incumbent {_incumbent(model)}"
     parts = ", ".join(inline(part) for part in [serves, *_standing(model)])
     last = f"\n    last: {words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
-    return f"{inline(model.name)} ({inline(model.service)}): {parts}{last}"
+    metrics = "".join(f"\n    {inline(line)}" for line in _metrics(model))
+    return f"{inline(model.name)} ({inline(model.service)}): {parts}{metrics}{last}"
+
+
+def _metrics(model: ModelStatus) -> list[str]:
+    """Return what a person decides by, where they are to decide."""
+    return [f"metrics: {evidence_line(model.evidence)}"] if model.evidence else []
 
 
 def _incumbent(model: ModelStatus) -> str:
@@ -124,12 +166,5 @@ def _standing(model: ModelStatus) -> list[str]:
 
 
 def _json(found: Status) -> str:
-    return json.dumps(
-        {
-            "models": [to_builtins(model) for model in found.models],
-            "last_run": found.last_run.run_id if found.last_run else None,
-        },
-        indent=2,
-        ensure_ascii=False,
-        default=stamp,
-    )
+    last = found.last_run.run_id if found.last_run else None
+    return render_json({"models": found.models, "last_run": last}).decode().rstrip("\n")

@@ -22,6 +22,7 @@ from runner.journal.job import Decided, Job
 from runner.plan.incumbent import own_models
 from runner.plan.inputs import incumbent_moved, inputs_moved
 from runner.plan.model import Stage
+from runner.plan.person_commands import person_command, resolve_commands, review_commands
 from runner.plan.standing import barred
 from runner.secret import Secret
 from runner.service.outcomes import Done, Effect, NeverSent, Refused
@@ -217,11 +218,8 @@ def _rests(run: ModelRun, decided: Decided) -> Ending:
     reason = decided.fact.evaluation["decision"]["reason"]
     if decided.action == "hold":
         return Ending(outcome="held", reason=reason)
-    name = run.model.name
-    return Ending(
-        outcome="awaiting_approval",
-        reason=f"{reason} Decide with `retrain approve {name}` or `retrain reject {name}`.",
-    )
+    approve, reject = review_commands(run.model.name)
+    return Ending(outcome="awaiting_approval", reason=f"{reason} Decide with `{approve}` or `{reject}`.")
 
 
 def _why(job: Job) -> str:
@@ -243,8 +241,8 @@ def _clause(text: str) -> str:
 
 
 def _forced(run: ModelRun, job: Job) -> str:
-    name = job.retrain_job_id
-    return f"`retrain approve {run.model.name} --job {name} --force --reason ...` switches to it all the same."
+    command = person_command("approve", run.model.name, "--job", job.retrain_job_id, "--force")
+    return f"`{command}` switches to it all the same."
 
 
 def _due(job: Job) -> str:
@@ -252,14 +250,15 @@ def _due(job: Job) -> str:
 
 
 def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
-    name, model = job.retrain_job_id, run.model.name
+    name = job.retrain_job_id
     known = f"Whether the switch to job {name} was applied cannot be learnt from the service."
     if serves is None and job.listed_before is not None and job.model_id in job.listed_before:
         known = f"{known} Its model {job.model_id} was on the list of those in service before the switch too."
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
+    done, undone = resolve_commands(run.model.name, "switch")
     return Ending(
         outcome="unknown",
-        reason=f"{known} Look in the product which model is published, and tell: `retrain resolve {model} --as "
-        "switched` or `--as not-switched`. Nothing is sent before that.",
+        reason=f"{known} Look in the product which model is published, and tell: `{done}` or `{undone}`. "
+        "Nothing is sent before that.",
     )

@@ -11,6 +11,7 @@ from runner.execute.watch import Watch
 from runner.journal.events import Fact, StatusSeen, TrainingFailed, TrainingFinished
 from runner.journal.job import TRAINED, Job, JobStage
 from runner.manifest.durations import duration_text
+from runner.plan.person_commands import resolve_commands
 from runner.secret import Secret
 from runner.service.outcomes import Code, ServiceError, Status
 
@@ -125,7 +126,7 @@ def _warn_of_drift(run: ModelRun, status: Status) -> None:
 
 def _still_training(run: ModelRun) -> Ending:
     job, model = run.job, run.model
-    doubt = f" If the product shows no training of it, tell: `retrain resolve {model.name} --as not-started`."
+    doubt = f" If the product shows no training of it, tell: `{resolve_commands(model.name, 'upload')[1]}`."
     return Ending(
         outcome="training",
         reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
@@ -134,10 +135,10 @@ def _still_training(run: ModelRun) -> Ending:
 
 
 def _contradicted(run: ModelRun, word: str) -> Ending:
-    name, model = run.job.retrain_job_id, run.model.name
+    name, (started, not_started) = run.job.retrain_job_id, resolve_commands(run.model.name, "upload")
     return Ending(
         outcome="unknown",
         reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "
         "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
-        f"`retrain resolve {model} --as not-started`; if it shows one, `--as started`. Nothing is sent before that.",
+        f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )

@@ -29,6 +29,7 @@ from runner.journal.events import (
 )
 from runner.journal.instants import stamp
 from runner.plan.model import Stage
+from runner.plan.person_commands import resolve_commands
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
 from runner.service.upload_body import Watch
@@ -171,12 +172,12 @@ def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> Status | str | N
 def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> Ending:
     against = witness(run, word) if word is not None and says_waiting(run, word) else None
     other = f" Job {against[1].retrain_job_id} of {against[0]} says {word} too, after its upload." if against else ""
+    started, not_started = resolve_commands(run.model.name, "upload")
     return Ending(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "
         f"`retrain run` again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows. If it "
-        f"never learns, look in the product and tell: `retrain resolve {run.model.name} --as started` or "
-        "`--as not-started`.",
+        f"never learns, look in the product and tell: `{started}` or `{not_started}`.",
     )
 
 

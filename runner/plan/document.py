@@ -11,6 +11,7 @@ import msgspec
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
+from runner.plan.evidence import Evidence
 from runner.plan.model import Action, Stage
 from runner.policy.baseline import Drift, Knowledge
 
@@ -86,6 +87,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
 
     `incumbent` says what is known of the model in service, `drift` whether the service last listed it as in service.
+    `evidence` is there for a candidate that waits for a person or was held.
     """
 
     name: Name
@@ -100,6 +102,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     policy_sha256: Sha256
     incumbent: Knowledge
     drift: Drift
+    evidence: Evidence | None = None
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

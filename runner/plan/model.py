@@ -11,6 +11,7 @@ from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.journal.events import Outcome
 from runner.manifest.model import Approval, Source
+from runner.plan.evidence import Evidence
 
 
 class Stage(StrEnum):
@@ -77,7 +78,8 @@ class Statement(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records, `statement` what the stage `adopt` does.
+    `approval` is the word from a file that the stage `review` records, `statement` what the stage `adopt` does;
+    `evidence` is there for a candidate that waits for a person or was held.
     """
 
     model: str
@@ -90,6 +92,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     dataset_sha256: str | None = None
     approval: Approval | None = None
     statement: Statement | None = None
+    evidence: Evidence | None = None
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,11 @@ from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import is_unrecorded, stated_since, statement_due
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
+from runner.plan.person_commands import person_command, review_commands
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
 
@@ -71,7 +73,13 @@ def _plan(manifest: Manifest, model: Model, progress: ModelProgress, facts: Fact
     case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
     plan = _underway(case) or _by_data(manifest, model, progress, progress.last or job, facts)
     idle = [f"{one}." for one in idle_words(case)]
-    return replace(plan, reason=" ".join([plan.reason, *idle]))
+    return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
+
+
+def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
+    """Return what a person decides by, where a candidate rests until they do."""
+    job = progress.jobs.get(plan.retrain_job_id or "") if plan.outcome in ("awaiting_approval", "held") else None
+    return evidence(progress, job) if job is not None else None
 
 
 def _underway(case: Case) -> ModelPlan | None:
@@ -229,9 +237,10 @@ def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> Mode
     if expires:
         text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
         return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
-    text = f"candidate {name} waits for `retrain approve {model.name}` or `retrain reject {model.name}`"
+    approve, reject = review_commands(model.name)
+    text = f"candidate {name} waits for `{approve}` or `{reject}`"
     if manifest.approvals is not None:
-        text = f"{text}, or for a file that `retrain approve {model.name} --write` makes"
+        text = f"{text}, or for a file that `{person_command('approve', model.name, '--write')}` makes"
     return _rest(model, job, "awaiting_approval", text)
 
 

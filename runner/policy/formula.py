@@ -56,11 +56,11 @@ def compare_bound(rule: Rule, observed: Decimal) -> Comparison:
 def compare_change(rule: Rule, aim: Aim, observed: Decimal, baseline: Decimal) -> Comparison:
     """Return the comparison of a change rule; the baseline of a relative one is not zero."""
     with localcontext(_EXACT):
-        gain = _gain(aim, observed, baseline)
+        change = gain(aim, observed, baseline)
         limit = _smallest_gain(rule)
         if not is_relative(rule):
-            return Comparison(value=gain, limit=limit, scale=Decimal(1))
-        return Comparison(value=gain * 100, limit=limit * abs(baseline), scale=abs(baseline))
+            return Comparison(value=change, limit=limit, scale=Decimal(1))
+        return Comparison(value=change * 100, limit=limit * abs(baseline), scale=abs(baseline))
 
 
 def is_relative(rule: Rule) -> bool:
@@ -73,7 +73,7 @@ def _smallest_gain(rule: Rule) -> Decimal:
     return rule.limit.copy_negate() if rule.kind.startswith("max_drop") else rule.limit
 
 
-def _gain(aim: Aim, observed: Decimal, baseline: Decimal) -> Decimal:
+def gain(aim: Aim, observed: Decimal, baseline: Decimal) -> Decimal:
     """Return the change in the metric's good direction."""
     if aim.target is not None:
         return abs(baseline - aim.target) - abs(observed - aim.target)

@@ -24,6 +24,7 @@ from runner.journal.instants import stamp
 from runner.journal.job import Decided, Job, JobStage, Review, Rollback
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
+from runner.plan.evidence import Evidence, evidence
 from runner.report.course import Courses
 from runner.report.on_demand import OnDemand
 
@@ -179,6 +180,7 @@ def _model(history: RunHistory, name: str) -> dict[str, Any]:
         "dataset": _dataset(job),
         "result": _result(job),
         "metrics": metrics_of(decided),
+        "evidence": _evidence(history, name, job),
         "verdict": decided.fact.evaluation["verdict"] if decided else None,
         "rules": rules_of(decided),
         "decision": _decision(job),
@@ -225,6 +227,15 @@ def _result(job: Job | None) -> dict[str, Any] | None:
     if job is None or job.result is None:
         return None
     return {"path": job.result.path, "sha256": job.result.sha256, "bytes": job.result.bytes}
+
+
+def _evidence(history: RunHistory, name: str, job: Job | None) -> Evidence | None:
+    """Return what a person decides by; None without a decision, and for a job that goes on serving."""
+    if job is None or job.decided is None:
+        return None
+    progress = history.progress.model(history.record.started.realm, name)
+    serves = progress.served is None and progress.incumbent_id == job.retrain_job_id
+    return None if serves and _outcome(history, name) != "switched" else evidence(progress, job)
 
 
 def metrics_of(decided: Decided | None) -> dict[str, Decimal | None]:

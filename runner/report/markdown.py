@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.report.evidence_text import evidence_line, undecided
 from runner.report.next_step import ORDER, TROUBLE, next_step
 from runner.report.text import clipped, markdown_code, markdown_prose, words
 
@@ -108,7 +109,9 @@ def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
 def _troubled_row(model: Model) -> str:
     step = next_step(model) or ""
     reason = model["error"]["message"] if model["error"] else model["reason"].removesuffix(step).rstrip()
-    return _joined(_name(model["name"]), _outcome(model), _text(reason), _text(step))
+    evidence = undecided(model)
+    metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
+    return _joined(_name(model["name"]), _outcome(model), f"{_text(reason)}{metrics}", _text(step))
 
 
 def _row(model: Model) -> str:

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from runner.plan.person_commands import resolve_commands, review_commands
+
 TROUBLE = ("unknown", "failed", "held", "awaiting_approval")  # outcomes that want a person, most urgent first
 ORDER = (*TROUBLE, "training", "skipped", "switched", "unchanged")
 
@@ -13,17 +15,31 @@ def next_step(model: Mapping[str, Any]) -> str | None:
     if model["error"] is not None:
         hint: str = model["error"]["hint"]
         return hint
-    command, name = "retrain {} " + shlex.quote(model["name"]), model["name"]
+    commands = " or ".join(f"`{command}`" for command in next_commands(model))
     match model["outcome"]:
         case "awaiting_approval":
-            return f"Decide with `{command.format('approve')}` or `{command.format('reject')}`."
+            return f"Decide with {commands}."
         case "held" if not _rejected(model):
-            return f"Better data brings a new candidate; `retrain history {shlex.quote(name)}` shows the earlier ones."
+            name = shlex.quote(model["name"])
+            return f"Better data brings a new candidate; `retrain history {name}` shows the earlier ones."
         case "unknown":
-            return f"Run again; if it stays unknown, look in the product and tell with `{command.format('resolve')}`."
+            return f"Run again; if it stays unknown, look in the product and tell: {commands}."
         case "training":
             return "The next `retrain run` goes on with this job."
     return None
+
+
+def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ...]:
+    """Return the commands a person chooses from about a model of a report; each runs as it stands.
+
+    `state` is the option that names the state, where it is not the default one.
+    """
+    match model["outcome"]:
+        case "awaiting_approval":
+            return review_commands(model["name"], state=state)
+        case "unknown":  # a job that is decided about was uploaded: what is not known is its switch
+            return resolve_commands(model["name"], "switch" if model["decision"] else "upload", state=state)
+    return ()
 
 
 def _rejected(model: Mapping[str, Any]) -> bool:

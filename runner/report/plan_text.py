@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.report.evidence_text import evidence_line
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
@@ -36,10 +37,12 @@ def _end(plan: PlanDocument) -> Iterator[str]:
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
     if not model.stages:
-        return [f"{name}: nothing ({model.outcome})", f"    why: {reason}"]
+        metrics = [f"    metrics: {inline(evidence_line(model.evidence))}"] if model.evidence else []
+        return [f"{name}: nothing ({model.outcome})", f"    why: {reason}", *metrics]
     return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
 
 
 def _row(model: PlannedModel) -> list[str]:
     action = str(model.action) if model.stages else words(model.outcome or "nothing")
-    return [model.name, action, " > ".join(model.stages), model.reason]
+    why = f"{model.reason} Metrics: {evidence_line(model.evidence)}." if model.evidence else model.reason
+    return [model.name, action, " > ".join(model.stages), why]

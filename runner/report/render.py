@@ -12,6 +12,7 @@ from runner.report.answer import answer
 from runner.report.build import RunHistory, outline
 from runner.report.chart import WIDTH
 from runner.report.course import STAGES
+from runner.report.evidence_text import metric_text, undecided
 from runner.report.inline_files import inline_file
 from runner.report.json_form import json_pieces
 from runner.report.markdown import summarize
@@ -32,6 +33,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "duration": text.duration,
     "exit_meaning": text.exit_meaning,
     "inline": text.inline,
+    "metric_text": metric_text,
     "number": text.number,
     "origin": text.origin,
     "prose": markup.prose,
@@ -39,6 +41,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short": text.short_digest,
     "signed": table.signed_number,
     "stamp": stamp,
+    "undecided": undecided,
     "utc": text.utc,
     "words": text.words,
 }

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from msgspec import Struct
 
@@ -16,6 +16,9 @@ _GAP = "  "
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
 _LONGEST_NUMBER = 8
+_MOST_DIGITS = 5
+_SMALLEST, _WHOLE, _LARGEST = -9, 4, 8  # powers of ten: below, and above the last, a number has an exponent
+_ROUGH = Context(prec=30)
 
 Cell = str | int | bool | Decimal | None
 
@@ -127,14 +130,23 @@ def _csv_cell(cell: Cell) -> str:
 
 
 def short_number(value: Decimal | None) -> str:
-    """Return a number for a column of a table: one that is long is rounded, and a `~` says so."""
+    """Return a number for people: one that is long is rounded to four or five digits, or to a whole number.
+
+    Below 1e9 it has no exponent.
+    """
     if value is None:
         return ""
     text = number_text(value)
-    return text if len(text) <= _LONGEST_NUMBER else f"~{value:.4g}"
+    if len(text) <= _LONGEST_NUMBER and len(value.as_tuple().digits) <= _MOST_DIGITS:
+        return text
+    size = value.adjusted()
+    if not _SMALLEST <= size <= _LARGEST:
+        return f"{value:.4g}"
+    rounded = value.quantize(Decimal(1).scaleb(min(size - 3, 0)) if size < _WHOLE else Decimal(1), context=_ROUGH)
+    return number_text(rounded)
 
 
 def signed_number(value: Decimal | None) -> str:
-    """Return a margin for a column, with its sign: `+0.112`, `~-0.4214`."""
+    """Return a margin for a column, with its sign: `+0.112`, `-0.4214`."""
     text = short_number(value)
-    return text if value is None or value < 0 else f"~+{text[1:]}" if text.startswith("~") else f"+{text}"
+    return text if value is None or value <= 0 else f"+{text}"

@@ -1,6 +1,5 @@
 """Where a model stands now, as a line of the fleet's page and the head of its own. Pure."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.journal.job import Decided, Job
+from runner.plan.person_commands import person_command
 from runner.report.build import metrics_of
 from runner.report.history import Entry
 from runner.report.next_step import ORDER, TROUBLE, next_step
@@ -77,19 +77,21 @@ def standing(chronicle: Chronicle) -> Standing:
         incumbent=incumbent,
         value=_leading_value(incumbent),
         waiting=_waiting(chronicle),
-        next_step=next_step(_as_reported(ended)) if ended else None,
+        next_step=next_step(_as_reported(chronicle, ended)) if ended else None,
         strips=_strips(outcomes),
         strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
     )
 
 
-def _as_reported(entry: Entry) -> dict[str, Any]:
+def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
     """Return what a report says of the model, as far as the next step hangs on it."""
+    job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
+    decided = entry.review is not None or (job is not None and job.decided is not None)
     return {
         "name": entry.model,
         "outcome": entry.outcome,
         "error": msgspec.to_builtins(entry.error) if entry.error else None,
-        "decision": {"approval": {"action": entry.review.fact.action} if entry.review else None},
+        "decision": {"approval": {"action": entry.review.fact.action} if entry.review else None} if decided else None,
     }
 
 
@@ -102,14 +104,14 @@ def _waiting(chronicle: Chronicle) -> Waiting | None:
     job = chronicle.progress.current
     if job is None or job.decided is None or job.rests_with != "await_approval":
         return None
-    words = f"{shlex.quote(chronicle.name)} --job {shlex.quote(job.retrain_job_id)}"
+    of_job = (chronicle.name, "--job", job.retrain_job_id)
     return Waiting(
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
         metrics=[f"{name} {short_number(value)}" for name, value in leading_values(job.decided)],
-        approve=f"retrain approve {words}",
-        reject=f"retrain reject {words}",
+        approve=person_command("approve", *of_job),
+        reject=person_command("reject", *of_job),
     )
 
 

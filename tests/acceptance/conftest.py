@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 Retrain = Callable[..., subprocess.CompletedProcess[str]]
+# The yes of the reader at a terminal, for pages whose commands are run without one.
+ANSWERS = ("RETRAIN_APPROVE_YES", "RETRAIN_REJECT_YES", "RETRAIN_ROLLBACK_YES")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from runner.cli.main import COMMANDS
-from tests.acceptance.conftest import ROOT, Retrain
+from tests.acceptance.conftest import ANSWERS, ROOT, Retrain
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEMO = "retrain run --state .demo examples/configs/demo"
@@ -28,7 +28,7 @@ def test_what_the_readme_shows_after_the_demo_works(retrain: Retrain, tmp_path: 
     for line in shown:
         program, *words = line.replace('"looks right"', "looks_right").split()
         assert program == ".venv/bin/retrain"
-        done = retrain(*words, cwd=tmp_path)
+        done = retrain(*words, cwd=tmp_path, **dict.fromkeys(ANSWERS, "1"))
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{line}: {done.stderr}"
     assert (tmp_path / ".demo" / "runs" / "latest" / "report.html").is_file()
 

@@ -47,9 +47,10 @@ def test_a_plan_with_a_model_that_would_fail_exits_with_1(retrain: Retrain, tmp_
 def test_the_next_steps_name_the_state_that_was_given(retrain: Retrain, tmp_path: Path) -> None:
     state = str(tmp_path / "my state")
     done = retrain("run", DEMO, "--state", state, "--select", "wine")
-    assert f"next: retrain approve wine --state '{state}'" in done.stdout
+    assert f"next: retrain approve wine --reason \"...\" --state '{state}'\n" in done.stdout
+    assert f"  or: retrain reject wine --reason \"...\" --state '{state}'\n" in done.stdout
     assert f"--state '{state}'" in done.stdout.split("check: retrain verify ")[1]
-    approved = retrain("approve", "wine", "--state", state)
+    approved = retrain("approve", "wine", "--yes", "--state", state, "--reason", "seen")
     assert approved.returncode == 0, approved.stderr
 
 
@@ -74,6 +75,6 @@ def test_status_shows_a_switch_that_is_due_and_a_candidate_that_is_held(retrain:
 
 def test_approve_away_from_the_manifest_says_how_to_name_it(retrain: Retrain, tmp_path: Path) -> None:
     retrain("run", "examples/configs/demo", "--select", "wine")
-    done = retrain("approve", "wine", cwd=tmp_path)
+    done = retrain("approve", "wine", "--yes", "--reason", "seen", cwd=tmp_path)
     assert done.returncode == 2
     assert "--manifest" in done.stderr

@@ -88,6 +88,10 @@ class Terminal:
                 assert condition(), f"the command ended before {what}; on the screen: {self.screen.shown()}"
                 return
 
+    def type(self, text: str) -> None:
+        """Type on the keyboard."""
+        os.write(self.handle, text.encode())
+
     def finish(self) -> int:
         """Take in all output and return the exit code."""
         end = time.monotonic() + _PATIENCE_S

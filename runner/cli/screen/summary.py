@@ -16,6 +16,8 @@ from rich.text import Text
 from runner.cli.look import Look
 from runner.cli.screen.cutting import cut, cut_middle
 from runner.cli.screen.signs import OUTCOMES
+from runner.report.evidence_text import evidence_line, undecided
+from runner.report.job_ids import short_ids, with_short_ids
 from runner.report.next_step import ORDER, TROUBLE, by_urgency
 from runner.report.table import FEWEST_COLUMNS
 from runner.report.text import inline, words
@@ -70,11 +72,32 @@ def _table(models: Sequence[Model], look: Look, whole: Callable[[Model], bool]) 
 
 def _cells(model: Model, look: Look, names: int, room: int | None) -> tuple[Text, Text, Text]:
     """Return a model's name, outcome and reason; with `room` for the reason it and the name are cut."""
-    name, reason = inline(model["name"]), Text(inline(model["reason"]))
-    if room is not None:
-        cut(reason, room)
-        name = cut_middle(name, names)
-    return Text(name), _outcome(model, look), reason
+    name = inline(model["name"])
+    if room is None:
+        return Text(name), _outcome(model, look), Text(_told(model))
+    reason = Text(_told_shortly(model))
+    cut(reason, room)
+    return Text(cut_middle(name, names)), _outcome(model, look), reason
+
+
+def _told(model: Model) -> str:
+    """Return why a model ended so, and below it the metrics that a person decides by."""
+    evidence = undecided(model)
+    lines = [_reason(model), *([f"metrics: {evidence_line(evidence)}"] if evidence else [])]
+    return "\n".join(map(inline, lines))
+
+
+def _told_shortly(model: Model) -> str:
+    """Return the same for a single line that is cut: the first metric, then why."""
+    evidence = undecided(model)
+    return inline(f"{evidence_line(evidence, 1)}; {_reason(model)}" if evidence else _reason(model))
+
+
+def _reason(model: Model) -> str:
+    """Return the reason with the model's job ids as short as those of its tables."""
+    evidence = model["evidence"]
+    ids = [model["retrain_job_id"], evidence.incumbent_job_id if evidence else None]
+    return with_short_ids(model["reason"], short_ids(name for name in ids if name))
 
 
 def _stacked(models: Sequence[Model], look: Look, whole: Callable[[Model], bool]) -> RenderableType:
@@ -83,7 +106,7 @@ def _stacked(models: Sequence[Model], look: Look, whole: Callable[[Model], bool]
     for model in models:
         lines.append(_outcome(model, look).append("  ").append(inline(model["name"]), "default"))
         if whole(model):
-            lines.append(Padding(Text(inline(model["reason"]), overflow="fold"), (0, 0, 0, 4)))
+            lines.append(Padding(Text(_told(model), overflow="fold"), (0, 0, 0, 4)))
     return Group(*lines)
 
 
@@ -123,7 +146,7 @@ def _lines(models: Sequence[Model], names: int, columns: int) -> Iterator[Text]:
     """Yield a model's name, in so many columns, and its reason as far as it fits."""
     for model in models:
         name = cut_middle(inline(model["name"]), names)
-        line = Text(f"  {name}{' ' * (names - cell_len(name) + _GAP)}{inline(model['reason'])}")
+        line = Text(f"  {name}{' ' * (names - cell_len(name) + _GAP)}{_told_shortly(model)}")
         cut(line, columns)
         yield line
 

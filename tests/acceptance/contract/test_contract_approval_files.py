@@ -189,7 +189,7 @@ def test_a_bad_approval_stops_validate_plan_and_run_with_its_place(waiting: Proj
 def test_without_a_folder_in_the_manifest_write_asks_for_one(waiting: Project) -> None:
     del waiting.manifest["approvals"]
     waiting.save()
-    finished = waiting.retrain("approve", "churn", "--write")
+    finished = waiting.retrain("approve", "churn", "--write", "--reason", "seen")
     assert (finished.code, "--write DIR" in finished.err) == (2, True)
     assert written(waiting, "--write", "elsewhere").parent.name == "elsewhere"
 

@@ -18,7 +18,7 @@ def waiting(project: Project) -> Project:
 
 def test_an_approval_switches_at_once_and_once(waiting: Project) -> None:
     before = len(waiting.service.log)
-    assert waiting.retrain("approve", "churn", "--reason", "seen by the team").code == 0
+    assert waiting.retrain("approve", "churn", "--yes", "--reason", "seen by the team").code == 0
     assert [call.name for call in waiting.service.log[before:]] == ["classifiers", "switch"]
     entry = waiting.entry("churn")
     assert entry["outcome"] == "switched"
@@ -26,7 +26,7 @@ def test_an_approval_switches_at_once_and_once(waiting: Project) -> None:
     assert entry["decision"]["approval"]["action"] == "approve"
     assert waiting.run().code == 0
     assert waiting.outcomes() == {"churn": "unchanged"}
-    assert waiting.retrain("approve", "churn").code == 2
+    assert waiting.retrain("approve", "churn", "--yes", "--reason", "seen").code == 2
     assert len(waiting.service.calls(name="switch")) == 1
 
 
@@ -52,11 +52,11 @@ def test_a_rejection_holds_although_another_policy_would_switch(waiting: Project
 def test_an_approval_of_a_rejected_candidate_needs_force_and_a_reason(waiting: Project) -> None:
     job = waiting.entry("churn")["retrain_job_id"]
     assert waiting.retrain("reject", "churn", "--reason", "leaks personal data").code == 0
-    refused = waiting.retrain("approve", "churn", "--reason", "it does not")
+    refused = waiting.retrain("approve", "churn", "--yes", "--reason", "it does not")
     assert refused.code == 7
     assert "leaks personal data" in refused.err
     assert waiting.service.calls(name="switch") == []
-    assert waiting.retrain("approve", "churn", "--job", job, "--force", "--reason", "it does not").code == 0
+    assert waiting.retrain("approve", "churn", "--yes", "--job", job, "--force", "--reason", "it does not").code == 0
     assert len(waiting.service.switches("churn")) == 1
 
 
@@ -67,13 +67,13 @@ def test_an_approval_after_the_policy_changed_is_refused_as_a_state_conflict(wai
         "on_fail": "ask",
     }
     waiting.save()
-    finished = waiting.retrain("approve", "churn")
+    finished = waiting.retrain("approve", "churn", "--yes", "--reason", "seen")
     assert finished.code == 7
     assert "policy" in finished.err
     assert waiting.service.calls(name="switch") == []
     waiting.run()
     assert waiting.outcomes() == {"churn": "awaiting_approval"}
-    assert waiting.retrain("approve", "churn").code == 0
+    assert waiting.retrain("approve", "churn", "--yes", "--reason", "seen").code == 0
     assert len(waiting.service.switches("churn")) == 1
 
 
@@ -82,16 +82,16 @@ def test_an_approval_of_another_job_than_the_candidates_is_refused(waiting: Proj
     waiting.write_data("churn", rows(seed=1))
     waiting.run()
     second = waiting.entry("churn")["retrain_job_id"]
-    finished = waiting.retrain("approve", "churn", "--job", first)
+    finished = waiting.retrain("approve", "churn", "--yes", "--job", first, "--reason", "seen")
     assert finished.code == 7
     assert second in finished.err
     assert waiting.service.calls(name="switch") == []
-    assert waiting.retrain("approve", "churn", "--job", second).code == 0
+    assert waiting.retrain("approve", "churn", "--yes", "--job", second, "--reason", "seen").code == 0
     assert waiting.service.switches("churn") == [second]
 
 
 def test_an_approval_that_is_only_recorded_leaves_the_switch_to_the_next_run(waiting: Project) -> None:
-    assert waiting.retrain("approve", "churn", "--record-only").code == 0
+    assert waiting.retrain("approve", "churn", "--yes", "--record-only", "--reason", "seen").code == 0
     assert waiting.service.calls(name="switch") == []
     assert waiting.run().code == 0
     assert waiting.outcomes() == {"churn": "switched"}
@@ -99,7 +99,7 @@ def test_an_approval_that_is_only_recorded_leaves_the_switch_to_the_next_run(wai
 
 
 def test_a_recorded_approval_does_not_outlive_a_change_of_the_policy(waiting: Project) -> None:
-    waiting.retrain("approve", "churn", "--record-only")
+    waiting.retrain("approve", "churn", "--yes", "--record-only", "--reason", "seen")
     waiting.manifest["policies"]["churn"] = {"type": "threshold", "rules": [{"metric": "auc", "min": 0.99}]}
     waiting.save()
     assert waiting.run().code == 4
@@ -111,14 +111,14 @@ def test_an_approval_after_its_time_is_refused(project: Project) -> None:
     project.add("churn", policy={"type": "manual", "expires": "1s"})
     project.run()
     time.sleep(1.1)
-    assert project.retrain("approve", "churn").code == 7
+    assert project.retrain("approve", "churn", "--yes", "--reason", "seen").code == 7
     project.run()
     assert project.outcomes() == {"churn": "held"}
     assert project.service.calls(name="switch") == []
 
 
 def test_an_approval_of_a_model_nobody_knows_is_wrong_usage(waiting: Project) -> None:
-    finished = waiting.retrain("approve", "churm")
+    finished = waiting.retrain("approve", "churm", "--yes", "--reason", "seen")
     assert finished.code == 2
     assert "churm" in finished.err
     assert waiting.service.calls(name="switch") == []

@@ -84,7 +84,7 @@ def test_a_run_in_which_nothing_concerns_anybody_sends_no_message_and_other_comm
     assert told.run("--select", "usage").code == HELD
     assert receiver.messages("/DAILY") == []
     assert receiver.pings() == ["/ping/start", "/ping/4"]
-    for command in (("plan", "models.yaml"), ("approve", "usage")):
+    for command in (("plan", "models.yaml"), ("approve", "usage", "--yes", "--reason", "seen")):
         assert told.retrain(*command).code == 0, command
     assert len(receiver.got) == 2
 

@@ -29,7 +29,7 @@ def counted(project: Project) -> tuple[int, int]:
 
 def test_a_rollback_switches_once_to_the_job_before_and_is_in_the_report(served: Project) -> None:
     first, second = served.service.switches("churn")
-    finished = served.retrain("rollback", "churn", "--reason", "off since Monday")
+    finished = served.retrain("rollback", "churn", "--yes", "--reason", "off since Monday")
     assert finished.code == 0, finished.err
     assert served.service.switches("churn") == [first, second, first]
     rollback = served.entry("churn")["decision"]["rollback"]
@@ -47,7 +47,7 @@ def test_a_rollback_switches_once_to_the_job_before_and_is_in_the_report(served:
 
 
 def test_the_nights_after_a_rollback_send_nothing_whatever_the_manifest_says_of_retraining(served: Project) -> None:
-    served.retrain("rollback", "churn", "--reason", "off")
+    served.retrain("rollback", "churn", "--yes", "--reason", "off")
     log = len(served.service.log)
     for retrain in ({"when": "changed"}, {"when": "always"}, {"max_age": "1s"}):
         served.manifest["models"]["churn"]["retrain"] = retrain
@@ -70,13 +70,13 @@ def test_a_rollback_to_a_job_that_never_served_is_refused_with_those_that_did(pr
         project.write_data("churn", rows(seed=seed))
         project.run()
     before = counted(project)
-    finished = project.retrain("rollback", "churn", "--to", held, "--reason", "off")
+    finished = project.retrain("rollback", "churn", "--yes", "--to", held, "--reason", "off")
     assert (finished.code, "has never served" in finished.err) == (2, True)
     assert project.service.switches("churn")[0] in finished.err
     assert (
         project.retrain("rollback", "churn", "--to", project.service.switches("churn")[-1], "--reason", "x").code == 2
     )
-    assert project.retrain("rollback", "churn", "--reason", " ").code == 2
+    assert project.retrain("rollback", "churn", "--yes", "--reason", " ").code == 2
     assert counted(project) == before
 
 
@@ -85,9 +85,9 @@ def test_rolling_back_twice_goes_further_back_and_then_ends(served: Project) -> 
     served.run()
     first, second, third = served.service.switches("churn")
     for expected in (second, first):
-        assert served.retrain("rollback", "churn", "--reason", "off").code == 0
+        assert served.retrain("rollback", "churn", "--yes", "--reason", "off").code == 0
         assert served.service.switched[-1] == expected
-    finished = served.retrain("rollback", "churn", "--reason", "off")
+    finished = served.retrain("rollback", "churn", "--yes", "--reason", "off")
     assert (finished.code, third in finished.err) == (2, True)
 
 
@@ -97,16 +97,16 @@ def test_a_stored_result_with_other_bytes_stops_a_rollback_and_a_missing_one_is_
     content = oldest.read_bytes()
     oldest.write_bytes(content + b"x")
     before = counted(served)
-    assert served.retrain("rollback", "churn", "--reason", "off").code == 7
+    assert served.retrain("rollback", "churn", "--yes", "--reason", "off").code == 7
     assert counted(served) == before
     oldest.unlink()
-    assert served.retrain("rollback", "churn", "--reason", "off").code == 0
+    assert served.retrain("rollback", "churn", "--yes", "--reason", "off").code == 0
     assert "its stored result, which is gone" in served.entry("churn")["decision"]["rollback"]["unverified"]
 
 
 def test_a_rollback_that_the_service_refuses_fails_and_is_not_tried_again_by_a_run(served: Project) -> None:
     served.service.models["churn"].next_answer("switch", documented("Not found retrain job."))
-    finished = served.retrain("rollback", "churn", "--reason", "off")
+    finished = served.retrain("rollback", "churn", "--yes", "--reason", "off")
     assert finished.code == 1
     assert served.outcomes() == {"churn": "failed"}
     switches = len(served.service.calls(name="switch"))
@@ -125,7 +125,7 @@ def test_a_kill_between_the_rollbacks_intent_and_its_answer_leads_to_one_switch(
             os.kill(pids.pop(), signal.SIGKILL)
 
     served.service.watch = kill
-    process = served.start("rollback", "churn", "--reason", "off")
+    process = served.start("rollback", "churn", "--yes", "--reason", "off")
     pids.append(process.pid)
     assert finish(process).code == -signal.SIGKILL
     assert served.run().code == 0
@@ -139,9 +139,9 @@ def test_a_kill_between_the_rollbacks_intent_and_its_answer_leads_to_one_switch(
 def test_an_unclear_rollback_that_cannot_be_read_back_is_closed_by_a_person(served: Project) -> None:
     first, second = served.service.switches("churn")
     served.service.models["churn"].next_answer("switch", Answer(lost="done"))
-    assert served.retrain("rollback", "churn", "--reason", "off").code == 8
+    assert served.retrain("rollback", "churn", "--yes", "--reason", "off").code == 8
     assert served.run().code == 8
-    assert served.retrain("rollback", "churn", "--reason", "again").code == 7
+    assert served.retrain("rollback", "churn", "--yes", "--reason", "again").code == 7
     assert served.retrain("resolve", "churn", "--as", "switched", "--reason", "seen").code == 0
     assert served.run().code == 0
     assert served.outcomes() == {"churn": "unchanged"}
@@ -150,12 +150,14 @@ def test_an_unclear_rollback_that_cannot_be_read_back_is_closed_by_a_person(serv
 
 def test_what_was_rolled_back_from_is_approved_again_only_by_force_and_with_a_reason(served: Project) -> None:
     first, second = served.service.switches("churn")
-    served.retrain("rollback", "churn", "--reason", "off")
-    assert served.retrain("approve", "churn", "--reason", "fine").code == 7
-    assert served.retrain("approve", "churn", "--job", second, "--reason", "fine").code == 7
-    assert served.retrain("approve", "churn", "--job", second, "--force").code == 2
+    served.retrain("rollback", "churn", "--yes", "--reason", "off")
+    assert served.retrain("approve", "churn", "--yes", "--reason", "fine").code == 7
+    assert served.retrain("approve", "churn", "--yes", "--job", second, "--reason", "fine").code == 7
+    assert served.retrain("approve", "churn", "--yes", "--job", second, "--force", "--reason", " ").code == 2
     assert served.service.switches("churn") == [first, second, first]
-    assert served.retrain("approve", "churn", "--job", second, "--force", "--reason", "fine after all").code == 0
+    assert (
+        served.retrain("approve", "churn", "--yes", "--job", second, "--force", "--reason", "fine after all").code == 0
+    )
     assert served.service.switches("churn") == [first, second, first, second]
     assert served.run().code == 0
     assert served.outcomes() == {"churn": "unchanged"}
@@ -169,11 +171,10 @@ def test_a_candidate_older_than_the_incumbent_is_approved_only_by_force_and_with
     project.write_data("churn", rows(seed=1))
     project.run()
     newer = project.entry("churn")["retrain_job_id"]
-    assert project.retrain("approve", "churn", "--reason", "ok").code == 0
-    for options in ((), ("--reason", "better")):
-        assert project.retrain("approve", "churn", "--job", older, *options).code == 7
+    assert project.retrain("approve", "churn", "--yes", "--reason", "ok").code == 0
+    assert project.retrain("approve", "churn", "--yes", "--job", older, "--reason", "better").code == 7
     assert project.service.switches("churn") == [newer]
-    finished = project.retrain("approve", "churn", "--job", older, "--force", "--reason", "better on Sundays")
+    finished = project.retrain("approve", "churn", "--yes", "--job", older, "--force", "--reason", "better on Sundays")
     assert finished.code == 0, finished.err
     assert project.service.switches("churn") == [newer, older]
     assert project.entry("churn")["decision"]["approval"]["forced"] is True

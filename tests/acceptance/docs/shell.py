@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.conftest import ROOT
+from tests.acceptance.conftest import ANSWERS, ROOT
 from tests.acceptance.docs.blocks import Block
 
 TIMEOUT_S = 280  # a page takes up to 20 s on one free core
@@ -81,6 +81,7 @@ def run_page(commands: Sequence[Command], project: Path, scene: Path, home: Path
         "HOME": str(home),
         "SCENE": str(scene),
         "CHURN_API_KEY": "rehearsal",
+        **dict.fromkeys(ANSWERS, "1"),
         "LC_ALL": "C.UTF-8",
         "PYTHONPATH": str(ROOT),
     }

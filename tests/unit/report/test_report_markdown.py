@@ -77,9 +77,11 @@ def test_the_answer_is_one_sentence(summary: dict[str, int], sentence: str) -> N
 def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     base = {"name": "a b", "error": None, "decision": None}
     assert next_step({**base, "outcome": "awaiting_approval"}) == (
-        "Decide with `retrain approve 'a b'` or `retrain reject 'a b'`."
+        "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
     )
-    assert "`retrain resolve 'a b'`" in str(next_step({**base, "outcome": "unknown"}))
+    for decision, result in ((None, "not-started"), ({"approval": None}, "not-switched")):
+        told = next_step({**base, "outcome": "unknown", "decision": decision})
+        assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
     assert next_step({**base, "outcome": "failed", "error": {"hint": "Mend it."}}) == "Mend it."
     assert next_step({**base, "outcome": "switched"}) is None
 

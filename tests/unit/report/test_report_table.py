@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.report.table import Column, csv_text, short_number, text_table
+from runner.report.table import Column, csv_text, short_number, signed_number, text_table
 
 COLUMNS = (Column(title="model"), Column(title="auc", number=True), Column(title="reason", spare=True))
 ROWS = (("churn", "0.9120", "passed"), ("需要予測", "0.85", "held"))
@@ -84,7 +84,27 @@ def test_a_record_is_one_line_whatever_is_in_it() -> None:
     assert csv_text(["reason"], [["one\r\ntwo\x00\x1b"]]).splitlines() == ["reason", "one two\\x00\\x1b"]
 
 
-def test_long_numbers_are_rounded_and_say_so() -> None:
-    shown = [short_number(Decimal(text)) for text in ("0.9120", "0.994623655913978", "-0.5", "1E-400")]
-    assert shown == ["0.9120", "~0.9946", "-0.5", "1E-400"]
-    assert short_number(None) == ""
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0.9120", "0.9120"),
+        ("0.994623655913978", "0.9946"),
+        ("0.289863", "0.2899"),
+        ("12345.6", "12346"),
+        ("-0.5", "-0.5"),
+        ("10916.353", "10916"),
+        ("123456789.25", "123456789"),
+        ("-12.8810624464", "-12.88"),
+        ("7.90322580645", "7.903"),
+        ("0.00001234567", "0.00001235"),
+        ("1234567890.5", "1.235e+9"),
+        ("1E-400", "1E-400"),
+    ],
+)
+def test_long_numbers_are_rounded_to_four_or_five_digits_without_an_exponent_below_1e9(text: str, shown: str) -> None:
+    assert short_number(Decimal(text)) == shown
+
+
+def test_a_margin_has_its_sign_and_none_has_no_text() -> None:
+    assert [signed_number(Decimal(text)) for text in ("0.112", "-0.42137712345", "0")] == ["+0.112", "-0.4214", "0"]
+    assert (short_number(None), signed_number(None)) == ("", "")

@@ -27,7 +27,9 @@ def test_every_switch_is_told_with_who_decided_it(fleet: FleetRecording) -> None
     fleet.begin("rollback")
     fleet.roll_back("churn", "too many false alarms")
     fleet.end(page=b"")
-    told = [(one.retrain_job_id[-1], one.by, one.turned_back, one.run_id) for one in read(fleet, "churn").reigns]
+    told = [
+        ((one.retrain_job_id or "")[-1], one.by, one.turned_back, one.run_id) for one in read(fleet, "churn").reigns
+    ]
     first, second, third = fleet.runs
     assert told == [
         ("1", "policy steady", False, first),

@@ -1,0 +1,95 @@
+"""Before production changes: the evidence is shown, and a person is asked."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.app.proposal import Proposal
+from runner.cli.console import Console
+from runner.cli.options import state_option
+from runner.errors import UsageError
+from runner.report.evidence_text import evidence_table
+from runner.report.job_ids import short_ids
+
+_SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to"}
+
+
+class Consent(Struct, frozen=True, kw_only=True):
+    """How a person agrees: `yes` was given, or they are asked; `command` is what agrees where there is no terminal.
+
+    An answer is not `needed` where production does not change: without a terminal the command then goes on.
+    """
+
+    yes: bool
+    command: str
+    needed: bool = True
+
+
+def confirm_proposal(console: Console, proposal: Proposal, consent: Consent, *, later: bool = False) -> bool:
+    """Show what a person decides by, ask them, and return whether to go on.
+
+    `later` tells that the switch is left to the next run.
+
+    Raises:
+        UsageError: an answer is needed, and there is nobody to ask.
+    """
+    show(console, list(_lines(console, proposal)), asks=not consent.yes)
+    return confirm(console, _question(proposal, later=later), consent)
+
+
+def show(console: Console, lines: Sequence[str], *, asks: bool) -> None:
+    """Print what a person decides by to stderr; with `-q` only where they are asked."""
+    for line in lines:
+        (console.detail if asks else console.notice)(line)
+
+
+def confirm(console: Console, question: str, consent: Consent) -> bool:
+    """Ask a question that is answered by y or n, and return whether to go on.
+
+    Raises:
+        UsageError: an answer is needed, and stdin or stderr is not a terminal.
+    """
+    if consent.yes:
+        return True
+    if not console.can_ask:
+        if not consent.needed:
+            return True
+        raise UsageError(
+            "Nothing was done: production would change, and there is no terminal to ask on.",
+            hint=f"Look at the numbers above, then run `{consent.command}`.",
+        )
+    agreed = console.ask(f"{question} [y/N] ").strip().casefold() in ("y", "yes")
+    if not agreed:
+        console.detail("Nothing was done.")
+    return agreed
+
+
+def agreeing_command(words: Sequence[str], *, manifest: Sequence[Path], state: str) -> str:
+    """Return the command that does the same without a question."""
+    named = [word for path in manifest for word in ("--manifest", str(path))]
+    return f"{shlex.join(['retrain', *words, *named, '--yes'])}{state_option(state)}"
+
+
+def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
+    evidence = proposal.evidence
+    serves = "" if evidence.incumbent_job_id is None else f", job {evidence.incumbent_job_id} serves"
+    yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {evidence.retrain_job_id}{serves}"
+    width = console.error_look.columns
+    yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()
+    if proposal.action == "approve" and evidence.incumbent_job_id is None:
+        yield "A rollback cannot bring back what serves now: no job of this project has served."
+
+
+def _question(proposal: Proposal, *, later: bool) -> str:
+    ids = [proposal.evidence.retrain_job_id, proposal.evidence.incumbent_job_id]
+    job = short_ids(name for name in ids if name is not None)[proposal.evidence.retrain_job_id]
+    model = f"model {proposal.model} of the emulator" if proposal.emulator else f"production model {proposal.model}"
+    match proposal.action:
+        case "reject":
+            return f"Reject job {job} of {proposal.model}?"
+        case "rollback":
+            return f"Switch {model} back to job {job}?"
+        case "approve":
+            return f"Let the next run switch {model} to job {job}?" if later else f"Switch {model} to job {job}?"

@@ -1,0 +1,26 @@
+"""The commands with which a person decides about a model, as they are printed: each runs as it stands. Pure."""
+
+import shlex
+from typing import Literal
+
+Verb = Literal["approve", "reject", "resolve", "rollback"]
+Doubt = Literal["upload", "switch"]
+_REASON = '--reason "..."'  # a reason that is accepted; who copies the command puts a better one there
+_ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-switched")}
+
+
+def person_command(verb: Verb, model: str, *options: str, state: str = "") -> str:
+    """Return a command about a model; `state` is the option that names the state, where it is not the default one."""
+    words = shlex.join(["retrain", verb, model, *options])
+    return f"{words} {_REASON}{state}"
+
+
+def review_commands(model: str, *, state: str = "") -> tuple[str, str]:
+    """Return the commands that approve and reject the newest candidate."""
+    return person_command("approve", model, state=state), person_command("reject", model, state=state)
+
+
+def resolve_commands(model: str, doubt: Doubt, *, state: str = "") -> tuple[str, str]:
+    """Return the commands that record an unknown result: that it took effect, and that it did not."""
+    done, undone = (person_command("resolve", model, "--as", answer, state=state) for answer in _ANSWERS[doubt])
+    return done, undone
