@@ -11,31 +11,44 @@ from msgspec import Struct
 
 from runner.durable import open_file, sync_folder
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps, record, stage
+from runner.execute.asks import Steps, pause, record, stage
 from runner.execute.keys import get_key
 from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.news import Decided
 from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
+from runner.execute.training import wait
 from runner.journal.events import Judged, ResultStored
 from runner.journal.job import Job
 from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
+from runner.policy.decide import unread_clause
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
+_PAGE = "html"  # the ending of a stored page
+_PAGE_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
+
+
+class LostResultError(ModelError):
+    """A stored result file is gone or has other bytes than the journal recorded."""
 
 
 class Evaluated(Struct, frozen=True, kw_only=True):
-    """A stored result file and what it says: an evaluation to record, or why it cannot be read."""
+    """A stored result file and what comes of it: an evaluation to record, or why this run cannot make one."""
 
     path: Path
     downloaded: Downloaded
     evaluation: dict[str, Any] | ModelError
+
+    @property
+    def is_page(self) -> bool:
+        """Tell whether it is HTML or XML, by its first bytes."""
+        return self.path.suffix == f".{_PAGE}"
 
 
 def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
@@ -79,7 +92,8 @@ def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:
     """Judge a stored result file.
 
     Raises:
-        ModelError: the file has no form that can be read.
+        ModelError: a rule's metric is not defined.
+        OSError: the file cannot be read.
     """
     with open_file(path) as stream:
         return evaluate(inputs, stream)
@@ -114,7 +128,11 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
 
 
 def decide_again(run: ModelRun) -> Steps[StageEnd]:
-    """Judge the stored result by the policy as it is now, without a new training."""
+    """Judge the stored result by the policy as it is now, without a new training.
+
+    It is downloaded again only where it is gone or damaged; before there is a decision the job's status is read first,
+    so that a job which the service has deleted ends here.
+    """
     job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
     if job.result is None:
         return (yield from evaluate_result(run))
@@ -122,25 +140,32 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     try:
         with run.timed("evaluate_s"):
             evaluation = yield from stage(lambda: evaluate_stored(path, stored.sha256, inputs))
+    except LostResultError as lost:
+        run.warn(f"the stored result is downloaded again: {lost.message}")
+        ended = (yield from wait(run)) if job.decided is None else None
+        return ended or (yield from evaluate_result(run))
     except ModelError as error:
-        if job.decided is not None:
-            return failed(error)
-        run.warn(f"the stored result is downloaded again: {error.message}")  # it may have been a proxy's page
-        return (yield from evaluate_result(run))
+        return failed(error)
     yield from record(judged(run.run.manifest, run.model, stored, inputs, evaluation))
     _tell(run, evaluation)
     return None
 
 
 def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
+    if evaluation["unread"] is not None:
+        run.warn(unread_clause(evaluation["unread"]))
     run.tell(Decided(verdict=evaluation["verdict"], action=evaluation["decision"]["action"]))
 
 
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
-    """Download by the URL of a fresh status; an expired one is replaced by asking again."""
+    """Download by the URL of a fresh status; an expired one is replaced by asking again.
+
+    A web page is most likely a proxy's: it is downloaded once more, and what comes then is the result.
+    """
     key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
     patience = Patience(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    page_came = False
     while True:
         status, run.finished = run.finished, None
         if status is None:
@@ -150,10 +175,22 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
             raise _no_url(job, status.word)
         run.count("download")
         try:
-            return (yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs)))
+            evaluated = yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs))
         except ServiceError as error:
             failure = error
+        else:
+            if page_came or not evaluated.is_page:
+                return evaluated
+            page_came = True
+            yield from _page_passed(run, evaluated.path)
+            continue
         yield from patience.wait(failure)
+
+
+def _page_passed(run: ModelRun, page: Path) -> Steps[None]:
+    page.unlink()
+    run.retry("download: a web page came in place of the result file; it is downloaded once more")
+    yield from pause(_PAGE_PAUSE_S)
 
 
 def _no_url(job: Job, word: str) -> ModelError:
@@ -168,23 +205,26 @@ def evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
     """Judge a stored result file after making sure that it is the recorded one.
 
     Raises:
-        ModelError: it is gone, has other bytes, or has no form that can be read.
+        LostResultError: it is gone or has other bytes.
+        ModelError: the disk does not let it be read, or a rule's metric is not defined.
     """
     try:
         found = file_sha256(path)
-    except OSError as error:
-        raise ModelError(
+        if found == sha256:
+            return evaluate_file(path, inputs)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise LostResultError(
             Kind.RESULT,
-            f"The stored result {path} cannot be read: {error.strerror}.",
+            f"The stored result {path} is gone.",
             hint="Restore the state folder from a copy, or train again with `retrain run --force`.",
         ) from error
-    if found != sha256:
-        raise ModelError(
-            Kind.RESULT,
-            f"The stored result {path} is not the file the journal recorded.",
-            hint="Run `retrain verify`, then restore the file from a copy or train again with `retrain run --force`.",
-        )
-    return evaluate_file(path, inputs)
+    except OSError as error:
+        raise _trouble("read", path.parent, error) from error
+    raise LostResultError(
+        Kind.RESULT,
+        f"The stored result {path} is not the file the journal recorded.",
+        hint="Run `retrain verify`, then restore the file from a copy or train again with `retrain run --force`.",
+    )
 
 
 def judged(
@@ -210,4 +250,5 @@ def _form(path: Path) -> str:
         head = stream.read(64)
     if head.startswith(b"PK\x03\x04"):
         return "zip"
-    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) else "csv"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return {b"{": "json", b"[": "json", b"<": _PAGE}.get(start, "csv")

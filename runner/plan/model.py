@@ -58,7 +58,8 @@ class Options(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records.
+    `still_held` is true where that is `held` and an earlier run has reported it. `approval` is the word from a file
+    that the stage `review` records.
     """
 
     model: str
@@ -66,6 +67,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
     reason: str
     outcome: Outcome | None = None
+    still_held: bool = False
     error: ModelError | None = None
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None

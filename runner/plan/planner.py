@@ -15,6 +15,7 @@ from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
+from runner.policy.decide import unread_clause
 
 _RESUMED = {
     JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
@@ -25,11 +26,17 @@ _RESUMED = {
 }
 
 
-_NEXT = "new data or another policy brings a new decision"
+ONE_WAY = "The model published now has no job id here; the API cannot bring it back."
 
 
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
+    plan = _planned(manifest, model, progress, facts, options)
+    is_one_way = Stage.SWITCH in plan.stages and progress.incumbent is None and not options.no_switch
+    return replace(plan, reason=f"{plan.reason} {ONE_WAY}") if is_one_way else plan
+
+
+def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     job = progress.current
     if options.force:
         return _retrain(model, facts, _why_forced(job))
@@ -181,8 +188,19 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     if job.decided and job.decided.action == "await_approval":
-        return _awaiting(manifest, model, job, now)
-    return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")
+        return _awaiting(manifest, model, progress, job, now)
+    return _held(model, progress, job, barred(progress, job) or _decision_reason(job))
+
+
+def _decision_reason(job: Job) -> str:
+    return str(job.decided.fact.evaluation["decision"]["reason"]).removesuffix(".") if job.decided else ""
+
+
+def _held(model: Model, progress: ModelProgress, job: Job, why: str) -> ModelPlan:
+    """Plan for a candidate that stays held until there is a newer one, an approval or a rejection."""
+    name, still = job.retrain_job_id, progress.reported_held == job.retrain_job_id
+    plan = _rest(model, job, "held", f"candidate {name} is {'still held' if still else 'held'}: {why}")
+    return replace(plan, still_held=still)
 
 
 def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datetime | None:
@@ -191,14 +209,16 @@ def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datet
     return expires if expires and now >= expires else None
 
 
-def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
+def _awaiting(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
     expires, name = _expired(manifest, model, job, now), job.retrain_job_id
     if expires:
-        text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
+        text = f"the time to approve it ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
+        return _held(model, progress, job, f"{text}; new data or `retrain run --force` brings a new candidate")
     text = f"candidate {name} waits for `retrain approve {model.name}` or `retrain reject {model.name}`"
     if manifest.approvals is not None:
         text = f"{text}, or for a file that `retrain approve {model.name} --write` makes"
+    if job.decided is not None and job.decided.unread is not None:
+        text = f"{text}; {unread_clause(job.decided.unread)}"
     return _rest(model, job, "awaiting_approval", text)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from runner.policy.metrics import Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
 
-Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation"]
+Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation"]
 
 
 class Baseline(Struct, frozen=True, kw_only=True):

@@ -175,6 +175,8 @@ def _observed(rule: Rule, case: _Case) -> Decimal | Gap:
     if metric is not None:
         return usable_value(metric)
     direction_of(rule.metric, case.definitions)  # a metric that nobody knows is an error, not a gap in the result
+    if case.metrics.unread is not None:
+        return Gap(cause="unread", reason=case.metrics.unread)
     return Gap(cause="unusable", reason=f"{rule.metric} {MISSING}; it has {listed(case.metrics.found)}.")
 
 
