@@ -70,7 +70,9 @@ def judge(
     baseline: Baseline | None,
     eval_sha256: str | None,
 ) -> Judgement:
-    """Return the verdict of every rule and of the policy; auto and manual policies have no rules and pass.
+    """Return the verdict of every rule and of the policy.
+
+    Auto and manual policies have no rules: they pass, and are inconclusive where no metric could be read.
 
     `baseline` is None while there is no incumbent; `eval_sha256` is the candidate's evaluation file, None when the
     service held out rows of its own.
@@ -79,7 +81,7 @@ def judge(
         ModelError: of kind config, when a rule names a metric that is neither built in nor defined.
     """
     if not isinstance(policy, ThresholdPolicy):
-        return Judgement(verdict="passed", rules=())
+        return Judgement(verdict="passed" if metrics.unread is None else "inconclusive", rules=())
     case = _Case(
         metrics=metrics,
         definitions=definitions,

@@ -167,7 +167,7 @@ def test_every_form_of_a_plan_says_the_same_and_the_json_is_the_file(project: Pr
     assert shown == json.loads((project.folder / "plan.json").read_bytes())
     assert {one["name"]: one["outcome"] or one["action"] for one in shown["models"]} == {
         "churn": "retrain",
-        "held": "unchanged",
+        "held": "held",
         "waiting": "awaiting_approval",
         "absent": "failed",
     }
