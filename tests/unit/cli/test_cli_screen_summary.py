@@ -20,7 +20,10 @@ WHY = "auc 0.9 >= 0.95 failed by 0.05; the model in service stays. Better data o
 def report(*outcomes: str) -> dict[str, Any]:
     names = (f"需要予測_{number:03}" if number % 2 else f"churn_{number:03}" for number in range(len(outcomes)))
     return {
-        "models": [{"name": one, "outcome": end, "reason": WHY} for one, end in zip(names, outcomes, strict=True)],
+        "models": [
+            {"name": one, "outcome": end, "reason": WHY, "still_held": False}
+            for one, end in zip(names, outcomes, strict=True)
+        ],
     }
 
 
