@@ -9,13 +9,14 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 from referencing import Registry
 
-from runner.report.build import build_report
+from runner.report.build import build_report, read_history
 from runner.report.history import read_entries
 from runner.report.history_records import history_csv, history_json
 from runner.report.history_text import history_text
 from runner.report.junit import render_junit
 from runner.report.openmetrics import render_openmetrics
 from runner.report.render import render_files
+from runner.report.trend import fate_of
 from runner.schema import load_schema
 from runner.site.chronicle import read_fleet
 from runner.site.pages import site_pages
@@ -28,6 +29,7 @@ from tests.unit.report.report_history import (
     finished,
     judged,
     planned,
+    record_waiting,
     started,
 )
 
@@ -92,3 +94,14 @@ def test_a_candidate_that_is_still_held_is_skipped_in_junit_even_where_another_m
     assert [model["still_held"] for model in report["models"]] == [True]
     assert b'<skipped message="held: ' in render_junit({**report, "exit_code": 1})
     assert report["summary"] == {"held": 1}
+
+
+def test_a_history_does_not_call_held_what_a_person_rejected(recording: Callable[[], Recording]) -> None:
+    record = recording()
+    record.start()
+    record_waiting(record, "weekly", review=True)
+    record.end(0)
+    progress = read_history(record.store.read(), record.run_id).progress.models
+    [(_, weekly)] = progress.items()
+    assert fate_of(weekly, weekly.jobs["job-weekly"]) == "rejected"
+    assert weekly.jobs["job-weekly"].rests_with is None
