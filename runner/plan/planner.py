@@ -32,7 +32,7 @@ ONE_WAY = "The model published now has no job id here; the API cannot bring it b
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
     plan = _planned(manifest, model, progress, facts, options)
-    is_one_way = Stage.SWITCH in plan.stages and progress.incumbent is None and not options.no_switch
+    is_one_way = Stage.SWITCH in plan.stages and progress.incumbent_id is None and not options.no_switch
     return replace(plan, reason=f"{plan.reason} {ONE_WAY}") if is_one_way else plan
 
 
