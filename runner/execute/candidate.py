@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import zipfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,8 +31,7 @@ from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
-_PAGE = "html"  # the ending of a stored page
-_PAGE_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
+_SUSPECT_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
 
 
 class LostResultError(ModelError):
@@ -39,23 +39,24 @@ class LostResultError(ModelError):
 
 
 class Evaluated(Struct, frozen=True, kw_only=True):
-    """A stored result file and what comes of it: an evaluation to record, or why this run cannot make one."""
+    """A stored result file and what comes of it: an evaluation to record, or why this run cannot make one.
+
+    `suspect` is why the file may be what a proxy made of the result: it cannot be read and is not a whole archive.
+    """
 
     path: Path
     downloaded: Downloaded
     evaluation: dict[str, Any] | ModelError
-
-    @property
-    def is_page(self) -> bool:
-        """Tell whether it is HTML or XML, by its first bytes."""
-        return self.path.suffix == f".{_PAGE}"
+    suspect: str | None = None
 
 
 def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
     """Store the result file in `folder` and judge it. A plain function: any executor may run it."""
     path, downloaded = _store(service, url, folder)
     try:
-        return Evaluated(path=path, downloaded=downloaded, evaluation=evaluate_file(path, inputs))
+        evaluation = evaluate_file(path, inputs)
+        suspect = None if zipfile.is_zipfile(path) else evaluation["unread"]
+        return Evaluated(path=path, downloaded=downloaded, evaluation=evaluation, suspect=suspect)
     except ModelError as error:
         return Evaluated(path=path, downloaded=downloaded, evaluation=error)
     except OSError as error:  # it is stored; the next run reads it again
@@ -160,12 +161,12 @@ def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again.
 
-    A web page is most likely a proxy's: it is downloaded once more, and what comes then is the result.
+    A suspect file is downloaded once more; what comes then is the result.
     """
     key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
     patience = Patience(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
-    page_came = False
+    suspect = None
     while True:
         status, run.finished = run.finished, None
         if status is None:
@@ -179,18 +180,19 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
         except ServiceError as error:
             failure = error
         else:
-            if page_came or not evaluated.is_page:
+            if suspect or not evaluated.suspect:
                 return evaluated
-            page_came = True
-            yield from _page_passed(run, evaluated.path)
+            suspect = evaluated.suspect
+            yield from _pass_by(run, evaluated.path, suspect)
             continue
         yield from patience.wait(failure)
 
 
-def _page_passed(run: ModelRun, page: Path) -> Steps[None]:
-    page.unlink()
-    run.retry("download: a web page came in place of the result file; it is downloaded once more")
-    yield from pause(_PAGE_PAUSE_S)
+def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
+    """Remove a suspect file, and wait a little."""
+    path.unlink()
+    run.retry(f"download: {unread_clause(why)}; it is downloaded once more")
+    yield from pause(_SUSPECT_PAUSE_S)
 
 
 def _no_url(job: Job, word: str) -> ModelError:
@@ -250,5 +252,4 @@ def _form(path: Path) -> str:
         head = stream.read(64)
     if head.startswith(b"PK\x03\x04"):
         return "zip"
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return {b"{": "json", b"[": "json", b"<": _PAGE}.get(start, "csv")
+    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) else "csv"

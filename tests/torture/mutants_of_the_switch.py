@@ -121,11 +121,11 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_UNREAD + "test_a_manifest_that_is_mended_judges_the_stored_file_without_training_or_download",
     ),
     Mutant(
-        name="a_page_is_downloaded_for_ever",
+        name="a_suspect_file_is_downloaded_for_ever",
         file="runner/execute/candidate.py",
-        old="            if page_came or not evaluated.is_page:\n",
-        new="            if not evaluated.is_page:\n",
-        caught_by=_UNREAD + "test_a_page_that_comes_twice_is_the_result",
+        old="            if suspect or not evaluated.suspect:\n",
+        new="            if not evaluated.suspect:\n",
+        caught_by=_UNREAD + "test_a_suspect_file_that_comes_twice_is_the_result",
     ),
     Mutant(
         name="a_held_candidate_is_news_every_night",

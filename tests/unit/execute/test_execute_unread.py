@@ -195,21 +195,36 @@ def test_a_job_with_unread_metrics_is_an_incumbent_without_values(memory_path: P
     assert (found["verdict"], found["cause"]) == ("inconclusive", "no_baseline")
 
 
-def test_a_page_is_downloaded_once_more_and_the_file_that_comes_then_is_judged(memory_path: Path) -> None:
+SUSPECT = ("page", "empty", "damaged zip", "neither archive nor text")  # a whole archive is what the service has
+
+
+@pytest.mark.parametrize("form", SUSPECT)
+def test_a_suspect_file_is_downloaded_once_more_and_what_comes_then_is_judged(memory_path: Path, form: str) -> None:
     world = World(memory_path, manifest("hold"))
-    world.service.results = [UNREADABLE["page"]]
+    world.service.results = [UNREADABLE[form]]
     end = run(world)
     assert (end.outcome, end.calls["download"]) == ("switched", 2)
-    assert end.warnings == ("download: a web page came in place of the result file; it is downloaded once more",)
+    (warning,) = end.warnings
+    assert warning.startswith("download: the metrics could not be read: the result is ")
+    assert warning.endswith("; it is downloaded once more")
     assert [path.name for path in world.folder.rglob("result.*")] == ["result.zip"]
 
 
-def test_a_page_that_comes_twice_is_the_result(memory_path: Path) -> None:
-    world = world_of(memory_path, "hold", UNREADABLE["page"])
+@pytest.mark.parametrize("form", SUSPECT)
+def test_a_suspect_file_that_comes_twice_is_the_result(memory_path: Path, form: str) -> None:
+    world = world_of(memory_path, "hold", UNREADABLE[form])
     for _ in range(2):
         assert run(world).outcome == "held"
     assert counts(world)["download"] == 2
-    assert [path.name for path in world.folder.rglob("result.*")] == ["result.html"]
+    assert len(list(world.folder.rglob("result.*"))) == 1
+
+
+@pytest.mark.parametrize("form", [form for form in UNREADABLE if form not in SUSPECT])
+def test_a_whole_archive_is_downloaded_once(memory_path: Path, form: str) -> None:
+    world = world_of(memory_path, "manual", UNREADABLE[form])
+    for _ in range(2):
+        assert run(world).outcome == "awaiting_approval"
+    assert counts(world)["download"] == 1
 
 
 class _Unreadable(io.RawIOBase):
