@@ -114,8 +114,8 @@ def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
                 names |= {f"{folder}/{name}" for name in files}
             case ResultStored(path=path):
                 names.add(path)
-            case Judged(retrain_job_id=job):
-                names.add(stored[job].path)
+            case Judged(retrain_job_id=job, result_sha256=sha256) if (job, sha256) in stored:
+                names.add(stored[job, sha256].path)
             case _:
                 pass
     if (evidence.folder.run_folder(found.run_id) / ATTESTATION).is_file():

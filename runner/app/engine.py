@@ -26,7 +26,7 @@ from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.pace import Pace
 from runner.execute.ports import Keys
-from runner.journal.events import Outcome
+from runner.journal.events import ModelFinished
 from runner.manifest.model import Manifest
 from runner.plan.model import ModelPlan, Options
 from runner.secret import Redactor
@@ -51,9 +51,9 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Driven(Struct, frozen=True, kw_only=True):
-    """How it went: the outcomes in the plans' order, the signal that stopped it, and bugs of ours."""
+    """How it went: what became of the models in the plans' order, the signal that stopped it, and bugs of ours."""
 
-    outcomes: tuple[Outcome, ...]
+    ends: tuple[ModelFinished, ...]
     stopped: str | None
     bugs: tuple[Exception, ...]
 
@@ -87,7 +87,7 @@ def execute(session: Session, job: Job) -> Driven:
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
-    return Driven(outcomes=_outcomes(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+    return Driven(ends=_ends(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
 
 
 def _commit(session: Session, job: Job, records: Sequence[tuple[str, Record]]) -> None:
@@ -209,6 +209,6 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _outcomes(session: Session, job: Job) -> tuple[Outcome, ...]:
+def _ends(session: Session, job: Job) -> tuple[ModelFinished, ...]:
     found = [session.progress.model(job.realm.name, plan.model).last_outcome for plan in job.plans]
-    return tuple(one.outcome for one in found if one is not None)
+    return tuple(one for one in found if one is not None)

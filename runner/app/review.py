@@ -186,7 +186,7 @@ def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: Ret
 
 
 def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:
-    outcome: Outcome = "held" if request.action == "reject" else "skipped"
+    outcome: Outcome = "unchanged" if request.action == "reject" else "skipped"
     text = (
         f"{actor()} rejected it: {request.reason or 'no reason given'}."
         if request.action == "reject"
@@ -202,7 +202,7 @@ def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> 
         warnings=(),
     )
     _write(opened, request.model, end)
-    return conclude(opened, Driven(outcomes=(outcome,), stopped=None, bugs=()), allow_held=True)
+    return conclude(opened, Driven(ends=(end,), stopped=None, bugs=()), allow_held=True)
 
 
 def _write(opened: Session, model: str, *facts: Fact) -> None:

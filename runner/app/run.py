@@ -87,7 +87,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
 
 def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:
     """End the run: its exit code, its record, its files."""
-    code = exit_code(driven.outcomes, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
+    code = exit_code(driven.ends, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
     report = opened.finish(code, driven.stopped)
     return RunResult(report=report, folder=opened.run_folder, exit_code=code, bugs=driven.bugs)
 

@@ -80,7 +80,8 @@ def _where(entry: Notification | Ping) -> str:
 
 
 def _run_end(report: dict[str, Any]) -> RunEnd:
-    models = [ModelEnd(name=one["name"], outcome=one["outcome"], reason=one["reason"]) for one in report["models"]]
+    keys = ("name", "outcome", "reason", "still_held")
+    models = [ModelEnd(**{key: one[key] for key in keys}) for one in report["models"]]
     return RunEnd(run_id=report["run_id"], service=report["service"], exit_code=int(report["exit_code"]), models=models)
 
 

@@ -35,9 +35,9 @@ class Testimony(Struct, frozen=True, kw_only=True):
         ids = frozenset(run_ids)
         return (fact for run_id, fact in self.stored if run_id in ids)
 
-    def newest_results(self) -> dict[str, ResultStored]:
-        """Return the last stored result of each retrain job."""
-        return {fact.retrain_job_id: fact for _, fact in self.stored}
+    def newest_results(self) -> dict[tuple[str, str], ResultStored]:
+        """Return the last stored result of each retrain job and SHA-256: one that was lost may have come again."""
+        return {(fact.retrain_job_id, fact.sha256): fact for _, fact in self.stored}
 
 
 def hear(links: Iterable[Link]) -> Testimony:

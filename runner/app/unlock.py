@@ -1,28 +1,50 @@
-"""`retrain unlock`: frees the lock of a run that will never end, by its id, after showing who holds it."""
+"""`retrain unlock`: who holds the state, and the way out where that is a host which is gone."""
 
-from runner.errors import UsageError
+from runner.errors import LockedError, UsageError
 from runner.journal.folder import state_folder
-from runner.journal.lock import Holder, break_lock, read_holder
+from runner.journal.lock import Held, Holder, break_lock, look
 
 
-def holder_of(state: str) -> Holder | None:
-    """Return who holds the state, or None."""
-    return read_holder(state_folder(state))
+def held_by(state: str) -> Held | None:
+    """Return who holds the state, or None.
+
+    Raises:
+        StateError: the folder cannot be written.
+    """
+    return look(state_folder(state))
+
+
+def what_next(holder: Holder, option: str) -> str:
+    """Return what to do about a lock that is held; `option` is the `--state` of the command that is shown."""
+    if holder.is_here:
+        return (
+            f"It is alive. Wait for it to end, or stop it with Ctrl-C or `kill {holder.pid}` (`kill -9 {holder.pid}` "
+            "where it does not answer; what is recorded is safe). The state is free as soon as it has ended."
+        )
+    return (
+        f"Wait for it to end, or end it on {holder.host}; a container is a host too. Where {holder.host} is gone for "
+        f"good: `retrain unlock --id {holder.run_id}{option}`."
+    )
 
 
 def unlock(state: str, run_id: str) -> Holder:
-    """Free the lock that the run holds, and return who held it.
+    """Free the lock that a run on another host holds, and return who held it.
 
     Raises:
         UsageError: that run does not hold it.
+        LockedError: a process of this host holds it, so it is alive.
         StateError: the folder cannot be written.
     """
     folder = state_folder(state)
-    holder = read_holder(folder)
-    if holder is None or holder.run_id != run_id:
-        held = f"run {holder.run_id} does" if holder else "nobody does"
+    held = look(folder)
+    holder = held.holder if held else None
+    if held is None or holder is None or holder.run_id != run_id:
+        who = "nobody does" if held is None else f"run {holder.run_id} does" if holder else "another command does"
         raise UsageError(
-            f"Run {run_id} does not hold {folder.root}; {held}.", hint="`retrain unlock` shows the holder."
+            f"Run {run_id} does not hold {folder.root}; {who}.",
+            hint="There is nothing to free." if held is None else "`retrain unlock` without --id shows what to do.",
         )
+    if holder.is_here:
+        raise LockedError(holder.holds(folder.root), hint=what_next(holder, ""))
     break_lock(folder)
     return holder

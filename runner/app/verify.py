@@ -223,10 +223,10 @@ def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
         yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
 
 
-def stored_results(links: Sequence[Link]) -> dict[str, ResultStored]:
-    """Return the last stored result of each retrain job."""
+def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultStored]:
+    """Return the last stored result of each retrain job and SHA-256."""
     facts = [one.event.fact for one in links]
-    return {fact.retrain_job_id: fact for fact in facts if isinstance(fact, ResultStored)}
+    return {(fact.retrain_job_id, fact.sha256): fact for fact in facts if isinstance(fact, ResultStored)}
 
 
 class _Decided(Struct, frozen=True):
@@ -249,8 +249,10 @@ def _decisions_and_switches(
     return _Decided(count, tuple(findings)), audit.findings
 
 
-def _decision(evidence: Evidence, one: Link, fact: Judged, stored: Mapping[str, ResultStored]) -> Iterator[Finding]:
+def _decision(
+    evidence: Evidence, one: Link, fact: Judged, stored: Mapping[tuple[str, str], ResultStored]
+) -> Iterator[Finding]:
     """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
-    found = recompute_from(evidence.open, fact, stored.get(fact.retrain_job_id))
+    found = recompute_from(evidence.open, fact, stored.get((fact.retrain_job_id, fact.result_sha256)))
     if not isinstance(found, SameBytes):
         yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)

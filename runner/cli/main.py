@@ -27,7 +27,7 @@ COMMANDS = {
     "adopt": "state what is in service now, so that candidates are compared with it",
     "rollback": "switch a model back to an earlier job",
     "resolve": "close an unknown that only a person can close",
-    "unlock": "free the lock of a run that will never end",
+    "unlock": "show who holds the state; free the lock of a host that is gone",
     "history": "show every run, metric and decision; explain one decision",
     "replay": "judge recorded results by today's policies",
     "report": "render a run's report again",

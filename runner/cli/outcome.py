@@ -16,6 +16,7 @@ from runner.report.json_form import json_line, render_json
 from runner.report.next_step import next_commands
 from runner.report.text import columns_of, inline, words
 
+_MOST_STILL_HELD = 5  # names in one line
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
 _MANY_ROWS = 40  # of a terminal that has room for them whatever the number of models
 _PROMPT_LINES = 2  # the shell's own may be two
@@ -65,9 +66,19 @@ def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
     report = result.report
     yield ""
     yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report["summary"].items()) or "no models"
+    yield from _still_held(report)
     yield from _next(report, option, most)
     yield f"check: retrain verify {report['run_id']}{option}"
     yield f"report: {result.folder}/report.html"
+
+
+def _still_held(report: dict[str, Any]) -> Iterator[str]:
+    """Yield one line that counts the candidates that an earlier run has reported as held."""
+    names = [inline(model["name"]) for model in report["models"] if model["still_held"]]
+    if names:
+        more = len(names) - _MOST_STILL_HELD
+        told = ", ".join(names[:_MOST_STILL_HELD]) + (f" and {more} more" if more > 0 else "")
+        yield f"{'1 candidate is' if len(names) == 1 else f'{len(names)} candidates are'} still held: {told}"
 
 
 def _plain(report: dict[str, Any]) -> Iterator[str]:

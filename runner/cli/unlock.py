@@ -1,30 +1,38 @@
 """`retrain unlock`."""
 
+import shlex
+from pathlib import Path
+
 import click
 
-from runner.app.unlock import holder_of, unlock
+from runner.app.unlock import held_by, unlock, what_next
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.journal.lock import Holder
+from runner.journal.folder import DEFAULT
 from runner.report.text import inline
 
 
-@click.command("unlock", epilog="Example: retrain unlock --id 20260301T040506Z-1a2b3c")
-@click.option("--id", "run_id", help="The run whose lock is freed. Without it, shows who holds the state.")
+@click.command("unlock", epilog="Example: retrain unlock")
+@click.option("--id", "run_id", help="The run on a host that is gone, whose lock is to be freed.")
 @options.common
 def command(*, run_id: str | None, state: str, console: Console) -> int:
-    """Free the lock of a run that is stuck or on a machine that is gone. A dead process needs none of this."""
+    """Show who holds the state; with --id, free the lock of a run on another host that is gone.
+
+    A process of this host that has ended holds no lock, and that of a living one is not freed.
+    """
     if run_id is not None:
-        console.result(f"freed: {_told(unlock(state, run_id))}")
+        holder = unlock(state, run_id)
+        console.result(inline(f"The lock of run {run_id} on {holder.host} is freed."))
         return ExitCode.OK
-    holder = holder_of(state)
-    if holder is None:
+    held = held_by(state)
+    if held is None:
         console.result("Nobody holds the state.")
         return ExitCode.OK
-    console.result(f"{_told(holder)}\nEnd that process, or free its lock with `retrain unlock --id {holder.run_id}`.")
+    if held.holder is None:
+        console.result("A command that left no note of itself holds the state. Wait for it to end.")
+    else:
+        option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+        told = held.holder.holds(Path(state)), what_next(held.holder, option)
+        console.result("\n".join(map(inline, told)))
     return ExitCode.LOCKED
-
-
-def _told(holder: Holder) -> str:
-    return inline(f"run {holder.run_id}, {holder.user} on {holder.host}, process {holder.pid}, since {holder.since}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import zipfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,39 +12,52 @@ from msgspec import Struct
 
 from runner.durable import open_file, sync_folder
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps, record, stage
+from runner.execute.asks import Steps, pause, record, stage
 from runner.execute.keys import get_key
 from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.news import Decided
 from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
 from runner.execute.serving import observe_serving
+from runner.execute.training import wait
 from runner.journal.events import Judged, ResultStored
 from runner.journal.job import Job
 from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
+from runner.policy.decide import unread_clause
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
+_SUSPECT_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
+
+
+class LostResultError(ModelError):
+    """A stored result file is gone or has other bytes than the journal recorded."""
 
 
 class Evaluated(Struct, frozen=True, kw_only=True):
-    """A stored result file and what it says: an evaluation to record, or why it cannot be read."""
+    """A stored result file and what comes of it: an evaluation to record, or why this run cannot make one.
+
+    `suspect` is why the file may be what a proxy made of the result: it cannot be read and is not a whole archive.
+    """
 
     path: Path
     downloaded: Downloaded
     evaluation: dict[str, Any] | ModelError
+    suspect: str | None = None
 
 
 def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
     """Store the result file in `folder` and judge it. A plain function: any executor may run it."""
     path, downloaded = _store(service, url, folder)
     try:
-        return Evaluated(path=path, downloaded=downloaded, evaluation=evaluate_file(path, inputs))
+        evaluation = evaluate_file(path, inputs)
+        suspect = None if zipfile.is_zipfile(path) else evaluation["unread"]
+        return Evaluated(path=path, downloaded=downloaded, evaluation=evaluation, suspect=suspect)
     except ModelError as error:
         return Evaluated(path=path, downloaded=downloaded, evaluation=error)
     except OSError as error:  # it is stored; the next run reads it again
@@ -80,7 +94,8 @@ def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:
     """Judge a stored result file.
 
     Raises:
-        ModelError: the file has no form that can be read.
+        ModelError: a rule's metric is not defined.
+        OSError: the file cannot be read.
     """
     with open_file(path) as stream:
         return evaluate(inputs, stream)
@@ -116,7 +131,11 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
 
 
 def decide_again(run: ModelRun) -> Steps[StageEnd]:
-    """Judge the stored result by the policy as it is now, without a new training."""
+    """Judge the stored result by the policy as it is now, without a new training.
+
+    It is downloaded again only where it is gone or damaged; before there is a decision the job's status is read first,
+    so that a job which the service has deleted ends here.
+    """
     yield from observe_serving(run)
     job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
     if job.result is None:
@@ -125,25 +144,32 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     try:
         with run.timed("evaluate_s"):
             evaluation = yield from stage(lambda: evaluate_stored(path, stored.sha256, inputs))
+    except LostResultError as lost:
+        run.warn(f"the stored result is downloaded again: {lost.message}")
+        ended = (yield from wait(run)) if job.decided is None else None
+        return ended or (yield from evaluate_result(run))
     except ModelError as error:
-        if job.decided is not None:
-            return failed(error)
-        run.warn(f"the stored result is downloaded again: {error.message}")  # it may have been a proxy's page
-        return (yield from evaluate_result(run))
+        return failed(error)
     yield from record(judged(run.run.manifest, run.model, stored, inputs, evaluation))
     _tell(run, evaluation)
     return None
 
 
 def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
+    if evaluation["unread"] is not None:
+        run.warn(unread_clause(evaluation["unread"]))
     run.tell(Decided(verdict=evaluation["verdict"], action=evaluation["decision"]["action"]))
 
 
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
-    """Download by the URL of a fresh status; an expired one is replaced by asking again."""
+    """Download by the URL of a fresh status; an expired one is replaced by asking again.
+
+    A suspect file is downloaded once more; what comes then is the result.
+    """
     key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
     patience = Patience(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    suspect = None
     while True:
         status, run.finished = run.finished, None
         if status is None:
@@ -153,10 +179,23 @@ def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
             raise _no_url(job, status.word)
         run.count("download")
         try:
-            return (yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs)))
+            evaluated = yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs))
         except ServiceError as error:
             failure = error
+        else:
+            if suspect or not evaluated.suspect:
+                return evaluated
+            suspect = evaluated.suspect
+            yield from _pass_by(run, evaluated.path, suspect)
+            continue
         yield from patience.wait(failure)
+
+
+def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
+    """Remove a suspect file, and wait a little."""
+    path.unlink()
+    run.retry(f"download: {unread_clause(why)}; it is downloaded once more")
+    yield from pause(_SUSPECT_PAUSE_S)
 
 
 def _no_url(job: Job, word: str) -> ModelError:
@@ -171,23 +210,26 @@ def evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
     """Judge a stored result file after making sure that it is the recorded one.
 
     Raises:
-        ModelError: it is gone, has other bytes, or has no form that can be read.
+        LostResultError: it is gone or has other bytes.
+        ModelError: the disk does not let it be read, or a rule's metric is not defined.
     """
     try:
         found = file_sha256(path)
-    except OSError as error:
-        raise ModelError(
+        if found == sha256:
+            return evaluate_file(path, inputs)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise LostResultError(
             Kind.RESULT,
-            f"The stored result {path} cannot be read: {error.strerror}.",
+            f"The stored result {path} is gone.",
             hint="Restore the state folder from a copy, or train again with `retrain run --force`.",
         ) from error
-    if found != sha256:
-        raise ModelError(
-            Kind.RESULT,
-            f"The stored result {path} is not the file the journal recorded.",
-            hint="Run `retrain verify`, then restore the file from a copy or train again with `retrain run --force`.",
-        )
-    return evaluate_file(path, inputs)
+    except OSError as error:
+        raise _trouble("read", path.parent, error) from error
+    raise LostResultError(
+        Kind.RESULT,
+        f"The stored result {path} is not the file the journal recorded.",
+        hint="Run `retrain verify`, then restore the file from a copy or train again with `retrain run --force`.",
+    )
 
 
 def judged(

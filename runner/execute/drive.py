@@ -62,14 +62,15 @@ def drive(run: ModelRun) -> Steps[None]:
 
 def _walk(run: ModelRun) -> Steps[Ending]:
     for _ in range(STARTS):
-        if run.plan.outcome is not None:
-            return Ending(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
+        plan = run.plan
+        if plan.outcome is not None:
+            return Ending(outcome=plan.outcome, reason=plan.reason, error=plan.error, still_held=plan.still_held)
         if run.run.budget.stopped is not None:
             raise StoppedError(run.run.budget.stopped)
         closed = run.run.budget.closed()
         if closed:
             return Ending(outcome="skipped", reason=closed)
-        end = yield from _walk_stages(run, run.plan.stages)
+        end = yield from _walk_stages(run, plan.stages)
         if isinstance(end, Ending):
             return end
         run.warn(f"{end.reason.rstrip('.')}; the model is planned anew")
@@ -126,4 +127,5 @@ def _finished(run: ModelRun, ending: Ending) -> ModelFinished:
         timings={name: round(seconds, 3) for name, seconds in run.timings.items()},
         calls=dict(run.calls),
         warnings=tuple(run.warnings),
+        still_held=ending.still_held,
     )

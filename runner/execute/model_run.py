@@ -29,12 +29,16 @@ _ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stag
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """How a model ends in this run; `error` is set when it failed, `last` is a fact to be recorded with the end."""
+    """How a model ends in this run; `error` is set when it failed, `last` is a fact to be recorded with the end.
+
+    `still_held` is true where the outcome is `held` and an earlier run has reported it.
+    """
 
     outcome: Outcome
     reason: str
     error: ModelError | None = None
     last: Fact | None = None
+    still_held: bool = False
 
 
 class StartOver(Struct, frozen=True, kw_only=True):

@@ -177,15 +177,21 @@ def _before(run: ModelRun, job: Job, listed: Listed) -> tuple[int, ...] | None:
 def _somebody_published(run: ModelRun, job: Job, listed: Listed) -> bool:
     """Return whether a model that was in service before the switch is not any more, though the candidate is not listed.
 
-    Models of this project's other models come and go by their own switches.
+    What this project's other models replaced by their own switches does not count: a job of theirs, or at their first
+    switch one model that nobody has recorded.
     """
     if job.listed_before is None or listed is None:
         return True
-    gone = set(job.listed_before) - {one.model_id for one in listed} - {job.model_id}
+    now, first_switches = {one.model_id for one in listed}, 0
+    gone = set(job.listed_before) - now - {job.model_id}
     for (service, name), other in run.run.progress.models.items() if gone else ():
         if (service, name) != (run.run.realm, run.model.name):
             gone -= {one.model_id for one in other.jobs.values()}
-    return bool(gone)
+            new = now - set(job.listed_before)
+            first_switches += (
+                len(other.serving.ids) == 1 and other.incumbent is not None and other.incumbent.model_id in new
+            )
+    return len(gone) > first_switches
 
 
 def _serves(job: Job, listed: Listed) -> bool | None:

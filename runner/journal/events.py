@@ -313,7 +313,10 @@ class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
 
 
 class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
-    """What became of a model in this run. `timings` are seconds by stage, `calls` counts by call."""
+    """What became of a model in this run. `timings` are seconds by stage, `calls` counts by call.
+
+    `still_held` is true for the outcome `held` of a candidate that an earlier run has reported as held.
+    """
 
     outcome: Outcome
     reason: str
@@ -322,6 +325,7 @@ class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
     timings: Mapping[str, float]
     calls: Mapping[str, int]
     warnings: tuple[str, ...]
+    still_held: bool = False
 
 
 JobFact = (

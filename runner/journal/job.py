@@ -43,6 +43,12 @@ class Decided(Struct, frozen=True, kw_only=True):
         action: str = self.fact.evaluation["decision"]["action"]
         return action
 
+    @property
+    def unread(self) -> str | None:
+        """Return why the metrics of the result file could not be read, as one sentence; None where they could."""
+        reason: str | None = self.fact.evaluation.get("unread")
+        return reason
+
 
 class Review(Struct, frozen=True, kw_only=True):
     """A person's word on a candidate."""
@@ -109,13 +115,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def rests_with(self) -> str | None:
         """Return `switch`, `hold` or `await_approval` for a candidate that is judged and not switched to.
 
-        A person's word stands above the policy's; None at every other stage.
+        A person's approval counts above the policy; None at every other stage, and for a candidate that was rejected.
         """
-        if self.stage != JobStage.JUDGED or self.decided is None:
+        if self.stage != JobStage.JUDGED or self.decided is None or self.rejection is not None:
             return None
-        if self.review is not None:
-            return "switch" if self.review.fact.action == "approve" else "hold"
-        return self.decided.action
+        return "switch" if self.review is not None else self.decided.action
 
     @property
     def training_seconds(self) -> float | None:

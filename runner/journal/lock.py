@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,22 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     pid: int
     since: str
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether it is a process of this host: then it is alive as long as the lock is held."""
+        return self.host == socket.gethostname()
+
+    def holds(self, root: Path) -> str:
+        """Return who holds the state since when, as a sentence."""
+        who = f"Run {self.run_id} ({self.user} on {self.host}, process {self.pid})"
+        return f"{who} holds the state {root} since {self.since}."
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """A lock that is held; `holder` is None where whoever holds it left no note that can be read."""
+
+    holder: Holder | None
 
 
 class Hold(Struct, frozen=True, kw_only=True):
@@ -85,8 +102,28 @@ def _hold(folder: StateFolder) -> Hold:
         raise _unwritable(folder, error) from error
 
 
+def look(folder: StateFolder) -> Held | None:
+    """Return who holds the lock, or None where nobody does.
+
+    The lock itself is asked: the operating system took it from a process that is gone, whatever note that left.
+
+    Raises:
+        StateError: the folder cannot be written.
+    """
+    if not folder.lock.exists():
+        return None
+    lock = FileLock(folder.lock, timeout=0, mode=FILE_MODE)
+    try:
+        with lock:
+            return None
+    except Timeout:
+        return Held(holder=read_holder(folder))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def read_holder(folder: StateFolder) -> Holder | None:
-    """Return who holds the lock, or None where nobody left word."""
+    """Return the note of who took the lock last, or None where there is none; only a held lock makes it true."""
     try:
         with open_file(folder.holder) as file:
             return msgspec.json.decode(file.read(), type=Holder)
@@ -95,7 +132,7 @@ def read_holder(folder: StateFolder) -> Holder | None:
 
 
 def break_lock(folder: StateFolder) -> None:
-    """Put a new lock file in the place of the held one: the next run gets it, whatever the old holder still does.
+    """Put a new lock file in the place of one that another host holds: the next run gets it.
 
     The old holder stays harmless: it finds at its next write that the journal has moved on, sends nothing it slept too
     long over, and ends no upload that it had begun.
@@ -131,5 +168,6 @@ def _held(folder: StateFolder) -> LockedError:
     holder = read_holder(folder)
     if holder is None:
         return LockedError(f"Another retrain command holds the state {folder.root}.", hint=hint)
-    who = f"{holder.user} on {holder.host}, process {holder.pid}"
-    return LockedError(f"Run {holder.run_id} ({who}) holds the state {folder.root} since {holder.since}.", hint=hint)
+    if not holder.is_here:
+        hint = f"{hint} If {holder.host} is gone, `retrain unlock --state {shlex.quote(str(folder.root))}` helps."
+    return LockedError(holder.holds(folder.root), hint=hint)

@@ -59,6 +59,7 @@ class ModelProgress(Struct, kw_only=True):
     observation: Observation | None = None  # about the incumbent or adoption of now
     last_outcome: ModelFinished | None = None
     last_outcome_at: datetime | None = None
+    reported_held: str | None = None  # the job of the last outcome `held`, until it is judged again
     intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
 
     @property
@@ -114,6 +115,7 @@ class ModelProgress(Struct, kw_only=True):
         fact = event.fact
         if isinstance(fact, ModelFinished):
             self.last_outcome, self.last_outcome_at = fact, moment(event.at)
+            self.reported_held = fact.retrain_job_id if fact.outcome == "held" else self.reported_held
         elif isinstance(fact, DataChecked):
             self.checked = fact
         elif isinstance(fact, JobTaken):
@@ -143,6 +145,8 @@ class ModelProgress(Struct, kw_only=True):
     def _change_job(self, fact: JobFact, event: Event, sha256: str) -> None:
         name, place = fact.retrain_job_id, At(at=moment(event.at), sha256=sha256, run_id=event.run_id)
         self.jobs[name] = changed(self.jobs[name], fact, place)
+        if isinstance(fact, Judged) and self.reported_held == name:
+            self.reported_held = None
         if isinstance(fact, UploadIntended):
             self.intents[fact.dataset_sha256] += 1
             self.serving.wanted = None

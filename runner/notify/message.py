@@ -21,11 +21,12 @@ _CALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORE
 
 
 class ModelEnd(Struct, frozen=True, kw_only=True):
-    """What became of one model in a run."""
+    """What became of one model in a run; `still_held` tells that an earlier run has said so."""
 
     name: str
     outcome: str
     reason: str
+    still_held: bool = False
 
 
 class RunEnd(Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Message | None:
     """Return what the entry's recipient is told of the run; None when nothing concerns them."""
-    told = [one for one in end.models if _concerns(entry, models[one.name], one.outcome)]
+    told = [one for one in end.models if _concerns(entry, models[one.name], one)]
     if not told:
         return None
     told.sort(key=lambda one: _ORDER.index(one.outcome))
@@ -60,9 +61,9 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     return Message(tone=_tone(told[0].outcome), title=f"retrain: {_counts(told)} (run {end.run_id})", body=body)
 
 
-def _concerns(entry: Notification, model: Model, outcome: str) -> bool:
+def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
     return (
-        (ALWAYS in entry.on or outcome in entry.on)
+        (ALWAYS in entry.on or (end.outcome in entry.on and not end.still_held))
         and (not entry.owners or model.owner in entry.owners)
         and (not entry.select or any(matches(model, selector) for selector in entry.select))
     )

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from runner.canonical import digest
-from runner.journal.job import Job
+from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
 from runner.plan.binding import binding
 from runner.plan.incumbent import baseline_of, drift_of
+from runner.policy.encoding import encode
 from runner.policy.record import Inputs, baseline_to_json, policy_digest
 
 
@@ -34,9 +35,18 @@ def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
         return "there is no decision yet"
     if policy_digest(manifest.policies[model.policy], manifest.metrics) != decided.fact.policy_sha256:
         return "its policy changed since the decision"
+    if _missed_metrics(decided) and encode(manifest.metrics) != decided.fact.inputs["definitions"]:
+        return "`metrics` in the manifest changed since the decision"
     before, now = decided.fact.bound or {}, binding(manifest, model)
     changed = [f"`{name}`" for name in now if before.get(name, now[name]) != now[name]]
     return f"its {' and '.join(changed)} in the manifest changed since the decision" if changed else None
+
+
+def _missed_metrics(decided: Decided) -> bool:
+    """Tell whether anything in the result file could not be read: then every definition may bring it to light."""
+    evaluation = decided.fact.evaluation
+    unusable = any(rule["cause"] == "unusable" for rule in evaluation["rules"])
+    return decided.unread is not None or unusable or bool(evaluation["problems"])
 
 
 def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:

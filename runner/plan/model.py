@@ -78,8 +78,9 @@ class Statement(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records, `statement` what the stage `adopt` does;
-    `evidence` is there for a candidate that waits for a person or was held.
+    `still_held` is true where that is `held` and an earlier run has reported it. `approval` is the word from a file
+    that the stage `review` records, `statement` what the stage `adopt` does; `evidence` is there for a candidate that
+    waits for a person or was held.
     """
 
     model: str
@@ -87,6 +88,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
     reason: str
     outcome: Outcome | None = None
+    still_held: bool = False
     error: ModelError | None = None
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None

@@ -18,6 +18,7 @@ from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
 from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
+from runner.policy.decide import unread_clause
 
 _RESUMED = {
     JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
@@ -28,20 +29,21 @@ _RESUMED = {
 }
 
 
-_NEXT = "new data or another policy brings a new decision"
+ONE_WAY = "The model published now has no job id here; the API cannot bring it back."
 
 
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
-    plan = _plan(manifest, model, progress, facts, options)
-    return _with_statement(model, progress, _with_first_contact(progress, plan))
+    plan = _planned(manifest, model, progress, facts, options)
+    return _with_statement(model, progress, _with_first_contact(progress, plan, options))
 
 
-def _with_first_contact(progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
-    """Say that a switch replaces a model of which nothing is recorded."""
-    if Stage.SWITCH not in plan.stages or not is_unrecorded(progress):
+def _with_first_contact(progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
+    """Say what a first switch replaces, and that the API cannot take it back."""
+    if Stage.SWITCH not in plan.stages or options.no_switch or progress.serving.ids:
         return plan
-    return replace(plan, reason=f"{plan.reason} A switch replaces a model this project knows nothing about.")
+    unknown = " A switch replaces a model this project knows nothing about." if is_unrecorded(progress) else ""
+    return replace(plan, reason=f"{plan.reason}{unknown} {ONE_WAY}")
 
 
 def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
@@ -64,7 +66,7 @@ def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> M
     )
 
 
-def _plan(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
+def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     job = progress.current
     if options.force:
         return _retrain(model, facts, _why_forced(job))
@@ -222,8 +224,19 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     if job.decided and job.decided.action == "await_approval":
-        return _awaiting(manifest, model, job, now)
-    return _rest(model, job, "unchanged", f"the data is that of candidate {name}, which was held; {_NEXT}")
+        return _awaiting(manifest, model, progress, job, now)
+    return _held(model, progress, job, barred(progress, job) or _decision_reason(job))
+
+
+def _decision_reason(job: Job) -> str:
+    return str(job.decided.fact.evaluation["decision"]["reason"]).removesuffix(".") if job.decided else ""
+
+
+def _held(model: Model, progress: ModelProgress, job: Job, why: str) -> ModelPlan:
+    """Plan for a candidate that stays held until there is a newer one, an approval or a rejection."""
+    name, still = job.retrain_job_id, progress.reported_held == job.retrain_job_id
+    plan = _rest(model, job, "held", f"candidate {name} is {'still held' if still else 'held'}: {why}")
+    return replace(plan, still_held=still)
 
 
 def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datetime | None:
@@ -232,15 +245,17 @@ def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datet
     return expires if expires and now >= expires else None
 
 
-def _awaiting(manifest: Manifest, model: Model, job: Job, now: datetime) -> ModelPlan:
+def _awaiting(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
     expires, name = _expired(manifest, model, job, now), job.retrain_job_id
     if expires:
-        text = f"the time to approve candidate {name} ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        return _rest(model, job, "held", f"{text}; new data or `retrain run --force` brings a new candidate")
+        text = f"the time to approve it ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
+        return _held(model, progress, job, f"{text}; new data or `retrain run --force` brings a new candidate")
     approve, reject = review_commands(model.name)
     text = f"candidate {name} waits for `{approve}` or `{reject}`"
     if manifest.approvals is not None:
         text = f"{text}, or for a file that `{person_command('approve', model.name, '--write')}` makes"
+    if job.decided is not None and job.decided.unread is not None:
+        text = f"{text}; {unread_clause(job.decided.unread)}"
     return _rest(model, job, "awaiting_approval", text)
 
 

@@ -25,6 +25,14 @@ _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError, RuntimeError, ValueError)
 
 
+class _UnreadableStreamError(Exception):
+    """The stream itself cannot be read, whatever the archive: not an `OSError`, which zipfile takes for damage."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class _BoundedReader(io.RawIOBase):
     """Refuses to read much at once: zipfile reads a whole central directory in one call, however long it is."""
 
@@ -34,7 +42,10 @@ class _BoundedReader(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         if size > _LARGEST_READ:
             raise zipfile.BadZipFile
-        return self._stream.read(size if size >= 0 else _LARGEST_READ)
+        try:
+            return self._stream.read(size if size >= 0 else _LARGEST_READ)
+        except OSError as error:
+            raise _UnreadableStreamError(error) from error
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return self._stream.seek(offset, whence)
@@ -53,6 +64,8 @@ class _BoundedReader(io.RawIOBase):
 def _translated_errors() -> Iterator[None]:
     try:
         yield
+    except _UnreadableStreamError as unreadable:
+        raise unreadable.error from None
     except _ZIP_ERRORS as error:
         raise refusal("The result is a zip archive that is damaged or too long to read.") from error
 

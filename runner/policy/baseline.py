@@ -9,7 +9,7 @@ from msgspec import Struct
 from runner.policy.metrics import Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
 
-Cause = Literal["measured", "unusable", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
+Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
 Knowledge = Literal["measured", "stated", "unrecorded"]
 Drift = Literal["in_sync", "changed_outside", "cannot_be_told"]
 

@@ -17,6 +17,7 @@ _CHANGED_OUTSIDE = f"; but the model in service was changed outside this project
 _CAUTION: tuple[Wish, ...] = ("hold", "ask", "switch")  # where rules differ, the first of these has its way
 _NO_MARGIN = {
     "measured": "was judged",
+    "unread": "could not be judged",
     "unusable": "could not be judged",
     "first_run": "has nothing to be compared with yet",
     "no_baseline": "has nothing to be compared with",
@@ -83,7 +84,15 @@ def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Wish:
             return policy.on_inconclusive
 
 
+def unread_clause(reason: str) -> str:
+    """Return, as a clause without an end, that a result file has no metrics that can be read, and why."""
+    return f"the metrics could not be read: {reason[0].lower()}{reason[1:].removesuffix('.')}"
+
+
 def _phrase(rule: RuleResult) -> str:
+    if rule.cause == "unread":
+        clause = unread_clause(rule.reason)
+        return f"{clause[0].upper()}{clause[1:]}"
     if rule.margin is None:
         told = f"{rule.formula} {_NO_MARGIN[rule.cause]}"
         return told if rule.cause in ("first_run", "no_baseline") else f"{told} ({rule.reason.removesuffix('.')})"
@@ -98,7 +107,7 @@ def _rounded(margin: Decimal) -> str:
 
 
 def _others(rules: list[RuleResult]) -> str:
-    others = len(rules) - 1
+    others = 0 if rules[0].cause == "unread" else len(rules) - 1  # no rule can be judged then
     return f", and {others} more rule{'s' if others > 1 else ''} likewise" if others else ""
 
 
@@ -106,6 +115,8 @@ def _advice(rules: list[RuleResult]) -> str:
     causes = {rule.cause for rule in rules}
     if "measured" in causes:
         return "Improve the data or change the limit."
+    if "unread" in causes:
+        return "Say under `metrics:` where they are; the stored result is then judged again without a new training."
     if "changed_outside" in causes:
         return "Accept what serves with `retrain adopt`, or restore a job of this project with `retrain rollback --to`."
     if "first_run" in causes:

@@ -82,7 +82,9 @@ def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by 
     eval_sha256: str | None,
     drift: Drift = "cannot_be_told",
 ) -> Judgement:
-    """Return the verdict of every rule and of the policy; auto and manual policies have no rules and pass.
+    """Return the verdict of every rule and of the policy.
+
+    Auto and manual policies have no rules: they pass, and are inconclusive where no metric could be read.
 
     `baseline` is None while nothing is recorded of the model in service; `eval_sha256` is the candidate's evaluation
     file, None when the service held out rows of its own; `drift` says whether the baseline's model is still in service.
@@ -91,7 +93,7 @@ def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by 
         ModelError: of kind config, when a rule names a metric that is neither built in nor defined.
     """
     if not isinstance(policy, ThresholdPolicy):
-        return Judgement(verdict="passed", rules=())
+        return Judgement(verdict="passed" if metrics.unread is None else "inconclusive", rules=())
     case = _Case(
         metrics=metrics,
         definitions=definitions,
@@ -191,6 +193,8 @@ def _observed(rule: Rule, case: _Case) -> Decimal | Gap:
     if metric is not None:
         return usable_value(metric)
     direction_of(rule.metric, case.definitions)  # a metric that nobody knows is an error, not a gap in the result
+    if case.metrics.unread is not None:
+        return Gap(cause="unread", reason=case.metrics.unread)
     return Gap(cause="unusable", reason=f"{rule.metric} {MISSING}; it has {listed(case.metrics.found)}.")
 
 

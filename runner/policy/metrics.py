@@ -70,12 +70,14 @@ class ResultMetrics(Struct, frozen=True, kw_only=True):
     """What a result file says.
 
     `metrics` holds the built-in metrics found and every custom metric defined, by name; `previous` the same for the
-    model before, where the file compares the two. `found` are all names in the file, as written.
+    model before, where the file compares the two. `found` are all names in the file, as written. `unread` is None, or
+    one sentence on why nothing in the file can be read.
     """
 
     metrics: Mapping[str, Metric]
     previous: Mapping[str, Metric]
     found: tuple[str, ...]
+    unread: str | None = None
 
 
 def folded(name: str) -> str:

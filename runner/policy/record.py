@@ -19,7 +19,7 @@ from runner.policy.encoding import EncodingError, decode, encode
 from runner.policy.judge import judge
 from runner.policy.metrics import Metric
 from runner.policy.number import number_text
-from runner.policy.result import read_result
+from runner.policy.result import result_metrics
 
 _POLICY_TYPES: Mapping[str, type[Policy]] = MappingProxyType(
     {"auto": AutoPolicy, "manual": ManualPolicy, "threshold": ThresholdPolicy}
@@ -141,12 +141,14 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
     """Return metrics, verdict, rules and decision of a result file in a seekable stream, as a JSON object.
 
     The same inputs and the same bytes give the same object: a run records it, an audit makes it again. Every number is
-    a decimal text; `texts` has the source text of those that the file spells in another way.
+    a decimal text; `texts` has the source text of those that the file spells in another way. `unread` is null, or one
+    sentence on why the file has no form that can be read; then there are no metrics, and the policy decides without.
 
     Raises:
-        ModelError: of kind result, when the file cannot be read; of kind config, when a rule's metric is not defined.
+        ModelError: of kind config, when a rule's metric is not defined.
+        OSError: the stream cannot be read.
     """
-    metrics = read_result(stream, inputs.definitions)
+    metrics = result_metrics(stream, inputs.definitions)
     judgement = judge(
         inputs.policy,
         metrics,
@@ -157,6 +159,7 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
     )
     decision = decide(inputs.policy, judgement, knowledge=knowledge_of(inputs.baseline), drift=inputs.drift)
     return {
+        "unread": metrics.unread,
         **_metrics_to_json(metrics.metrics),
         "verdict": judgement.verdict,
         "rules": encode(judgement.rules),

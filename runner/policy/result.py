@@ -32,6 +32,18 @@ class _Content(Struct, frozen=True, kw_only=True):
     document: Any | None = None
 
 
+def result_metrics(stream: BinaryIO, definitions: Definitions) -> ResultMetrics:
+    """Return the metrics of a result file, or none with the reason in `unread` where it cannot be read.
+
+    Raises:
+        OSError: the stream cannot be read; that says nothing about the file.
+    """
+    try:
+        return read_result(stream, definitions)
+    except ModelError as error:
+        return ResultMetrics(metrics={}, previous={}, found=(), unread=error.message)
+
+
 def read_result(stream: BinaryIO, definitions: Definitions) -> ResultMetrics:
     """Return the metrics of a result file in a seekable stream.
 

@@ -103,6 +103,7 @@ def explanation_record(one: Explanation) -> dict[str, Any]:
         "verdict": fact.evaluation["verdict"],
         "rules": rules_of(trail.decided),
         "metrics": metrics_of(trail.decided),
+        "unread": trail.decided.unread,
         "policy": fact.inputs["policy"],
         "policy_sha256": fact.policy_sha256,
         "candidate_sha256": fact.candidate_sha256,

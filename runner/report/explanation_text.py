@@ -5,6 +5,7 @@ from typing import Any
 
 from runner.journal.events import ADOPTED, FileRecord
 from runner.journal.instants import stamp
+from runner.policy.decide import unread_clause
 from runner.report.build import metrics_of
 from runner.report.explanation import Explanation, Trail
 from runner.report.history_records import run_record
@@ -35,7 +36,8 @@ def _rule(rule: dict[str, Any]) -> str:
 def _made_from(trail: Trail) -> Iterator[tuple[str, str]]:
     fact, job = trail.decided.fact, trail.job
     metrics = metrics_of(trail.decided)
-    yield "metrics", ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+    told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+    yield "metrics", unread_clause(trail.decided.unread) if trail.decided.unread is not None else told
     yield "policy", f"{fact.policy}, {fact.inputs['policy']['type']}, SHA-256 {short_digest(fact.policy_sha256)}"
     yield "baseline", _baseline(fact.inputs["baseline"])
     if job.data is not None:

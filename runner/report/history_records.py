@@ -23,7 +23,7 @@ _BY_PERSON = (
 _MANIFEST = ("manifest.sha256", "manifest.commit", "manifest.dirty")
 ENTRY_COLUMNS = (
     *("run_id", "command", "service", "model", "started_at", "finished_at", "actor", *_MANIFEST),
-    *("outcome", "reason", "retrain_job_id", "policy", "verdict", *_DECIDED, *_BY_PERSON),
+    *("outcome", "reason", "retrain_job_id", "policy", "unread", "verdict", *_DECIDED, *_BY_PERSON),
     *("switched_at", "error.kind", "error.message", "error.hint"),
 )
 INCUMBENT_COLUMNS = (
@@ -41,6 +41,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "retrain_job_id": entry.retrain_job_id,
         "policy": entry.policy,
         "metrics": metrics_of(entry.decided),
+        "unread": entry.decided.unread if entry.decided else None,
         "verdict": entry.decided.fact.evaluation["verdict"] if entry.decided else None,
         "decision": decision_record(entry.decided),
         "review": approval_record(entry.review) if entry.review else None,

@@ -1,7 +1,6 @@
 """A history as text for a terminal."""
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from itertools import islice
 
 from runner.journal.events import ADOPTED
@@ -39,16 +38,18 @@ def _table(entries: Sequence[Entry], width: int | None) -> str:
 
 
 def _row(entry: Entry, metrics: Sequence[str]) -> list[str]:
-    values = metrics_of(entry.decided)
     outcome = words(entry.outcome or "under way")
     return [
         *(entry.run.run_id, outcome, _decider(entry)),
-        *(_number(values, name) for name in metrics),
+        *(_number(entry.decided, name) for name in metrics),
         *(entry.retrain_job_id or "", entry.reason),
     ]
 
 
-def _number(values: dict[str, Decimal | None], name: str) -> str:
+def _number(decided: Decided | None, name: str) -> str:
+    if decided is not None and decided.unread is not None:
+        return "unread"
+    values = metrics_of(decided)
     return short_number(values[name]) or "none" if name in values else ""
 
 

@@ -6,6 +6,7 @@ Source of the form: https://github.com/testmoapp/junitxml. What becomes of each 
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from runner.policy.decide import unread_clause
 from runner.report.text import exit_meaning, inline
 
 _PASSED = frozenset({"switched", "unchanged"})
@@ -14,7 +15,10 @@ _OTHER = "skipped"  # waiting for a person, still training, or not now
 
 
 def render_junit(report: dict[str, Any]) -> bytes:
-    """Return the report as UTF-8 XML. A held candidate is a failure, unless the run's exit code 0 says it is none."""
+    """Return the report as UTF-8 XML.
+
+    A held candidate is a failure in the run that judged it, unless that run's exit code 0 says it is none.
+    """
     cases = [_case(model, report) for model in report["models"]]
     suite = ET.Element(
         "testsuite",
@@ -66,7 +70,7 @@ def _case(model: dict[str, Any], report: dict[str, Any]) -> ET.Element:
     }
     case = ET.Element("testcase", attributes)
     outcome, reason = model["outcome"], inline(model["reason"])
-    tag = _tag(outcome, report["exit_code"])
+    tag = _tag(model, report["exit_code"])
     if tag in _BAD.values():
         kind = model["error"]["kind"] if outcome == "failed" and model["error"] else outcome
         ET.SubElement(case, tag, {"type": inline(kind), "message": reason}).text = _details(model)
@@ -77,17 +81,19 @@ def _case(model: dict[str, Any], report: dict[str, Any]) -> ET.Element:
     return case
 
 
-def _tag(outcome: str, exit_code: int) -> str:
+def _tag(model: dict[str, Any], exit_code: int) -> str:
     """Return the element that says how the case ended; a passed one has none."""
+    outcome = model["outcome"]
     if outcome in _PASSED:
         return ""
-    return _OTHER if outcome == "held" and exit_code == 0 else _BAD.get(outcome, _OTHER)
+    return _OTHER if model["still_held"] or (outcome == "held" and exit_code == 0) else _BAD.get(outcome, _OTHER)
 
 
 def _details(model: dict[str, Any]) -> str:
     """Return everything that explains the outcome, a line each."""
     lines = [
         f"{model['outcome']}: {model['reason']}",
+        *([unread_clause(model["unread"])] if model["unread"] else []),
         *(f"{rule['level']} {rule['verdict']}: {rule['formula']}" for rule in model["rules"]),
         *([f"job {model['retrain_job_id']}"] if model["retrain_job_id"] else []),
         *(f"warning: {one}" for one in model["warnings"]),

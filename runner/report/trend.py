@@ -15,7 +15,7 @@ from runner.report.table import short_number
 
 HEIGHT = 96  # of the picture, in pixels; places along it are percentages of its width
 ROWS = "training rows"
-FATES = ("switched", "held", "waiting", "failed")
+FATES = ("switched", "held", "rejected", "waiting", "failed")
 _HALF = Decimal("0.5")
 _EDGE = Decimal("2.5")  # percent of the width, free on either side
 _ROUGH = Context(prec=28)  # places are rounded to tenths
@@ -107,14 +107,14 @@ def _sample(
 
 
 def fate_of(progress: ModelProgress, job: Job) -> str:
-    """Return what became of a candidate: `switched`, `held`, `waiting` or `failed`."""
+    """Return what became of a candidate: `switched`, `held`, `rejected`, `waiting` or `failed`."""
     if job.switched_at is not None or job.retrain_job_id in progress.serving.ids:
         return "switched"
     if job.stage == JobStage.FAILED:
         return "failed"
-    if job.decided is None or (job.review is not None and job.review.fact.action == "reject"):
-        return "held"
-    return "held" if job.decided.action == "hold" else "waiting"
+    if job.rejection is not None:
+        return "rejected"
+    return "held" if job.decided is None or job.decided.action == "hold" else "waiting"
 
 
 def _count(rows: Decimal) -> str:

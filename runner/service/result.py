@@ -48,8 +48,6 @@ def _write(target: Path, blocks: Iterator[bytes], limit: int) -> Downloaded:
                 raise _unusable(_too_large(limit))
             digest.update(block)
             file.write(block)
-        if size == 0:
-            raise _unusable("is empty")
     return Downloaded(sha256=digest.hexdigest(), bytes=size)
 
 

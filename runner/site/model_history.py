@@ -12,7 +12,7 @@ from runner.report.history import Entry
 from runner.report.table import short_number
 from runner.site.addresses import run_path
 from runner.site.chronicle import Chronicle, Reign
-from runner.site.standing import leading_values
+from runner.site.standing import leading_values, told_values
 
 _DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
 
@@ -51,7 +51,7 @@ def _entry_row(entry: Entry) -> EntryRow:
     return EntryRow(
         entry=entry,
         path=run_path(entry.run.run_id) if entry.run.finished else None,
-        values=[f"{name} {short_number(value)}" for name, value in leading_values(entry.decided)],
+        values=told_values(entry.decided),
         metrics=metrics_of(entry.decided),
         decision=_decision(entry),
     )

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from runner.journal.job import Decided, Job
 from runner.plan.person_commands import person_command
+from runner.policy.decide import unread_clause
 from runner.report.build import metrics_of
 from runner.report.history import Entry
 from runner.report.next_step import ORDER, TROUBLE, next_step
@@ -109,10 +110,17 @@ def _waiting(chronicle: Chronicle) -> Waiting | None:
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
-        metrics=[f"{name} {short_number(value)}" for name, value in leading_values(job.decided)],
+        metrics=told_values(job.decided),
         approve=person_command("approve", *of_job),
         reject=person_command("reject", *of_job),
     )
+
+
+def told_values(decided: Decided | None) -> list[str]:
+    """Return the leading values as text, or why no metric could be read."""
+    if decided is not None and decided.unread is not None:
+        return [unread_clause(decided.unread)]
+    return [f"{name} {short_number(value)}" for name, value in leading_values(decided)]
 
 
 def leading_values(decided: Decided | None) -> list[tuple[str, Decimal]]:

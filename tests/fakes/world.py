@@ -129,6 +129,7 @@ class FakeService:
     lag_s: float = 0.0  # how long after an upload a job is still called by the word of one that waits
     words: tuple[str, str] = ("waiting", "training")
     metrics: dict[str, str] = field(default_factory=lambda: {"AUC": "0.91"})
+    results: list[bytes] = field(default_factory=list)  # what downloads give in turn; then result files of the metrics
     fails: str | None = None
     readable: bool = True  # the list of classifiers can be read
     jobs: dict[str, FakeJob] = field(default_factory=dict)
@@ -181,7 +182,7 @@ class FakeService:
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         name = url.reveal().split("/")[3]
         self._enter("download", name)
-        content = result_zip(self.metrics)
+        content = self.results.pop(0) if self.results else result_zip(self.metrics)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         self._leave("download", name)

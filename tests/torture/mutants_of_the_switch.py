@@ -4,6 +4,7 @@ from tests.torture.mutant import Mutant
 
 _PROTOCOL = "tests/unit/execute/test_execute_protocol.py::"
 _EDGES = "tests/unit/execute/test_execute_edges.py::"
+_UNREAD = "tests/unit/execute/test_execute_unread.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -100,9 +101,45 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_changed_result_file_is_judged",
         file="runner/execute/candidate.py",
-        old="    if found != sha256:\n",
-        new="    if found is None:\n",
-        caught_by=_EDGES + "test_a_stored_result_that_was_changed_is_not_judged_again",
+        old="        if found == sha256:\n",
+        new="        if found:\n",
+        caught_by=_EDGES + "test_a_lost_result_is_downloaded_again_and_what_lies_in_its_place_is_not_judged",
+    ),
+    Mutant(
+        name="a_disk_that_fails_is_a_damaged_archive",
+        file="runner/policy/archive.py",
+        old="        raise unreadable.error from None\n",
+        new='        raise refusal("The result is damaged.") from None\n',
+        caught_by="tests/unit/policy/test_policy_record.py::TestEvaluate::"
+        "test_a_stream_that_cannot_be_read_says_nothing_about_the_file",
+    ),
+    Mutant(
+        name="an_unread_result_rests_whatever_the_manifest_defines",
+        file="runner/plan/inputs.py",
+        old="    return decided.unread is not None or unusable or bool",
+        new="    return unusable or bool",
+        caught_by=_UNREAD + "test_a_manifest_that_is_mended_judges_the_stored_file_without_training_or_download",
+    ),
+    Mutant(
+        name="a_suspect_file_is_downloaded_for_ever",
+        file="runner/execute/candidate.py",
+        old="            if suspect or not evaluated.suspect:\n",
+        new="            if not evaluated.suspect:\n",
+        caught_by=_UNREAD + "test_a_suspect_file_that_comes_twice_is_the_result",
+    ),
+    Mutant(
+        name="a_held_candidate_is_news_every_night",
+        file="runner/plan/planner.py",
+        old="    return replace(plan, still_held=still)\n",
+        new="    return plan\n",
+        caught_by="tests/unit/plan/test_planner.py::test_a_held_candidate_stays_held_and_only_its_first_report_is_news",
+    ),
+    Mutant(
+        name="the_lock_of_a_living_process_is_freed",
+        file="runner/app/unlock.py",
+        old="    if holder.is_here:\n        raise",
+        new="    if holder.pid < 0:\n        raise",
+        caught_by="tests/unit/app/test_app_unlock.py::test_a_living_process_of_this_host_is_named_and_cannot_be_freed",
     ),
     Mutant(
         name="work_is_started_after_a_stop",

@@ -152,9 +152,7 @@ class SimulatedRun:
         self.bugs = context.bugs
         found = {name: recorder.progress.model(REALM, name).last_outcome for name in self.manifest.models}
         ends = {name: end for name, end in found.items() if end is not None}
-        code = exit_code(
-            [one.outcome for one in ends.values()], bugs=bool(self.bugs), stopped=stopped, allow_held=False
-        )
+        code = exit_code(ends.values(), bugs=bool(self.bugs), stopped=stopped, allow_held=False)
         self.point()
         recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
         self.ends = ends

@@ -58,7 +58,7 @@ def test_faults_of_tls_leave_one_training_one_switch_and_a_named_outcome(memory_
     assert judged.violations == (), told(judged)
 
 
-def test_a_page_of_a_proxy_in_place_of_a_result_is_downloaded_again_by_the_next_run(memory_path: Path) -> None:
+def test_what_a_proxy_made_of_a_result_is_downloaded_again(memory_path: Path) -> None:
     assert violations_of(memory_path, "html-with-200:download:1:done", "length-too-short:download:1:done") == []
 
 

@@ -36,7 +36,8 @@ def _add_held(project: Project) -> None:
 
 
 def _add_failed(project: Project) -> None:
-    project.add("failed", results=[b"\x00\x01 neither archive nor text"])
+    project.add("failed")
+    project.data_file("failed").write_text("")
 
 
 def _add_unfinished(project: Project) -> None:

@@ -18,8 +18,24 @@ def test_a_second_run_on_the_same_data_asks_the_service_nothing_at_all(project: 
     assert project.run().code == 4
     before = len(project.service.log)
     assert project.run().code == 0
-    assert project.outcomes() == {"served": "unchanged", "held": "unchanged", "waiting": "awaiting_approval"}
+    assert project.outcomes() == {"served": "unchanged", "held": "held", "waiting": "awaiting_approval"}
     assert len(project.service.log) == before
+
+
+def test_a_held_candidate_is_reported_each_night_and_is_news_only_once(project: Project) -> None:
+    project.add("churn", policy=threshold(AUC), results=[result(AUC="0.1")])
+    first = project.run()
+    assert (first.code, "still held" in first.out) == (4, False)
+    for _ in range(2):
+        later = project.run()
+        assert (later.code, "1 candidate is still held: churn" in later.out.splitlines()) == (0, True)
+        assert (project.outcomes(), project.entry("churn")["still_held"]) == ({"churn": "held"}, True)
+    assert "candidate" in project.retrain("status").out
+    assert project.retrain("reject", "churn", "--reason", "too low").code == 0
+    rejected = project.run()
+    assert (rejected.code, project.outcomes()) == (0, {"churn": "unchanged"})
+    assert "too low" in rejected.out
+    assert " held" not in rejected.out + project.retrain("status").out
 
 
 def test_the_same_rows_under_another_time_stamp_are_the_same_data(project: Project) -> None:

@@ -167,13 +167,13 @@ def test_every_form_of_a_plan_says_the_same_and_the_json_is_the_file(project: Pr
     assert shown == json.loads((project.folder / "plan.json").read_bytes())
     assert {one["name"]: one["outcome"] or one["action"] for one in shown["models"]} == {
         "churn": "retrain",
-        "held": "unchanged",
+        "held": "held",
         "waiting": "awaiting_approval",
         "absent": "failed",
     }
     assert finished.err == ""
     page = project.retrain("plan", "models.yaml", "--format", "markdown").out
-    assert page.startswith("## Retraining plan: 1 would fail, 1 to retrain, 1 awaiting approval and 1 unchanged\n")
+    assert page.startswith("## Retraining plan: 1 would fail, 1 to retrain, 1 awaiting approval and 1 held\n")
     before, folded = page.split("<details>")
     assert "`churn`" in before
     assert "`held`" in folded

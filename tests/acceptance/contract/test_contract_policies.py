@@ -238,15 +238,30 @@ def test_state_and_run_folders_are_for_their_owner_only(ran: tuple[Project, Fini
 
 
 def test_held_exits_with_0_where_that_is_allowed_and_failed_outranks_held(project: Project) -> None:
-    project.add("held", policy=threshold(AUC), results=[result(AUC="0.1")])
+    project.add("held", policy=threshold(AUC), results=[result(AUC="0.1"), result(AUC="0.1")])
     assert project.run("--allow-held").code == 0
     assert project.outcomes() == {"held": "held"}
     project.write_data("held", rows(seed=1))
-    project.add("broken", results=[b"\x00\x01 neither archive nor text"])
+    project.add("broken", policy=threshold(AUC))
+    project.data_file("broken").write_text("")
     assert project.run().code == 1
     assert project.outcomes() == {"held": "held", "broken": "failed"}
-    assert project.entry("broken")["error"]["kind"] == "result"
+    assert project.entry("broken")["error"]["kind"] == "data"
     assert project.service.switches("broken") == []
+
+
+def test_auto_switches_to_a_candidate_whose_metrics_cannot_be_read_and_says_so(project: Project) -> None:
+    project.add("blind", results=[b"\x00\x01 neither archive nor text"])
+    project.add("careful", policy=threshold(AUC), results=[b"\x00\x01 neither archive nor text"])
+    assert project.run().code == 4
+    assert project.outcomes() == {"blind": "switched", "careful": "held"}
+    for name in ("blind", "careful"):
+        entry = project.entry(name)
+        assert (entry["metrics"], entry["unread"]) == ({}, "The result is neither UTF-8 nor Shift_JIS text.")
+        assert entry["warnings"] == ["the metrics could not be read: the result is neither UTF-8 nor Shift_JIS text"]
+    assert project.retrain("verify").code == 0
+    assert "metrics could not be read" in project.retrain("report", "--format", "markdown").out
+    assert "unread" in project.retrain("history").out
 
 
 def test_waiting_for_an_approval_the_policy_asks_for_exits_with_0(project: Project) -> None:

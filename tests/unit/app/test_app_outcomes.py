@@ -4,14 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.app.outcomes import exit_code
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode, LockedError, StateError, UsageError
-from runner.journal.events import Outcome
+from runner.journal.events import ModelFinished, Outcome
 from runner.manifest.problems import ManifestError
 
 README = Path(__file__).parents[3] / "README.md"
 EXIT_CODES = README.parent / "docs" / "exit-codes.md"
+
+
+def finished(outcome: Outcome) -> ModelFinished:
+    """Return the end of a model."""
+    return ModelFinished(
+        outcome=outcome, reason="Because.", retrain_job_id="j", error=None, timings={}, calls={}, warnings=()
+    )
+
+
+def ends(*outcomes: Outcome) -> list[ModelFinished]:
+    """Return the ends of some models."""
+    return [finished(outcome) for outcome in outcomes]
 
 
 @pytest.mark.parametrize(
@@ -26,21 +39,28 @@ EXIT_CODES = README.parent / "docs" / "exit-codes.md"
     ],
 )
 def test_the_highest_code_that_applies_wins(outcomes: Sequence[Outcome], code: int) -> None:
-    assert exit_code(outcomes, bugs=False, stopped=None, allow_held=False) == code
+    assert exit_code(ends(*outcomes), bugs=False, stopped=None, allow_held=False) == code
+
+
+def test_a_candidate_that_is_still_held_is_no_news() -> None:
+    still = replace(finished("held"), still_held=True)
+    assert exit_code([still], bugs=False, stopped=None, allow_held=False) == 0
+    assert exit_code([still, finished("held")], bugs=False, stopped=None, allow_held=False) == 4
+    assert exit_code([still, finished("failed")], bugs=False, stopped=None, allow_held=False) == 1
 
 
 def test_allow_held_takes_only_held_away() -> None:
-    assert exit_code(["held"], bugs=False, stopped=None, allow_held=True) == 0
-    assert exit_code(["held", "failed"], bugs=False, stopped=None, allow_held=True) == 1
+    assert exit_code(ends("held"), bugs=False, stopped=None, allow_held=True) == 0
+    assert exit_code(ends("held", "failed"), bugs=False, stopped=None, allow_held=True) == 1
 
 
 def test_a_bug_stands_above_everything() -> None:
-    assert exit_code(["unknown"], bugs=True, stopped="SIGTERM", allow_held=False) == 70
+    assert exit_code(ends("unknown"), bugs=True, stopped="SIGTERM", allow_held=False) == 70
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_has_its_own_code(name: str, code: int) -> None:
-    assert exit_code(["training", "failed"], bugs=False, stopped=name, allow_held=False) == code
+    assert exit_code(ends("training", "failed"), bugs=False, stopped=name, allow_held=False) == code
 
 
 def test_errors_that_end_a_command_have_their_codes() -> None:

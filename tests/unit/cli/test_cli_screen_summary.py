@@ -21,7 +21,15 @@ def report(*outcomes: str) -> dict[str, Any]:
     names = (f"需要予測_{number:03}" if number % 2 else f"churn_{number:03}" for number in range(len(outcomes)))
     return {
         "models": [
-            {"name": one, "outcome": end, "reason": WHY, "retrain_job_id": None, "evidence": None, "decision": None}
+            {
+                "name": one,
+                "outcome": end,
+                "reason": WHY,
+                "retrain_job_id": None,
+                "evidence": None,
+                "decision": None,
+                "still_held": False,
+            }
             for one, end in zip(names, outcomes, strict=True)
         ],
     }

@@ -17,7 +17,7 @@ from runner.manifest.model import Model
 from runner.plan.model import Options
 from runner.secret import Secret
 from runner.service.outcomes import Code, Effect, ServiceError
-from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeKeys, World, service_error
+from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeJob, FakeKeys, World, service_error
 
 ENOUGH = 400  # calls after which a loop is taken to have no end
 
@@ -192,17 +192,45 @@ def test_a_training_that_the_service_takes_back_is_warned_of(world: World) -> No
     assert not any("drift" in warning for warning in end.warnings)
 
 
-def test_a_stored_result_that_was_changed_is_not_judged_again(world: World) -> None:
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_lost_result_is_downloaded_again_and_what_lies_in_its_place_is_not_judged(world: World, damage: str) -> None:
     world.service.metrics = {"AUC": "0.85"}
+    world.run()
+    lose_result(world, damage)
+    world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.86"))
+    end = world.run()["m"]
+    assert (end.outcome, end.calls["download"]) == ("held", 1)
+    assert "the stored result is downloaded again: The stored result " in end.warnings[0]
+    job = world.model().last
+    assert job is not None
+    assert job.decided is not None
+    assert job.decided.fact.evaluation["metrics"] == {"auc": "0.85"}
+
+
+def lose_result(world: World, damage: str) -> None:
+    """Let the stored result of the last job have other bytes, or be gone."""
     world.run()
     last = world.model().last
     assert last is not None
     assert last.result is not None
-    (world.state.root / last.result.path).write_bytes(b"AUC,0.99\n")
+    path = world.state.root / last.result.path
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"AUC,0.99\n")
+
+
+def test_new_data_passes_by_a_candidate_whose_result_is_lost_for_ever(world: World) -> None:
+    world.service.metrics = {"AUC": "0.85"}
+    world.run()
+    lose_result(world, "gone")
     world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.8"))
-    end = world.run()["m"]
-    assert (end.outcome, end.error and end.error.kind) == ("failed", "result")
-    assert world.service.calls("switch") == 0
+    del world.service.jobs["job-1"]
+    assert world.run()["m"].outcome == "failed"
+    world.service.jobs["job-1"] = FakeJob(key="key-m")
+    world.write_data("2")
+    assert world.run()["m"].outcome == "switched"
+    assert world.model().incumbent_id == "job-2"
 
 
 def two_models(limits: str) -> str:

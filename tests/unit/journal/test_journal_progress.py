@@ -165,7 +165,7 @@ def test_a_candidate_rests_with_the_last_word_on_it_and_only_while_it_is_judged(
     assert rests() is None
     assert rests(judged(action)) == action
     assert rests(judged(action), approved) == "switch"
-    assert rests(judged(action), approved, rejected) == "hold"
+    assert rests(judged(action), approved, rejected) is None
     assert rests(judged(action), approved, switch(), switched()) is None
 
 

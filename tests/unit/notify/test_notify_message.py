@@ -45,6 +45,13 @@ def told(entry: Notification, models: dict[str, Model], run: RunEnd) -> Message:
     return message
 
 
+def test_a_candidate_that_is_still_held_is_told_only_to_who_wants_every_run(models: dict[str, Model]) -> None:
+    ends = [ModelEnd(name="churn", outcome="held", reason="Because.", still_held=True)]
+    run = RunEnd(run_id="run-1", service="service.test", exit_code=0, models=ends)
+    assert compose(entry("failed", "held"), models, run) is None
+    assert told(entry("always"), models, run).title == "retrain: 1 held (run run-1)"
+
+
 def test_a_message_counts_outcomes_and_gives_each_models_reason_with_the_worst_first(models: dict[str, Model]) -> None:
     run = end(churn="held", usage="failed", price="switched", alone="held")
     message = told(entry("failed", "held"), models, run)

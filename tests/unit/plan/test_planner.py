@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.journal.job import JobStage
 from runner.plan.model import Action, ModelPlan, Options, Stage
-from tests.fakes.world import UNCLEAR, World
+from runner.plan.planner import ONE_WAY
+from tests.fakes.world import UNCLEAR, CrashError, World
 
 MANIFEST = """
 version: 1
@@ -165,3 +167,72 @@ def test_every_reason_is_a_sentence(tmp_path: Path) -> None:
     world.run()
     reasons.append(plan_of(world).reason)
     assert all(reason[0].isupper() and reason.endswith(".") for reason in reasons)
+
+
+def test_a_held_candidate_stays_held_and_only_its_first_report_is_news(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.service.metrics = {"AUC": "0.85"}
+    first = world.run()["m"]
+    assert (first.outcome, first.still_held) == ("held", False)
+    for _ in range(2):
+        plan = plan_of(world)
+        assert (plan.action, plan.outcome, plan.still_held) == (Action.NONE, "held", True)
+        assert plan.reason.startswith("Candidate job-1 is still held: auc 0.85 >= 0.9 failed by 0.05; ")
+        later = world.run()["m"]
+        assert (later.outcome, later.still_held, later.calls) == ("held", True, {})
+
+
+def test_a_candidate_that_was_judged_in_a_run_that_was_killed_is_news_in_the_next(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.service.metrics = {"AUC": "0.85"}
+
+    def crash(commit: int) -> None:
+        last = world.model().last if commit < 0 else None
+        if last is not None and last.stage == JobStage.JUDGED:
+            raise CrashError
+
+    world.on_commit = crash
+    with pytest.raises(CrashError):
+        world.run()
+    world.on_commit = lambda _commit: None
+    assert [world.run()["m"].still_held for _ in range(2)] == [False, True]
+
+
+def test_a_candidate_that_is_held_again_by_another_policy_is_news(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.service.metrics = {"AUC": "0.85"}
+    world.run()
+    world.run()
+    world.write_manifest(MANIFEST.format(policy=GUARDED.replace("0.9", "0.86"), retrain=CHANGED))
+    assert [world.run()["m"].still_held for _ in range(2)] == [False, True]
+
+
+def test_a_newer_candidate_settles_a_held_one(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.service.metrics = {"AUC": "0.85"}
+    world.run()
+    world.service.metrics = {"AUC": "0.95"}
+    world.write_data("2")
+    assert world.run()["m"].outcome == "switched"
+    assert plan_of(world).outcome == "unchanged"
+
+
+def test_an_approval_that_ended_is_news_once(tmp_path: Path) -> None:
+    world = world_of(tmp_path, policy="{type: manual, expires: 14d}")
+    world.run()
+    world.clock.seconds += 14 * 86400
+    ends = [world.run()["m"] for _ in range(2)]
+    assert [(end.outcome, end.still_held) for end in ends] == [("held", False), ("held", True)]
+
+
+def test_a_first_switch_says_that_nothing_brings_back_what_serves_now(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    assert plan_of(world).reason == f"It has not been trained by this project yet. {ONE_WAY}"
+    world.options = Options(no_switch=True)
+    assert ONE_WAY not in plan_of(world).reason
+    assert world.run()["m"].outcome == "skipped"
+    world.options = Options()
+    assert plan_of(world).reason.endswith(f"is decided and not done yet. {ONE_WAY}")
+    assert world.run()["m"].outcome == "switched"
+    world.write_data("2")
+    assert ONE_WAY not in plan_of(world).reason

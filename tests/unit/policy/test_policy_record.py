@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from errno import EIO
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError
-from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Rule, ThresholdPolicy
+from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
 from runner.policy.judge import Baseline
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
 
@@ -216,7 +217,36 @@ class TestEvaluate:
             reason = evaluate(replace(given, policy=strict), result)["decision"]["reason"]
             assert f"failed by 0.038; {staying}." in reason
 
-    def test_an_unreadable_file_is_an_error_under_any_policy(self, inputs: Inputs) -> None:
-        auto = replace(inputs, policy=AutoPolicy(name="always", place=PLACE))
-        with pytest.raises(ModelError):
-            evaluate(auto, io.BytesIO(b"<html/>"))
+    def test_an_unreadable_file_is_judged_without_metrics(self, inputs: Inputs) -> None:
+        found = evaluate(through_json(inputs), io.BytesIO(b"<html/>"))
+        assert (found["metrics"], found["problems"], found["texts"], found["verdict"]) == ({}, {}, {}, "inconclusive")
+        assert found["unread"].startswith("The result is XML or HTML")
+        assert [(rule["cause"], rule["reason"]) for rule in found["rules"]] == [("unread", found["unread"])] * 3
+        assert [rule["baseline"] for rule in found["rules"]] == [None, "0.920", None]
+
+    @pytest.mark.parametrize(
+        ("without_rules", "action"),
+        [
+            (AutoPolicy(name="always", place=PLACE), "switch"),
+            (ManualPolicy(name="ask", expires=None, place=PLACE), "await_approval"),
+        ],
+    )
+    def test_auto_and_manual_need_no_metrics(self, inputs: Inputs, without_rules: Policy, action: str) -> None:
+        found = evaluate(replace(inputs, policy=without_rules), io.BytesIO(b""))
+        assert (found["decision"]["action"], found["unread"]) == (action, "The result is empty.")
+
+    def test_a_metric_that_nobody_knows_is_an_error_whatever_the_file(
+        self, inputs: Inputs, rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy]
+    ) -> None:
+        with pytest.raises(ModelError, match="neither built in nor defined"):
+            evaluate(replace(inputs, policy=policy(rule("gloss", "min", "1"))), io.BytesIO(b""))
+
+    def test_a_stream_that_cannot_be_read_says_nothing_about_the_file(self, inputs: Inputs) -> None:
+        class Failing(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if self.tell() or size != 4:
+                    raise OSError(EIO, "Input/output error")
+                return b"PK\x03\x04"
+
+        with pytest.raises(OSError, match="Input/output error"):
+            evaluate(inputs, Failing(b"PK\x03\x04" + b"x" * 100))

@@ -135,8 +135,9 @@ def test_an_encoded_body_is_refused(serve: Serve, make_client: MakeClient, targe
     assert (error.kind, error.again) == (Kind.RESULT, False)
 
 
-def test_an_empty_file_is_no_result(serve: Serve, make_client: MakeClient, target: Path) -> None:
-    assert failing(make_client(), serve(answering(200)), target).kind is Kind.RESULT
+def test_an_empty_file_is_stored_as_it_is(serve: Serve, make_client: MakeClient, target: Path) -> None:
+    assert get(make_client(), serve(answering(200)), target).bytes == 0
+    assert target.read_bytes() == b""
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (403, ""), (400, "ExpiredToken")])
