@@ -31,13 +31,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def decide(policy: Policy, judgement: Judgement, *, first_run: bool) -> Decision:
-    """Return the decision that the policy draws from its verdict; `first_run` tells that there is no incumbent yet."""
+def decide(policy: Policy, judgement: Judgement, *, first_run: bool, unread: str | None = None) -> Decision:
+    """Return the decision that the policy draws from its verdict.
+
+    `first_run` tells that there is no incumbent yet, `unread` why no metric could be read.
+    """
+    but = "" if unread is None else f" But {unread_clause(unread)}."
     match policy:
         case AutoPolicy():
-            return Decision(action="switch", reason="The policy is auto: the candidate takes over.")
+            return Decision(action="switch", reason=f"The policy is auto: the candidate takes over.{but}")
         case ManualPolicy():
-            return Decision(action="await_approval", reason=f"The policy is manual: {_ASK}")
+            return Decision(action="await_approval", reason=f"The policy is manual: {_ASK}{but}")
         case ThresholdPolicy():
             return _by_rules(policy, judgement, staying="the model in service" if first_run else "the incumbent")
 

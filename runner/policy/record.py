@@ -146,7 +146,7 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
         baseline=inputs.baseline,
         eval_sha256=inputs.eval_sha256,
     )
-    decision = decide(inputs.policy, judgement, first_run=inputs.baseline is None)
+    decision = decide(inputs.policy, judgement, first_run=inputs.baseline is None, unread=metrics.unread)
     return {
         "unread": metrics.unread,
         **_metrics_to_json(metrics.metrics),

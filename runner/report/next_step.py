@@ -13,12 +13,12 @@ def next_step(model: Mapping[str, Any]) -> str | None:
     if model["error"] is not None:
         hint: str = model["error"]["hint"]
         return hint
-    command, name = "retrain {} " + shlex.quote(model["name"]), model["name"]
+    command = "retrain {} " + shlex.quote(model["name"])
     match model["outcome"]:
         case "awaiting_approval":
             return f"Decide with `{command.format('approve')}` or `{command.format('reject')}`."
-        case "held" if not _rejected(model):
-            return f"Better data brings a new candidate; `retrain history {shlex.quote(name)}` shows the earlier ones."
+        case "held":
+            return _after_hold(model)
         case "unknown":
             return f"Run again; if it stays unknown, look in the product and tell with `{command.format('resolve')}`."
         case "training":
@@ -26,9 +26,10 @@ def next_step(model: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _rejected(model: Mapping[str, Any]) -> bool:
-    approval = model["decision"] and model["decision"]["approval"]
-    return bool(approval) and approval["action"] == "reject"
+def _after_hold(model: Mapping[str, Any]) -> str:
+    if model["unread"]:
+        return "Say under `metrics:` in the manifest where the metrics are; the next run judges the stored result."
+    return f"Better data brings a new candidate; `retrain history {shlex.quote(model['name'])}` shows the earlier ones."
 
 
 def by_urgency(models: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Where a model stands now, as a line of the fleet's page and the head of its own. Pure."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -78,19 +78,20 @@ def standing(chronicle: Chronicle) -> Standing:
         incumbent=incumbent,
         value=_leading_value(incumbent),
         waiting=_waiting(chronicle),
-        next_step=next_step(_as_reported(ended)) if ended else None,
+        next_step=next_step(_as_reported(ended, chronicle.progress.jobs)) if ended else None,
         strips=_strips(outcomes),
         strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
     )
 
 
-def _as_reported(entry: Entry) -> dict[str, Any]:
+def _as_reported(entry: Entry, jobs: Mapping[str, Job]) -> dict[str, Any]:
     """Return what a report says of the model, as far as the next step hangs on it."""
+    job = jobs.get(entry.retrain_job_id or "")
     return {
+        "unread": job.decided.unread if job is not None and job.decided is not None else None,
         "name": entry.model,
         "outcome": entry.outcome,
         "error": msgspec.to_builtins(entry.error) if entry.error else None,
-        "decision": {"approval": {"action": entry.review.fact.action} if entry.review else None},
     }
 
 
