@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
 from runner.policy.baseline import Drift, Knowledge
@@ -35,16 +36,23 @@ class Decision(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def decide(policy: Policy, judgement: Judgement, *, knowledge: Knowledge, drift: Drift) -> Decision:
+def decide(
+    policy: Policy, judgement: Judgement, *, knowledge: Knowledge, drift: Drift, unread: str | None = None
+) -> Decision:
     """Return the decision that the policy draws from its verdict.
 
-    `knowledge` says what is known of the model in service. Where `drift` says that it was changed outside this project,
-    no policy switches: a person decides.
+    `knowledge` says what is known of the model in service, `unread` why no metric could be read. Where `drift` says
+    that the model in service was changed outside this project, no policy switches: a person decides.
     """
-    decision = _by_policy(policy, judgement, kept=knowledge != "unrecorded" and drift != "changed_outside")
-    if decision.action != "switch" or drift != "changed_outside":
+    kept = knowledge != "unrecorded" and drift != "changed_outside"
+    decision = _by_policy(policy, judgement, kept=kept)
+    found = decision.reason
+    if decision.action == "switch" and drift == "changed_outside":
+        found = f"{found.removesuffix(_TAKES_OVER)}{_CHANGED_OUTSIDE}"
+        decision = Decision(action="await_approval", reason=found)
+    if unread is None or isinstance(policy, ThresholdPolicy):  # whose rules say so
         return decision
-    return Decision(action="await_approval", reason=f"{decision.reason.removesuffix(_TAKES_OVER)}{_CHANGED_OUTSIDE}")
+    return replace(decision, reason=f"{found} But {unread_clause(unread)}.")
 
 
 def _by_policy(policy: Policy, judgement: Judgement, *, kept: bool) -> Decision:

@@ -157,7 +157,13 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
         eval_sha256=inputs.eval_sha256,
         drift=inputs.drift,
     )
-    decision = decide(inputs.policy, judgement, knowledge=knowledge_of(inputs.baseline), drift=inputs.drift)
+    decision = decide(
+        inputs.policy,
+        judgement,
+        knowledge=knowledge_of(inputs.baseline),
+        drift=inputs.drift,
+        unread=metrics.unread,
+    )
     return {
         "unread": metrics.unread,
         **_metrics_to_json(metrics.metrics),

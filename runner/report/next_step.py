@@ -19,9 +19,8 @@ def next_step(model: Mapping[str, Any]) -> str | None:
     match model["outcome"]:
         case "awaiting_approval":
             return f"Decide with {commands}."
-        case "held" if not _rejected(model):
-            name = shlex.quote(model["name"])
-            return f"Better data brings a new candidate; `retrain history {name}` shows the earlier ones."
+        case "held":
+            return _after_hold(model)
         case "unknown":
             return f"Run again; if it stays unknown, look in the product and tell: {commands}."
         case "training":
@@ -42,9 +41,10 @@ def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ..
     return ()
 
 
-def _rejected(model: Mapping[str, Any]) -> bool:
-    approval = model["decision"] and model["decision"]["approval"]
-    return bool(approval) and approval["action"] == "reject"
+def _after_hold(model: Mapping[str, Any]) -> str:
+    if model["unread"]:
+        return "Say under `metrics:` in the manifest where the metrics are; the next run judges the stored result."
+    return f"Better data brings a new candidate; `retrain history {shlex.quote(model['name'])}` shows the earlier ones."
 
 
 def by_urgency(models: list[dict[str, Any]]) -> list[dict[str, Any]]:

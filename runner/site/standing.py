@@ -89,6 +89,7 @@ def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
     job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
     decided = entry.review is not None or (job is not None and job.decided is not None)
     return {
+        "unread": job.decided.unread if job is not None and job.decided is not None else None,
         "name": entry.model,
         "outcome": entry.outcome,
         "error": msgspec.to_builtins(entry.error) if entry.error else None,

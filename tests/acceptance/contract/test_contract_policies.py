@@ -250,15 +250,19 @@ def test_held_exits_with_0_where_that_is_allowed_and_failed_outranks_held(projec
     assert project.service.switches("broken") == []
 
 
+WHY = "he result archive has no metrics.csv; it has predictions.csv"
+
+
 def test_auto_switches_to_a_candidate_whose_metrics_cannot_be_read_and_says_so(project: Project) -> None:
-    project.add("blind", results=[b"\x00\x01 neither archive nor text"])
-    project.add("careful", policy=threshold(AUC), results=[b"\x00\x01 neither archive nor text"])
+    predictions = archive({"predictions.csv": b"id,label\n1,a\n"})
+    project.add("blind", results=[predictions])
+    project.add("careful", policy=threshold(AUC), results=[predictions])
     assert project.run().code == 4
     assert project.outcomes() == {"blind": "switched", "careful": "held"}
     for name in ("blind", "careful"):
         entry = project.entry(name)
-        assert (entry["metrics"], entry["unread"]) == ({}, "The result is neither UTF-8 nor Shift_JIS text.")
-        assert entry["warnings"] == ["the metrics could not be read: the result is neither UTF-8 nor Shift_JIS text"]
+        assert (entry["metrics"], entry["unread"]) == ({}, f"T{WHY}.")
+        assert entry["warnings"] == [f"the metrics could not be read: t{WHY}"]
     assert project.retrain("verify").code == 0
     assert "metrics could not be read" in project.retrain("report", "--format", "markdown").out
     assert "unread" in project.retrain("history").out

@@ -22,6 +22,8 @@ GUARDED = "{type: threshold, rules: [{metric: auc, min: 0.9}]}"
 CHANGED = "{when: changed}"
 WHOLE_ROAD = (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH)
 
+UNKNOWN = "A switch replaces a model this project knows nothing about."
+
 
 def world_of(folder: Path, policy: str = GUARDED, retrain: str = CHANGED) -> World:
     return World(folder, MANIFEST.format(policy=policy, retrain=retrain))
@@ -227,12 +229,12 @@ def test_an_approval_that_ended_is_news_once(tmp_path: Path) -> None:
 
 def test_a_first_switch_says_that_nothing_brings_back_what_serves_now(tmp_path: Path) -> None:
     world = world_of(tmp_path)
-    assert plan_of(world).reason == f"It has not been trained by this project yet. {ONE_WAY}"
+    assert plan_of(world).reason == f"It has not been trained by this project yet. {UNKNOWN} {ONE_WAY}"
     world.options = Options(no_switch=True)
     assert ONE_WAY not in plan_of(world).reason
     assert world.run()["m"].outcome == "skipped"
     world.options = Options()
-    assert plan_of(world).reason.endswith(f"is decided and not done yet. {ONE_WAY}")
+    assert plan_of(world).reason.endswith(f"is decided and not done yet. {UNKNOWN} {ONE_WAY}")
     assert world.run()["m"].outcome == "switched"
     world.write_data("2")
     assert ONE_WAY not in plan_of(world).reason

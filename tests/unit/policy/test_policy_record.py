@@ -234,6 +234,7 @@ class TestEvaluate:
     def test_auto_and_manual_need_no_metrics(self, inputs: Inputs, without_rules: Policy, action: str) -> None:
         found = evaluate(replace(inputs, policy=without_rules), io.BytesIO(b""))
         assert (found["decision"]["action"], found["unread"]) == (action, "The result is empty.")
+        assert found["decision"]["reason"].endswith(" But the metrics could not be read: the result is empty.")
 
     def test_a_metric_that_nobody_knows_is_an_error_whatever_the_file(
         self, inputs: Inputs, rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy]
