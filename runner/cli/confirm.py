@@ -35,8 +35,13 @@ def confirm_proposal(console: Console, proposal: Proposal, consent: Consent, *, 
     Raises:
         UsageError: an answer is needed, and there is nobody to ask.
     """
-    show(console, list(_lines(console, proposal)), asks=not consent.yes)
+    show_proposal(console, proposal, asks=not consent.yes)
     return confirm(console, _question(proposal, later=later), consent)
+
+
+def show_proposal(console: Console, proposal: Proposal, *, asks: bool) -> None:
+    """Print the evidence of a proposal as `show` does."""
+    show(console, list(_lines(console, proposal)), asks=asks)
 
 
 def show(console: Console, lines: Sequence[str], *, asks: bool) -> None:
