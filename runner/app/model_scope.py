@@ -6,13 +6,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.recorded import require_seen
 from runner.app.selection import find_model
 from runner.errors import UsageError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
-from runner.manifest.words import did_you_mean, shown
 
 
 class ModelScope(Struct, frozen=True, kw_only=True):
@@ -54,8 +54,5 @@ def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> N
 
 def _last_run_with(progress: Progress, model: str) -> RunRecord:
     found = [run for run in progress.runs.values() if model in run.models]
-    if not found:
-        known = {name for run in progress.runs.values() for name in run.models}
-        hint = did_you_mean(model, known, otherwise="`retrain status` lists the models; check --state.")
-        raise UsageError(f"No run of this state had a model {shown(model)}.", hint=hint)
+    require_seen({name for run in progress.runs.values() for name in run.models}, model)
     return found[-1]

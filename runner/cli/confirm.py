@@ -23,7 +23,7 @@ class Consent(Struct, frozen=True, kw_only=True):
     """
 
     yes: bool
-    command: str
+    command: str = ""
     needed: bool = True
 
 

@@ -157,6 +157,14 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(waiting: Proj
     assert waiting.service.switches("churn") == [first, second, first]
 
 
+@pytest.mark.parametrize(
+    "words", [("approve",), ("rollback",), ("resolve", "--as", "switched")], ids=lambda words: words[0]
+)
+def test_a_model_that_nobody_knows_is_answered_by_the_nearest_one(waiting: Project, words: tuple[str, ...]) -> None:
+    done = waiting.retrain(words[0], "churm", *words[1:], "--reason", "x")
+    assert (done.code, "Did you mean `churn`?" in done.err) == (2, True)
+
+
 def test_the_first_switch_says_that_nothing_is_known_of_the_model_in_service(project: Project) -> None:
     project.add("churn", policy={"type": "manual"})
     project.run()
