@@ -83,6 +83,22 @@ def test_any_other_answer_does_nothing_and_ends_with_1(waiting: Project, answer:
     assert len(waiting.service.switches("churn")) == 1
 
 
+def test_who_is_asked_sees_the_numbers_with_q_too(waiting: Project) -> None:
+    code, shown = answered(waiting, "n\n", "approve", "churn", "--reason", "seen", "-q")
+    assert (code, "auc" in table_of(shown)) == (1, True)
+    done = waiting.retrain("approve", "churn", "--reason", "seen", "-q", "--yes")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_status_cuts_ids_on_a_terminal_only(waiting: Project) -> None:
+    [incumbent] = waiting.service.switches("churn")
+    for words, shown in (((), incumbent[:8]), (("--wide",), incumbent)):
+        terminal = in_project(waiting, "status", *words)
+        assert terminal.finish() == 0
+        assert re.search(f"^churn +{shown} ", text(terminal), re.MULTILINE)
+    assert f"job {incumbent} serves" in waiting.retrain("status").out
+
+
 def test_yes_asks_nothing_on_a_terminal_either(waiting: Project) -> None:
     terminal = in_project(waiting, "approve", "churn", "--reason", "seen", "--yes")
     assert terminal.finish() == 0
