@@ -16,12 +16,13 @@ from runner.manifest.model import Manifest, Model
 
 
 class ModelScope(Struct, frozen=True, kw_only=True):
-    """One model in its manifest; `paths` are the files and folders the manifest was read from."""
+    """One model in its manifest; `paths` are the files and folders it was read from, `state` names the state."""
 
     manifest: Manifest
     model: Model
     realm: Realm
     paths: tuple[Path, ...]
+    state: str
 
 
 def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, state: str) -> ModelScope:
@@ -37,7 +38,7 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, stat
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
     realm = realm_of(loaded, emulator=record.started.realm == EMULATOR)
-    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
+    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths, state=state)
 
 
 def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:

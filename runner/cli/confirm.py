@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from runner.app.proposal import Proposal
 from runner.cli.console import Console
-from runner.cli.options import state_option
 from runner.errors import UsageError
+from runner.plan.person_commands import state_option
 from runner.report.evidence_text import evidence_table
 from runner.report.job_ids import short_ids
 

@@ -13,7 +13,7 @@ from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.journal.events import Outcome
 from runner.journal.instants import stamp
-from runner.plan.person_commands import review_commands
+from runner.plan.person_commands import review_commands, state_option
 from runner.report.evidence_text import evidence_line
 from runner.report.job_ids import short_ids, with_short_ids
 from runner.report.json_form import render_json
@@ -93,7 +93,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
 def _next(found: Status, state: str) -> Iterator[str]:
     """Yield the commands for the first models that wait for a person."""
     for model in [one for one in found.models if one.waiting][:_MOST_NEXT]:
-        approve, reject = review_commands(model.name, state=options.state_option(state))
+        approve, reject = review_commands(model.name, state=state_option(state))
         yield from (f"next: {inline(approve)}", f"  or: {inline(reject)}")
 
 

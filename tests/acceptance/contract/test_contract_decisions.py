@@ -251,6 +251,7 @@ def test_the_command_that_forces_an_older_candidate_runs_as_printed(waiting: Pro
     waiting.run()
     refused = waiting.retrain("approve", "churn", "--job", older, "--reason", "x", "--yes")
     [command] = _QUOTED.findall(refused.err)
+    assert f"--state {waiting.state}" in command
     assert run_as_printed(waiting, command) == 0
     assert waiting.service.switches("churn")[-1] == older
 
