@@ -25,6 +25,7 @@ from runner.plan.document import (
 )
 from runner.plan.model import ModelPlan
 from runner.policy.record import policy_digest
+from runner.report.evidence_text import evidence_line
 
 _UNSEALED = "0" * 64
 
@@ -103,7 +104,7 @@ def _model(manifest: Manifest, plan: ModelPlan) -> PlannedModel:
         dataset_sha256=plan.dataset_sha256,
         policy=model.policy,
         policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
-        evidence=plan.evidence,
+        metrics=evidence_line(plan.evidence) if plan.evidence else None,
     )
 
 

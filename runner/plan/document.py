@@ -11,7 +11,6 @@ import msgspec
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
-from runner.plan.evidence import Evidence
 from runner.plan.model import Action, Stage
 
 PLAN_VERSION: Final = 1
@@ -85,7 +84,7 @@ class PlannedDataset(_Part, frozen=True, kw_only=True):
 class PlannedModel(_Part, frozen=True, kw_only=True):
     """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
 
-    `evidence` is there for a candidate that waits for a person or was held.
+    `metrics` is the evidence in a line, where a candidate waits for a person or is held.
     """
 
     name: Name
@@ -98,7 +97,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     dataset_sha256: Sha256 | None
     policy: Name
     policy_sha256: Sha256
-    evidence: Evidence | None = None
+    metrics: str | None = None
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):
