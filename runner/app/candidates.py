@@ -13,7 +13,7 @@ from runner.journal.instants import stamp
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.inputs import definition_moved, incumbent_moved
-from runner.plan.person_commands import person_command, resolve_commands
+from runner.plan.person_commands import person_command, resolve_commands, state_option
 from runner.plan.planner import approval_expires_at
 from runner.plan.standing import barred, turned_back
 
@@ -46,18 +46,18 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
         return job
     bar = barred(progress, job)
     if bar:
-        raise _refusal(name, bar, f"`{_forced(name, job)}` approves it nevertheless.")
+        raise _refusal(name, bar, f"`{_forced(scope, job)}` approves it nevertheless.")
     moved = incumbent_moved(scope.manifest, scope.model, progress, job)
     if moved:
-        raise _refusal(name, moved, f"`retrain run` judges it again; `{_forced(name, job)}` approves it nevertheless.")
+        raise _refusal(name, moved, f"`retrain run` judges it again; `{_forced(scope, job)}` approves it nevertheless.")
     return job
 
 
 def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
     name, newest = scope.model.name, progress.last
     if wish.job is not None and newest is not None and wish.job != newest.retrain_job_id:
-        return _older(name, progress, newest, wish)
-    _refuse_left(name, progress, newest)
+        return _older(scope, progress, newest, wish)
+    _refuse_left(scope, progress, newest)
     if newest is None or newest.stage != JobStage.JUDGED:
         raise UsageError(
             f"No candidate of {name} waits for a decision.", hint="`retrain status` shows where it stands."
@@ -65,12 +65,12 @@ def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
     return newest
 
 
-def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
+def _older(scope: ModelScope, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
     """Return an older candidate that was named; only force makes it one again."""
-    job, current = progress.jobs.get(wish.job or ""), progress.current
-    _refuse_left(name, progress, job)
+    job, current, name = progress.jobs.get(wish.job or ""), progress.current, scope.model.name
+    _refuse_left(scope, progress, job)
     if current is not None and current.stage == JobStage.SWITCHING:
-        done, undone = resolve_commands(name, "switch")
+        done, undone = resolve_commands(name, "switch", state=state_option(scope.state))
         raise StateError(
             f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
             hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
@@ -83,19 +83,20 @@ def _older(name: str, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
     if not wish.force:
         raise StateError(
             f"The candidate of {name} is job {newest.retrain_job_id}; job {wish.job} is older.",
-            hint=f"Leave --job out; `{_forced(name, job)}` approves the older one.",
+            hint=f"Leave --job out; `{_forced(scope, job)}` approves the older one.",
         )
     return job
 
 
-def _refuse_left(name: str, progress: ModelProgress, job: Job | None) -> None:
+def _refuse_left(scope: ModelScope, progress: ModelProgress, job: Job | None) -> None:
     departure = progress.serving.left.get(job.retrain_job_id) if job else None
     if job is not None and departure is not None:
-        raise _refusal(name, turned_back(departure), f"`{_forced(name, job)}` lets it serve again.")
+        raise _refusal(scope.model.name, turned_back(departure), f"`{_forced(scope, job)}` lets it serve again.")
 
 
-def _forced(name: str, job: Job) -> str:
-    return person_command("approve", name, "--job", job.retrain_job_id, "--force")
+def _forced(scope: ModelScope, job: Job) -> str:
+    options = ("--job", job.retrain_job_id, "--force")
+    return person_command("approve", scope.model.name, *options, state=state_option(scope.state))
 
 
 def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:

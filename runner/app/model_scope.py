@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.recorded import require_seen
 from runner.app.selection import find_model
 from runner.errors import UsageError
 from runner.journal.folder import state_folder
@@ -15,12 +16,13 @@ from runner.manifest.model import Manifest, Model
 
 
 class ModelScope(Struct, frozen=True, kw_only=True):
-    """One model in its manifest; `paths` are the files and folders the manifest was read from."""
+    """One model in its manifest; `paths` are the files and folders it was read from, `state` names the state."""
 
     manifest: Manifest
     model: Model
     realm: Realm
     paths: tuple[Path, ...]
+    state: str
 
 
 def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, state: str) -> ModelScope:
@@ -33,17 +35,14 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, stat
     """
     record = _last_run_with(progress, name)
     if record is None and not manifest:
-        raise UsageError(
-            f"No run of this state had a model {name}.",
-            hint="`retrain status` lists the models; check --state, or name a manifest with --manifest.",
-        )
+        require_seen({name for run in progress.runs.values() for name in run.models}, name)
     paths = tuple(manifest)
     if record is not None and not manifest:
         paths = tuple(Path(path) for path in record.started.paths)
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
     realm = realm_of(loaded, emulator=record is not None and record.started.realm == EMULATOR)
-    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
+    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths, state=state)
 
 
 def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:

@@ -28,6 +28,7 @@ from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model import ModelPlan
 from runner.policy.baseline import knowledge_of
 from runner.policy.record import policy_digest
+from runner.report.evidence_text import evidence_line
 
 _UNSEALED = "0" * 64
 
@@ -110,7 +111,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
         policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
         incumbent=knowledge_of(baseline_of(known)),
         drift=drift_of(known),
-        evidence=plan.evidence,
+        metrics=evidence_line(plan.evidence) if plan.evidence else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from runner.durable import write_whole
 from runner.errors import StateError, UsageError
 from runner.plan.document import PlanDocument, read_document
@@ -40,7 +42,7 @@ def write_plan(document: PlanDocument, target: Path) -> None:
         UsageError: it cannot be written there.
     """
     try:
-        write_whole(target.resolve(), render_json(document))
+        write_whole(target.resolve(), render_json(msgspec.to_builtins(document)))
     except OSError as error:
         raise _unwritable(target, error) from error
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.provenance import actor, tool
+from runner.app.recorded import require_seen
 from runner.app.session import session
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import (
@@ -42,7 +43,7 @@ def resolve(request: ResolveRequest) -> str:
     """Record the person's word as the missing result, and return the job it is about.
 
     Raises:
-        UsageError: the model has no request of that kind whose result is open.
+        UsageError: no run had the model, or it has no request of that kind whose result is open.
     """
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         job, last = _open_job(opened.progress, request)
@@ -74,6 +75,7 @@ def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
 
 def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunRecord]:
     """Return the job with the open request, and the last run that had the model."""
+    require_seen((name for _, name in progress.models), request.model)
     upload = request.answer in ("started", "not-started")
     for (realm, name), model in progress.models.items():
         job = model.upload_in_doubt if upload else _switching(model)

@@ -56,7 +56,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
         UsageError, StateError: as `roll_back`.
     """
     scope, progress = _found(request)
-    target, _ = find_target(progress, request.model, request.to)
+    target, _ = find_target(progress, request.model, request.to, state=request.state)
     return Proposal(
         action="rollback", model=request.model, emulator=scope.realm.emulator, evidence=evidence(progress, target)
     )
@@ -80,7 +80,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
     scope, _ = _found(request)
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         progress = opened.progress.model(scope.realm.name, request.model)
-        target, incumbent = find_target(progress, request.model, request.to)
+        target, incumbent = find_target(progress, request.model, request.to, state=request.state)
         refuse_changed(request.model, request.agreed, evidence(progress, target))
         decision = RollbackDecided(
             retrain_job_id=target.retrain_job_id,

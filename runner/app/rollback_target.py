@@ -2,16 +2,19 @@
 
 from runner.app.job_ids import full_job_id
 from runner.errors import StateError, UsageError
+from runner.journal.folder import DEFAULT
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.incumbent import drift_of
-from runner.plan.person_commands import resolve_commands
+from runner.plan.person_commands import resolve_commands, state_option
 
 _MOST_LISTED = 10
 
 
-def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Job, Job | None]:
-    """Return the job to switch back to, and the incumbent; None where what serves was adopted.
+def find_target(progress: ModelProgress, model: str, to: str | None, *, state: str = DEFAULT) -> tuple[Job, Job | None]:
+    """Return the job to switch back to, and the incumbent, None where what serves was adopted.
+
+    `state` names the state, for commands in messages.
 
     Raises:
         UsageError: no job of the model has served before, or the one named never did or does now.
@@ -24,7 +27,7 @@ def find_target(progress: ModelProgress, model: str, to: str | None) -> tuple[Jo
             hint="`retrain status` shows every model; check --state.",
         )
     if current is not None and current.stage == JobStage.SWITCHING:
-        done, undone = resolve_commands(model, "switch")
+        done, undone = resolve_commands(model, "switch", state=state_option(state))
         raise StateError(
             f"Whether the switch of {model} to job {current.retrain_job_id} was applied is not known yet.",
             hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`. "

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from runner.app.proposal import Proposal
 from runner.app.review import ReviewRequest, propose_review, review
 from runner.cli import options
-from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
+from runner.cli.confirm import Consent, agreeing_command, confirm_proposal, show_proposal
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
 from runner.cli.written_word import write_and_show
@@ -55,9 +55,10 @@ def command(  # noqa: PLR0913 -- one argument an option
         record_only=record_only,
         lock_timeout=lock_timeout,
     )
-    if write is not None:
-        return write_and_show(console, request, write, lasts)
     proposal = propose_review(request)
+    if write is not None:
+        show_proposal(console, proposal, asks=False)
+        return write_and_show(console, request, write, lasts)
     consent = Consent(yes=yes, command=_agreeing(request, proposal))
     if not confirm_proposal(console, proposal, consent, later=record_only):
         return ExitCode.FAILED

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from runner.app.proposal import Proposal
 from runner.cli.console import Console
-from runner.cli.options import state_option
 from runner.errors import UsageError
+from runner.plan.person_commands import state_option
 from runner.report.evidence_text import evidence_table
 from runner.report.job_ids import short_ids
 
@@ -23,7 +23,7 @@ class Consent(Struct, frozen=True, kw_only=True):
     """
 
     yes: bool
-    command: str
+    command: str = ""
     needed: bool = True
 
 
@@ -35,8 +35,13 @@ def confirm_proposal(console: Console, proposal: Proposal, consent: Consent, *, 
     Raises:
         UsageError: an answer is needed, and there is nobody to ask.
     """
-    show(console, list(_lines(console, proposal)), asks=not consent.yes)
+    show_proposal(console, proposal, asks=not consent.yes)
     return confirm(console, _question(proposal, later=later), consent)
+
+
+def show_proposal(console: Console, proposal: Proposal, *, asks: bool) -> None:
+    """Print the evidence of a proposal as `show` does."""
+    show(console, list(_lines(console, proposal)), asks=asks)
 
 
 def show(console: Console, lines: Sequence[str], *, asks: bool) -> None:

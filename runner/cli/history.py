@@ -13,7 +13,7 @@ from runner.cli import moments, options
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import Outcome
-from runner.journal.folder import DEFAULT
+from runner.plan.person_commands import state_option
 from runner.report.explanation import Explanation, explanations_json
 from runner.report.explanation_text import explanation_text
 from runner.report.history import Entry, Incumbent
@@ -122,6 +122,5 @@ def _next(entries: Sequence[Entry], state: str) -> list[str]:
     decided = [entry for entry in entries if entry.decided]
     if not decided:
         return []
-    option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
     last = decided[-1]
-    return [f"why: retrain history {shlex.quote(inline(last.model))} --run {last.run.run_id}{option}"]
+    return [f"why: retrain history {shlex.quote(inline(last.model))} --run {last.run.run_id}{state_option(state)}"]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -128,11 +127,6 @@ manifest = click.option(
     type=click.Path(path_type=Path),
     help="Manifest file or folder; without it those of the model's last run.",
 )
-
-
-def state_option(state: str) -> str:
-    """Return what a printed command needs to find the state: nothing for the default one."""
-    return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
 
 
 def output_format(*choices: str) -> Callable[[F], F]:

@@ -9,8 +9,8 @@ from runner.app.run import RunResult
 from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.cli.look import Look
-from runner.cli.options import state_option
 from runner.errors import ExitCode
+from runner.plan.person_commands import state_option
 from runner.report.evidence_text import evidence_line, undecided
 from runner.report.json_form import json_line, render_json
 from runner.report.next_step import next_commands

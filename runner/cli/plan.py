@@ -12,6 +12,7 @@ from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.plan.document import PlanDocument
+from runner.plan.person_commands import state_option
 from runner.report.json_form import render_json
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
@@ -47,7 +48,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
     console.result(_rendered(document, form, console.width))
     if out is not None:
-        console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{options.state_option(state)}")
+        console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{state_option(state)}")
     if any(model.outcome == "failed" for model in document.models):
         return ExitCode.FAILED
     pending = any(model.stages for model in document.models)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.app.review import ReviewRequest, propose_review, review
 from runner.cli import options
-from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
+from runner.cli.confirm import Consent, confirm_proposal, show_proposal
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
 from runner.cli.written_word import write_and_show
@@ -48,11 +48,10 @@ def command(  # noqa: PLR0913 -- one argument an option
         reason=reason,
         lock_timeout=lock_timeout,
     )
-    if write is not None:
-        return write_and_show(console, request, write, lasts)
     proposal = propose_review(request)
-    words = ["reject", model, "--job", proposal.evidence.retrain_job_id, "--reason", reason]
-    command = agreeing_command(words, manifest=manifest, state=state)
-    if not confirm_proposal(console, proposal, Consent(yes=yes, command=command, needed=False)):
+    if write is not None:
+        show_proposal(console, proposal, asks=False)
+        return write_and_show(console, request, write, lasts)
+    if not confirm_proposal(console, proposal, Consent(yes=yes, needed=False)):
         return ExitCode.FAILED
     return show_result(console, review(replace(request, agreed=proposal.evidence)), form, state)

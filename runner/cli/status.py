@@ -14,7 +14,7 @@ from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.journal.events import Outcome
 from runner.journal.instants import stamp
-from runner.plan.person_commands import review_commands
+from runner.plan.person_commands import review_commands, state_option
 from runner.report.evidence_text import evidence_line
 from runner.report.job_ids import short_ids, with_short_ids
 from runner.report.json_form import render_json
@@ -24,12 +24,14 @@ from runner.report.text import inline, utc, words
 
 _MANY = 10  # models
 _MOST_NEXT = 3  # models that wait
+_MOST_METRICS = 3  # of a candidate, in a table
 _IDS = ("incumbent", "rolled_back_from", "rollback_due", "in_flight", "waiting", "switch_due", "held")
 _STANDS = (
     *(Column(title="model"), Column(title="incumbent"), Column(title="since", spare=True)),
     *(Column(title="stands"), Column(title="last outcome", whole=True)),
     *(Column(title="service", spare=True), Column(title="reason", spare=True)),
 )
+_CANDIDATES = (Column(title="model"), Column(title="candidate"), Column(title="metrics, against the incumbent's"))
 _ENDS = (  # for who asks for an outcome: why it came to it
     *(Column(title="model"), Column(title="last outcome", whole=True), Column(title="reason")),
     *(Column(title="incumbent", spare=True), Column(title="stands", spare=True), Column(title="service", spare=True)),
@@ -76,7 +78,13 @@ def _shortened(model: ModelStatus, short: Mapping[str, str]) -> ModelStatus:
     values = {key: getattr(model, key) for key in _IDS}
     cut = {key: short[one] for key, one in values.items() if one is not None}
     own = {one: short[one] for one in values.values() if one is not None}
-    return replace(model, **cut, last_reason=model.last_reason and with_short_ids(model.last_reason, own))
+    found = model.evidence
+    return replace(
+        model,
+        **cut,
+        last_reason=model.last_reason and with_short_ids(model.last_reason, own),
+        evidence=found and replace(found, retrain_job_id=own.get(found.retrain_job_id, found.retrain_job_id)),
+    )
 
 
 def _text(found: Status, state: str, columns: Sequence[Column], width: int | None) -> str:
@@ -87,6 +95,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
     if width and width >= FEWEST_COLUMNS and found.models:
         cells = [_cells(model) for model in found.models]
         lines = [text_table(columns, [[row[one.title] for one in columns] for row in cells], width=width)]
+        lines += _undecided(found, width)
     else:
         lines = [_line(model) for model in found.models]
     ends = [*_counts(found), *_next(found, state), f"last run: {last.run_id}, {code}"]
@@ -96,7 +105,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
 def _next(found: Status, state: str) -> Iterator[str]:
     """Yield the commands for the first models that wait for a person."""
     for model in [one for one in found.models if one.waiting][:_MOST_NEXT]:
-        approve, reject = review_commands(model.name, state=options.state_option(state))
+        approve, reject = review_commands(model.name, state=state_option(state))
         yield from (f"next: {inline(approve)}", f"  or: {inline(reject)}")
 
 
@@ -115,7 +124,7 @@ def _cells(model: ModelStatus) -> dict[str, str]:
         "model": model.name,
         "incumbent": _incumbent(model),
         "since": utc(stamp(model.incumbent_since)) if model.incumbent_since else "",
-        "stands": "; ".join([*_standing(model), *_metrics(model)]),
+        "stands": "; ".join(_standing(model)),
         "last outcome": words(model.last_outcome or ""),
         "service": model.service,
         "reason": model.last_reason or "",
@@ -128,6 +137,16 @@ def _line(model: ModelStatus) -> str:
     last = f"\n    last: {words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
     metrics = "".join(f"\n    {inline(line)}" for line in _metrics(model))
     return f"{inline(model.name)} ({inline(model.service)}): {parts}{metrics}{last}"
+
+
+def _undecided(found: Status, width: int) -> list[str]:
+    """Return a table of what a person decides by, a row for each candidate that waits or is held."""
+    rows = [
+        (model.name, one.retrain_job_id, evidence_line(one, _MOST_METRICS))
+        for model in found.models
+        if (one := model.evidence)
+    ]
+    return ["", text_table(_CANDIDATES, rows, width=width)] if rows else []
 
 
 def _metrics(model: ModelStatus) -> list[str]:

@@ -11,7 +11,6 @@ import msgspec
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
-from runner.plan.evidence import Evidence
 from runner.plan.model import Action, Stage
 from runner.policy.baseline import Drift, Knowledge
 
@@ -87,7 +86,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
 
     `incumbent` says what is known of the model in service, `drift` whether the service last listed it as in service.
-    `evidence` is there for a candidate that waits for a person or was held.
+    `metrics` is the evidence in a line, where a candidate waits for a person or is held.
     """
 
     name: Name
@@ -102,7 +101,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     policy_sha256: Sha256
     incumbent: Knowledge
     drift: Drift
-    evidence: Evidence | None = None
+    metrics: str | None = None
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

@@ -3,14 +3,21 @@
 import shlex
 from typing import Literal
 
+from runner.journal.folder import DEFAULT
+
 Verb = Literal["approve", "reject", "resolve", "rollback"]
 Doubt = Literal["upload", "switch"]
 _REASON = '--reason "..."'  # a reason that is accepted; who copies the command puts a better one there
 _ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-switched")}
 
 
+def state_option(state: str) -> str:
+    """Return what a printed command needs to find the state: nothing for the default one."""
+    return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+
+
 def person_command(verb: Verb, model: str, *options: str, state: str = "") -> str:
-    """Return a command about a model; `state` is the option that names the state, where it is not the default one."""
+    """Return a command about a model; `state` is `state_option` of the state's name."""
     words = shlex.join(["retrain", verb, model, *options])
     return f"{words} {_REASON}{state}"
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.evidence_text import evidence_line
 from runner.report.text import headline, markdown_cell, markdown_code, short_digest, utc, words
 
 MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
@@ -46,8 +45,8 @@ def _fitting(rows: Iterator[str], room: int) -> list[str]:
 def _row(model: PlannedModel, width: int) -> str:
     does = model.action if model.stages else words(str(model.outcome))
     why = markdown_cell(_cut(model.reason, width))
-    if model.evidence:
-        why = f"{why} {markdown_cell(_cut(f'Metrics: {evidence_line(model.evidence)}.', width))}"
+    if model.metrics:
+        why = f"{why} {markdown_cell(_cut(f'Metrics: {model.metrics}.', width))}"
     return f"| {markdown_code(model.name)} | **{does}** | {why} |"
 
 

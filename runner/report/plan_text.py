@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.evidence_text import evidence_line
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
@@ -37,12 +36,12 @@ def _end(plan: PlanDocument) -> Iterator[str]:
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
     if not model.stages:
-        metrics = [f"    metrics: {inline(evidence_line(model.evidence))}"] if model.evidence else []
+        metrics = [f"    metrics: {inline(model.metrics)}"] if model.metrics else []
         return [f"{name}: nothing ({model.outcome})", f"    why: {reason}", *metrics]
     return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
 
 
 def _row(model: PlannedModel) -> list[str]:
     action = str(model.action) if model.stages else words(model.outcome or "nothing")
-    why = f"{model.reason} Metrics: {evidence_line(model.evidence)}." if model.evidence else model.reason
+    why = f"{model.reason} Metrics: {model.metrics}." if model.metrics else model.reason
     return [model.name, action, " > ".join(model.stages), why]

@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from runner.journal.job import Decided, Job
+from runner.plan.evidence import evidence
 from runner.plan.person_commands import person_command
 from runner.policy.decide import unread_clause
 from runner.report.build import metrics_of
+from runner.report.evidence_text import evidence_line
 from runner.report.history import Entry
 from runner.report.next_step import ORDER, TROUBLE, next_step
 from runner.report.table import short_number
@@ -23,12 +25,12 @@ _MOST_VALUES = 3
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """A candidate that a person decides about, since when, and the commands to copy."""
+    """A candidate that a person decides about, since when, its metrics beside the incumbent's, the commands to copy."""
 
     retrain_job_id: str
     since: datetime
     policy: str
-    metrics: Sequence[str]
+    metrics: str
     approve: str
     reject: str
 
@@ -111,7 +113,7 @@ def _waiting(chronicle: Chronicle) -> Waiting | None:
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
-        metrics=told_values(job.decided),
+        metrics=evidence_line(evidence(chronicle.progress, job)),
         approve=person_command("approve", *of_job),
         reject=person_command("reject", *of_job),
     )

@@ -83,6 +83,22 @@ def test_any_other_answer_does_nothing_and_ends_with_1(waiting: Project, answer:
     assert len(waiting.service.switches("churn")) == 1
 
 
+def test_who_is_asked_sees_the_numbers_with_q_too(waiting: Project) -> None:
+    code, shown = answered(waiting, "n\n", "approve", "churn", "--reason", "seen", "-q")
+    assert (code, "auc" in table_of(shown)) == (1, True)
+    done = waiting.retrain("approve", "churn", "--reason", "seen", "-q", "--yes")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_status_cuts_ids_on_a_terminal_only(waiting: Project) -> None:
+    [incumbent] = waiting.service.switches("churn")
+    for words, shown in (((), incumbent[:8]), (("--wide",), incumbent)):
+        terminal = in_project(waiting, "status", *words)
+        assert terminal.finish() == 0
+        assert re.search(f"^churn +{shown} ", text(terminal), re.MULTILINE)
+    assert f"job {incumbent} serves" in waiting.retrain("status").out
+
+
 def test_yes_asks_nothing_on_a_terminal_either(waiting: Project) -> None:
     terminal = in_project(waiting, "approve", "churn", "--reason", "seen", "--yes")
     assert terminal.finish() == 0
@@ -157,6 +173,14 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(waiting: Proj
     assert waiting.service.switches("churn") == [first, second, first]
 
 
+@pytest.mark.parametrize(
+    "words", [("approve",), ("rollback",), ("resolve", "--as", "switched")], ids=lambda words: words[0]
+)
+def test_a_model_that_nobody_knows_is_answered_by_the_nearest_one(waiting: Project, words: tuple[str, ...]) -> None:
+    done = waiting.retrain(words[0], "churm", *words[1:], "--reason", "x")
+    assert (done.code, "Did you mean `churn`?" in done.err) == (2, True)
+
+
 def test_the_first_switch_says_that_nothing_is_known_of_the_model_in_service(project: Project) -> None:
     project.add("churn", policy={"type": "manual"})
     project.run()
@@ -227,6 +251,7 @@ def test_the_command_that_forces_an_older_candidate_runs_as_printed(waiting: Pro
     waiting.run()
     refused = waiting.retrain("approve", "churn", "--job", older, "--reason", "x", "--yes")
     [command] = _QUOTED.findall(refused.err)
+    assert f"--state {waiting.state}" in command
     assert run_as_printed(waiting, command) == 0
     assert waiting.service.switches("churn")[-1] == older
 

@@ -1,6 +1,8 @@
 """`retrain site` as a person uses it: after runs of the real command, on a state with real reports."""
 
+import html
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,8 +34,8 @@ def test_the_site_shows_each_model_and_the_command_that_settles_what_waits(proje
     shown = (site / "runs" / run.name / "index.html").read_bytes()
     assert re.sub(rb"<nav.*</nav>\n", b"", shown) == (run / "report.html").read_bytes()
     [line] = [line for line in index.splitlines() if "<code>retrain approve demand --job " in line]
-    command = line.split("<code>retrain ")[1].split("</code>")[0].split()
-    assert project.retrain(*command, "--reason", "as the site says").code == 0
+    command = shlex.split(html.unescape(line.split("<code>retrain ")[1].split("</code>")[0]))
+    assert project.retrain(*command, "--yes").code == 0
     done = project.retrain("site", str(site))
     assert done.code == 0
     assert done.out.startswith(f"{site}/index.html: 2 models, 2 runs; 4 files written, ")

@@ -1,5 +1,6 @@
 """The end of a run on a terminal: it fits the screen, and what wants a person comes first."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from runner.cli.look import Look
 from runner.cli.outcome import show_result
 from runner.cli.screen.summary import render_summary
 from runner.errors import ExitCode
+from runner.plan.evidence import Evidence, MetricEvidence
 from runner.report.next_step import TROUBLE
 
 WHY = "auc 0.9 >= 0.95 failed by 0.05; the current model is kept. Improve the data or change the limit. " * 2
@@ -82,6 +84,54 @@ def test_few_models_are_told_whole_in_the_order_of_the_plan() -> None:
     shown = lines(report("switched", "failed"))
     assert [line.split()[0] for line in shown if not line.startswith(" ")] == ["churn_000", "需要予測_001"]
     assert ".." not in "".join(shown)
+
+
+def undecided_report(outcome: str, count: int = 1) -> dict[str, Any]:
+    """Return a report of models that are worse than the job that serves."""
+    auc = MetricEvidence(
+        name="auc",
+        candidate=Decimal("0.939"),
+        incumbent=Decimal("0.954"),
+        difference=Decimal("-0.015"),
+        change="worse",
+        unit="",
+        problem=None,
+    )
+    job = "1a2b3c4d-0000-4000-8000-000000000000"
+    found = Evidence(retrain_job_id=job, incumbent_job_id="old", source="measured", note=None, metrics=(auc, auc))
+    made = report(*[outcome] * count)
+    for model in made["models"]:
+        model |= {
+            "reason": f"Job {job} is {outcome}. `retrain x --job {job}`",
+            "retrain_job_id": job,
+            "evidence": found,
+        }
+    return made
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("outcome", ["held", "awaiting_approval"])
+def test_what_waits_or_is_held_shows_its_metrics_and_short_ids_but_whole_commands(outcome: str, columns: int) -> None:
+    shown = " ".join(" ".join(lines(undecided_report(outcome), columns=columns)).split())
+    assert "metrics: auc 0.939 against 0.954 (-0.015, worse)" in shown
+    assert "Job 1a2b3c4d is" in shown
+    if columns == 200:
+        assert "--job 1a2b3c4d-0000-4000-8000-000000000000`" in shown
+
+
+@pytest.mark.parametrize("count", [12, 100])
+def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(count: int) -> None:
+    shown = [line for line in lines(undecided_report("held", count)) if "churn_" in line]
+    assert all("auc 0.939 against 0.954 (-0.015, worse)" in line and line.endswith("..") for line in shown)
+    assert len(shown) > 5
+
+
+def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {**undecided_report("awaiting_approval"), "summary": {"awaiting_approval": 1}, "run_id": "r"}
+    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    shown = capsys.readouterr().out
+    assert "Metrics: auc 0.939 against 0.954 (-0.015, worse), auc " in shown.splitlines()[0]
+    assert 'next: retrain approve churn_000 --reason "..." --state s\n  or: retrain reject churn_000' in shown
 
 
 def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,11 @@ WHOLE = document(
         dataset(eval=file("data/eval.csv", "2")),
         dataset("wine", sha256=None, train=None, problem="It is gone."),
     ),
-    models=(model(), model("wine", Action.NONE, outcome="failed", dataset="wine")),
+    models=(
+        model(),
+        model("wine", Action.NONE, outcome="failed", dataset="wine"),
+        model("demand", Action.NONE, outcome="awaiting_approval", metrics="auc 0.9 against 0.8"),
+    ),
 )
 CONTENT = render_json(WHOLE)
 Place = tuple[str | int, ...]

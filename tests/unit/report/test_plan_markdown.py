@@ -12,6 +12,7 @@ from runner.report.plan_markdown import MOST_BYTES, render_plan_markdown
 from runner.report.plan_text import render_plan_text
 from tests.unit.plan.plan_documents import document, model
 
+METRICS = "auc 0.939 against 0.954 (-0.015, worse), accuracy 93.9 % against none"
 OURS = {"<details>", "</details>", "<summary>", "</summary>", "<!-- -->"}
 HOSTILE = [
     "a | b || c",
@@ -136,6 +137,12 @@ def test_the_flags_a_plan_was_made_with_are_shown() -> None:
     options = PlannedOptions(select=("tag:daily",), force=True, no_switch=True, emulator=True)
     page = render_plan_markdown(document(options=options))
     assert "Planned with `--select tag:daily --force --no-switch --emulator`." in page
+
+
+def test_what_waits_shows_its_metrics_beside_those_of_the_incumbent() -> None:
+    waiting = document(models=(model("a", Action.NONE, outcome="awaiting_approval", metrics=METRICS),))
+    for shown in (render_plan_markdown(waiting), render_plan_text(waiting), render_plan_text(waiting, width=200)):
+        assert METRICS in shown
 
 
 def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None:

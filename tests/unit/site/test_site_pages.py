@@ -129,7 +129,8 @@ def test_a_model_of_every_kind_has_a_page_and_trouble_comes_first(fleet: FleetRe
         *("unknown", "failed", "failed", "held", "held", "awaiting_approval", "training", "switched", "unchanged"),
     ]
     assert "6 of 9 models want a person." in text
-    assert "retrain approve daily --job job-daily" in text
+    assert "retrain approve daily --job job-daily --reason" in text
+    assert "auc 0.9120" in text
     assert len([path for path in files if path.startswith("models/")]) == 9
 
 
