@@ -103,6 +103,7 @@ def _model(manifest: Manifest, plan: ModelPlan) -> PlannedModel:
         dataset_sha256=plan.dataset_sha256,
         policy=model.policy,
         policy_sha256=policy_digest(manifest.policies[model.policy], manifest.metrics),
+        warnings=tuple(_text(one) for one in plan.warnings),
     )
 
 

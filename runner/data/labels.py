@@ -49,6 +49,10 @@ class Labels:
                 return True
         return False
 
+    def only_value(self, encoding: str) -> str | None:
+        """Return the single value there is, the empty text when there is none, None when there are several."""
+        return None if len(self._values) > 1 else b"".join(self._values).decode(encoding, "replace")
+
     def decoded(self, encoding: str) -> tuple[str, ...] | None:
         """Return the sorted labels, or None when the target is numeric, empty or has too many values."""
         if self.too_many or self.text is None:

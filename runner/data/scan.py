@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from runner.data.content import BOM, blocks, line_end
+from runner.data.empty_columns import EmptyColumns
 from runner.data.encoding import EncodingCheck
 from runner.data.labels import Labels, column_of_lines
 from runner.data.marks import Marks
@@ -31,11 +32,19 @@ class Scan:
     """Reads one part, block by block; when `finish` was called the other attributes tell what was found.
 
     `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; its values go
-    into `labels`. Blocks may be of any size; `at_once` bytes of them are looked at together.
+    into `labels`, and columns leave `empty` when they show a value. Blocks may be of any size; `at_once` bytes of them
+    are looked at together.
     """
 
-    def __init__(
-        self, part: Part, delimiter: str, wanted: frozenset[bytes], labels: Labels, *, at_once: int = _AT_ONCE
+    def __init__(  # noqa: PLR0913 -- what is collected over all parts comes from outside
+        self,
+        part: Part,
+        delimiter: str,
+        wanted: frozenset[bytes],
+        labels: Labels,
+        empty: EmptyColumns,
+        *,
+        at_once: int = _AT_ONCE,
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
@@ -44,6 +53,7 @@ class Scan:
         self._delimiter = delimiter.encode()
         self._wanted = wanted
         self._labels = labels
+        self._empty = empty
         self._at_once = at_once
         self._target: int | None = None
         self._line = 0  # lines that are done
@@ -55,6 +65,7 @@ class Scan:
         self._marks: Marks | None = None
         self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
         self._outside = Outside(self._delimiter)
+        self._nothing = re.compile(rb'(?<![^%b\n])""(?![^%b\r\n])' % (self._delimiter, self._delimiter))
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
@@ -77,7 +88,8 @@ class Scan:
 
     def _seems_plain(self, block: bytes) -> bool:
         busy = self.given_up or self._unfinished or self._blank or self.encoding.problem
-        return not busy and self._column is None and block.isascii() and b'"' not in block
+        looked_at = self._column is not None or self._empty.watching
+        return not busy and not looked_at and block.isascii() and b'"' not in block
 
     @property
     def _column(self) -> int | None:
@@ -152,6 +164,8 @@ class Scan:
             return
         self._line += count
         self.rows += count
+        if self._empty.watching:
+            self._empty.take_lines(region)
         column = self._column
         narrow = len(region) < _NARROW * count
         if column is not None and not (narrow and self._ends_are_known(region, count)):
@@ -176,8 +190,10 @@ class Scan:
         else:
             fields = text.split(self._delimiter)
             self._row(len(fields), self._line)
-            if (column := self._column) is not None and len(fields) == len(self.header):
-                self._labels.add((fields[column],))
+            if len(fields) == len(self.header):
+                self._empty.take_rows((fields,))
+                if (column := self._column) is not None:
+                    self._labels.add((fields[column],))
 
     def _row(self, fields: int, line: int) -> None:
         if self._blank is not None:
@@ -209,10 +225,20 @@ class Scan:
         """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
         outside = self._outside.of(region)
         count = self._alike(outside) if outside is not None else 0
-        if not count or self._column is None:
-            return count
-        one_line_each = region.count(b"\n") == count
-        return count if one_line_each and self._ends_are_known(region, count) else 0
+        if not count:
+            return 0
+        if self._column is not None and not (region.count(b"\n") == count and self._ends_are_known(region, count)):
+            return 0
+        return count if self._looked_for_empty(region) else 0
+
+    def _looked_for_empty(self, region: bytes) -> bool:
+        """Look for columns without a value in records whose quotes pair simply; tell whether that was possible."""
+        if self._empty.watching:
+            outside = self._outside.of(self._nothing.sub(b"", region))
+            if outside is None:
+                return False
+            self._empty.take_lines(outside)
+        return True
 
     def _listed(self, region: bytes) -> int:
         """Return how many rows the csv module finds, all as they should be, and take their labels; else 0."""
@@ -223,6 +249,7 @@ class Scan:
             return 0
         if self._blank or {*map(len, rows)} != {len(self.header)}:
             return 0
+        self._empty.take_rows(rows)
         if (column := self._column) is not None:
             self._labels.add(value.encode("latin-1") for value in {row[column] for row in rows})
         return len(rows)
@@ -252,8 +279,10 @@ class Scan:
             self._begin([field.encode("latin-1") for field in fields])
         elif fields:
             self._row(len(fields), self._line + 1)
-            if (column := self._column) is not None and len(fields) == len(self.header):
-                self._labels.add((fields[column].encode("latin-1"),))
+            if len(fields) == len(self.header):
+                self._empty.take_rows((fields,))
+                if (column := self._column) is not None:
+                    self._labels.add((fields[column].encode("latin-1"),))
         else:
             self._blank = self._blank or self._line + 1
 
@@ -262,6 +291,7 @@ class Scan:
             self._give_up(1, "is blank; column names are expected")
             return
         self.header = tuple(fields)
+        self._empty.begin(len(fields))
         self._target = next((index for index, name in enumerate(fields) if name in self._wanted), None)
 
     def _broken(self, record: bytes, message: str) -> None:

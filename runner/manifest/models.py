@@ -78,7 +78,7 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         policy=merged["policy"],
         retrain=_read_retrain(merged.get("retrain", YamlMap()), findings),
         wait=_read_wait(merged.get("wait", YamlMap()), findings),
-        checks=_read_checks(merged.get("checks", YamlMap()), emulator, findings),
+        checks=_read_checks(merged, emulator, findings),
         tags=_read_tags(merged, findings),
         owner=merged.get("owner"),
         emulator=emulator,
@@ -102,14 +102,18 @@ def _read_wait(section: YamlMap, findings: Findings) -> Wait:
     return Wait(timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout, poll=poll)
 
 
-def _read_checks(section: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+    section: YamlMap = merged.get("checks", YamlMap())
     if not section and emulator is None:
         return _STANDARD_CHECKS
+    named = section if "target" in section else merged["emulator"] if emulator else None
     return Checks(
         rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
         columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
         target=section.get("target", emulator.target if emulator else None),
         on_fail=section.get("on_fail", "stop"),
+        change=section.get("change", "stop"),
+        target_place=None if named is None else named.value_place("target"),
     )
 
 

@@ -82,7 +82,10 @@ class PlannedDataset(_Part, frozen=True, kw_only=True):
 
 
 class PlannedModel(_Part, frozen=True, kw_only=True):
-    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own."""
+    """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
+
+    `warnings` are what the data check found and let pass.
+    """
 
     name: Name
     action: Action
@@ -94,6 +97,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     dataset_sha256: Sha256 | None
     policy: Name
     policy_sha256: Sha256
+    warnings: tuple[str, ...] = ()
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

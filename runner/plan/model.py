@@ -58,7 +58,7 @@ class Options(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `approval` is the word from a file that the stage `review` records.
+    `approval` is the word from a file that the stage `review` records. `warnings` are those of the data check.
     """
 
     model: str
@@ -70,6 +70,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None
     approval: Approval | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """A plan for a terminal."""
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.report.plan_phrases import action_text, reason_with_warnings
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
-from runner.report.text import headline, inline, words
+from runner.report.text import headline, inline
 
 _COLUMNS = (
     *(Column(title="model"), Column(title="action", whole=True)),
@@ -24,11 +25,12 @@ def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
 
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
+    warnings = [f"    warning: {inline(one)}" for one in model.warnings]
     if not model.stages:
-        return [f"{name}: nothing ({model.outcome})", f"    why: {reason}"]
-    return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
+        does = action_text(model) if model.outcome == "failed" else f"nothing ({model.outcome})"
+        return [f"{name}: {does}", f"    why: {reason}", *warnings]
+    return [f"{name}: {model.action}", f"    why: {reason}", *warnings, f"    does: {' > '.join(model.stages)}"]
 
 
 def _row(model: PlannedModel) -> list[str]:
-    action = str(model.action) if model.stages else words(model.outcome or "nothing")
-    return [model.name, action, " > ".join(model.stages), model.reason]
+    return [model.name, action_text(model), " > ".join(model.stages), reason_with_warnings(model)]
