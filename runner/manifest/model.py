@@ -204,10 +204,11 @@ KeySource = StoredKey | FetchedKey
 
 
 class EmulatorModel(Struct, frozen=True, kw_only=True):
-    """What the emulator must know of a model."""
+    """What the emulator must know of a model; `target_place` is where the target is named."""
 
     task: Task
     target: str
+    target_place: Place | None = None
 
 
 class Model(Struct, frozen=True, kw_only=True):

@@ -106,14 +106,13 @@ def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, findings: Find
     section: YamlMap = merged.get("checks", YamlMap())
     if not section and emulator is None:
         return _STANDARD_CHECKS
-    named = section if "target" in section else merged["emulator"] if emulator else None
     return Checks(
         rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
         columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
         target=section.get("target", emulator.target if emulator else None),
+        target_place=section.value_place("target") if "target" in section else emulator and emulator.target_place,
         on_fail=section.get("on_fail", "stop"),
         change=section.get("change", "stop"),
-        target_place=None if named is None else named.value_place("target"),
     )
 
 
@@ -151,4 +150,6 @@ def _read_emulator(merged: YamlMap, findings: Findings) -> EmulatorModel | None:
             f"`emulator` lacks the key `{key}`.",
             hint="For example: `emulator: {task: binary_classification, target: diagnosis}`.",
         )
-    return None if missing else EmulatorModel(task=section["task"], target=section["target"])
+    if missing:
+        return None
+    return EmulatorModel(task=section["task"], target=section["target"], target_place=section.value_place("target"))

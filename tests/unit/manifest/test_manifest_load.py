@@ -71,8 +71,11 @@ def test_the_whole_example_becomes_typed_values() -> None:
     assert churn.wait == Wait(timeout=timedelta(hours=12), poll=None)
     assert (churn.tags, churn.owner) == (("daily", "marketing"), "growth-team")
     assert manifest.models["usage"].wait.timeout == timedelta(hours=6)
-    assert manifest.datasets["daily"].train == Source(pattern="data/daily/*.csv", folder=ACCEPT, pick="latest")
-    assert manifest.datasets["churn"].eval == Source(pattern="data/churn/eval.csv", folder=ACCEPT, pick=None)
+    daily = manifest.datasets["daily"].train
+    assert daily == Source(pattern="data/daily/*.csv", folder=ACCEPT, pick="latest", place=daily.place)
+    churn_eval = manifest.datasets["churn"].eval
+    assert churn_eval is not None
+    assert (churn_eval.pattern, churn_eval.folder, churn_eval.pick) == ("data/churn/eval.csv", ACCEPT, None)
     assert manifest.datasets["daily"].train_sha256 == (
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     )
