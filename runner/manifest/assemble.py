@@ -158,9 +158,9 @@ def _check_use(combined: Combined, models: Collection[YamlMap]) -> None:
         used = {name for name in names if isinstance(name, str)}
         if len(models) < len(combined.section("models")) or not all(isinstance(name, str) for name in names):
             continue
-        meant = {nearest(name, known) for name in used if name not in known}
+        accounted = used | {nearest(name, known) for name in used if name not in known}
         for name in known:
-            if name not in used | meant and known.key_place(name) not in places:
+            if name not in accounted and known.key_place(name) not in places:
                 combined.findings.warning(
                     known.key_place(name),
                     "unused",

