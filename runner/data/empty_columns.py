@@ -1,12 +1,7 @@
 """Which columns of a file have no value in any row."""
 
-from collections.abc import Sequence
-
-from runner.data.labels import column_of_lines
-
-_FEW = 4  # columns that are faster to cut out one by one than all together
-
-Row = Sequence[bytes] | Sequence[str]
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 
 class EmptyColumns:
@@ -17,7 +12,7 @@ class EmptyColumns:
 
     def __init__(self, delimiter: bytes) -> None:
         self._delimiter = delimiter
-        self._columns = 0
+        self._begun = False
         self._left: list[int] = []
 
     @property
@@ -32,31 +27,26 @@ class EmptyColumns:
 
     def begin(self, columns: int) -> None:
         """Watch so many columns; a further part begins nothing anew."""
-        if not self._columns:
-            self._columns = columns
+        if not self._begun:
+            self._begun = True
             self._left = list(range(columns))
 
     def take_lines(self, lines: bytes) -> None:
         """Look at lines of the right width, each with its line end, in which no quoted field is left."""
-        first = lines[: lines.find(b"\n")].split(self._delimiter)
-        self.take_rows((first,))  # most columns end here
-        if len(self._left) > _FEW:
-            rows = (line.split(self._delimiter) for line in lines.removesuffix(b"\n").split(b"\n"))
-            columns = list(zip(*rows, strict=True))
-            self._left = [index for index in self._left if _is_empty(set(columns[index]))]
-        else:
-            self._left = [index for index in self._left if self._is_empty_in(lines, index)]
+        rows = lines.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
+        self.take_rows((rows[0].split(self._delimiter),))  # most columns end here
+        if self._left and not self._are_empty_in(rows):
+            self.take_rows(row.split(self._delimiter) for row in rows)
 
-    def take_rows(self, rows: Sequence[Row]) -> None:
-        """Look at rows of the right width."""
+    def take_rows(self, rows: Iterable[Sequence[bytes] | Sequence[str]]) -> None:
+        """Look at rows; where one is too short for a column, it says nothing of it."""
         for row in rows:
             if not self._left:
                 return
             self._left = [index for index in self._left if index >= len(row) or not row[index].strip()]
 
-    def _is_empty_in(self, lines: bytes, index: int) -> bool:
-        return _is_empty(column_of_lines(lines, index, self._columns, self._delimiter))
-
-
-def _is_empty(values: set[bytes]) -> bool:
-    return not any(map(bytes.strip, values))
+    def _are_empty_in(self, rows: Sequence[bytes]) -> bool:
+        """Tell whether no row has a single byte in these columns; several are cut out of a row at once."""
+        delimiter, fields, cut = self._delimiter, self._left[-1] + 1, itemgetter(*self._left)
+        nothing = b"" if len(self._left) == 1 else (b"",) * len(self._left)
+        return {cut(row.split(delimiter, fields)) for row in rows} == {nothing}
