@@ -33,6 +33,8 @@ class EmptyColumns:
 
     def take_lines(self, lines: bytes) -> None:
         """Look at lines of the right width, each with its line end, in which no quoted field is left."""
+        if not self._left:
+            return
         rows = lines.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
         self.take_rows((rows[0].split(self._delimiter),))  # most columns end here
         if self._left and not self._are_empty_in(rows):

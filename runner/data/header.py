@@ -1,8 +1,7 @@
 """The column names of a data file, without reading the rest of it."""
 
+from runner.data.collected import Collected
 from runner.data.content import BLOCK, BOM, blocks, header_length
-from runner.data.empty_columns import EmptyColumns
-from runner.data.labels import Labels
 from runner.data.resolve import Part, ResolvedFile
 from runner.data.scan import Scan
 
@@ -19,8 +18,7 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     """
     part = file.parts[0]
     record = _first_record(part, file.delimiter)
-    delimiter = file.delimiter.encode()
-    scan = Scan(part, file.delimiter, frozenset(), Labels(), EmptyColumns(delimiter))
+    scan = Scan(part, file.delimiter, frozenset(), Collected(file.delimiter))
     scan.feed(record)
     scan.finish()
     if scan.problems.found:

@@ -60,15 +60,15 @@ class Labels:
         return tuple(sorted(value.decode(encoding, "replace") for value in self._values))
 
 
-def column_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> set[bytes]:
-    """Return the distinct values of one column of quote-free lines that all have `count` fields.
+def values_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> list[bytes]:
+    """Return the values of one column of quote-free lines that all have `count` fields.
 
     Each line is split from the nearer end and no further than the column.
     """
     lines = region.removesuffix(b"\n").split(b"\n")
     behind = count - 1 - index
     if behind == 0:
-        return {line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines}
+        return [line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines]
     if index <= behind:
-        return {line.split(delimiter, index + 1)[index] for line in lines}
-    return {line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines}
+        return [line.split(delimiter, index + 1)[index] for line in lines]
+    return [line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines]

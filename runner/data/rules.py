@@ -10,6 +10,8 @@ from runner.data.labels import MOST_LABELS
 from runner.data.problem import Finding
 from runner.manifest.model import Bounds, Checks
 
+_HALF = 2
+
 
 def training_findings(train: Checked, checks: Checks) -> Iterator[Finding]:
     """Yield what is wrong with the training file by itself."""
@@ -31,6 +33,9 @@ def evaluation_findings(evaluation: Checked, train: Checked, checks: Checks) -> 
 
 def remarks(train: Checked, evaluation: Checked | None) -> Iterator[str]:
     """Yield what is allowed but worth a look."""
+    for checked in filter(None, (train, evaluation)):
+        if checked.gaps and checked.gaps * _HALF >= checked.file.rows:
+            yield f"{checked.file.source}: {checked.gaps:,} of {checked.file.rows:,} rows have no value in the target"
     here = set(train.shape.labels or ())
     if evaluation is not None and here:
         unseen = set(evaluation.shape.labels or ()) - here
@@ -46,8 +51,14 @@ def _table(checked: Checked, checks: Checks, rows: Bounds) -> Iterator[Finding]:
             yield 1, reason
         if checks.target is not None and checks.target not in columns:
             yield 1, _no_target(checks.target, columns)
-    if checked.complete and (reason := _outside(checked.file.rows, "rows", rows)):
+    if checked.complete and (reason := _outside(checked.file.rows, "rows", rows) or _too_few_targets(checked, rows)):
         yield None, reason
+
+
+def _too_few_targets(checked: Checked, rows: Bounds) -> str | None:
+    """Return that too few rows have a target, which the service leaves out."""
+    reason = _outside(checked.file.rows - checked.gaps, "rows with a target", Bounds(min=rows.min, max=None))
+    return f"{reason}; {checked.gaps:,} of {checked.file.rows:,} have none" if reason and checked.gaps else None
 
 
 def _names(columns: tuple[str, ...]) -> Iterator[Finding]:
@@ -78,16 +89,12 @@ def _no_target(target: str, columns: tuple[str, ...]) -> str:
 
 
 def _single_value(train: Checked, checks: Checks) -> Iterator[Finding]:
-    """Yield that there is nothing to learn: all rows have the same target, or none has one.
+    """Yield that there is nothing to learn, where all rows have the same target.
 
     Rows with another trouble are not looked at, so nothing is known of all rows then.
     """
-    if checks.target not in train.shape.columns or train.problems.found or not train.file.rows:
-        return
-    if train.only_value:
+    if train.only_value and not train.problems.found:
         yield None, f"the target {checks.target!r} has the single value {train.only_value!r}; a model needs two or more"
-    elif train.only_value is not None:
-        yield None, f"the target {checks.target!r} has no value in any of the {train.file.rows:,} rows"
 
 
 def _too_many_labels(checked: Checked, checks: Checks) -> Iterator[Finding]:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from runner.data.collected import Collected
 from runner.data.content import BOM, blocks, line_end
-from runner.data.empty_columns import EmptyColumns
 from runner.data.encoding import EncodingCheck
-from runner.data.labels import Labels, column_of_lines
+from runner.data.labels import values_of_lines
 from runner.data.marks import Marks
 from runner.data.problem import Problems
 from runner.data.quotes import Outside, end_of_records
@@ -31,20 +31,13 @@ _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions 
 class Scan:
     """Reads one part, block by block; when `finish` was called the other attributes tell what was found.
 
-    `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; its values go
-    into `labels`, and columns leave `empty` when they show a value. Blocks may be of any size; `at_once` bytes of them
-    are looked at together.
+    `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; what its values and
+    those of the other columns tell goes into `collected`. Blocks may be of any size; `at_once` bytes of them are looked
+    at together.
     """
 
-    def __init__(  # noqa: PLR0913 -- what is collected over all parts comes from outside
-        self,
-        part: Part,
-        delimiter: str,
-        wanted: frozenset[bytes],
-        labels: Labels,
-        empty: EmptyColumns,
-        *,
-        at_once: int = _AT_ONCE,
+    def __init__(
+        self, part: Part, delimiter: str, wanted: frozenset[bytes], collected: Collected, *, at_once: int = _AT_ONCE
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
@@ -52,8 +45,9 @@ class Scan:
         self.encoding = EncodingCheck(lambda size: _first_bytes(part, size))
         self._delimiter = delimiter.encode()
         self._wanted = wanted
-        self._labels = labels
-        self._empty = empty
+        self._labels = collected.labels
+        self._empty = collected.empty
+        self._gaps = collected.gaps
         self._at_once = at_once
         self._target: int | None = None
         self._line = 0  # lines that are done
@@ -77,6 +71,8 @@ class Scan:
 
     def _take_plain(self, block: bytes) -> bool:
         """Take a block of rows that need no second look, or say that it is not one."""
+        if self._gaps.may_have(self._rest + block[:1]) or self._gaps.may_have(block):
+            return False
         end = block.rfind(b"\n") + 1
         count = self._marks.plain_rows(self._rest, block, end) if end and self._marks else 0
         if count:
@@ -164,12 +160,12 @@ class Scan:
             return
         self._line += count
         self.rows += count
-        if self._empty.watching:
-            self._empty.take_lines(region)
+        self._empty.take_lines(region)
+        self._gaps.take_lines(region)
         column = self._column
         narrow = len(region) < _NARROW * count
         if column is not None and not (narrow and self._ends_are_known(region, count)):
-            self._labels.add(column_of_lines(region, column, len(self.header), self._delimiter))
+            self._labels.add(values_of_lines(region, column, len(self.header), self._delimiter))
 
     def _alike(self, lines: bytes) -> int:
         """Return how many rows the lines are, each with its line end, or 0 when they are not all as they should be."""
@@ -191,9 +187,15 @@ class Scan:
             fields = text.split(self._delimiter)
             self._row(len(fields), self._line)
             if len(fields) == len(self.header):
-                self._empty.take_rows((fields,))
-                if (column := self._column) is not None:
-                    self._labels.add((fields[column],))
+                self._take_values(fields)
+
+    def _take_values(self, fields: list[bytes]) -> None:
+        """Take the values of a row of the right width."""
+        self._empty.take_rows((fields,))
+        if self._target is not None:
+            self._gaps.take_values((fields[self._target],))
+        if (column := self._column) is not None:
+            self._labels.add((fields[column],))
 
     def _row(self, fields: int, line: int) -> None:
         if self._blank is not None:
@@ -229,15 +231,20 @@ class Scan:
             return 0
         if self._column is not None and not (region.count(b"\n") == count and self._ends_are_known(region, count)):
             return 0
-        return count if self._looked_for_empty(region) else 0
+        return count if self._looked_for_gaps(region, outside) else 0
 
-    def _looked_for_empty(self, region: bytes) -> bool:
-        """Look for columns without a value in records whose quotes pair simply; tell whether that was possible."""
-        if self._empty.watching:
-            outside = self._outside.of(self._nothing.sub(b"", region))
-            if outside is None:
-                return False
-            self._empty.take_lines(outside)
+    def _looked_for_gaps(self, region: bytes, outside: bytes) -> bool:
+        """Look for values that are missing in records whose quotes pair simply; tell whether that was possible.
+
+        In what stands outside of quotes a field of two quotes alone looks like one with a text.
+        """
+        if not self._empty.watching and not self._gaps.may_have(outside) and not self._nothing.search(region):
+            return True
+        bare = self._outside.of(self._nothing.sub(b"", region))
+        if bare is None:
+            return False
+        self._empty.take_lines(bare)
+        self._gaps.take_lines(bare)
         return True
 
     def _listed(self, region: bytes) -> int:
@@ -250,6 +257,8 @@ class Scan:
         if self._blank or {*map(len, rows)} != {len(self.header)}:
             return 0
         self._empty.take_rows(rows)
+        if self._target is not None:
+            self._gaps.take_values(row[self._target] for row in rows)
         if (column := self._column) is not None:
             self._labels.add(value.encode("latin-1") for value in {row[column] for row in rows})
         return len(rows)
@@ -280,9 +289,7 @@ class Scan:
         elif fields:
             self._row(len(fields), self._line + 1)
             if len(fields) == len(self.header):
-                self._empty.take_rows((fields,))
-                if (column := self._column) is not None:
-                    self._labels.add((fields[column].encode("latin-1"),))
+                self._take_values([field.encode("latin-1") for field in fields])
         else:
             self._blank = self._blank or self._line + 1
 
@@ -293,6 +300,7 @@ class Scan:
         self.header = tuple(fields)
         self._empty.begin(len(fields))
         self._target = next((index for index, name in enumerate(fields) if name in self._wanted), None)
+        self._gaps.begin(self._target, len(fields))
 
     def _broken(self, record: bytes, message: str) -> None:
         """Tell in our words why the csv module refused a record."""

@@ -158,7 +158,7 @@ def test_a_label_that_is_gone_is_refused_with_the_numbers_before_and_now(desk: D
     [
         (["yes"], "the target 'target' has the single value 'yes'; a model needs two or more"),
         (["1", "", "1"], "the target 'target' has the single value '1'; a model needs two or more"),
-        (["", ""], "the target 'target' has no value in any of the 2 rows"),
+        (["", ""], "has 0 rows with a target, fewer than the 1 it needs; 2 of 2 have none"),
     ],
 )
 def test_a_target_without_two_values_is_refused_whatever_it_is_compared_with(
@@ -167,7 +167,52 @@ def test_a_target_without_two_values_is_refused_whatever_it_is_compared_with(
     desk.write("train.csv", HEADER + "".join(f"1,red,{cell}\n" for cell in cells))
     assert refused(desk) == f"train.csv: {reason}."
     assert accepted(desk, SMALL).warnings == ()  # nobody said which column is the target
-    assert accepted(desk, replace(TARGET, on_fail="warn")).warnings == (f"train.csv: {reason}",)
+    assert accepted(desk, replace(TARGET, on_fail="warn")).warnings[0] == f"train.csv: {reason}"
+
+
+@pytest.mark.parametrize("empty", ["", '""'])
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("labels", ["yes no", "1 2"])
+def test_rows_without_a_target_do_not_count_towards_the_rows_a_model_needs(
+    desk: Desk, empty: str, position: int, line_end: str, labels: str
+) -> None:
+    def lines(targets: list[str]) -> str:
+        rows = [["1", "2"] for _ in targets]
+        for row, target in zip(rows, targets, strict=True):
+            row.insert(position, target)
+        header = ["a", "b"]
+        header.insert(position, "target")
+        return "".join(",".join(row) + line_end for row in [header, *rows])
+
+    targets = [*labels.split() * 50, *[empty] * 120]
+    desk.write("train.csv", lines(targets))
+    assert accepted(desk, replace(Checks(), target="target")).warnings == (
+        "train.csv: 120 of 220 rows have no value in the target",
+    )
+    desk.write("train.csv", lines(targets[1:]))
+    assert refused(desk, replace(Checks(), target="target")) == (
+        "train.csv: has 99 rows with a target, fewer than the 100 it needs; 120 of 219 have none."
+    )
+
+
+def test_the_empty_rows_of_a_spreadsheet_are_no_rows_with_a_target(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(60) + ",,\n" * 60)
+    assert "has 60 rows with a target" in refused(desk, replace(Checks(), target="target"))
+
+
+@pytest.mark.parametrize("target", ["first", "middle", "last"])
+def test_a_gap_in_a_numeric_target_of_a_large_file_is_counted_wherever_blocks_end(desk: Desk, target: str) -> None:
+    """After 200 values nobody collects labels any more, and plain blocks are taken whole."""
+    whole = "".join(f"{number},{number},{number}\n" for number in range(60_000))
+    gaps = "".join(f"{number},,\n,{number},\n" for number in range(60_000, 60_010))
+    desk.write("train.csv", "first,middle,last\n" + whole + gaps + whole + gaps)
+    found = accepted(desk, replace(SMALL, target=target))
+    assert found.warnings == ()
+    with pytest.raises(ModelError) as caught:
+        desk.prepare(desk.dataset(), replace(SMALL, rows=Bounds(min=120_040, max=None), target=target))
+    missing = 40 if target == "last" else 20
+    assert f"{missing} of 120,040 have none" in caught.value.message
 
 
 def test_nine_in_ten_rows_gone_are_refused_and_half_of_them_are_a_warning(desk: Desk) -> None:
