@@ -34,20 +34,23 @@ class Labels:
         self._values.discard(b"")
         self.too_many = len(self._values) > MOST_LABELS
 
-    def end_all(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> bool:
-        """Tell whether each of the `count` lines ends in a known value, quoted or not, or in none.
+    def gaps_at_ends(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> int | None:
+        """Return how many of the `count` lines end in no value, or None when one ends in a value that is not known.
+
+        Quoted or not makes no difference.
 
         Counting a few fixed strings is several times faster than splitting lines. No line ends in two of them.
         """
         values = self._values
         if not 0 < len(values) <= _FEW or any(b'"' in one or delimiter in one for one in values):
-            return False
-        quoted = (b'"%b"' % one for one in (*values, b"")) if b'"' in lines else ()
-        for form in (*values, *quoted, b""):
+            return None
+        quoted = [b'"%b"' % one for one in values] if b'"' in lines else []
+        for form in (*values, *quoted):
             count -= lines.count(delimiter + form + line_end)
             if not count:
-                return True
-        return False
+                return 0
+        gaps = sum(lines.count(delimiter + form + line_end) for form in ((b"", b'""') if quoted else (b"",)))
+        return gaps if gaps == count else None
 
     def only_value(self, encoding: str) -> str | None:
         """Return the single value there is, the empty text when there is none, None when there are several."""

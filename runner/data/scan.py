@@ -59,7 +59,7 @@ class Scan:
         self._marks: Marks | None = None
         self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
         self._outside = Outside(self._delimiter)
-        self._nothing = re.compile(rb'(?<![^%b\n])""(?![^%b\r\n])' % (self._delimiter, self._delimiter))
+        self._nothing = re.compile(rb'""(?<![^%b\n]"")(?![^%b\r\n])' % (self._delimiter, self._delimiter))
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
@@ -128,6 +128,7 @@ class Scan:
         if self.header and self._marks is None:
             self._line_end = line_end(text[-2:])  # of a row where there is one; the header's may be another
             self._marks = Marks(self._delimiter, len(self.header), self._line_end)
+            self._gaps.begin(self._target, len(self.header), self._line_end)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
 
@@ -161,20 +162,27 @@ class Scan:
         self._line += count
         self.rows += count
         self._empty.take_lines(region)
-        self._gaps.take_lines(region)
-        column = self._column
-        narrow = len(region) < _NARROW * count
-        if column is not None and not (narrow and self._ends_are_known(region, count)):
-            self._labels.add(values_of_lines(region, column, len(self.header), self._delimiter))
+        if (column := self._column) is None:
+            self._gaps.take_lines(region)
+        elif len(region) >= _NARROW * count or not self._ends_are_known(region, count):
+            values = values_of_lines(region, column, len(self.header), self._delimiter)
+            self._gaps.take_values(values)
+            self._labels.add(values)
 
     def _alike(self, lines: bytes) -> int:
         """Return how many rows the lines are, each with its line end, or 0 when they are not all as they should be."""
         return 0 if self._blank or self._marks is None else self._marks.rows(lines)
 
     def _ends_are_known(self, lines: bytes, count: int) -> bool:
-        """Tell whether the target is the last column, and each of the lines ends in a label that is known."""
-        last = len(self.header) - 1
-        return self._target == last and self._labels.end_all(lines, self._delimiter, self._line_end, count)
+        """Tell whether the target is the last column, and each of the lines ends in a label that is known or in none.
+
+        Those without one are counted then.
+        """
+        if self._target != len(self.header) - 1:
+            return False
+        gaps = self._labels.gaps_at_ends(lines, self._delimiter, self._line_end, count)
+        self._gaps.count += gaps or 0
+        return gaps is not None
 
     def _plain_line(self, line: bytes) -> None:
         self._line += 1
@@ -227,25 +235,26 @@ class Scan:
         """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
         outside = self._outside.of(region)
         count = self._alike(outside) if outside is not None else 0
-        if not count:
+        bare = self._outside_of_values(region, outside) if outside is not None and count else None
+        if bare is None:
             return 0
         if self._column is not None and not (region.count(b"\n") == count and self._ends_are_known(region, count)):
             return 0
-        return count if self._looked_for_gaps(region, outside) else 0
-
-    def _looked_for_gaps(self, region: bytes, outside: bytes) -> bool:
-        """Look for values that are missing in records whose quotes pair simply; tell whether that was possible.
-
-        In what stands outside of quotes a field of two quotes alone looks like one with a text.
-        """
-        if not self._empty.watching and not self._gaps.may_have(outside) and not self._nothing.search(region):
-            return True
-        bare = self._outside.of(self._nothing.sub(b"", region))
-        if bare is None:
-            return False
         self._empty.take_lines(bare)
-        self._gaps.take_lines(bare)
-        return True
+        if self._column is None:
+            self._gaps.take_lines(bare)
+        return count
+
+    def _outside_of_values(self, region: bytes, outside: bytes) -> bytes | None:
+        """Return what is outside of quotes with nothing for a field of two quotes, as far as anybody asks for gaps.
+
+        None says that the quotes do not pair simply then.
+        """
+        looked_for = self._empty.watching or (self._target is not None and self._column is None)
+        begins = (self._delimiter + b'""', b'\n""')
+        if not looked_for or not (region.startswith(b'""') or any(begin in region for begin in begins)):
+            return outside
+        return self._outside.of(self._nothing.sub(b"", region))
 
     def _listed(self, region: bytes) -> int:
         """Return how many rows the csv module finds, all as they should be, and take their labels; else 0."""
@@ -300,7 +309,6 @@ class Scan:
         self.header = tuple(fields)
         self._empty.begin(len(fields))
         self._target = next((index for index, name in enumerate(fields) if name in self._wanted), None)
-        self._gaps.begin(self._target, len(fields))
 
     def _broken(self, record: bytes, message: str) -> None:
         """Tell in our words why the csv module refused a record."""

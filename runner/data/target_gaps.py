@@ -1,6 +1,7 @@
 """In how many rows the target has no value: the service trains without them."""
 
 from collections.abc import Iterable
+from operator import not_
 
 from runner.data.labels import values_of_lines
 
@@ -8,7 +9,8 @@ from runner.data.labels import values_of_lines
 class TargetGaps:
     """Counts the rows whose target is empty, in one target column of lines that all have the same width.
 
-    Two delimiters side by side, or one at an end of a line, are searched for first: text without them has no gap.
+    Two delimiters side by side, or one at an end of a line, are searched for first: text without them has no gap, and
+    a search is several times faster than to cut out a column.
     """
 
     def __init__(self, delimiter: bytes) -> None:
@@ -16,24 +18,26 @@ class TargetGaps:
         self._delimiter = delimiter
         self._column: int | None = None
         self._columns = 0
-        self._signs: tuple[bytes, ...] = ()
+        self._sign: bytes | None = None
 
-    def begin(self, column: int | None, columns: int) -> None:
-        """Look at this column of so many from now on; at none when it is None."""
+    def begin(self, column: int | None, columns: int, line_end: bytes) -> None:
+        """Look at this column of so many from now on, in lines of this end; at none when it is None."""
         self._column, self._columns = column, columns
         delimiter = self._delimiter
         if column is None:
-            self._signs = ()
+            self._sign = None
         elif column == 0:
-            self._signs = (b"\n" + delimiter,)
+            self._sign = b"\n" + delimiter
         elif column == columns - 1:
-            self._signs = (delimiter + b"\n", delimiter + b"\r")
+            self._sign = delimiter + line_end
         else:
-            self._signs = (delimiter + delimiter,)
+            self._sign = delimiter + delimiter
 
     def may_have(self, text: bytes) -> bool:
         """Tell whether there may be a gap in text that begins with a row or in the middle of one."""
-        return any(sign in text for sign in self._signs) or (self._column == 0 and text.startswith(self._delimiter))
+        if self._sign is None:
+            return False
+        return self._sign in text or (self._column == 0 and text.startswith(self._delimiter))
 
     def take_lines(self, lines: bytes) -> None:
         """Count in lines, each with its line end, in which no quoted field is left."""
@@ -43,4 +47,4 @@ class TargetGaps:
 
     def take_values(self, values: Iterable[bytes] | Iterable[str]) -> None:
         """Count in the target's values of some rows."""
-        self.count += sum(not value for value in values)
+        self.count += sum(map(not_, values))
