@@ -106,11 +106,14 @@ def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, findings: Find
     section: YamlMap = merged.get("checks", YamlMap())
     if not section and emulator is None:
         return _STANDARD_CHECKS
+    place = emulator.target_place if emulator else None
+    if "target" in section:
+        place = section.value_place("target")
     return Checks(
         rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
         columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
         target=section.get("target", emulator.target if emulator else None),
-        target_place=section.value_place("target") if "target" in section else emulator and emulator.target_place,
+        target_place=place,
         on_fail=section.get("on_fail", "stop"),
         change=section.get("change", "stop"),
     )
