@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from runner.data.collected import Collected
 from runner.data.columns import column_difference
-from runner.data.content import SHARED_BLOCK, blocks, content, is_worth_a_seal
+from runner.data.content import SHARED_BLOCK, blocks, content
 from runner.data.facts import CheckedFile, Shape
+from runner.data.file_seal import is_worth_a_seal
 from runner.data.problem import Problems
 from runner.data.resolve import Part, ResolvedFile
 from runner.data.scan import Scan
