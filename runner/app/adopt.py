@@ -16,7 +16,7 @@ from runner.durable import open_file
 from runner.errors import ModelError, UsageError
 from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
-from runner.manifest.model import MetricDefinition, Source
+from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
 from runner.plan.model import STAGES, Action, ModelPlan, Options, Statement
 from runner.policy.metrics import BUILT_IN_NAMES
@@ -91,10 +91,13 @@ def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
     )
 
 
+_COMMAND_LINE = Place(file="the command line", line=1, column=1)
+
+
 def _source(path: Path) -> Source:
     if not path.is_file():
         raise UsageError(f"The evaluation file {path} is not there.", hint="Check the path after --eval.")
-    return Source(pattern=str(path), folder=Path.cwd(), pick=None)
+    return Source(pattern=str(path), folder=Path.cwd(), pick=None, place=_COMMAND_LINE)
 
 
 def _value(name: str, text: str, definitions: Mapping[str, MetricDefinition]) -> str:

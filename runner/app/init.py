@@ -43,7 +43,7 @@ PARTS: dict[str, dict[str, str]] = {
 }
 _SCHEMA = "schemas/manifest.schema.json"
 # The example's data goes with the example's manifest: beside one of the user's own it is noise.
-_ONLY_WITH_MANIFEST = frozenset({"data/churn/train.csv", "data/churn/eval.csv"})
+_SAMPLE_DATA = ("data/churn/train.csv", "data/churn/eval.csv")
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
     _refuse_obstacles(folder, files)
     laid: dict[str, list[str]] = {"written": [], "same": [], "kept": []}
     for name, content in files.items():
-        if name in _ONLY_WITH_MANIFEST and MANIFEST in laid["kept"]:
+        if name in _SAMPLE_DATA and MANIFEST in laid["kept"]:
             continue
         laid[_lay(folder, name, content)].append(name)
     return Layout(
@@ -87,6 +87,11 @@ def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
         state_ignored=_ignores_state(folder / ".gitignore"),
         in_git=_in_git(folder),
     )
+
+
+def sample_files() -> tuple[bytes, ...]:
+    """Return the content of the data files of the example."""
+    return tuple((_TEMPLATES / PARTS["manifest"][name]).read_bytes() for name in _SAMPLE_DATA)
 
 
 def _files(parts: Collection[str], requirement: str) -> dict[str, bytes]:

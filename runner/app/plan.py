@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
 from runner.app.plan_document import Planned, describe
@@ -62,9 +63,11 @@ def plan(request: PlanRequest) -> PlanDocument:
 def plan_models(scope: Scope, progress: Progress, readings: Readings | None = None) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
 
-    A run gives `readings`, where its stages find what was read for the plan.
+    Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
+    `readings`, where its stages find what was read for the plan.
     """
-    data = digests(scope.manifest, scope.models, foresight(scope, progress, readings) if readings else None)
+    read = readings or Readings()
+    data = digests(scope.manifest, scope.models, foresight(scope, progress, read))
     now = datetime.now(UTC)
     plans = [
         plan_model(
@@ -76,7 +79,7 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
         )
         for model in scope.models
     ]
-    return Planned(plans=plans, data=data)
+    return Planned(plans=with_data_checks(scope, progress, plans, read), data=data)
 
 
 def read_progress(state: str) -> Progress:

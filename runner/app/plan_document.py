@@ -112,6 +112,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
         incumbent=knowledge_of(baseline_of(known)),
         drift=drift_of(known),
         metrics=evidence_line(plan.evidence) if plan.evidence else None,
+        warnings=tuple(_text(one) for one in plan.warnings),
     )
 
 

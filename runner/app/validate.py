@@ -6,9 +6,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.app.named_data import check_named_data
 from runner.manifest.load import read
 from runner.manifest.model import Place
-from runner.manifest.problems import Problem
+from runner.manifest.problems import Findings, Problem
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -21,7 +22,7 @@ class Validation(Struct, frozen=True, kw_only=True):
 
 
 def validate(paths: Sequence[Path]) -> Validation:
-    """Check the manifest that the files and folders form together.
+    """Check the manifest that the files and folders form together, and that the data it names is there.
 
     Paths of problems below the working directory are relative to it, the others as they were given.
 
@@ -30,12 +31,15 @@ def validate(paths: Sequence[Path]) -> Validation:
     """
     reading = read(paths)
     here = Path.cwd().resolve()
-    manifest = reading.manifest
+    found = Findings(reading.problems)
+    if reading.manifest is not None:
+        check_named_data(reading.manifest, found)
+    manifest = None if found.has_error() else reading.manifest
     return Validation(
         valid=manifest is not None,
         files=len(manifest.files) if manifest else 0,
         models=len(manifest.models) if manifest else 0,
-        problems=tuple(_seen_from(here, one) for one in reading.problems),
+        problems=tuple(_seen_from(here, one) for one in found.ordered()),
     )
 
 

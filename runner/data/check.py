@@ -6,10 +6,11 @@ from time import monotonic
 
 from msgspec import Struct
 
+from runner.data.collected import Collected
 from runner.data.columns import column_difference
-from runner.data.content import SHARED_BLOCK, blocks, content, is_worth_a_seal
+from runner.data.content import SHARED_BLOCK, blocks, content
 from runner.data.facts import CheckedFile, Shape
-from runner.data.labels import Labels
+from runner.data.file_seal import is_worth_a_seal
 from runner.data.problem import Problems
 from runner.data.resolve import Part, ResolvedFile
 from runner.data.scan import Scan
@@ -20,14 +21,18 @@ class Checked(Struct, frozen=True, kw_only=True):
     """What one pass over a file gave.
 
     `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
-    `too_many_labels` says that there are more values than `shape.labels` may hold. `complete` is False when a problem
-    made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass took.
+    `too_many_labels` says that there are more values than `shape.labels` may hold; `only_value` is the target's value
+    where it has a single one, and empty where it has none; `gaps` are the rows without one. `complete` is False when a
+    problem made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass
+    took.
     """
 
     file: CheckedFile
     shape: Shape
     text_label: str | None
     too_many_labels: bool
+    only_value: str | None
+    gaps: int
     complete: bool
     problems: Problems
     seconds: float
@@ -46,11 +51,11 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
             but in `problems`.
     """
     began = monotonic()
-    labels = Labels()
+    collected = Collected(file.delimiter)
     scans: list[Scan] = []
 
     def watched(part: Part) -> Iterator[bytes]:
-        scan = Scan(part, file.delimiter, _byte_forms(target), labels)
+        scan = Scan(part, file.delimiter, _byte_forms(target), collected)
         scans.append(scan)
         for block in blocks(part, SHARED_BLOCK):
             yield block
@@ -63,16 +68,20 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
         total = known
         for part in file.parts:
             deque(watched(part), maxlen=0)
+    encoding = _encoding(scans)
+    columns = _decoded(scans[0].header, encoding)
+    rows = sum(scan.rows for scan in scans)
     facts = CheckedFile(
         source=file.source,
         sha256=total.sha256,
         bytes=total.bytes,
         seal=total.seal,
-        rows=sum(scan.rows for scan in scans),
-        encoding=_encoding(scans),
+        rows=rows,
+        encoding=encoding,
         delimiter=file.delimiter,
+        empty_columns=tuple(columns[index] for index in collected.empty.left) if rows and _is_complete(scans) else (),
     )
-    return _checked(facts, scans, labels, began)
+    return _checked(facts, columns, scans, collected, began)
 
 
 def _byte_forms(target: str | None) -> frozenset[bytes]:
@@ -87,8 +96,14 @@ def _encoding(scans: list[Scan]) -> str:
     return next(telling, scans[0].encoding).encoding
 
 
-def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels, began: float) -> Checked:
-    columns = _decoded(scans[0].header, facts.encoding)
+def _is_complete(scans: list[Scan]) -> bool:
+    return not any(scan.given_up for scan in scans)
+
+
+def _checked(
+    facts: CheckedFile, columns: tuple[str, ...], scans: list[Scan], collected: Collected, began: float
+) -> Checked:
+    labels = collected.labels
     problems = Problems(scans[0].problems.file)
     for scan in scans:
         if scan is not scans[0]:
@@ -100,7 +115,9 @@ def _checked(facts: CheckedFile, scans: list[Scan], labels: Labels, began: float
         shape=Shape(columns=columns, labels=labels.decoded(facts.encoding)),
         text_label=None if text is None else text.decode(facts.encoding, "replace"),
         too_many_labels=labels.too_many,
-        complete=not any(scan.given_up for scan in scans),
+        gaps=collected.gaps.count,
+        only_value=labels.only_value(facts.encoding),
+        complete=_is_complete(scans),
         problems=problems,
         seconds=monotonic() - began,
     )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 from runner.data.resolve import Part, ResolvedFile, unreadable
 from runner.errors import Kind, ModelError
-from runner.sums import worth_a_seal
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
 SHARED_BLOCK = 512 << 10  # where two threads work on them: several are held at once, and each is handed over
@@ -24,22 +23,6 @@ def blocks(part: Part, size: int = BLOCK) -> Iterator[bytes]:
         with part.path.open("rb", buffering=0) as file:
             while block := file.read(size):
                 yield block
-    except OSError as error:
-        raise unreadable(part, error) from error
-
-
-def is_worth_a_seal(file: ResolvedFile) -> bool:
-    """Tell whether the file is so large that reading it again is cheaper with a seal.
-
-    Raises:
-        ModelError: of kind `data`, when a part has gone.
-    """
-    return worth_a_seal(sum(_size(part) for part in file.parts))
-
-
-def _size(part: Part) -> int:
-    try:
-        return part.path.stat().st_size
     except OSError as error:
         raise unreadable(part, error) from error
 

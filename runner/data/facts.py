@@ -43,17 +43,35 @@ class Shape(Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] | None
 
 
+class ReferenceFile(Struct, frozen=True, kw_only=True):
+    """What is known of a file that new data is compared with; `rows` is None when they were not counted."""
+
+    rows: int | None
+    empty_columns: tuple[str, ...]
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """The data that new data is compared with; `name` says whose it is, as `job 5b21, the last one switched to`."""
+
+    name: str
+    shape: Shape
+    train: ReferenceFile
+    eval: ReferenceFile | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile(FileFacts):
     """A file whose rows were read.
 
     `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check
-    found trouble and was told to go on, both are the best that could be learnt.
+    found trouble and was told to go on, both are the best that could be learnt. `empty_columns` are the names of the
+    columns that no row has a value in; none are known where there is no row, or where the rest could not be read.
     """
 
     rows: int
     encoding: str
     delimiter: str
+    empty_columns: tuple[str, ...] = ()
 
 
 class UploadFile(Struct, frozen=True, kw_only=True):

@@ -34,20 +34,27 @@ class Labels:
         self._values.discard(b"")
         self.too_many = len(self._values) > MOST_LABELS
 
-    def end_all(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> bool:
-        """Tell whether each of the `count` lines ends in a known value, quoted or not, or in none.
+    def gaps_at_ends(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> int | None:
+        """Return how many of the `count` lines end in no value, or None when one ends in a value that is not known.
+
+        Quoted or not makes no difference.
 
         Counting a few fixed strings is several times faster than splitting lines. No line ends in two of them.
         """
         values = self._values
         if not 0 < len(values) <= _FEW or any(b'"' in one or delimiter in one for one in values):
-            return False
-        quoted = (b'"%b"' % one for one in (*values, b"")) if b'"' in lines else ()
-        for form in (*values, *quoted, b""):
+            return None
+        quoted = [b'"%b"' % one for one in values] if b'"' in lines else []
+        for form in (*values, *quoted):
             count -= lines.count(delimiter + form + line_end)
             if not count:
-                return True
-        return False
+                return 0
+        gaps = sum(lines.count(delimiter + form + line_end) for form in ((b"", b'""') if quoted else (b"",)))
+        return gaps if gaps == count else None
+
+    def only_value(self, encoding: str) -> str | None:
+        """Return the single value there is, the empty text when there is none, None when there are several."""
+        return None if len(self._values) > 1 else b"".join(self._values).decode(encoding, "replace")
 
     def decoded(self, encoding: str) -> tuple[str, ...] | None:
         """Return the sorted labels, or None when the target is numeric, empty or has too many values."""
@@ -56,15 +63,15 @@ class Labels:
         return tuple(sorted(value.decode(encoding, "replace") for value in self._values))
 
 
-def column_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> set[bytes]:
-    """Return the distinct values of one column of quote-free lines that all have `count` fields.
+def values_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> list[bytes]:
+    """Return the values of one column of quote-free lines that all have `count` fields.
 
     Each line is split from the nearer end and no further than the column.
     """
     lines = region.removesuffix(b"\n").split(b"\n")
     behind = count - 1 - index
     if behind == 0:
-        return {line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines}
+        return [line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines]
     if index <= behind:
-        return {line.split(delimiter, index + 1)[index] for line in lines}
-    return {line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines}
+        return [line.split(delimiter, index + 1)[index] for line in lines]
+    return [line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines]

@@ -1,45 +1,49 @@
 """A dataset made ready to send: checked, compared with what was planned, packed. What fails is never sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 
+from msgspec import Struct
+
+from runner.data.changes import change_remarks, evaluation_changes, training_changes
 from runner.data.check import Checked
 from runner.data.digest import changed, dataset_sha256, refuse_unpinned
-from runner.data.facts import Prepared, Shape
+from runner.data.facts import Prepared, Reference
 from runner.data.package import discard, package
-from runner.data.problem import Problems
+from runner.data.problem import Finding, Problems
 from runner.data.readings import Readings
 from runner.data.resolve import ResolvedDataset, resolve
-from runner.data.rules import Finding, evaluation_findings, remarks, training_findings
+from runner.data.rules import evaluation_findings, remarks, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
 
 
-def prepare(  # noqa: PLR0913 -- each from another source, and each by its name
-    dataset: Dataset,
-    checks: Checks,
-    *,
-    last: Shape | None,
-    expected_sha256: str | None,
-    spool: Path,
-    readings: Readings,
-) -> Prepared:
-    """Check the dataset and make the file to upload.
+class CheckedData(Struct, frozen=True, kw_only=True):
+    """A dataset that passed its check; `check_s` is seconds, the same for each model that shares the dataset."""
+
+    resolved: ResolvedDataset
+    train: Checked
+    eval: Checked | None
+    sha256: str
+    warnings: tuple[str, ...]
+    check_s: float
+
+
+def check_data(
+    dataset: Dataset, checks: Checks, *, reference: Reference | None, expected_sha256: str | None, readings: Readings
+) -> CheckedData:
+    """Check the dataset, as a run does before it packs and sends it.
 
     Args:
         dataset: the manifest's entry.
         checks: what to ask of the data, and whether trouble stops, warns or is not looked for.
-        last: the shape of the data of the model's last job, when there was one.
+        reference: the data that it is compared with, where there is any.
         expected_sha256: the dataset's digest when the run was planned, when it was.
-        spool: folder for what has to be packed; it gets a private folder for each upload.
         readings: reads the files, or knows what was found in them before.
 
-    Returns:
-        The facts, and an upload that `release` frees.
-
     Raises:
-        ModelError: of kind `data`; nothing is left in the spool folder.
+        ModelError: of kind `data`.
     """
     started = monotonic()
     resolved = resolve(dataset)
@@ -47,22 +51,39 @@ def prepare(  # noqa: PLR0913 -- each from another source, and each by its name
     sha256 = dataset_sha256(train.file, evaluation.file if evaluation else None)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise changed(f"The data of {dataset.name}")
-    warnings = _judged(train, evaluation, checks, last)
-    packing = monotonic()
-    return Prepared(
-        train=train.file,
-        eval=evaluation.file if evaluation else None,
+    return CheckedData(
+        resolved=resolved,
+        train=train,
+        eval=evaluation,
         sha256=sha256,
-        shape=train.shape,
-        upload=package(resolved, train.file, evaluation.file if evaluation else None, spool),
-        warnings=warnings,
-        check_s=max(packing - started, train.seconds + (evaluation.seconds if evaluation else 0)),
+        warnings=_judged(train, evaluation, checks, reference),
+        check_s=max(monotonic() - started, train.seconds + (evaluation.seconds if evaluation else 0)),
+    )
+
+
+def pack(found: CheckedData, spool: Path) -> Prepared:
+    """Make the file to upload, which `release` frees; `spool` gets a private folder for what has to be packed.
+
+    Raises:
+        ModelError: of kind `data`; nothing is left in the spool folder.
+    """
+    packing = monotonic()
+    train, evaluation = found.train.file, found.eval.file if found.eval else None
+    upload = package(found.resolved, train, evaluation, spool)
+    return Prepared(
+        train=train,
+        eval=evaluation,
+        sha256=found.sha256,
+        shape=found.train.shape,
+        upload=upload,
+        warnings=found.warnings,
+        check_s=found.check_s,
         package_s=monotonic() - packing,
     )
 
 
 def release(prepared: Prepared) -> None:
-    """Remove what `prepare` put into the spool folder; safe to call twice."""
+    """Remove what `pack` put into the spool folder; safe to call twice."""
     discard(prepared.upload)
 
 
@@ -77,16 +98,36 @@ def _checked(resolved: ResolvedDataset, checks: Checks, readings: Readings) -> t
     return found[0], found[1] if resolved.eval else None
 
 
-def _judged(train: Checked, evaluation: Checked | None, checks: Checks, last: Shape | None) -> tuple[str, ...]:
+def _judged(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference | None) -> tuple[str, ...]:
     """Return the warnings; raise when there are problems and the manifest wants to stop then."""
     if checks.on_fail == "off":
         return ()
-    problems = _with(train.problems, training_findings(train, checks, last))
+    problems = _with(train.problems, training_findings(train, checks))
     if evaluation is not None:
-        problems += _with(evaluation.problems, evaluation_findings(evaluation, train, checks, last))
-    if problems and checks.on_fail == "stop":
-        raise ModelError(Kind.DATA, "; ".join(problems) + ".", hint="Correct the data; nothing was uploaded.")
-    return (*problems, *remarks(train, evaluation, last))
+        problems += _with(evaluation.problems, evaluation_findings(evaluation, train, checks))
+    compared = reference if checks.change != "off" else None
+    changes = _changes(train, evaluation, checks, compared) if compared else []
+    if checks.on_fail == "stop":
+        _stop(problems, changes if checks.change == "stop" else [])
+    noted = change_remarks(train, evaluation, compared) if compared else ()
+    return (*problems, *changes, *remarks(train, evaluation), *noted)
+
+
+def _changes(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference) -> list[str]:
+    found = _with(Problems(train.problems.file), training_changes(train, checks.target, reference))
+    if evaluation is not None:
+        own = Problems(evaluation.problems.file)
+        found += _with(own, evaluation_changes(evaluation, checks.target, reference))
+    return found
+
+
+def _stop(problems: Sequence[str], changes: Sequence[str]) -> None:
+    """Raise when there is anything to stop for; a change alone is what the manifest may accept."""
+    if problems or changes:
+        accept = "" if problems else ", or accept it with `checks: {change: warn}` in the manifest"
+        raise ModelError(
+            Kind.DATA, "; ".join((*problems, *changes)) + ".", hint=f"Correct the data{accept}; nothing was uploaded."
+        )
 
 
 def _with(problems: Problems, findings: Iterable[Finding]) -> list[str]:

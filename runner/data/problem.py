@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+Finding = tuple[int | None, str]  # a line, or None for the whole file, and a reason
+
 MOST_SHOWN = 5  # problems of one file; more would bury the first
 
 

@@ -8,8 +8,9 @@ import time
 from threading import Lock
 
 from runner.data.check import Checked, check_file
-from runner.data.content import content, is_worth_a_seal
+from runner.data.content import content
 from runner.data.facts import FileFacts
+from runner.data.file_seal import is_worth_a_seal
 from runner.data.resolve import Part, ResolvedFile, unreadable
 from runner.sums import Sum, sum_of
 

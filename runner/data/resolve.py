@@ -55,15 +55,20 @@ def resolve(dataset: Dataset) -> ResolvedDataset:
     Raises:
         ModelError: of kind `data`: no match, not a readable file, not .csv or .tsv, or one file in both places.
     """
-    train = _resolved_file(dataset.train, dataset.train_sha256, dataset.name)
+    train = resolve_file(dataset.train, dataset.train_sha256, dataset.name)
     if dataset.eval is None:
         return ResolvedDataset(name=dataset.name, train=train, eval=None)
-    evaluation = _resolved_file(dataset.eval, dataset.eval_sha256, dataset.name)
+    evaluation = resolve_file(dataset.eval, dataset.eval_sha256, dataset.name)
     _refuse_same_file(train, evaluation)
     return ResolvedDataset(name=dataset.name, train=train, eval=evaluation)
 
 
-def _resolved_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
+def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
+    """Find the parts of one file; `pin` is the SHA-256 that the manifest asks for, `dataset` its dataset's name.
+
+    Raises:
+        ModelError: of kind `data`: no match, not a readable file, or not .csv or .tsv.
+    """
     paths = _matches(source)
     parts = tuple(Part(path=path, shown=_shown(path, source.folder)) for path in paths)
     for part in parts:

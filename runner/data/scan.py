@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from runner.data.collected import Collected
 from runner.data.content import BOM, blocks, line_end
 from runner.data.encoding import EncodingCheck
-from runner.data.labels import Labels, column_of_lines
+from runner.data.labels import values_of_lines
 from runner.data.marks import Marks
 from runner.data.problem import Problems
 from runner.data.quotes import Outside, end_of_records
@@ -30,12 +31,13 @@ _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions 
 class Scan:
     """Reads one part, block by block; when `finish` was called the other attributes tell what was found.
 
-    `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; its values go
-    into `labels`. Blocks may be of any size; `at_once` bytes of them are looked at together.
+    `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; what its values and
+    those of the other columns tell goes into `collected`. Blocks may be of any size; `at_once` bytes of them are looked
+    at together.
     """
 
     def __init__(
-        self, part: Part, delimiter: str, wanted: frozenset[bytes], labels: Labels, *, at_once: int = _AT_ONCE
+        self, part: Part, delimiter: str, wanted: frozenset[bytes], collected: Collected, *, at_once: int = _AT_ONCE
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
@@ -43,7 +45,9 @@ class Scan:
         self.encoding = EncodingCheck(lambda size: _first_bytes(part, size))
         self._delimiter = delimiter.encode()
         self._wanted = wanted
-        self._labels = labels
+        self._labels = collected.labels
+        self._empty = collected.empty
+        self._gaps = collected.gaps
         self._at_once = at_once
         self._target: int | None = None
         self._line = 0  # lines that are done
@@ -55,6 +59,7 @@ class Scan:
         self._marks: Marks | None = None
         self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
         self._outside = Outside(self._delimiter)
+        self._nothing = re.compile(rb'""(?<![^%b\n]"")(?![^%b\r\n])' % (self._delimiter, self._delimiter))
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
@@ -66,6 +71,8 @@ class Scan:
 
     def _take_plain(self, block: bytes) -> bool:
         """Take a block of rows that need no second look, or say that it is not one."""
+        if self._gaps.may_have(self._rest + block[:1]) or self._gaps.may_have(block):
+            return False
         end = block.rfind(b"\n") + 1
         count = self._marks.plain_rows(self._rest, block, end) if end and self._marks else 0
         if count:
@@ -77,7 +84,8 @@ class Scan:
 
     def _seems_plain(self, block: bytes) -> bool:
         busy = self.given_up or self._unfinished or self._blank or self.encoding.problem
-        return not busy and self._column is None and block.isascii() and b'"' not in block
+        looked_at = self._column is not None or self._empty.watching
+        return not busy and not looked_at and block.isascii() and b'"' not in block
 
     @property
     def _column(self) -> int | None:
@@ -120,6 +128,7 @@ class Scan:
         if self.header and self._marks is None:
             self._line_end = line_end(text[-2:])  # of a row where there is one; the header's may be another
             self._marks = Marks(self._delimiter, len(self.header), self._line_end)
+            self._gaps.begin(self._target, len(self.header), self._line_end)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
 
@@ -152,19 +161,28 @@ class Scan:
             return
         self._line += count
         self.rows += count
-        column = self._column
-        narrow = len(region) < _NARROW * count
-        if column is not None and not (narrow and self._ends_are_known(region, count)):
-            self._labels.add(column_of_lines(region, column, len(self.header), self._delimiter))
+        self._empty.take_lines(region)
+        if (column := self._column) is None:
+            self._gaps.take_lines(region)
+        elif len(region) >= _NARROW * count or not self._ends_are_known(region, count):
+            values = values_of_lines(region, column, len(self.header), self._delimiter)
+            self._gaps.take_values(values)
+            self._labels.add(values)
 
     def _alike(self, lines: bytes) -> int:
         """Return how many rows the lines are, each with its line end, or 0 when they are not all as they should be."""
         return 0 if self._blank or self._marks is None else self._marks.rows(lines)
 
     def _ends_are_known(self, lines: bytes, count: int) -> bool:
-        """Tell whether the target is the last column, and each of the lines ends in a label that is known."""
-        last = len(self.header) - 1
-        return self._target == last and self._labels.end_all(lines, self._delimiter, self._line_end, count)
+        """Tell whether the target is the last column, and each of the lines ends in a label that is known or in none.
+
+        Those without one are counted then.
+        """
+        if self._target != len(self.header) - 1:
+            return False
+        gaps = self._labels.gaps_at_ends(lines, self._delimiter, self._line_end, count)
+        self._gaps.count += gaps or 0
+        return gaps is not None
 
     def _plain_line(self, line: bytes) -> None:
         self._line += 1
@@ -176,8 +194,16 @@ class Scan:
         else:
             fields = text.split(self._delimiter)
             self._row(len(fields), self._line)
-            if (column := self._column) is not None and len(fields) == len(self.header):
-                self._labels.add((fields[column],))
+            if len(fields) == len(self.header):
+                self._take_values(fields)
+
+    def _take_values(self, fields: list[bytes]) -> None:
+        """Take the values of a row of the right width."""
+        self._empty.take_rows((fields,))
+        if self._target is not None:
+            self._gaps.take_values((fields[self._target],))
+        if (column := self._column) is not None:
+            self._labels.add((fields[column],))
 
     def _row(self, fields: int, line: int) -> None:
         if self._blank is not None:
@@ -209,10 +235,26 @@ class Scan:
         """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
         outside = self._outside.of(region)
         count = self._alike(outside) if outside is not None else 0
-        if not count or self._column is None:
-            return count
-        one_line_each = region.count(b"\n") == count
-        return count if one_line_each and self._ends_are_known(region, count) else 0
+        bare = self._outside_of_values(region, outside) if outside is not None and count else None
+        if bare is None:
+            return 0
+        if self._column is not None and not (region.count(b"\n") == count and self._ends_are_known(region, count)):
+            return 0
+        self._empty.take_lines(bare)
+        if self._column is None:
+            self._gaps.take_lines(bare)
+        return count
+
+    def _outside_of_values(self, region: bytes, outside: bytes) -> bytes | None:
+        """Return what is outside of quotes with nothing for a field of two quotes, as far as anybody asks for gaps.
+
+        None says that the quotes do not pair simply then.
+        """
+        looked_for = self._empty.watching or (self._target is not None and self._column is None)
+        begins = (self._delimiter + b'""', b'\n""')
+        if not looked_for or not (region.startswith(b'""') or any(begin in region for begin in begins)):
+            return outside
+        return self._outside.of(self._nothing.sub(b"", region))
 
     def _listed(self, region: bytes) -> int:
         """Return how many rows the csv module finds, all as they should be, and take their labels; else 0."""
@@ -223,6 +265,9 @@ class Scan:
             return 0
         if self._blank or {*map(len, rows)} != {len(self.header)}:
             return 0
+        self._empty.take_rows(rows)
+        if self._target is not None:
+            self._gaps.take_values(row[self._target] for row in rows)
         if (column := self._column) is not None:
             self._labels.add(value.encode("latin-1") for value in {row[column] for row in rows})
         return len(rows)
@@ -252,8 +297,8 @@ class Scan:
             self._begin([field.encode("latin-1") for field in fields])
         elif fields:
             self._row(len(fields), self._line + 1)
-            if (column := self._column) is not None and len(fields) == len(self.header):
-                self._labels.add((fields[column].encode("latin-1"),))
+            if len(fields) == len(self.header):
+                self._take_values([field.encode("latin-1") for field in fields])
         else:
             self._blank = self._blank or self._line + 1
 
@@ -262,6 +307,7 @@ class Scan:
             self._give_up(1, "is blank; column names are expected")
             return
         self.header = tuple(fields)
+        self._empty.begin(len(fields))
         self._target = next((index for index, name in enumerate(fields) if name in self._wanted), None)
 
     def _broken(self, record: bytes, message: str) -> None:

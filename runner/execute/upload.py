@@ -7,8 +7,8 @@ until it is known, and nobody guesses.
 
 from datetime import datetime
 
-from runner.data.facts import CheckedFile, Prepared, Shape
-from runner.data.prepare import prepare
+from runner.data.facts import CheckedFile, Prepared
+from runner.data.prepare import check_data, pack
 from runner.errors import Kind
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.keys import get_key
@@ -30,6 +30,7 @@ from runner.journal.events import (
 from runner.journal.instants import stamp
 from runner.plan.model import Stage
 from runner.plan.person_commands import resolve_commands
+from runner.plan.reference import reference
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
 from runner.service.upload_body import Watch
@@ -40,12 +41,15 @@ _SETTLE_PAUSE_S = 15.0
 def check(run: ModelRun) -> Steps[StageEnd]:
     """Check, digest and package the data; what fails is never uploaded."""
     dataset, model = run.run.manifest.datasets[run.model.dataset], run.model
-    last, expected = _last_shape(run), run.plan.dataset_sha256
+    compared, expected = reference(run.progress), run.plan.dataset_sha256
     run.say("checking the data")
     spool, readings = run.run.spool, run.run.readings
-    prepared = yield from stage(
-        lambda: prepare(dataset, model.checks, last=last, expected_sha256=expected, spool=spool, readings=readings)
-    )
+
+    def prepared_data() -> Prepared:
+        found = check_data(dataset, model.checks, reference=compared, expected_sha256=expected, readings=readings)
+        return pack(found, spool)
+
+    prepared = yield from stage(prepared_data)
     run.prepared = prepared
     run.timings["check_s"] += prepared.check_s
     run.timings["package_s"] += prepared.package_s
@@ -197,13 +201,9 @@ def _checked(prepared: Prepared) -> DataChecked:
 
 
 def _file_record(file: CheckedFile) -> FileRecord:
-    return FileRecord(source=file.source, sha256=file.sha256, bytes=file.bytes, rows=file.rows)
-
-
-def _last_shape(run: ModelRun) -> Shape | None:
-    """Return columns and labels of the model's last job."""
-    job = run.progress.last
-    return Shape(columns=job.data.columns, labels=job.data.labels) if job and job.data else None
+    return FileRecord(
+        source=file.source, sha256=file.sha256, bytes=file.bytes, rows=file.rows, empty_columns=file.empty_columns
+    )
 
 
 def _utc(moment: datetime) -> str:

@@ -19,12 +19,16 @@ class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A data file as it was read; `rows` is None before the check has counted them."""
+    """A data file as it was read; `rows` is None before the check has counted them.
+
+    `empty_columns` are the names of the columns that no row has a value in.
+    """
 
     source: str
     sha256: str
     bytes: int
     rows: int | None = None
+    empty_columns: tuple[str, ...] = ()
 
 
 class UploadRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

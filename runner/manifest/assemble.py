@@ -1,6 +1,6 @@
 """The cross checks over all files, and the typed manifest they end in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -27,7 +27,7 @@ from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import check_rule, read_policy
 from runner.manifest.service import read_service
-from runner.manifest.words import shown
+from runner.manifest.words import nearest, shown
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}
 _T = TypeVar("_T")
@@ -144,15 +144,23 @@ def _limits(combined: Combined) -> Limits:
     return Limits(**combined.section("limits")) if combined.is_sound("limits") else Limits()
 
 
-def _check_use(combined: Combined, models: Iterable[YamlMap]) -> None:
-    """Warn of datasets and policies that no model names."""
+def _check_use(combined: Combined, models: Collection[YamlMap]) -> None:
+    """Warn of datasets and policies that no model names, where it is not their name that is wrong already.
+
+    A model without a name for it, or with one that is nearly this one, may well mean it.
+    """
     if not combined.complete:
         return
+    places = combined.findings.places()
     for section in ("datasets", "policies"):
         noun, known = _NOUNS[section], combined.section(section)
-        used = {model[noun] for model in models if isinstance(model.get(noun), str)}
+        names = [model.get(noun) for model in models]
+        used = {name for name in names if isinstance(name, str)}
+        if len(models) < len(combined.section("models")) or not all(isinstance(name, str) for name in names):
+            continue
+        accounted = used | {nearest(name, known) for name in used if name not in known}
         for name in known:
-            if name not in used:
+            if name not in accounted and known.key_place(name) not in places:
                 combined.findings.warning(
                     known.key_place(name),
                     "unused",

@@ -48,9 +48,15 @@ def read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
                 f"`{key}` is a pattern, but it does not say which of the files to take.",
                 hint="Write `{glob: ..., pick: latest}` or `{glob: ..., pick: all}`.",
             )
-        return Source(pattern=value, folder=combined.folder(dataset, key), pick=None)
+        place = dataset.value_place(key)
+        return Source(pattern=value, folder=combined.folder(dataset, key), pick=None, place=place)
     _refuse_url(value, "glob", combined.findings)
-    return Source(pattern=value["glob"], folder=combined.folder(value, "glob"), pick=value.get("pick", "latest"))
+    return Source(
+        pattern=value["glob"],
+        folder=combined.folder(value, "glob"),
+        pick=value.get("pick", "latest"),
+        place=value.value_place("glob"),
+    )
 
 
 def _refuse_url(owner: YamlMap, key: str, findings: Findings) -> None:

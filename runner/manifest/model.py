@@ -48,11 +48,13 @@ class Source(Struct, frozen=True, kw_only=True):
 
     `pattern` is as the user wrote it; relative patterns start at `folder`, the manifest file's own folder. Without a
     `pick` it names exactly one file; otherwise it is a glob of which the last by name or all, joined, are taken.
+    `place` is that of the pattern.
     """
 
     pattern: str
     folder: Path
     pick: Pick | None
+    place: Place
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -150,12 +152,18 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 class Checks(Struct, frozen=True, kw_only=True):
-    """The preflight of the data. `target` is the label column, when known. Defaults are the service's own limits."""
+    """The preflight of the data. `target` is the label column, when known. Defaults are the service's own limits.
+
+    `change` is about differences from the data of the job that serves; `on_fail` may be milder and then counts.
+    `target_place` is where the target is named.
+    """
 
     rows: Bounds = field(default_factory=lambda: Bounds(min=100, max=1_000_000))
     columns: Bounds = field(default_factory=lambda: Bounds(min=2, max=999))
     target: str | None = None
     on_fail: Literal["stop", "warn", "off"] = "stop"
+    change: Literal["stop", "warn", "off"] = "stop"
+    target_place: Place | None = None
 
 
 class EnvKey(Struct, frozen=True, kw_only=True):
@@ -196,10 +204,11 @@ KeySource = StoredKey | FetchedKey
 
 
 class EmulatorModel(Struct, frozen=True, kw_only=True):
-    """What the emulator must know of a model."""
+    """What the emulator must know of a model; `target_place` is where the target is named."""
 
     task: Task
     target: str
+    target_place: Place | None = None
 
 
 class StatedIncumbent(Struct, frozen=True, kw_only=True):

@@ -81,7 +81,7 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         policy=merged["policy"],
         retrain=_read_retrain(merged.get("retrain", YamlMap()), findings),
         wait=_read_wait(merged.get("wait", YamlMap()), findings),
-        checks=_read_checks(merged.get("checks", YamlMap()), emulator, findings),
+        checks=_read_checks(merged, emulator, findings),
         tags=_read_tags(merged, findings),
         owner=merged.get("owner"),
         emulator=emulator,
@@ -119,14 +119,20 @@ def _read_wait(section: YamlMap, findings: Findings) -> Wait:
     return Wait(timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout, poll=poll)
 
 
-def _read_checks(section: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+    section: YamlMap = merged.get("checks", YamlMap())
     if not section and emulator is None:
         return _STANDARD_CHECKS
+    place = emulator.target_place if emulator else None
+    if "target" in section:
+        place = section.value_place("target")
     return Checks(
         rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
         columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
         target=section.get("target", emulator.target if emulator else None),
+        target_place=place,
         on_fail=section.get("on_fail", "stop"),
+        change=section.get("change", "stop"),
     )
 
 
@@ -164,4 +170,6 @@ def _read_emulator(merged: YamlMap, findings: Findings) -> EmulatorModel | None:
             f"`emulator` lacks the key `{key}`.",
             hint="For example: `emulator: {task: binary_classification, target: diagnosis}`.",
         )
-    return None if missing else EmulatorModel(task=section["task"], target=section["target"])
+    if missing:
+        return None
+    return EmulatorModel(task=section["task"], target=section["target"], target_place=section.value_place("target"))

@@ -1,5 +1,6 @@
 """What is wrong with a manifest: each problem with its place, all of them at once."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -57,10 +58,10 @@ class Findings:
     Beyond `MOST_ERRORS` it raises `EnoughError`, so that a file of nonsense costs no minutes.
     """
 
-    def __init__(self) -> None:
-        self._found: dict[Problem, None] = {}
-        self._places: set[Place] = set()
-        self._errors = 0
+    def __init__(self, found: Iterable[Problem] = ()) -> None:
+        self._found: dict[Problem, None] = dict.fromkeys(found)
+        self._places: set[Place] = {problem.place for problem in self._found}
+        self._errors = sum(problem.severity == "error" for problem in self._found)
 
     def add(self, problem: Problem) -> None:
         """Keep the problem, or raise `EnoughError`."""

@@ -86,7 +86,8 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
 
     `incumbent` says what is known of the model in service, `drift` whether the service last listed it as in service.
-    `metrics` is the evidence in a line, where a candidate waits for a person or is held.
+    `metrics` is the evidence in a line, where a candidate waits for a person or is held. `warnings` are what the data
+    check found and let pass.
     """
 
     name: Name
@@ -102,6 +103,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
     incumbent: Knowledge
     drift: Drift
     metrics: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
 
     `still_held` is true where that is `held` and an earlier run has reported it. `approval` is the word from a file
     that the stage `review` records, `statement` what the stage `adopt` does; `evidence` is there for a candidate that
-    waits for a person or was held.
+    waits for a person or was held. `warnings` are those of the data check.
     """
 
     model: str
@@ -95,6 +95,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     statement: Statement | None = None
     evidence: Evidence | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Facts(Struct, frozen=True, kw_only=True):

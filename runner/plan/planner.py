@@ -126,7 +126,7 @@ def _undecided(model: Model, job: Job, clash: tuple[Approval, Approval]) -> Mode
         f"{one.file} and {other.file} contradict each other about candidate {job.retrain_job_id}.",
         hint="Remove one of the two files.",
     )
-    return _failed(model, error)
+    return failed_plan(model, error)
 
 
 def _why_forced(job: Job | None) -> str:
@@ -158,7 +158,7 @@ def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: 
 def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, facts: Facts) -> ModelPlan:
     """Plan for a model with nothing in flight: is there a reason to train again?"""
     if isinstance(facts.dataset, ModelError):
-        return _failed(model, facts.dataset)
+        return failed_plan(model, facts.dataset)
     turn = withdrawn_data(progress, facts.dataset.sha256)
     if turn is not None:
         text = f"{turned_back(turn)}; new data, or `retrain run --force`, brings a new candidate"
@@ -172,7 +172,7 @@ def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job
         return _after_failure(model, progress, job, facts)
     if job.stage == JobStage.JUDGED:
         return _candidate_rests(manifest, model, progress, job, facts.now)
-    serves = "serves" if job.retrain_job_id == progress.incumbent_id else "has served"
+    serves = "was switched to last" if job.retrain_job_id == progress.incumbent_id else "has served"
     return _rest(
         model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which {serves}; nothing to do"
     )
@@ -209,7 +209,7 @@ def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts
         f"The training failed {failed} times on this data, all that `attempts` allows; the last time: {job.failure}.",
         hint="Change the data, or train once more with `retrain run --force`.",
     )
-    return _failed(model, error)
+    return failed_plan(model, error)
 
 
 def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
@@ -269,7 +269,7 @@ def approval_expires_at(manifest: Manifest, model: Model, job: Job) -> datetime 
 
 def _retrain(model: Model, facts: Facts, reason: str) -> ModelPlan:
     if isinstance(facts.dataset, ModelError):
-        return _failed(model, facts.dataset)
+        return failed_plan(model, facts.dataset)
     return ModelPlan(
         model=model.name,
         action=Action.RETRAIN,
@@ -302,8 +302,17 @@ def _rest(model: Model, job: Job, outcome: Outcome, reason: str) -> ModelPlan:
     )
 
 
-def _failed(model: Model, error: ModelError) -> ModelPlan:
-    return ModelPlan(model=model.name, action=Action.NONE, stages=(), reason=str(error), outcome="failed", error=error)
+def failed_plan(model: Model, error: ModelError, *, dataset_sha256: str | None = None) -> ModelPlan:
+    """Return the plan of a model that fails before anything is done to it."""
+    return ModelPlan(
+        model=model.name,
+        action=Action.NONE,
+        stages=(),
+        reason=str(error),
+        outcome="failed",
+        error=error,
+        dataset_sha256=dataset_sha256,
+    )
 
 
 def _sentence(text: str) -> str:

@@ -44,7 +44,7 @@ def barred(progress: ModelProgress, job: Job) -> str | None:
     if incumbent is None or progress.served is not None:
         return None
     if progress.is_older(job.retrain_job_id, incumbent.retrain_job_id):
-        return f"candidate {job.retrain_job_id} is older than job {incumbent.retrain_job_id}, which serves"
+        return f"candidate {job.retrain_job_id} is older than job {incumbent.retrain_job_id}, the last one switched to"
     return None
 
 

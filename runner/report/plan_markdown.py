@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.text import headline, markdown_cell, markdown_code, short_digest, utc, words
+from runner.report.plan_phrases import action_text, reason_with_warnings
+from runner.report.text import headline, markdown_cell, markdown_code, short_digest, utc
 
 MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
 _WIDTHS = (400, 160, 80, 40)  # characters of a reason; shorter ones are tried before models are left out
@@ -43,11 +44,10 @@ def _fitting(rows: Iterator[str], room: int) -> list[str]:
 
 
 def _row(model: PlannedModel, width: int) -> str:
-    does = model.action if model.stages else words(str(model.outcome))
-    why = markdown_cell(_cut(model.reason, width))
+    why = markdown_cell(_cut(reason_with_warnings(model), width))
     if model.metrics:
         why = f"{why} {markdown_cell(_cut(f'Metrics: {model.metrics}.', width))}"
-    return f"| {markdown_code(model.name)} | **{does}** | {why} |"
+    return f"| {markdown_code(model.name)} | **{action_text(model)}** | {why} |"
 
 
 def _cut(text: str, width: int) -> str:

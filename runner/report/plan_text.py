@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.report.plan_phrases import action_text, reason_with_warnings
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
@@ -35,13 +36,15 @@ def _end(plan: PlanDocument) -> Iterator[str]:
 
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
+    warnings = [f"    warning: {inline(one)}" for one in model.warnings]
     if not model.stages:
+        does = action_text(model) if model.outcome == "failed" else f"nothing ({model.outcome})"
         metrics = [f"    metrics: {inline(model.metrics)}"] if model.metrics else []
-        return [f"{name}: nothing ({model.outcome})", f"    why: {reason}", *metrics]
-    return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
+        return [f"{name}: {does}", f"    why: {reason}", *warnings, *metrics]
+    return [f"{name}: {model.action}", f"    why: {reason}", *warnings, f"    does: {' > '.join(model.stages)}"]
 
 
 def _row(model: PlannedModel) -> list[str]:
-    action = str(model.action) if model.stages else words(model.outcome or "nothing")
-    why = f"{model.reason} Metrics: {model.metrics}." if model.metrics else model.reason
-    return [model.name, action, " > ".join(model.stages), why]
+    why = reason_with_warnings(model)
+    why = f"{why} Metrics: {model.metrics}." if model.metrics else why
+    return [model.name, action_text(model), " > ".join(model.stages), why]

@@ -6,7 +6,7 @@ Prints the seconds of digest and checks, the seconds of packing, and the bytes o
 import sys
 from pathlib import Path
 
-from runner.data.prepare import prepare
+from runner.data.prepare import check_data, pack
 from runner.data.readings import Readings
 from runner.manifest.load import load
 
@@ -14,5 +14,6 @@ folder = Path(sys.argv[1])
 manifest = load([folder / "models.yaml"])
 (dataset,) = manifest.datasets.values()
 (model,) = manifest.models.values()
-prepared = prepare(dataset, model.checks, last=None, expected_sha256=None, spool=folder / "spool", readings=Readings())
+found = check_data(dataset, model.checks, reference=None, expected_sha256=None, readings=Readings())
+prepared = pack(found, folder / "spool")
 print(prepared.check_s, prepared.package_s, prepared.upload.content.bytes)  # noqa: T201 -- the figures

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.data.collected import Collected
 from runner.data.labels import Labels
 from runner.data.resolve import Part
 from runner.data.scan import Scan
@@ -22,19 +23,21 @@ SIZES = st.one_of(st.integers(1, 12), st.integers(20, 400))  # of blocks: within
 TABLES = st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(FIELDS, min_size=n, max_size=n), min_size=1, max_size=8))
 
 
-def scanned(content: bytes, size: int, target: bytes | None = None) -> tuple[Scan, Labels]:
+def scanned(
+    content: bytes, size: int, target: bytes | None = None, collected: Collected | None = None
+) -> tuple[Scan, Labels]:
     """Scan the content in blocks of several pieces; a file is there for the scanner to look back into."""
-    labels = Labels()
+    found = collected or Collected(",")
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         path = Path(file.name)
         part, wanted = Part(path=path, shown="a.csv"), frozenset([target] if target else [])
-        scan = Scan(part, ",", wanted, labels, at_once=size)
+        scan = Scan(part, ",", wanted, found, at_once=size)
         for at in range(0, len(content), 3 * size - 1):
             scan.feed(content[at : at + 3 * size - 1])
         scan.finish()
-        return scan, labels
+        return scan, found.labels
 
 
 def judged_by_csv(text: str) -> tuple[int, int | None]:
@@ -85,8 +88,11 @@ def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
         file.seek(0)
         text = file.read()
     for index, name in enumerate(header):
-        scan, labels = scanned(text.encode(), size, name.encode())
+        collected = Collected(",")
+        scan, labels = scanned(text.encode(), size, name.encode(), collected)
         assert scan.problems.found == []
+        assert collected.gaps.count == sum(not row[index] for row in table)
+        assert (index in collected.empty.left) == (not any(row[index].strip(" \n") for row in table))
         assert scan.rows == len(table)
         values = {row[index] for row in table} - {""}
         if any(not value.strip(" ").isdigit() for value in values):

@@ -1,4 +1,4 @@
-"""A run reads its data once: for the plan, the check and every model that uses it. A plan alone checks nothing."""
+"""A run reads its data once: for the plan, the check and every model that uses it; and so does a plan alone."""
 
 import signal
 import time
@@ -94,11 +94,11 @@ def test_a_first_run_of_two_models_on_one_dataset_reads_it_once(passes: list[str
     assert passes == ["check_file"]
 
 
-def test_a_plan_alone_computes_the_digest_and_checks_nothing(passes: list[str]) -> None:
+def test_a_plan_checks_the_data_in_one_reading_and_its_run_in_another(passes: list[str]) -> None:
     plan(PlanRequest(choice=Choice(paths=[MANIFEST]), state="state", out=Path("plan.json")))
-    assert passes == ["sum_of"]
+    assert passes == ["check_file"]
     start(plan=Path("plan.json"))
-    assert passes == ["sum_of", "check_file"]
+    assert passes == ["check_file", "check_file"]
 
 
 def sent(size: int) -> list[Fact]:
@@ -159,9 +159,9 @@ def test_a_job_in_flight_is_gone_on_with_and_its_data_is_not_checked() -> None:
     assert way(flying, select=["one"]) == "sum"
 
 
-def test_a_run_that_was_told_of_no_models_progress_still_plans_by_the_digest(passes: list[str]) -> None:
+def test_a_plan_without_readings_of_a_run_has_its_own(passes: list[str]) -> None:
     planned = plan_models(read_scope(Choice(paths=[MANIFEST])), Progress())
-    assert passes == ["sum_of"]
+    assert passes == ["check_file"]
     assert {one.dataset_sha256 for one in planned.plans} != {None}
 
 

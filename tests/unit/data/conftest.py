@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.data.facts import Prepared, Shape
-from runner.data.prepare import prepare
+from runner.data.facts import Prepared, Reference
+from runner.data.prepare import check_data, pack
 from runner.data.readings import Readings
 from runner.manifest.model import Bounds, Checks, Dataset, Pick, Place, Source
 
@@ -17,7 +17,7 @@ def rows(count: int, first: int = 0) -> str:
 
 
 def source(folder: Path, pattern: str, pick: Pick | None = None) -> Source:
-    return Source(pattern=pattern, folder=folder, pick=pick)
+    return Source(pattern=pattern, folder=folder, pick=pick, place=Place(file="retrain.yaml", line=2, column=3))
 
 
 def dataset(
@@ -63,13 +63,14 @@ class Desk:
         dataset: Dataset,
         checks: Checks = SMALL,
         *,
-        last: Shape | None = None,
+        reference: Reference | None = None,
         expected: str | None = None,
         readings: Readings | None = None,
     ) -> Prepared:
-        return prepare(
-            dataset, checks, last=last, expected_sha256=expected, spool=self.spool, readings=readings or Readings()
+        found = check_data(
+            dataset, checks, reference=reference, expected_sha256=expected, readings=readings or Readings()
         )
+        return pack(found, self.spool)
 
     def spooled(self) -> list[Path]:
         return sorted(self.spool.rglob("*")) if self.spool.exists() else []

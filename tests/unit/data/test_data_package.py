@@ -199,12 +199,13 @@ from runner.data.resolve import resolve
 from runner.errors import ModelError
 from runner.manifest.model import Dataset, Place, Source
 folder, pick = Path(sys.argv[1]), sys.argv[2]
-source = lambda pattern, pick=None: Source(pattern=pattern, folder=folder, pick=pick)
+here = Place(file="m", line=1, column=1)
+source = lambda pattern, pick=None: Source(pattern=pattern, folder=folder, pick=pick, place=here)
 joined = pick == "all"
 resolved = resolve(Dataset(
     name="churn", train=source("*ain.csv", "all") if joined else source("train.csv"),
     eval=None if joined else source("eval.csv"), train_sha256=None, eval_sha256=None,
-    place=Place(file="m", line=1, column=1)))
+    place=here))
 found = digest(resolved)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.data.digest import digest
-from runner.data.facts import Prepared, Shape
+from runner.data.facts import Prepared, Reference, ReferenceFile, Shape
 from runner.data.prepare import release
 from runner.data.resolve import resolve
 from runner.errors import Kind, ModelError
@@ -12,28 +12,36 @@ from runner.manifest.model import Bounds, Checks
 from tests.unit.data.conftest import HEADER, SMALL, Desk, dataset, rows, source
 
 TARGET = replace(SMALL, target="target")
-LAST = Shape(columns=("id", "colour", "target"), labels=("no", "yes"))
+SHAPE = Shape(columns=("id", "colour", "target"), labels=("no", "yes"))
+SERVES = Reference(
+    name="job 5b21, the last one switched to",
+    shape=SHAPE,
+    train=ReferenceFile(rows=4, empty_columns=()),
+    eval=ReferenceFile(rows=1, empty_columns=("colour",)),
+)
 
 
-def refused(desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, last: Shape | None = None) -> str:
+def refused(
+    desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, reference: Reference | None = None
+) -> str:
     with pytest.raises(ModelError) as caught:
-        desk.prepare(desk.dataset(evaluation=evaluation), checks, last=last)
+        desk.prepare(desk.dataset(evaluation=evaluation), checks, reference=reference)
     assert caught.value.kind is Kind.DATA
     assert desk.spooled() == []
     return caught.value.message
 
 
 def accepted(
-    desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, last: Shape | None = None
+    desk: Desk, checks: Checks = TARGET, *, evaluation: str | None = None, reference: Reference | None = None
 ) -> Prepared:
-    return desk.prepare(desk.dataset(evaluation=evaluation), checks, last=last)
+    return desk.prepare(desk.dataset(evaluation=evaluation), checks, reference=reference)
 
 
 def test_good_data_is_described_and_sent_as_it_is(desk: Desk) -> None:
     path = desk.write("train.csv", HEADER + rows(4))
     found = accepted(desk)
     assert (found.train.rows, found.train.encoding, found.train.delimiter) == (4, "utf-8", ",")
-    assert found.shape == LAST
+    assert found.shape == SHAPE
     assert found.sha256 == digest(resolve(desk.dataset())).sha256
     assert (found.upload.path, found.upload.filename) == (path, "train.csv")
     assert (found.upload.content.bytes, found.upload.content.sha256) == (path.stat().st_size, found.train.sha256)
@@ -106,38 +114,163 @@ def test_the_training_file_under_another_name_is_no_evaluation_data(desk: Desk) 
     assert "has the same content as the training file" in refused(desk, evaluation="eval.csv")
 
 
-def test_columns_unlike_the_last_jobs_are_refused(desk: Desk) -> None:
+def test_columns_unlike_the_references_are_refused(desk: Desk) -> None:
     desk.write("train.csv", "id,shade,target\n" + rows(3))
-    assert refused(desk, last=LAST) == (
-        "train.csv:1: lacks the column 'colour' and adds the column 'shade', unlike the model's last job."
+    assert refused(desk, reference=SERVES) == (
+        "train.csv:1: lacks the column 'colour' and adds the column 'shade', unlike job 5b21, the last one switched to."
     )
 
 
-def test_another_order_of_columns_than_in_the_last_job_is_a_warning(desk: Desk) -> None:
+def test_another_order_of_columns_than_in_the_reference_is_a_warning(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(3))
-    found = accepted(desk, last=Shape(columns=("colour", "id", "target"), labels=None))
-    assert found.warnings == ("train.csv: the columns stand in another order than in the model's last job",)
+    found = accepted(desk, reference=replace(SERVES, shape=Shape(columns=("colour", "id", "target"), labels=None)))
+    assert found.warnings == ("train.csv: the columns are in another order than in job 5b21, the last one switched to",)
 
 
-def test_a_label_the_last_job_did_not_have_is_refused_in_either_file(desk: Desk) -> None:
+def test_a_label_the_reference_does_not_have_is_refused_in_either_file(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(3) + "9,red,maybe\n")
-    reason = "the target 'target' has the label 'maybe', which the model's last job did not have."
-    assert refused(desk, last=LAST) == f"train.csv: {reason}"
+    reason = "the target 'target' has the new label 'maybe', unlike job 5b21, the last one switched to."
+    assert refused(desk, reference=SERVES) == f"train.csv: {reason}"
     desk.write("train.csv", HEADER + rows(3))
     desk.write("eval.csv", HEADER + "9,red,maybe\n")
-    assert refused(desk, last=LAST, evaluation="eval.csv") == f"eval.csv: {reason}"
+    assert refused(desk, reference=SERVES, evaluation="eval.csv") == f"eval.csv: {reason}"
 
 
-def test_numbers_where_the_last_job_had_labels_are_refused(desk: Desk) -> None:
+def test_numbers_where_the_reference_has_labels_are_refused(desk: Desk) -> None:
     desk.write("train.csv", HEADER + "1,red,0\n2,red,1\n")
-    assert refused(desk, last=LAST) == (
-        "train.csv: the target 'target' holds only numbers, but held the labels 'no', 'yes' in the last job."
+    assert refused(desk, reference=SERVES) == (
+        "train.csv: the target 'target' holds only numbers, and the labels 'no', 'yes' in job 5b21, the last one switched to."
     )
 
 
-def test_fewer_labels_than_in_the_last_job_are_a_warning(desk: Desk) -> None:
-    desk.write("train.csv", HEADER + "1,red,yes\n")
-    assert accepted(desk, last=LAST).warnings == ("train.csv: no row has the target label 'no' any more",)
+THREE = replace(SERVES, shape=replace(SHAPE, labels=("maybe", "no", "yes")))
+
+
+def test_a_label_that_is_gone_is_refused_with_the_numbers_before_and_now(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(3))
+    assert refused(desk, reference=THREE) == (
+        "train.csv: no row has the target label 'maybe' any more: 2 labels now, 3 in job 5b21, the last one switched to."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (["yes"], "the target 'target' has the single value 'yes'; a model needs two or more"),
+        (["1", "", "1"], "the target 'target' has the single value '1'; a model needs two or more"),
+        (["", ""], "has 0 rows with a target, fewer than the 1 it needs; 2 of 2 have none"),
+    ],
+)
+def test_a_target_without_two_values_is_refused_whatever_it_is_compared_with(
+    desk: Desk, cells: list[str], reason: str
+) -> None:
+    desk.write("train.csv", HEADER + "".join(f"1,red,{cell}\n" for cell in cells))
+    assert refused(desk) == f"train.csv: {reason}."
+    assert accepted(desk, SMALL).warnings == ()  # nobody said which column is the target
+    assert accepted(desk, replace(TARGET, on_fail="warn")).warnings[0] == f"train.csv: {reason}"
+
+
+@pytest.mark.parametrize("empty", ["", '""'])
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("labels", ["yes no", "1 2"])
+def test_rows_without_a_target_do_not_count_towards_the_rows_a_model_needs(
+    desk: Desk, empty: str, position: int, line_end: str, labels: str
+) -> None:
+    def lines(targets: list[str]) -> str:
+        rows = [["1", "2"] for _ in targets]
+        for row, target in zip(rows, targets, strict=True):
+            row.insert(position, target)
+        header = ["a", "b"]
+        header.insert(position, "target")
+        return "".join(",".join(row) + line_end for row in [header, *rows])
+
+    targets = [*labels.split() * 50, *[empty] * 120]
+    desk.write("train.csv", lines(targets))
+    assert accepted(desk, replace(Checks(), target="target")).warnings == (
+        "train.csv: 120 of 220 rows have no value in the target",
+    )
+    desk.write("train.csv", lines(targets[1:]))
+    assert refused(desk, replace(Checks(), target="target")) == (
+        "train.csv: has 99 rows with a target, fewer than the 100 it needs; 120 of 219 have none."
+    )
+
+
+def test_the_empty_rows_of_a_spreadsheet_are_no_rows_with_a_target(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + rows(60) + ",,\n" * 60)
+    assert "has 60 rows with a target" in refused(desk, replace(Checks(), target="target"))
+
+
+@pytest.mark.parametrize("target", ["first", "middle", "last"])
+def test_a_gap_in_a_numeric_target_of_a_large_file_is_counted_wherever_blocks_end(desk: Desk, target: str) -> None:
+    """After 200 values nobody collects labels any more, and plain blocks are taken whole."""
+    whole = "".join(f"{number},{number},{number}\n" for number in range(60_000))
+    gaps = "".join(f"{number},,\n,{number},\n" for number in range(60_000, 60_010))
+    desk.write("train.csv", "first,middle,last\n" + whole + gaps + whole + gaps)
+    found = accepted(desk, replace(SMALL, target=target))
+    assert found.warnings == ()
+    with pytest.raises(ModelError) as caught:
+        desk.prepare(desk.dataset(), replace(SMALL, rows=Bounds(min=120_040, max=None), target=target))
+    missing = 40 if target == "last" else 20
+    assert f"{missing} of 120,040 have none" in caught.value.message
+
+
+def test_nine_in_ten_rows_gone_are_refused_and_half_of_them_are_a_warning(desk: Desk) -> None:
+    before = replace(SERVES, train=ReferenceFile(rows=40, empty_columns=()))
+    desk.write("train.csv", HEADER + rows(4))
+    lost = "train.csv: has 4 rows, 90 % fewer than the 40 of job 5b21, the last one switched to"
+    assert refused(desk, reference=before) == f"{lost}."
+    desk.write("train.csv", HEADER + rows(5))
+    assert accepted(desk, reference=before).warnings == (
+        "train.csv: has 5 rows, 87 % fewer than the 40 of job 5b21, the last one switched to",
+    )
+    desk.write("train.csv", HEADER + rows(20))
+    assert accepted(desk, reference=before).warnings == (
+        "train.csv: has 20 rows, 50 % fewer than the 40 of job 5b21, the last one switched to",
+    )
+    desk.write("train.csv", HEADER + rows(21))
+    assert accepted(desk, reference=before).warnings == ()
+
+
+def test_an_evaluation_file_is_compared_with_the_references_own(desk: Desk) -> None:
+    before = replace(SERVES, eval=ReferenceFile(rows=30, empty_columns=("colour",)))
+    desk.write("train.csv", HEADER + rows(4))
+    desk.write("eval.csv", HEADER + "7,,yes\n8,,no\n,,\n")
+    assert refused(desk, reference=before, evaluation="eval.csv") == (
+        "eval.csv: has 3 rows, 90 % fewer than the 30 of job 5b21, the last one switched to."
+    )
+    assert accepted(desk, reference=replace(before, eval=None), evaluation="eval.csv").warnings == ()
+
+
+EMPTIED = "1,,yes\n2, ,no\n"
+NO_COLOUR = (
+    "train.csv: the column 'colour': no value in any of 2 rows now, and values in job 5b21, the last one switched to"
+)
+
+
+def test_a_column_that_is_empty_now_is_refused_unless_it_was_empty_before(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + EMPTIED)
+    assert refused(desk, reference=SERVES) == f"{NO_COLOUR}."
+    was_empty = replace(SERVES, train=ReferenceFile(rows=4, empty_columns=("colour",)))
+    found = accepted(desk, reference=was_empty)
+    assert found.train.empty_columns == ("colour",)
+    assert found.warnings == ("train.csv: has 2 rows, 50 % fewer than the 4 of job 5b21, the last one switched to",)
+    assert accepted(desk).warnings == ()  # nothing to compare with
+
+
+def test_what_changed_can_be_accepted_and_what_is_wrong_by_itself_still_stops(desk: Desk) -> None:
+    desk.write("train.csv", HEADER + EMPTIED)
+    with pytest.raises(ModelError) as caught:
+        desk.prepare(desk.dataset(), TARGET, reference=SERVES)
+    assert "`checks: {change: warn}`" in caught.value.hint
+    warned = accepted(desk, replace(TARGET, change="warn"), reference=SERVES).warnings
+    assert warned[0] == NO_COLOUR
+    assert accepted(desk, replace(TARGET, change="off"), reference=SERVES).warnings == ()
+    assert accepted(desk, replace(TARGET, on_fail="warn"), reference=SERVES).warnings == warned
+    desk.write("train.csv", HEADER + "1,,yes\n")
+    with pytest.raises(ModelError, match="single value 'yes'") as caught:
+        desk.prepare(desk.dataset(), replace(TARGET, change="warn"), reference=SERVES)
+    assert caught.value.hint == "Correct the data; nothing was uploaded."
 
 
 def test_a_label_only_the_evaluation_has_is_a_warning(desk: Desk) -> None:
@@ -200,7 +333,7 @@ def test_warn_sends_the_data_and_keeps_the_problems_as_warnings(desk: Desk) -> N
 
 def test_off_looks_for_no_trouble_but_refuses_an_empty_file(desk: Desk) -> None:
     desk.write("train.csv", b'\xff\0\n\n"')
-    assert accepted(desk, replace(TARGET, on_fail="off"), last=LAST).warnings == ()
+    assert accepted(desk, replace(TARGET, on_fail="off"), reference=SERVES).warnings == ()
     desk.write("train.csv", "")
     assert refused(desk, replace(TARGET, on_fail="off")) == "train.csv:1: is empty."
 

@@ -71,8 +71,11 @@ def test_the_whole_example_becomes_typed_values() -> None:
     assert churn.wait == Wait(timeout=timedelta(hours=12), poll=None)
     assert (churn.tags, churn.owner) == (("daily", "marketing"), "growth-team")
     assert manifest.models["usage"].wait.timeout == timedelta(hours=6)
-    assert manifest.datasets["daily"].train == Source(pattern="data/daily/*.csv", folder=ACCEPT, pick="latest")
-    assert manifest.datasets["churn"].eval == Source(pattern="data/churn/eval.csv", folder=ACCEPT, pick=None)
+    daily = manifest.datasets["daily"].train
+    assert daily == Source(pattern="data/daily/*.csv", folder=ACCEPT, pick="latest", place=daily.place)
+    churn_eval = manifest.datasets["churn"].eval
+    assert churn_eval is not None
+    assert (churn_eval.pattern, churn_eval.folder, churn_eval.pick) == ("data/churn/eval.csv", ACCEPT, None)
     assert manifest.datasets["daily"].train_sha256 == (
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     )
@@ -148,8 +151,11 @@ def test_the_emulator_takes_target_and_task_from_both_levels_and_checks_the_targ
     manifest = load([ACCEPT / "emulator.yaml"])
     assert (manifest.service.url, manifest.service.emulator) == (None, True)
     assert (manifest.service.quarantine, manifest.service.url_lifetime) == (timedelta(0), timedelta(minutes=10))
-    assert manifest.models["churn"].emulator == EmulatorModel(task="binary_classification", target="churned")
-    assert manifest.models["price"].emulator == EmulatorModel(task="regression", target="価格")
+    churn, price = manifest.models["churn"].emulator, manifest.models["price"].emulator
+    assert churn is not None
+    assert price is not None
+    assert churn == EmulatorModel(task="binary_classification", target="churned", target_place=churn.target_place)
+    assert price == EmulatorModel(task="regression", target="価格", target_place=price.target_place)
     assert manifest.models["price"].checks.target == "価格"
 
 

@@ -229,4 +229,4 @@ def test_rolling_back_and_forth_leaves_the_job_that_serves_in_good_standing(tmp_
     roll_back(world, "job-2")
     assert world.model().serving.left == {}
     plan = plan_of(world)
-    assert (plan.outcome, "which serves" in plan.reason) == ("unchanged", True)
+    assert (plan.outcome, "which was switched to last" in plan.reason) == ("unchanged", True)

@@ -31,7 +31,7 @@ def world(tmp_path: Path) -> World:
 def test_a_candidate_older_than_the_incumbent_is_barred_while_the_incumbents_id_is_its_own(world: World) -> None:
     progress = world.model()
     older = progress.jobs["job-1"]
-    assert barred(progress, older) == "candidate job-1 is older than job job-2, which serves"
+    assert barred(progress, older) == "candidate job-1 is older than job job-2, the last one switched to"
     progress.served = progress.jobs["job-2"]  # the service has issued the id again: it says nothing about age
     assert barred(progress, older) is None
 

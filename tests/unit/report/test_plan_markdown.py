@@ -63,7 +63,7 @@ def test_changes_stand_in_a_table_and_the_rest_is_folded() -> None:
     assert page.startswith("## Retraining plan: 1 would fail, 1 to retrain and 1 unchanged\n")
     assert rows(page) == [
         ["busy", "retrain", "The data changed."],
-        ["broken", "failed", "No file."],
+        ["broken", "would fail", "No file."],
         ["calm", "unchanged", "The data is that of job 1."],
     ]
     before, folded = page.split("<details>")
@@ -147,4 +147,4 @@ def test_what_waits_shows_its_metrics_beside_those_of_the_incumbent() -> None:
 
 def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None:
     plan = document(models=(model("a", Action.NONE, outcome="failed", reason="::error::x\n::error::y\x1b[2J"),))
-    assert render_plan_text(plan) == "a: nothing (failed)\n    why: ::error::x ::error::y\\x1b[2J\nplan: 1 would fail"
+    assert render_plan_text(plan) == "a: would fail\n    why: ::error::x ::error::y\\x1b[2J\nplan: 1 would fail"

@@ -1,0 +1,14 @@
+"""What is learnt of the values of one file, over all the parts that it is joined of."""
+
+from runner.data.empty_columns import EmptyColumns
+from runner.data.labels import Labels
+from runner.data.target_gaps import TargetGaps
+
+
+class Collected:
+    """The target's labels, the rows without one, and the columns without any value."""
+
+    def __init__(self, delimiter: str) -> None:
+        self.labels = Labels()
+        self.empty = EmptyColumns(delimiter.encode())
+        self.gaps = TargetGaps(delimiter.encode())
