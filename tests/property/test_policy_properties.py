@@ -22,6 +22,7 @@ from runner.manifest.model import (
     Rule,
     RuleKind,
     ThresholdPolicy,
+    Unit,
 )
 from runner.policy.judge import Baseline, Verdict, judge
 from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
@@ -33,8 +34,8 @@ from runner.policy.table import read_table
 UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}
 DEFINITIONS = {
-    "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None),
-    "loss": MetricDefinition(name="loss", file="metrics.json", select="Log loss", direction="lower", target=None),
+    "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None, unit=None),
+    "loss": MetricDefinition(name="loss", file="metrics.json", select="Log loss", direction="lower", target=None, unit=None),
 }
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
@@ -43,7 +44,7 @@ wide_decimals = st.builds(
     lambda sign, digits, exponent: Decimal((sign, digits, exponent)),
     st.integers(0, 1),
     st.lists(st.integers(0, 9), min_size=1, max_size=60).map(tuple),
-    st.integers(-300, 300),
+    st.integers(-240, 240),
 )
 places = st.builds(Place, file=names, line=st.integers(1, 10**6), column=st.integers(1, 10**6))
 digests = st.none() | st.sampled_from(["a" * 64, "b" * 64])
@@ -82,6 +83,7 @@ definitions = st.dictionaries(
         select=names,
         direction=st.sampled_from(get_args(Direction)),
         target=st.none() | wide_decimals,
+        unit=st.none() | st.sampled_from(get_args(Unit)),
     ),
     max_size=3,
 )
