@@ -1,4 +1,4 @@
-"""Which columns of a table hold the candidate's values and those of the model before; in doubt none, with the reason."""
+"""Which columns of a table hold the candidate's values and those of the model before; none where that is unclear."""
 
 from collections.abc import Collection, Mapping
 
@@ -29,7 +29,7 @@ def choose_columns(heads: Mapping[int, str], numeric: Collection[int], *, compar
     roles = {index: role_of(head) for index, head in heads.items()}
     undecided = [index for index, role in roles.items() if role == "unknown" and index in numeric]
     if undecided:
-        return _unclear("what the column {} holds is not known", heads, undecided)
+        return _unclear("the meaning of {} is not known", heads, undecided)
     candidates = [*_having(roles, "candidate"), *_having(roles, "value")]
     current, previous = _having(roles, "current"), _having(roles, "previous")
     if not candidates:

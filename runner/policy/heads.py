@@ -18,7 +18,7 @@ Role = Literal["value", "candidate", "current", "previous", "difference", "never
 _VOCABULARY = MappingProxyType(
     {
         "value": """value values score scores result results eval evaluation evaluated test testing validation valid val
-            holdout heldout 値 数値 スコア 評価 評価値 評価結果 結果 テスト 検証 ホールドアウト""",
+            holdout heldout hold held 値 数値 スコア 評価 評価値 評価結果 結果 テスト 検証 ホールドアウト""",
         "candidate": """new newly newest latest candidate challenger retrained updated after next proposed this
             新 新しい 新規 最新 更新後 更新版 再学習後 再訓練後 再学習 再訓練 再学習済み 変更後 改善後 差替後 差し替え後
             切替後 切り替え後 入替後 入れ替え後 今回 候補 挑戦者 チャレンジャー 後 アフター""",
@@ -30,8 +30,8 @@ _VOCABULARY = MappingProxyType(
             差替前 差し替え前 切替前 切り替え前 入替前 入れ替え前 オリジナル ビフォー""",
         "difference": """diff diffs difference differences delta deltas δ ∆ change changes vs versus against compared
             comparison relative 差 差分 差異 差額 比 比較 対 増減 変化 変化率 変動 推移 乖離 ±""",
-        "trend": """gain gains lift uplift improvement improved improve worse worsened drop decrease increase growth changed
-            増 減 増加 減少 伸び 改善 悪化 向上 低下 上昇 下降""",
+        "trend": """gain gains lift uplift improvement improved improve worse worsened drop decrease increase growth
+            changed 増 減 増加 減少 伸び 改善 悪化 向上 低下 上昇 下降""",
         "never": """train training insample fit fitted std stdev stddev sd se stderr sem deviation standard variance var
             spread rank ranking 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき 順位 ランク
             ランキング""",
@@ -43,14 +43,16 @@ _VOCABULARY = MappingProxyType(
             最大値 下限 下限値 上限 上限値 信頼区間 中央値 誤差 日付 日時 時刻 種類 種別 カテゴリ 分類 クラス 方向 判定
             状態 重要度""",
         "joiner": """model models trained retrain retraining update run job of for the a an on in at by to and from data
-            dataset set metric metrics version ver pt point points モデル 学習済み 学習済 データ データセット セット 指標
-            更新 変更 の と との からの に対する 期 回 月 週 年 日 点 時 時点 用 側 版 分 率 量 幅 ポイント""",
+            dataset set metric metrics version ver pt point points out モデル 学習済み 学習済 データ データセット セット
+            指標 更新 変更 の と との からの に対する 期 回 月 週 年 日 点 時 時点 用 側 版 分 率 量 幅 ポイント""",
     }
 )
-_KINDS: Mapping[str, str] = MappingProxyType({word: kind for kind, words in _VOCABULARY.items() for word in words.split()})
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {word: kind for kind, words in _VOCABULARY.items() for word in words.split()}
+)
 _JAPANESE = re.compile("|".join(sorted((word for word in _KINDS if not word.isascii()), key=len, reverse=True)))
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\x00-\x7f]+|[^\s_\-.,:;/()\[\]{}'\"#]")
-_BRACKETS = str.maketrans(dict.fromkeys("「」『』【】〔〕〈〉《》・、。", " "))
+_BRACKETS = str.maketrans(dict.fromkeys("「」『』【】〈〉《》・、。", " "))
 _NO_VALUES: tuple[Role, ...] = ("never", "difference", "aside")
 _MODELS: tuple[Role, ...] = ("candidate", "current", "previous")
 _LONGEST = 100  # characters; a longer text is a sentence

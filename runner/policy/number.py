@@ -15,9 +15,10 @@ _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-# Full-width forms as Japanese input writes them, and the minus sign. No more: superscripts, fractions and circled digits
-# are footnotes and list marks, and a wider folding would make numbers of them.
-_PLAIN = str.maketrans("\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0e\uff0c\uff05\uff0b\uff0d\u2212", "0123456789.,%+--")
+# Full-width forms, as Japanese input writes them, and the minus sign. Superscripts, fractions and circled digits are
+# footnotes and list marks: folded wider, they would become digits.
+_FULL_WIDTH = "".join(chr(0xFF10 + digit) for digit in range(10)) + "\uff0e\uff0c\uff05\uff0b\uff0d"
+_PLAIN = str.maketrans(f"{_FULL_WIDTH}\u2212", "0123456789.,%+--")
 _LONGEST_TEXT = 600  # the largest exponent, written out in zeros, with its digits
 _LARGEST_EXPONENT = 307  # beyond it the floats of other programs are infinite
 _MOST_DIGITS = 100

@@ -35,7 +35,9 @@ UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no fail
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}
 DEFINITIONS = {
     "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None, unit=None),
-    "loss": MetricDefinition(name="loss", file="metrics.json", select="Log loss", direction="lower", target=None, unit=None),
+    "loss": MetricDefinition(
+        name="loss", file="metrics.json", select="Log loss", direction="lower", target=None, unit=None
+    ),
 }
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
