@@ -163,14 +163,14 @@ def test_a_remark_is_no_label_of_another(label: str) -> None:
             ("AUC %", "AUC"),
             ("AUC, %", "AUC"),
             ("auc_pct", "auc"),
-            ("値％", "値"),
+            ("値\uff05", "値"),
         ),
         *(
-            ("正解率（％）", "正解率"),
+            ("正解率\uff08\uff05\uff09", "正解率"),
             ("AUC in percent", "AUC"),
             ("Accuracy per cent", "Accuracy"),
             ("percent recall", "recall"),
-        ),  # noqa: RUF001 - full width is the case under test
+        ),
         *(
             ("カバー率(パーセント)", "カバー率"),
             ("誤差率中央値 (単位: %)", "誤差率中央値"),

@@ -1,4 +1,4 @@
-"""Numbers that cannot be, or are not known to be the candidate's, decide nothing: from a result's bytes to the decision."""
+"""Numbers that cannot be, or that nobody knows to be the candidate's, decide nothing: from bytes to the decision."""
 
 import io
 import json
@@ -139,14 +139,14 @@ class TestPercent:
         [
             "指標,値(%)\nAUC,62.5\n",
             "指標,値(%)\nAUC,62.5%\n",
-            "指標,値（％）\nAUC,６２．５％\n",  # noqa: RUF001 - full width is the case under test
+            "指標,値\uff08\uff05\uff09\nAUC,\uff16\uff12\uff0e\uff15\uff05\n",
             "指標,評価値[%]\n分類精度 (AUC),62.5\n",
             "Metric,Value in percent\nAUC,62.5\n",
             "Metric,%\nAUC,62.5\n",
             "Metric,Score (pct)\nAUC,62.5\n",
             "AUC (%),62.5\n",
             "AUC (%)\n62.5\n",
-            "AUC（パーセント）,62.5\n",  # noqa: RUF001 - as above
+            "AUC\uff08パーセント\uff09,62.5\n",
             "Metric,Value\nAUC percent,62.5\n",
             "Metric,Value,Unit\nAUC,62.5,%\n",
             "指標,値,単位\nAUC,62.5,パーセント\n",
