@@ -33,7 +33,7 @@ _VOCABULARY = MappingProxyType(
         "trend": """gain gains lift uplift improvement improved improve worse worsened drop decrease increase growth
             changed 増 減 増加 減少 伸び 改善 悪化 向上 低下 上昇 下降""",
         "never": """train training insample fit fitted std stdev stddev sd se stderr sem deviation standard variance var
-            spread rank ranking 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき 順位 ランク
+            spread rank ranking cv cross 交差 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき 順位 ランク
             ランキング""",
         "aside": """note notes remark remarks comment comments description unit units id no num number index unnamed
             count rows samples support weight weights threshold cutoff limit target goal baseline reference min max
@@ -43,7 +43,8 @@ _VOCABULARY = MappingProxyType(
             最大値 下限 下限値 上限 上限値 信頼区間 中央値 誤差 日付 日時 時刻 種類 種別 カテゴリ 分類 クラス 方向 判定
             状態 重要度""",
         "joiner": """model models trained retrain retraining update run job of for the a an on in at by to and from data
-            dataset set metric metrics version ver pt point points out モデル 学習済み 学習済 データ データセット セット
+            dataset set metric metrics version ver pt point points out month week
+            year day period モデル 学習済み 学習済 データ データセット セット
             指標 更新 変更 の と との からの に対する 期 回 月 週 年 日 点 時 時点 用 側 版 分 率 量 幅 ポイント""",
     }
 )

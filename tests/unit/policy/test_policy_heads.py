@@ -121,7 +121,6 @@ HEADS: dict[Role, list[str]] = {
             "New/Old",
             "新旧",
             "値 (円)",
-            "Cross validation",
         ),
         *("contest", "renewed", "対象", "Currently unused thing", "", "-", "x" * 500),
     ],
