@@ -88,7 +88,8 @@ def _as_fraction(item: YamlMap, kind: RuleKind, metric: BuiltInMetric) -> str | 
     limit = Decimal(item[kind]) / _HUNDRED
     if limit < _CENT or not (metric.can_be(limit) if kind in _BOUNDS else 0 < limit < _most(metric, kind)):
         return None
-    return f"Write {limit if limit.as_tuple().exponent <= -2 else limit.quantize(_CENT):f} for {item[kind]} %."
+    text = f"{limit:f}"
+    return f"Write {text if len(text.partition('.')[2]) > 1 else f'{limit:.2f}'} for {item[kind]} %."
 
 
 def _capital(text: str) -> str:

@@ -34,8 +34,9 @@ def _rule(rule: dict[str, Any]) -> str:
 
 def _made_from(trail: Trail) -> Iterator[tuple[str, str]]:
     fact, job = trail.decided.fact, trail.job
-    metrics = metrics_of(trail.decided)
-    yield "metrics", ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+    problems = fact.evaluation["problems"]
+    for name, value in metrics_of(trail.decided).items():
+        yield "metric", f"{name} {problems.get(name) or number(value)}"
     yield "policy", f"{fact.policy}, {fact.inputs['policy']['type']}, SHA-256 {short_digest(fact.policy_sha256)}"
     yield "baseline", _baseline(fact.inputs["baseline"])
     if job.data is not None:
