@@ -14,7 +14,7 @@ Role = Literal["value", "candidate", "current", "previous", "difference", "never
 # `value` is a score on rows that the model was not trained on; `candidate` the newly trained model; `current` the model
 # in service; `previous` the model before; `never` what is no evaluation, such as a score on the training rows, a
 # spread or a rank; `aside` what stands beside a value; `joiner` words say nothing by themselves. `trend` words head a
-# difference; beside a number they are a remark on it.
+# difference; beside a number they are a remark on it, or a part of its name.
 _VOCABULARY = MappingProxyType(
     {
         "value": """value values score scores result results eval evaluation evaluated test testing validation valid val
@@ -31,10 +31,10 @@ _VOCABULARY = MappingProxyType(
         "difference": """diff diffs difference differences delta deltas δ ∆ change changes vs versus against compared
             comparison relative 差 差分 差異 差額 比 比較 対 増減 変化 変化率 変動 推移 乖離 ±""",
         "trend": """gain gains lift uplift improvement improved improve worse worsened drop decrease increase growth
-            changed 増 減 増加 減少 伸び 改善 悪化 向上 低下 上昇 下降""",
+            changed rate ratio 率 量 幅 倍 倍率 増 減 増加 減少 伸び 改善 悪化 向上 低下 上昇 下降""",
         "never": """train training insample fit fitted std stdev stddev sd se stderr sem deviation standard variance var
-            spread rank ranking cv cross 交差 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき 順位 ランク
-            ランキング""",
+            spread rank ranking cv cross 交差 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき
+            順位 ランク ランキング""",
         "aside": """note notes remark remarks comment comments description unit units id no num number index unnamed
             count rows samples support weight weights threshold cutoff limit target goal baseline reference min max
             minimum maximum lower upper low high ci confidence interval bound bounds median error fold date time type
@@ -45,7 +45,7 @@ _VOCABULARY = MappingProxyType(
         "joiner": """model models trained retrain retraining update run job of for the a an on in at by to and from data
             dataset set metric metrics version ver pt point points out month week
             year day period モデル 学習済み 学習済 データ データセット セット
-            指標 更新 変更 の と との からの に対する 期 回 月 週 年 日 点 時 時点 用 側 版 分 率 量 幅 ポイント""",
+            指標 更新 変更 の と との からの に対する 期 回 月 週 年 日 点 時 時点 用 側 版 分 ポイント""",
     }
 )
 _KINDS: Mapping[str, str] = MappingProxyType(

@@ -79,7 +79,7 @@ HEADS: dict[Role, list[str]] = {
             "前年比",
             "対前回",
         ),
-        *("改善", "改善幅", "増加", "前回からの変化", "±"),
+        *("改善", "改善幅", "増加", "前回からの変化", "前回率", "Previous ratio", "±"),
     ],
     "never": [
         *(
@@ -191,6 +191,8 @@ def test_what_says_no_percent_stays_as_it_is(written: str) -> None:
     ("written", "name"),
     [
         *(("auc_candidate", "auc"), ("AUC (評価データ)", "auc"), ("新正解率", "accuracy"), ("新F値", "f_score")),
+        ("coverage_rate_new", "coverage_rate"),
+        ("誤差率中央値 (新)", "median_absolute_error_ratio"),
         *(("current_auc", "auc"), ("Test accuracy", "accuracy"), ("AUC (%) new", "auc")),
         *(("auc", None), ("auc_train", None), ("previous_auc", None), ("AUC diff", None), ("new Log loss", None)),
     ],
