@@ -48,6 +48,8 @@ class Tables:
         required = node.get("required", ())
         for key, child in node["properties"].items():
             yield self._row(path, key, child, required=key in required)
+        if isinstance(node.get("additionalProperties"), Mapping):
+            yield self._row(path, "NAME", node["additionalProperties"], required=False)
         yield ""
         for key, child in node["properties"].items():
             below, inner = _inline_object(f"{path}.{key}" if path else key, child)

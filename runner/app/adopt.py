@@ -19,7 +19,7 @@ from runner.execute.news import Listener
 from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
 from runner.plan.model import STAGES, Action, ModelPlan, Options, Statement
-from runner.policy.metrics import BUILT_IN_NAMES
+from runner.policy.metrics import BUILT_IN_NAMES, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.result import read_result
 
@@ -106,8 +106,9 @@ def _value(name: str, text: str, definitions: Mapping[str, MetricDefinition]) ->
         hint = did_you_mean(name, known, otherwise=f"Use one of {', '.join(known)}.")
         raise UsageError(f"There is no metric {shown(name)}.", hint=hint)
     value = number_from_text(text)
-    if isinstance(value, NotANumber):
-        raise UsageError(f"The value of {name} {value.why}.", hint="Write it as in --metric auc=0.91.")
+    why = value.why if isinstance(value, NotANumber) else range_problem(name, value)
+    if isinstance(value, NotANumber) or why is not None:
+        raise UsageError(f"The value of {name} {why}.", hint="Write it as in --metric auc=0.91.")
     return number_text(value)
 
 

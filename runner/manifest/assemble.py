@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from runner.canonical import digest
 from runner.manifest.approvals import read_approvals
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
@@ -14,6 +15,7 @@ from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
     Approval,
     Dataset,
+    Direction,
     Limits,
     Manifest,
     ManifestFile,
@@ -21,13 +23,14 @@ from runner.manifest.model import (
     Model,
     Policy,
     Service,
+    ThresholdPolicy,
 )
 from runner.manifest.models import all_settings, check_model, read_model
 from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
-from runner.manifest.policies import check_rule, read_policy
+from runner.manifest.policies import Directions, check_rule, read_policy
 from runner.manifest.service import read_service
-from runner.manifest.words import nearest, shown
+from runner.manifest.words import choice, nearest, shown
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}
 _T = TypeVar("_T")
@@ -53,6 +56,8 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         sha256=digest(sorted(file.sha256 for file in files)),
     )
     _check_use(combined, settings.values())
+    for model in manifest.models.values():
+        _check_task(model, manifest.policies.get(model.policy), combined)
     if combined.complete and not combined.findings.has_error():
         check_recipients(combined, manifest.notify, manifest.models.values())
     return manifest
@@ -90,24 +95,35 @@ def _datasets(combined: Combined) -> dict[str, Dataset]:
 
 
 def _policies(combined: Combined) -> dict[str, Policy]:
-    section, metrics = combined.section("policies"), combined.known("metrics")
+    section, metrics = combined.section("policies"), _directions(combined)
     policies = {}
     for name in section:
         if combined.is_sound("policies", name):
             policies[name] = read_policy(section, name, metrics, combined.findings)
         else:
-            _check_sound_rules(combined, section[name], name)
+            _check_sound_rules(combined, section[name], name, metrics)
     return policies
 
 
-def _check_sound_rules(combined: Combined, policy: object, name: str) -> None:
+def _directions(combined: Combined) -> Directions | None:
+    """Return the metrics that are defined, each with its direction where that is one; None when not all are known."""
+    known, section = combined.known("metrics"), combined.section("metrics")
+    return None if known is None else {name: _direction(section[name]) for name in known}
+
+
+def _direction(definition: object) -> Direction | None:
+    written = definition.get("direction") if isinstance(definition, YamlMap) else None
+    return next((direction for direction in get_args(Direction) if direction == written), None)
+
+
+def _check_sound_rules(combined: Combined, policy: object, name: str, metrics: Directions | None) -> None:
     """Look at the rules that fit the schema in a policy that does not: every problem is told at once."""
     rules = policy.get("rules") if isinstance(policy, YamlMap) else None
     if not isinstance(rules, YamlList):
         return
     for index, rule in enumerate(rules):
         if isinstance(rule, YamlMap) and combined.is_sound_within("policies", name, "rules", index):
-            check_rule(rule, rules.item_place(index), combined.known("metrics"), combined.findings)
+            check_rule(rule, rules.item_place(index), metrics, combined.findings)
 
 
 def _metrics(combined: Combined) -> dict[str, MetricDefinition]:
@@ -142,6 +158,25 @@ def _words(combined: Combined) -> tuple[Approval, ...]:
 
 def _limits(combined: Combined) -> Limits:
     return Limits(**combined.section("limits")) if combined.is_sound("limits") else Limits()
+
+
+def _check_task(model: Model, policy: Policy | None, combined: Combined) -> None:
+    """Report the rules on metrics that the model's task, where it is known, does not have."""
+    if model.emulator is None or not isinstance(policy, ThresholdPolicy):
+        return
+    task = model.emulator.task
+    used = dict.fromkeys(rule.metric for rule in policy.rules if rule.metric in BUILT_IN_METRICS)
+    absent = [name for name in used if task not in BUILT_IN_METRICS[name].tasks]
+    if absent:
+        has = [metric.name for metric in BUILT_IN_METRICS.values() if task in metric.tasks]
+        combined.findings.error(
+            model.place,
+            "metric-of-other-task",
+            f"The model {shown(model.name)} is a {task}, which has no {choice(absent)}; its policy"
+            f" {shown(policy.name)} has a rule on it.",
+            hint=f"Use {choice(has)} in the policy, or give the model another policy.",
+            related=(policy.place,),
+        )
 
 
 def _check_use(combined: Combined, models: Collection[YamlMap]) -> None:

@@ -1,28 +1,16 @@
-"""Metrics: the built-in names, and the section `metrics` for what they do not cover."""
+"""The section `metrics`: where metrics stand that are not built in, and the units of any."""
 
 import re
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import PurePosixPath
 
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import YamlMap
 from runner.manifest.model import MetricDefinition, Place
 from runner.manifest.problems import Findings
 from runner.manifest.words import did_you_mean, shown
 
-BUILT_IN_METRICS = (
-    "auc",
-    "accuracy",
-    "precision",
-    "recall",
-    "f_score",
-    "r2",
-    "rmse",
-    "mae",
-    "median_absolute_error",
-    "median_absolute_error_ratio",
-    "coverage_rate",
-)
 _WRONG_ESCAPE = re.compile(r"~(?![01])")
 
 
@@ -43,12 +31,15 @@ def check_metric_name(name: str, place: Place, defined: Collection[str] | None, 
 def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefinition:
     """Return the definition of one metric."""
     definition: YamlMap = section[name]
-    if name in BUILT_IN_METRICS:
-        findings.error(
-            section.key_place(name),
-            "built-in-metric",
-            f"{shown(name)} is a built-in metric.",
-            hint="Choose another name, or remove the definition and use the built-in one.",
+    built_in = BUILT_IN_METRICS.get(name)
+    if built_in is not None:
+        return MetricDefinition(
+            name=name,
+            file=None,
+            select=None,
+            direction=built_in.direction,
+            target=built_in.target,
+            unit=definition["unit"],
         )
     return MetricDefinition(
         name=name,
@@ -56,6 +47,7 @@ def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefini
         select=_read_selection(definition, findings),
         direction=definition["direction"],
         target=Decimal(definition["target"]) if "target" in definition else None,
+        unit=definition.get("unit"),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 Direction = Literal["higher", "lower", "nearest"]
 Pick = Literal["latest", "all"]
 RuleKind = Literal["min", "max", "max_drop", "min_gain", "max_drop_pct", "min_gain_pct"]
+Unit = Literal["percent", "fraction"]
 Task = Literal["binary_classification", "multi_classification", "regression"]
 
 
@@ -115,17 +116,20 @@ Policy = AutoPolicy | ManualPolicy | ThresholdPolicy
 
 
 class MetricDefinition(Struct, frozen=True, kw_only=True):
-    """A metric the built-in names do not cover.
+    """A metric the built-in names do not cover, or what the manifest says of one that they do.
 
     `file` is the member of the result (its last path component, or None for the only file); `select` is a JSON Pointer
-    (RFC 6901) into a JSON member, or the row's name in a two-column CSV member. `target` is set for `nearest`.
+    (RFC 6901) into a JSON member, or the row's name in a two-column CSV member; it is None for a built-in metric, which
+    is found by its spellings. `target` is set for `nearest`. `unit` is what a number without a percent sign is in, None
+    where the file is to say it.
     """
 
     name: str
     file: str | None
-    select: str
+    select: str | None
     direction: Direction
     target: Decimal | None
+    unit: Unit | None
 
 
 class Retrain(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.combine import Combined, overlay
 from runner.manifest.datasets import read_source
 from runner.manifest.document import YamlMap
@@ -96,11 +97,23 @@ def _read_incumbent(merged: YamlMap, combined: Combined) -> StatedIncumbent:
     metrics: YamlMap = section["metrics"]
     for name in metrics:
         check_metric_name(name, metrics.key_place(name), combined.known("metrics"), combined.findings)
+        _check_range(metrics, name, combined.findings)
     return StatedIncumbent(
         metrics={name: Decimal(value) for name, value in metrics.items()},
         eval=read_source(section, "eval", combined) if "eval" in section else None,
         place=merged.key_place("incumbent"),
     )
+
+
+def _check_range(metrics: YamlMap, name: str, findings: Findings) -> None:
+    built_in = BUILT_IN_METRICS.get(name)
+    if built_in is not None and not built_in.can_be(Decimal(metrics[name])):
+        findings.error(
+            metrics.value_place(name),
+            "out-of-range",
+            f"{metrics[name]} cannot be {built_in.phrase}, which is {built_in.range_text}.",
+            hint="Write the value as the service scores it, in the unit of limits: 0.91 for 91 %.",
+        )
 
 
 def _read_retrain(section: YamlMap, findings: Findings) -> Retrain:

@@ -1,22 +1,26 @@
 """The section `policies`, and the rules of threshold policies."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import get_args
 
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.metrics import check_metric_name
-from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
+from runner.manifest.model import AutoPolicy, Direction, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
 from runner.manifest.problems import Findings
+from runner.manifest.rule_range import check_limits, check_side
 from runner.manifest.words import choice
 
 _KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")
 
+Directions = Mapping[str, Direction | None]
 
-def read_policy(section: YamlMap, name: str, metrics: Collection[str] | None, findings: Findings) -> Policy:
-    """Return one policy; `metrics` are the names defined under `metrics`, None when they cannot be known."""
+
+def read_policy(section: YamlMap, name: str, metrics: Directions | None, findings: Findings) -> Policy:
+    """Return one policy; `metrics` are the names under `metrics` with their directions, None when not all are known."""
     policy: YamlMap = section[name]
     place = section.key_place(name)
     expires = read_duration(policy, "expires", findings)
@@ -36,7 +40,7 @@ def read_policy(section: YamlMap, name: str, metrics: Collection[str] | None, fi
     )
 
 
-def _read_rules(policy: YamlMap, metrics: Collection[str] | None, findings: Findings) -> tuple[Rule, ...]:
+def _read_rules(policy: YamlMap, metrics: Directions | None, findings: Findings) -> tuple[Rule, ...]:
     items: YamlList = policy["rules"]
     rules: list[Rule] = []
     for index, item in enumerate(items):
@@ -51,7 +55,7 @@ def _read_rules(policy: YamlMap, metrics: Collection[str] | None, findings: Find
     return tuple(rules)
 
 
-def _read_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, findings: Findings) -> list[Rule]:
+def _read_rule(item: YamlMap, place: Place, metrics: Directions | None, findings: Findings) -> list[Rule]:
     check_rule(item, place, metrics, findings)
     return [
         Rule(
@@ -66,10 +70,17 @@ def _read_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, fin
     ]
 
 
-def check_rule(item: YamlMap, place: Place, metrics: Collection[str] | None, findings: Findings) -> None:
+def check_rule(item: YamlMap, place: Place, metrics: Directions | None, findings: Findings) -> None:
     """Report what is wrong with a rule that fits the schema."""
     check_metric_name(item["metric"], item.value_place("metric"), metrics, findings)
     _check_kinds(item, place, _kinds(item), findings)
+    name = item["metric"]
+    built_in = BUILT_IN_METRICS.get(name)
+    direction = built_in.direction if built_in else (metrics or {}).get(name)
+    if built_in is not None:
+        check_limits(item, built_in, findings)
+    if direction is not None:
+        check_side(item, name, direction, findings)
 
 
 def _kinds(item: YamlMap) -> list[RuleKind]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jsonschema.exceptions import ValidationError
 
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
 from runner.manifest.shape import Path
@@ -16,6 +17,7 @@ from runner.manifest.words import choice, did_you_mean, nearest, shown
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
 _LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})
+_KEYS_OF_PLACES = ("file", "select", "direction", "target")
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -97,7 +99,10 @@ def _unknown_keys(error: ValidationError, spot: Spot) -> Iterator[Said]:
         if key in known:
             continue
         place = spot.value.key_place(key)
-        if spot.secret is None:
+        if key in _KEYS_OF_PLACES and spot.path[:1] == ("metrics",) and spot.path[-1] in BUILT_IN_METRICS:
+            message = f"{spot.name} is a built-in metric, of which only the `unit` can be given."
+            yield Said(place, "built-in-metric", message, f"Remove {shown(key)}, or choose another name.")
+        elif spot.secret is None:
             hint = did_you_mean(key, known, otherwise=f"Known here: {choice(known, 'and')}.")
             yield Said(place, "unknown-key", f"There is no key {shown(key)} here.", hint)
         elif key in _LITERAL_WORDS:

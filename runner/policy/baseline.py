@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.policy.metrics import Metric, ResultMetrics
+from runner.policy.metrics import Metric, ResultMetrics, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 
 Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
@@ -68,8 +68,9 @@ def baseline_value(metric: str, metrics: ResultMetrics, baseline: Baseline | Non
     if text is None:
         return Gap(cause="no_baseline", reason=_no_value(metric, metrics, baseline))
     number = number_from_text(text)
-    if isinstance(number, NotANumber):
-        return Gap(cause="no_baseline", reason=f"The incumbent's {metric} {number.why}.")
+    why = number.why if isinstance(number, NotANumber) else range_problem(metric, number)
+    if isinstance(number, NotANumber) or why is not None:
+        return Gap(cause="no_baseline", reason=f"The incumbent's {metric} {why}.")
     return number
 
 

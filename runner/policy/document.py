@@ -5,9 +5,11 @@ from typing import Any
 
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import ModelError
-from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric
+from runner.policy.heads import names_another
+from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric, without_percent
 from runner.policy.number import shown
 from runner.policy.refusal import refusal
 
@@ -77,14 +79,36 @@ def _children(node: Any) -> list[Any]:
 
 
 def metrics_in(document: Any) -> list[Metric]:
-    """Return the named metrics of `{name: number}`, `{"metrics": {...}}` or `{"metrics": [{"name", "value"}]}`."""
+    """Return the named metrics of `{name: number}`, `{"metrics": {...}}` or `{"metrics": [{"name", "value"}]}`.
+
+    Texts beside them may say that they are not the candidate's, or that they are in percent.
+    """
     if not isinstance(document, dict):
         return []
     inner = document.get("metrics", document)
     if isinstance(inner, list):
-        return [_metric(entry["name"], entry.get("value")) for entry in inner if _is_named(entry)]
+        found = [_of_entry(entry) for entry in inner if _is_named(entry)]
+        return _labelled(found, document)
     members = inner if isinstance(inner, dict) else document
-    return [_metric(name, value) for name, value in members.items()]
+    return _labelled([_metric(name, value) for name, value in members.items()], {**document, **members})
+
+
+def _of_entry(entry: dict[str, Any]) -> Metric:
+    percent = any(without_percent(text) == ("", True) for text in _texts(entry))
+    metric = _metric(entry["name"], entry.get("value"), percent=percent)
+    return _labelled([metric], {key: text for key, text in entry.items() if key != "name"})[0]
+
+
+def _labelled(metrics: list[Metric], members: dict[str, Any]) -> list[Metric]:
+    label = next((text for text in _texts(members) if names_another(text)), None)
+    if label is None:
+        return metrics
+    problem = f"is unclear: beside it stands '{shown(label)}'"
+    return [unusable_metric(metric.name, problem, text=metric.text) for metric in metrics]
+
+
+def _texts(members: dict[str, Any]) -> list[str]:
+    return [value for value in members.values() if isinstance(value, str)]
 
 
 def _is_named(entry: Any) -> bool:
@@ -99,13 +123,15 @@ def metric_at(document: Any, pointer: str, name: str) -> Metric:
     except JsonPointerException:
         return absent
     # EndOfList is what the library gives for `-`, the place after a list's last item.
-    return absent if isinstance(value, EndOfList) else _metric(name, value)
+    if isinstance(value, EndOfList):
+        return absent
+    return replace(_metric(pointer.rpartition("/")[2], value), name=name)
 
 
-def _metric(name: str, value: Any) -> Metric:
+def _metric(name: str, value: Any, *, percent: bool = False) -> Metric:
     match value:
         case _Number():
-            return metric_from_text(name, value.text)
+            return metric_from_text(name, value.text, percent=percent)
         case _Twice():
             return unusable_metric(name, "stands twice in one object")
         case bool():

@@ -1,7 +1,6 @@
 """Numbers of a result file: exact decimals from their source text, or the reason why there is none."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from decimal import Context, Decimal
 
@@ -16,9 +15,12 @@ _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-_MINUS_SIGN = "\u2212"
+# Full-width forms, as Japanese input writes them, and the minus sign. Superscripts, fractions and circled digits are
+# footnotes and list marks: folded wider, they would become digits.
+_FULL_WIDTH = "".join(chr(0xFF10 + digit) for digit in range(10)) + "\uff0e\uff0c\uff05\uff0b\uff0d"
+_PLAIN = str.maketrans(f"{_FULL_WIDTH}\u2212", "0123456789.,%+--")
 _LONGEST_TEXT = 600  # the largest exponent, written out in zeros, with its digits
-_LARGEST_EXPONENT = 400
+_LARGEST_EXPONENT = 307  # beyond it the floats of other programs are infinite
 _MOST_DIGITS = 100
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 10
@@ -48,11 +50,11 @@ def listed(names: Iterable[str]) -> str:
 def number_from_text(text: str) -> Decimal | NotANumber:
     """Return the exact value of a number's text; `92.5%` is 0.925, full-width forms count as their plain ones.
 
-    A number has at most 100 significant digits and an exponent of at most 400 either way.
+    A number has at most 100 significant digits and an exponent of at most 307 either way.
     """
     if len(text) > _LONGEST_TEXT:
         return NotANumber(why=f"is too long for a number: '{shown(text)}'")
-    plain = unicodedata.normalize("NFKC", text).replace(_MINUS_SIGN, "-").strip()
+    plain = text.translate(_PLAIN).strip()
     match = _NUMBER.fullmatch(plain)
     return NotANumber(why=_why_not(plain)) if match is None else _bounded(match)
 
@@ -72,8 +74,18 @@ def _bounded(match: re.Match[str]) -> Decimal | NotANumber:
     if len((match["exponent"] or "").lstrip("+-0")) > len(str(_LARGEST_EXPONENT)):
         return too_large  # not even handed to Decimal, whose own exponent has a limit
     value = Decimal(f"{match['sign']}{match['digits']}e{match['exponent'] or 0}")
-    value = _times_power_of_ten(value, -2) if match["percent"] else value
+    value = hundredth(value) if match["percent"] else value
     return value if is_bounded(value) else too_large
+
+
+def has_percent_sign(text: str) -> bool:
+    """Return whether the text of a number ends with its own percent sign."""
+    return text.translate(_PLAIN).rstrip().endswith("%")
+
+
+def hundredth(value: Decimal) -> Decimal:
+    """Return a hundredth of the value, exactly."""
+    return _times_power_of_ten(value, -2)
 
 
 def _times_power_of_ten(value: Decimal, power: int) -> Decimal:

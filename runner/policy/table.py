@@ -2,49 +2,51 @@
 
 import csv
 import io
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import zip_longest
 
 from msgspec import Struct
 
-from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric
+from runner.policy.columns import Columns, choose_columns
+from runner.policy.heads import names_another, role_of
+from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric, without_percent
 from runner.policy.number import number_from_text, shown
 from runner.policy.refusal import refusal
 
 _MOST_CELLS = 100_000
 _ENCODINGS = ("utf-8-sig", "cp932")
-_UNKNOWN_COLUMNS = "stands in a table whose columns are not known"
 _ONE_MODEL, _TWO_MODELS = ["name", "value"], ["name", "current", "previous"]  # what a table without a header has
+_SEVERAL = "is unclear: its row has several values, and the table has no header"
+_LATE_HEADER = "is unclear: the header of its table is not in the first row"
+_NO_PREVIOUS = "is unclear: no column is known to hold the model before"
 
-_NAME_WORDS = frozenset(
-    folded(word)
-    for word in ("metric", "metrics", "metric name", "name", "item", "指標", "指標名", "評価指標", "項目", "名前")
-)
-_VALUE_WORDS = frozenset(
-    folded(word) for word in ("value", "metric value", "evaluation value", "score", "値", "評価値", "スコア")
-)
-_PREVIOUS = re.compile(r"\b(?:previous|old|before|last)\b|前|旧", re.IGNORECASE)
-_CURRENT = re.compile(r"\b(?:current|new|after|latest)\b|現|今|(?<!更)新|後", re.IGNORECASE)
+_METRIC_WORDS = frozenset(folded(word) for word in ("metric", "metrics", "metric name", "指標", "指標名", "評価指標"))
+_NAME_WORDS = _METRIC_WORDS | {folded(word) for word in ("name", "item", "項目", "名前")}
+_NOT_THE_CANDIDATE = ("current", "previous", "difference", "never")
 
 Known = Callable[[str], bool]
 Row = list[str]
 
 
 class TableMetrics(Struct, frozen=True, kw_only=True):
-    """The metrics of a table in its order, under the names as written; `previous` are those of the model before."""
+    """The metrics of a table in its order, under the names as written; `previous` are those of the model before.
+
+    In a `provisional` table nothing says beyond doubt which of the two models is which.
+    """
 
     current: tuple[Metric, ...]
-    previous: tuple[Metric, ...]
+    previous: tuple[Metric, ...] = ()
+    provisional: bool = False
 
 
-class _Columns(Struct, frozen=True, kw_only=True):
-    """Where a table has its name and values; None means that there is no such column or that it is not known."""
+class _Table(Struct, frozen=True, kw_only=True):
+    """A table with a header; `name` is the index of the column with the metrics' names."""
 
+    header: Row
+    rows: list[Row]
     name: int
-    current: int | None
-    previous: int | None
+    columns: Columns
 
 
 def decode(content: bytes) -> str:
@@ -72,10 +74,24 @@ def read_table(text: str, *, known: Known, comparison: bool) -> TableMetrics:
     rows = _rows(text)
     if _is_wide(rows, known):
         pairs = zip(rows[0], rows[1], strict=True)
-        return TableMetrics(current=tuple(metric_from_text(name, value) for name, value in pairs), previous=())
+        return _labelled(TableMetrics(current=tuple(metric_from_text(name, value) for name, value in pairs)))
     if rows and _is_header(rows[0], known):
-        return _by_header(rows[0], rows[1:], comparison=comparison)
-    return _without_header(rows, comparison=comparison)
+        return _labelled(_by_header(rows[0], rows[1:], comparison=comparison))
+    return _labelled(_without_header(rows, comparison=comparison))
+
+
+def _labelled(table: TableMetrics) -> TableMetrics:
+    """Return the table; without its values where a text in their place, as in `split,train`, makes them another's."""
+    problem = _problem_of_labels(metric.text for metric in table.current if metric.value is None)
+    if problem is None:
+        return table
+    current = tuple(unusable_metric(metric.name, problem, text=metric.text) for metric in table.current)
+    return TableMetrics(current=current)
+
+
+def _problem_of_labels(labels: Iterable[str]) -> str | None:
+    other = next((label for label in labels if names_another(label)), None)
+    return None if other is None else f"is unclear: beside it stands '{shown(other)}'"
 
 
 def _rows(text: str) -> list[Row]:
@@ -103,56 +119,67 @@ def _is_wide(rows: list[Row], known: Known) -> bool:
 
 
 def _is_header(row: Row, known: Known) -> bool:
+    if folded(row[0]) in _METRIC_WORDS or not row[0]:
+        return True
     return not known(row[0]) and not any(_is_number(cell) for cell in row)
 
 
 def _by_header(header: Row, rows: list[Row], *, comparison: bool) -> TableMetrics:
-    columns = _columns(header)
+    name = next((index for index, cell in enumerate(header) if folded(cell) in _NAME_WORDS), 0)
+    named = [row for row in rows if len(row) > name and row[name]]
+    columns = _columns(header, named, name, comparison=comparison)
+    table = _Table(header=header, rows=named, name=name, columns=columns)
     two_models = columns.previous is not None or (comparison and len(header) > 2)
-    is_clear = columns.current is not None and (columns.previous is not None or not two_models)
-    if not is_clear:
-        columns = _Columns(name=columns.name, current=None, previous=None)
     return TableMetrics(
-        current=_column(header, rows, columns.name, columns.current),
-        previous=_column(header, rows, columns.name, columns.previous) if two_models else (),
+        current=_column(table, columns.current, columns.problem or ""),
+        previous=_column(table, columns.previous, columns.problem or _NO_PREVIOUS) if two_models else (),
+        provisional=columns.provisional,
     )
 
 
-def _columns(header: Row) -> _Columns:
-    names = [index for index, cell in enumerate(header) if folded(cell) in _NAME_WORDS]
-    name = names[0] if names else 0
-    others = [index for index in range(len(header)) if index != name]
-    before = [i for i in others if _PREVIOUS.search(header[i]) and not _CURRENT.search(header[i])]
-    now = [i for i in others if _CURRENT.search(header[i]) and not _PREVIOUS.search(header[i])]
-    value = [i for i in others if folded(header[i]) in _VALUE_WORDS]
-    rest = [i for i in others if i not in before]
-    current = _only(now) if now else _only(value or rest)
-    return _Columns(name=name, current=current, previous=_only(before))
+def _columns(header: Row, rows: list[Row], name: int, *, comparison: bool) -> Columns:
+    if role_of(header[name]) in _NOT_THE_CANDIDATE:
+        return Columns(problem=f"is unclear: its table is headed '{shown(header[name])}'")
+    heads = {index: cell for index, cell in enumerate(header) if cell and index != name}
+    numeric = {index for index in heads if any(len(row) > index and _is_number(row[index]) for row in rows)}
+    return choose_columns(heads, numeric, comparison=comparison)
 
 
-def _only(indexes: list[int]) -> int | None:
-    return indexes[0] if len(indexes) == 1 else None
-
-
-def _column(header: Row, rows: list[Row], name: int, value: int | None) -> tuple[Metric, ...]:
-    named = [row for row in rows if len(row) > name and row[name]]
+def _column(table: _Table, value: int | None, problem: str) -> tuple[Metric, ...]:
     if value is None:
-        return tuple(unusable_metric(row[name], _UNKNOWN_COLUMNS) for row in named)
-    return tuple(_metric(header, row, name, value) for row in named)
+        return tuple(unusable_metric(row[table.name], problem) for row in table.rows)
+    return tuple(_metric(table, row, value) for row in table.rows)
 
 
-def _metric(header: Row, row: Row, name: int, value: int) -> Metric:
+def _metric(table: _Table, row: Row, value: int) -> Metric:
     """Return a row's metric, without a number where the row has more fields than columns: one may have been cut up."""
-    if any(cell and not head for cell, head in zip_longest(row[1:], header[1:], fillvalue="")):
+    name = row[table.name]
+    if any(cell and not head for cell, head in zip_longest(row[1:], table.header[1:], fillvalue="")):
         problem = f"stands in a row with more fields than the table has columns: '{shown(','.join(row))}'"
-        return unusable_metric(row[name], problem)
-    return metric_from_text(row[name], row[value] if len(row) > value else "")
+        return unusable_metric(name, problem)
+    taken = (table.name, table.columns.current, table.columns.previous)
+    labels = [cell for index, cell in enumerate(row) if index not in taken]
+    text = row[value] if len(row) > value else ""
+    problem_of_labels = _problem_of_labels(labels)
+    if problem_of_labels is not None:
+        return unusable_metric(name, problem_of_labels, text=text)
+    percent = any(without_percent(said) == ("", True) for said in labels)
+    return metric_from_text(name, text, percent=percent or without_percent(table.header[value])[1])
 
 
 def _without_header(rows: list[Row], *, comparison: bool) -> TableMetrics:
+    if any(folded(row[0]) in _METRIC_WORDS for row in rows):
+        return TableMetrics(current=tuple(unusable_metric(row[0], _LATE_HEADER) for row in rows))
     if comparison and all(len(row) > 2 for row in rows):
-        return TableMetrics(current=_column(_TWO_MODELS, rows, 0, 1), previous=_column(_TWO_MODELS, rows, 0, 2))
+        current, previous = (_headless(_TWO_MODELS, rows, value) for value in (1, 2))
+        return TableMetrics(current=current, previous=previous, provisional=True)
     clear = [row for row in rows if not any(row[2:])]
-    unclear = _column(_ONE_MODEL, [row for row in rows if any(row[2:])], 0, None)
-    current = _column(_ONE_MODEL, clear, 0, 1) + unclear
-    return TableMetrics(current=current, previous=unclear if comparison else ())
+    unclear = tuple(unusable_metric(row[0], _SEVERAL) for row in rows if any(row[2:]))
+    current = _headless(_ONE_MODEL, clear, 1) + unclear
+    return TableMetrics(current=current, previous=unclear if comparison else (), provisional=comparison)
+
+
+def _headless(header: Row, rows: list[Row], value: int) -> tuple[Metric, ...]:
+    columns = Columns(current=1, previous=2 if len(header) > 2 else None)
+    named = [row for row in rows if row[0]]
+    return _column(_Table(header=header, rows=named, name=0, columns=columns), value, "")

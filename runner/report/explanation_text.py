@@ -35,9 +35,11 @@ def _rule(rule: dict[str, Any]) -> str:
 
 def _made_from(trail: Trail) -> Iterator[tuple[str, str]]:
     fact, job = trail.decided.fact, trail.job
-    metrics = metrics_of(trail.decided)
-    told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
-    yield "metrics", unread_clause(trail.decided.unread) if trail.decided.unread is not None else told
+    problems = fact.evaluation["problems"]
+    if trail.decided.unread is not None:
+        yield "metrics", unread_clause(trail.decided.unread)
+    for name, value in metrics_of(trail.decided).items():
+        yield "metric", f"{name} {problems.get(name) or number(value)}"
     yield "policy", f"{fact.policy}, {fact.inputs['policy']['type']}, SHA-256 {short_digest(fact.policy_sha256)}"
     yield "baseline", _baseline(fact.inputs["baseline"])
     if job.data is not None:

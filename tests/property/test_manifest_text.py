@@ -75,8 +75,8 @@ def test_any_json_under_the_known_keys_ends_in_a_manifest_or_in_problems(file: P
 def manifests(draw: st.DrawFn) -> dict[str, object]:
     """Return a valid manifest as JSON, which is YAML."""
     names = draw(st.lists(WORDS, min_size=1, max_size=4, unique_by=str.casefold))
-    limits = draw(st.lists(st.decimals(-1000, 1000, places=3), min_size=1, max_size=3))
-    rules = [{"metric": draw(st.sampled_from(["auc", "rmse"])), "min": float(limit)} for limit in limits]
+    limits = draw(st.lists(st.decimals(-1000, 1, places=3), min_size=1, max_size=3))
+    rules = [{"metric": "r2", "min": float(limit)} for limit in limits]
     hours = draw(st.integers(1, 9999))
     return {
         "version": 1,

@@ -7,12 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import (
     AutoPolicy,
     Direction,
@@ -22,6 +24,7 @@ from runner.manifest.model import (
     Rule,
     RuleKind,
     ThresholdPolicy,
+    Unit,
 )
 from runner.policy.judge import Baseline, Verdict, judge
 from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
@@ -33,8 +36,10 @@ from runner.policy.table import read_table
 UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}
 DEFINITIONS = {
-    "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None),
-    "loss": MetricDefinition(name="loss", file="metrics.json", select="Log loss", direction="lower", target=None),
+    "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None, unit=None),
+    "loss": MetricDefinition(
+        name="loss", file="metrics.json", select="Log loss", direction="lower", target=None, unit=None
+    ),
 }
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
@@ -43,7 +48,7 @@ wide_decimals = st.builds(
     lambda sign, digits, exponent: Decimal((sign, digits, exponent)),
     st.integers(0, 1),
     st.lists(st.integers(0, 9), min_size=1, max_size=60).map(tuple),
-    st.integers(-300, 300),
+    st.integers(-240, 240),
 )
 places = st.builds(Place, file=names, line=st.integers(1, 10**6), column=st.integers(1, 10**6))
 digests = st.none() | st.sampled_from(["a" * 64, "b" * 64])
@@ -82,6 +87,7 @@ definitions = st.dictionaries(
         select=names,
         direction=st.sampled_from(get_args(Direction)),
         target=st.none() | wide_decimals,
+        unit=st.none() | st.sampled_from(get_args(Unit)),
     ),
     max_size=3,
 )
@@ -216,8 +222,8 @@ def test_a_replay_from_the_record_gives_the_same_bytes(value: Inputs, found: dic
     assert once == again
 
 
-def verdict(rule: Rule, observed: Decimal | None, before: Decimal) -> Verdict:
-    policy = ThresholdPolicy(
+def policy_of(rule: Rule) -> ThresholdPolicy:
+    return ThresholdPolicy(
         name="p",
         rules=(rule,),
         on_pass="switch",
@@ -227,13 +233,16 @@ def verdict(rule: Rule, observed: Decimal | None, before: Decimal) -> Verdict:
         expires=None,
         place=Place(file="retrain.yaml", line=1, column=1),
     )
+
+
+def verdict(rule: Rule, observed: Decimal | None, before: Decimal) -> Verdict:
     problem = None if observed is not None else "is not finite"
     metric = Metric(name=rule.metric, text="", value=observed, problem=problem)
     metrics = ResultMetrics(metrics={rule.metric: metric}, previous={}, found=())
     baseline = Baseline(
         retrain_job_id="j", source="measured", metrics={rule.metric: number_text(before)}, eval_sha256="e"
     )
-    return judge(policy, metrics, definitions={}, baseline=baseline, eval_sha256="e").verdict
+    return judge(policy_of(rule), metrics, definitions={}, baseline=baseline, eval_sha256="e").verdict
 
 
 CHANGES = ("max_drop", "min_gain", "max_drop_pct", "min_gain_pct")
@@ -251,6 +260,19 @@ def changes_of(metric: str) -> st.SearchStrategy[Rule]:
     )
 
 
+def values_of(metric: str) -> st.SearchStrategy[Decimal]:
+    """Return values that the metric can have."""
+    built_in = BUILT_IN_METRICS[metric]
+    lowest, highest = built_in.lowest, built_in.highest
+    return st.decimals(
+        allow_nan=False,
+        allow_infinity=False,
+        min_value=-1000 if lowest is None else lowest,
+        max_value=1000 if highest is None else highest,
+        places=6,
+    )
+
+
 def distance(metric: str) -> Callable[[Decimal], Decimal]:
     """Return how far a value is from the best, independently of the code under test."""
     return {"auc": lambda x: -x, "rmse": lambda x: x, "coverage_rate": lambda x: abs(x - Decimal("0.9"))}[metric]
@@ -260,8 +282,9 @@ def distance(metric: str) -> Callable[[Decimal], Decimal]:
 @UNHURRIED
 @given(data=st.data())
 def test_a_better_value_never_gets_a_worse_verdict(metric: str, data: st.DataObject) -> None:
-    rule, before = data.draw(changes_of(metric)), data.draw(decimals)
-    worse, better = sorted([data.draw(decimals), data.draw(decimals)], key=distance(metric), reverse=True)
+    possible = values_of(metric)
+    rule, before = data.draw(changes_of(metric)), data.draw(possible)
+    worse, better = sorted([data.draw(possible), data.draw(possible)], key=distance(metric), reverse=True)
     assert SCALE[verdict(rule, better, before)] >= SCALE[verdict(rule, worse, before)]
 
 
@@ -270,8 +293,9 @@ def test_a_better_value_never_gets_a_worse_verdict(metric: str, data: st.DataObj
 @given(data=st.data())
 def test_a_better_incumbent_never_makes_an_absolute_change_easier(metric: str, data: st.DataObject) -> None:
     rule = data.draw(changes_of(metric).filter(lambda rule: not rule.kind.endswith("_pct")))
-    observed = data.draw(decimals)
-    worse, better = sorted([data.draw(decimals), data.draw(decimals)], key=distance(metric), reverse=True)
+    possible = values_of(metric)
+    observed = data.draw(possible)
+    worse, better = sorted([data.draw(possible), data.draw(possible)], key=distance(metric), reverse=True)
     assert SCALE[verdict(rule, observed, better)] <= SCALE[verdict(rule, observed, worse)]
 
 
@@ -288,3 +312,40 @@ def test_a_bound_agrees_with_plain_comparison(observed: Decimal, limit: Decimal,
     rule = Rule(metric="auc", kind=kind, limit=limit, against=None, level="decide", any_eval=False)
     holds = observed >= limit if lower else observed <= limit
     assert verdict(rule, observed, Decimal(0)) == ("passed" if holds else "failed")
+
+
+def written(value: Decimal) -> st.SearchStrategy[bytes]:
+    """Return results that say the metric `{}` has the value: tables, JSON, a comparison in an archive."""
+    text = str(value)
+    member = f"Metric,New,Previous\n{{}},{text},0.5\n"
+    forms = (
+        *(f"{{}},{text}\n", f"Metric,Value\n{{}},{text}\n", f"{{}}\n{text}\n", f"指標\t値\n{{}}\t{text}\n"),
+        *(f'{{{{"{{}}": {text}}}}}', f'{{{{"metrics": [{{{{"name": "{{}}", "value": {text}}}}}]}}}}', member),
+    )
+    return st.sampled_from([form.encode() for form in forms])
+
+
+@UNHURRIED
+@given(data=st.data())
+def test_no_value_outside_its_range_ever_passes_a_rule(data: st.DataObject) -> None:
+    """As candidate, as the incumbent's value and as the previous model's, whatever the rule asks."""
+    metric = BUILT_IN_METRICS[data.draw(st.sampled_from(BUILT_IN_NAMES))]
+    value = data.draw(wide_decimals.filter(lambda value: not metric.can_be(value)))
+    rule = data.draw(rules.filter(lambda rule: rule.level == "decide"))
+    asked = msgspec.structs.replace(rule, metric=metric.name, any_eval=True)
+    content = data.draw(written(value)).decode().format(metric.name).encode()
+    good, baseline = f"Metric,New,Previous\n{metric.name},0.5,{value}\n".encode(), recorded(metric.name, value)
+    for result, before in ((content, None), (content, recorded(metric.name, Decimal("0.5")))):
+        assert judged_of(asked, result, before) == "inconclusive"
+    if asked.kind not in ("min", "max"):
+        assert judged_of(asked, good, baseline) == judged_of(asked, good, None) == "inconclusive"
+
+
+def recorded(metric: str, value: Decimal) -> Baseline:
+    return Baseline(retrain_job_id="j", source="measured", metrics={metric: str(value)}, eval_sha256="e")
+
+
+def judged_of(rule: Rule, content: bytes, baseline: Baseline | None) -> Verdict:
+    value = Inputs(policy=policy_of(rule), definitions={}, baseline=baseline, eval_sha256="e")
+    verdict: Verdict = evaluate(value, io.BytesIO(content))["verdict"]
+    return verdict

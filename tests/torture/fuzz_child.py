@@ -34,7 +34,9 @@ LONGEST_S = 1.0  # of the processor: the machine may be shared
 MOST_BYTES = 256 << 20  # beyond what the process has before the first input
 _HANG_S = 20.0
 _STATUSES = (200, 200, 200, 204, 400, 403, 404, 429, 500)
-_PROFIT = MetricDefinition(name="profit", file=None, select="/summary/profit", direction="higher", target=None)
+_PROFIT = MetricDefinition(
+    name="profit", file=None, select="/summary/profit", direction="higher", target=None, unit=None
+)
 _RULES = tuple(
     Rule(metric=name, kind="min", limit=Decimal("0.5"), against=None, level="decide", any_eval=False)
     for name in ("auc", "recall", "profit")

@@ -139,7 +139,8 @@ def test_a_label_the_reference_does_not_have_is_refused_in_either_file(desk: Des
 def test_numbers_where_the_reference_has_labels_are_refused(desk: Desk) -> None:
     desk.write("train.csv", HEADER + "1,red,0\n2,red,1\n")
     assert refused(desk, reference=SERVES) == (
-        "train.csv: the target 'target' holds only numbers, and the labels 'no', 'yes' in job 5b21, the last one switched to."
+        "train.csv: the target 'target' holds only numbers, and the labels 'no', 'yes' in job 5b21, "
+        "the last one switched to."
     )
 
 
@@ -149,7 +150,8 @@ THREE = replace(SERVES, shape=replace(SHAPE, labels=("maybe", "no", "yes")))
 def test_a_label_that_is_gone_is_refused_with_the_numbers_before_and_now(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(3))
     assert refused(desk, reference=THREE) == (
-        "train.csv: no row has the target label 'maybe' any more: 2 labels now, 3 in job 5b21, the last one switched to."
+        "train.csv: no row has the target label 'maybe' any more: 2 labels now, 3 in job 5b21, "
+        "the last one switched to."
     )
 
 

@@ -80,7 +80,7 @@ def test_the_whole_example_becomes_typed_values() -> None:
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     )
     assert manifest.metrics["profit"] == MetricDefinition(
-        name="profit", file="report.json", select="/summary/profit", direction="higher", target=None
+        name="profit", file="report.json", select="/summary/profit", direction="higher", target=None, unit=None
     )
     assert manifest.approvals == ACCEPT / "approvals"
     assert manifest.limits == Limits(parallel=8, uploads=2, switches_per_run=20, stop_after_failures=5)

@@ -104,6 +104,7 @@ def test_a_column_that_lost_its_values_stops_before_anything_is_sent(tmp_path: P
     end = world.run()["m"]
     assert end.error is not None
     assert end.error.message == (
-        "data.csv: the column 'value': no value in any of 120 rows now, and values in job job-1, the last one switched to."
+        "data.csv: the column 'value': no value in any of 120 rows now, and values in job job-1, "
+        "the last one switched to."
     )
     assert world.service.calls("upload_url") == 1

@@ -41,7 +41,7 @@ def build_policy(*rules: Rule, **changes: Any) -> ThresholdPolicy:
 
 def build_definition(name: str, select: str, **changes: Any) -> MetricDefinition:
     direction: Direction = "higher"
-    values: dict[str, Any] = {"file": None, "direction": direction, "target": None, **changes}
+    values: dict[str, Any] = {"file": None, "direction": direction, "target": None, "unit": None, **changes}
     return MetricDefinition(name=name, select=select, **values)
 
 

@@ -146,5 +146,5 @@ def test_reasons_are_sentences_with_the_room_left(judged: JudgeOne) -> None:
 
 
 def test_the_smallest_difference_of_the_longest_numbers_decides(judged: JudgeOne) -> None:
-    just = judged("rmse", "min_gain", "1E+400", "1E-99", "1E+400")
+    just = judged("rmse", "min_gain", "1E+307", "1E-99", "1E+307")
     assert (just.verdict, just.margin) == ("failed", "-1E-99")

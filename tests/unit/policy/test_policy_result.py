@@ -27,7 +27,7 @@ def values(result: ResultMetrics) -> dict[str, str | None]:
         "AUC,0.9\rAccuracy,0.8",
         "\n\nmetric,value\nAUC,0.9\n\nAccuracy,0.8\n,\n",
         '"Metric name","Evaluation value"\n"AUC","0.9"\n"Accuracy","0.8"\n',
-        "metric,foo\nAUC,0.9\nAccuracy,0.8\n",
+        "metric,Test score\nAUC,0.9\nAccuracy,0.8\n",
         "value,metric\n0.9,AUC\n0.8,Accuracy\n",
         "value,metric\n0.9,AUC\n0.7\n0.8,Accuracy\n",
         "metric,note,value\nAUC,good,0.9\nAccuracy,fair,0.8\n",
@@ -72,8 +72,8 @@ def test_names_found_are_told_as_written() -> None:
         ("AUC,1e999\n", "is beyond the range"),
         ("AUC,0.9\nauc,0.8\n", "stands twice"),
         ("AUC,0.9\nauc,\n", "stands twice"),
-        ("AUC,0.9,0.8\n", "stands in a table whose columns are not known"),
-        ("metric,one,two\nAUC,0.9,0.8\n", "stands in a table whose columns are not known"),
+        ("AUC,0.9,0.8\n", "is unclear: its row has several values, and the table has no header"),
+        ("metric,one,two\nAUC,0.9,0.8\n", "is unclear: the meaning of 'one', 'two' is not known"),
         ("metric,value\nAUC,1,234.5\n", "stands in a row with more fields than the table has columns: 'AUC,1,234.5'"),
         ("metric,value,\nAUC,1,234.5\n", "stands in a row with more fields"),
         ("value,,metric\n1,234.5,AUC\n", "stands in a row with more fields"),
@@ -173,12 +173,17 @@ def test_the_place_of_the_stream_does_not_matter() -> None:
 class TestArchive:
     """The vendor's zip: `metrics.csv` in any folder, `metrics_comparison.csv` with the model before."""
 
-    COMPARISONS = (
+    CLEAR = (
+        "指標,更新後,更新前\nAUC,0.9,0.88\n",
+        "指標,旧モデル,新モデル,差分 (新-旧)\nAUC,0.88,0.9,0.02\n",
+        "Metric,Current,Candidate\nAUC,0.88,0.9\n",
+        "指標,現行モデル,新モデル\nAUC,88%,90%\n",
+        "指標,値(%),前回(%)\nAUC,90,88\n",
+    )
+    PROVISIONAL = (
         "Metric,Current model,Previous model\nAUC,0.9,0.88\n",
         "Metric,Previous model,Current model\nAUC,0.88,0.9\n",
         "評価指標,現在のモデル,前回のモデル\n分類精度 (AUC),90%,88%\n",
-        "指標,更新後,更新前\nAUC,0.9,0.88\n",
-        "指標,旧モデル,新モデル,差分 (新-旧)\nAUC,0.88,0.9,0.02\n",
         "AUC,0.9,0.88\n",
     )
 
@@ -190,7 +195,7 @@ class TestArchive:
     def test_a_json_member_is_read_where_there_is_no_csv(self, zipped: Callable[..., io.BytesIO]) -> None:
         assert values(read_result(zipped({"out/metrics.json": '{"AUC": 0.9}'}), {})) == {"auc": "0.9"}
 
-    @pytest.mark.parametrize("comparison", COMPARISONS)
+    @pytest.mark.parametrize("comparison", CLEAR + PROVISIONAL)
     def test_the_model_before_is_read_from_the_comparison(
         self, zipped: Callable[..., io.BytesIO], comparison: str
     ) -> None:
@@ -199,24 +204,38 @@ class TestArchive:
         assert values(result) == {"auc": "0.9"}
         assert result.previous["auc"].value == Decimal("0.88")
 
-    @pytest.mark.parametrize("comparison", COMPARISONS)
+    @pytest.mark.parametrize("comparison", CLEAR)
     def test_the_comparison_gives_the_metrics_where_there_is_nothing_else(
         self, zipped: Callable[..., io.BytesIO], comparison: str
     ) -> None:
         assert read_result(zipped({"metrics_comparison.csv": comparison}), {}).metrics["auc"].value == Decimal("0.9")
 
+    @pytest.mark.parametrize("comparison", PROVISIONAL)
+    @pytest.mark.parametrize("metrics", [None, "Recall,0.9\n", "AUC,NaN\n"])
+    def test_a_comparison_that_nothing_confirms_gives_neither_model(
+        self, zipped: Callable[..., io.BytesIO], comparison: str, metrics: str | None
+    ) -> None:
+        others = {} if metrics is None else {"metrics.csv": metrics}
+        result = read_result(zipped({"metrics_comparison.csv": comparison, **others}), {})
+        assert result.previous["auc"].value is None
+        assert result.metrics.get("auc", result.previous["auc"]).value is None
+
     @pytest.mark.parametrize(
         ("comparison", "why"),
         [
-            ("Metric,A,B\nAUC,0.9,0.88\n", "columns are not known"),
-            ("Metric,Current model,B\nAUC,0.9,0.88\n", "columns are not known"),
-            ("指標,現行モデル,新モデル,旧モデル\nAUC,0.9,0.9,0.88\n", "columns are not known"),
+            ("Metric,A,B\nAUC,0.9,0.88\n", "the meaning of 'A', 'B' is not known"),
+            ("metric,model_7,model_9\nAUC,0.9,0.88\n", "the meaning of 'model_7', 'model_9' is not known"),
+            ("Metric,Current model,B\nAUC,0.9,0.88\n", "the meaning of 'B' is not known"),
+            ("Metric,Value,Current\nAUC,0.9,0.88\n", "which model is whose is not known"),
+            ("Metric,New,Diff\nAUC,0.9,0.02\n", "no column is known to hold the model before"),
+            ("指標,現行モデル,新モデル,旧モデル\nAUC,0.9,0.9,0.88\n", "more than one column may be the model before"),
+            ("指標,新モデル,旧モデル\nAUC,0.9,88\n", "88 cannot be an auc (0 to 1); is it in percent?"),
             ("Metric,Current,Previous\nAUC,0.88,0.9\n", "another value"),
             ("AUC,0.88,0.9\n", "another value"),
             ("Metric,Current,Previous\nAUC,0.9,\n", "is empty"),
             ("Metric,Current,Previous\nAUC,0.9,1,234.5\n", "more fields than the table has columns"),
             ("AUC,0.9,1,234.5\n", "more fields than the table has columns"),
-            ("AUC,0,9\nAccuracy,0.8\n", "columns are not known"),
+            ("AUC,0,9\nAccuracy,0.8\n", "has several values, and the table has no header"),
         ],
     )
     def test_an_unclear_comparison_gives_no_value_rather_than_a_wrong_one(
@@ -277,7 +296,8 @@ class TestCustomMetrics:
     def test_the_comparison_gives_the_value_of_the_model_before(
         self, zipped: Callable[..., io.BytesIO], definition: Callable[..., MetricDefinition]
     ) -> None:
-        stream = zipped({"metrics_comparison.csv": "Metric,Current,Previous\nLog loss,0.3,0.4\n"})
+        compared = "Metric,Current,Previous\nLog loss,0.3,0.4\n"
+        stream = zipped({"metrics.csv": "Log loss,0.3\n", "metrics_comparison.csv": compared})
         result = read_result(stream, {"loss": definition("loss", "Log loss", direction="lower")})
         assert (str(result.metrics["loss"].value), str(result.previous["loss"].value)) == ("0.3", "0.4")
 

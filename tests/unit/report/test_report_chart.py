@@ -26,7 +26,7 @@ def decided(kind: str, metric: str, limit: str, value: str) -> Decided:
         place=PLACE,
     )
     baseline = Baseline(retrain_job_id="j0", source="measured", metrics=BASELINE, eval_sha256=sha("eval of model"))
-    names = {"auc": "AUC", "rmse": "RMSE", "coverage_rate": "Coverage Rate"}
+    names = {"auc": "AUC", "rmse": "RMSE", "coverage_rate": "Coverage Rate", "r2": "R2"}
     fact = judged("j1", policy, content=f"{names[metric]},{value}\n".encode(), baseline=baseline)
     return Decided(fact=fact, at=datetime(2026, 3, 1, tzinfo=UTC), event_sha256="0" * 64, run_id="r")
 
@@ -79,9 +79,11 @@ def test_the_picture_is_told_in_words() -> None:
     assert chart.words == "auc is 0.912; what passes goes from 0.91; the baseline is 0.92"
 
 
-@pytest.mark.parametrize("value", ["1e400", "0." + "9" * 100, "0", "-5"])
-def test_extreme_values_stay_on_the_axis(value: str) -> None:
-    chart = only(decided("min", "auc", "0.8", value))
+@pytest.mark.parametrize(
+    ("metric", "value"), [("rmse", "1e307"), ("auc", "0." + "9" * 100), ("auc", "0"), ("r2", "-5"), ("r2", "-1e307")]
+)
+def test_extreme_values_stay_on_the_axis(metric: str, value: str) -> None:
+    chart = only(decided("min", metric, "0.8", value))
     assert 0 < Decimal(chart.observed) < WIDTH
 
 
