@@ -111,7 +111,7 @@ def _check_range(metrics: YamlMap, name: str, findings: Findings) -> None:
         findings.error(
             metrics.value_place(name),
             "out-of-range",
-            f"{metrics[name]} cannot be {built_in.phrase}, which is {built_in.range_text}.",
+            f"The stated {name} of {metrics[name]} cannot be {built_in.phrase}, which is {built_in.range_text}.",
             hint="Write the value as the service scores it, in the unit of limits: 0.91 for 91 %.",
         )
 
