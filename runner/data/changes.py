@@ -38,11 +38,22 @@ def change_remarks(train: Checked, evaluation: Checked | None, reference: Refere
     columns = reference.shape.columns
     if sorted(columns) == sorted(train.shape.columns) and columns != train.shape.columns:
         yield f"{train.file.source}: the columns are in another order than in {reference.name}"
+    yield from _other_numbers(train, reference)
     for checked, before in ((train, reference.train), (evaluation, reference.eval)):
         if checked is None or before is None or _lost_rows(checked, before, _MOST_GONE):
             continue
         if lost := _lost_rows(checked, before, _HALF_GONE):
             yield f"{checked.file.source}: {lost} {reference.name}"
+
+
+def _other_numbers(train: Checked, reference: Reference) -> Iterator[str]:
+    """Yield numeric labels that came or went: they may be classes, or the few values of a count."""
+    now, before = train.shape.numbers, reference.shape.numbers
+    if now is None or before is None or now == before or not train.complete:
+        return
+    changes = (("has the new label", set(now) - set(before)), ("has lost the label", set(before) - set(now)))
+    told = " and ".join(f"{what} {some(labels)}" for what, labels in changes if labels)
+    yield f"{train.file.source}: the numeric target {told}, unlike {reference.name}"
 
 
 def _losses(checked: Checked, before: ReferenceFile, reference: Reference) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def _checked(
     text = labels.text
     return Checked(
         file=facts,
-        shape=Shape(columns=columns, labels=labels.decoded(facts.encoding)),
+        shape=Shape(columns=columns, labels=labels.decoded(facts.encoding), numbers=labels.numbers()),
         text_label=None if text is None else text.decode(facts.encoding, "replace"),
         too_many_labels=labels.too_many,
         gaps=collected.gaps.count,

@@ -36,11 +36,13 @@ class Shape(Struct, frozen=True, kw_only=True):
     """What must stay the same from job to job.
 
     `labels` are the sorted distinct values of the target in the training file; None when no target is known, when it
-    is numeric and when it has more than 200 values.
+    is numeric and when it has more than 200 values. `numbers` are those of a numeric target, as they are written, when
+    it has at most 20: they may be classes.
     """
 
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
+    numbers: tuple[str, ...] | None = None
 
 
 class ReferenceFile(Struct, frozen=True, kw_only=True):

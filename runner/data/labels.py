@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 MOST_LABELS = 200  # the service takes no more classes
+_FEW_NUMBERS = 20  # of a target with more, nobody can say that they are classes
 _FEW = 4  # values that are faster to count than to collect again
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
@@ -55,6 +56,12 @@ class Labels:
     def only_value(self, encoding: str) -> str | None:
         """Return the single value there is, the empty text when there is none, None when there are several."""
         return None if len(self._values) > 1 else b"".join(self._values).decode(encoding, "replace")
+
+    def numbers(self) -> tuple[str, ...] | None:
+        """Return the sorted values of a numeric target that has so few that they may be classes, else None."""
+        if self.text is not None or not 0 < len(self._values) <= _FEW_NUMBERS:
+            return None
+        return tuple(sorted(value.decode("ascii", "replace") for value in self._values))
 
     def decoded(self, encoding: str) -> tuple[str, ...] | None:
         """Return the sorted labels, or None when the target is numeric, empty or has too many values."""

@@ -193,6 +193,7 @@ def _checked(prepared: Prepared) -> DataChecked:
         dataset_sha256=prepared.sha256,
         columns=prepared.shape.columns,
         labels=prepared.shape.labels,
+        numbers=prepared.shape.numbers,
         upload=UploadRecord(filename=file.filename, sha256=file.content.sha256, bytes=file.content.bytes),
         warnings=prepared.warnings,
         check_s=prepared.check_s,

@@ -99,13 +99,18 @@ class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
 
 
 class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
-    """The data passed its check and is packed; `labels` are the target's classes when they are known."""
+    """The data passed its check and is packed.
+
+    `labels` are the target's classes when they are known; `numbers` are the values of a numeric target, as they are
+    written, when they are so few that they may be classes.
+    """
 
     train: FileRecord
     eval: FileRecord | None
     dataset_sha256: str
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
+    numbers: tuple[str, ...] | None = None
     upload: UploadRecord
     warnings: tuple[str, ...]
     check_s: float

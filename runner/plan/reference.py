@@ -35,7 +35,7 @@ def _counts(progress: ModelProgress, job: Job) -> bool:
 def _reference(name: str, data: DataChecked) -> Reference:
     return Reference(
         name=name,
-        shape=Shape(columns=data.columns, labels=data.labels),
+        shape=Shape(columns=data.columns, labels=data.labels, numbers=data.numbers),
         train=_file(data.train),
         eval=_file(data.eval) if data.eval else None,
     )

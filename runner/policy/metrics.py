@@ -20,11 +20,10 @@ BUILT_IN_NAMES: tuple[str, ...] = tuple(BUILT_IN_METRICS)
 _JOINERS = re.compile(r"[\s_\-\u2010-\u2015\u2212]+")
 _LONGEST_NAME = 200  # no metric is called by more; folding a text of megabytes would only cost time
 _BOTH_NAMES = re.compile(r"(?P<outer>[^()]+)\((?P<inner>[^()]+)\)")
+_PERCENT_WORD = r"(?:%|(?<![a-z])(?:percentages?|percents?|per[ -]cent|pct)(?![a-z])|パーセンテージ|パーセント|百分率)"
+# Every repetition is bounded: a name of nothing but spaces and brackets takes no longer than another.
 _PERCENT = re.compile(
-    r"[\s,:;/_\-]*[(\[{<]?\s*(?:単位[\s:]*|\bin\s+)?"
-    r"(?:%|(?<![a-z])(?:percentages?|percents?|per[ -]cent|pct)(?![a-z])|パーセンテージ|パーセント|百分率)"
-    r"\s*(?:表示|単位)?\s*[)\]}>]?",
-    re.IGNORECASE,
+    rf"[ ,:;/_\-]{{0,3}}[(\[{{<]? ?(?:単位[ :]{{0,2}}|\bin )?{_PERCENT_WORD} ?(?:表示|単位)? ?[)\]}}>]?", re.IGNORECASE
 )
 
 
@@ -68,7 +67,7 @@ def without_percent(written: str) -> tuple[str, bool]:
     """Return a name or head without the words and signs by which it says percent, and whether there were any."""
     if len(written) > _LONGEST_NAME:
         return written, False
-    plain, count = _PERCENT.subn(" ", unicodedata.normalize("NFKC", written))
+    plain, count = _PERCENT.subn(" ", " ".join(unicodedata.normalize("NFKC", written).split()))
     return (plain.strip(), True) if count else (written, False)
 
 

@@ -244,6 +244,23 @@ def test_an_evaluation_file_is_compared_with_the_references_own(desk: Desk) -> N
     assert accepted(desk, reference=replace(before, eval=None), evaluation="eval.csv").warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ("0 1 2", None),
+        ("0 1 2 9", "has the new label '9'"),
+        ("0 1", "has lost the label '2'"),
+        ("0.0 1.0 2.0", "has the new label '0.0', '1.0', '2.0' and has lost the label '0', '1', '2'"),
+        (" ".join(map(str, range(21))), None),
+    ],
+)
+def test_numeric_classes_that_came_or_went_are_a_warning(desk: Desk, now: str, told: str | None) -> None:
+    desk.write("train.csv", HEADER + "".join(f"1,red,{number}\n" for number in now.split() * 2))
+    before = replace(SERVES, shape=replace(SHAPE, labels=None, numbers=("0", "1", "2")))
+    expected = () if told is None else (f"train.csv: the numeric target {told}, unlike job 5b21, which serves",)
+    assert accepted(desk, reference=before).warnings == expected
+
+
 EMPTIED = "1,,yes\n2, ,no\n"
 NO_COLOUR = (
     "train.csv: the column 'colour': no value in any of 2 rows now, and values in job 5b21, the last one switched to"
