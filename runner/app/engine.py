@@ -71,7 +71,12 @@ def execute(session: Session, job: Job) -> Driven:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
-        client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
+        client = Client(
+            base_url=url,
+            statuses=job.manifest.service.statuses,
+            redactor=redactor,
+            trusted_hosts=job.realm.trusted_hosts,
+        )
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -117,7 +122,7 @@ def _make_report_ready() -> None:
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor, hidden=named_variables(job.manifest))
+    keys = ManifestKeys(client, redactor, host=job.realm.name, hidden=named_variables(job.manifest))
     keys.learn_all(job.manifest.models.values())
     return keys
 

@@ -1,6 +1,6 @@
 """What a command about one model works on: its manifest, found by the model's last run, and the service of that run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,7 +23,14 @@ class ModelScope(Struct, frozen=True, kw_only=True):
     paths: tuple[Path, ...]
 
 
-def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, state: str) -> ModelScope:
+def model_scope(
+    progress: Progress,
+    name: str,
+    manifest: Sequence[Path],
+    *,
+    state: str,
+    trusted_hosts: Collection[str] = (),
+) -> ModelScope:
     """Read the manifest that is named, or else that of the model's last run.
 
     Raises:
@@ -35,7 +42,7 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, stat
     if not manifest:
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
-    realm = realm_of(loaded, emulator=record.started.realm == EMULATOR)
+    realm = realm_of(loaded, emulator=record.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
     return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
 
 

@@ -39,6 +39,7 @@ def describe(
         tool=Tool(name=program["name"], version=program["version"]),
         created_at=stamp(datetime.now(UTC)),
         service=scope.realm.name,
+        service_trusted=scope.realm.trusted,
         manifest=_manifest(scope),
         options=_options(scope),
         state=mark,

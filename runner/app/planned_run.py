@@ -38,6 +38,7 @@ def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
         force=options.force,
         no_switch=options.no_switch,
         emulator=options.emulator,
+        trusted_hosts=given.trusted_hosts,
     )
     try:
         return read_scope(choice)

@@ -39,12 +39,18 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
     reason: str = ""
     force: bool = False
     record_only: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
 
     @property
     def wish(self) -> Wish:
         """Return what the person wants to say."""
         return Wish(action=self.action, job=self.job, force=self.force)
+
+    @property
+    def switches(self) -> bool:
+        """Whether the service is asked to switch at once."""
+        return self.action == "approve" and not self.record_only
 
 
 def review(request: ReviewRequest) -> RunResult:
@@ -57,7 +63,11 @@ def review(request: ReviewRequest) -> RunResult:
     if request.force and not request.reason.strip():
         raise UsageError("--force needs a --reason.", hint="Say why the rules do not hold here; it is recorded.")
     progress = read_progress(request.state)
-    scope = model_scope(progress, request.model, request.manifest, state=request.state)
+    scope = model_scope(
+        progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
+    if request.switches:
+        scope.realm.require_trusted()
     if request.force and _has_served(progress.model(scope.realm.name, request.model), request.job):
         return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
@@ -66,9 +76,7 @@ def review(request: ReviewRequest) -> RunResult:
         facts = _facts(opened, scope, models, job, request)
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
         _write(opened, request.model, *facts)
-        if request.action == "reject" or request.record_only:
-            return _recorded_only(opened, request, job)
-        return _switch(opened, scope, request, job)
+        return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
 
 
 def _has_served(progress: ModelProgress, job: str | None) -> bool:
@@ -85,6 +93,7 @@ def _back_to(request: ReviewRequest) -> RollbackRequest:
         listener=request.listener,
         to=request.job,
         manifest=request.manifest,
+        trusted_hosts=request.trusted_hosts,
         lock_timeout=request.lock_timeout,
     )
 

@@ -39,6 +39,7 @@ class RollbackRequest(Struct, frozen=True, kw_only=True):
     listener: Listener
     to: str | None = None
     manifest: Sequence[Path] = ()
+    trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
 
 
@@ -51,7 +52,14 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
-    scope = model_scope(read_progress(request.state), request.model, request.manifest, state=request.state)
+    scope = model_scope(
+        read_progress(request.state),
+        request.model,
+        request.manifest,
+        state=request.state,
+        trusted_hosts=request.trusted_hosts,
+    )
+    scope.realm.require_trusted()
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         target, incumbent = find_target(
             opened.progress.model(scope.realm.name, request.model), request.model, request.to

@@ -57,6 +57,7 @@ def run(request: RunRequest) -> RunResult:
     """
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
+    scope.realm.require_trusted()
     teller = Teller(scope, request.warn)
     with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
         teller.began()

@@ -13,13 +13,17 @@ from runner.plan.model import Options
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag."""
+    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag.
+
+    `trusted_hosts` are the hosts in lower case that the operator trusts with API keys.
+    """
 
     paths: Sequence[Path] = ()
     select: Sequence[str] = ()
     force: bool = False
     no_switch: bool = False
     emulator: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -44,6 +48,6 @@ def read_scope(choice: Choice) -> Scope:
         choice=choice,
         manifest=manifest,
         models=select(manifest, choice.select),
-        realm=realm_of(manifest, emulator=choice.emulator),
+        realm=realm_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
         options=Options(force=choice.force, no_switch=choice.no_switch),
     )

@@ -24,6 +24,7 @@ from runner.report.plan_text import render_plan_text
 @options.force
 @options.no_switch
 @options.emulator
+@options.trust_host
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
 @options.output_format("text", "json", "markdown")
@@ -35,6 +36,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    trusted_hosts: frozenset[str],
     out: Path | None,
     detailed_exitcode: bool,
     form: str,
@@ -42,13 +44,20 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show what `retrain run` would do to each model and why. Starts nothing and asks no service."""
-    choice = Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator)
+    choice = Choice(
+        paths=paths,
+        select=select,
+        force=force,
+        no_switch=no_switch,
+        emulator=emulator,
+        trusted_hosts=trusted_hosts,
+    )
     document = plan(PlanRequest(choice=choice, state=state, out=out))
     console.result(_rendered(document, form, console.width))
     if out is not None:
         option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
         console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{option}")
-    if any(model.outcome == "failed" for model in document.models):
+    if not document.service_trusted or any(model.outcome == "failed" for model in document.models):
         return ExitCode.FAILED
     pending = any(model.stages for model in document.models)
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK

@@ -17,6 +17,7 @@ from runner.cli.outcome import show_result
 @click.option("--to", metavar="JOB", help="A job that has served; by default the one before the incumbent.")
 @click.option("--reason", required=True, help="Why; kept in the journal.")
 @options.manifest
+@options.trust_host
 @options.lock_timeout
 @options.output_format("text", "json")
 @options.common
@@ -26,6 +27,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     to: str | None,
     reason: str,
     manifest: Sequence[Path],
+    trusted_hosts: frozenset[str],
     lock_timeout: timedelta,
     form: str,
     state: str,
@@ -39,6 +41,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         listener=console.progress,
         to=to,
         manifest=manifest,
+        trusted_hosts=trusted_hosts,
         lock_timeout=lock_timeout,
     )
     return show_result(console, roll_back(request), form, state)

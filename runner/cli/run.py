@@ -19,6 +19,7 @@ from runner.cli.outcome import show_events, show_result
 @options.force
 @options.no_switch
 @options.emulator
+@options.trust_host
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
 )
@@ -34,6 +35,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    trusted_hosts: frozenset[str],
     plan: Path | None,
     parallel: int | None,
     allow_held: bool,
@@ -45,7 +47,14 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
     with console.watching(events=form == "jsonl") as listener:
         request = RunRequest(
-            choice=Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator),
+            choice=Choice(
+                paths=paths,
+                select=select,
+                force=force,
+                no_switch=no_switch,
+                emulator=emulator,
+                trusted_hosts=trusted_hosts,
+            ),
             state=state,
             listener=listener,
             warn=console.warning,

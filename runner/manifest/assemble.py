@@ -10,6 +10,7 @@ from runner.manifest.approvals import read_approvals
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.key_checks import check_keys
 from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
     Approval,
@@ -53,6 +54,7 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         sha256=digest(sorted(file.sha256 for file in files)),
     )
     _check_use(combined, settings.values())
+    check_keys(combined, manifest.models.values(), manifest.service.url)
     if combined.complete and not combined.findings.has_error():
         check_recipients(combined, manifest.notify, manifest.models.values())
     return manifest

@@ -203,7 +203,10 @@ class EmulatorModel(Struct, frozen=True, kw_only=True):
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """What is retrained. `dataset` and `policy` are names that exist in the manifest."""
+    """What is retrained. `dataset` and `policy` are names that exist in the manifest.
+
+    `key_hosts` are the only hosts, in lower case, that the key may be sent to; None leaves that to the operator.
+    """
 
     name: str
     api_key: KeySource
@@ -216,6 +219,7 @@ class Model(Struct, frozen=True, kw_only=True):
     owner: str | None
     emulator: EmulatorModel | None
     place: Place
+    key_hosts: tuple[str, ...] | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from runner.manifest.combine import Combined, overlay
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.keys import read_key
+from runner.manifest.keys import read_key, read_key_hosts
 from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
@@ -83,6 +83,7 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         owner=merged.get("owner"),
         emulator=emulator,
         place=combined.section("models").key_place(name),
+        key_hosts=read_key_hosts(merged["api_key"]),
     )
 
 

@@ -97,12 +97,16 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):
-    """The whole plan; `service` is the service's host, or `emulator`."""
+    """The whole plan; `service` is the service's host, or `emulator`.
+
+    `service_trusted` tells whether the operator who planned lets API keys go there; a run asks its own operator.
+    """
 
     plan_version: Literal[1]
     tool: Tool
     created_at: Instant
     service: str
+    service_trusted: bool
     manifest: PlannedManifest
     options: PlannedOptions
     state: StateMark

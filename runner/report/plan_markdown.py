@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.report.plan_service import service_line
 from runner.report.text import headline, markdown_cell, markdown_code, short_digest, utc, words
 
 MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
@@ -54,6 +55,8 @@ def _cut(text: str, width: int) -> str:
 def _page(plan: PlanDocument, changes: int, rest: int, rows: Sequence[str]) -> str:
     """Return the page with these rows of so many models; those of models that change come first."""
     lines = [f"## Retraining plan: {headline(counts(plan.models))}", ""]
+    if not plan.service_trusted:
+        lines += [f"**Service:** {markdown_cell(service_line(plan))}", ""]
     if changes:
         lines += [*_table("action", rows[:changes], changes), ""]
     if rest:

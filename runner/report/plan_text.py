@@ -1,6 +1,7 @@
 """A plan for a terminal."""
 
 from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.report.plan_service import service_line
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
@@ -11,15 +12,19 @@ _COLUMNS = (
 
 
 def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
-    """Return each model with its action, its reason and its stages, and a summary at the end.
+    """Return the service, each model with its action, its reason and its stages, and a summary at the end.
 
     For a terminal of `width` columns it is a table; for files, pipes and narrow terminals, lines.
     """
     if width is not None and width >= FEWEST_COLUMNS and plan.models:
         table = text_table(_COLUMNS, [_row(model) for model in plan.models], width=width)
-        return f"{table}\n\nplan: {headline(counts(plan.models))}"
+        return f"{_head(plan)}\n\n{table}\n\nplan: {headline(counts(plan.models))}"
     lines = [line for model in plan.models for line in _lines(model)]
-    return "\n".join([*lines, f"plan: {headline(counts(plan.models))}"])
+    return "\n".join([_head(plan), *lines, f"plan: {headline(counts(plan.models))}"])
+
+
+def _head(plan: PlanDocument) -> str:
+    return f"service: {inline(service_line(plan))}"
 
 
 def _lines(model: PlannedModel) -> list[str]:

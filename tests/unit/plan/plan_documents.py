@@ -59,6 +59,7 @@ def document(**changes: Any) -> PlanDocument:
         tool=Tool(name="retrain-runner", version="0.1.0"),
         created_at="2026-03-01T04:05:06.000007Z",
         service="developer-api.predictionone.sony.biz",
+        service_trusted=True,
         manifest=PlannedManifest(
             paths=("models.yaml",), files=(PlannedFile(path="models.yaml", sha256=sha("a")),), sha256=sha("b")
         ),

@@ -140,4 +140,9 @@ def test_the_flags_a_plan_was_made_with_are_shown() -> None:
 
 def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None:
     plan = document(models=(model("a", Action.NONE, outcome="failed", reason="::error::x\n::error::y\x1b[2J"),))
-    assert render_plan_text(plan) == "a: nothing (failed)\n    why: ::error::x ::error::y\\x1b[2J\nplan: 1 would fail"
+    assert render_plan_text(plan).splitlines() == [
+        "service: developer-api.predictionone.sony.biz",
+        "a: nothing (failed)",
+        "    why: ::error::x ::error::y\\x1b[2J",
+        "plan: 1 would fail",
+    ]
