@@ -71,7 +71,7 @@ def switch_now(run: ModelRun) -> Steps[StageEnd]:
         SwitchIntended(
             retrain_job_id=job.retrain_job_id, decision_sha256=mandate, attempt=number, listed_before=listed
         ),
-        guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",
+        guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
     try:

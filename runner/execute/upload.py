@@ -74,7 +74,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     yield from record(
         JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(expires), word_before=word),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
-        guard=f"upload:{run.run.realm}:{run.model.name}:{prepared.sha256}:{number}",
+        guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):

@@ -82,6 +82,28 @@ class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
     files: Mapping[str, str]
 
 
+class NameMove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that is called `new` from now on."""
+
+    old: str
+    new: str
+
+
+class ModelsMoved(_Fact, frozen=True, kw_only=True, tag="models_moved"):
+    """Models got other names, all at once: their jobs, decisions and guards are those of the new names now.
+
+    It belongs to a run, and is about that run's service. Two names may be swapped.
+    """
+
+    moves: tuple[NameMove, ...]
+
+
+class ServiceMoved(_Fact, frozen=True, kw_only=True, tag="service_moved"):
+    """A model that was trained on another service lives on this run's one; nothing of it is known there yet."""
+
+    from_service: str
+
+
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     """What the run means to do to a model, and why."""
 
@@ -309,7 +331,18 @@ JobFact = (
     | SwitchUnclear
     | Resolved
 )
-Fact = RunStarted | RunFinished | ReportWritten | ModelPlanned | DataChecked | JobTaken | JobFact | ModelFinished
+Fact = (
+    RunStarted
+    | RunFinished
+    | ReportWritten
+    | ModelsMoved
+    | ServiceMoved
+    | ModelPlanned
+    | DataChecked
+    | JobTaken
+    | JobFact
+    | ModelFinished
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,11 +13,13 @@ from runner.journal.events import (
     Judged,
     ModelFinished,
     ModelPlanned,
+    ModelsMoved,
     ReportWritten,
     Reviewed,
     RollbackDecided,
     RunFinished,
     RunStarted,
+    ServiceMoved,
     SwitchDone,
     SwitchRefused,
     UploadIntended,
@@ -27,12 +29,19 @@ from runner.journal.job import TRAINED, VOID, Job, JobStage
 from runner.journal.job_changes import At, changed, taken
 from runner.journal.serving import Departure, Serving, is_older
 
-_ABOUT_RUNS = (ModelPlanned, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
+_ABOUT_RUNS = (ModelPlanned, ModelsMoved, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
 
 
 class ModelProgress(Struct, kw_only=True):
-    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`."""
+    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`.
 
+    `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
+    `former_names` are those it had before, oldest first; `from_service` is the service it was trained on before.
+    """
+
+    identity: str = ""
+    former_names: tuple[str, ...] = ()
+    from_service: str | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
     checked: DataChecked | None = None
     incumbent_id: str | None = None
@@ -41,6 +50,11 @@ class ModelProgress(Struct, kw_only=True):
     last_outcome: ModelFinished | None = None
     last_outcome_at: datetime | None = None
     intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
+
+    @property
+    def has_history(self) -> bool:
+        """Whether anything is known of the model that must not be lost with its name."""
+        return bool(self.jobs)
 
     @property
     def incumbent(self) -> Job | None:
@@ -97,6 +111,8 @@ class ModelProgress(Struct, kw_only=True):
             self.last_outcome, self.last_outcome_at = fact, moment(event.at)
         elif isinstance(fact, DataChecked):
             self.checked = fact
+        elif isinstance(fact, ServiceMoved):
+            self.from_service = fact.from_service
         elif isinstance(fact, JobTaken):
             self._take_job(fact)
         elif not isinstance(fact, _ABOUT_RUNS):

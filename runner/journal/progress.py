@@ -1,5 +1,6 @@
 """Where every model stands, as a fold over the journal's events. Pure: the same events give the same progress."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -7,9 +8,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
-from runner.journal.events import Event, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import Event, ModelsMoved, ReportWritten, RunFinished, RunStarted
 from runner.journal.instants import moment
 from runner.journal.model_progress import ModelProgress
+from runner.journal.moved import moved
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class Progress:
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
         self.runs: dict[str, RunRecord] = {}
+        self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for one in links:
@@ -64,6 +67,8 @@ class Progress:
             )
         elif isinstance(fact, ReportWritten):
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
+        elif isinstance(fact, ModelsMoved):
+            self.models = moved(self.models, self.runs[event.run_id].started.realm, fact.moves)
         elif event.model is not None:
             self._add_to_model(event, event.model, one.sha256)
 
@@ -73,5 +78,8 @@ class Progress:
         realm = run.started.realm
         progress = self.models.get((realm, name))
         if progress is None:
-            progress = self.models[realm, name] = ModelProgress()
+            self._begun[realm, name] += 1
+            number = self._begun[realm, name]
+            identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
+            progress = self.models[realm, name] = ModelProgress(identity=identity)
         progress.add(event, sha256)

@@ -24,6 +24,7 @@ from runner.manifest.model import (
     Service,
 )
 from runner.manifest.models import all_settings, check_model, read_model
+from runner.manifest.moved import former_names, read_moved, read_moved_services
 from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import check_rule, read_policy
@@ -49,6 +50,8 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         approvals=_approvals(combined),
         words=_words(combined),
         notify=read_notify(combined),
+        moved=read_moved(combined),
+        moved_services=read_moved_services(combined),
         limits=_limits(combined),
         files=files,
         sha256=digest(sorted(file.sha256 for file in files)),
@@ -139,7 +142,9 @@ def _words(combined: Combined) -> tuple[Approval, ...]:
     folder, root = _approvals(combined), combined.root
     if folder is None:
         return ()
-    return read_approvals(folder, root.value_place("approvals"), combined.known("models"), combined.findings)
+    known = combined.known("models")
+    models = None if known is None else {*known, *former_names(combined)}
+    return read_approvals(folder, root.value_place("approvals"), models, combined.findings)
 
 
 def _limits(combined: Combined) -> Limits:

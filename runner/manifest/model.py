@@ -251,6 +251,21 @@ class Ping(Struct, frozen=True, kw_only=True):
     place: Place
 
 
+class NameChange(Struct, frozen=True, kw_only=True):
+    """A model that is called `new` now."""
+
+    old: str
+    new: str
+    place: Place
+
+
+class ServiceChange(Struct, frozen=True, kw_only=True):
+    """The models live on the host `new` now, in lower case as `old`."""
+
+    old: str
+    new: str
+
+
 class ManifestFile(Struct, frozen=True, kw_only=True):
     """One file as it was read; `path` as given or found, SHA-256 in lower-case hex."""
 
@@ -281,6 +296,7 @@ class Approval(Struct, frozen=True, kw_only=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
 
+    `moved` are the names that models had before; no name is twice on the same side.
     `words` are the approvals and rejections that lie in the folder `approvals`, by file name.
     """
 
@@ -295,3 +311,5 @@ class Manifest(Struct, frozen=True, kw_only=True):
     sha256: str
     words: tuple[Approval, ...] = ()
     notify: tuple[Notification | Ping, ...] = ()
+    moved: tuple[NameChange, ...] = ()
+    moved_services: tuple[ServiceChange, ...] = ()

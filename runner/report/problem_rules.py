@@ -23,6 +23,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "merge-conflict": "No marker of a merge conflict is left in a manifest.",
         "misplaced-key": "A key stands only where it has a meaning.",
         "missing-key": "Required keys are there.",
+        "moved-in-a-circle": "Names that move in a circle are all in the manifest.",
+        "moved-twice": "A model moves once, from one name to another.",
         "never-decides": "A threshold policy has a rule that decides.",
         "no-limit": "A rule has a limit.",
         "no-manifest": "A folder that is named holds manifest files.",
