@@ -5,9 +5,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.realm import Realm, realm_of
 from runner.app.selection import find_model
 from runner.errors import UsageError
+from runner.journal.events import EMULATOR
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load

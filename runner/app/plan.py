@@ -1,7 +1,6 @@
 """`retrain plan`: what a run would do to each model, without doing or asking anything."""
 
 import os
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,15 +11,15 @@ from runner.app.facts import digests
 from runner.app.foresight import foresight
 from runner.app.plan_document import describe, state_mark
 from runner.app.plan_file import refuse_target, write_plan
+from runner.app.planned import Planned
 from runner.app.scope import Choice, Scope, read_scope
-from runner.data.facts import DatasetDigest
 from runner.data.readings import Readings
-from runner.errors import ModelError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
 from runner.plan.document import PlanDocument
-from runner.plan.model import Facts, ModelPlan
+from runner.plan.model import Facts
+from runner.plan.moves import ServiceMove, allows_service, due_moves, former_service, with_moves
 from runner.plan.planner import plan_model
 
 
@@ -30,13 +29,6 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     choice: Choice
     state: str
     out: Path | None = None
-
-
-class Planned(Struct, frozen=True, kw_only=True):
-    """The plan for every selected model, and the digests of their datasets by name that it was made from."""
-
-    plans: Sequence[ModelPlan]
-    data: Mapping[str, DatasetDigest | ModelError]
 
 
 def plan(request: PlanRequest) -> PlanDocument:
@@ -52,7 +44,7 @@ def plan(request: PlanRequest) -> PlanDocument:
     scope = read_scope(choice)
     progress = read_progress(request.state)
     planned = plan_models(scope, progress)
-    document = describe(scope, planned.plans, planned.data, state_mark(progress))
+    document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
         write_plan(document, request.out)
     return document
@@ -63,19 +55,35 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
 
     A run gives `readings`, where its stages find what was read for the plan.
     """
+    realm = scope.realm.name
+    due = due_moves(scope.manifest, progress.known(realm))
+    progress = progress.with_moves(realm, due.moves)
     data = digests(scope.manifest, scope.models, foresight(scope, progress, readings) if readings else None)
     now = datetime.now(UTC)
+    services = {model.name: former_service(scope.manifest, model, realm, progress.models) for model in scope.models}
     plans = [
-        plan_model(
-            scope.manifest,
-            model,
-            progress.model(scope.realm.name, model.name),
-            Facts(now=now, dataset=data[model.dataset]),
-            scope.options,
+        with_moves(
+            plan_model(
+                scope.manifest,
+                model,
+                progress.model(realm, model.name),
+                Facts(now=now, dataset=data[model.dataset]),
+                scope.options,
+            ),
+            due,
+            _service_move(scope, services[model.name]),
         )
         for model in scope.models
     ]
-    return Planned(plans=plans, data=data)
+    before = {name: service for name, service in services.items() if service is not None}
+    return Planned(plans=plans, data=data, moves=due.moves, services_before=before)
+
+
+def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
+    now, allowed = scope.realm.name, scope.options.allow_service_change
+    if before is None:
+        return None
+    return ServiceMove(before=before, now=now, allowed=allowed or allows_service(scope.manifest, before, now))
 
 
 def read_progress(state: str) -> Progress:

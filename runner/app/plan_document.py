@@ -1,8 +1,9 @@
 """From planned models to the plan's document: what it was planned from is put beside what is planned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from runner.app.planned import Planned
 from runner.app.provenance import tool
 from runner.app.scope import Scope
 from runner.data.facts import DatasetDigest, FileFacts
@@ -18,6 +19,7 @@ from runner.plan.document import (
     PlannedFile,
     PlannedManifest,
     PlannedModel,
+    PlannedMove,
     PlannedOptions,
     StateMark,
     Tool,
@@ -29,9 +31,7 @@ from runner.policy.record import policy_digest
 _UNSEALED = "0" * 64
 
 
-def describe(
-    scope: Scope, plans: Sequence[ModelPlan], data: Mapping[str, DatasetDigest | ModelError], mark: StateMark
-) -> PlanDocument:
+def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
     """Return the sealed document of a plan made now."""
     program = tool()
     document = PlanDocument(
@@ -40,11 +40,13 @@ def describe(
         created_at=stamp(datetime.now(UTC)),
         service=scope.realm.name,
         service_trusted=scope.realm.trusted,
+        services_before=tuple(dict.fromkeys(planned.services_before.values())),
+        moves=tuple(PlannedMove(old=_text(move.old), new=_text(move.new)) for move in planned.moves),
         manifest=_manifest(scope),
         options=_options(scope),
         state=mark,
-        datasets=tuple(_dataset(name, found) for name, found in data.items()),
-        models=_models(scope, plans),
+        datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
+        models=_models(scope, planned.plans),
         sha256=_UNSEALED,
     )
     return seal(document)
@@ -73,6 +75,7 @@ def _options(scope: Scope) -> PlannedOptions:
         force=choice.force,
         no_switch=choice.no_switch,
         emulator=choice.emulator,
+        allow_service_change=choice.allow_service_change,
     )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Collection
 from msgspec import Struct
 
 from runner.errors import UsageError
+from runner.journal.events import EMULATOR
 from runner.manifest.hosts import host_of, is_trusted
 from runner.manifest.model import Manifest
-
-EMULATOR = "emulator"
 
 
 class Realm(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     force: bool = False
     no_switch: bool = False
     emulator: bool = False
+    allow_service_change: bool = False
     trusted_hosts: frozenset[str] = frozenset()
 
 
@@ -49,5 +50,7 @@ def read_scope(choice: Choice) -> Scope:
         manifest=manifest,
         models=select(manifest, choice.select),
         realm=realm_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
-        options=Options(force=choice.force, no_switch=choice.no_switch),
+        options=Options(
+            force=choice.force, no_switch=choice.no_switch, allow_service_change=choice.allow_service_change
+        ),
     )

@@ -130,6 +130,11 @@ trust_host = click.option(
     callback=_trusted_hosts,
     help="Host that API keys may be sent to, beside the vendor's own; RETRAIN_TRUSTED_HOSTS names more.",
 )
+allow_service_change = click.option(
+    "--allow-service-change",
+    is_flag=True,
+    help="Let models that were trained on another host begin anew on this one.",
+)
 select = click.option(
     "--select",
     multiple=True,

@@ -20,6 +20,7 @@ from runner.cli.outcome import show_events, show_result
 @options.no_switch
 @options.emulator
 @options.trust_host
+@options.allow_service_change
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
 )
@@ -36,6 +37,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     no_switch: bool,
     emulator: bool,
     trusted_hosts: frozenset[str],
+    allow_service_change: bool,
     plan: Path | None,
     parallel: int | None,
     allow_held: bool,
@@ -54,6 +56,7 @@ def command(  # noqa: PLR0913 -- one argument an option
                 no_switch=no_switch,
                 emulator=emulator,
                 trusted_hosts=trusted_hosts,
+                allow_service_change=allow_service_change,
             ),
             state=state,
             listener=listener,

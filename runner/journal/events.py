@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+EMULATOR = "emulator"  # the name of the emulator where a service's host is expected
 Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
 
 

@@ -1,14 +1,15 @@
 """Where every model stands, as a fold over the journal's events. Pure: the same events give the same progress."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
-from runner.journal.events import Event, ModelsMoved, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import Event, ModelsMoved, NameMove, ReportWritten, RunFinished, RunStarted
 from runner.journal.instants import moment
 from runner.journal.model_progress import ModelProgress
 from runner.journal.moved import moved
@@ -42,6 +43,16 @@ class Progress:
     def model(self, realm: str, name: str) -> ModelProgress:
         """Return a model's progress; a model never seen has no jobs."""
         return self.models.get((realm, name)) or ModelProgress()
+
+    def known(self, realm: str) -> dict[str, ModelProgress]:
+        """Return the progress of the models of one service, by name."""
+        return {name: one for (service, name), one in self.models.items() if service == realm}
+
+    def with_moves(self, realm: str, moves: Sequence[NameMove]) -> "Progress":
+        """Return the progress as it will be when these moves are recorded; it is to be read only."""
+        other = copy(self)
+        other.models = moved(self.models, realm, moves)
+        return other
 
     def add(self, one: Link) -> None:
         """Take in the next event.

@@ -35,6 +35,7 @@ class Action(StrEnum):
     SWITCH = "switch"
     REJECT = "reject"
     ROLLBACK = "roll back"
+    MOVE = "move"
     NONE = "nothing"
 
 
@@ -44,6 +45,7 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
     Action.SWITCH: (Stage.SWITCH,),
     Action.REJECT: (Stage.REVIEW,),
     Action.ROLLBACK: (Stage.SWITCH,),
+    Action.MOVE: (),
     Action.NONE: (),
 }
 
@@ -53,6 +55,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     force: bool = False
     no_switch: bool = False
+    allow_service_change: bool = False
 
 
 class ModelPlan(Struct, frozen=True, kw_only=True):

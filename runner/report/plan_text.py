@@ -1,7 +1,7 @@
 """A plan for a terminal."""
 
-from runner.plan.document import PlanDocument, PlannedModel, counts
-from runner.report.plan_service import service_line
+from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
+from runner.report.plan_service import names_line, service_line
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import headline, inline, words
 
@@ -24,16 +24,18 @@ def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
 
 
 def _head(plan: PlanDocument) -> str:
-    return f"service: {inline(service_line(plan))}"
+    names = names_line(plan)
+    return f"service: {inline(service_line(plan))}" + (f"\nmoved: {inline(names)}" if names else "")
 
 
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
-    if not model.stages:
+    if not is_pending(model):
         return [f"{name}: nothing ({model.outcome})", f"    why: {reason}"]
-    return [f"{name}: {model.action}", f"    why: {reason}", f"    does: {' > '.join(model.stages)}"]
+    does = [f"    does: {' > '.join(model.stages)}"] if model.stages else []
+    return [f"{name}: {model.action}", f"    why: {reason}", *does]
 
 
 def _row(model: PlannedModel) -> list[str]:
-    action = str(model.action) if model.stages else words(model.outcome or "nothing")
+    action = str(model.action) if is_pending(model) else words(model.outcome or "nothing")
     return [model.name, action, " > ".join(model.stages), model.reason]

@@ -1,0 +1,23 @@
+"""What planning comes to."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from runner.data.facts import DatasetDigest
+from runner.errors import ModelError
+from runner.journal.events import NameMove
+from runner.plan.model import ModelPlan
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """The plan for every selected model, and the digests of their datasets by name that it was made from.
+
+    `moves` are the names to record, of all models; `services_before` has the hosts that models were trained on, by
+    name, where the service is a new one to them.
+    """
+
+    plans: Sequence[ModelPlan]
+    data: Mapping[str, DatasetDigest | ModelError]
+    moves: tuple[NameMove, ...] = ()
+    services_before: Mapping[str, str] = {}
