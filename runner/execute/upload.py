@@ -11,6 +11,7 @@ from runner.data.facts import CheckedFile, Prepared, Shape
 from runner.data.prepare import prepare
 from runner.errors import Kind
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.identify import refuse_other_model
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
 from runner.execute.news import Entered
@@ -57,6 +58,7 @@ def check(run: ModelRun) -> Steps[StageEnd]:
 def upload(run: ModelRun) -> Steps[StageEnd]:
     """Take a job and send the data to it, holding one of the upload slots; what became of it needs none."""
     key = yield from get_key(run)
+    yield from refuse_other_model(run, key)
     with (yield from take_slot()):
         effect = yield from _upload(run, key)
     with run.timed("upload_s"):

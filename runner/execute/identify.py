@@ -1,0 +1,105 @@
+"""Whether a model is one that the project knows under another name, asked before data is sent for it.
+
+A model's key is known by what it answers for: the service tells the status of a job to the key of the job's model only,
+also to a newer key of it. Such a question has no effect.
+"""
+
+from collections.abc import Iterator
+
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps
+from runner.execute.model_run import ModelRun
+from runner.execute.retry import read
+from runner.journal.job import VOID, Job
+from runner.journal.model_progress import ModelProgress
+from runner.plan.binding import binding
+from runner.secret import Secret
+from runner.service.outcomes import ServiceError
+
+_JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
+_QUESTIONS = 60  # for one model; names that were used last come first
+
+
+def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
+    """Make sure that the key is not that of a model which the project knows under another name.
+
+    Raises:
+        ModelError: it is, and nothing may be sent before the manifest says so; or the service could not be asked.
+    """
+    if run.progress.last is None:
+        yield from _refuse_vanished(run, key)
+    elif _has_another_key_source(run, run.progress.last):
+        yield from _refuse_exchanged(run, key, run.progress.last)
+
+
+def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask for the newest jobs of the names that left the manifest."""
+    for name, job in list(_vanished_jobs(run))[:_QUESTIONS]:
+        if (yield from _answers(run, key, job)):
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
+                hint=f"If {name} is called {run.model.name} now, add `- {{from: {name}, to: {run.model.name}}}` under "
+                "`moved:` in the manifest; nothing was uploaded.",
+            )
+
+
+def _vanished_jobs(run: ModelRun) -> Iterator[tuple[str, Job]]:
+    """Yield name and job: the newest one of each name, that of the last used name first, then the second newest."""
+    gone = [(name, _newest_jobs(one)) for name, one in _known(run).items() if name not in run.run.manifest.models]
+    used = sorted((one for one in gone if one[1]), key=lambda one: one[1][0].url_expires_at, reverse=True)
+    for number in range(_JOBS):
+        yield from ((name, jobs[number]) for name, jobs in used if number < len(jobs))
+
+
+def _newest_jobs(progress: ModelProgress) -> list[Job]:
+    return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
+
+
+def _known(run: ModelRun) -> dict[str, ModelProgress]:
+    return run.run.progress.known(run.run.realm)
+
+
+def _has_another_key_source(run: ModelRun, last: Job) -> bool:
+    """Tell whether the manifest takes the key from elsewhere than at the decision about the model's last job."""
+    bound = last.decided.fact.bound if last.decided else None
+    now = binding(run.run.manifest, run.model)["api_key"]
+    return bound is not None and bound.get("api_key", now) != now
+
+
+def _refuse_exchanged(run: ModelRun, key: Secret, last: Job) -> Steps[None]:
+    """Ask whose key it is, when the service does not know the model's last job under it."""
+    if (yield from _answers(run, key, last)):
+        return
+    others = [(name, one.last) for name, one in _known(run).items() if name != run.model.name]
+    for name, job in others[:_QUESTIONS]:
+        if job is not None and (yield from _answers(run, key, job)):
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
+                hint=f"Give {run.model.name} its own key; or, if the names changed, add {_lines(run, name)} under "
+                "`moved:` in the manifest. Nothing was uploaded.",
+            )
+    run.warn(f"the service does not know job {last.retrain_job_id} under the model's key, which the manifest changed")
+
+
+def _lines(run: ModelRun, other: str) -> str:
+    """Return the entries by which the model gets the history of another name, and leaves its own to that."""
+    name = run.model.name
+    left = other if other in run.run.manifest.models else f"{name}-before"
+    return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
+
+
+def _answers(run: ModelRun, key: Secret, job: Job) -> Steps[bool]:
+    """Tell whether the service knows the job under the key.
+
+    Raises:
+        ServiceError: it could not be asked.
+    """
+    try:
+        yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id))
+    except ServiceError as error:
+        if error.again or error.kind == Kind.NETWORK:
+            raise
+        return False  # a key that is good for nothing is told of when a job is taken with it
+    return True
