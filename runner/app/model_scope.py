@@ -43,6 +43,7 @@ def model_scope(
     if not manifest:
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
+    _refuse_former(loaded, name)
     realm = realm_of(loaded, emulator=record.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
     return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths)
 
@@ -59,8 +60,19 @@ def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> N
         )
 
 
+def _refuse_former(manifest: Manifest, name: str) -> None:
+    """Say what a model is called now, when it is named by a name it had before."""
+    now = next((change.new for change in manifest.moved if change.old == name), None)
+    if now is not None and name not in manifest.models:
+        raise UsageError(
+            f"{name} is called {now} now, by `moved` in the manifest.",
+            hint=f"Name {now}, once a `retrain run` has recorded the move.",
+        )
+
+
 def _last_run_with(progress: Progress, model: str) -> RunRecord:
-    found = [run for run in progress.runs.values() if model in run.models]
+    names = {model, *progress.former_names(model)}
+    found = [run for run in progress.runs.values() if names & run.models.keys()]
     if not found:
         raise UsageError(
             f"No run of this state had a model {model}.", hint="`retrain status` lists the models; check --state."

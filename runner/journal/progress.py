@@ -48,6 +48,10 @@ class Progress:
         """Return the progress of the models of one service, by name."""
         return {name: one for (service, name), one in self.models.items() if service == realm}
 
+    def former_names(self, name: str) -> set[str]:
+        """Return the names that what is called so now had before, on any service."""
+        return {old for (_, now), one in self.models.items() if now == name for old in one.former_names}
+
     def with_moves(self, realm: str, moves: Sequence[NameMove]) -> "Progress":
         """Return the progress as it will be when these moves are recorded; it is to be read only."""
         other = copy(self)

@@ -348,7 +348,14 @@ class World:
     def _run(self, progress: Progress, store: Any) -> dict[str, ModelFinished]:
         recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=f"run-{self.runs}")
         recorder.run_fact(
-            RunStarted(tool={}, actor="test", realm=REALM, paths=(), manifest={}, options={"command": "run"})
+            RunStarted(
+                tool={},
+                actor="test",
+                realm=REALM,
+                paths=(),
+                manifest={"files": [], "sha256": "0" * 64, "git": None},
+                options={"command": "run"},
+            )
         )
         plans = self.plans(progress)
         moves = self.moves(progress).moves
