@@ -80,7 +80,7 @@ def _check_names(changes: Sequence[NameChange], models: Collection[str], finding
         if change.old in models and change.old not in names.values():
             findings.error(
                 change.place,
-                "moved-twice",
+                "moved-still-there",
                 f"{shown(change.old)} is in the manifest, so it has not moved to {shown(change.new)}.",
                 hint=f"Remove the entry; or remove the model {shown(change.old)}, if it is the new one.",
             )

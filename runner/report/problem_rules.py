@@ -24,6 +24,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "misplaced-key": "A key stands only where it has a meaning.",
         "missing-key": "Required keys are there.",
         "moved-in-a-circle": "Names that move in a circle are all in the manifest.",
+        "moved-still-there": "A model that moved is not in the manifest under its old name.",
         "moved-twice": "A model moves once, from one name to another.",
         "never-decides": "A threshold policy has a rule that decides.",
         "no-limit": "A rule has a limit.",
