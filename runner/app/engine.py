@@ -22,6 +22,7 @@ from runner.emulator.launch import running_emulator
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.drive import drive
+from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.pace import Pace
@@ -159,6 +160,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         trace=trace,
         readings=job.readings,
         holds=session.hold.lasts,
+        vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),
         pace=Pace.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
     )
 

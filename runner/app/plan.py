@@ -19,7 +19,7 @@ from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
 from runner.plan.document import PlanDocument
 from runner.plan.model import Facts
-from runner.plan.moves import ServiceMove, allows_service, due_moves, former_service, with_moves
+from runner.plan.moves import ServiceMove, allows_service, due_moves, services_before, with_moves
 from runner.plan.planner import plan_model
 
 
@@ -60,7 +60,7 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
     progress = progress.with_moves(realm, due.moves)
     data = digests(scope.manifest, scope.models, foresight(scope, progress, readings) if readings else None)
     now = datetime.now(UTC)
-    services = {model.name: former_service(scope.manifest, model, realm, progress.models) for model in scope.models}
+    before = services_before(scope.manifest, realm, progress.models)
     plans = [
         with_moves(
             plan_model(
@@ -71,12 +71,12 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
                 scope.options,
             ),
             due,
-            _service_move(scope, services[model.name]),
+            _service_move(scope, before.get(model.name)),
         )
         for model in scope.models
     ]
-    before = {name: service for name, service in services.items() if service is not None}
-    return Planned(plans=plans, data=data, moves=due.moves, services_before=before)
+    moved = {model.name: before[model.name] for model in scope.models if model.name in before}
+    return Planned(plans=plans, data=data, moves=due.moves, services_before=moved)
 
 
 def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:

@@ -4,7 +4,7 @@ A model's key is known by what it answers for: the service tells the status of a
 also to a newer key of it. Such a question has no effect.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
@@ -12,6 +12,7 @@ from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
 from runner.journal.job import VOID, Job
 from runner.journal.model_progress import ModelProgress
+from runner.manifest.model import Manifest
 from runner.plan.binding import binding
 from runner.secret import Secret
 from runner.service.outcomes import ServiceError
@@ -34,7 +35,7 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
 
 def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask for the newest jobs of the names that left the manifest."""
-    for name, job in list(_vanished_jobs(run))[:_QUESTIONS]:
+    for name, job in run.run.vanished[:_QUESTIONS]:
         if (yield from _answers(run, key, job)):
             raise ModelError(
                 Kind.CONFIG,
@@ -44,20 +45,18 @@ def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
             )
 
 
-def _vanished_jobs(run: ModelRun) -> Iterator[tuple[str, Job]]:
-    """Yield name and job: the newest one of each name, that of the last used name first, then the second newest."""
-    gone = [(name, _newest_jobs(one)) for name, one in _known(run).items() if name not in run.run.manifest.models]
+def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tuple[tuple[str, Job], ...]:
+    """Return the newest jobs of the names that left the manifest, each with its name, in the order to ask for them.
+
+    The newest one of each name comes first, beginning with the name that was used last; then the second newest.
+    """
+    gone = [(name, _newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
     used = sorted((one for one in gone if one[1]), key=lambda one: one[1][0].url_expires_at, reverse=True)
-    for number in range(_JOBS):
-        yield from ((name, jobs[number]) for name, jobs in used if number < len(jobs))
+    return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
 
 
 def _newest_jobs(progress: ModelProgress) -> list[Job]:
     return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
-
-
-def _known(run: ModelRun) -> dict[str, ModelProgress]:
-    return run.run.progress.known(run.run.realm)
 
 
 def _has_another_key_source(run: ModelRun, last: Job) -> bool:
@@ -71,7 +70,8 @@ def _refuse_exchanged(run: ModelRun, key: Secret, last: Job) -> Steps[None]:
     """Ask whose key it is, when the service does not know the model's last job under it."""
     if (yield from _answers(run, key, last)):
         return
-    others = [(name, one.last) for name, one in _known(run).items() if name != run.model.name]
+    known = run.run.progress.known(run.run.realm)
+    others = [(name, one.last) for name, one in known.items() if name != run.model.name]
     for name, job in others[:_QUESTIONS]:
         if job is not None and (yield from _answers(run, key, job)):
             raise ModelError(

@@ -16,8 +16,9 @@ def check_keys(combined: Combined, models: Iterable[Model], url: str | None) -> 
     """Report models that have one key, and keys that may not be sent to the service; `url` is None for the emulator."""
     known = list(models)
     _refuse_shared(combined, known)
-    for model in known if url is not None else ():
-        _refuse_other_host(combined, model, host_of(url))
+    if url is not None:
+        for model in known:
+            _refuse_other_host(combined, model, host_of(url))
 
 
 def _refuse_shared(combined: Combined, models: Iterable[Model]) -> None:

@@ -76,8 +76,9 @@ def _once(found: Sequence[NameChange], findings: Findings) -> list[NameChange]:
 
 def _check_names(changes: Sequence[NameChange], models: Collection[str], findings: Findings) -> None:
     names = {change.old: change.new for change in changes}
+    news = set(names.values())
     for change in changes:
-        if change.old in models and change.old not in names.values():
+        if change.old in models and change.old not in news:
             findings.error(
                 change.place,
                 "moved-still-there",
@@ -102,8 +103,8 @@ def _check_names(changes: Sequence[NameChange], models: Collection[str], finding
 
 def _is_in_a_circle(old: str, names: Mapping[str, str], models: Collection[str]) -> bool:
     """Tell whether a name comes back to itself over names of which one is not in the manifest."""
-    seen, name = [old], names[old]
+    seen, name = {old}, names[old]
     while name in names and name not in seen:
-        seen.append(name)
+        seen.add(name)
         name = names[name]
     return name == old and not all(one in models for one in seen)

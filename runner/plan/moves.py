@@ -1,6 +1,7 @@
 """Which names have changed since the journal was written, and what models moved to another service. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
 from runner.journal.moved import Histories
 from runner.manifest.hosts import is_loopback
-from runner.manifest.model import Manifest, Model
+from runner.manifest.model import Manifest
 from runner.manifest.moved import destination
 from runner.plan.model import Action, ModelPlan
 
@@ -26,14 +27,18 @@ class ServiceMove(Struct, frozen=True, kw_only=True):
 
 
 class DueMoves(Struct, frozen=True, kw_only=True):
-    """The moves that are not recorded yet, and why a model cannot have the history that is to move to it."""
+    """The moves that are not recorded yet, as old names by new ones, and why a model cannot have a history.
 
-    moves: tuple[NameMove, ...] = ()
-    refused: Mapping[str, ModelError] = {}
+    Both are by the model's name now.
+    """
 
-    def old_name(self, model: str) -> str | None:
-        """Return the name whose history moves to the model."""
-        return next((move.old for move in self.moves if move.new == model), None)
+    old_names: Mapping[str, str]
+    refused: Mapping[str, ModelError]
+
+    @property
+    def moves(self) -> tuple[NameMove, ...]:
+        """Return what is to be recorded."""
+        return tuple(NameMove(old=old, new=new) for new, old in self.old_names.items())
 
 
 def due_moves(manifest: Manifest, known: Known) -> DueMoves:
@@ -47,17 +52,22 @@ def due_moves(manifest: Manifest, known: Known) -> DueMoves:
     for old, new in wanted.items():
         if old not in due and old not in known[new].former_names:
             refused[new] = _both_known(old, new)
-    return DueMoves(moves=tuple(NameMove(old=old, new=new) for old, new in due.items()), refused=refused)
+    return DueMoves(old_names={new: old for old, new in due.items()}, refused=refused)
 
 
 def _wanted(manifest: Manifest, known: Known) -> tuple[dict[str, str], dict[str, ModelError]]:
     """Return where each history leads, over names that nothing is called any more, and names to which two lead."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for old, new in _destinations(manifest).items():
+        if _has_history(known, old):
+            found[new].append(old)
+    wanted = {olds[0]: new for new, olds in found.items() if len(olds) == 1}
+    return wanted, {new: _several(olds, new) for new, olds in found.items() if len(olds) > 1}
+
+
+def _destinations(manifest: Manifest) -> dict[str, str]:
     names = {change.old: change.new for change in manifest.moved}
-    found = {old: destination(old, names, manifest.models) for old in names if _has_history(known, old)}
-    news = list(found.values())
-    clashes = {new: [old for old in found if found[old] == new] for new in news if news.count(new) > 1}
-    wanted = {old: new for old, new in found.items() if new not in clashes}
-    return wanted, {new: _several(olds, new) for new, olds in clashes.items()}
+    return {old: destination(old, names, manifest.models) for old in names}
 
 
 def _without_blocked(wanted: Mapping[str, str], known: Known) -> dict[str, str]:
@@ -101,26 +111,26 @@ def _both_known(old: str, new: str) -> ModelError:
     )
 
 
-def former_service(manifest: Manifest, model: Model, service: str, histories: Histories) -> str | None:
-    """Return the service that the model was trained on, where it is another one and nothing is known of it on this one.
+def services_before(manifest: Manifest, service: str, histories: Histories) -> dict[str, str]:
+    """Return the services that models were trained on, by name, where nothing is known of them on this one.
 
     Rehearsals on this machine and on the emulator are no other service.
     """
-    here = histories.get((service, model.name))
-    if _is_rehearsal(service) or (here is not None and (here.has_history or here.from_service)):
-        return None
-    names = {model.name, *_old_names(manifest, model.name)}
-    found = [realm for (realm, name), one in histories.items() if name in names and one.has_history]
-    return next((realm for realm in reversed(found) if realm != service and not _is_rehearsal(realm)), None)
+    if _is_rehearsal(service):
+        return {}
+    found, names = dict[str, str](), _destinations(manifest)
+    for (realm, name), one in histories.items():
+        if realm != service and one.has_history and not _is_rehearsal(realm):
+            found[names.get(name, name)] = realm
+    return {name: before for name, before in found.items() if not _is_known(histories.get((service, name)))}
+
+
+def _is_known(here: ModelProgress | None) -> bool:
+    return here is not None and (here.has_history or here.from_service is not None)
 
 
 def _is_rehearsal(service: str) -> bool:
     return service == EMULATOR or is_loopback(service)
-
-
-def _old_names(manifest: Manifest, model: str) -> Iterator[str]:
-    names = {change.old: change.new for change in manifest.moved}
-    return (old for old in names if destination(old, names, manifest.models) == model)
 
 
 def allows_service(manifest: Manifest, before: str, now: str) -> bool:
@@ -135,7 +145,7 @@ def with_moves(plan: ModelPlan, due: DueMoves, service: ServiceMove | None) -> M
     """Return the plan of a model with what `moved` says of its name and its service."""
     if plan.model in due.refused:
         return _failed(plan.model, due.refused[plan.model])
-    old = due.old_name(plan.model)
+    old = due.old_names.get(plan.model)
     named = plan if old is None else _with_new_name(plan, old)
     return named if service is None else _with_new_service(named, service)
 

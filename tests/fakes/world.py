@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import Any
 
 from runner.app.facts import digests
@@ -21,6 +22,7 @@ from runner.errors import Kind
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.drive import drive
+from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import News
 from runner.execute.recorder import Recorder
@@ -254,7 +256,7 @@ def sha256_of(content: bytes) -> str:
 class FakeKeys:
     """The key of a model is its name, unless `keys` has another one."""
 
-    def __init__(self, keys: Mapping[str, str]) -> None:
+    def __init__(self, keys: Mapping[str, str] = MappingProxyType({})) -> None:
         self.keys = keys
 
     def model_key(self, model: Model) -> Secret:
@@ -406,6 +408,7 @@ class World:
             spool=self.state.spool,
             listener=lambda model, news: self.told.append((model, news)),
             bugs=[],
+            vanished=vanished_jobs(manifest, progress.known(REALM)),
         )
 
 
