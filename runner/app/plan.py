@@ -19,7 +19,15 @@ from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
 from runner.plan.document import PlanDocument
 from runner.plan.model import Facts
-from runner.plan.moves import ServiceMove, allows_service, due_moves, services_before, with_moves
+from runner.plan.moves import (
+    ServiceMove,
+    allows_service,
+    due_moves,
+    names_elsewhere,
+    services_before,
+    with_moves,
+    with_question,
+)
 from runner.plan.planner import plan_model
 
 
@@ -55,35 +63,29 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
 
     A run gives `readings`, where its stages find what was read for the plan.
     """
-    realm = scope.realm.name
-    due = due_moves(scope.manifest, progress.known(realm))
+    realm, manifest = scope.realm.name, scope.manifest
+    due = due_moves(manifest, progress.known(realm))
     progress = progress.with_moves(realm, due.moves)
-    data = digests(scope.manifest, scope.models, foresight(scope, progress, readings) if readings else None)
+    data = digests(manifest, scope.models, foresight(scope, progress, readings) if readings else None)
     now = datetime.now(UTC)
-    before = services_before(scope.manifest, realm, progress.models)
-    plans = [
-        with_moves(
-            plan_model(
-                scope.manifest,
-                model,
-                progress.model(realm, model.name),
-                Facts(now=now, dataset=data[model.dataset]),
-                scope.options,
-            ),
-            due,
-            _service_move(scope, before.get(model.name)),
-        )
-        for model in scope.models
-    ]
+    before = services_before(manifest, realm, progress.models)
+    gone = names_elsewhere(manifest, progress.known(realm))
+    plans = []
+    for model in scope.models:
+        standing = progress.model(realm, model.name)
+        plan = plan_model(manifest, model, standing, Facts(now=now, dataset=data[model.dataset]), scope.options)
+        asked = plan if standing.has_history else with_question(plan, gone)
+        plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
     moved = {model.name: before[model.name] for model in scope.models if model.name in before}
     return Planned(plans=plans, data=data, moves=due.moves, services_before=moved)
 
 
 def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
-    now, allowed = scope.realm.name, scope.options.allow_service_change
     if before is None:
         return None
-    return ServiceMove(before=before, now=now, allowed=allowed or allows_service(scope.manifest, before, now))
+    now = scope.realm.name
+    allowed = scope.options.allow_service_change or allows_service(scope.manifest, before, now)
+    return ServiceMove(before=before, now=now, allowed=allowed)
 
 
 def read_progress(state: str) -> Progress:

@@ -1,7 +1,7 @@
 """Which names have changed since the journal was written, and what models moved to another service. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from runner.manifest.model import Manifest
 from runner.manifest.moved import destination
 from runner.plan.model import Action, ModelPlan
 
+_SHOWN = 3  # names in one sentence
 Known = Mapping[str, ModelProgress]  # the histories of one service, by name
 
 
@@ -139,6 +140,23 @@ def allows_service(manifest: Manifest, before: str, now: str) -> bool:
     for _ in manifest.moved_services:
         reached |= {change.new for change in manifest.moved_services if change.old in reached}
     return now in reached
+
+
+def names_elsewhere(manifest: Manifest, known: Known) -> list[str]:
+    """Return the names with a history that are not in the manifest."""
+    return [name for name, one in known.items() if one.has_history and name not in manifest.models]
+
+
+def with_question(plan: ModelPlan, gone: Sequence[str]) -> ModelPlan:
+    """Return the plan of a model that nothing is known of, with what a run asks first.
+
+    `gone` are names with a history that are not in the manifest.
+    """
+    if not gone or plan.action != Action.RETRAIN:
+        return plan
+    more = len(gone) - _SHOWN
+    names = f"one of {', '.join(gone[:_SHOWN])}{f' and {more} more' if more > 0 else ''}" if len(gone) > 1 else gone[0]
+    return replace(plan, reason=f"{plan.reason} A run first asks whether it is {names}, not in the manifest any more.")
 
 
 def with_moves(plan: ModelPlan, due: DueMoves, service: ServiceMove | None) -> ModelPlan:

@@ -8,6 +8,7 @@ import pytest
 from runner.app.history import HistoryRequest, explain, history
 from runner.app.plan import PlanRequest, plan, read_progress
 from runner.app.review import ReviewRequest, review
+from runner.app.rollback import RollbackRequest, roll_back
 from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.app.session import session
@@ -129,6 +130,48 @@ def test_a_command_with_the_old_name_says_the_new_one(world: World) -> None:
     )
     with pytest.raises(UsageError, match="churn is called churn-eu now"):
         review(request)
+
+
+def test_a_plan_says_what_a_run_asks_of_a_model_with_a_new_name(world: World) -> None:
+    world.write_manifest(manifest("churn-eu", "usage"))
+    asks = " A run first asks whether it is churn, not in the manifest any more."
+    assert planned().models[0].reason == f"It has not been trained by this project yet.{asks}"
+    assert asks not in planned().models[1].reason
+    world.write_manifest(manifest("fresh"))
+    assert "whether it is one of churn, usage, not in" in planned().models[0].reason
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_whoever_switches_needs_to_trust_the_host(world: World, trusted: bool) -> None:
+    hosts = frozenset({HOST}) if trusted else frozenset()
+
+    def approval(*, record_only: bool) -> ReviewRequest:
+        return ReviewRequest(
+            model="churn",
+            action="approve",
+            state="state",
+            listener=lambda _model, _news: None,
+            manifest=[MANIFEST],
+            record_only=record_only,
+            trusted_hosts=hosts,
+        )
+
+    back = RollbackRequest(
+        model="churn",
+        reason="off",
+        state="state",
+        listener=lambda _model, _news: None,
+        manifest=[MANIFEST],
+        trusted_hosts=hosts,
+    )
+    refused, no_candidate = "API keys are not sent to", "No candidate of churn waits"
+    with pytest.raises(UsageError, match=no_candidate if trusted else refused):
+        review(approval(record_only=False))
+    with pytest.raises(UsageError, match=no_candidate):
+        review(approval(record_only=True))
+    with pytest.raises(UsageError, match="served before|no job|nothing|only job" if trusted else refused):
+        roll_back(back)
+    assert world.service.calls("switch") == 2
 
 
 def test_a_host_that_changes_in_a_pull_request_stops_known_models(world: World) -> None:
