@@ -7,6 +7,7 @@ import pytest
 
 from runner.app.history import HistoryRequest, explain, history
 from runner.app.plan import PlanRequest, plan, read_progress
+from runner.app.resolve import ResolveRequest, resolve
 from runner.app.review import ReviewRequest, review
 from runner.app.rollback import RollbackRequest, roll_back
 from runner.app.run import RunRequest, run
@@ -19,7 +20,7 @@ from runner.journal.events import RunFinished
 from runner.plan.document import PlanDocument, counts
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
-from tests.fakes.world import World
+from tests.fakes.world import CrashError, World
 
 HOST, NEXT = "service.test", "next.test"
 NAMES = {"churn": "CHURN", "churn-eu": "CHURN"}
@@ -130,6 +131,24 @@ def test_a_command_with_the_old_name_says_the_new_one(world: World) -> None:
     )
     with pytest.raises(UsageError, match="churn is called churn-eu now"):
         review(request)
+
+
+def test_an_upload_without_a_result_is_resolved_under_the_new_name(world: World) -> None:
+    def crash(call: str, _job: str) -> None:
+        if call == "put":
+            raise CrashError
+
+    world.write_data("2")
+    world.service.before = crash
+    with pytest.raises(CrashError):
+        world.run()
+    world.write_manifest(manifest("churn-eu", "usage", moved="{from: churn, to: churn-eu}"))
+    do_run(choice(select="usage"))  # records the move, and says nothing of the model
+    job = read_progress("state").model(HOST, "churn-eu").upload_in_doubt
+    assert job is not None
+    request = ResolveRequest(model="churn-eu", answer="not-started", reason="seen", state="state")
+    assert resolve(request) == job.retrain_job_id
+    assert actions(planned())["churn-eu"] == "retrain"
 
 
 def test_a_plan_says_what_a_run_asks_of_a_model_with_a_new_name(world: World) -> None:
