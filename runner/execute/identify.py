@@ -15,7 +15,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest
 from runner.plan.binding import binding
 from runner.secret import Secret
-from runner.service.outcomes import ServiceError
+from runner.service.outcomes import Code, ServiceError, Status
 
 _JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
 _QUESTIONS = 60  # for one model; names that were used last come first
@@ -29,14 +29,14 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
     """
     if run.progress.last is None:
         yield from _refuse_vanished(run, key)
-    elif _has_another_key_source(run, run.progress.last):
-        yield from _refuse_exchanged(run, key, run.progress.last)
+    elif _has_another_key_source(run):
+        yield from _refuse_exchanged(run, key)
 
 
 def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask for the newest jobs of the names that left the manifest."""
     for name, job in run.run.vanished[:_QUESTIONS]:
-        if (yield from _answers(run, key, job)):
+        if isinstance((yield from _ask(run, key, job)), Status):
             raise ModelError(
                 Kind.CONFIG,
                 f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
@@ -59,28 +59,45 @@ def _newest_jobs(progress: ModelProgress) -> list[Job]:
     return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
 
 
-def _has_another_key_source(run: ModelRun, last: Job) -> bool:
-    """Tell whether the manifest takes the key from elsewhere than at the decision about the model's last job."""
-    bound = last.decided.fact.bound if last.decided else None
+def _has_another_key_source(run: ModelRun) -> bool:
+    """Tell whether the manifest takes the key from elsewhere than at the last decision about the model."""
+    decided = (job.decided for job in reversed(run.progress.jobs.values()))
+    bound = next((one.fact.bound for one in decided if one is not None), None)
     now = binding(run.run.manifest, run.model)["api_key"]
     return bound is not None and bound.get("api_key", now) != now
 
 
-def _refuse_exchanged(run: ModelRun, key: Secret, last: Job) -> Steps[None]:
-    """Ask whose key it is, when the service does not know the model's last job under it."""
-    if (yield from _answers(run, key, last)):
-        return
+def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask whose key it is, when the service knows none of the model's last jobs under it."""
+    own = _newest_jobs(run.progress)
+    for job in own:
+        answer = yield from _ask(run, key, job)
+        if isinstance(answer, Status) or answer.code != Code.NOT_FOUND_JOB:
+            return
+    yield from _refuse_another_name(run, key)
+    what = f"the service does not know job {own[0].retrain_job_id} under the key that the manifest names now"
+    if not run.run.options.force:
+        raise ModelError(
+            Kind.CONFIG,
+            f"The key of {run.model.name} may be that of another model: {what}.",
+            hint=f"Give {run.model.name} its own key. If it is another model of the service now, call it by another "
+            "name; if the service forgot the job, `retrain run --force` trains it. Nothing was uploaded.",
+        )
+    run.warn(what)
+
+
+def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask for the newest job of each other name."""
     known = run.run.progress.known(run.run.realm)
     others = [(name, one.last) for name, one in known.items() if name != run.model.name]
     for name, job in others[:_QUESTIONS]:
-        if job is not None and (yield from _answers(run, key, job)):
+        if job is not None and isinstance((yield from _ask(run, key, job)), Status):
             raise ModelError(
                 Kind.CONFIG,
                 f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
                 hint=f"Give {run.model.name} its own key; or, if the names changed, add {_lines(run, name)} under "
                 "`moved:` in the manifest. Nothing was uploaded.",
             )
-    run.warn(f"the service does not know job {last.retrain_job_id} under the model's key, which the manifest changed")
 
 
 def _lines(run: ModelRun, other: str) -> str:
@@ -90,16 +107,15 @@ def _lines(run: ModelRun, other: str) -> str:
     return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
 
 
-def _answers(run: ModelRun, key: Secret, job: Job) -> Steps[bool]:
-    """Tell whether the service knows the job under the key.
+def _ask(run: ModelRun, key: Secret, job: Job) -> Steps[Status | ServiceError]:
+    """Return what the service says of the job under the key.
 
     Raises:
         ServiceError: it could not be asked.
     """
     try:
-        yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id))
+        return (yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id)))
     except ServiceError as error:
         if error.again or error.kind == Kind.NETWORK:
             raise
-        return False  # a key that is good for nothing is told of when a job is taken with it
-    return True
+        return error  # of a key that is good for nothing it is told when a job is taken with it

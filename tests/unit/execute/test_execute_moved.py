@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind
-from runner.service.outcomes import Effect
+from runner.plan.model import Options
+from runner.service.outcomes import Code, Effect
 from tests.fakes.world import CrashError, World, service_error
 
 OLD, NEW = "churn", "churn-eu"
@@ -146,6 +147,30 @@ def test_names_that_are_swapped_without_an_entry_are_found_out_by_their_keys(pai
     pair.write_manifest(manifest(OLD, "other", keys=sources, moved=entries))
     assert {end.outcome for end in pair.run().values()} == {"switched"}
     assert uploads(pair) == 4
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_key_of_a_strange_model_is_used_only_when_that_is_forced(pair: World, force: bool) -> None:
+    """Who pastes a wrong key into a new variable must not train what serves somebody else."""
+    pair.keys[OLD] = "key-3"
+    pair.write_data("2")
+    pair.write_manifest(manifest(OLD, "other", keys={OLD: "NEWER"}))
+    pair.options = Options(force=force)
+    end = pair.run()[OLD]
+    assert end.outcome == ("switched" if force else "failed")
+    assert pair.service.effects["upload", "key-3"] == force
+    assert "the service does not know job job-1 under the key" in (end.warnings[0] if force else end.reason)
+
+
+def test_a_job_that_the_service_deleted_says_nothing_against_a_key(pair: World) -> None:
+    def deleted(call: str, job: str) -> None:
+        if (call, job) == ("status", "job-1"):
+            raise service_error(Code.JOB_DELETED)
+
+    pair.service.before = deleted
+    pair.write_data("2")
+    pair.write_manifest(manifest(OLD, "other", keys={OLD: "NEWER"}))
+    assert pair.run()[OLD].outcome == "switched"
 
 
 def test_a_rotated_key_from_elsewhere_is_no_other_model(pair: World) -> None:
