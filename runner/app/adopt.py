@@ -39,6 +39,7 @@ class AdoptRequest(Struct, frozen=True, kw_only=True):
     state: str
     listener: Listener
     manifest: Sequence[Path] = ()
+    trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
 
 
@@ -59,7 +60,10 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
     if not request.reason.strip():
         raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
     progress = read_progress(request.state)
-    scope = model_scope(progress, request.model, request.manifest, state=request.state)
+    scope = model_scope(
+        progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
+    scope.realm.require_trusted()
     known = progress.model(scope.realm.name, request.model)
     replaces = "nothing is recorded of it"
     if known.incumbent is not None:

@@ -22,6 +22,7 @@ from runner.emulator.launch import running_emulator
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.drive import drive
+from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.pace import Pace
@@ -71,7 +72,12 @@ def execute(session: Session, job: Job) -> Driven:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
-        client = Client(base_url=url, statuses=job.manifest.service.statuses, redactor=redactor)
+        client = Client(
+            base_url=url,
+            statuses=job.manifest.service.statuses,
+            redactor=redactor,
+            trusted_hosts=job.realm.trusted_hosts,
+        )
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -117,7 +123,7 @@ def _make_report_ready() -> None:
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor, hidden=named_variables(job.manifest))
+    keys = ManifestKeys(client, redactor, host=job.realm.name, hidden=named_variables(job.manifest))
     keys.learn_all(job.manifest.models.values())
     return keys
 
@@ -154,6 +160,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         trace=trace,
         readings=job.readings,
         holds=session.hold.lasts,
+        vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),
         pace=Pace.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
     )
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.recompute import Different, SameBytes, recompute
-from runner.app.recorded import reading, require_seen, seen_models
+from runner.app.recorded import names_now, reading, require_seen, seen_models
 from runner.errors import UsageError
 from runner.execute.candidate import file_sha256
 from runner.journal.folder import StateFolder
-from runner.journal.progress import RunRecord
+from runner.journal.progress import Progress
 from runner.report.explanation import Confirmation, Explanation, Trail, read_trails
 from runner.report.history import Entry, Incumbent, incumbents_at, read_entries
 
@@ -38,14 +38,19 @@ def history(request: HistoryRequest) -> list[Entry]:
         UsageError: there is no journal, or a selector names nothing.
         StateError: the journal is missing, foreign or damaged.
     """
+    progress = Progress()
     with reading(request.state) as (_, links):
-        entries = list(read_entries(links))
-    names = _names(request, [entry.run for entry in entries], [entry.model for entry in entries])
-    return _newest([entry for entry in entries if entry.model in names and _wanted(request, entry)], request.limit)
+        entries = list(read_entries(links, progress))
+    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
+    called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
+    names = _names(request, progress, called)
+    chosen = [one for one, name in zip(entries, called, strict=True) if name in names and _wanted(request, one)]
+    return _newest(chosen, request.limit)
 
 
-def _names(request: HistoryRequest, runs: Sequence[RunRecord], models: Iterable[str]) -> set[str]:
-    return seen_models(dict.fromkeys(models), runs, request.select, request.manifest)
+def _names(request: HistoryRequest, progress: Progress, models: Iterable[str]) -> set[str]:
+    select = names_now(progress, request.select)
+    return seen_models(dict.fromkeys(models), list(progress.runs.values()), select, request.manifest)
 
 
 def _wanted(request: HistoryRequest, entry: Entry) -> bool:
@@ -65,7 +70,7 @@ def _newest(entries: list[Entry], limit: int | None) -> list[Entry]:
     kept: list[Entry] = []
     counts: dict[tuple[str, str], int] = {}
     for entry in reversed(entries):
-        place = (entry.service, entry.model)
+        place = (entry.service, entry.identity)
         counts[place] = counts.get(place, 0) + 1
         if counts[place] <= limit:
             kept.append(entry)
@@ -81,7 +86,7 @@ def incumbents(request: HistoryRequest, at: datetime) -> list[Incumbent]:
     """
     with reading(request.state) as (_, links):
         progress, found = incumbents_at(links, at)
-    names = _names(request, list(progress.runs.values()), [name for _, name in progress.models])
+    names = _names(request, progress, [name for _, name in progress.models])
     return [one for one in found if one.model in names and request.service in (None, one.service)]
 
 
@@ -94,8 +99,7 @@ def explain(
         UsageError: there is no journal, or no such decision in it.
         StateError: the journal is missing, foreign or damaged.
     """
-    with reading(state) as (folder, links):
-        progress, trails = read_trails(links, model)
+    folder, progress, model, trails = _trails(state, model)
     require_seen(dict.fromkeys(name for _, name in progress.models), model)
     chosen = [
         one
@@ -110,6 +114,19 @@ def explain(
             f"No decision {where} is recorded for {model}.", hint=f"`retrain history {model}` lists its runs and jobs."
         )
     return [Explanation(trail=one, confirmation=_confirm(folder, one)) for one in chosen]
+
+
+def _trails(state: str, name: str) -> tuple[StateFolder, Progress, str, list[Trail]]:
+    """Return the decisions about a model under all names it had, with its name now."""
+    with reading(state) as (folder, links):
+        progress, trails = read_trails(links, {name})
+    [model] = names_now(progress, [name])
+    names = {model, *progress.former_names(model)}
+    if names != {name}:
+        with reading(state) as (_, links):
+            _, trails = read_trails(links, names)
+    own = [one for one in trails if progress.model(one.run.started.realm, model).identity == one.identity]
+    return folder, progress, model, own
 
 
 def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:

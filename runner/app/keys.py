@@ -14,10 +14,11 @@ from runner.service.client import Client
 class ManifestKeys:
     """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
 
-    def __init__(self, client: Client, redactor: Redactor, *, hidden: Collection[str]) -> None:
-        """Prepare; key commands do not see the `hidden` environment variables."""
+    def __init__(self, client: Client, redactor: Redactor, *, host: str, hidden: Collection[str]) -> None:
+        """Prepare for the service's host; key commands do not see the `hidden` environment variables."""
         self._client = client
         self._redactor = redactor
+        self._host = host
         self._hidden = hidden
         self._owners: dict[str, list[str]] = {}  # names of models, by the key's fingerprint
 
@@ -68,6 +69,12 @@ class ManifestKeys:
         return self._resolve(model.api_key.secret_key, model)
 
     def _resolve(self, source: StoredKey, model: Model) -> Secret:
+        if model.key_hosts is not None and self._host not in model.key_hosts:
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {model.name} is bound to {', '.join(model.key_hosts)}, and the service is {self._host}.",
+                hint="Correct `service.url`, or `hosts` of its `api_key`; the key was not read.",
+            )
         return self._redactor.learn(resolve(source, model=model.name, hidden=self._hidden))
 
 

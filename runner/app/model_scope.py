@@ -1,14 +1,15 @@
 """What a command about one model works on: its manifest, found by the model's last run, and the service of that run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.realm import EMULATOR, Realm, realm_of
+from runner.app.realm import Realm, realm_of
 from runner.app.recorded import require_seen
 from runner.app.selection import find_model
 from runner.errors import UsageError
+from runner.journal.events import EMULATOR
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
@@ -25,7 +26,14 @@ class ModelScope(Struct, frozen=True, kw_only=True):
     state: str
 
 
-def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, state: str) -> ModelScope:
+def model_scope(
+    progress: Progress,
+    name: str,
+    manifest: Sequence[Path],
+    *,
+    state: str,
+    trusted_hosts: Collection[str] = (),
+) -> ModelScope:
     """Read the manifest that is named, or else that of the model's last run.
 
     Raises:
@@ -41,7 +49,9 @@ def model_scope(progress: Progress, name: str, manifest: Sequence[Path], *, stat
         paths = tuple(Path(path) for path in record.started.paths)
         _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
     loaded = load(paths)
-    realm = realm_of(loaded, emulator=record is not None and record.started.realm == EMULATOR)
+    _refuse_former(loaded, name)
+    emulator = record is not None and record.started.realm == EMULATOR
+    realm = realm_of(loaded, emulator=emulator, trusted_hosts=trusted_hosts)
     return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths, state=state)
 
 
@@ -57,5 +67,16 @@ def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> N
         )
 
 
+def _refuse_former(manifest: Manifest, name: str) -> None:
+    """Say what a model is called now, when it is named by a name it had before."""
+    now = next((change.new for change in manifest.moved if change.old == name), None)
+    if now is not None and name not in manifest.models:
+        raise UsageError(
+            f"{name} is called {now} now, by `moved` in the manifest.",
+            hint=f"Name {now}, once a `retrain run` has recorded the move.",
+        )
+
+
 def _last_run_with(progress: Progress, model: str) -> RunRecord | None:
-    return next((run for run in reversed(progress.runs.values()) if model in run.models), None)
+    names = {model, *progress.former_names(model)}
+    return next((run for run in reversed(progress.runs.values()) if names & run.models.keys()), None)

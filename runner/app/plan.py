@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
-from runner.app.plan_document import Planned, describe
+from runner.app.plan_document import describe, state_mark
 from runner.app.plan_file import refuse_target, write_plan
+from runner.app.planned import Planned
 from runner.app.refresh import refresh
 from runner.app.scope import Choice, Scope, read_scope
 from runner.data.readings import Readings
@@ -21,6 +22,15 @@ from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
 from runner.plan.document import PlanDocument
 from runner.plan.model import Facts
+from runner.plan.moves import (
+    ServiceMove,
+    allows_service,
+    due_moves,
+    names_elsewhere,
+    services_before,
+    with_moves,
+    with_question,
+)
 from runner.plan.planner import plan_model
 
 
@@ -54,7 +64,7 @@ def plan(request: PlanRequest) -> PlanDocument:
         folder = state_folder(request.state)
         refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)
     planned = plan_models(scope, progress)
-    document = describe(scope, planned, progress)
+    document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
         write_plan(document, request.out)
     return document
@@ -66,20 +76,34 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
     `readings`, where its stages find what was read for the plan.
     """
-    read = readings or Readings()
-    data = digests(scope.manifest, scope.models, foresight(scope, progress, read))
+    realm, manifest, read = scope.realm.name, scope.manifest, readings or Readings()
+    due = due_moves(manifest, progress.known(realm))
+    moved = progress.with_moves(realm, due.moves)
+    data = digests(manifest, scope.models, foresight(scope, moved, read))
     now = datetime.now(UTC)
-    plans = [
-        plan_model(
-            scope.manifest,
-            model,
-            progress.model(scope.realm.name, model.name),
-            Facts(now=now, dataset=data[model.dataset]),
-            scope.options,
-        )
-        for model in scope.models
-    ]
-    return Planned(plans=with_data_checks(scope, progress, plans, read), data=data)
+    before = services_before(manifest, realm, moved.models)
+    gone = names_elsewhere(manifest, moved.known(realm))
+    plans = []
+    for model in scope.models:
+        standing = moved.model(realm, model.name)
+        plan = plan_model(manifest, model, standing, Facts(now=now, dataset=data[model.dataset]), scope.options)
+        asked = plan if standing.has_history else with_question(plan, gone)
+        plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
+    return Planned(
+        plans=with_data_checks(scope, moved, plans, read),
+        data=data,
+        progress=moved,
+        moves=due.moves,
+        services_before={model.name: before[model.name] for model in scope.models if model.name in before},
+    )
+
+
+def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
+    if before is None:
+        return None
+    now = scope.realm.name
+    allowed = scope.options.allow_service_change or allows_service(scope.manifest, before, now)
+    return ServiceMove(before=before, now=now, allowed=allowed)
 
 
 def read_progress(state: str) -> Progress:

@@ -1,10 +1,8 @@
 """From planned models to the plan's document: what it was planned from is put beside what is planned."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from msgspec import Struct
-
+from runner.app.planned import Planned
 from runner.app.provenance import tool
 from runner.app.scope import Scope
 from runner.data.facts import DatasetDigest, FileFacts
@@ -19,6 +17,7 @@ from runner.plan.document import (
     PlannedFile,
     PlannedManifest,
     PlannedModel,
+    PlannedMove,
     PlannedOptions,
     StateMark,
     Tool,
@@ -33,26 +32,22 @@ from runner.report.evidence_text import evidence_line
 _UNSEALED = "0" * 64
 
 
-class Planned(Struct, frozen=True, kw_only=True):
-    """The plan for every selected model, and the digests of their datasets by name that it was made from."""
-
-    plans: Sequence[ModelPlan]
-    data: Mapping[str, DatasetDigest | ModelError]
-
-
-def describe(scope: Scope, planned: Planned, progress: Progress) -> PlanDocument:
-    """Return the sealed document of a plan made now against the progress."""
+def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
+    """Return the sealed document of a plan made now."""
     program = tool()
     document = PlanDocument(
         plan_version=PLAN_VERSION,
         tool=Tool(name=program["name"], version=program["version"]),
         created_at=stamp(datetime.now(UTC)),
         service=scope.realm.name,
+        service_trusted=scope.realm.trusted,
+        services_before=tuple(dict.fromkeys(planned.services_before.values())),
+        moves=tuple(PlannedMove(old=_text(move.old), new=_text(move.new)) for move in planned.moves),
         manifest=_manifest(scope),
         options=_options(scope),
-        state=state_mark(progress),
+        state=mark,
         datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
-        models=tuple(_model(scope, one, progress) for one in planned.plans),
+        models=tuple(_model(scope, one, planned.progress) for one in planned.plans),
         sha256=_UNSEALED,
     )
     return seal(document)
@@ -81,6 +76,7 @@ def _options(scope: Scope) -> PlannedOptions:
         force=choice.force,
         no_switch=choice.no_switch,
         emulator=choice.emulator,
+        allow_service_change=choice.allow_service_change,
     )
 
 

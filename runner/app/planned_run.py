@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.app.plan import plan_models
-from runner.app.plan_document import Planned, describe
+from runner.app.plan_document import describe
+from runner.app.planned import Planned
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session
 from runner.data.readings import Readings
@@ -38,6 +39,8 @@ def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
         force=options.force,
         no_switch=options.no_switch,
         emulator=options.emulator,
+        allow_service_change=options.allow_service_change,
+        trusted_hosts=given.trusted_hosts,
     )
     try:
         return read_scope(choice)
@@ -51,6 +54,7 @@ def _refuse_flags(given: Choice) -> None:
         "--force": given.force,
         "--no-switch": given.no_switch,
         "--emulator": given.emulator,
+        "--allow-service-change": given.allow_service_change,
     }
     used = [flag for flag, is_given in flags.items() if is_given]
     if used:
@@ -74,7 +78,7 @@ def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str
         StalePlanError: anything moved; it names everything that did.
     """
     planned = plan_models(scope, opened.progress, readings)
-    now = describe(scope, planned, opened.progress)
+    now = describe(scope, planned, opened.found)
     moved = _state_moves(opened, document.state)
     found = differences(document, now, moved)
     if found:

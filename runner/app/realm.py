@@ -1,12 +1,13 @@
 """Which service a run speaks to, and under which name the journal keeps its history."""
 
-from urllib.parse import urlsplit
+from collections.abc import Collection
 
 from msgspec import Struct
 
+from runner.errors import UsageError
+from runner.journal.events import EMULATOR
+from runner.manifest.hosts import host_of, is_trusted
 from runner.manifest.model import Manifest
-
-EMULATOR = "emulator"
 
 
 class Realm(Struct, frozen=True, kw_only=True):
@@ -14,14 +15,34 @@ class Realm(Struct, frozen=True, kw_only=True):
 
     What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each
     `name`: `emulator`, or the service's host. The port does not count: it changes in tests and rehearsals.
+    `trusted_hosts` are those that the operator named, never the manifest.
     """
 
     name: str
     emulator: bool
+    trusted_hosts: frozenset[str] = frozenset()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether API keys may be sent to the service."""
+        return self.emulator or is_trusted(self.name, self.trusted_hosts)
+
+    def require_trusted(self) -> None:
+        """Raise a UsageError unless API keys may be sent to the service. Comes before any key is read."""
+        if not self.trusted:
+            raise untrusted(self.name)
 
 
-def realm_of(manifest: Manifest, *, emulator: bool) -> Realm:
-    """Return the realm of a manifest; `emulator` is the command line's `--emulator`."""
+def untrusted(host: str) -> UsageError:
+    """Return the error of a host that nobody but the manifest names."""
+    return UsageError(
+        f"API keys are not sent to {host}: it is neither a host of the vendor nor one that you trust.",
+        hint=f"If the manifest may send them there, give --trust-host {host} or set RETRAIN_TRUSTED_HOSTS={host}.",
+    )
+
+
+def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> Realm:
+    """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's."""
     if emulator or manifest.service.emulator or manifest.service.url is None:
         return Realm(name=EMULATOR, emulator=True)
-    return Realm(name=urlsplit(manifest.service.url).hostname or manifest.service.url, emulator=False)
+    return Realm(name=host_of(manifest.service.url), emulator=False, trusted_hosts=frozenset(trusted_hosts))

@@ -8,7 +8,7 @@ from runner.app.selection import select
 from runner.errors import UsageError
 from runner.journal.chain import Link
 from runner.journal.folder import StateFolder, state_folder
-from runner.journal.progress import RunRecord
+from runner.journal.progress import Progress, RunRecord
 from runner.journal.store import open_for_reading
 from runner.manifest.load import load
 from runner.manifest.words import did_you_mean, shown
@@ -54,6 +54,13 @@ def seen_models(
     tags = [selector for selector in selectors if selector.startswith(_TAG)]
     tagged = select(load(manifest or last_paths(runs)), tags) if tags else ()
     return {*names, *(model.name for model in tagged)}
+
+
+def names_now(progress: Progress, names: Sequence[str]) -> list[str]:
+    """Return what the models of these names are called now; a name that is in use is taken for itself."""
+    used = {name for _, name in progress.models}
+    now = {old: name for (_, name), one in progress.models.items() for old in one.former_names if old not in used}
+    return [now.get(name, name) for name in names]
 
 
 def require_seen(seen: Iterable[str], name: str) -> None:

@@ -36,8 +36,10 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
     """Put into the progress what the service's list says of each model that this project has a record of.
 
     Raises:
+        UsageError: API keys may not be sent to the service.
         RetrainError: the emulator cannot be started.
     """
+    realm.require_trusted()
     asked = [model for model in models if may_drift(progress.model(realm.name, model.name))]
     if not asked:
         return
@@ -67,8 +69,13 @@ def _service(
         with running_emulator(paths, folder.emulator) as url:
             yield Client(base_url=url, statuses=manifest.service.statuses, redactor=redactor), EmulatorKeys()
         return
-    client = Client(base_url=manifest.service.url or "", statuses=manifest.service.statuses, redactor=redactor)
-    keys = ManifestKeys(client, redactor, hidden=named_variables(manifest))
+    client = Client(
+        base_url=manifest.service.url or "",
+        statuses=manifest.service.statuses,
+        redactor=redactor,
+        trusted_hosts=realm.trusted_hosts,
+    )
+    keys = ManifestKeys(client, redactor, host=realm.name, hidden=named_variables(manifest))
     keys.learn_all(manifest.models.values())
     try:
         yield client, keys

@@ -80,7 +80,8 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunReco
     for (realm, name), model in progress.models.items():
         job = model.upload_in_doubt if upload else _switching(model)
         if name == request.model and job is not None:
-            runs = [run for run in progress.runs.values() if run.started.realm == realm and name in run.models]
+            names = {name, *model.former_names}
+            runs = [run for run in progress.runs.values() if run.started.realm == realm and names & run.models.keys()]
             return job, runs[-1]
     what = "upload" if upload else "switch"
     raise UsageError(

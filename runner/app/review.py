@@ -45,6 +45,7 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
     reason: str = ""
     force: bool = False
     record_only: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
     agreed: Evidence | None = None
 
@@ -52,6 +53,11 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
     def wish(self) -> Wish:
         """Return what the person wants to say."""
         return Wish(action=self.action, job=self.job, force=self.force)
+
+    @property
+    def switches(self) -> bool:
+        """Whether the service is asked to switch at once."""
+        return self.action == "approve" and not self.record_only
 
 
 def propose_review(request: ReviewRequest) -> Proposal:
@@ -81,6 +87,8 @@ def review(request: ReviewRequest) -> RunResult:
     """
     case = _case(request)
     scope = case.scope
+    if request.switches:
+        scope.realm.require_trusted()
     if case.leads_back:
         return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
@@ -90,9 +98,7 @@ def review(request: ReviewRequest) -> RunResult:
         facts = _facts(opened, scope, models, job, request)
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
         _write(opened, request.model, *facts)
-        if request.action == "reject" or request.record_only:
-            return _recorded_only(opened, request, job)
-        return _switch(opened, scope, request, job)
+        return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
 
 
 class _Case(Struct, frozen=True, kw_only=True):
@@ -107,7 +113,9 @@ def _case(request: ReviewRequest) -> _Case:
     if request.action == "approve" and not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
     everything = read_progress(request.state)
-    scope = model_scope(everything, request.model, request.manifest, state=request.state)
+    scope = model_scope(
+        everything, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
     progress = everything.model(scope.realm.name, request.model)
     leads_back = request.force and _has_served(request.model, progress, request.job)
     return _Case(scope=scope, progress=progress, leads_back=leads_back)
@@ -126,6 +134,7 @@ def _back_to(request: ReviewRequest) -> RollbackRequest:
         listener=request.listener,
         to=request.job,
         manifest=request.manifest,
+        trusted_hosts=request.trusted_hosts,
         lock_timeout=request.lock_timeout,
         agreed=request.agreed,
     )

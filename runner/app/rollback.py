@@ -45,6 +45,7 @@ class RollbackRequest(Struct, frozen=True, kw_only=True):
     listener: Listener
     to: str | None = None
     manifest: Sequence[Path] = ()
+    trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
     agreed: Evidence | None = None
 
@@ -66,7 +67,9 @@ def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
     progress = read_progress(request.state)
-    scope = model_scope(progress, request.model, request.manifest, state=request.state)
+    scope = model_scope(
+        progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
     return scope, progress.model(scope.realm.name, request.model)
 
 
@@ -78,6 +81,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
         StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
     """
     scope, _ = _found(request)
+    scope.realm.require_trusted()
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         progress = opened.progress.model(scope.realm.name, request.model)
         target, incumbent = find_target(progress, request.model, request.to, state=request.state)

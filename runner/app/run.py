@@ -1,6 +1,5 @@
 """`retrain run`: plan the models, drive them to their outcomes, write the report."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from runner.app.engine import Driven, Job, execute
 from runner.app.outcomes import exit_code
 from runner.app.plan import plan_models
 from runner.app.plan_file import read_plan
+from runner.app.planned import Planned
 from runner.app.planned_run import agreed_plan, planned_scope
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session, session
@@ -18,7 +18,7 @@ from runner.app.telling import Teller, Warn
 from runner.data.readings import Readings
 from runner.errors import ExitCode
 from runner.execute.news import Listener
-from runner.journal.events import Draft, ModelPlanned
+from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, ServiceMoved
 from runner.journal.instants import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
@@ -57,6 +57,7 @@ def run(request: RunRequest) -> RunResult:
     """
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
+    scope.realm.require_trusted()
     teller = Teller(scope, request.warn)
     with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
         teller.began()
@@ -71,7 +72,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
     planned = agreed or plan_models(scope, opened.progress, readings)
-    _record_plans(opened, scope.manifest, planned.plans)
+    _record_plans(opened, scope.manifest, planned)
     job = Job(
         manifest=scope.manifest,
         paths=scope.choice.paths,
@@ -100,19 +101,22 @@ def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
         "force": choice.force,
         "no_switch": choice.no_switch,
         "emulator": choice.emulator,
+        "allow_service_change": choice.allow_service_change,
         "quarantine_s": scope.manifest.service.quarantine.total_seconds(),
         "plan_sha256": document.sha256 if document else None,
     }
 
 
-def _record_plans(opened: Session, manifest: Manifest, plans: Sequence[ModelPlan]) -> None:
-    """Write all plans in one transaction."""
+def _record_plans(opened: Session, manifest: Manifest, planned: Planned) -> None:
+    """Write all plans in one transaction, after what moved."""
+    facts: list[tuple[str | None, Fact]] = [(None, ModelsMoved(moves=planned.moves))] if planned.moves else []
+    for plan in planned.plans:
+        before = planned.services_before.get(plan.model)
+        if before is not None and plan.outcome != "failed":
+            facts.append((plan.model, ServiceMoved(from_service=before)))
+        facts.append((plan.model, _planned(manifest, plan)))
     at = stamp(opened.clock.now())
-    facts = [_planned(manifest, plan) for plan in plans]
-    drafts = [
-        Draft(at=at, run_id=opened.run_id, model=plan.model, fact=fact) for plan, fact in zip(plans, facts, strict=True)
-    ]
-    opened.recorder.append(drafts)
+    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for model, fact in facts])
 
 
 def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:

@@ -13,13 +13,18 @@ from runner.plan.model import Options
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag."""
+    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag.
+
+    `trusted_hosts` are the hosts in lower case that the operator trusts with API keys.
+    """
 
     paths: Sequence[Path] = ()
     select: Sequence[str] = ()
     force: bool = False
     no_switch: bool = False
     emulator: bool = False
+    allow_service_change: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -44,6 +49,8 @@ def read_scope(choice: Choice) -> Scope:
         choice=choice,
         manifest=manifest,
         models=select(manifest, choice.select),
-        realm=realm_of(manifest, emulator=choice.emulator),
-        options=Options(force=choice.force, no_switch=choice.no_switch),
+        realm=realm_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
+        options=Options(
+            force=choice.force, no_switch=choice.no_switch, allow_service_change=choice.allow_service_change
+        ),
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.plan import read_progress
-from runner.app.realm import EMULATOR, realm_of
+from runner.app.realm import realm_of
 from runner.app.recorded import last_paths
 from runner.app.refresh import refresh
+from runner.journal.events import EMULATOR
 from runner.journal.folder import state_folder
 from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
@@ -59,26 +60,28 @@ class Status(Struct, frozen=True, kw_only=True):
     last_run: RunRecord | None
 
 
-def status(state: str, *, refreshed: bool = False, manifest: Sequence[Path] = ()) -> Status:
+def status(
+    state: str, *, refreshed: bool = False, manifest: Sequence[Path] = (), trusted_hosts: frozenset[str] = frozenset()
+) -> Status:
     """Return where every model stands; `refreshed` asks the service what is in service, by the last run's manifest.
 
     Raises:
-        UsageError: the manifest is not found from here.
+        UsageError: the manifest is not found from here, or API keys may not be sent to its service.
         ManifestError: it is invalid.
         StateError: the journal is missing, foreign or damaged.
     """
     progress = read_progress(state)
     if refreshed and progress.runs:
-        _refresh(progress, state, manifest)
+        _refresh(progress, state, manifest, trusted_hosts)
     models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())
     return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
 
 
-def _refresh(progress: Progress, state: str, named: Sequence[Path]) -> None:
+def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:
     last = next(reversed(progress.runs.values()))
     paths = list(named) or last_paths(list(progress.runs.values()))
     manifest = load(paths)
-    realm = realm_of(manifest, emulator=last.started.realm == EMULATOR)
+    realm = realm_of(manifest, emulator=last.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
     models = list(manifest.models.values())
     refresh(progress, manifest, models, realm, paths=paths, folder=state_folder(state))
 

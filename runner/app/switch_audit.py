@@ -11,6 +11,7 @@ from runner.journal.events import (
     Fact,
     IncumbentAdopted,
     Judged,
+    ModelsMoved,
     RollbackDecided,
     RunStarted,
     SwitchDone,
@@ -42,6 +43,8 @@ class SwitchAudit:
         event, fact = one.event, one.event.fact
         if isinstance(fact, RunStarted):
             self._realms[event.run_id] = fact.realm
+        elif isinstance(fact, ModelsMoved):
+            self._move(self._realms.get(event.run_id, ""), fact)
         if event.model is None or not isinstance(fact, _ABOUT_SWITCHES):
             return
         model = self._models[self._realms.get(event.run_id, ""), event.model]
@@ -49,6 +52,10 @@ class SwitchAudit:
         if what and event.run_id in self._run_ids:
             self.findings.append(Finding(where=f"event {event.seq}, switch of {event.model}", what=what))
         _take_in(model, fact, one.sha256)
+
+    def _move(self, realm: str, fact: ModelsMoved) -> None:
+        taken = {move.new: self._models.pop((realm, move.old), _Model()) for move in fact.moves}
+        self._models |= {(realm, name): model for name, model in taken.items()}
 
 
 def _fault(model: _Model, fact: Fact) -> str | None:

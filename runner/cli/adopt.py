@@ -35,6 +35,7 @@ class Value(click.ParamType[tuple[str, str]]):
 @click.option("--reason", required=True, help="Why; kept in the journal.")
 @options.yes
 @options.manifest
+@options.trust_host
 @options.lock_timeout
 @options.output_format("text", "json")
 @options.common
@@ -47,6 +48,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     reason: str,
     yes: bool,
     manifest: Sequence[Path],
+    trusted_hosts: frozenset[str],
     lock_timeout: timedelta,
     form: str,
     state: str,
@@ -62,6 +64,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         state=state,
         listener=console.progress,
         manifest=manifest,
+        trusted_hosts=trusted_hosts,
         lock_timeout=lock_timeout,
     )
     proposed = propose_adoption(request)

@@ -23,6 +23,7 @@ from runner.errors import ExitCode
 @click.option("--force", is_flag=True, help="Approve one that is older than the incumbent or was rolled back from.")
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.manifest
+@options.trust_host
 @options.lock_timeout
 @options.output_format("text", "json")
 @options.common
@@ -37,6 +38,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     record_only: bool,
     manifest: Sequence[Path],
+    trusted_hosts: frozenset[str],
     lock_timeout: timedelta,
     form: str,
     state: str,
@@ -49,6 +51,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         state=state,
         listener=console.progress,
         manifest=manifest,
+        trusted_hosts=trusted_hosts,
         job=job,
         reason=reason,
         force=force,

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +13,11 @@ from runner.cli.console import Console
 from runner.cli.look import wants_plain
 from runner.errors import RetrainError
 from runner.journal.folder import DEFAULT
+from runner.manifest.hosts import is_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_TRUSTED_HOSTS = "RETRAIN_TRUSTED_HOSTS"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -71,6 +73,17 @@ def _color(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
     return value
 
 
+def _trusted_hosts(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> frozenset[str]:
+    """Return the hosts of the flag and of the environment, in lower case."""
+    named = [*value, *re.split(r"[,\s]+", os.environ.get(_TRUSTED_HOSTS, ""))]
+    hosts = frozenset(host.lower().strip("[]") for host in named if host)
+    wrong = next((host for host in sorted(hosts) if not is_host(host)), None)
+    if wrong is not None:
+        hint = "Write the host alone, without scheme, port and path"
+        raise click.BadParameter(f"{wrong!r} is not a host. {hint}; {_TRUSTED_HOSTS} counts too.", ctx, param)
+    return hosts
+
+
 _COMMON = (
     click.option(
         "--state", default=DEFAULT, show_default=True, metavar="URL", envvar="RETRAIN_STATE", help="State folder."
@@ -109,6 +122,19 @@ lock_timeout = click.option(
 paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
 paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
 emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
+trust_host = click.option(
+    "--trust-host",
+    "trusted_hosts",
+    multiple=True,
+    metavar="HOST",
+    callback=_trusted_hosts,
+    help="Host that API keys may be sent to, beside the vendor's own; RETRAIN_TRUSTED_HOSTS names more.",
+)
+allow_service_change = click.option(
+    "--allow-service-change",
+    is_flag=True,
+    help="Let models that were trained on another host begin anew on this one.",
+)
 select = click.option(
     "--select",
     multiple=True,

@@ -11,7 +11,7 @@ from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.plan.document import PlanDocument
+from runner.plan.document import PlanDocument, is_pending
 from runner.plan.person_commands import state_option
 from runner.report.json_form import render_json
 from runner.report.plan_markdown import render_plan_markdown
@@ -25,6 +25,8 @@ from runner.report.plan_text import render_plan_text
 @options.no_switch
 @options.emulator
 @options.refresh
+@options.trust_host
+@options.allow_service_change
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
 @options.output_format("text", "json", "markdown")
@@ -37,6 +39,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     no_switch: bool,
     emulator: bool,
     refresh: bool,
+    trusted_hosts: frozenset[str],
+    allow_service_change: bool,
     out: Path | None,
     detailed_exitcode: bool,
     form: str,
@@ -44,14 +48,22 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show what `retrain run` would do to each model and why. Starts nothing; without --refresh it asks no service."""
-    choice = Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator)
+    choice = Choice(
+        paths=paths,
+        select=select,
+        force=force,
+        no_switch=no_switch,
+        emulator=emulator,
+        trusted_hosts=trusted_hosts,
+        allow_service_change=allow_service_change,
+    )
     document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
     console.result(_rendered(document, form, console.width))
     if out is not None:
         console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{state_option(state)}")
-    if any(model.outcome == "failed" for model in document.models):
+    if not document.service_trusted or any(model.outcome == "failed" for model in document.models):
         return ExitCode.FAILED
-    pending = any(model.stages for model in document.models)
+    pending = bool(document.moves) or any(map(is_pending, document.models))
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK
 
 

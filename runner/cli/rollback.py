@@ -25,6 +25,7 @@ from runner.errors import ExitCode
 @click.option("--reason", required=True, help="Why; kept in the journal.")
 @options.yes
 @options.manifest
+@options.trust_host
 @options.lock_timeout
 @options.output_format("text", "json")
 @options.common
@@ -35,6 +36,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     reason: str,
     yes: bool,
     manifest: Sequence[Path],
+    trusted_hosts: frozenset[str],
     lock_timeout: timedelta,
     form: str,
     state: str,
@@ -48,6 +50,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         listener=console.progress,
         to=to,
         manifest=manifest,
+        trusted_hosts=trusted_hosts,
         lock_timeout=lock_timeout,
     )
     proposal = propose_rollback(request)

@@ -19,6 +19,8 @@ from runner.cli.outcome import show_events, show_result
 @options.force
 @options.no_switch
 @options.emulator
+@options.trust_host
+@options.allow_service_change
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
 )
@@ -34,6 +36,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     force: bool,
     no_switch: bool,
     emulator: bool,
+    trusted_hosts: frozenset[str],
+    allow_service_change: bool,
     plan: Path | None,
     parallel: int | None,
     allow_held: bool,
@@ -45,7 +49,15 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
     with console.watching(events=form == "jsonl") as listener:
         request = RunRequest(
-            choice=Choice(paths=paths, select=select, force=force, no_switch=no_switch, emulator=emulator),
+            choice=Choice(
+                paths=paths,
+                select=select,
+                force=force,
+                no_switch=no_switch,
+                emulator=emulator,
+                trusted_hosts=trusted_hosts,
+                allow_service_change=allow_service_change,
+            ),
             state=state,
             listener=listener,
             warn=console.warning,

@@ -43,6 +43,7 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 @click.option("--wide", is_flag=True, help="Show whole job ids on a terminal too.")
 @options.refresh
 @options.manifest
+@options.trust_host
 @options.output_format("text", "json")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
@@ -51,12 +52,13 @@ def command(  # noqa: PLR0913 -- one argument an option
     wide: bool,
     refresh: bool,
     manifest: Sequence[Path],
+    trusted_hosts: frozenset[str],
     form: str,
     state: str,
     console: Console,
 ) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
-    found = status(state, refreshed=refresh, manifest=manifest)
+    found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts)
     if outcomes:
         found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
     if form == "json":

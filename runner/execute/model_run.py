@@ -98,6 +98,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     readings: Readings = field(default_factory=Readings)
     holds: Holds = unfenced
     pace: Pace = field(default_factory=Pace)
+    vanished: tuple[tuple[str, Job], ...] = ()  # name and job, of the names that left the manifest
 
 
 class ModelRun(Struct, kw_only=True):

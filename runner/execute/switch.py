@@ -83,7 +83,7 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
             attempt=number,
             listed_before=_before(run, job, serving),
         ),
-        guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",
+        guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
     try:

@@ -11,6 +11,7 @@ from runner.data.facts import CheckedFile, Prepared
 from runner.data.prepare import check_data, pack
 from runner.errors import Kind
 from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.identify import refuse_other_model
 from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
 from runner.execute.news import Entered
@@ -62,6 +63,7 @@ def check(run: ModelRun) -> Steps[StageEnd]:
 def upload(run: ModelRun) -> Steps[StageEnd]:
     """Take a job and send the data to it, holding one of the upload slots; what became of it needs none."""
     key = yield from get_key(run)
+    yield from refuse_other_model(run, key)
     with (yield from take_slot()):
         effect = yield from _upload(run, key)
     with run.timed("upload_s"):
@@ -79,7 +81,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     yield from record(
         JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(expires), word_before=word),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
-        guard=f"upload:{run.run.realm}:{run.model.name}:{prepared.sha256}:{number}",
+        guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):

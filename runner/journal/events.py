@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 ADOPTED = "the adopted model"  # what people read where a rollback has no job to come from
+EMULATOR = "emulator"  # the name of the emulator where a service's host is expected
 Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
 
 
@@ -85,6 +86,28 @@ class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
     """The run's files were rendered; `files` maps each name in the run folder to its SHA-256."""
 
     files: Mapping[str, str]
+
+
+class NameMove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that is called `new` from now on."""
+
+    old: str
+    new: str
+
+
+class ModelsMoved(_Fact, frozen=True, kw_only=True, tag="models_moved"):
+    """Models got other names, all at once: their jobs, decisions and guards are those of the new names now.
+
+    It belongs to a run, and is about that run's service. Two names may be swapped.
+    """
+
+    moves: tuple[NameMove, ...]
+
+
+class ServiceMoved(_Fact, frozen=True, kw_only=True, tag="service_moved"):
+    """A model that was trained on another service lives on this run's one; nothing of it is known there yet."""
+
+    from_service: str
 
 
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
@@ -361,6 +384,8 @@ Fact = (
     RunStarted
     | RunFinished
     | ReportWritten
+    | ModelsMoved
+    | ServiceMoved
     | ModelPlanned
     | DataChecked
     | JobTaken

@@ -14,11 +14,13 @@ from runner.journal.events import (
     Judged,
     ModelFinished,
     ModelPlanned,
+    ModelsMoved,
     ReportWritten,
     Reviewed,
     RollbackDecided,
     RunFinished,
     RunStarted,
+    ServiceMoved,
     ServingObserved,
     SwitchDone,
     SwitchRefused,
@@ -29,7 +31,7 @@ from runner.journal.job import TRAINED, VOID, Job, JobStage
 from runner.journal.job_changes import At, changed, taken
 from runner.journal.serving import Departure, Serving, is_older
 
-_ABOUT_RUNS = (ModelPlanned, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
+_ABOUT_RUNS = (ModelPlanned, ModelsMoved, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
 
 
 class Adoption(Struct, frozen=True, kw_only=True):
@@ -47,8 +49,15 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class ModelProgress(Struct, kw_only=True):
-    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`."""
+    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`.
 
+    `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
+    `former_names` are those it had before, oldest first; `from_service` is the service it was trained on before.
+    """
+
+    identity: str = ""
+    former_names: tuple[str, ...] = ()
+    from_service: str | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
     checked: DataChecked | None = None
     incumbent_id: str | None = None
@@ -61,6 +70,11 @@ class ModelProgress(Struct, kw_only=True):
     last_outcome_at: datetime | None = None
     reported_held: str | None = None  # the job of the last outcome `held`, until it is judged again
     intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
+
+    @property
+    def has_history(self) -> bool:
+        """Whether anything is known of the model that must not be lost with its name."""
+        return bool(self.jobs) or self.adoption is not None
 
     @property
     def incumbent(self) -> Job | None:
@@ -118,6 +132,8 @@ class ModelProgress(Struct, kw_only=True):
             self.reported_held = fact.retrain_job_id if fact.outcome == "held" else self.reported_held
         elif isinstance(fact, DataChecked):
             self.checked = fact
+        elif isinstance(fact, ServiceMoved):
+            self.from_service = fact.from_service
         elif isinstance(fact, JobTaken):
             self._take_job(fact)
         elif isinstance(fact, IncumbentAdopted):

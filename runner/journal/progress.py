@@ -1,15 +1,18 @@
 """Where every model stands, as a fold over the journal's events. Pure: the same events give the same progress."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
-from runner.journal.events import Event, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import Event, ModelsMoved, NameMove, ReportWritten, RunFinished, RunStarted
 from runner.journal.instants import moment
 from runner.journal.model_progress import ModelProgress
+from runner.journal.moved import moved
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
@@ -31,6 +34,7 @@ class Progress:
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
         self.runs: dict[str, RunRecord] = {}
+        self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for one in links:
@@ -39,6 +43,20 @@ class Progress:
     def model(self, realm: str, name: str) -> ModelProgress:
         """Return a model's progress; a model never seen has no jobs."""
         return self.models.get((realm, name)) or ModelProgress()
+
+    def known(self, realm: str) -> dict[str, ModelProgress]:
+        """Return the progress of the models of one service, by name."""
+        return {name: one for (service, name), one in self.models.items() if service == realm}
+
+    def former_names(self, name: str) -> set[str]:
+        """Return the names that what is called so now had before, on any service."""
+        return {old for (_, now), one in self.models.items() if now == name for old in one.former_names}
+
+    def with_moves(self, realm: str, moves: Sequence[NameMove]) -> "Progress":
+        """Return the progress as it will be when these moves are recorded; it is to be read only."""
+        other = copy(self)
+        other.models = moved(self.models, realm, moves)
+        return other
 
     def add(self, one: Link) -> None:
         """Take in the next event.
@@ -64,6 +82,8 @@ class Progress:
             )
         elif isinstance(fact, ReportWritten):
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
+        elif isinstance(fact, ModelsMoved):
+            self.models = moved(self.models, self.runs[event.run_id].started.realm, fact.moves)
         elif event.model is not None:
             self._add_to_model(event, event.model, one.sha256)
 
@@ -73,5 +93,8 @@ class Progress:
         realm = run.started.realm
         progress = self.models.get((realm, name))
         if progress is None:
-            progress = self.models[realm, name] = ModelProgress()
+            self._begun[realm, name] += 1
+            number = self._begun[realm, name]
+            identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
+            progress = self.models[realm, name] = ModelProgress(identity=identity)
         progress.add(event, sha256)

@@ -11,6 +11,7 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.key_checks import check_keys
 from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
     Approval,
@@ -26,6 +27,7 @@ from runner.manifest.model import (
     ThresholdPolicy,
 )
 from runner.manifest.models import all_settings, check_model, read_model
+from runner.manifest.moved import former_names, read_moved, read_moved_services
 from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import Directions, check_rule, read_policy
@@ -51,11 +53,14 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         approvals=_approvals(combined),
         words=_words(combined),
         notify=read_notify(combined),
+        moved=read_moved(combined),
+        moved_services=read_moved_services(combined),
         limits=_limits(combined),
         files=files,
         sha256=digest(sorted(file.sha256 for file in files)),
     )
     _check_use(combined, settings.values())
+    check_keys(combined, manifest.models.values(), manifest.service.url)
     for model in manifest.models.values():
         _check_task(model, manifest.policies.get(model.policy), combined)
     if combined.complete and not combined.findings.has_error():
@@ -153,7 +158,9 @@ def _words(combined: Combined) -> tuple[Approval, ...]:
     folder, root = _approvals(combined), combined.root
     if folder is None:
         return ()
-    return read_approvals(folder, root.value_place("approvals"), combined.known("models"), combined.findings)
+    known = combined.known("models")
+    models = None if known is None else {*known, *former_names(combined)}
+    return read_approvals(folder, root.value_place("approvals"), models, combined.findings)
 
 
 def _limits(combined: Combined) -> Limits:

@@ -16,6 +16,11 @@ def read_key(key: YamlMap, combined: Combined) -> KeySource | None:
     return FetchedKey(secret_key=secret_key, model_id=key["model_id"]) if secret_key else None
 
 
+def read_key_hosts(key: YamlMap) -> tuple[str, ...] | None:
+    """Return the only hosts that the key may be sent to, in lower case; None without such a list."""
+    return tuple(host.lower() for host in key["hosts"]) if "hosts" in key else None
+
+
 def read_stored_key(key: YamlMap, combined: Combined) -> StoredKey | None:
     """Return where a secret is kept; None when it is wrong, which is then reported."""
     if "env" in key:

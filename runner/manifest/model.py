@@ -230,6 +230,7 @@ class Model(Struct, frozen=True, kw_only=True):
     """What is retrained. `dataset` and `policy` are names that exist in the manifest.
 
     `classifier_id` names the entry of the service's list of classifiers that publishes this model, where it is known.
+    `key_hosts` are the only hosts, in lower case, that the key may be sent to; None leaves that to the operator.
     """
 
     name: str
@@ -245,6 +246,7 @@ class Model(Struct, frozen=True, kw_only=True):
     place: Place
     incumbent: StatedIncumbent | None = None
     classifier_id: str | None = None
+    key_hosts: tuple[str, ...] | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -274,6 +276,21 @@ class Ping(Struct, frozen=True, kw_only=True):
 
     url: StoredKey
     place: Place
+
+
+class NameChange(Struct, frozen=True, kw_only=True):
+    """A model that is called `new` now."""
+
+    old: str
+    new: str
+    place: Place
+
+
+class ServiceChange(Struct, frozen=True, kw_only=True):
+    """The models live on the host `new` now, in lower case as `old`."""
+
+    old: str
+    new: str
 
 
 class ManifestFile(Struct, frozen=True, kw_only=True):
@@ -306,6 +323,7 @@ class Approval(Struct, frozen=True, kw_only=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
 
+    `moved` are the names that models had before; no name is twice on the same side.
     `words` are the approvals and rejections that lie in the folder `approvals`, by file name.
     """
 
@@ -320,3 +338,5 @@ class Manifest(Struct, frozen=True, kw_only=True):
     sha256: str
     words: tuple[Approval, ...] = ()
     notify: tuple[Notification | Ping, ...] = ()
+    moved: tuple[NameChange, ...] = ()
+    moved_services: tuple[ServiceChange, ...] = ()

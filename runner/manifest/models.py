@@ -8,7 +8,7 @@ from runner.manifest.combine import Combined, overlay
 from runner.manifest.datasets import read_source
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.keys import read_key
+from runner.manifest.keys import read_key, read_key_hosts
 from runner.manifest.metrics import check_metric_name
 from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
@@ -89,6 +89,7 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         place=combined.section("models").key_place(name),
         incumbent=_read_incumbent(merged, combined) if "incumbent" in merged else None,
         classifier_id=merged.get("service", YamlMap()).get("classifier_id"),
+        key_hosts=read_key_hosts(merged["api_key"]),
     )
 
 

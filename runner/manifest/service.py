@@ -1,14 +1,14 @@
 """The section `service`: which service the models live on."""
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
+from runner.manifest.hosts import VENDOR_HOSTS, is_loopback
 from runner.manifest.model import Service, Statuses
 from runner.manifest.problems import Findings
 
-DEFAULT_URL = "https://developer-api.predictionone.sony.biz"
+DEFAULT_URL = f"https://{VENDOR_HOSTS[0]}"
 _BASE_PATH = "/v1/external"
 
 
@@ -55,13 +55,14 @@ def _read_url(section: YamlMap, findings: Findings) -> str | None:
             hint=f"For example: `{DEFAULT_URL}`.",
         )
         return None
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        findings.warning(
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        findings.error(
             place,
             "plain-http",
             "API keys would go to this service unencrypted.",
-            hint="Use https; plain http is meant for this machine only.",
+            hint="Use https; plain http is allowed for this machine only.",
         )
+        return None
     path = parts.path.rstrip("/").removesuffix(_BASE_PATH).rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
 
@@ -76,10 +77,3 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if usable else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -85,6 +85,9 @@ def _misplaced(spot: Spot) -> Said:
         if choosing in spot.parent:
             message = f"{spot.name} does not belong to the {choosing} {shown(str(spot.parent[choosing]))}."
             return Said(spot.key_place, "misplaced-key", message, f"Remove it, or choose another {choosing}.")
+    if spot.path[:1] == ("moved",):
+        message = f"{spot.name} does not go with `service`."
+        return Said(spot.key_place, "misplaced-key", message, "Make two entries of it.")
     if "ping" in spot.parent:
         message = f"{spot.name} does not go with `ping`."
         return Said(spot.key_place, "misplaced-key", message, "Make two entries of it.")

@@ -54,6 +54,7 @@ class PlannedOptions(_Part, frozen=True, kw_only=True):
     force: bool
     no_switch: bool
     emulator: bool
+    allow_service_change: bool
 
 
 class StateMark(_Part, frozen=True, kw_only=True):
@@ -82,6 +83,13 @@ class PlannedDataset(_Part, frozen=True, kw_only=True):
     problem: str | None
 
 
+class PlannedMove(_Part, frozen=True, kw_only=True):
+    """A model that is called `new` now; its history moves along."""
+
+    old: Name
+    new: Name
+
+
 class PlannedModel(_Part, frozen=True, kw_only=True):
     """What a run does to one model. `dataset_sha256` is the data the action works on: with a job in flight, its own.
 
@@ -107,12 +115,19 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
 
 
 class PlanDocument(_Part, frozen=True, kw_only=True):
-    """The whole plan; `service` is the service's host, or `emulator`."""
+    """The whole plan; `service` is the service's host, or `emulator`.
+
+    `service_trusted` tells whether the operator who planned lets API keys go there; a run asks its own operator.
+    `services_before` are the hosts that its models were trained on, where `service` is a new one to them.
+    """
 
     plan_version: Literal[1]
     tool: Tool
     created_at: Instant
     service: str
+    service_trusted: bool
+    services_before: tuple[Name, ...]
+    moves: tuple[PlannedMove, ...]
     manifest: PlannedManifest
     options: PlannedOptions
     state: StateMark
@@ -170,7 +185,12 @@ def counts(models: tuple[PlannedModel, ...]) -> dict[str, int]:
     return {word: words.count(word) for word in found}
 
 
+def is_pending(model: PlannedModel) -> bool:
+    """Whether a run does something for the model."""
+    return bool(model.stages) or model.action == Action.MOVE
+
+
 def _words(model: PlannedModel) -> str:
-    if model.stages:
+    if is_pending(model):
         return f"to {model.action}"
     return "would fail" if model.outcome == "failed" else str(model.outcome)

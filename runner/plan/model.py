@@ -38,6 +38,7 @@ class Action(StrEnum):
     SWITCH = "switch"
     REJECT = "reject"
     ROLLBACK = "roll back"
+    MOVE = "move"
     ADOPT = "adopt"
     NONE = "nothing"
 
@@ -48,6 +49,7 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
     Action.SWITCH: (Stage.SWITCH,),
     Action.REJECT: (Stage.REVIEW,),
     Action.ROLLBACK: (Stage.SWITCH,),
+    Action.MOVE: (),
     Action.ADOPT: (Stage.ADOPT,),
     Action.NONE: (),
 }
@@ -58,6 +60,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     force: bool = False
     no_switch: bool = False
+    allow_service_change: bool = False
 
 
 class Statement(Struct, frozen=True, kw_only=True):

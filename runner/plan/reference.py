@@ -29,7 +29,8 @@ def _jobs(progress: ModelProgress) -> Iterator[tuple[str, Job]]:
 
 def _counts(progress: ModelProgress, job: Job) -> bool:
     withdrawn = job.retrain_job_id in progress.serving.left
-    return job.stage in TRAINED and job.rests_with != "hold" and not withdrawn
+    refused = job.rests_with == "hold" or job.rejection is not None
+    return job.stage in TRAINED and not refused and not withdrawn
 
 
 def _reference(name: str, data: DataChecked) -> Reference:

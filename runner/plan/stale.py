@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from runner.errors import StateError
-from runner.plan.document import PlanDocument, PlannedData, PlannedDataset, PlannedModel
+from runner.plan.document import PlanDocument, PlannedData, PlannedDataset, PlannedModel, is_pending
 
 _NAMED = 3  # models named in one line
 _SHOWN = 100  # lines shown
@@ -119,4 +119,4 @@ def _deed(model: PlannedModel) -> tuple[object, ...]:
 
 def _said(model: PlannedModel) -> str:
     about = f" (job {model.retrain_job_id})" if model.retrain_job_id else ""
-    return f"{model.action}{about}" if model.stages else f"nothing ({model.outcome})"
+    return f"{model.action}{about}" if is_pending(model) else f"nothing ({model.outcome})"

@@ -52,7 +52,17 @@ def idle_words(case: Case) -> Iterator[str]:
 
 
 def _words(case: Case) -> list[Approval]:
-    return [one for one in case.manifest.words if one.model == case.model.name]
+    return [one for one in case.manifest.words if _is_about(case, one)]
+
+
+def _is_about(case: Case, word: Approval) -> bool:
+    """Tell whether a word is about the model, under its name or one it had when the word was given.
+
+    A word about a job that went to another name with its history is not.
+    """
+    known = word.retrain_job_id in case.progress.jobs
+    former = case.progress.former_names
+    return (word.model == case.model.name and (known or not former)) or (word.model in former and known)
 
 
 def _is_settled(case: Case, word: Approval) -> bool:

@@ -13,12 +13,15 @@ from runner.journal.chain import Link
 from runner.journal.events import (
     DataChecked,
     FileRecord,
-    IncumbentFact,
+    IncumbentAdopted,
     ModelFinished,
     ModelPlanned,
+    ModelsMoved,
     ReportWritten,
     RunFinished,
     RunStarted,
+    ServiceMoved,
+    ServingObserved,
 )
 from runner.journal.instants import stamp
 from runner.journal.job import Decided, Job, JobStage, Review, Rollback
@@ -31,6 +34,16 @@ from runner.report.on_demand import OnDemand
 REPORT_VERSION = 1
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
 CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers", "api_key")
+_WITHOUT_A_JOB = (
+    RunStarted,
+    RunFinished,
+    ReportWritten,
+    ModelsMoved,
+    ServiceMoved,
+    DataChecked,
+    IncumbentAdopted,
+    ServingObserved,
+)
 _NUMBERS = ("observed", "baseline", "limit", "margin")
 LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
 _LOST_OUTCOMES = {
@@ -78,7 +91,7 @@ class RunHistory(Struct, kw_only=True):
         self.links.append(one)
         self.courses.add(one.event)
         fact, model = one.event.fact, one.event.model
-        if model is None or isinstance(fact, RunStarted | RunFinished | ReportWritten | DataChecked | IncumbentFact):
+        if model is None or isinstance(fact, _WITHOUT_A_JOB):
             return
         if isinstance(fact, ModelPlanned):
             self.plans[model] = fact

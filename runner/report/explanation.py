@@ -1,6 +1,6 @@
 """One decision in full: what it was made from, what came of it, and whether it comes out the same today. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,11 +20,13 @@ from runner.report.json_form import render_json
 class Trail(Struct, kw_only=True):
     """A decision, and what the journal says of it afterwards. Grows while the journal is read.
 
+    `identity` is that of the model's history, whatever its name is now.
     `job` is the job as it was when it was decided about; `runs` are all runs that had to do with the decision.
     """
 
     run: RunRecord
     model: str
+    identity: str
     job: Job
     decided: Decided
     result: ResultStored | None
@@ -48,20 +50,24 @@ class Explanation(Struct, frozen=True, kw_only=True):
     confirmation: Confirmation
 
 
-def read_trails(links: Iterable[Link], model: str) -> tuple[Progress, list[Trail]]:
-    """Return the progress of all models, and every decision about one of them, oldest first."""
+def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress, list[Trail]]:
+    """Return the progress of all models, and every decision about those of these names, oldest first."""
     progress = Progress()
     trails: list[Trail] = []
     last: dict[tuple[str, str], Trail] = {}
     for one in links:
         progress.add(one)
         event, fact = one.event, one.event.fact
-        if event.model != model or not isinstance(fact, Judged | Reviewed | RollbackDecided | SwitchDone):
+        if (
+            event.model is None
+            or event.model not in names
+            or not isinstance(fact, Judged | Reviewed | RollbackDecided | SwitchDone)
+        ):
             continue
         run = progress.runs[event.run_id]
         place = (run.started.realm, fact.retrain_job_id)
         if isinstance(fact, Judged):
-            last[place] = _trail(progress, run, model, fact)
+            last[place] = _trail(progress, run, event.model, fact)
             trails.append(last[place])
         elif place in last:
             _follow(last[place], one)
@@ -69,10 +75,19 @@ def read_trails(links: Iterable[Link], model: str) -> tuple[Progress, list[Trail
 
 
 def _trail(progress: Progress, run: RunRecord, model: str, fact: Judged) -> Trail:
-    job = progress.model(run.started.realm, model).jobs[fact.retrain_job_id]
+    known = progress.model(run.started.realm, model)
+    job = known.jobs[fact.retrain_job_id]
     if job.decided is None:
         raise LookupError(f"job {fact.retrain_job_id} was judged and has no decision")
-    return Trail(run=run, model=model, job=job, decided=job.decided, result=job.result, runs={run.run_id})
+    return Trail(
+        run=run,
+        model=model,
+        identity=known.identity,
+        job=job,
+        decided=job.decided,
+        result=job.result,
+        runs={run.run_id},
+    )
 
 
 def _follow(trail: Trail, one: Link) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.journal.chain import Link
 from runner.journal.events import (
@@ -30,11 +31,12 @@ class Entry(Struct, frozen=True, kw_only=True):
     """One model in one run.
 
     What a person or a policy decided and `switched_at` are set when that happened in this run; `outcome` is None while
-    the run has no end.
+    the run has no end. `model` is its name in that run, `identity` that of its history, whatever its name is now.
     """
 
     run: RunRecord
     model: str
+    identity: str
     outcome: str | None
     reason: str
     retrain_job_id: str | None
@@ -113,11 +115,12 @@ def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iter
     for model, doing in models.items():
         end = doing.end
         retrain_job_id = end.retrain_job_id if end else doing.retrain_job_id
-        jobs = progress.model(run.started.realm, model).jobs
-        outcome, reason = _outcome(run, end, jobs.get(retrain_job_id) if retrain_job_id else None)
+        known = progress.model(run.started.realm, model)
+        outcome, reason = _outcome(run, end, known.jobs.get(retrain_job_id) if retrain_job_id else None)
         yield Entry(
             run=run,
             model=model,
+            identity=known.identity,
             outcome=outcome,
             reason=reason,
             retrain_job_id=retrain_job_id,
@@ -159,6 +162,8 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
         if isinstance(event.fact, SwitchDone):
             run = progress.runs[event.run_id]
             service = run.started.realm
-            job = progress.model(service, event.model).jobs[event.fact.retrain_job_id]
-            found[service, event.model] = Incumbent(service=service, model=event.model, job=job, run=run)
-    return progress, list(found.values())
+            known = progress.model(service, event.model)
+            job = known.jobs[event.fact.retrain_job_id]
+            found[service, known.identity] = Incumbent(service=service, model=event.model, job=job, run=run)
+    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
+    return progress, [replace(one, model=now[place]) for place, one in found.items()]

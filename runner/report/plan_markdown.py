@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.plan.document import PlanDocument, PlannedModel, counts
+from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
 from runner.report.plan_phrases import action_text, reason_with_warnings
+from runner.report.plan_service import names_line, service_line
 from runner.report.text import headline, markdown_cell, markdown_code, short_digest, utc
 
 MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
@@ -25,7 +26,7 @@ def render_plan_markdown(plan: PlanDocument) -> str:
 
 
 def _is_change(model: PlannedModel) -> bool:
-    return bool(model.stages) or model.outcome == "failed"
+    return is_pending(model) or model.outcome == "failed"
 
 
 def _size(text: str) -> int:
@@ -57,6 +58,11 @@ def _cut(text: str, width: int) -> str:
 def _page(plan: PlanDocument, changes: int, rest: int, rows: Sequence[str]) -> str:
     """Return the page with these rows of so many models; those of models that change come first."""
     lines = [f"## Retraining plan: {headline(counts(plan.models))}", ""]
+    if plan.services_before or not plan.service_trusted:
+        lines += [f"**Service:** {markdown_cell(service_line(plan))}", ""]
+    names = names_line(plan)
+    if names:
+        lines += [f"**Moved:** {markdown_cell(_cut(names, _WIDTHS[0]))}", ""]
     if changes:
         lines += [*_table("action", rows[:changes], changes), ""]
     if rest:
@@ -86,5 +92,10 @@ def _foot(plan: PlanDocument) -> Iterator[str]:
 def _flags(plan: PlanDocument) -> Iterator[str]:
     options = plan.options
     yield from (f"--select {one}" for one in options.select)
-    given = {"--force": options.force, "--no-switch": options.no_switch, "--emulator": options.emulator}
+    given = {
+        "--force": options.force,
+        "--no-switch": options.no_switch,
+        "--emulator": options.emulator,
+        "--allow-service-change": options.allow_service_change,
+    }
     yield from (flag for flag, is_given in given.items() if is_given)

@@ -1,12 +1,12 @@
 """What a plan says of one model, in the words of every format."""
 
-from runner.plan.document import PlannedModel
+from runner.plan.document import PlannedModel, is_pending
 from runner.report.text import words
 
 
 def action_text(model: PlannedModel) -> str:
     """Return what a run does to the model, or `would fail`, or the outcome that it reports without doing anything."""
-    if model.stages:
+    if is_pending(model):
         return str(model.action)
     return "would fail" if model.outcome == "failed" else words(model.outcome or "nothing")
 

@@ -1,6 +1,6 @@
 """The service as the runner sees it: the documented calls, each made once, each with a typed end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from runner.errors import Kind
+from runner.errors import Kind, UsageError
+from runner.manifest.hosts import is_loopback, is_trusted
 from runner.manifest.model import Statuses
 from runner.secret import Redactor, Secret
+from runner.service.addresses import UnfitError, read_address
 from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
 from runner.service.discretion import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.service.effects import switch_effect, upload_effect
@@ -45,7 +47,7 @@ class Client:
     decision. Every secret that passes through is known to the redactor afterwards, and in no text that is handed back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keywords with defaults
         self,
         *,
         base_url: str,
@@ -53,6 +55,7 @@ class Client:
         redactor: Redactor,
         deadlines: Deadlines = DEFAULT_DEADLINES,
         ca_bundle: Path | None = None,
+        trusted_hosts: Collection[str] = (),
     ) -> None:
         """Prepare without connecting.
 
@@ -62,11 +65,13 @@ class Client:
             redactor: learns keys and signed URLs, and blots them out of what the service says.
             deadlines: limits in seconds.
             ca_bundle: certificates (PEM) to trust instead of the public ones.
+            trusted_hosts: hosts that keys may be sent to beside the vendor's and this machine, in lower case.
 
         Raises:
-            UsageError: the CA bundle cannot be read.
+            UsageError: keys may not be sent to the host, or the CA bundle cannot be read.
         """
         self._base = base_url.rstrip("/") + _BASE_PATH
+        _require_trusted(self._base, trusted_hosts)
         self._secure = base_url.lower().startswith("https:")
         self._statuses = statuses
         self._redactor = redactor
@@ -197,6 +202,23 @@ class Client:
             return answer
         clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))
         return replace(answer, body=clean.encode("utf-8", errors="replace"))
+
+
+def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:
+    """Refuse a host that the caller did not approve, and plain http to another machine.
+
+    What is no address at all is left to the wire, which sends nothing to it.
+    """
+    try:
+        address = read_address(base)
+    except UnfitError:
+        return
+    plain = address.scheme == "http" and not is_loopback(address.host)
+    if plain or not is_trusted(address.host, trusted_hosts):
+        raise UsageError(
+            f"API keys are not sent to {address.host}{' over plain http' if plain else ''}.",
+            hint="Use https and a host of the vendor, or one that you trust.",
+        )
 
 
 def _not_uploaded(file: Path, body: UploadBody) -> Refused:

@@ -10,6 +10,7 @@ from runner.journal.events import (
     Fact,
     IncumbentAdopted,
     Judged,
+    ModelsMoved,
     ReportWritten,
     Reviewed,
     RollbackDecided,
@@ -50,6 +51,7 @@ class Chronicle(Struct, kw_only=True):
     progress: ModelProgress
     entries: list[Entry] = field(default_factory=list)
     reigns: list[Reign] = field(default_factory=list)
+    words: dict[str, Fact] = field(default_factory=dict)  # by job, the last word on it
     mark: str = ""
 
 
@@ -77,7 +79,6 @@ class _Watch(Struct, kw_only=True):
 
     progress: Progress = field(default_factory=Progress)
     chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
-    words: dict[tuple[str, str, str], Fact] = field(default_factory=dict)  # service, model, job -> the last word on it
 
     def through(self, links: Iterable[Link]) -> Iterator[Link]:
         """Yield the events; each is noted when the progress has taken it in."""
@@ -100,16 +101,31 @@ class _Watch(Struct, kw_only=True):
             chronicle = self.chronicle(event.run_id, event.model)
             chronicle.mark = one.sha256
             self._note_word(chronicle, one)
+        elif isinstance(fact, ModelsMoved):
+            self._move(self.progress.runs[event.run_id].started.realm, fact, one.sha256)
         elif isinstance(fact, RunFinished | ReportWritten):
             for name in self.progress.runs[event.run_id].models:
                 self.chronicle(event.run_id, name).mark = one.sha256
 
+    def _move(self, service: str, fact: ModelsMoved, sha256: str) -> None:
+        """Let the chronicles go by their new names, each in its place; what was told of a failed try is dropped."""
+        names = {move.old: move.new for move in fact.moves}
+        found: dict[tuple[str, str], Chronicle] = {}
+        for (realm, name), chronicle in self.chronicles.items():
+            if realm == service and name in names:
+                chronicle.name = names[name]
+                chronicle.progress, chronicle.mark = self.progress.model(service, chronicle.name), sha256
+                found[service, chronicle.name] = chronicle
+            elif realm != service or name not in names.values():
+                found[realm, name] = chronicle
+        self.chronicles = found
+
     def _note_word(self, chronicle: Chronicle, one: Link) -> None:
         fact = one.event.fact
         if isinstance(fact, Judged | Reviewed | RollbackDecided):
-            self.words[chronicle.service, chronicle.name, fact.retrain_job_id] = fact
+            chronicle.words[fact.retrain_job_id] = fact
         elif isinstance(fact, SwitchDone):
-            word = self.words.get((chronicle.service, chronicle.name, fact.retrain_job_id))
+            word = chronicle.words.get(fact.retrain_job_id)
             chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
         elif isinstance(fact, IncumbentAdopted):
             chronicle.reigns.append(_adopted(one, fact))

@@ -37,9 +37,23 @@ def site_pages(fleet: Fleet) -> Iterator[Page]:
     for chronicle in fleet.chronicles:
         place = model_place(chronicle.service, chronicle.name)
         yield Page(path=place.path, source=_source(chronicle.mark), render=partial(desk.model, chronicle, place))
+    for old, chronicle in _former_names(fleet):
+        place = model_place(chronicle.service, old)
+        source = _source(f"{old} {chronicle.name}")
+        yield Page(path=place.path, source=source, render=partial(desk.moved, old, chronicle, place))
     head = fleet.progress.head[1] if fleet.progress.head else ""
     yield Page(path=RUNS, source=_source(head), render=desk.runs)
     yield Page(path=INDEX, source=_source(head), render=desk.index)
+
+
+def _former_names(fleet: Fleet) -> Iterator[tuple[str, Chronicle]]:
+    """Yield names that nothing is called any more, with the model that had them: links to their pages lead on."""
+    used = {(one.service, one.name) for one in fleet.chronicles}
+    for chronicle in fleet.chronicles:
+        for old in dict.fromkeys(chronicle.progress.former_names):
+            if (chronicle.service, old) not in used:
+                used.add((chronicle.service, old))
+                yield old, chronicle
 
 
 def _source(mark: str) -> str:
@@ -83,6 +97,9 @@ class _Desk(Struct, frozen=True, kw_only=True):
             reigns=reign_rows(self.fleet.progress, chronicle),
             shell_name=shlex.quote(chronicle.name),
         )
+
+    def moved(self, old: str, chronicle: Chronicle, place: Place) -> bytes:
+        return self._page("moved_page.html.j2", root=place.root, old=old, chronicle=chronicle)
 
     def _page(self, template: str, **values: Any) -> bytes:
         return render(template, assets=self.assets, page_of=model_place, **values)

@@ -8,12 +8,13 @@ import io
 import random
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import Any
 
 from runner.app.facts import digests
@@ -21,10 +22,11 @@ from runner.errors import Kind
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.drive import drive
+from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.news import News
 from runner.execute.recorder import Recorder
-from runner.journal.events import ModelFinished, RunStarted
+from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -32,6 +34,7 @@ from runner.journal.store import open_store
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
 from runner.plan.model import Facts, ModelPlan, Options
+from runner.plan.moves import DueMoves, due_moves, with_moves
 from runner.plan.planner import plan_model
 from runner.secret import Secret
 from runner.service.outcomes import (
@@ -132,6 +135,7 @@ class FakeService:
     results: list[bytes] = field(default_factory=list)  # what downloads give in turn; then result files of the metrics
     fails: str | None = None
     readable: bool = True  # the list of classifiers can be read
+    rotated: dict[str, str] = field(default_factory=dict)  # a newer key -> the first key of its model
     jobs: dict[str, FakeJob] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -142,7 +146,7 @@ class FakeService:
     def take_job(self, key: Secret, filename: str) -> Job:
         name = f"job-{len(self.jobs) + 1}"
         self._enter("upload_url", name)
-        self.jobs[name] = FakeJob(key=key.reveal())
+        self.jobs[name] = FakeJob(key=self._first(key))
         self._leave("upload_url", name)
         expires = self.clock.now() + timedelta(seconds=self.url_s)
         return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
@@ -162,7 +166,7 @@ class FakeService:
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         self._enter("status", retrain_job_id)
         job = self.jobs.get(retrain_job_id)
-        if job is None or job.key != key.reveal():
+        if job is None or job.key != self._first(key):
             raise service_error(Code.NOT_FOUND_JOB)
         self._leave("status", retrain_job_id)
         if job.uploaded_at is None or self.clock.seconds - job.uploaded_at < self.lag_s:
@@ -193,8 +197,8 @@ class FakeService:
         instead = self._enter("switch", retrain_job_id)
         if instead is not None:
             return instead
-        self.serving[key.reveal()] = retrain_job_id
-        self.effects["switch", key.reveal()] += 1
+        self.serving[self._first(key)] = retrain_job_id
+        self.effects["switch", self._first(key)] += 1
         return self._leave("switch", retrain_job_id) or Done(detail="200")
 
     def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
@@ -206,6 +210,9 @@ class FakeService:
             Classifier(classifier_id=f"c-{owner}", model_id=int(name.split("-")[1]))
             for owner, name in self.serving.items()
         )
+
+    def _first(self, key: Secret) -> str:
+        return self.rotated.get(key.reveal(), key.reveal())
 
     def _enter(self, call: str, name: str) -> Effect | None:
         self.log.append((call, name))
@@ -252,10 +259,13 @@ def sha256_of(content: bytes) -> str:
 
 
 class FakeKeys:
-    """The key of a model is its name."""
+    """The key of a model is its name, unless `keys` has another one."""
+
+    def __init__(self, keys: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.keys = keys
 
     def model_key(self, model: Model) -> Secret:
-        return Secret(f"key-{model.name}")
+        return Secret(self.keys.get(model.name, f"key-{model.name}"))
 
     def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
         return False
@@ -273,6 +283,7 @@ class World:
         self.service = service or FakeService(clock=self.clock)
         self.state = StateFolder(folder / "state")
         self.options = Options()
+        self.keys: dict[str, str] = {}
         self.runs = 0
         self.commits = 0
         self.on_commit: Callable[[int], None] = lambda _number: None
@@ -311,16 +322,26 @@ class World:
         manifest = self.manifest
         models = list(manifest.models.values())
         found = digests(manifest, models)
+        due = self.moves(progress)
+        moved = progress.with_moves(REALM, due.moves)
         return [
-            plan_model(
-                manifest,
-                model,
-                progress.model(REALM, model.name),
-                Facts(now=self.clock.now(), dataset=found[model.dataset]),
-                self.options,
+            with_moves(
+                plan_model(
+                    manifest,
+                    model,
+                    moved.model(REALM, model.name),
+                    Facts(now=self.clock.now(), dataset=found[model.dataset]),
+                    self.options,
+                ),
+                due,
+                None,
             )
             for model in models
         ]
+
+    def moves(self, progress: Progress) -> DueMoves:
+        """Return the names to record."""
+        return due_moves(self.manifest, progress.known(REALM))
 
     def run(self) -> dict[str, ModelFinished]:
         """Run all models to their outcomes; a crash leaves as an exception."""
@@ -334,9 +355,19 @@ class World:
     def _run(self, progress: Progress, store: Any) -> dict[str, ModelFinished]:
         recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=f"run-{self.runs}")
         recorder.run_fact(
-            RunStarted(tool={}, actor="test", realm=REALM, paths=(), manifest={}, options={"command": "run"})
+            RunStarted(
+                tool={},
+                actor="test",
+                realm=REALM,
+                paths=(),
+                manifest={"files": [], "sha256": "0" * 64, "git": None},
+                options={"command": "run"},
+            )
         )
         plans = self.plans(progress)
+        moves = self.moves(progress).moves
+        if moves:
+            recorder.run_fact(ModelsMoved(moves=moves))
         manifest = self.manifest
         context = self._context(manifest, progress)
         mail = JumpingMail()
@@ -372,7 +403,7 @@ class World:
             manifest=manifest,
             options=self.options,
             service=self.service,
-            keys=FakeKeys(),
+            keys=FakeKeys(self.keys),
             clock=self.clock,
             chance=random.Random(1),  # noqa: S311 -- jitter that repeats
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
@@ -382,6 +413,7 @@ class World:
             spool=self.state.spool,
             listener=lambda model, news: self.told.append((model, news)),
             bugs=[],
+            vanished=vanished_jobs(manifest, progress.known(REALM)),
         )
 
 

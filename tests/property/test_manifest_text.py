@@ -83,8 +83,8 @@ def manifests(draw: st.DrawFn) -> dict[str, object]:
         "datasets": {"d": {"train": draw(WORDS)}},
         "policies": {"p": {"type": "threshold", "rules": rules}},
         "models": {
-            name: {"api_key": {"env": "K"}, "dataset": "d", "policy": "p", "wait": {"timeout": f"{hours}h"}}
-            for name in names
+            name: {"api_key": {"env": f"K{number}"}, "dataset": "d", "policy": "p", "wait": {"timeout": f"{hours}h"}}
+            for number, name in enumerate(names)
         },
     }
 

@@ -22,7 +22,7 @@ policies:
 models:
   m: {api_key: {env: KEY}, dataset: d, policy: p, wait: {poll: 4m}}
 """
-_TWO = MANIFEST + "  n: {api_key: {env: KEY}, dataset: d, policy: p, wait: {poll: 4m}}\n"
+_TWO = MANIFEST + "  n: {api_key: {env: OTHER}, dataset: d, policy: p, wait: {poll: 4m}}\n"
 _ONCE: Mapping[tuple[str, str], int] = {("upload", "key-m"): 1, ("switch", "key-m"): 1}
 
 

@@ -13,7 +13,7 @@ MUTANTS: tuple[Mutant, ...] = (
         old=(
             "    yield from record(\n        SwitchIntended(\n            retrain_job_id=job.retrain_job_id, "
             "decision_sha256=mandate, attempt=number, listed_before=_before(run, job, serving)\n        ),\n        "
-            'guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n    )\n'
+            'guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n    )\n'
         ),
         new="",
         caught_by=_PROTOCOL + "test_the_intent_is_durable_before_the_first_byte_and_the_decision_before_the_switch",
@@ -21,7 +21,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_guard_on_the_switch",
         file="runner/execute/switch.py",
-        old='        guard=f"switch:{run.run.realm}:{run.model.name}:{mandate}:{number}",\n',
+        old='        guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n',
         new="",
         caught_by=_EDGES + "test_every_intent_carries_a_guard_of_its_own",
     ),

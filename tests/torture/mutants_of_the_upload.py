@@ -4,6 +4,7 @@ from tests.torture.mutant import Mutant
 
 _PROTOCOL = "tests/unit/execute/test_execute_protocol.py::"
 _EDGES = "tests/unit/execute/test_execute_edges.py::"
+_MOVED = "tests/unit/execute/test_execute_moved.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -19,9 +20,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_guard_on_the_upload",
         file="runner/execute/upload.py",
-        old='        guard=f"upload:{run.run.realm}:{run.model.name}:{prepared.sha256}:{number}",\n',
+        old='        guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",\n',
         new="",
         caught_by=_EDGES + "test_every_intent_carries_a_guard_of_its_own",
+    ),
+    Mutant(
+        name="a_new_name_is_trained_without_a_question",
+        file="runner/execute/upload.py",
+        old="    yield from refuse_other_model(run, key)\n",
+        new="",
+        caught_by=_MOVED + "test_a_renamed_model_without_an_entry_is_found_out_by_its_key",
+    ),
+    Mutant(
+        name="a_question_that_failed_is_taken_for_no",
+        file="runner/execute/identify.py",
+        old="if error.again or error.kind == Kind.NETWORK:",
+        new="if False:",
+        caught_by=_MOVED + "test_nothing_is_uploaded_while_the_service_cannot_be_asked",
     ),
     Mutant(
         name="every_upload_intent_has_one_number",

@@ -42,7 +42,7 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
             parallel=1,
             listener=lambda _model, _news: None,
         )
-        client = Client(base_url="https://service.test", statuses=manifest.service.statuses, redactor=redactor)
+        client = Client(base_url="http://127.0.0.1:9", statuses=manifest.service.statuses, redactor=redactor)
         context = _context(opened, job, client, EmulatorKeys(), redactor)
         client.close()
     assert context.pace.usual == world.model().last_training_seconds() is not None

@@ -52,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "service": {"url": "http://127.0.0.1:9"},
         "datasets": {"d": {"train": "train.csv"}},
         "policies": {"p": {"type": "auto"}},
-        "models": {"one": model, "two": {**model, "retrain": {"min_interval": "1d"}}},
+        "models": {"one": model, "two": {**model, "api_key": {"env": "ABSENT_TOO"}, "retrain": {"min_interval": "1d"}}},
     }
     MANIFEST.write_text(yaml.safe_dump(manifest))
     time.sleep(0.12)  # until the clock that stamps files has moved on

@@ -49,7 +49,9 @@ def manifest() -> dict[str, Any]:
         "service": {"url": "http://127.0.0.1:9"},
         "datasets": {name: {"train": f"data/{name}.csv"} for name in names},
         "policies": {"always": {"type": "auto"}},
-        "models": {name: {"api_key": {"env": "ABSENT"}, "dataset": name, "policy": "always"} for name in names},
+        "models": {
+            name: {"api_key": {"env": f"ABSENT_{name.upper()}"}, "dataset": name, "policy": "always"} for name in names
+        },
     }
 
 

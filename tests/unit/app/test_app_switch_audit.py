@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from runner.app.switch_audit import SwitchAudit
-from runner.journal.events import Fact, RollbackDecided, SwitchDone, SwitchIntended
+from runner.journal.events import Fact, ModelsMoved, NameMove, RollbackDecided, SwitchDone, SwitchIntended
 from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_started
 
 
@@ -51,3 +51,16 @@ def test_a_switch_that_refers_to_no_decision_or_to_one_about_another_job_is_foun
 
 def test_only_the_runs_that_are_looked_at_are_judged() -> None:
     assert found([done("b"), rollback("a", "b")], runs=()) == []
+
+
+def test_a_switch_after_a_move_refers_to_the_decision_before_it() -> None:
+    judged = example("judged")
+    job = getattr(judged, "retrain_job_id", "")
+    before = [draft(run_started(), model=None), draft(judged)]
+    intended = SwitchIntended(retrain_job_id=job, decision_sha256=chained(before)[-1].sha256, attempt=1)
+    moved = ModelsMoved(moves=(NameMove(old="churn", new="other"), NameMove(old="other", new="churn")))
+    for name, findings in (("other", 0), ("churn", 1)):
+        audit = SwitchAudit((RUN,))
+        for one in chained([*before, draft(moved, model=None), draft(intended, model=name)]):
+            audit.look(one)
+        assert len(audit.findings) == findings

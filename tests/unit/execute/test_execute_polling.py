@@ -107,7 +107,7 @@ policies:
 defaults: {dataset: d, policy: p, wait: {poll: POLL}}
 models:
   a: {api_key: {env: KEY}}
-  b: {api_key: {env: KEY}}
+  b: {api_key: {env: OTHER}}
 """
 
 

@@ -30,7 +30,7 @@ POLICIES = {
     "auto": "{type: auto}",
     "manual": "{type: manual}",
     "hold": "{type: threshold, rules: [{metric: auc, min: 0.8}, {metric: recall, min: 0.1, level: warn}]}",
-    "ask": "{type: threshold, on_inconclusive: ask, rules: [{metric: auc, min: 0.8}, {metric: r2, max: 1}]}",
+    "ask": "{type: threshold, on_inconclusive: ask, rules: [{metric: auc, min: 0.8}, {metric: recall, min: 0.1}]}",
 }
 OUTCOMES = {"auto": "switched", "manual": "awaiting_approval", "hold": "held", "ask": "awaiting_approval"}
 

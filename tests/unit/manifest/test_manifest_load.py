@@ -119,12 +119,11 @@ def test_policies_have_the_types_their_words_say() -> None:
 
 def test_each_source_of_a_key_has_its_type() -> None:
     sources = {name: model.api_key for name, model in load([ACCEPT / "key_sources.yaml"]).models.items()}
-    command = CommandKey(argv=("op", "read", "op://team/churn key"), folder=ACCEPT)
     assert sources == {
         "from_env": EnvKey(name="_KEY_1"),
         "from_file": FileKey(path=ACCEPT / "secrets" / "churn.key"),
-        "from_command": command,
-        "from_command_list": command,
+        "from_command": CommandKey(argv=("op", "read", "op://team/churn key"), folder=ACCEPT),
+        "from_command_list": CommandKey(argv=("op", "read", "op://team/usage key"), folder=ACCEPT),
         "from_keyring": KeyringKey(service="prediction-one", username="churn"),
         "fetched": FetchedKey(secret_key=EnvKey(name="ACCOUNT_SECRET_KEY"), model_id=1234),
     }
@@ -201,10 +200,33 @@ def test_an_address_of_another_form_is_refused(tmp_path: Path, url: str) -> None
     assert codes(*write(tmp_path, m=f"service: {{url: '{url}'}}\n{BASE}{MODEL}")) == ["bad-url"]
 
 
-def test_plain_http_to_another_machine_is_a_warning_and_the_manifest_still_loads(tmp_path: Path) -> None:
+def test_plain_http_to_another_machine_is_an_error(tmp_path: Path) -> None:
     reading = read(write(tmp_path, m=f"service: {{url: 'http://127.0.0.1.example.com'}}\n{BASE}{MODEL}"))
-    assert [(problem.code, problem.severity) for problem in reading.problems] == [("plain-http", "warning")]
-    assert reading.manifest is not None
+    assert [(problem.code, problem.severity) for problem in reading.problems] == [("plain-http", "error")]
+
+
+def test_the_first_model_of_a_shared_key_is_shown_beside_the_second(tmp_path: Path) -> None:
+    models = "models:\n  a: {api_key: {env: K}}\n  b: {api_key: {env: K}}\n"
+    defaults = "defaults: {dataset: churn, policy: always}\n"
+    (problem,) = read(write(tmp_path, m=BASE + defaults + models)).problems
+    assert (problem.code, problem.line, problem.column) == ("shared-key", 7, 7)
+    assert [(place.line, place.column) for place in problem.related] == [(6, 7)]
+
+
+def test_a_key_is_bound_to_the_hosts_beside_its_source_in_lower_case() -> None:
+    models = load([ACCEPT / "key_of_one_host.yaml"]).models
+    host = "developer-api.easy-predictive-analytics.sony.com"
+    assert {name: model.key_hosts for name, model in models.items()} == {
+        "one": (host,),
+        "two": (host, "::1"),
+        "three": None,
+    }
+
+
+def test_bound_keys_say_nothing_against_the_emulator(tmp_path: Path) -> None:
+    models = "models: {a: {api_key: {env: K, hosts: [h]}, emulator: {task: regression, target: y}}}\n"
+    defaults = "service: {emulator: true}\ndefaults: {dataset: churn, policy: always}\n"
+    assert read(write(tmp_path, m=BASE + defaults + models)).problems == ()
 
 
 def test_status_words_are_lower_case() -> None:
@@ -251,8 +273,8 @@ def test_a_name_or_section_in_two_files_is_an_error_that_shows_both_places(tmp_p
 
 def test_a_problem_in_merged_defaults_stands_at_the_defaults_own_line_and_once(tmp_path: Path) -> None:
     defaults = "defaults:\n  wait: {poll: 0s}\n  policy: alway\n"
-    key = "api_key: {env: K}, dataset: churn"
-    models = f"models:\n  a: {{{key}, wait: {{timeout: 1h}}}}\n  b: {{{key}}}\n"
+    models = "models:\n  a: {api_key: {env: A}, dataset: churn, wait: {timeout: 1h}}\n"
+    models += "  b: {api_key: {env: B}, dataset: churn}\n"
     paths = write(tmp_path, a=BASE + models, b=defaults)
     problems = [problem for problem in read(paths).problems if problem.severity == "error"]
     assert [(Path(p.file).name, p.line, p.column, p.code) for p in problems] == [

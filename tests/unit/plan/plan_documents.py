@@ -61,10 +61,13 @@ def document(**changes: Any) -> PlanDocument:
         tool=Tool(name="retrain-runner", version="0.1.0"),
         created_at="2026-03-01T04:05:06.000007Z",
         service="developer-api.predictionone.sony.biz",
+        service_trusted=True,
+        services_before=(),
+        moves=(),
         manifest=PlannedManifest(
             paths=("models.yaml",), files=(PlannedFile(path="models.yaml", sha256=sha("a")),), sha256=sha("b")
         ),
-        options=PlannedOptions(select=(), force=False, no_switch=False, emulator=False),
+        options=PlannedOptions(select=(), force=False, no_switch=False, emulator=False, allow_service_change=False),
         state=StateMark(lineage=sha("0"), serial=38, head_sha256=sha("c")),
         datasets=(dataset(),),
         models=(model(),),

@@ -168,3 +168,30 @@ def test_no_word_counts_after_the_policys_own_time_to_approve(tmp_path: Path) ->
     write_word(world, "a", world.model().jobs["job-1"])
     world.clock.seconds += 3600
     assert plan_of(world).outcome == "held"
+
+
+@pytest.mark.parametrize("name", ["m", "renamed"])
+def test_a_word_counts_under_the_old_name_and_under_the_new_one(waiting: World, name: str) -> None:
+    write_word(waiting, "a", waiting.model().jobs["job-1"], candidate_sha256=candidate(waiting), model=name)
+    text = manifest(MANUAL).replace("  m: ", "  renamed: ")
+    waiting.keys["renamed"] = "key-m"
+    waiting.write_manifest(f"{text}moved: [{{from: m, to: renamed}}]\n")
+    plan = plan_of(waiting)
+    assert (plan.action, plan.stages) == (Action.SWITCH, (Stage.REVIEW, Stage.SWITCH))
+    assert waiting.run()["renamed"].outcome == "switched"
+    assert waiting.service.effects == {("upload", "key-m"): 1, ("switch", "key-m"): 1}
+    assert waiting.run()["renamed"].outcome == "unchanged"
+
+
+def test_a_word_follows_its_job_when_names_are_swapped(tmp_path: Path) -> None:
+    two = manifest(MANUAL) + "  n: {api_key: {env: OTHER}, dataset: d, policy: p}\n"
+    world = World(tmp_path, two)
+    assert {end.outcome for end in world.run().values()} == {"awaiting_approval"}
+    write_word(world, "a", world.model().jobs["job-1"])
+    world.keys = {"m": "key-n", "n": "key-m"}
+    two = two.replace("KEY", "MINE").replace("OTHER", "KEY").replace("MINE", "OTHER")
+    world.write_manifest(f"{two}moved: [{{from: m, to: n}}, {{from: n, to: m}}]\n")
+    ends = world.run()
+    assert {name: end.outcome for name, end in ends.items()} == {"m": "awaiting_approval", "n": "switched"}
+    assert "does nothing" not in ends["m"].reason
+    assert world.service.serving == {"key-m": "job-1"}

@@ -83,7 +83,9 @@ def test_a_plan_without_changes_shows_no_table_of_changes() -> None:
 def test_text_from_outside_makes_no_tag_link_mention_or_row(text: str) -> None:
     plan = document(
         models=(model(text, reason=text), model(text, Action.NONE, reason=text)),
-        options=PlannedOptions(select=(text,), force=False, no_switch=False, emulator=False),
+        options=PlannedOptions(
+            select=(text,), force=False, no_switch=False, emulator=False, allow_service_change=False
+        ),
         service=text,
     )
     page = render_plan_markdown(plan)
@@ -134,9 +136,11 @@ def test_models_that_change_are_shown_before_those_that_rest() -> None:
 
 
 def test_the_flags_a_plan_was_made_with_are_shown() -> None:
-    options = PlannedOptions(select=("tag:daily",), force=True, no_switch=True, emulator=True)
+    options = PlannedOptions(
+        select=("tag:daily",), force=True, no_switch=True, emulator=True, allow_service_change=True
+    )
     page = render_plan_markdown(document(options=options))
-    assert "Planned with `--select tag:daily --force --no-switch --emulator`." in page
+    assert "Planned with `--select tag:daily --force --no-switch --emulator --allow-service-change`." in page
 
 
 def test_what_waits_shows_its_metrics_beside_those_of_the_incumbent() -> None:
@@ -147,4 +151,9 @@ def test_what_waits_shows_its_metrics_beside_those_of_the_incumbent() -> None:
 
 def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None:
     plan = document(models=(model("a", Action.NONE, outcome="failed", reason="::error::x\n::error::y\x1b[2J"),))
-    assert render_plan_text(plan) == "a: would fail\n    why: ::error::x ::error::y\\x1b[2J\nplan: 1 would fail"
+    assert render_plan_text(plan).splitlines() == [
+        "service: developer-api.predictionone.sony.biz",
+        "a: would fail",
+        "    why: ::error::x ::error::y\\x1b[2J",
+        "plan: 1 would fail",
+    ]

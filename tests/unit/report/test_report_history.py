@@ -79,7 +79,7 @@ def test_a_rollback_is_told_as_a_persons_decision(recording: Callable[[], Record
     assert "ann@desk" in history_text([second], width=None)
     [_, line] = csv.reader(io.StringIO(history_csv([second])))
     assert "'=1+1" in line
-    [trail] = read_trails(record.links, "churn")[1]
+    [trail] = read_trails(record.links, {"churn"})[1]
     told = explanation_text(Explanation(trail=trail, confirmation=Confirmation(state="same", why="")))
     assert "rolled back to  from job-bad by ann@desk" in told
     assert len(trail.switched_at) == 2
@@ -105,7 +105,7 @@ def test_text_from_outside_is_harmless_in_every_form(recording: Callable[[], Rec
     record_switched(record)
     record.end(1)
     entries = list(read_entries(record.links))
-    trails = read_trails(record.links, "churn")[1]
+    trails = read_trails(record.links, {"churn"})[1]
     explained = [Explanation(trail=one, confirmation=Confirmation(state="different", why=HOSTILE)) for one in trails]
     texts = [
         *(history_text(entries, width=width) for width in (None, 80)),

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,10 +168,20 @@ def key() -> Secret:
 
 @pytest.fixture
 def make_client(redactor: Redactor) -> Callable[..., Client]:
-    def make(base_url: str = "http://127.0.0.1:9", ca_bundle: Path | None = None, **limits: float) -> Client:
+    def make(
+        base_url: str = "http://127.0.0.1:9",
+        ca_bundle: Path | None = None,
+        trusted_hosts: Collection[str] = ("service.example",),
+        **limits: float,
+    ) -> Client:
         deadlines = Deadlines(**{"connect": 2.0, "silence": 3.0, "call": 5.0, **limits})
         return Client(
-            base_url=base_url, statuses=Statuses(), redactor=redactor, deadlines=deadlines, ca_bundle=ca_bundle
+            base_url=base_url,
+            statuses=Statuses(),
+            redactor=redactor,
+            deadlines=deadlines,
+            ca_bundle=ca_bundle,
+            trusted_hosts=trusted_hosts,
         )
 
     return make

@@ -127,7 +127,7 @@ def test_finished_matches_whole_failed_matches_a_part_and_the_rest_is_going(
 @responses.activate
 def test_status_words_are_configurable(redactor: Redactor, key: Secret) -> None:
     statuses = Statuses(finished=("ready",), failed=("broken",))
-    client = Client(base_url=BASE, statuses=statuses, redactor=redactor)
+    client = Client(base_url=BASE, statuses=statuses, redactor=redactor, trusted_hosts=["service.example"])
     answer_status({"status": "Ready", "download_url": SIGNED})
     assert client.status(key, "job-1").phase == "finished"
     answer_status({"status": "job_failed"})

@@ -1,0 +1,121 @@
+"""Whether a model is one that the project knows under another name, asked before data is sent for it.
+
+A model's key is known by what it answers for: the service tells the status of a job to the key of the job's model only,
+also to a newer key of it. Such a question has no effect.
+"""
+
+from collections.abc import Mapping
+
+from runner.errors import Kind, ModelError
+from runner.execute.asks import Steps
+from runner.execute.model_run import ModelRun
+from runner.execute.retry import read
+from runner.journal.job import VOID, Job
+from runner.journal.model_progress import ModelProgress
+from runner.manifest.model import Manifest
+from runner.plan.binding import binding
+from runner.secret import Secret
+from runner.service.outcomes import Code, ServiceError, Status
+
+_JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
+_QUESTIONS = 60  # for one model; names that were used last come first
+
+
+def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
+    """Make sure that the key is not that of a model which the project knows under another name.
+
+    Raises:
+        ModelError: it is, and nothing may be sent before the manifest says so; or the service could not be asked.
+    """
+    if run.progress.last is None:
+        yield from _refuse_vanished(run, key)
+    elif _has_another_key_source(run):
+        yield from _refuse_exchanged(run, key)
+
+
+def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask for the newest jobs of the names that left the manifest."""
+    for name, job in run.run.vanished[:_QUESTIONS]:
+        if isinstance((yield from _ask(run, key, job)), Status):
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
+                hint=f"If {name} is called {run.model.name} now, add `- {{from: {name}, to: {run.model.name}}}` under "
+                "`moved:` in the manifest; nothing was uploaded.",
+            )
+
+
+def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tuple[tuple[str, Job], ...]:
+    """Return the newest jobs of the names that left the manifest, each with its name, in the order to ask for them.
+
+    The newest one of each name comes first, beginning with the name that was used last; then the second newest.
+    """
+    gone = [(name, _newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
+    used = sorted((one for one in gone if one[1]), key=lambda one: one[1][0].url_expires_at, reverse=True)
+    return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
+
+
+def _newest_jobs(progress: ModelProgress) -> list[Job]:
+    return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
+
+
+def _has_another_key_source(run: ModelRun) -> bool:
+    """Tell whether the manifest takes the key from elsewhere than at the last decision about the model."""
+    decided = (job.decided for job in reversed(run.progress.jobs.values()))
+    bound = next((one.fact.bound for one in decided if one is not None), None)
+    now = binding(run.run.manifest, run.model)["api_key"]
+    return bound is not None and bound.get("api_key", now) != now
+
+
+def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask whose key it is, when the service knows none of the model's last jobs under it."""
+    own = _newest_jobs(run.progress)
+    for job in own:
+        answer = yield from _ask(run, key, job)
+        if isinstance(answer, Status) or answer.code != Code.NOT_FOUND_JOB:
+            return
+    yield from _refuse_another_name(run, key)
+    what = f"the service does not know job {own[0].retrain_job_id} under the key that the manifest names now"
+    if not run.run.options.force:
+        raise ModelError(
+            Kind.CONFIG,
+            f"The key of {run.model.name} may be that of another model: {what}.",
+            hint=f"Give {run.model.name} its own key. If it is another model of the service now, call it by another "
+            "name; if the service forgot the job, `retrain run --force` trains it. Nothing was uploaded.",
+        )
+    run.warn(what)
+
+
+def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
+    """Ask for the newest job of each other name."""
+    known = run.run.progress.known(run.run.realm)
+    others = [(name, one.last) for name, one in known.items() if name != run.model.name]
+    for name, job in others[:_QUESTIONS]:
+        if job is not None and isinstance((yield from _ask(run, key, job)), Status):
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {run.model.name} is that of {name}: the service knows job {job.retrain_job_id} under it.",
+                hint=f"Give {run.model.name} its own key; or, if the names changed, add {_lines(run, name)} under "
+                "`moved:` in the manifest. Nothing was uploaded.",
+            )
+
+
+def _lines(run: ModelRun, other: str) -> str:
+    """Return the entries by which the model gets the history of another name, and leaves its own to that."""
+    name = run.model.name
+    left = other if other in run.run.manifest.models else f"{name}-before"
+    return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
+
+
+def _ask(run: ModelRun, key: Secret, job: Job) -> Steps[Status | ServiceError]:
+    """Return what the service says of the job under the key.
+
+    Raises:
+        ServiceError: it could not be asked.
+    """
+    try:
+        return (yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id)))
+    except ServiceError as error:
+        if error.again or error.kind == Kind.NETWORK:
+            raise
+        return error  # of a key that is good for nothing it is told when a job is taken with it

@@ -1,0 +1,44 @@
+"""Keys go to the vendor's hosts, to this machine, and to hosts that the caller approved; to no other."""
+
+from collections.abc import Callable
+
+import pytest
+
+from runner.errors import UsageError
+from runner.service.client import Client
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://developer-api.predictionone.sony.biz",
+        "https://DEVELOPER-api.easy-predictive-analytics.sony.com:443/gate",
+        "http://localhost:1",
+        "http://127.9.9.9",
+        "https://[::1]:1",
+        "https://trusted.test",
+        "https://Trusted.test:8443",
+    ],
+)
+def test_a_client_of_a_known_or_approved_host_is_made(make_client: Callable[..., Client], url: str) -> None:
+    make_client(url, trusted_hosts={"trusted.test"}).close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.test",
+        "https://developer-api.predictionone.sony.biz.evil.test",
+        "https://sub.trusted.test",
+        "https://trusted.test.",
+        "https://127.0.0.1.evil.test",
+        "https://localhost.evil.test",
+        "https://0.0.0.0",
+        "https://[::2]",
+        "http://trusted.test",
+        "http://developer-api.predictionone.sony.biz",
+    ],
+)
+def test_a_client_of_another_host_is_refused(make_client: Callable[..., Client], url: str) -> None:
+    with pytest.raises(UsageError, match="API keys are not sent to"):
+        make_client(url, trusted_hosts={"trusted.test"})
