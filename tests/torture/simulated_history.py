@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from runner.journal.events import ModelFinished, RunFinished, RunStarted
 from runner.journal.job import JobStage
 from runner.journal.progress import Progress
-from runner.manifest.model import Manifest
+from runner.manifest.model import Manifest, NameChange, Place
 from runner.plan.model import Options
 from runner.plan.standing import withdrawn_data
 from tests.fakes.world import REALM, CrashError
@@ -24,6 +25,8 @@ from tests.torture.simulated_service import SimulatedService
 from tests.torture.simulated_time import Timeline
 from tests.torture.simulated_workshop import POLICIES, VERSIONS, Workshop
 
+RENAMED, SWAPPED = 0.08, 0.1  # share of the models that get another name between two runs, of the pairs swapped
+NOWHERE = Place(file="models.yaml", line=1, column=1)
 BY_HAND = 0.25  # share of the models that somebody publishes another model for, between two runs
 ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
 LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and goes on
@@ -61,6 +64,8 @@ class History:
         self.turning = seed % TURNING_EVERY == 0
         names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
         self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
+        self.called = {name: name for name in names}
+        self.moved: list[NameChange] = []
         self.service.publish_first([f"key-{name}" for name in names])
         self.runs: list[SimulatedRun] = []
         self.manifests: dict[str, Manifest] = {}
@@ -138,6 +143,21 @@ class History:
         if chance.random() < 0.1:
             self._jump()
         self._publish_by_hand()
+        self._rename()
+
+    def _rename(self) -> None:
+        """Give a model another name in the manifest, or swap two, and say so under `moved`."""
+        pair = sorted(self.called)[:2]
+        if not self.moved and len(pair) == 2 and self.chance.random() < SWAPPED:
+            self._move({pair[0]: pair[1], pair[1]: pair[0]})
+        for name, now in self.called.items():
+            if now.startswith(name) and self.chance.random() < RENAMED:
+                self._move({name: f"{now}x"})
+
+    def _move(self, names: Mapping[str, str]) -> None:
+        self.troubles["renames"] += len(names)
+        self.moved += [NameChange(old=self.called[one], new=new, place=NOWHERE) for one, new in names.items()]
+        self.called = {**self.called, **names}
 
     def _publish_by_hand(self) -> None:
         """Let somebody publish a model in the product, at once or while the next run is under way."""
@@ -172,7 +192,9 @@ class History:
         return drawn
 
     def _manifest(self) -> Manifest:
-        return self.workshop.manifest(self.quarantine, URL_LIFETIMES[-1], self.models)
+        return self.workshop.manifest(
+            self.quarantine, URL_LIFETIMES[-1], self.models, called=self.called, moved=self.moved
+        )
 
     def _spawn(self, options: Options, trouble: Trouble) -> None:
         run_id = f"run-{len(self.runs) + 1}"
@@ -242,7 +264,7 @@ class History:
             self._join()
             progress = self._progress()
             idle = all(isinstance(one.event.fact, _OF_IDLE_RUNS) for one in self.ledger.links[events:])
-            if idle and calls == self.service.calls and settled(progress, list(self.models)):
+            if idle and calls == self.service.calls and settled(progress, list(self.called.values())):
                 self._look_at_end(progress)
                 return
             if number >= 1:
@@ -252,14 +274,14 @@ class History:
 
     def _stages(self) -> dict[str, str]:
         progress = self._progress()
-        lasts = {name: progress.model(REALM, name).last for name in self.models}
+        lasts = {name: progress.model(REALM, name).last for name in self.called.values()}
         return {name: last.stage.value for name, last in lasts.items() if last is not None}
 
     def _look_at_end(self, progress: Progress) -> None:
         """I4: a model that may go on by itself has gone on; its newest data is trained and decided."""
         manifest = self._manifest()
-        for name in manifest.models:
-            last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[name])
+        for name, model in manifest.models.items():
+            last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[model.dataset])
             wanted = getattr(digest, "sha256", None)
             at = progress.model(REALM, name)
             if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and withdrawn_data(at, wanted)):

@@ -221,7 +221,7 @@ def _began(evidence: Evidence, run_id: str) -> int:
 
 def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterator[str]:
     """I8: the newest list before a switch does not show somebody's own model, long enough after our own switch."""
-    key = f"key-{intent.event.model}"
+    key = evidence.service.jobs[_job(intent)].key
     before = [one for one in evidence.service.answers if one.durable < intent.event.seq]
     switched = [one.applied_at or 0.0 for one in evidence.sent("switch") if one.job == incumbent]
     if not before or before[-1].durable < _began(evidence, intent.event.run_id):

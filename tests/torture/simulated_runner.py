@@ -19,11 +19,13 @@ from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.recorder import Recorder
-from runner.journal.events import ModelFinished, RunFinished, RunStarted, SwitchIntended, UploadIntended
+from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
 from runner.journal.progress import Progress
-from runner.manifest.model import Manifest
+from runner.manifest.model import EnvKey, Manifest, Model
 from runner.plan.model import Facts, ModelPlan, Options
+from runner.plan.moves import due_moves, with_moves
 from runner.plan.planner import plan_model
+from runner.secret import Secret
 from tests.fakes.world import REALM, CrashError, FakeKeys
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
@@ -129,7 +131,12 @@ class SimulatedRun:
         recorder.run_fact(
             RunStarted(tool={}, actor="test", realm=REALM, paths=(), manifest={}, options={"command": "run"})
         )
-        plans = self._plans(recorder.progress)
+        due = due_moves(self.manifest, recorder.progress.known(REALM))
+        if due.moves:
+            self.point()
+            recorder.run_fact(ModelsMoved(moves=due.moves))
+            self.point()
+        plans = [with_moves(plan, due, None) for plan in self._plans(recorder.progress)]
         context = self._context(recorder.progress)
         mail = Mail(self.time)
         executor = PointedExecutor(self)
@@ -185,7 +192,7 @@ class SimulatedRun:
             manifest=self.manifest,
             options=self.options,
             service=self.service,
-            keys=FakeKeys(),
+            keys=SimulatedKeys(),
             clock=self.time,
             chance=self.chance,
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
@@ -196,6 +203,14 @@ class SimulatedRun:
             listener=lambda _model, _text: None,
             bugs=[],
         )
+
+
+class SimulatedKeys(FakeKeys):
+    """The key of a model is the name of its variable, whatever the model is called."""
+
+    def model_key(self, model: Model) -> Secret:
+        assert isinstance(model.api_key, EnvKey), "the manifest of the histories has variables"
+        return Secret(f"key-{model.api_key.name.lower()}")
 
 
 class PointedExecutor(Executor):

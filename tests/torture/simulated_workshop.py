@@ -1,6 +1,6 @@
 """What all histories share and is made once: data files, the manifest they vary, and digests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from runner.app.facts import digests
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.manifest.load import load
-from runner.manifest.model import Dataset, Manifest
+from runner.manifest.model import Dataset, Manifest, NameChange
 
 VERSIONS = 4
 POLICIES = ("auto", "limit", "against", "let_in", "ask", "strict")
@@ -47,8 +47,19 @@ class Workshop:
         self._manifest = load([folder / "models.yaml"])
         self._digests: dict[str, DatasetDigest | ModelError] = {}
 
-    def manifest(self, quarantine_s: float, url_s: float, models: Mapping[str, Mapping[str, Any]]) -> Manifest:
-        """Return the manifest with these models; `version` chooses a model's data, other keys are its settings."""
+    def manifest(
+        self,
+        quarantine_s: float,
+        url_s: float,
+        models: Mapping[str, Mapping[str, Any]],
+        *,
+        called: Mapping[str, str],
+        moved: Sequence[NameChange],
+    ) -> Manifest:
+        """Return the manifest with these models; `version` chooses a model's data, other keys are its settings.
+
+        `called` has each model's name of now, and `moved` how the names changed.
+        """
         base = self._manifest
         datasets = {
             name: replace(
@@ -57,12 +68,14 @@ class Workshop:
             for name, one in models.items()
         }
         chosen = {
-            name: replace(base.models[name], **{key: value for key, value in one.items() if key != "version"})
+            called[name]: replace(
+                base.models[name], name=called[name], **{key: value for key, value in one.items() if key != "version"}
+            )
             for name, one in models.items()
         }
         quarantine, lifetime = timedelta(seconds=quarantine_s), timedelta(seconds=url_s)
         service = replace(base.service, quarantine=quarantine, url_lifetime=lifetime)
-        return replace(base, service=service, datasets=datasets, models=chosen)
+        return replace(base, service=service, datasets=datasets, models=chosen, moved=tuple(moved))
 
     def digest(self, dataset: Dataset) -> DatasetDigest | ModelError:
         """Return what a plan knows of the dataset; each version is read once."""
