@@ -16,6 +16,7 @@ from runner.plan.document import PlannedModel
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
 
+HOSTS = frozenset({"service.test"})
 MANIFEST = Path("models.yaml")
 GOOD = "id,label\n" + "1,a\n2,b\n" * 60
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n"
@@ -48,12 +49,12 @@ def write_manifest(service: Any = None, **checks: str) -> None:
 
 
 def planned(**choice: Any) -> PlannedModel:
-    (model,) = plan(PlanRequest(choice=Choice(paths=[MANIFEST], **choice), state="state")).models
+    (model,) = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS, **choice), state="state")).models
     return model
 
 
 def ran(**arguments: Any) -> dict[str, Any]:
-    choice = Choice(paths=() if "plan" in arguments else [MANIFEST])
+    choice = Choice(paths=() if "plan" in arguments else [MANIFEST], trusted_hosts=HOSTS)
     result = run(
         RunRequest(choice=choice, state="state", listener=lambda *_: None, warn=lambda _text: None, **arguments)
     )
@@ -82,23 +83,23 @@ def test_data_that_a_run_would_refuse_would_fail_by_the_plan_and_by_the_run_alik
 
 def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
     Path("train.csv").write_text(LFS)
-    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST]), state="state"))
+    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state"))
     text = render_plan_text(document)
-    assert text.startswith("m: would fail\n    why: train.csv:1: has 1 columns, fewer than the 2 it needs")
+    assert "\nm: would fail\n    why: train.csv:1: has 1 columns, fewer than the 2 it needs" in text
     assert text.endswith("plan: 1 would fail")
     assert "| **would fail** | train.csv:1: " in render_plan_markdown(document)
 
 
 def test_a_plan_that_would_fail_is_kept_and_run_and_compared_like_any_other() -> None:
     Path("train.csv").write_text(LFS)
-    plan(PlanRequest(choice=Choice(paths=[MANIFEST]), state="state", out=Path("plan.json")))
+    plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state", out=Path("plan.json")))
     assert ran(plan=Path("plan.json"))["error"]["kind"] == "data"
 
 
 def test_what_the_check_lets_pass_is_shown_in_every_form() -> None:
     Path("train.csv").write_text("id,label\n" + "1,a\n2,b\n" * 30)
     write_manifest(on_fail="warn")
-    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST]), state="state"))
+    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state"))
     warning = "train.csv: has 60 rows, fewer than the 100 it needs"
     assert document.models[0].warnings == (warning,)
     assert f"\n    warning: {warning}\n" in render_plan_text(document)
@@ -135,9 +136,11 @@ def test_sample_data_is_refused_where_nothing_is_checked_and_data_with_one_row_m
 
 def test_what_init_lays_out_is_what_is_refused(tmp_path: Path) -> None:
     init(tmp_path / "new", ["manifest"], "retrain-runner")
-    document = plan(PlanRequest(choice=Choice(paths=[tmp_path / "new" / "models.yaml"]), state="state"))
+    document = plan(
+        PlanRequest(choice=Choice(paths=[tmp_path / "new" / "models.yaml"], trusted_hosts=HOSTS), state="state")
+    )
     assert {model.outcome for model in document.models} == {"failed"}
     assert all("sample data" in model.reason for model in document.models)
-    sampled = replace(Choice(paths=[tmp_path / "new" / "models.yaml"]), emulator=True)
+    sampled = replace(Choice(paths=[tmp_path / "new" / "models.yaml"], trusted_hosts=HOSTS), emulator=True)
     emulated = plan(PlanRequest(choice=sampled, state="state"))
     assert {model.outcome for model in emulated.models} == {None}

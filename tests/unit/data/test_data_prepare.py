@@ -257,7 +257,9 @@ def test_an_evaluation_file_is_compared_with_the_references_own(desk: Desk) -> N
 def test_numeric_classes_that_came_or_went_are_a_warning(desk: Desk, now: str, told: str | None) -> None:
     desk.write("train.csv", HEADER + "".join(f"1,red,{number}\n" for number in now.split() * 2))
     before = replace(SERVES, shape=replace(SHAPE, labels=None, numbers=("0", "1", "2")))
-    expected = () if told is None else (f"train.csv: the numeric target {told}, unlike job 5b21, which serves",)
+    expected = (
+        () if told is None else (f"train.csv: the numeric target {told}, unlike job 5b21, the last one switched to",)
+    )
     assert accepted(desk, reference=before).warnings == expected
 
 

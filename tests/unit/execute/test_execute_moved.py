@@ -54,7 +54,7 @@ def test_an_entry_that_was_recorded_once_changes_nothing_any_more(world: World) 
     world.run()
     before = len(list(world.progress().runs))
     end = world.run()[NEW]
-    assert end.reason == "The data is that of job job-1, which serves; nothing to do."
+    assert end.reason == "The data is that of job job-1, which was switched to last; nothing to do."
     assert (len(world.progress().runs) - before, world.model(NEW).former_names) == (1, (OLD,))
 
 
