@@ -141,6 +141,6 @@ def test_what_init_lays_out_is_what_is_refused(tmp_path: Path) -> None:
     )
     assert {model.outcome for model in document.models} == {"failed"}
     assert all("sample data" in model.reason for model in document.models)
-    sampled = replace(Choice(paths=[tmp_path / "new" / "models.yaml"], trusted_hosts=HOSTS), emulator=True)
+    sampled = replace(choice, emulator=True)
     emulated = plan(PlanRequest(choice=sampled, state="state"))
     assert {model.outcome for model in emulated.models} == {None}
