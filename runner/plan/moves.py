@@ -45,13 +45,12 @@ class DueMoves(Struct, frozen=True, kw_only=True):
 def due_moves(manifest: Manifest, known: Known) -> DueMoves:
     """Return what `moved` changes in the histories of a service.
 
-    An entry whose old name has no history, or whose history came to the new name already, changes nothing.
+    An entry whose old name has no history, or another one by now, changes nothing.
     """
     wanted, refused = _wanted(manifest, known)
     due = _without_blocked(wanted, known)
-    due = {old: new for old, new in due.items() if not _came_already(old, due, known)}
-    for old, new in wanted.items():
-        if old not in due and old not in known[new].former_names:
+    for old, new in wanted.items() - due.items():
+        if old not in manifest.models or old not in known[new].former_names:  # else another model has the old name now
             refused[new] = _both_known(old, new)
     return DueMoves(old_names={new: old for old, new in due.items()}, refused=refused)
 
@@ -59,8 +58,9 @@ def due_moves(manifest: Manifest, known: Known) -> DueMoves:
 def _wanted(manifest: Manifest, known: Known) -> tuple[dict[str, str], dict[str, ModelError]]:
     """Return where each history leads, over names that nothing is called any more, and names to which two lead."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for old, new in _destinations(manifest).items():
-        if _has_history(known, old):
+    leads = _destinations(manifest)
+    for old, new in leads.items():
+        if _has_history(known, old) and not (old in manifest.models and _has_arrived(old, leads, known)):
             found[new].append(old)
     wanted = {olds[0]: new for new, olds in found.items() if len(olds) == 1}
     return wanted, {new: _several(olds, new) for new, olds in found.items() if len(olds) > 1}
@@ -82,13 +82,10 @@ def _without_blocked(wanted: Mapping[str, str], known: Known) -> dict[str, str]:
             del due[old]
 
 
-def _came_already(old: str, due: Mapping[str, str], known: Known) -> bool:
-    """Tell whether the names change in a circle, and each history came to its name that way before."""
-    circle, name = [old], due[old]
-    while name in due and name != old:
-        circle.append(name)
-        name = due[name]
-    return name == old and all(one in known[due[one]].former_names for one in circle)
+def _has_arrived(name: str, leads: Mapping[str, str], known: Known) -> bool:
+    """Tell whether the history of a name came to it by one of these very entries, as after a swap."""
+    former = known[name].former_names
+    return bool(former) and leads.get(former[-1]) == name
 
 
 def _has_history(known: Known, name: str) -> bool:

@@ -49,7 +49,7 @@ SUBSETS = st.lists(st.sampled_from(NAMES), unique=True)
 
 
 @given(known=SUBSETS, models=SUBSETS.filter(bool), steps=st.lists(ENTRIES, min_size=1, max_size=3))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_histories_are_kept_and_moves_are_done_once(
     file: Path, known: list[str], models: list[str], steps: list[list[tuple[str, str]]]
 ) -> None:

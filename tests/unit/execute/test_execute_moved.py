@@ -186,8 +186,18 @@ def test_a_new_model_takes_the_name_of_one_that_is_renamed(world: World) -> None
     world.write_manifest(manifest(OLD, NEW, moved=f"{{from: {OLD}, to: {NEW}}}, {{from: unknown, to: {OLD}}}"))
     ends = world.run()
     assert {name: end.outcome for name, end in ends.items()} == {OLD: "switched", NEW: "unchanged"}
+    assert {end.outcome for end in world.run().values()} == {"unchanged"}
     assert (world.model(OLD).identity, world.model(NEW).identity) == (f"{OLD}#2", OLD)
     assert world.service.effects["upload", "key-3"] == 1
+
+
+def test_a_history_that_came_to_a_name_does_not_go_on_to_the_next_one(world: World) -> None:
+    """`b` had none of its own when both names changed, and is called so now."""
+    world.keys |= {"b": "key-1", "c": "key-2"}
+    world.write_manifest(manifest("b", "c", moved=f"{{from: {OLD}, to: b}}, {{from: b, to: c}}"))
+    for outcome in ("switched", "unchanged"):
+        assert {name: end.outcome for name, end in world.run().items()} == {"b": "unchanged", "c": outcome}
+    assert world.model("b").incumbent_id == "job-1"
 
 
 def test_names_of_several_renames_lead_to_the_last_one(world: World) -> None:
