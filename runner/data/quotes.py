@@ -5,6 +5,11 @@ its last; so where one `"` is left for each quoted piece, that `"` must have a d
 quote written twice) on both sides. Anything else, such as a quote within an unquoted field, is left to the csv module.
 """
 
+import re
+
+_QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
+_CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
+
 
 class Outside:
     """Takes quoted pieces out of records, for one delimiter."""
@@ -33,3 +38,23 @@ def end_of_records(text: bytes) -> int:
         within = (within + text.count(b'"', before, end)) % 2
         end = before
     return end
+
+
+def end_of_quotes(text: bytes, begin: int) -> int:
+    """Return the place after the last quote before a stretch without any."""
+    while (quote := text.rfind(b'"', begin, begin + _QUOTES_APART)) >= 0:
+        begin = quote + 1
+    return begin
+
+
+def open_quote(record: bytes, delimiter: bytes) -> int:
+    """Return where the field begins whose quote is not closed, or 0."""
+    at = 0
+    while 0 <= at < len(record):
+        if record[at : at + 1] == b'"':
+            closed = _CLOSED.match(record, at)
+            if closed is None:
+                return at
+            at = closed.end()
+        at = record.find(delimiter, at) + 1 or -1
+    return 0

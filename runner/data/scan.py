@@ -17,14 +17,12 @@ from runner.data.encoding import EncodingCheck
 from runner.data.labels import values_of_lines
 from runner.data.marks import Marks
 from runner.data.problem import Problems
-from runner.data.quotes import Outside, end_of_records
+from runner.data.quotes import Outside, end_of_quotes, end_of_records, open_quote
 from runner.data.resolve import Part
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
-_QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than this stay with the csv module
 _NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off than looked for
-_CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
@@ -221,7 +219,7 @@ class Scan:
         """
         if not self.header:
             return self._walked(text, begin, final=final)
-        end = text.find(b"\n", _end_of_quotes(text, begin)) + 1 or len(text)
+        end = text.find(b"\n", end_of_quotes(text, begin)) + 1 or len(text)
         region = text[begin : min(end, begin + csv.field_size_limit())]
         region = region[: end_of_records(region)]
         count = self._paired(region) or self._listed(region)
@@ -277,7 +275,7 @@ class Scan:
         stream = io.BytesIO(text)
         done = stream.seek(begin)
         reader = csv.reader(map(_as_text, stream), delimiter=self._delimiter.decode(), strict=True)
-        stop, before = _end_of_quotes(text, begin) if self.header else begin, self._line
+        stop, before = end_of_quotes(text, begin) if self.header else begin, self._line
         try:
             for fields in reader:
                 self._record(fields)
@@ -314,7 +312,7 @@ class Scan:
         """Tell in our words why the csv module refused a record."""
         line = self._line + 1
         if "unexpected end" in message or "field limit" in message:
-            opening = record.count(b"\n", 0, _open_quote(record, self._delimiter))
+            opening = record.count(b"\n", 0, open_quote(record, self._delimiter))
             within = f" within {csv.field_size_limit():,} characters" if "field limit" in message else ""
             self._give_up(line + opening, f"a quote opens here and is not closed{within}")
         elif "new-line" in message:
@@ -327,26 +325,6 @@ class Scan:
         self.problems.add(line, reason)
         self.given_up = True
         self._rest = self._unfinished = b""
-
-
-def _end_of_quotes(text: bytes, begin: int) -> int:
-    """Return the place after the last quote before a stretch without any."""
-    while (quote := text.rfind(b'"', begin, begin + _QUOTES_APART)) >= 0:
-        begin = quote + 1
-    return begin
-
-
-def _open_quote(record: bytes, delimiter: bytes) -> int:
-    """Return where the field begins whose quote is not closed, or 0."""
-    at = 0
-    while 0 <= at < len(record):
-        if record[at : at + 1] == b'"':
-            closed = _CLOSED.match(record, at)
-            if closed is None:
-                return at
-            at = closed.end()
-        at = record.find(delimiter, at) + 1 or -1
-    return 0
 
 
 def _first_bytes(part: Part, size: int) -> Iterator[bytes]:
