@@ -3,19 +3,17 @@
 import io
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
+from runner.canonical import canonical_bytes
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition, Rule, RuleKind, ThresholdPolicy
 from runner.policy.judge import Baseline
-from runner.policy.record import Inputs, evaluate, policy_digest
+from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
 
 Decide = Callable[..., dict[str, Any]]
-_SPAN = {"auc": "0.5", "rmse": "10"}
 
 
 @pytest.fixture
@@ -198,18 +196,18 @@ class TestPercent:
     def test_a_custom_metric_has_a_unit_too(
         self, decide: Decide, definition: Callable[..., MetricDefinition], zipped: Callable[..., io.BytesIO]
     ) -> None:
-        def read(select: str, unit: Any, **members: str) -> str | None:
-            files = {"metrics.csv": "AUC,0.9\n", **{name.replace("_", "."): text for name, text in members.items()}}
-            wanted = {"share": definition("share", select, file=next(iter(files))[:0] or list(files)[-1], unit=unit)}
-            value: str | None = decide(zipped(files), "share", "min", "0", definitions=wanted)["metrics"]["share"]
+        def read(select: str, unit: Any, file: str, content: str) -> str | None:
+            stream = zipped({"metrics.csv": "AUC,0.9\n", file: content})
+            wanted = {"share": definition("share", select, file=file, unit=unit)}
+            value: str | None = decide(stream, "share", "min", "0", definitions=wanted)["metrics"]["share"]
             return value
 
-        assert read("/a", "percent", r_json='{"a": 7.5}') == "0.075"
-        assert read("/a", None, r_json='{"a": 7.5}') == "7.5"
-        assert read("/a_pct", None, r_json='{"a_pct": 7.5}') == "0.075"
-        assert read("/a_pct", "fraction", r_json='{"a_pct": 7.5}') == "7.5"
-        assert read("Share", "percent", r_csv="Share,7.5%\n") == "0.075"
-        assert read("Share", None, r_csv="item,value (%)\nShare,7.5\n") == "0.075"
+        assert read("/a", "percent", "r.json", '{"a": 7.5}') == "0.075"
+        assert read("/a", None, "r.json", '{"a": 7.5}') == "7.5"
+        assert read("/a_pct", None, "r.json", '{"a_pct": 7.5}') == "0.075"
+        assert read("/a_pct", "fraction", "r.json", '{"a_pct": 7.5}') == "7.5"
+        assert read("Share", "percent", "r.csv", "Share,7.5%\n") == "0.075"
+        assert read("Share", None, "r.csv", "item,value (%)\nShare,7.5\n") == "0.075"
 
     def test_a_custom_metric_has_no_range(self, decide: Decide, definition: Callable[..., MetricDefinition]) -> None:
         wanted = {"profit": definition("profit", "Profit")}
@@ -332,9 +330,12 @@ def test_what_was_seen_in_the_field_never_switches(decide: Decide) -> None:
         assert decide(content, metric, kind, limit)["decision"]["action"] == "hold", content
 
 
-def test_a_unit_comes_back_from_the_record(decide: Decide) -> None:
-    definition = unit_of("auc", "percent")["auc"]
-    assert replace(definition, unit="fraction") != definition
-    assert Decimal(
-        decide("AUC,90\n", "auc", "min", "0.8", definitions={"auc": definition})["metrics"]["auc"]
-    ) == Decimal("0.9")
+@pytest.mark.parametrize("unit", ["percent", "fraction"])
+def test_a_unit_comes_back_from_the_record(
+    rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy], unit: str
+) -> None:
+    asked = policy(rule("auc", "min", "0.8"))
+    inputs = Inputs(policy=asked, definitions=unit_of("auc", unit), baseline=None, eval_sha256=None)
+    back = inputs_from_json(json.loads(canonical_bytes(inputs_to_json(inputs))))
+    assert back == inputs
+    assert evaluate(back, io.BytesIO(b"AUC,0.9\n")) == evaluate(inputs, io.BytesIO(b"AUC,0.9\n"))
