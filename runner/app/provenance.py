@@ -46,12 +46,18 @@ def actor() -> str:
 
 
 def manifest_record(manifest: Manifest) -> dict[str, Any]:
-    """Return digests and git commit of the manifest's files."""
+    """Return digests and git commit of the manifest's files, and the new names by the old ones under `moved`."""
     return {
         "files": [{"path": file.path, "sha256": file.sha256} for file in manifest.files],
         "sha256": manifest.sha256,
         "git": _git(Path(manifest.files[0].path).parent),
+        "moved": moved_names(manifest),
     }
+
+
+def moved_names(manifest: Manifest) -> dict[str, str]:
+    """Return the new names by the old ones: a history that begins beside an entry is none that it is about."""
+    return {change.old: change.new for change in manifest.moved}
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

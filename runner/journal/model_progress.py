@@ -52,10 +52,13 @@ class ModelProgress(Struct, kw_only=True):
     """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`.
 
     `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
-    `former_names` are those it had before, oldest first; `from_service` is the service it was trained on before.
+    `begun_beside` is the new name to which an entry of `moved` led from its name when it began: that entry is about an
+    earlier model. `former_names` are those it had before, oldest first; `from_service` is the service it was trained on
+    before.
     """
 
     identity: str = ""
+    begun_beside: str | None = None
     former_names: tuple[str, ...] = ()
     from_service: str | None = None
     jobs: dict[str, Job] = field(default_factory=dict)

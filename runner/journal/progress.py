@@ -96,5 +96,6 @@ class Progress:
             self._begun[realm, name] += 1
             number = self._begun[realm, name]
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
-            progress = self.models[realm, name] = ModelProgress(identity=identity)
+            beside = run.started.manifest.get("moved", {}).get(name)
+            progress = self.models[realm, name] = ModelProgress(identity=identity, begun_beside=beside)
         progress.add(event, sha256)

@@ -45,7 +45,7 @@ class DueMoves(Struct, frozen=True, kw_only=True):
 def due_moves(manifest: Manifest, known: Known) -> DueMoves:
     """Return what `moved` changes in the histories of a service.
 
-    An entry whose old name has no history, or another one by now, changes nothing.
+    An entry whose old name has no history, or one that began beside the entry, or another one by now, changes nothing.
     """
     wanted, refused = _wanted(manifest, known)
     due = _without_blocked(wanted, known)
@@ -58,9 +58,12 @@ def due_moves(manifest: Manifest, known: Known) -> DueMoves:
 def _wanted(manifest: Manifest, known: Known) -> tuple[dict[str, str], dict[str, ModelError]]:
     """Return where each history leads, over names that nothing is called any more, and names to which two lead."""
     found: defaultdict[str, list[str]] = defaultdict(list)
+    names = {change.old: change.new for change in manifest.moved}
     leads = _destinations(manifest)
     for old, new in leads.items():
-        if _has_history(known, old) and not (old in manifest.models and _has_arrived(old, leads, known)):
+        if not _has_history(known, old) or known[old].begun_beside == names[old]:
+            continue
+        if not (old in manifest.models and _has_arrived(old, leads, known)):
             found[new].append(old)
     wanted = {olds[0]: new for new, olds in found.items() if len(olds) == 1}
     return wanted, {new: _several(olds, new) for new, olds in found.items() if len(olds) > 1}

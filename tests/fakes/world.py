@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runner.app.facts import digests
+from runner.app.provenance import moved_names
 from runner.errors import Kind
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
@@ -360,7 +361,7 @@ class World:
                 actor="test",
                 realm=REALM,
                 paths=(),
-                manifest={"files": [], "sha256": "0" * 64, "git": None},
+                manifest={"files": [], "sha256": "0" * 64, "git": None, "moved": moved_names(self.manifest)},
                 options={"command": "run"},
             )
         )

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from runner.app.outcomes import exit_code
+from runner.app.provenance import moved_names
 from runner.errors import StateError
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
@@ -129,7 +130,14 @@ class SimulatedRun:
 
     def _run(self, recorder: Recorder) -> None:
         recorder.run_fact(
-            RunStarted(tool={}, actor="test", realm=REALM, paths=(), manifest={}, options={"command": "run"})
+            RunStarted(
+                tool={},
+                actor="test",
+                realm=REALM,
+                paths=(),
+                manifest={"moved": moved_names(self.manifest)},
+                options={"command": "run"},
+            )
         )
         due = due_moves(self.manifest, recorder.progress.known(REALM))
         if due.moves:

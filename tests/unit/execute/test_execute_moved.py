@@ -1,5 +1,6 @@
 """A model keeps what is known of it under another name, and is never trained again only because of its name."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,18 @@ def test_two_names_are_swapped_at_once(pair: World) -> None:
     pair.write_data("2")
     assert {end.outcome for end in pair.run().values()} == {"switched"}
     assert pair.service.effects == {(call, key): 2 for call in ("upload", "switch") for key in ("key-1", "key-2")}
+
+
+def test_a_swap_that_is_older_than_the_state_changes_nothing(pair: World) -> None:
+    """The state was lost: what begins beside the entries has the names of now."""
+    swap_keys(pair)
+    pair.write_manifest(manifest(OLD, "other", moved=f"{{from: {OLD}, to: other}}, {{from: other, to: {OLD}}}"))
+    shutil.rmtree(pair.state.root)
+    assert {end.outcome for end in pair.run().values()} == {"switched"}
+    trained = dict(pair.service.effects)
+    for _ in range(2):
+        assert {end.outcome for end in pair.run().values()} == {"unchanged"}
+    assert pair.service.effects == trained
 
 
 def test_names_that_are_swapped_without_an_entry_are_found_out_by_their_keys(pair: World) -> None:
