@@ -1,6 +1,7 @@
 """The project that the pages speak of: what `retrain init` lays out, in git, after three runs on the emulator.
 
-Nothing is recorded of what served before the first run, so a person approves its candidate. The first two candidates of `churn` serve or have served; the third waits for a person.
+Nothing is recorded of what served before the first run, so a person approves its candidate. The first two candidates of
+`churn` serve or have served; the third waits for a person.
 """
 
 import os
