@@ -12,7 +12,8 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/switch.py",
         old=(
             "    yield from record(\n        SwitchIntended(\n            "
-            "retrain_job_id=job.retrain_job_id,\n            decision_sha256=mandate,\n            attempt=number,\n            "
+            "retrain_job_id=job.retrain_job_id,\n            decision_sha256=mandate,\n            "
+            "attempt=number,\n            "
             "listed_before=_before(run, job, serving),\n        ),\n        "
             'guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n    )\n'
         ),
