@@ -17,7 +17,8 @@ from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
 from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
-from runner.plan.model import STAGES, Action, ModelPlan, Statement
+from runner.plan.incumbent import Statement
+from runner.plan.model import STAGES, Action, ModelPlan
 from runner.policy.metrics import BUILT_IN_NAMES, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.result import read_result

@@ -4,9 +4,10 @@ The API retrains only models that are published already, so something always ser
 job this project last switched to), `stated` (an adoption) or `unrecorded`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,14 +16,28 @@ from runner.canonical import digest
 from runner.journal.events import ServingObserved
 from runner.journal.job import Job
 from runner.journal.model_progress import Adoption, ModelProgress
-from runner.manifest.model import Model
-from runner.plan.model import Statement
+from runner.manifest.model import Model, Source
 from runner.policy.baseline import Baseline, Drift
 from runner.policy.number import number_text
 from runner.service.outcomes import Classifier
 
 _SHOWN = 5  # numbers of models named in one message
 _UNRECORDED = "Nothing is recorded of the model in service."
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """What a person states of the model in service, by command or in the manifest.
+
+    `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
+    result file they were read from.
+    """
+
+    metrics: Mapping[str, str]
+    eval: Source | None
+    source: Literal["command", "manifest"]
+    by: str
+    reason: str
+    result_sha256: str | None = None
 
 
 def statement_due(model: Model, progress: ModelProgress) -> Statement | None:

@@ -53,8 +53,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_unclear_switch_is_refused_though_another_model_was_published",
         file="runner/execute/switch.py",
-        old="return len(gone) > first_switches",
-        new="return len(gone) > 1 + first_switches",
+        old="return len(gone) > replaced",
+        new="return len(gone) > 1 + replaced",
         caught_by=_OLD_ANSWERS
         + "test_an_unclear_switch_is_not_called_refused_when_somebody_published_another_model_meanwhile",
     ),
