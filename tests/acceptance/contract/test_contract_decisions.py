@@ -96,7 +96,7 @@ def test_status_cuts_ids_on_a_terminal_only(waiting: Project) -> None:
         terminal = in_project(waiting, "status", *words)
         assert terminal.finish() == 0
         assert re.search(f"^churn +{shown} ", text(terminal), re.MULTILINE)
-    assert f"job {incumbent} serves" in waiting.retrain("status").out
+    assert f"incumbent {incumbent}, " in waiting.retrain("status").out
 
 
 def test_yes_asks_nothing_on_a_terminal_either(waiting: Project) -> None:

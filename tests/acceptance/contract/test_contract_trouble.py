@@ -38,9 +38,6 @@ UNSWITCHED = {
     "failed_training": "training",
     "hostile_message": "training",
     "no_download": "result",
-    "garbage": "result",
-    "empty_result": "result",
-    "broken_zip": "result",
     "no_classifier": "service",
 }
 # Trouble that passes: these come to their switch within the same run.
@@ -67,16 +64,17 @@ BAD_DATA = {
     "short": rows(99),
     "twice_named": rows().replace(b"visits", b"age"),
 }
-BAD_RESULTS = {"garbage": b"\x00\x01 no form at all", "empty_result": b"", "broken_zip": result(AUC="0.9")[:200]}
+# Results that are judged without metrics: the threshold holds each one back.
+UNREAD = {"garbage": b"\x00\x01 no form at all", "empty_result": b"", "broken_zip": result(AUC="0.9")[:200]}
 
 
 def _fill(project: Project) -> None:
-    for name in (*UNSENT, *UNSWITCHED, *PASSING):
+    for name in (*UNSENT, *UNSWITCHED, *UNREAD, *PASSING):
         model = project.add(name, policy=threshold(AUC), train=BAD_DATA.get(name))
         if name in REFUSED_BY_API:
             model.always["upload_url"] = REFUSED_BY_API[name]
-        if name in BAD_RESULTS:
-            model.results = [BAD_RESULTS[name]]
+        if name in UNREAD:
+            model.results = [UNREAD[name]]
     project.add("lost_job", wait={"timeout": "3s", "poll": "100ms"})
     _trouble_the_data(project)
     _trouble_the_service(project)
@@ -152,6 +150,18 @@ def test_what_fails_after_its_upload_is_not_switched(ran: tuple[Project, Finishe
     assert project.service.switches(name) == []
 
 
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_result_that_cannot_be_read_is_held_with_the_reason_and_not_switched(
+    ran: tuple[Project, Finished], name: str
+) -> None:
+    project, _ = ran
+    entry = project.entry(name)
+    assert (entry["outcome"], entry["error"]) == ("held", None)
+    assert entry["unread"].removeprefix("The ").rstrip(".") in entry["reason"]
+    assert len(project.service.accepted(name)) == 1
+    assert project.service.switches(name) == []
+
+
 def test_an_uploaded_job_that_the_service_does_not_know_is_kept_and_named_as_doubtful(
     ran: tuple[Project, Finished],
 ) -> None:
@@ -175,8 +185,9 @@ def test_a_run_with_failed_models_exits_with_1_and_writes_its_whole_report(ran: 
     project, finished = ran
     assert finished.code == project.report()["exit_code"] == 1
     failed = len(UNSENT) + len(UNSWITCHED)
-    assert project.report()["summary"] == {"switched": len(PASSING), "training": 1, "failed": failed}
-    for name in (*UNSENT, *UNSWITCHED):
+    counts = {"switched": len(PASSING), "held": len(UNREAD), "training": 1, "failed": failed}
+    assert project.report()["summary"] == counts
+    for name in (*UNSENT, *UNSWITCHED, *UNREAD):
         assert name in finished.out
 
 

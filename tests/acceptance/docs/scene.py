@@ -1,6 +1,7 @@
 """The project that the pages speak of: what `retrain init` lays out, in git, after three runs on the emulator.
 
-The first two candidates of `churn` serve or have served; the third waits for a person.
+Nothing is recorded of what served before the first run, so a person approves its candidate. The first two candidates of
+`churn` serve or have served; the third waits for a person.
 """
 
 import os
@@ -30,6 +31,9 @@ def make_scene(folder: Path, home: Path) -> Path:
         manifest.write_text(manifest.read_text("utf-8").replace("on_pass: switch", text), encoding="utf-8")
         drop_rows(project / "data" / "churn" / "train.csv", number)
         _call(project, home, sys.executable, "-m", "runner", "run", "models.yaml", "-q")
+        if number == 0:
+            words = ("approve", "churn", "--reason", "the first one", "--yes")
+            _call(project, home, sys.executable, "-m", "runner", *words)
     _commit(project, home, "new data")
     return project
 

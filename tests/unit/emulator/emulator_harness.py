@@ -138,9 +138,10 @@ class Emulator:
 
 def write_manifest(folder: Path, models: Sequence[str] = tuple(TASKS)) -> Path:
     entries = "".join(
-        f"  {json.dumps(name, ensure_ascii=False)}:\n    api_key: {{env: NO_SUCH_KEY}}\n    dataset: d\n    policy: p\n"
+        f"  {json.dumps(name, ensure_ascii=False)}:\n    api_key: {{env: NO_SUCH_KEY_{number}}}\n    dataset: d\n"
+        f"    policy: p\n"
         f"    emulator: {{task: {TASKS[name][0]}, target: {TASKS[name][1]}}}\n"
-        for name in models
+        for number, name in enumerate(models, 1)
     )
     text = (
         "version: 1\nservice: {emulator: true}\ndatasets:\n  d: {train: d.csv}\npolicies:\n  p: {type: auto}\nmodels:\n"

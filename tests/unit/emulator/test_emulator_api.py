@@ -200,7 +200,7 @@ def test_the_log_tells_effects_and_never_a_key_or_a_signature(shared: Emulator, 
 
 def test_the_start_says_what_is_served_and_shows_own_keys_but_no_users_key(tmp_path: Path) -> None:
     file = write_manifest(tmp_path, ["spare", "wine"])
-    file.write_text(file.read_text().replace("NO_SUCH_KEY", "SPARE_KEY", 1))
+    file.write_text(file.read_text().replace("NO_SUCH_KEY_1", "SPARE_KEY"))
     with started(tmp_path, SPARE_KEY="canary-key-1") as emulator:
         assert emulator.said[:2] == [
             "spare: binary_classification of diagnosis, key from env SPARE_KEY",

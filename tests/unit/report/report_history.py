@@ -148,6 +148,7 @@ class Recording:
                     "files": [{"path": "retrain.yaml", "sha256": sha("file")}],
                     "sha256": sha("manifest"),
                     "git": {"commit": "4" * 40, "dirty": True, "remote": "git@git.example:team/models.git"},
+                    "moved": {},
                 },
                 options={"command": command, "select": [], "force": False},
             ),
