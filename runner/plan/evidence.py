@@ -82,6 +82,8 @@ def evidence(progress: ModelProgress, job: Job) -> Evidence:
 
 def _in_service(progress: ModelProgress, job: Job) -> _Side:
     """Return what is recorded of the model that a switch to the job replaces, or has replaced."""
+    if drift_of(progress) == "changed_outside":
+        return _NOTHING
     rival = _rival(progress, job)
     if rival is not None:
         return _side(rival)
@@ -173,12 +175,12 @@ def _problem(name: str, ours: _Side, theirs: _Side, candidate: Decimal | None, i
 
 
 def _note(progress: ModelProgress, ours: _Side, theirs: _Side) -> str | None:
+    if drift_of(progress) == "changed_outside":
+        return CHANGED_OUTSIDE
     if theirs.source == "unrecorded":
         return "Nothing is recorded of the model in service."
-    gap = _unfair(ours, theirs)
     stated = "The incumbent's values are stated by a person." if theirs.source == "stated" else None
-    changed = CHANGED_OUTSIDE if drift_of(progress) == "changed_outside" else None
-    return " ".join(filter(None, (changed, stated, gap))) or None
+    return " ".join(filter(None, (stated, _unfair(ours, theirs)))) or None
 
 
 def _unfair(ours: _Side, theirs: _Side) -> str | None:

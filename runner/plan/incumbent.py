@@ -58,13 +58,15 @@ def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
     return None if statement_sha256(statement) in progress.statements else statement
 
 
-def stated_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
-    """Return that what is in service was, or is to be, stated after the decision about `job`; else None."""
+def learnt_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
+    """Return what became known of the model in service after the decision about `job`, as a clause; else None."""
     if statement_due(model, progress) is not None:
         return "the manifest states what is in service"
     adoption = progress.adoption
     if adoption is not None and job.decided is not None and adoption.at > job.decided.at:
         return f"{adoption.fact.by} stated what is in service"
+    if job.decided is not None and job.decided.fact.inputs["drift"] == "changed_outside" != drift_of(progress):
+        return "the model in service is ours again"
     return None
 
 
