@@ -6,11 +6,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.engine import Job, execute
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.provenance import actor
-from runner.app.run import RunResult, conclude
+from runner.app.run import RunResult, carry_out
 from runner.app.session import session
 from runner.durable import open_file
 from runner.errors import ModelError, UsageError
@@ -18,7 +17,8 @@ from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
 from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
-from runner.plan.model import STAGES, Action, ModelPlan, Options, Statement
+from runner.plan.incumbent import Statement
+from runner.plan.model import STAGES, Action, ModelPlan
 from runner.policy.metrics import BUILT_IN_NAMES, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.result import read_result
@@ -79,7 +79,7 @@ def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         options = {"command": "adopt", "emulator": scope.realm.emulator}
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
-        return conclude(opened, execute(opened, _work(scope, request, statement)), allow_held=False)
+        return carry_out(opened, scope, _plan(request.model, statement), request.listener)
 
 
 def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
@@ -129,20 +129,11 @@ def _from_result(path: Path, definitions: Mapping[str, MetricDefinition]) -> dic
     return {name: number_text(metric.value) for name, metric in found.metrics.items() if metric.value is not None}
 
 
-def _work(scope: ModelScope, request: AdoptRequest, statement: Statement) -> Job:
-    plan = ModelPlan(
-        model=request.model,
+def _plan(model: str, statement: Statement) -> ModelPlan:
+    return ModelPlan(
+        model=model,
         action=Action.ADOPT,
         stages=STAGES[Action.ADOPT],
         reason=f"{statement.by} states what is in service",
         statement=statement,
-    )
-    return Job(
-        manifest=scope.manifest,
-        paths=scope.paths,
-        realm=scope.realm,
-        plans=[plan],
-        options=Options(),
-        parallel=1,
-        listener=request.listener,
     )

@@ -8,14 +8,14 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from runner.app.candidates import Wish, find_candidate
-from runner.app.engine import Driven, Job, execute
+from runner.app.engine import Driven
 from runner.app.job_ids import full_job_id
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
 from runner.app.provenance import actor
 from runner.app.rollback import RollbackRequest, propose_rollback, roll_back
-from runner.app.run import RunResult, conclude
+from runner.app.run import RunResult, carry_out, conclude
 from runner.app.session import Session, session
 from runner.errors import UsageError
 from runner.execute.candidate import evaluate_stored, judged
@@ -27,7 +27,7 @@ from runner.journal.job import JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.inputs import incumbent_moved, inputs_now
-from runner.plan.model import STAGES, Action, ModelPlan, Options
+from runner.plan.model import STAGES, Action, ModelPlan
 
 
 class ReviewRequest(Struct, frozen=True, kw_only=True):
@@ -182,16 +182,7 @@ def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: Ret
         reason="the candidate was approved",
         retrain_job_id=job.retrain_job_id,
     )
-    work = Job(
-        manifest=scope.manifest,
-        paths=scope.paths,
-        realm=scope.realm,
-        plans=[plan],
-        options=Options(),
-        parallel=1,
-        listener=request.listener,
-    )
-    return conclude(opened, execute(opened, work), allow_held=False)
+    return carry_out(opened, scope, plan, request.listener)
 
 
 def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.engine import Job, execute
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
 from runner.app.provenance import actor
 from runner.app.rollback_target import find_target
-from runner.app.run import RunResult, conclude
+from runner.app.run import RunResult, carry_out
 from runner.app.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.candidate import file_sha256
@@ -22,7 +21,7 @@ from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, evidence
-from runner.plan.model import STAGES, Action, ModelPlan, Options
+from runner.plan.model import STAGES, Action, ModelPlan
 
 # What only the service could tell, and is not asked: it has no call for the first two, and the answer to the third may
 # be about models that are not of this project.
@@ -98,7 +97,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
         opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
         at = stamp(opened.clock.now())
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])
-        return conclude(opened, execute(opened, _work(scope, request, decision)), allow_held=False)
+        return carry_out(opened, scope, _plan(request.model, decision), request.listener)
 
 
 def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
@@ -119,20 +118,11 @@ def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
         )
 
 
-def _work(scope: ModelScope, request: RollbackRequest, decision: RollbackDecided) -> Job:
-    plan = ModelPlan(
-        model=request.model,
+def _plan(model: str, decision: RollbackDecided) -> ModelPlan:
+    return ModelPlan(
+        model=model,
         action=Action.ROLLBACK,
         stages=STAGES[Action.ROLLBACK],
         reason=f"{decision.by} rolls back to job {decision.retrain_job_id}",
         retrain_job_id=decision.retrain_job_id,
-    )
-    return Job(
-        manifest=scope.manifest,
-        paths=scope.paths,
-        realm=scope.realm,
-        plans=[plan],
-        options=Options(),
-        parallel=1,
-        listener=request.listener,
     )

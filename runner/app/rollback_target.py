@@ -5,7 +5,6 @@ from runner.errors import StateError, UsageError
 from runner.journal.folder import DEFAULT
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
-from runner.plan.incumbent import drift_of
 from runner.plan.person_commands import resolve_commands, state_option
 
 _MOST_LISTED = 10
@@ -17,7 +16,7 @@ def find_target(progress: ModelProgress, model: str, to: str | None, *, state: s
     `state` names the state, for commands in messages.
 
     Raises:
-        UsageError: no job of the model has served before, or the one named never did or does now.
+        UsageError: no job of the model has served before, or the one named never did.
         StateError: whether the last switch was applied is not known yet.
     """
     incumbent, current = progress.incumbent, progress.current
@@ -39,13 +38,7 @@ def find_target(progress: ModelProgress, model: str, to: str | None, *, state: s
 def _named(progress: ModelProgress, model: str, given: str, incumbent: Job | None) -> Job:
     to = full_job_id(model, progress.jobs, given)
     if incumbent is not None and to == incumbent.retrain_job_id:
-        if drift_of(progress) == "changed_outside":
-            return incumbent
-        raise UsageError(
-            f"Job {to} of {model} is the one this project last switched to.",
-            hint="`retrain status --refresh` asks the service what serves; a run that finds another model records it, "
-            "and then this rollback restores the job.",
-        )
+        return incumbent  # somebody may have published another model since
     found = next((job for job in _others(progress, incumbent) if job.retrain_job_id == to), None)
     if found is None:
         raise UsageError(f"Job {to} of {model} has never served.", hint=_choices(progress, incumbent))

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from runner.app.engine import Driven, Job, execute
+from runner.app.model_scope import ModelScope
 from runner.app.outcomes import exit_code
 from runner.app.plan import plan_models
 from runner.app.plan_file import read_plan
@@ -22,7 +23,7 @@ from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, Servic
 from runner.journal.instants import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
-from runner.plan.model import ModelPlan
+from runner.plan.model import ModelPlan, Options
 from runner.policy.record import policy_digest
 
 
@@ -84,6 +85,20 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
         readings=readings,
     )
     return conclude(opened, execute(opened, job), allow_held=request.allow_held)
+
+
+def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Listener) -> RunResult:
+    """Do what a person decided about one model, and end the run."""
+    work = Job(
+        manifest=scope.manifest,
+        paths=scope.paths,
+        realm=scope.realm,
+        plans=[plan],
+        options=Options(),
+        parallel=1,
+        listener=listener,
+    )
+    return conclude(opened, execute(opened, work), allow_held=False)
 
 
 def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:

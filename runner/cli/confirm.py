@@ -79,7 +79,7 @@ def agreeing_command(words: Sequence[str], *, manifest: Sequence[Path], state: s
 
 def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
     evidence = proposal.evidence
-    serves = "" if evidence.incumbent_job_id is None else f", job {evidence.incumbent_job_id} serves"
+    serves = "" if evidence.incumbent_job_id is None else f", last switched to job {evidence.incumbent_job_id}"
     yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {evidence.retrain_job_id}{serves}"
     width = console.error_look.columns
     yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()

@@ -31,6 +31,8 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
         yield from _refuse_vanished(run, key)
     elif _has_another_key_source(run):
         yield from _refuse_exchanged(run, key)
+    else:
+        yield from _refuse_swapped(run, key, run.progress.last)
 
 
 def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
@@ -65,6 +67,13 @@ def _has_another_key_source(run: ModelRun) -> bool:
     bound = next((one.fact.bound for one in decided if one is not None), None)
     now = binding(run.run.manifest, run.model)["api_key"]
     return bound is not None and bound.get("api_key", now) != now
+
+
+def _refuse_swapped(run: ModelRun, key: Secret, newest: Job) -> Steps[None]:
+    """Ask whose key it is, when the service does not know the model's newest job under it: two values may be swapped."""
+    answer = yield from _ask(run, key, newest)
+    if not isinstance(answer, Status) and answer.code == Code.NOT_FOUND_JOB:
+        yield from _refuse_another_name(run, key)
 
 
 def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:

@@ -19,7 +19,8 @@ from runner.execute.retry import backoff, send
 from runner.execute.serving import Listed, list_classifiers, note_serving
 from runner.journal.events import ADOPTED, SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
 from runner.journal.job import Decided, Job
-from runner.plan.incumbent import own_models
+from runner.journal.model_progress import ModelProgress
+from runner.plan.incumbent import may_drift, own_models
 from runner.plan.inputs import incumbent_moved, inputs_moved
 from runner.plan.model import Stage
 from runner.plan.person_commands import person_command, resolve_commands, review_commands
@@ -177,21 +178,27 @@ def _before(run: ModelRun, job: Job, listed: Listed) -> tuple[int, ...] | None:
 def _somebody_published(run: ModelRun, job: Job, listed: Listed) -> bool:
     """Return whether a model that was in service before the switch is not any more, though the candidate is not listed.
 
-    What this project's other models replaced by their own switches does not count: a job of theirs, or at their first
-    switch one model that nobody has recorded.
+    Where it is not known which of the listed models is this model's own, those that this project's other models
+    replaced by their own switches do not count: their jobs, and at a first switch one that nobody has recorded.
     """
     if job.listed_before is None or listed is None:
         return True
-    now, first_switches = {one.model_id for one in listed}, 0
+    now = {one.model_id for one in listed}
     gone = set(job.listed_before) - now - {job.model_id}
-    for (service, name), other in run.run.progress.models.items() if gone else ():
+    if not gone or run.model.classifier_id is not None or may_drift(run.progress):
+        return bool(gone)
+    replaced = 0
+    for (service, name), other in run.run.progress.models.items():
         if (service, name) != (run.run.realm, run.model.name):
             gone -= {one.model_id for one in other.jobs.values()}
-            new = now - set(job.listed_before)
-            first_switches += (
-                len(other.serving.ids) == 1 and other.incumbent is not None and other.incumbent.model_id in new
-            )
-    return len(gone) > first_switches
+            replaced += _switched_first(other, now - set(job.listed_before))
+    return len(gone) > replaced
+
+
+def _switched_first(other: ModelProgress, new: set[int]) -> bool:
+    """Return whether a model was switched for the first time, to one of the newly listed."""
+    incumbent = other.incumbent
+    return len(other.serving.ids) == 1 and incumbent is not None and incumbent.model_id in new
 
 
 def _serves(job: Job, listed: Listed) -> bool | None:

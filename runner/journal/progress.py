@@ -96,6 +96,7 @@ class Progress:
             self._begun[realm, name] += 1
             number = self._begun[realm, name]
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
-            beside = run.started.manifest.get("moved", {}).get(name)
-            progress = self.models[realm, name] = ModelProgress(identity=identity, begun_beside=beside)
+            progress = self.models[realm, name] = ModelProgress(identity=identity)
+        if not progress.has_history:
+            progress.begun_beside = run.started.manifest.get("moved", {}).get(name)
         progress.add(event, sha256)

@@ -11,7 +11,8 @@ from runner.journal.events import IncumbentAdopted
 from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import MetricDefinition
-from runner.policy.baseline import Baseline, Knowledge, unfairness
+from runner.plan.incumbent import drift_of
+from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
 from runner.policy.encoding import EncodingError, decode
 from runner.policy.formula import Aim, gain
 from runner.policy.metrics import MISSING, direction_of, target_of
@@ -74,13 +75,15 @@ def evidence(progress: ModelProgress, job: Job) -> Evidence:
         retrain_job_id=job.retrain_job_id,
         incumbent_job_id=theirs.retrain_job_id,
         source=theirs.source,
-        note=_note(ours, theirs),
+        note=_note(progress, ours, theirs),
         metrics=tuple(_metric(name, ours, theirs, definitions) for name in _names(job.decided, ours, theirs)),
     )
 
 
 def _in_service(progress: ModelProgress, job: Job) -> _Side:
     """Return what is recorded of the model that a switch to the job replaces, or has replaced."""
+    if drift_of(progress) == "changed_outside":
+        return _NOTHING
     rival = _rival(progress, job)
     if rival is not None:
         return _side(rival)
@@ -171,9 +174,16 @@ def _problem(name: str, ours: _Side, theirs: _Side, candidate: Decimal | None, i
     return None
 
 
-def _note(ours: _Side, theirs: _Side) -> str | None:
+def _note(progress: ModelProgress, ours: _Side, theirs: _Side) -> str | None:
+    if drift_of(progress) == "changed_outside":
+        return CHANGED_OUTSIDE
     if theirs.source == "unrecorded":
         return "Nothing is recorded of the model in service."
+    stated = "The incumbent's values are stated by a person." if theirs.source == "stated" else None
+    return " ".join(filter(None, (stated, _unfair(ours, theirs)))) or None
+
+
+def _unfair(ours: _Side, theirs: _Side) -> str | None:
     known = {name: text for name, text in theirs.metrics.items() if text is not None}
     baseline = Baseline(
         retrain_job_id=theirs.retrain_job_id, source="measured", metrics=known, eval_sha256=theirs.eval_sha256

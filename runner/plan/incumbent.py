@@ -4,9 +4,10 @@ The API retrains only models that are published already, so something always ser
 job this project last switched to), `stated` (an adoption) or `unrecorded`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,14 +16,28 @@ from runner.canonical import digest
 from runner.journal.events import ServingObserved
 from runner.journal.job import Job
 from runner.journal.model_progress import Adoption, ModelProgress
-from runner.manifest.model import Model
-from runner.plan.model import Statement
+from runner.manifest.model import Model, Source
 from runner.policy.baseline import Baseline, Drift
 from runner.policy.number import number_text
 from runner.service.outcomes import Classifier
 
 _SHOWN = 5  # numbers of models named in one message
 _UNRECORDED = "Nothing is recorded of the model in service."
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """What a person states of the model in service, by command or in the manifest.
+
+    `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
+    result file they were read from.
+    """
+
+    metrics: Mapping[str, str]
+    eval: Source | None
+    source: Literal["command", "manifest"]
+    by: str
+    reason: str
+    result_sha256: str | None = None
 
 
 def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
@@ -43,13 +58,15 @@ def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
     return None if statement_sha256(statement) in progress.statements else statement
 
 
-def stated_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
-    """Return that what is in service was, or is to be, stated after the decision about `job`; else None."""
+def learnt_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
+    """Return what became known of the model in service after the decision about `job`, as a clause; else None."""
     if statement_due(model, progress) is not None:
         return "the manifest states what is in service"
     adoption = progress.adoption
     if adoption is not None and job.decided is not None and adoption.at > job.decided.at:
         return f"{adoption.fact.by} stated what is in service"
+    if job.decided is not None and job.decided.fact.inputs["drift"] == "changed_outside" != drift_of(progress):
+        return "the model in service is ours again"
     return None
 
 

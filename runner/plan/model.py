@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 from msgspec import Struct
 
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
 from runner.journal.events import Outcome
-from runner.manifest.model import Approval, Source
+from runner.manifest.model import Approval
 from runner.plan.evidence import Evidence
+from runner.plan.incumbent import Statement
 
 
 class Stage(StrEnum):
@@ -61,21 +61,6 @@ class Options(Struct, frozen=True, kw_only=True):
     force: bool = False
     no_switch: bool = False
     allow_service_change: bool = False
-
-
-class Statement(Struct, frozen=True, kw_only=True):
-    """What a person states of the model in service, by command or in the manifest.
-
-    `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
-    result file they were read from.
-    """
-
-    metrics: Mapping[str, str]
-    eval: Source | None
-    source: Literal["command", "manifest"]
-    by: str
-    reason: str
-    result_sha256: str | None = None
 
 
 class ModelPlan(Struct, frozen=True, kw_only=True):

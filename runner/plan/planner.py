@@ -12,7 +12,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.evidence import Evidence, evidence
-from runner.plan.incumbent import is_unrecorded, stated_since, statement_due
+from runner.plan.incumbent import is_unrecorded, learnt_since, statement_due
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
@@ -218,7 +218,7 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
     if job.rejection is not None:
         text = f"{was_rejected(job, job.rejection)}; new data, or `retrain run --force`, brings a new candidate"
         return _rest(model, job, "unchanged", text)
-    moved = definition_moved(manifest, model, job) or stated_since(model, progress, job)
+    moved = definition_moved(manifest, model, job) or learnt_since(model, progress, job)
     if job.review is None and job.decided and job.decided.action == "await_approval":
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:

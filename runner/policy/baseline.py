@@ -11,6 +11,7 @@ from runner.policy.number import NotANumber, number_from_text, number_text
 
 Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
 Knowledge = Literal["measured", "stated", "unrecorded"]
+CHANGED_OUTSIDE = "The model in service was changed outside this project."
 Drift = Literal["in_sync", "changed_outside", "cannot_be_told"]
 
 
@@ -84,7 +85,7 @@ def outdated(baseline: Baseline, drift: Drift) -> Gap | None:
     """Return why a baseline is not the model in service; None where nothing contradicts it."""
     if drift != "changed_outside" or baseline.source == "result_file":
         return None
-    return Gap(cause="changed_outside", reason="The model in service was changed outside this project.")
+    return Gap(cause="changed_outside", reason=CHANGED_OUTSIDE)
 
 
 def unfairness(baseline: Baseline, eval_sha256: str | None) -> Gap | None:

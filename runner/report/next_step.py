@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from runner.plan.person_commands import resolve_commands, review_commands
+from runner.plan.person_commands import person_command, resolve_commands, review_commands
 
 TROUBLE = ("unknown", "failed", "held", "awaiting_approval")  # outcomes that want a person, most urgent first
 ORDER = (*TROUBLE, "training", "skipped", "switched", "unchanged")
@@ -44,7 +44,11 @@ def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ..
 def _after_hold(model: Mapping[str, Any]) -> str:
     if model["unread"]:
         return "Say under `metrics:` in the manifest where the metrics are; the next run judges the stored result."
-    return f"Better data brings a new candidate; `retrain history {shlex.quote(model['name'])}` shows the earlier ones."
+    history = f"`retrain history {shlex.quote(model['name'])}`"
+    if model["decision"] and model["decision"]["drift"] == "changed_outside":
+        accept = person_command("adopt", model["name"])
+        return f"Accept what serves with `{accept}`; {history} shows what this project switched to before."
+    return f"Better data brings a new candidate; {history} shows the earlier ones."
 
 
 def by_urgency(models: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -89,13 +89,13 @@ def standing(chronicle: Chronicle) -> Standing:
 def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
     """Return what a report says of the model, as far as the next step hangs on it."""
     job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
-    decided = entry.review is not None or (job is not None and job.decided is not None)
+    decided = job.decided if job is not None else None
     return {
-        "unread": job.decided.unread if job is not None and job.decided is not None else None,
+        "unread": decided.unread if decided is not None else None,
         "name": entry.model,
         "outcome": entry.outcome,
         "error": msgspec.to_builtins(entry.error) if entry.error else None,
-        "decision": {"approval": {"action": entry.review.fact.action} if entry.review else None} if decided else None,
+        "decision": {"drift": decided.fact.inputs["drift"]} if decided is not None else None,
     }
 
 

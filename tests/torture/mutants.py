@@ -3,7 +3,13 @@
 A line that no longer fits the sources is to be brought up to date or replaced, not dropped.
 """
 
-from tests.torture import mutants_of_the_doubt, mutants_of_the_record, mutants_of_the_switch, mutants_of_the_upload
+from tests.torture import (
+    mutants_of_the_doubt,
+    mutants_of_the_incumbent,
+    mutants_of_the_record,
+    mutants_of_the_switch,
+    mutants_of_the_upload,
+)
 from tests.torture.mutant import Equivalent, Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -11,6 +17,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_doubt.MUTANTS,
     *mutants_of_the_switch.MUTANTS,
     *mutants_of_the_record.MUTANTS,
+    *mutants_of_the_incumbent.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

@@ -11,8 +11,10 @@ MUTANTS: tuple[Mutant, ...] = (
         name="no_intent_before_the_switch",
         file="runner/execute/switch.py",
         old=(
-            "    yield from record(\n        SwitchIntended(\n            retrain_job_id=job.retrain_job_id, "
-            "decision_sha256=mandate, attempt=number, listed_before=_before(run, job, serving)\n        ),\n        "
+            "    yield from record(\n        SwitchIntended(\n            "
+            "retrain_job_id=job.retrain_job_id,\n            decision_sha256=mandate,\n            "
+            "attempt=number,\n            "
+            "listed_before=_before(run, job, serving),\n        ),\n        "
             'guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n    )\n'
         ),
         new="",

@@ -204,7 +204,8 @@ def nothing_replaced_by_accident(evidence: Evidence) -> Iterator[str]:
             yield f"I7: {fact.retrain_job_id} was switched to although nothing is known of what it replaces"
         if inputs.drift == "changed_outside":
             yield f"I8: {fact.retrain_job_id} was switched to although the model in service was changed outside"
-        if inputs.baseline is not None and not evidence.jumped:
+        could_tell = evidence.service.traits.names_model and not evidence.jumped
+        if inputs.baseline is not None and could_tell:
             yield from _hand_respected(evidence, link, inputs.baseline.retrain_job_id or "")
 
 

@@ -40,10 +40,11 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in "abc":
-            for version in range(1, VERSIONS + 1):
-                (folder / f"{name}-{version}.csv").write_text(f"id,label\n1,{name}\n{version},z\n3,y\n")
-        (folder / "models.yaml").write_text(_MANIFEST)
+        if not (folder / "models.yaml").exists():  # written last: another process may be reading it all by now
+            for name in "abc":
+                for version in range(1, VERSIONS + 1):
+                    (folder / f"{name}-{version}.csv").write_text(f"id,label\n1,{name}\n{version},z\n3,y\n")
+            (folder / "models.yaml").write_text(_MANIFEST)
         self._manifest = load([folder / "models.yaml"])
         self._digests: dict[str, DatasetDigest | ModelError] = {}
 

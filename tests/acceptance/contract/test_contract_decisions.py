@@ -125,7 +125,7 @@ def test_a_rollback_shows_what_it_goes_back_to_and_asks(waiting: Project) -> Non
     first, second = waiting.service.switches("churn")
     code, shown = answered(waiting, "y\n", "rollback", "churn", "--reason", "off")
     assert (code, waiting.service.switches("churn")) == (0, [first, second, first])
-    assert f"churn: back to job {first}, job {second} serves" in shown
+    assert f"churn: back to job {first}, last switched to job {second}" in shown
     assert table_of(shown)["auc"] == ["0.954", "0.939", "+0.015", "better"]
 
 

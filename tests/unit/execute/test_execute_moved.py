@@ -141,9 +141,10 @@ def test_a_swap_that_is_older_than_the_state_changes_nothing(pair: World) -> Non
     pair.write_manifest(manifest(OLD, "other", moved=f"{{from: {OLD}, to: other}}, {{from: other, to: {OLD}}}"))
     shutil.rmtree(pair.state.root)
     assert {end.outcome for end in pair.run().values()} == {"switched"}
-    trained = dict(pair.service.effects)
+    trained, serving = dict(pair.service.effects), [pair.model(name).incumbent_id for name in (OLD, "other")]
     for _ in range(2):
         assert {end.outcome for end in pair.run().values()} == {"unchanged"}
+        assert [pair.model(name).incumbent_id for name in (OLD, "other")] == serving
     assert pair.service.effects == trained
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from runner.app.rollback_target import find_target
-from runner.errors import UsageError
 from runner.plan.model import Options
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import decide_rollback, manifest, review
@@ -141,12 +140,12 @@ def test_a_list_that_cannot_be_read_is_said_in_the_decision_and_asked_once_a_run
 
 def test_a_rollback_restores_our_model_where_another_was_published_by_hand(tmp_path: Path) -> None:
     world = served(tmp_path)
-    with pytest.raises(UsageError, match="is the one this project last switched to"):
-        find_target(world.model(), "m", "job-1")
     by_hand(world)
-    world.run()
+    assert world.run()["m"].outcome == "awaiting_approval"
     target, incumbent = find_target(world.model(), "m", "job-1")
     assert target == incumbent
     decide_rollback(world, "job-1")
     assert world.run()["m"].outcome == "switched"
     assert world.service.serving["key-m"] == "job-1"
+    assert world.run()["m"].outcome == "switched"  # the candidate is judged again, now that ours serves
+    assert world.service.serving["key-m"] == "job-2"
