@@ -70,7 +70,7 @@ def _has_another_key_source(run: ModelRun) -> bool:
 
 
 def _refuse_swapped(run: ModelRun, key: Secret, newest: Job) -> Steps[None]:
-    """Ask whose key it is, when the service does not know the model's newest job under it: two values may be swapped."""
+    """Ask whose key it is, when the service does not know the model's newest job under it."""
     answer = yield from _ask(run, key, newest)
     if not isinstance(answer, Status) and answer.code == Code.NOT_FOUND_JOB:
         yield from _refuse_another_name(run, key)

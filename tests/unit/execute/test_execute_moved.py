@@ -135,6 +135,24 @@ def test_two_names_are_swapped_at_once(pair: World) -> None:
     assert pair.service.effects == {(call, key): 2 for call in ("upload", "switch") for key in ("key-1", "key-2")}
 
 
+def test_values_of_two_keys_that_are_swapped_are_found_out_before_an_upload(pair: World) -> None:
+    before = dict(pair.service.effects)
+    swap_keys(pair)
+    pair.write_data("2")
+    for end in pair.run().values():
+        assert (end.outcome, "The key of" in end.reason, "Nothing was uploaded" in end.reason) == ("failed", True, True)
+    assert pair.service.effects == before
+
+
+def test_a_job_that_the_service_has_forgotten_stops_no_training(pair: World) -> None:
+    pair.write_data("2")
+    forgotten = {name: job for name, job in pair.service.jobs.items() if name == "job-1"}
+    for name in forgotten:
+        del pair.service.jobs[name]
+    pair.service.jobs |= {"job-900": forgotten["job-1"]}  # so that its number is not given again
+    assert {end.outcome for end in pair.run().values()} == {"switched"}
+
+
 def test_a_swap_that_is_older_than_the_state_changes_nothing(pair: World) -> None:
     """The state was lost: what begins beside the entries has the names of now."""
     swap_keys(pair)
