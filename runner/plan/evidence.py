@@ -81,6 +81,8 @@ def evidence(progress: ModelProgress, job: Job) -> Evidence:
 
 def _in_service(progress: ModelProgress, job: Job) -> _Side:
     """Return what is recorded of the model that a switch to the job replaces, or has replaced."""
+    if progress.observation is not None and progress.observation.fact.drift == "changed_outside":
+        return _NOTHING
     rival = _rival(progress, job)
     if rival is not None:
         return _side(rival)
