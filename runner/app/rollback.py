@@ -5,12 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.engine import Job, execute
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
 from runner.app.provenance import actor
+from runner.app.refresh import refresh
 from runner.app.rollback_target import find_target
 from runner.app.run import RunResult, conclude
 from runner.app.session import Session, session
@@ -18,9 +20,11 @@ from runner.errors import StateError, UsageError
 from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
+from runner.journal.folder import state_folder
 from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
 from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.model import STAGES, Action, ModelPlan, Options
 
@@ -57,6 +61,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
         UsageError, StateError: as `roll_back`.
     """
     scope, progress = _found(request)
+    progress = _as_in_service(request, scope, progress)
     target, _ = find_target(progress, request.model, request.to, state=request.state)
     return Proposal(
         action="rollback", model=request.model, emulator=scope.realm.emulator, evidence=evidence(progress, target)
@@ -73,6 +78,19 @@ def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
     return scope, progress.model(scope.realm.name, request.model)
 
 
+def _as_in_service(request: RollbackRequest, scope: ModelScope, progress: ModelProgress) -> ModelProgress:
+    """Return what is known, and what the service says now of the recorded job, where the rollback is to lead to that.
+
+    The switch asks again, and records it.
+    """
+    if not request.to or not (progress.incumbent_id or "").startswith(request.to):
+        return progress
+    seen, folder = Progress(), state_folder(request.state)
+    seen.models[scope.realm.name, request.model] = replace(progress)
+    refresh(seen, scope.manifest, [scope.model], scope.realm, paths=scope.paths, folder=folder)
+    return seen.model(scope.realm.name, request.model)
+
+
 def roll_back(request: RollbackRequest) -> RunResult:
     """Record the decision and switch back.
 
@@ -80,10 +98,13 @@ def roll_back(request: RollbackRequest) -> RunResult:
         UsageError: there is no reason, no such model, or no such job that has served.
         StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
     """
-    scope, _ = _found(request)
+    scope, known = _found(request)
     scope.realm.require_trusted()
+    asked = _as_in_service(request, scope, known).observation
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         progress = opened.progress.model(scope.realm.name, request.model)
+        if progress.incumbent_id == known.incumbent_id:
+            progress = replace(progress, observation=asked)
         target, incumbent = find_target(progress, request.model, request.to, state=request.state)
         refuse_changed(request.model, request.agreed, evidence(progress, target))
         decision = RollbackDecided(

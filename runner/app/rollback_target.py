@@ -6,7 +6,7 @@ from runner.journal.folder import DEFAULT
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.plan.incumbent import drift_of
-from runner.plan.person_commands import resolve_commands, state_option
+from runner.plan.person_commands import person_command, resolve_commands, state_option
 
 _MOST_LISTED = 10
 
@@ -33,23 +33,30 @@ def find_target(progress: ModelProgress, model: str, to: str | None, *, state: s
             hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`. "
             "Then roll back.",
         )
-    return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
+    return (_named(progress, model, to, state) if to else _default(progress, model, incumbent)), incumbent
 
 
-def _named(progress: ModelProgress, model: str, given: str, incumbent: Job | None) -> Job:
+def _named(progress: ModelProgress, model: str, given: str, state: str) -> Job:
+    incumbent = progress.incumbent
     to = full_job_id(model, progress.jobs, given)
     if incumbent is not None and to == incumbent.retrain_job_id:
         if drift_of(progress) == "changed_outside":
             return incumbent
         raise UsageError(
             f"Job {to} of {model} is the one this project last switched to.",
-            hint="`retrain status --refresh` asks the service what serves; a run that finds another model records it, "
-            "and then this rollback restores the job.",
+            hint=_unless_adopted(progress, model, state),
         )
     found = next((job for job in _others(progress, incumbent) if job.retrain_job_id == to), None)
     if found is None:
         raise UsageError(f"Job {to} of {model} has never served.", hint=_choices(progress, incumbent))
     return found
+
+
+def _unless_adopted(progress: ModelProgress, model: str, state: str) -> str:
+    """Say what the service told of the job, and how a person says otherwise."""
+    told = f"{progress.observation.fact.reason} " if progress.observation else ""
+    adopt = person_command("adopt", model, state=state_option(state))
+    return f"{told}If another model serves, say so with `{adopt}`; then this rollback restores the job."
 
 
 def _default(progress: ModelProgress, model: str, incumbent: Job | None) -> Job:

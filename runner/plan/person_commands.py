@@ -5,7 +5,7 @@ from typing import Literal
 
 from runner.journal.folder import DEFAULT
 
-Verb = Literal["approve", "reject", "resolve", "rollback"]
+Verb = Literal["adopt", "approve", "reject", "resolve", "rollback"]
 Doubt = Literal["upload", "switch"]
 _REASON = '--reason "..."'  # a reason that is accepted; who copies the command puts a better one there
 _ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-switched")}

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.events import Outcome
-from runner.journal.job import Job, JobStage
+from runner.journal.job import Decided, Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
@@ -219,13 +219,17 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
         text = f"{was_rejected(job, job.rejection)}; new data, or `retrain run --force`, brings a new candidate"
         return _rest(model, job, "unchanged", text)
     moved = definition_moved(manifest, model, job) or stated_since(model, progress, job)
-    if job.review is None and job.decided and job.decided.action == "await_approval":
+    if job.review is None and job.decided and (job.decided.action == "await_approval" or _judged_in_drift(job.decided)):
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     if job.decided and job.decided.action == "await_approval":
         return _awaiting(manifest, model, progress, job, now)
     return _held(model, progress, job, barred(progress, job) or _decision_reason(job))
+
+
+def _judged_in_drift(decided: Decided) -> bool:
+    return bool(decided.fact.inputs["drift"] == "changed_outside")
 
 
 def _decision_reason(job: Job) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -58,6 +59,22 @@ def test_the_nights_after_a_rollback_send_nothing_whatever_the_manifest_says_of_
     served.write_data("churn", rows(seed=2))
     assert served.run().code == 0
     assert served.outcomes() == {"churn": "switched"}
+
+
+def test_a_rollback_restores_our_job_straight_after_a_switch_by_hand(served: Project) -> None:
+    served.service.lists_classifiers = True
+    served.manifest["service"]["quarantine"] = "1s"
+    served.save()
+    first, second = served.service.switches("churn")
+    time.sleep(1)  # until then a list may be older than our switch
+    in_service = served.retrain("rollback", "churn", "--to", second, "--yes", "--reason", "off")
+    assert (in_service.code, 'retrain adopt churn --reason "..."' in in_service.err) == (2, True), in_service.err
+    served.service.publish_by_hand("churn")
+    restored = served.retrain("rollback", "churn", "--to", second, "--yes", "--reason", "ours is better")
+    assert restored.code == 0, restored.err
+    assert "restored it after a change outside this project" in restored.out
+    assert served.service.switches("churn") == [first, second, second]
+    assert served.retrain("verify").code == 0
 
 
 def test_a_rollback_to_a_job_that_never_served_is_refused_with_those_that_did(project: Project) -> None:
