@@ -1,6 +1,7 @@
 """A zip archive from outside: one member is read at a time, within limits; nothing is ever extracted."""
 
 import io
+import re
 import struct
 import unicodedata
 import zipfile
@@ -18,6 +19,7 @@ _MOST_MEMBERS = 1000
 _HIGHEST_RATIO = 200
 _RATIO_FROM = 1024 * 1024  # a small file of equal rows compresses further than this without being an attack
 _APART: tuple[Role, ...] = ("previous", "difference", "never")
+_DIGITS = re.compile(r"\d+")
 _BLOCK = 64 * 1024
 _LARGEST_READ = 1024 * 1024
 _ENCRYPTED = 0x1
@@ -138,7 +140,7 @@ def _last_component(path: str) -> str:
 def _apart(path: str) -> bool:
     """Tell whether a folder of the path names another model than the candidate, or other rows than the evaluation's."""
     folders = path.replace("\\", "/").split("/")[:-1]
-    return any(role_of(folder) in _APART for folder in folders)
+    return any(role_of(_DIGITS.sub(" ", folder)) in _APART for folder in folders)
 
 
 def is_archive(stream: BinaryIO) -> bool:

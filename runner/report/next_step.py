@@ -7,6 +7,7 @@ from typing import Any
 from runner.plan.person_commands import resolve_commands, review_commands
 
 TROUBLE = ("unknown", "failed", "held", "awaiting_approval")  # outcomes that want a person, most urgent first
+_NO_INCUMBENT = ("first_run", "no_baseline", "changed_outside")  # causes that an adoption ends
 ORDER = (*TROUBLE, "training", "skipped", "switched", "unchanged")
 
 
@@ -44,6 +45,9 @@ def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ..
 def _after_hold(model: Mapping[str, Any]) -> str:
     if model["unread"]:
         return "Say under `metrics:` in the manifest where the metrics are; the next run judges the stored result."
+    deciding = [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
+    if deciding and all(rule["cause"] in _NO_INCUMBENT for rule in deciding):
+        return "State what serves (`retrain adopt --help`); the candidate is then judged again without a training."
     return f"Better data brings a new candidate; `retrain history {shlex.quote(model['name'])}` shows the earlier ones."
 
 

@@ -100,7 +100,7 @@ def test_two_candidates_for_the_metrics_are_refused_with_both_names(
     assert f"'{other}'" in message
 
 
-@pytest.mark.parametrize("folder", ["previous", "Old model", "results/前回", "旧モデル", "train", "diff"])
+@pytest.mark.parametrize("folder", ["previous", "Old model", "previous_2", "results/前回", "旧モデル", "train", "diff"])
 def test_metrics_in_a_folder_of_the_model_before_are_not_the_candidates(
     zipped: Callable[..., io.BytesIO], folder: str
 ) -> None:
