@@ -84,7 +84,7 @@ def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
     width = console.error_look.columns
     yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()
     if proposal.action == "approve" and evidence.incumbent_job_id is None:
-        yield "A rollback cannot bring back what serves now: no job of this project has served."
+        yield "A rollback cannot bring back what serves now: no job of this project is recorded as in service."
 
 
 def _question(proposal: Proposal, *, later: bool) -> str:

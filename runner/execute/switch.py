@@ -238,6 +238,8 @@ def _rests(run: ModelRun, decided: Decided) -> Ending:
 def _why(job: Job) -> str:
     if job.rollback is not None:
         back = job.rollback.fact
+        if back.from_job_id == job.retrain_job_id:
+            return f"{back.by} restored it after a change outside this project ({back.reason})"
         return (
             f"{back.by} rolled back from {f'job {back.from_job_id}' if back.from_job_id else ADOPTED} ({back.reason})"
         )

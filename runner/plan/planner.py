@@ -35,14 +35,15 @@ ONE_WAY = "The model published now has no job id here; the API cannot bring it b
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
     plan = _planned(manifest, model, progress, facts, options)
-    return _with_statement(model, progress, _with_first_contact(progress, plan, options))
+    return _with_statement(model, progress, _with_first_contact(model, progress, plan, options))
 
 
-def _with_first_contact(progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
+def _with_first_contact(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
     """Say what a first switch replaces, and that the API cannot take it back."""
     if Stage.SWITCH not in plan.stages or options.no_switch or progress.serving.ids:
         return plan
-    unknown = " A switch replaces a model this project knows nothing about." if is_unrecorded(progress) else ""
+    nothing = is_unrecorded(progress) and statement_due(model, progress) is None
+    unknown = " A switch replaces a model this project knows nothing about." if nothing else ""
     return replace(plan, reason=f"{plan.reason}{unknown} {ONE_WAY}")
 
 

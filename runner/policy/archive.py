@@ -1,6 +1,7 @@
 """A zip archive from outside: one member is read at a time, within limits; nothing is ever extracted."""
 
 import io
+import re
 import struct
 import unicodedata
 import zipfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from runner.policy.heads import Role, role_of
 from runner.policy.number import shown
 from runner.policy.refusal import refusal
 
@@ -16,6 +18,8 @@ LARGEST_MEMBER = 16 * 1024 * 1024
 _MOST_MEMBERS = 1000
 _HIGHEST_RATIO = 200
 _RATIO_FROM = 1024 * 1024  # a small file of equal rows compresses further than this without being an attack
+_APART: tuple[Role, ...] = ("previous", "difference", "never")
+_DIGITS = re.compile(r"\d+")
 _BLOCK = 64 * 1024
 _LARGEST_READ = 1024 * 1024
 _ENCRYPTED = 0x1
@@ -92,12 +96,14 @@ class Archive:
     def read(self, name: str) -> bytes | None:
         """Return the bytes of the one member with this last path component in any letter case; None without one.
 
+        A member in a folder that says it is of the model before, or of the training rows, is not the candidate's.
+
         Raises:
             ModelError: of kind result, for two such members, encryption, an unknown compression or damage, and when
                 the member is larger than 16 MiB or was compressed more than 200 times.
         """
         wanted = _last_component(name)
-        found = [member for member in self._members if _last_component(member.filename) == wanted]
+        found = [one for one in self._members if _last_component(one.filename) == wanted and not _apart(one.filename)]
         if len(found) > 1:
             both = " and ".join(f"'{shown(member.filename)}'" for member in found[:2])
             raise refusal(f"The result archive has more than one {shown(name)}: {both}.")
@@ -129,6 +135,12 @@ class Archive:
 def _last_component(path: str) -> str:
     last = path.replace("\\", "/").rpartition("/")[2]
     return unicodedata.normalize("NFC", last).casefold()
+
+
+def _apart(path: str) -> bool:
+    """Tell whether a folder of the path names another model than the candidate, or other rows than the evaluation's."""
+    folders = path.replace("\\", "/").split("/")[:-1]
+    return any(role_of(_DIGITS.sub(" ", folder)) in _APART for folder in folders)
 
 
 def is_archive(stream: BinaryIO) -> bool:

@@ -126,9 +126,11 @@ def _advice(rules: list[RuleResult]) -> str:
     if "unread" in causes:
         return "Say under `metrics:` where they are; the stored result is then judged again without a new training."
     if "changed_outside" in causes:
-        return "Accept what serves, or bring a job of this project back."
+        return (
+            "Accept what serves (`retrain adopt --help`), or restore a job of this project (`retrain rollback --help`)."
+        )
     if "first_run" in causes:
-        return "State what is in service, or set `first_run: ask` or `pass`."
+        return "State what serves (`retrain adopt --help`), or set `first_run: ask` or `pass`."
     if "other_evaluation" in causes:
         return "Give both trainings the same evaluation file, or allow `any_eval: true`."
     return "Look at the stored result file, or change the rule."

@@ -48,6 +48,9 @@ def _after_hold(model: Mapping[str, Any]) -> str:
     if model["decision"] and model["decision"]["drift"] == "changed_outside":
         accept = person_command("adopt", model["name"])
         return f"Accept what serves with `{accept}`; {history} shows what this project switched to before."
+    deciding = [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
+    if deciding and all(rule["cause"] in ("first_run", "no_baseline") for rule in deciding):
+        return "State what serves (`retrain adopt --help`); the candidate is then judged again without a training."
     return f"Better data brings a new candidate; {history} shows the earlier ones."
 
 

@@ -92,6 +92,7 @@ def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
     decided = job.decided if job is not None else None
     return {
         "unread": decided.unread if decided is not None else None,
+        "rules": decided.fact.evaluation["rules"] if decided is not None else [],
         "name": entry.model,
         "outcome": entry.outcome,
         "error": msgspec.to_builtins(entry.error) if entry.error else None,

@@ -60,6 +60,16 @@ def test_the_nights_after_a_rollback_send_nothing_whatever_the_manifest_says_of_
     assert served.outcomes() == {"churn": "switched"}
 
 
+def test_a_rollback_restores_our_job_straight_after_a_switch_by_hand(served: Project) -> None:
+    first, second = served.service.switches("churn")
+    served.service.publish_by_hand("churn")
+    restored = served.retrain("rollback", "churn", "--to", second, "--yes", "--reason", "ours is better")
+    assert restored.code == 0, restored.err
+    assert "restored it after a change outside this project" in restored.out
+    assert served.service.switches("churn") == [first, second, second]
+    assert served.retrain("verify").code == 0
+
+
 def test_a_rollback_to_a_job_that_never_served_is_refused_with_those_that_did(project: Project) -> None:
     project.add("churn", policy={"type": "manual"})
     project.run()

@@ -149,3 +149,16 @@ def test_a_rollback_restores_our_model_where_another_was_published_by_hand(tmp_p
     assert world.service.serving["key-m"] == "job-1"
     assert world.run()["m"].outcome == "switched"  # the candidate is judged again, now that ours serves
     assert world.service.serving["key-m"] == "job-2"
+
+
+def test_a_candidate_held_in_a_drift_is_judged_again_when_our_model_is_restored(tmp_path: Path) -> None:
+    world = served(tmp_path, GUARDED)
+    by_hand(world)
+    assert world.run()["m"].outcome == "held"
+    assert world.run()["m"].outcome == "held"
+    decide_rollback(world, "job-1")
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.serving["key-m"] == "job-1"
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.serving["key-m"] == "job-2"
+    assert world.service.effects["upload", "key-m"] == 2

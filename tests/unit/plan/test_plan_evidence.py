@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.journal.events import Judged, SwitchDone
+from runner.journal.events import Judged, ServingObserved, SwitchDone
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, MetricEvidence, evidence
@@ -64,6 +64,16 @@ def test_a_difference_is_better_or_worse_by_the_metrics_direction(name: str, dif
     assert (one.retrain_job_id, one.incumbent_job_id, one.source, one.note) == ("b", "a", "measured", None)
     metric = by_name(one)[name]
     assert (metric.difference, metric.change) == (Decimal(difference), change)
+
+
+def test_after_a_change_outside_nothing_is_recorded_of_the_model_in_service() -> None:
+    made = record()
+    judge(made, "a", FIRST, switched=True)
+    judge(made, "b", SECOND)
+    made("m", ServingObserved(drift="changed_outside", reason="The list names another model.", model_id=9))
+    one = found(made, "b")
+    assert (one.incumbent_job_id, one.source) == (None, "unrecorded")
+    assert {metric.incumbent for metric in one.metrics} == {None}
 
 
 def test_a_value_that_one_of_the_two_lacks_is_told_with_the_reason() -> None:

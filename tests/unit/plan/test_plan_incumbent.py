@@ -8,6 +8,7 @@ import pytest
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Model
 from runner.plan.incumbent import Moment, baseline_of, is_unrecorded, may_drift, observe, own_model
+from runner.plan.planner import ONE_WAY
 from runner.service.outcomes import Classifier
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest, plan_of
@@ -102,6 +103,13 @@ def test_a_statement_of_the_manifest_is_planned_recorded_once_and_then_inert(tmp
     assert "adopt" not in plan_of(world).stages
     world.write_manifest(manifest("{type: manual}", incumbent="{metrics: {auc: 0.96}}"))
     assert "adopt" in plan_of(world).stages
+
+
+def test_a_plan_that_adopts_does_not_say_that_nothing_is_known(tmp_path: Path) -> None:
+    reason = plan_of(World(tmp_path, manifest(incumbent="{metrics: {auc: 0.95}}"))).reason
+    assert "adopted as stated (auc 0.95)" in reason
+    assert "knows nothing about" not in reason
+    assert reason.endswith(ONE_WAY)
 
 
 def test_a_statement_alone_is_an_action_and_nothing_is_sent_for_it(tmp_path: Path) -> None:

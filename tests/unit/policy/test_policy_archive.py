@@ -100,6 +100,16 @@ def test_two_candidates_for_the_metrics_are_refused_with_both_names(
     assert f"'{other}'" in message
 
 
+@pytest.mark.parametrize("folder", ["previous", "Old model", "previous_2", "results/前回", "旧モデル", "train", "diff"])
+def test_metrics_in_a_folder_of_the_model_before_are_not_the_candidates(
+    zipped: Callable[..., io.BytesIO], folder: str
+) -> None:
+    before = {f"{folder}/metrics.csv": "AUC,0.9\n"}
+    assert "has no metrics.csv" in refused(zipped(before))
+    both = read_result(zipped(before | {"current/metrics.csv": "AUC,0.1\n"}), {})
+    assert str(both.metrics["auc"].value) == "0.1"
+
+
 def test_an_encrypted_member_is_refused(zipped: Callable[..., io.BytesIO]) -> None:
     assert "encrypted" in refused(with_flag(zipped({"metrics.csv": "AUC,0.9\n"}), 0x1))
 

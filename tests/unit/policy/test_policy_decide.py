@@ -147,7 +147,7 @@ class TestReasons:
             ("pass", "; the candidate takes over."),
             (
                 "hold",
-                "; nothing is switched. State what is in service, or set `first_run: ask` or `pass`.",
+                "; nothing is switched. State what serves (`retrain adopt --help`), or set `first_run: ask` or `pass`.",
             ),
             ("ask", f"; {ASK}"),
         ],

@@ -86,6 +86,25 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     assert next_step({**base, "outcome": "switched"}) is None
 
 
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ([("passed", "measured"), ("inconclusive", "first_run")], "State what serves"),
+        ([("inconclusive", "changed_outside")], "Accept what serves"),
+        ([("failed", "measured"), ("inconclusive", "first_run")], "Better data"),
+        ([("failed", "measured")], "Better data"),
+    ],
+)
+def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
+    rules: list[tuple[str, str]], told: str
+) -> None:
+    entries = [{"level": "decide", "verdict": verdict, "cause": cause} for verdict, cause in rules]
+    drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
+    held = {"name": "m", "error": None, "outcome": "held", "unread": None}
+    model = {**held, "rules": entries, "decision": {"drift": drift}}
+    assert str(next_step(model)).startswith(told)
+
+
 def test_quoted_commands_are_code_and_everything_else_is_text() -> None:
     assert markdown_prose("Run `retrain run` *now* `") == r"Run `retrain run` \*now\* \`"
     assert markdown_prose("`<b>`<b>") == r"`<b>`\<b>"

@@ -4,12 +4,13 @@ import copy
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
+from runner.policy.baseline import Cause
 from runner.report.render import render_files
 from runner.schema import load_schema
 from tests.unit.report.report_history import Recording
@@ -89,6 +90,11 @@ def test_the_keys_are_the_promised_ones_and_the_schema_names_no_others(everythin
         assert set(MODEL) <= set(one) == set(model["properties"])
     rule = model["properties"]["rules"]["items"]
     assert set(RULE) <= set(report["models"][0]["rules"][0]) == set(rule["properties"])
+
+
+def test_every_cause_of_a_verdict_is_in_the_schema() -> None:
+    rule = load_schema("report")["$defs"]["model"]["properties"]["rules"]["items"]
+    assert set(rule["properties"]["cause"]["enum"]) == set(get_args(Cause))
 
 
 def test_keys_stand_in_the_documented_order(everything: Recording) -> None:
