@@ -29,10 +29,8 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
     """
     if run.progress.last is None:
         yield from _refuse_vanished(run, key)
-    elif _has_another_key_source(run):
-        yield from _refuse_exchanged(run, key)
     else:
-        yield from _refuse_swapped(run, key, run.progress.last)
+        yield from _refuse_exchanged(run, key)
 
 
 def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
@@ -69,21 +67,16 @@ def _has_another_key_source(run: ModelRun) -> bool:
     return bound is not None and bound.get("api_key", now) != now
 
 
-def _refuse_swapped(run: ModelRun, key: Secret, newest: Job) -> Steps[None]:
-    """Ask whose key it is, when the service does not know the model's newest job under it."""
-    answer = yield from _ask(run, key, newest)
-    if not isinstance(answer, Status) and answer.code == Code.NOT_FOUND_JOB:
-        yield from _refuse_another_name(run, key)
-
-
 def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
-    """Ask whose key it is, when the service knows none of the model's last jobs under it."""
+    """Ask whose key it is, when the service knows none of the model's last jobs under it: values may be swapped too."""
     own = _newest_jobs(run.progress)
     for job in own:
         answer = yield from _ask(run, key, job)
         if isinstance(answer, Status) or answer.code != Code.NOT_FOUND_JOB:
             return
     yield from _refuse_another_name(run, key)
+    if not _has_another_key_source(run):
+        return
     what = f"the service does not know job {own[0].retrain_job_id} under the key that the manifest names now"
     if not run.run.options.force:
         raise ModelError(
