@@ -1,5 +1,6 @@
 """`retrain adopt`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
 from runner.cli.outcome import show_result
-from runner.errors import ExitCode
+from runner.errors import ExitCode, UsageError
+from runner.manifest.words import shown
 
 
 class Value(click.ParamType[tuple[str, str]]):
@@ -55,6 +57,9 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """State what is in service now, so that candidates are compared with it."""
+    twice = next((name for name, count in Counter(name for name, _ in metrics).items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(f"The metric {shown(twice)} is given twice.", hint="Give each metric once.")
     request = AdoptRequest(
         model=model,
         metrics=dict(metrics),

@@ -22,6 +22,7 @@ from runner.policy.number import number_text
 from runner.service.outcomes import Classifier
 
 _SHOWN = 5  # numbers of models named in one message
+ONE_WAY = "The model published now has no job id here; the API cannot bring it back."
 _UNRECORDED = "Nothing is recorded of the model in service."
 
 
@@ -134,10 +135,17 @@ def observe(
     """Return whether the recorded model is in service, by the service's list; None is a list that cannot be read."""
     found = _observed(model, progress, listed)
     switched_at = progress.incumbent.switched_at if progress.incumbent else None
-    if found.drift == "changed_outside" and switched_at and moment.now - switched_at < moment.quarantine:
+    young = switched_at is not None and moment.now - switched_at < moment.quarantine
+    if found.drift == "changed_outside" and young and _may_be_old(model, progress, listed or ()):
         reason = f"{found.reason} That may be an old list: the switch is younger than `service.quarantine`."
         return replace(found, drift="cannot_be_told", reason=reason)
     return found
+
+
+def _may_be_old(model: Model, progress: ModelProgress, listed: Sequence[Classifier]) -> bool:
+    """Return whether a list may be older than our last switch: it then has what was in service before that."""
+    before = progress.incumbent.listed_before if progress.incumbent else None
+    return not before or not own_models(model, progress, listed).isdisjoint(before)
 
 
 def _observed(model: Model, progress: ModelProgress, listed: Sequence[Classifier] | None) -> ServingObserved:

@@ -12,7 +12,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.evidence import Evidence, evidence
-from runner.plan.incumbent import is_unrecorded, learnt_since, statement_due
+from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
@@ -27,9 +27,6 @@ _RESUMED = {
     JobStage.STORED: ((Stage.DECIDE, Stage.SWITCH), "has a stored result that is not judged yet"),
     JobStage.SWITCHING: ((Stage.SETTLE_SWITCH, Stage.SWITCH), "may or may not have been switched to"),
 }
-
-
-ONE_WAY = "The model published now has no job id here; the API cannot bring it back."
 
 
 def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:

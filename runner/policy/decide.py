@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
-from runner.policy.baseline import Drift, Knowledge
+from runner.policy.baseline import CHANGED_OUTSIDE, Drift, Knowledge
 from runner.policy.judge import Judgement, RuleResult
 
 Action = Literal["switch", "hold", "await_approval"]
@@ -50,6 +50,9 @@ def decide(
     if decision.action == "switch" and drift == "changed_outside":
         found = f"{found.removesuffix(_TAKES_OVER)}{_CHANGED_OUTSIDE}"
         decision = Decision(action="await_approval", reason=found)
+    elif decision.action == "await_approval" and drift == "changed_outside":
+        found = f"{found} {CHANGED_OUTSIDE}"
+        decision = replace(decision, reason=found)
     if unread is None or isinstance(policy, ThresholdPolicy):  # whose rules say so
         return decision
     return replace(decision, reason=f"{found} But {unread_clause(unread)}.")

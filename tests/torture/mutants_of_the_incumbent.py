@@ -46,8 +46,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_list_as_old_as_the_switch_contradicts_it",
         file="runner/plan/incumbent.py",
-        old='if found.drift == "changed_outside" and switched_at and moment.now',
-        new='if found.drift == "in_sync" and switched_at and moment.now',
+        old='if found.drift == "changed_outside" and young and',
+        new='if found.drift == "in_sync" and young and',
         caught_by=_INCUMBENT + "test_a_list_younger_than_the_quarantine_after_a_switch_may_be_an_old_one",
     ),
     Mutant(

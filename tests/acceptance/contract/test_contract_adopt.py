@@ -66,6 +66,7 @@ def test_metrics_are_read_from_a_result_file_and_the_evaluation_file_makes_the_c
     [
         (("--metric", "auk=0.9", *WHY), "There is no metric `auk`."),
         (("--metric", "auc=high", *WHY), "is not a number"),
+        (("--metric", "auc=0.9", "--metric", "auc=0.8", *WHY), "is given twice"),
         (("--metric", "auc=62.5", *WHY), "cannot be an auc"),
         (("--metric", "auc", *WHY), "such as auc=0.91"),
         (("--metric", "auc=0.9", "--reason", " "), "An adoption needs a reason."),

@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Model
-from runner.plan.incumbent import Moment, baseline_of, is_unrecorded, may_drift, observe, own_model
-from runner.plan.planner import ONE_WAY
+from runner.plan.incumbent import ONE_WAY, Moment, baseline_of, is_unrecorded, may_drift, observe, own_model
 from runner.service.outcomes import Classifier
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest, plan_of
@@ -70,6 +70,14 @@ def test_a_list_younger_than_the_quarantine_after_a_switch_may_be_an_old_one(ser
     fresh = observe(model(served), served.model(), listed, at(served, age=timedelta(minutes=4)))
     assert (fresh.drift, "may be an old list" in fresh.reason) == ("cannot_be_told", True)
     assert observe(model(served), served.model(), listed, at(served, age=timedelta(minutes=6))).drift != fresh.drift
+
+
+def test_a_list_without_what_served_before_our_switch_is_no_old_one(served: World) -> None:
+    progress = served.model()
+    progress.jobs["job-1"] = replace(progress.jobs["job-1"], listed_before=(5,))
+    young = at(served, age=timedelta(minutes=4))
+    assert observe(model(served), progress, serving(("a", 5)), young).drift == "cannot_be_told"
+    assert observe(model(served), progress, serving(("a", 7)), young).drift == "changed_outside"
 
 
 def test_where_nothing_is_recorded_or_no_number_is_known_the_list_is_not_asked(served: World) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.journal.job import JobStage
+from runner.plan.incumbent import ONE_WAY
 from runner.plan.model import Action, ModelPlan, Options, Stage
-from runner.plan.planner import ONE_WAY
 from tests.fakes.world import UNCLEAR, CrashError, World
 
 MANIFEST = """

@@ -40,6 +40,12 @@ def test_a_long_margin_is_rounded_in_the_sentence_and_a_short_one_is_not(
     assert "failed by 0.038" in decided(rule("auc", "min", "0.95")).reason
 
 
+def test_a_person_who_is_asked_is_told_of_a_change_outside() -> None:
+    policy = ManualPolicy(name="ask", expires=None, place=PLACE)
+    reason = decide(policy, NOTHING, knowledge="measured", drift="changed_outside").reason
+    assert reason == f"The policy is manual: {ASK} The model in service was changed outside this project."
+
+
 def test_a_manual_policy_asks() -> None:
     policy = ManualPolicy(name="ask", expires=timedelta(days=14), place=PLACE)
     assert decide(policy, NOTHING, knowledge="measured", drift="in_sync") == Decision(
