@@ -10,8 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from runner.journal.job import Decided, Job
+from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import evidence
+from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.person_commands import person_command
+from runner.policy.baseline import Knowledge, knowledge_of
 from runner.policy.decide import unread_clause
 from runner.report.build import metrics_of
 from runner.report.evidence_text import evidence_line
@@ -44,12 +47,18 @@ class Strip(Struct, frozen=True, kw_only=True):
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one."""
+    """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one.
+
+    `value` is the incumbent's leading value; without a job of ours `known` says whether a person stated it.
+    `changed_outside` says that another model was in service when the service's list was last read.
+    """
 
     chronicle: Chronicle
     entry: Entry
     ended: Entry | None
     incumbent: Job | None
+    known: Knowledge
+    changed_outside: bool
     value: str
     waiting: Waiting | None
     next_step: str | None
@@ -78,7 +87,9 @@ def standing(chronicle: Chronicle) -> Standing:
         entry=max(chronicle.entries, key=lambda one: one.run.started_at),
         ended=ended,
         incumbent=incumbent,
-        value=_leading_value(incumbent),
+        known=knowledge_of(baseline_of(chronicle.progress)),
+        changed_outside=drift_of(chronicle.progress) == "changed_outside",
+        value=_leading_value(chronicle.progress),
         waiting=_waiting(chronicle),
         next_step=next_step(_as_reported(chronicle, ended)) if ended else None,
         strips=_strips(outcomes),
@@ -100,8 +111,10 @@ def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _leading_value(job: Job | None) -> str:
-    values = leading_values(job.decided if job else None)
+def _leading_value(progress: ModelProgress) -> str:
+    job, adoption = progress.incumbent, progress.adoption
+    stated = adoption.fact.metrics.items() if adoption else ()
+    values = leading_values(job.decided if job else None) or [(name, Decimal(text)) for name, text in stated]
     return f"{values[0][0]} {short_number(values[0][1])}" if values else ""
 
 

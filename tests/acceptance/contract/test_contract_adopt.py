@@ -42,7 +42,10 @@ def test_what_is_stated_is_recorded_shown_and_compared_with(unknown: Project) ->
     assert history.code == 0
     site = unknown.retrain("site", "site")
     assert site.code == 0, site.err
-    assert any("adopted, as stated" in page.read_text("utf-8") for page in (unknown.folder / "site").rglob("*.html"))
+    pages = [page.read_text("utf-8") for page in (unknown.folder / "site").rglob("*.html")]
+    assert any("adopted, as stated" in page for page in pages)
+    assert any("stated auc 0.95" in page for page in pages)
+    assert not any("none yet" in page for page in pages)
 
 
 def test_metrics_are_read_from_a_result_file_and_the_evaluation_file_makes_the_comparison_fair(
