@@ -70,11 +70,11 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_PROTOCOL + "test_a_model_listed_before_the_switch_proves_nothing_afterwards",
     ),
     Mutant(
-        name="an_unreadable_list_proves_that_nothing_was_switched",
+        name="a_list_that_cannot_tell_proves_that_nothing_was_switched",
         file="runner/execute/switch.py",
         old="if serves is None or (waited",
         new="if (waited",
-        caught_by=_PROTOCOL + "test_a_switch_that_cannot_be_read_back_ends_unknown_and_stays_so",
+        caught_by=_PROTOCOL + "test_a_model_listed_before_the_switch_proves_nothing_afterwards",
     ),
     Mutant(
         name="no_quarantine_after_a_switch",
