@@ -1,6 +1,5 @@
 """`retrain unlock`."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -9,7 +8,7 @@ from runner.app.unlock import held_by, unlock, what_next
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.journal.folder import DEFAULT
+from runner.plan.person_commands import state_option
 from runner.report.text import inline
 
 
@@ -32,7 +31,6 @@ def command(*, run_id: str | None, state: str, console: Console) -> int:
     if held.holder is None:
         console.result("A command that left no note of itself holds the state. Wait for it to end.")
     else:
-        option = "" if state == DEFAULT else f" --state {shlex.quote(state)}"
-        told = held.holder.holds(Path(state)), what_next(held.holder, option)
+        told = held.holder.holds(Path(state)), what_next(held.holder, state_option(state))
         console.result("\n".join(map(inline, told)))
     return ExitCode.LOCKED

@@ -22,6 +22,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Model
 from runner.plan.model import ModelPlan, Options, Stage
+from runner.plan.person_commands import state_option
 from runner.secret import Secret
 from runner.service.outcomes import Status
 
@@ -99,6 +100,11 @@ class RunContext(Struct, frozen=True, kw_only=True):
     holds: Holds = unfenced
     pace: Pace = field(default_factory=Pace)
     vanished: tuple[tuple[str, Job], ...] = ()  # name and job, of the names that left the manifest
+
+    @property
+    def state_option(self) -> str:
+        """Return what a command in a reason needs to find this run's state."""
+        return state_option(str(self.state))
 
 
 class ModelRun(Struct, kw_only=True):

@@ -231,7 +231,7 @@ def _rests(run: ModelRun, decided: Decided) -> Ending:
     reason = decided.fact.evaluation["decision"]["reason"]
     if decided.action == "hold":
         return Ending(outcome="held", reason=reason)
-    approve, reject = review_commands(run.model.name)
+    approve, reject = review_commands(run.model.name, state=run.run.state_option)
     return Ending(outcome="awaiting_approval", reason=f"{reason} Decide with `{approve}` or `{reject}`.")
 
 
@@ -256,7 +256,8 @@ def _clause(text: str) -> str:
 
 
 def _forced(run: ModelRun, job: Job) -> str:
-    command = person_command("approve", run.model.name, "--job", job.retrain_job_id, "--force")
+    options = ("--job", job.retrain_job_id, "--force")
+    command = person_command("approve", run.model.name, *options, state=run.run.state_option)
     return f"`{command}` switches to it all the same."
 
 
@@ -271,7 +272,7 @@ def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
         known = f"{known} Its model {job.model_id} was on the list of those in service before the switch too."
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
-    done, undone = resolve_commands(run.model.name, "switch")
+    done, undone = resolve_commands(run.model.name, "switch", state=run.run.state_option)
     return Ending(
         outcome="unknown",
         reason=f"{known} Look in the product which model is published, and tell: `{done}` or `{undone}`. "

@@ -126,7 +126,8 @@ def _warn_of_drift(run: ModelRun, status: Status) -> None:
 
 def _still_training(run: ModelRun) -> Ending:
     job, model = run.job, run.model
-    doubt = f" If the product shows no training of it, tell: `{resolve_commands(model.name, 'upload')[1]}`."
+    _, not_started = resolve_commands(model.name, "upload", state=run.run.state_option)
+    doubt = f" If the product shows no training of it, tell: `{not_started}`."
     return Ending(
         outcome="training",
         reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
@@ -135,7 +136,8 @@ def _still_training(run: ModelRun) -> Ending:
 
 
 def _contradicted(run: ModelRun, word: str) -> Ending:
-    name, (started, not_started) = run.job.retrain_job_id, resolve_commands(run.model.name, "upload")
+    name = run.job.retrain_job_id
+    started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
     return Ending(
         outcome="unknown",
         reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "

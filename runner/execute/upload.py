@@ -178,7 +178,7 @@ def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> Status | str | N
 def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> Ending:
     against = witness(run, word) if word is not None and says_waiting(run, word) else None
     other = f" Job {against[1].retrain_job_id} of {against[0]} says {word} too, after its upload." if against else ""
-    started, not_started = resolve_commands(run.model.name, "upload")
+    started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
     return Ending(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "

@@ -53,7 +53,7 @@ def _entries(combined: Combined) -> Iterator[tuple[YamlMap, Place]]:
 
 
 def _once(found: Sequence[NameChange], findings: Findings) -> list[NameChange]:
-    """Report names that stand twice on one side or change into themselves, and return the other entries."""
+    """Report names that occur twice on one side or change into themselves, and return the other entries."""
     olds: dict[str, Place] = {}
     news: dict[str, Place] = {}
     once = []

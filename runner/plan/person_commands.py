@@ -1,4 +1,4 @@
-"""The commands with which a person decides about a model, as they are printed: each runs as it stands. Pure."""
+"""The commands with which a person decides about a model, as they are printed: each runs as printed. Pure."""
 
 import shlex
 from typing import Literal

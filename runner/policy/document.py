@@ -103,7 +103,7 @@ def _labelled(metrics: list[Metric], members: dict[str, Any]) -> list[Metric]:
     label = next((text for text in _texts(members) if names_another(text)), None)
     if label is None:
         return metrics
-    problem = f"is unclear: beside it stands '{shown(label)}'"
+    problem = f"is unclear: next to it is '{shown(label)}'"
     return [unusable_metric(metric.name, problem, text=metric.text) for metric in metrics]
 
 
@@ -133,7 +133,7 @@ def _metric(name: str, value: Any, *, percent: bool = False) -> Metric:
         case _Number():
             return metric_from_text(name, value.text, percent=percent)
         case _Twice():
-            return unusable_metric(name, "stands twice in one object")
+            return unusable_metric(name, "occurs twice in one object")
         case bool():
             return unusable_metric(name, "is true or false, not a number")
         case str():

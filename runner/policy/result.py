@@ -30,7 +30,7 @@ from runner.policy.table import Known, decode, read_table
 _METRICS_MEMBERS = ("metrics.csv", "metrics.json")  # the first of them that the archive has
 _COMPARISON_MEMBER = "metrics_comparison.csv"
 _MOST_METRICS = 10_000
-_CONTRADICTED = "stands in a comparison that gives the candidate another value than the metrics do"
+_CONTRADICTED = "occurs in a comparison that gives the candidate another value than the metrics do"
 _UNCONFIRMED = "is unclear: nothing confirms which of the comparison's columns is the candidate's"
 _DECORATED = "is unclear: another name of it, such as of a candidate or a test, has another value"
 
@@ -217,7 +217,7 @@ def _by_name(
 
 
 def _agreed(one: Metric, other: Metric) -> Metric:
-    return one if one.value == other.value else unusable_metric(one.name, "stands twice with different values")
+    return one if one.value == other.value else unusable_metric(one.name, "occurs twice with different values")
 
 
 def _built_in(metrics: tuple[Metric, ...], definitions: Definitions) -> dict[str, Metric]:

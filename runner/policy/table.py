@@ -91,7 +91,7 @@ def _labelled(table: TableMetrics) -> TableMetrics:
 
 def _problem_of_labels(labels: Iterable[str]) -> str | None:
     other = next((label for label in labels if names_another(label)), None)
-    return None if other is None else f"is unclear: beside it stands '{shown(other)}'"
+    return None if other is None else f"is unclear: next to it is '{shown(other)}'"
 
 
 def _rows(text: str) -> list[Row]:

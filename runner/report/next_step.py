@@ -29,7 +29,7 @@ def next_step(model: Mapping[str, Any]) -> str | None:
 
 
 def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ...]:
-    """Return the commands a person chooses from about a model of a report; each runs as it stands.
+    """Return the commands a person chooses from about a model of a report; each runs as printed.
 
     `state` is the option that names the state, where it is not the default one.
     """

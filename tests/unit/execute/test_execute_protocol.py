@@ -1,5 +1,7 @@
 """The protocol around the two effects, judged by the service's own log."""
 
+import re
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -176,6 +178,29 @@ def test_a_switch_that_cannot_be_read_back_ends_unknown_and_stays_so(world: Worl
     assert world.run()["m"].outcome == "unknown"
     assert world.run()["m"].outcome == "unknown"
     assert world.service.calls("switch") == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "call", "outcome"),
+    [
+        ("{type: auto}", "switch", "unknown"),
+        ("{type: auto}", "put", "unknown"),
+        ("{type: manual}", None, "awaiting_approval"),
+    ],
+)
+def test_a_command_in_a_reason_names_the_state_of_the_run(
+    memory_path: Path, policy: str, call: str | None, outcome: str
+) -> None:
+    """Two states may hold one model's name: a pasted `resolve` without the state would settle the other's doubt."""
+    world = World(memory_path, re.sub(r"p: {type: .*}", f"p: {policy}", ONE_MODEL))
+    world.service.readable = False
+    world.service.words = ("processing", "processing")
+    world.service.before = lambda name, _job: UNCLEAR if name == call else None
+    end = world.run()["m"]
+    printed = [text for text in re.findall("`([^`]+)`", end.reason) if " m " in text]
+    assert end.outcome == outcome
+    assert len(printed) == 2, end.reason
+    assert all(text.endswith(f" --state {shlex.quote(str(world.state.root))}") for text in printed), end.reason
 
 
 def test_a_training_longer_than_the_deadline_keeps_its_job_and_the_next_run_goes_on(memory_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Keys go to the vendor's hosts, to this machine, and to hosts that the caller approved; to no other."""
 
+import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
+import responses
 
 from runner.errors import UsageError
+from runner.secret import Secret
 from runner.service.client import Client
 
 
@@ -20,8 +24,13 @@ from runner.service.client import Client
         "https://Trusted.test:8443",
     ],
 )
-def test_a_client_of_a_known_or_approved_host_is_made(make_client: Callable[..., Client], url: str) -> None:
-    make_client(url, trusted_hosts={"trusted.test"}).close()
+@responses.activate
+def test_a_key_is_sent_to_a_known_or_approved_host(make_client: Callable[..., Client], key: Secret, url: str) -> None:
+    responses.get(re.compile(".*"), json={"status": "training"})
+    make_client(url, trusted_hosts={"trusted.test"}).status(key, "job-1")
+    (sent,) = [call.request for call in responses.calls]
+    assert urlsplit(sent.url).hostname == urlsplit(url).hostname
+    assert key.reveal() in sent.headers.values()
 
 
 @pytest.mark.parametrize(
