@@ -8,6 +8,7 @@ from tests.torture import (
     mutants_of_the_incumbent,
     mutants_of_the_record,
     mutants_of_the_switch,
+    mutants_of_the_trust,
     mutants_of_the_upload,
 )
 from tests.torture.mutant import Equivalent, Mutant
@@ -18,6 +19,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_switch.MUTANTS,
     *mutants_of_the_record.MUTANTS,
     *mutants_of_the_incumbent.MUTANTS,
+    *mutants_of_the_trust.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

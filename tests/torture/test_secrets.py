@@ -148,6 +148,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project,
         service.close()
 
 
+@pytest.mark.plays("T1")
 def test_hostile_text_does_nothing_on_a_terminal(hostile: tuple[Project, dict[tuple[str, ...], Finished]]) -> None:
     _, ended = hostile
     for command, one in ended.items():
@@ -156,6 +157,7 @@ def test_hostile_text_does_nothing_on_a_terminal(hostile: tuple[Project, dict[tu
     assert any("script" in one.err for one in ended.values())
 
 
+@pytest.mark.plays("T1")
 def test_hostile_text_does_nothing_in_a_report(hostile: tuple[Project, dict[tuple[str, ...], Finished]]) -> None:
     project, _ = hostile
     runs = sorted((project.state / "runs").glob("2*"))

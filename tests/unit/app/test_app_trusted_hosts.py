@@ -53,6 +53,7 @@ def do_run(made: Choice, plan_file: Path | None = None) -> ExitCode:
     return run(request).exit_code
 
 
+@pytest.mark.plays("M1")
 @pytest.mark.parametrize("trusted", [(), ("other.test",), ("test",)])
 def test_a_run_with_a_host_that_nobody_trusts_is_refused_before_a_command_is_executed(trusted: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match=f"API keys are not sent to {HOST}") as caught:

@@ -28,6 +28,7 @@ def training(peer: Any) -> None:
     peer.answer(200, {"status": "training"})
 
 
+@pytest.mark.plays("R1")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_so_the_key_does_not_travel(
     serve: Serve, make_client: MakeClient, key: Secret, status: int
