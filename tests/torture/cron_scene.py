@@ -14,10 +14,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 from runner.journal.events import Judged
@@ -218,18 +217,30 @@ def seen_by_service(table: Crontab) -> Iterator[str]:
     for job, number in Counter(service.switches(MODEL)).items():
         if number > 1:
             yield f"{job} was switched to {number} times"
-    yield from two_at_once([one.job for one in service.calls(MODEL) if one.job])
+    calls = [(one.name, one.job) for one in service.calls(MODEL)]
+    yield from two_at_once(calls, {job.id for job in service.jobs.values() if job.uploads})
     yield from (f"the fake itself failed: {error!r}" for error in service.errors)
 
 
-def two_at_once(jobs: list[str]) -> Iterator[str]:
-    """Yield the jobs that were asked about again after a later one: only two runs side by side do that."""
-    left: set[str] = set()
-    for before, now in pairwise(jobs):
-        if now != before:
-            left.add(before)
-            if now in left:
-                yield f"{now} was taken up again after {before}"
+def two_at_once(calls: Sequence[tuple[str, str]], started: Collection[str]) -> Iterator[str]:
+    """Yield the jobs that were taken up again after a later one: only two runs side by side do that.
+
+    `calls` are names of calls with their jobs, empty where they have none; `started` are the jobs with an upload. A run
+    asks for its newest started job before it takes another one, and does so again after a run that ended in between.
+    """
+    seen: list[str] = []
+    for number, (_, job) in enumerate(calls):
+        if job and job not in seen:
+            seen.append(job)
+        later = seen[seen.index(job) + 1 :] if job else []
+        if later and not (_asks_whose_key(calls[number:]) and set(started).isdisjoint(later)):
+            yield f"{job} was taken up again after {later[-1]}"
+
+
+def _asks_whose_key(calls: Sequence[tuple[str, str]]) -> bool:
+    """Return whether the first call is a question of status after which the next thing is that a new job is taken."""
+    after = next((one for one in calls if one != calls[0]), ("upload_url", ""))
+    return calls[0][0] == "status" and after[0] == "upload_url"
 
 
 def _undecided_switches(project: Project) -> Iterator[str]:
