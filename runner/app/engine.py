@@ -204,9 +204,9 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
             signal.signal(one, signal.SIG_DFL)
         coordinator.stop(signal.Signals(number).name)
 
-    before = {one: signal.getsignal(one) for one in _SIGNALS}
-    if before[signal.SIGHUP] == signal.SIG_IGN:  # the run is to outlive its terminal, as under `nohup`
-        del before[signal.SIGHUP]
+    # One that whoever started the run has it ignore stays ignored: `nohup` does so, and a shell for a background job.
+    handlers = {one: signal.getsignal(one) for one in _SIGNALS}
+    before = {one: handler for one, handler in handlers.items() if handler != signal.SIG_IGN}
     for one in before:
         signal.signal(one, stop)
     try:

@@ -22,11 +22,14 @@ class Console:
 
     _current: ClassVar["Console | None"] = None
 
-    def __init__(self, *, verbosity: int = 0, json_lines: bool = False, plain: bool = False) -> None:
+    def __init__(
+        self, *, verbosity: int = 0, json_lines: bool = False, plain: bool = False, state: str | None = None
+    ) -> None:
         self._verbosity = verbosity
         self._json = json_lines
         self._plain = plain
         self._table: LiveTable | None = None
+        self.state = state  # the --state of the command; None before it was read
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:

@@ -46,15 +46,17 @@ def lost_code() -> int:
 
 
 def show_bug(console: Console, error: BaseException) -> None:
-    """Tell the user that the program is at fault; the traceback only when asked for."""
-    console.error(
-        f"retrain met a bug of its own ({type(error).__name__}).",
-        "Report it with the traceback that -v prints; what is recorded is safe.",
-    )
-    if console.verbose:
-        import traceback  # noqa: PLC0415 -- most commands end without one
+    """Tell the user that the program is at fault, and keep the traceback in a file."""
+    from runner.cli.internal_error import traceback_of, write_traceback  # noqa: PLC0415 -- most commands need none
 
-        console.line("".join(traceback.format_exception(error)))
+    text = traceback_of(error)
+    place = write_traceback(text, console.state)
+    if place is None or console.verbose:
+        console.line(text)
+    where = f"The traceback was written to {place}." if place else "The traceback is above."
+    console.error(
+        f"Internal error: {type(error).__name__}. {where}", "Report it with the traceback; run again to resume."
+    )
 
 
 def _show_problems(console: Console, error: RetrainError) -> None:

@@ -13,12 +13,12 @@ from runner.cli.console import Console
 from runner.cli.look import wants_plain
 from runner.errors import RetrainError
 from runner.journal.folder import DEFAULT
+from runner.manifest.durations import FORMS, LONGEST, parse_duration
 from runner.manifest.hosts import is_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUSTED_HOSTS = "RETRAIN_TRUSTED_HOSTS"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Duration(click.ParamType[timedelta]):
@@ -30,10 +30,10 @@ class Duration(click.ParamType[timedelta]):
         """Return the duration, or fail with a usage error."""
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a duration such as 500ms, 90s, 15m, 6h or 7d.", param, ctx)
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        duration = parse_duration(str(value))
+        if duration is None:
+            self.fail(f"{value!r} is not a duration of at most {LONGEST.days} days such as {FORMS}.", param, ctx)
+        return duration
 
 
 def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -56,7 +56,8 @@ def common(function: F) -> F:
 
 def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console:
     verbosity = ctx.meta.get("verbose", 0) - ctx.meta.get("quiet", 0)
-    return Console(verbosity=verbosity, json_lines=value == "json", plain=ctx.color is False)
+    state = ctx.params.get("state")  # eager, so it is known by now
+    return Console(verbosity=verbosity, json_lines=value == "json", plain=ctx.color is False, state=state)
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -86,7 +87,13 @@ def _trusted_hosts(ctx: click.Context, param: click.Parameter, value: Sequence[s
 
 _COMMON = (
     click.option(
-        "--state", default=DEFAULT, show_default=True, metavar="URL", envvar="RETRAIN_STATE", help="State folder."
+        "--state",
+        default=DEFAULT,
+        show_default=True,
+        is_eager=True,
+        metavar="FOLDER",
+        envvar="RETRAIN_STATE",
+        help="State folder, or its file:// URL.",
     ),
     click.option(
         "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."

@@ -23,7 +23,7 @@ from runner.plan.planner import plan_model
 
 STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
 
-BUG_HINT = "Report it with the traceback that `retrain -v` prints; what is recorded is safe, the next run goes on."
+BUG_HINT = "Report it with the traceback in internal-errors/ of the state folder; the next run resumes."
 
 _STAGES: Mapping[Stage, RunStage] = {
     Stage.ADOPT: adopt,
@@ -49,7 +49,7 @@ def drive(run: ModelRun) -> Steps[None]:
         ending = _interrupted(run, str(stopped))
     except Exception as bug:  # noqa: BLE001 -- a bug in one model's way must not end the others; the run exits with 70
         run.run.bugs.append(bug)
-        ending = failed_with(Kind.CONFIG, f"retrain met a bug of its own ({type(bug).__name__}).", BUG_HINT)
+        ending = failed_with(Kind.CONFIG, f"Internal error: {type(bug).__name__}.", BUG_HINT)
     finally:
         if run.prepared is not None:
             release(run.prepared)

@@ -24,6 +24,7 @@ class StateFolder:
         self.runs = root / "runs"
         self.spool = root / "spool"
         self.emulator = root / "emulator"
+        self.internal_errors = root / "internal-errors"
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""

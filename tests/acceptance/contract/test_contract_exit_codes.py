@@ -150,17 +150,17 @@ def test_of_several_codes_the_first_of_the_order_wins(
 
 
 @contextmanager
-def hangup(handler: signal.Handlers) -> Iterator[None]:
-    """Let the commands that are started inherit how SIGHUP is taken."""
-    before = signal.signal(signal.SIGHUP, handler)
+def inherited(number: signal.Signals, handler: signal.Handlers) -> Iterator[None]:
+    """Let the commands that are started inherit how a signal is taken."""
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def test_a_hangup_leaves_the_run_unfinished(project: Project) -> None:
-    with hangup(signal.SIG_DFL):
+    with inherited(signal.SIGHUP, signal.SIG_DFL):
         assert _stopped_by(signal.SIGHUP)(project).code == 5
 
 
@@ -171,7 +171,7 @@ def test_a_hangup_before_any_model_is_driven_ends_as_unfinished_too(project: Pro
     git.chmod(0o700)
     project.add("churn")
     project.environment["PATH"] = f"{project.folder}:{os.environ['PATH']}"
-    with hangup(signal.SIG_DFL):
+    with inherited(signal.SIGHUP, signal.SIG_DFL):
         process = project.start("run", "models.yaml")
     wait_until((project.folder / "home" / "asked").exists, what="the question")
     ended = interrupt(process, signal.SIGHUP)
@@ -180,12 +180,14 @@ def test_a_hangup_before_any_model_is_driven_ends_as_unfinished_too(project: Pro
     assert "Traceback" not in ended.err
 
 
-def test_a_run_under_nohup_outlives_its_terminal(project: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_is_ignored_at_the_start_stays_ignored(project: Project, number: signal.Signals) -> None:
+    """`nohup` starts a program so, and a shell a background job of a script."""
     model = project.add("churn")
     model.training = True
-    with hangup(signal.SIG_IGN):
+    with inherited(number, signal.SIG_IGN):
         process = project.start("run", "models.yaml")
     wait_until(lambda: bool(project.service.accepted("churn")), what="the upload")
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(number)
     model.training = False
     assert finish(process).code == 0

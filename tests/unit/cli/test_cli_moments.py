@@ -6,6 +6,7 @@ import click
 import pytest
 
 from runner.cli.moments import Moment
+from runner.cli.options import Duration
 
 
 def moment(text: str, *, end_of_day: bool = False) -> datetime:
@@ -35,3 +36,9 @@ def test_an_age_is_counted_from_now() -> None:
 def test_anything_else_is_refused_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match="2026-03-01T04:05:06Z"):
         moment(text, end_of_day=True)
+
+
+@pytest.mark.parametrize("text", ["4000000d", "3651d", "999999999999999d", "9" * 40 + "d", "1.5h", "-1d", "", "1 d"])
+def test_what_is_no_duration_of_the_manifest_is_none_here(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a duration of at most 3650 days such as"):
+        Duration().convert(text, None, None)
