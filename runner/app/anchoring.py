@@ -4,13 +4,23 @@ Whoever can write the state can rewrite the whole chain. What an anchor covers, 
 longer be changed unseen.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
 from runner.app.evidence import Evidence
-from runner.app.git_notes import DEFAULT_REF, noted_heads, repository_of
+from runner.app.git_notes import (
+    DEFAULT_REF,
+    NotedHead,
+    NotedIn,
+    commit_of,
+    note_place,
+    noted_heads,
+    repository,
+)
 from runner.app.strangers import Finding
 from runner.app.testimony import Testimony
 from runner.audit.envelope import LARGEST, Envelope, MalformedError, Proven, Wrong, check_signatures, read_envelope
@@ -21,18 +31,29 @@ from runner.audit.statement import by_run, recorded, statement
 from runner.durable import open_file
 from runner.errors import UsageError
 from runner.journal.chain import GENESIS, Link
-from runner.journal.events import ReportWritten
+from runner.journal.events import ReportWritten, RunStarted
 from runner.journal.progress import RunRecord
 
-_GIT = "git"
+_NOTES = re.compile(r"git(:(?P<repository>.+?))?(@(?P<ref>[A-Za-z0-9_/-]+))?", re.DOTALL)
 _LARGEST_HEAD_FILE = 64 * 1024 * 1024
 
 
 class Anchor(Struct, frozen=True, kw_only=True):
-    """Something outside the journal that holds its events up to `events`."""
+    """Something outside the journal that vouches for its events up to `events`; `by` says what it is.
 
-    by: str
+    A git note is in `repository`, under `ref`, on `commit`; `remote` is the repository's origin. A head was read from
+    `file`, unless it was given itself. A signature is of the key `key_id`.
+    """
+
+    kind: Literal["git_note", "head", "signature"]
     events: int
+    by: str
+    repository: str | None = None
+    ref: str | None = None
+    commit: str | None = None
+    remote: str | None = None
+    file: str | None = None
+    key_id: str | None = None
 
 
 class Anchoring(Struct, frozen=True, kw_only=True):
@@ -55,35 +76,98 @@ class Anchoring(Struct, frozen=True, kw_only=True):
         return max((one.events for one in self.anchors), default=0)
 
 
-def check_head(wanted: str, journal: Testimony, *, part: bool) -> Anchoring:
-    """Look for a head kept elsewhere in the journal: SHA256, SHA256@EVENTS, a file, or `git` for the git notes.
+def check_head(wanted: str, journal: Testimony, *, evidence: Path | None) -> Anchoring:
+    """Look for a head kept elsewhere in the journal: SHA256, SHA256@EVENTS, a file, or `git[:REPO][@REF]`.
 
-    Git notes hold many heads: of those after the end of a bundle, which is a part of its journal, nothing is asked.
+    `evidence` is the state folder, None for a bundle, which is a part of its journal: git notes hold many heads, and
+    of those after its end nothing is asked.
 
     Raises:
         UsageError: it is none of these, or the file or the notes cannot be read.
     """
-    name, _, ref = wanted.partition(":")
-    repository = repository_of(journal.last_run.started if journal.last_run else None)
-    if name == _GIT:
-        heads, by = noted_heads(repository, ref or DEFAULT_REF, next(journal.links.digests(), GENESIS)), "a git note"
-        heads = [one for one in heads if (one.events or 0) <= len(journal.links)] if part else heads
-    else:
-        heads, by = [parse_head(wanted) or _head_in_file(wanted)], "--head"
-    if not heads:
+    notes = _NOTES.fullmatch(wanted)
+    if notes:
+        return _check_notes(Path(notes["repository"] or "."), notes["ref"] or DEFAULT_REF, journal, evidence)
+    head, by = parse_head(wanted), "the head that was given"
+    if head is None:
+        head, by = _head_in_file(wanted), f"the head in {wanted}"
+    place = places_of([head], journal.links.digests()).get(head)
+    if place is None:
+        return _missing(head, by)
+    if parse_head(wanted) is None and evidence is not None and lies_in(Path(wanted), evidence):
+        what = "is in the state that is verified and vouches for itself: it anchors nothing; give a head kept elsewhere"
+        return Anchoring(notes=(Finding(where=wanted, what=what),))
+    file = None if parse_head(wanted) else str(Path(wanted).absolute())
+    return Anchoring(anchors=(Anchor(kind="head", events=place, by=f"{by}, {head.sha256[:12]}", file=file),))
+
+
+def _check_notes(folder: Path, ref: str, journal: Testimony, evidence: Path | None) -> Anchoring:
+    """Compare the journal with each of its heads in the git notes of the verifier's repository."""
+    checkout = repository(folder, foreign_to=evidence)
+    place, length = note_place(checkout, ref), len(journal.links)
+    noted = noted_heads(checkout, ref, next(journal.links.digests(), GENESIS))
+    if evidence is None:
+        noted = [one for one in noted if (one.head.events or 0) <= length]
+    shown = f"{place.ref} of {place.repository}"
+    if not noted:
         what = "hold no head of this journal: it is another one, or it was rewritten from its start"
-        return Anchoring(findings=(Finding(where=f"the git notes of {repository}", what=what),))
-    found, places = Anchoring(), places_of(heads, journal.links.digests())
-    for head in heads:
-        found += _compared(head, places.get(head), by)
+        return Anchoring(findings=(Finding(where=f"the git notes {shown}", what=what),))
+    found, places = Anchoring(), places_of({one.head for one in noted}, journal.links.digests())
+    commits = _commits(journal.links)
+    for one in noted:
+        events = places.get(one.head)
+        if events is None:
+            found += _missing(one.head, f"the note on commit {one.commit[:12]} in {shown}")
+        else:
+            found += _noted(one, events, place, _commit_at(commits, events))
+    if not found.anchors and not found.findings:
+        what = "hold no head on the commit of the manifest that its run recorded"
+        found += Anchoring(findings=(Finding(where=f"the git notes {shown}", what=what),))
     return found
 
 
-def _compared(head: Head, place: int | None, by: str) -> Anchoring:
-    if place is not None:
-        return Anchoring(anchors=(Anchor(by=f"{by} {head.sha256[:12]}", events=place),))
+def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) -> Anchoring:
+    """Return the anchor that a note is; one on another commit than the run's manifest came from is none."""
+    shown = f"{place.ref} of {place.repository}"
+    if recorded not in (None, one.commit):
+        where = f"the note on commit {one.commit[:12]} in {shown}"
+        what = f"is about a run whose manifest is of commit {(recorded or '')[:12]}: it anchors nothing"
+        return Anchoring(notes=(Finding(where=where, what=what),))
+    remote = f", remote {place.remote}" if place.remote else ""
+    by = f"a git note on commit {one.commit[:12]}, {shown}{remote}"
+    return Anchoring(
+        anchors=(
+            Anchor(
+                kind="git_note",
+                events=events,
+                by=by,
+                repository=place.repository,
+                ref=place.ref,
+                commit=one.commit,
+                remote=place.remote,
+            ),
+        )
+    )
+
+
+def _commits(links: Iterable[Link]) -> list[tuple[int, str | None]]:
+    """Return where each run begins, and the commit of its manifest."""
+    return [(one.event.seq, commit_of(one.event.fact)) for one in links if isinstance(one.event.fact, RunStarted)]
+
+
+def _commit_at(commits: Sequence[tuple[int, str | None]], events: int) -> str | None:
+    """Return the commit of the manifest of the run that an event belongs to."""
+    return next((commit for begin, commit in reversed(commits) if begin <= events), None)
+
+
+def _missing(head: Head, by: str) -> Anchoring:
     what = f"does not contain the head {head} of {by}: it was cut, rewritten, ends before it, or is another one"
     return Anchoring(findings=(Finding(where="the journal", what=what),))
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Return whether a file is inside a folder, whatever links lead to it."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _head_in_file(wanted: str) -> Head:
@@ -165,7 +249,8 @@ def _signatures(where: str, envelope: Envelope, trusted: Mapping[str, PublicKey]
     anchors, findings, notes = list[Anchor](), list[Finding](), list[Finding]()
     for check in check_signatures(envelope, trusted):
         if isinstance(check, Proven):
-            anchors.append(Anchor(by=f"a signature of key {check.key_id}", events=end))
+            by = f"a signature of key {check.key_id}"
+            anchors.append(Anchor(kind="signature", events=end, by=by, key_id=check.key_id))
         elif isinstance(check, Wrong):
             findings.append(Finding(where=where, what=f"has a signature that key {check.key_id} did not make"))
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from runner.app.approval_trace import trace
+from runner.app.approval_provenance import ApprovalProvenance
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
@@ -157,7 +157,7 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         spool=make_folder(_own_spool(session)),
         listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
         bugs=[],
-        trace=trace,
+        trace=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
         readings=job.readings,
         holds=session.hold.lasts,
         vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),

@@ -3,19 +3,16 @@
 import os
 import platform
 import secrets
-import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from runner import __version__
-from runner.app.git_environment import git_environment
+from runner.app.git_notes import without_userinfo
+from runner.git import GitError, find_checkout, remote_url, stored
 from runner.journal.lock import current_user
 from runner.manifest.model import Manifest
-
-_GIT_SECONDS = 10
 
 
 class SystemClock:
@@ -62,32 +59,13 @@ def moved_names(manifest: Manifest) -> dict[str, str]:
 
 def _git(folder: Path) -> dict[str, Any] | None:
     """Return commit, dirty and remote of the checkout a folder lies in; None outside a checkout or without git."""
-    commit = _ask_git(folder, "rev-parse", "HEAD")
-    if not commit:
-        return None
-    changes = _ask_git(folder, "status", "--porcelain", "--untracked-files=no", ".")
-    remote = _ask_git(folder, "config", "--get", "remote.origin.url")
-    return {"commit": commit, "dirty": bool(changes), "remote": _without_userinfo(remote) if remote else None}
-
-
-def _ask_git(folder: Path, *arguments: str) -> str | None:
     try:
-        answer = subprocess.run(  # noqa: S603 -- fixed arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 -- the user's own git, from PATH as everywhere
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-            env={**git_environment(), "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.SubprocessError):
+        checkout = find_checkout(folder)
+        if checkout.head is None:
+            return None
+        remote = remote_url(checkout)
+        with stored(checkout) as objects:
+            dirty = objects.differs(folder)
+    except GitError:
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def _without_userinfo(remote: str) -> str:
-    """Cut user and password out of a remote's URL: tokens stand there."""
-    parts = urlsplit(remote)
-    if not parts.scheme or not parts.netloc:
-        return remote
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return {"commit": checkout.head, "dirty": dirty, "remote": without_userinfo(remote) if remote else None}

@@ -13,14 +13,28 @@ _PUBLIC_SUFFIX = ".pub"
 _LARGEST = 64 * 1024  # bytes
 
 
-def trusted_keys(paths: Sequence[Path]) -> dict[str, PublicKey]:
+def trusted_keys(paths: Sequence[Path], *, foreign_to: Path | None = None) -> dict[str, PublicKey]:
     """Return the public keys in these files, and in the `*.pub` and `*.pem` files of these folders, by key id.
 
+    `foreign_to` is the state folder that is verified: a key in it is not trusted.
+
     Raises:
-        UsageError: a path cannot be read, holds no such key, or the extra `sign` is not installed.
+        UsageError: a path cannot be read, holds no such key, is in the state, or the extra `sign` is not installed.
     """
-    keys = [_public(file) for path in paths for file in _files(path)]
+    files = [file for path in paths for file in _files(path)]
+    if foreign_to is not None:
+        _refuse_keys_of(foreign_to, files)
+    keys = [_public(file) for file in files]
     return {key.key_id: key for key in keys}
+
+
+def _refuse_keys_of(state: Path, files: Sequence[Path]) -> None:
+    for file in files:
+        if file.resolve().is_relative_to(state.resolve()):
+            raise UsageError(
+                f"The key {file} is in the state folder {state}: it cannot vouch for it.",
+                hint="Give the key as you got it from the signer, kept outside the state.",
+            )
 
 
 def signing_key(path: Path) -> SigningKey:

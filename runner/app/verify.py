@@ -135,14 +135,14 @@ def _anchoring(
     evidence: Evidence, journal: Testimony, runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
 ) -> Anchoring:
     """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
-    trusted = trusted_keys(demands.keys)
+    folder = evidence.folder.root if isinstance(evidence, StateEvidence) else None
+    trusted = trusted_keys(demands.keys, foreign_to=folder)
     found = check_attestations(evidence, journal.links, runs if demands.keys else chosen, trusted)
     if demands.keys:
         reported = [run for run in chosen if run.report is not None]
         found += Anchoring(findings=tuple(uncovered(found, journal.links, reported)))
     if demands.head is not None:
-        part = isinstance(evidence, BundleEvidence)
-        found += check_head(demands.head, journal, part=part)
+        found += check_head(demands.head, journal, evidence=folder)
     return found
 
 

@@ -7,6 +7,7 @@ import click
 from msgspec import to_builtins
 
 from runner.app import attestation
+from runner.app.audit import Note
 from runner.app.audit import head as journal_head
 from runner.app.bundle import bundle as make_bundle
 from runner.app.git_notes import DEFAULT_REF
@@ -30,17 +31,26 @@ def command() -> None:
     is_flag=False,
     flag_value=DEFAULT_REF,
     metavar="[NAME]",
-    help="Also add it to the git notes (`retrain`, or NAME) of the manifest's current commit.",
+    help="Also add it to the git notes (`retrain`, or NAME) of the commit of the last run's manifest.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The repository of --git-note; the current folder's by default.",
 )
 @options.output_format("text", "json")
 @options.common
-def head(*, git_note: str | None, form: str, state: str, console: Console) -> int:
+def head(*, git_note: str | None, repository: Path, form: str, state: str, console: Console) -> int:
     """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares."""
-    found = journal_head(state, git_note=git_note)
+    found = journal_head(state, note=Note(name=git_note, repository=repository) if git_note else None)
     text = f"{found.events} {found.head_sha256}"
     console.result(json.dumps(to_builtins(found), indent=2) if form == "json" else text)
     if found.commit is not None:
-        console.notice(f"noted on commit {found.commit}; push it: git push origin refs/notes/{git_note}")
+        console.notice(
+            f"noted on commit {found.commit} in {inline(found.repository)}; push it: git push origin {found.ref}"
+        )
     return ExitCode.OK
 
 

@@ -19,7 +19,7 @@ from runner.report.text import inline
 @click.option(
     "--head",
     metavar="HEAD",
-    help="A head kept elsewhere: SHA256, SHA256@EVENTS, a file with it, a report.json, or git.",
+    help="A head kept elsewhere: SHA256, SHA256@EVENTS, a file with it, a report.json, or `git[:REPO][@REF]`.",
 )
 @click.option(
     "--key",
@@ -61,6 +61,10 @@ def _text(found: Verification) -> str:
 
 
 def _anchors(found: Verification) -> list[str]:
+    """Return who vouches for which events, and for which nobody does."""
     if not found.anchors:
         return ["not anchored: whoever can write the state can rewrite all of it; `--head` or `--key` compare it"]
-    return [f"anchored up to event {one.events} of {found.events} by {inline(one.by)}" for one in found.anchors]
+    lines = [f"anchored up to event {one.events} of {found.events} by {inline(one.by)}" for one in found.anchors]
+    if found.anchored_events < found.events:
+        lines.append(f"not anchored: the events after {found.anchored_events}; nobody vouches for them")
+    return lines

@@ -1,18 +1,14 @@
 """What the programs that a command starts see of its environment."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from runner.app import git_notes
-from runner.app.approval_trace import trace
 from runner.app.provenance import manifest_record
 from runner.credentials import named_variables
-from runner.errors import UsageError
+from runner.git import identity
 from runner.manifest.load import load
-from runner.manifest.model import Approval, Place
 
 MANIFEST = """
 version: 1
@@ -41,33 +37,18 @@ def test_every_variable_in_which_the_manifest_has_a_secret_is_found(manifest: Pa
 
 
 def test_git_sees_no_api_key_and_finds_its_settings(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program in the place of git writes down the environment of all three that ask git."""
+    """A program in the place of git writes down the environment of those that ask it."""
     folder = manifest.parent
+    (folder / ".git").mkdir()
     git = folder / "git"
     git.write_text(f'#!/bin/sh\nenv >> "{folder}/seen"\nexit 128\n', encoding="utf-8")
     git.chmod(0o700)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("CHURN_KEY", "CANARY")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Ann")
-    place = Place(file=str(manifest), line=1, column=1)
-    word = Approval(
-        model="m",
-        retrain_job_id="j",
-        result_sha256="0" * 64,
-        candidate_sha256=None,
-        action="approve",
-        approver="ann",
-        reason="",
-        expires=datetime(2026, 3, 1, tzinfo=UTC),
-        sha256="0" * 64,
-        file="models.yaml",
-        place=place,
-    )
     assert manifest_record(load([manifest]))["git"] is None
-    trace(word)
-    assert "Ann" in (folder / "seen").read_text()
-    with pytest.raises(UsageError, match="git refused"):
-        git_notes.noted_heads(folder, "retrain", "0" * 64)
+    assert identity(folder) is None
     seen = (folder / "seen").read_text()
-    assert seen.count("PATH=") == 3
+    assert seen.count("GIT_AUTHOR_NAME=Ann") == 1
+    assert seen.count("\nPATH=") == seen.count("HOME=") == 2
     assert "CANARY" not in seen

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from runner.app.git_notes import without_userinfo
 from runner.app.model_scope import model_scope
-from runner.app.provenance import _without_userinfo, manifest_record
+from runner.app.provenance import manifest_record
 from runner.app.realm import realm_of
 from runner.app.selection import select
 from runner.cli.main import COMMANDS
@@ -87,7 +88,7 @@ def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, f
     ],
 )
 def test_a_remote_is_recorded_without_its_token(remote: str, shown: str) -> None:
-    assert _without_userinfo(remote) == shown
+    assert without_userinfo(remote) == shown
 
 
 def test_a_manifest_outside_git_has_no_commit(tmp_path: Path) -> None:

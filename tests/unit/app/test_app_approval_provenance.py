@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.approval_trace import trace
+from runner.app.approval_provenance import ApprovalProvenance
+from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval, Place
 
 TEXT = "version: 1\n"
@@ -68,9 +69,14 @@ def word(folder: Path) -> Approval:
     )
 
 
+def trace(folder: Path) -> ApprovalSource:
+    """Return where the word in the folder's file comes from, for a manifest in that folder."""
+    return ApprovalProvenance(folder).trace(word(folder))
+
+
 def test_a_committed_word_names_its_commit_author_and_missing_signature(checkout: Path) -> None:
     head = commit(checkout)
-    found = trace(word(checkout))
+    found = trace(checkout)
     assert (found.commit, found.author, found.signature, found.committed) == (
         head,
         "Ann <ann@example.com>",
@@ -83,21 +89,21 @@ def test_the_commit_is_the_one_that_brought_the_file_not_the_newest(checkout: Pa
     first = commit(checkout)
     (checkout / "approvals" / "other.yaml").write_text(TEXT, encoding="utf-8")
     commit(checkout)
-    assert trace(word(checkout)).commit == first
+    assert trace(checkout).commit == first
 
 
 def test_a_word_changed_after_its_commit_is_told_even_when_the_index_hides_it(checkout: Path) -> None:
     commit(checkout)
     git(checkout, "update-index", "--assume-unchanged", "approvals/a.yaml")
     (checkout / "approvals" / "a.yaml").write_text("version: 1\n# other\n", encoding="utf-8")
-    assert trace(word(checkout)).committed is False
+    assert trace(checkout).committed is False
 
 
 def test_a_word_that_was_never_committed_has_no_commit(checkout: Path) -> None:
     (checkout / "README").write_text("x", encoding="utf-8")
     git(checkout, "add", "README")
     git(checkout, "commit", "-q", "-m", "x", "--no-gpg-sign")
-    found = trace(word(checkout))
+    found = trace(checkout)
     assert (found.commit, found.author, found.signature, found.committed) == (None, None, None, False)
 
 
@@ -109,7 +115,7 @@ def test_without_a_checkout_or_without_git_the_file_itself_is_what_is_known(
     (tmp_path / "approvals" / "a.yaml").write_text(TEXT, encoding="utf-8")
     if path:
         monkeypatch.setenv("PATH", path)
-    found = trace(word(tmp_path))
+    found = trace(tmp_path)
     assert (found.file, found.commit, found.committed) == ("approvals/a.yaml", None, False)
 
 
@@ -129,7 +135,7 @@ def test_where_git_refuses_the_checkout_of_another_user_the_commit_is_unknown(
     stub.write_text(f'#!/bin/sh\ncat >&2 <<"END"\n{said}\n{advice}\nEND\nexit 128\n', encoding="utf-8")
     stub.chmod(0o755)
     monkeypatch.setenv("PATH", f"{stub.parent}:{os.environ['PATH']}")
-    found = trace(word(checkout))
+    found = trace(checkout)
     assert (found.committed, found.commit, found.author, found.signature) == (None, None, None, None)
 
 
@@ -164,7 +170,7 @@ def test_nothing_that_a_repository_configures_is_run(checkout: Path) -> None:
     git(checkout, "log", "-1", "--format=%G?", "HEAD")
     assert (checkout / "sprung").exists(), "the trap works for those who ask git without care"
     (checkout / "sprung").unlink()
-    found = trace(word(checkout))
+    found = trace(checkout)
     assert (found.commit, found.signature) == (head, "unknown")
     assert not (checkout / "sprung").exists()
 
@@ -176,4 +182,4 @@ def test_a_git_environment_of_the_caller_does_not_lead_elsewhere(
     other = tmp_path_factory.mktemp("other")
     git(other, "init", "-q")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    assert trace(word(checkout)).commit == head
+    assert trace(checkout).commit == head
