@@ -13,12 +13,12 @@ KEY = "CANARYkey/9e+4b"
 
 def _internal_error() -> Exception:
     try:
-        try:
-            {}[KEY]
-        except KeyError as error:
-            raise ValueError(f"no {KEY}") from error
+        int(KEY)
     except ValueError as error:
-        return error
+        found = LookupError(f"no {KEY}")
+        found.__cause__ = error
+        return found
+    raise AssertionError(KEY)
 
 
 def _shown(capsys: pytest.CaptureFixture[str], state: Path, *, verbosity: int = 0) -> str:
@@ -32,10 +32,10 @@ def test_the_traceback_is_kept_in_the_state_folder_without_messages(
 ) -> None:
     said = _shown(capsys, tmp_path)
     (kept,) = (tmp_path / "internal-errors").iterdir()
-    assert said.startswith(f"error: Internal error: ValueError. The traceback was written to {kept}.\nhint: ")
+    assert said.startswith(f"error: Internal error: LookupError. The traceback was written to {kept}.\nhint: ")
     text = kept.read_text()
     assert "in _internal_error" in text
-    assert "KeyError" in text
+    assert "LookupError" in text
     assert "ValueError" in text
     assert KEY not in text + said
     assert kept.stat().st_mode & 0o777 == 0o600
