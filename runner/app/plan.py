@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
-from runner.app.plan_document import describe, state_mark
+from runner.app.plan_document import describe
 from runner.app.plan_file import refuse_target, write_plan
 from runner.app.planned import Planned
 from runner.app.refresh import refresh
@@ -20,7 +20,7 @@ from runner.errors import UsageError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
-from runner.plan.document import PlanDocument
+from runner.plan.document import PlanDocument, state_mark
 from runner.plan.model import Facts
 from runner.plan.moves import (
     ServiceMove,

@@ -53,14 +53,6 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
     return seal(document)
 
 
-def state_mark(progress: Progress) -> StateMark:
-    """Return where the journal stands by this progress; a state without events has no lineage."""
-    if progress.head is None:
-        return StateMark(lineage=None, serial=0, head_sha256=None)
-    serial, head_sha256 = progress.head
-    return StateMark(lineage=progress.lineage, serial=serial, head_sha256=head_sha256)
-
-
 def _manifest(scope: Scope) -> PlannedManifest:
     return PlannedManifest(
         paths=tuple(_text(str(path)) for path in scope.choice.paths),

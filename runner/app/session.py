@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.app.plan_document import state_mark
 from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import strange_entries
@@ -23,7 +22,7 @@ from runner.journal.lock import Hold, locked
 from runner.journal.progress import Progress
 from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
-from runner.plan.document import StateMark
+from runner.plan.document import StateMark, state_mark
 from runner.report.build import build_report, read_history
 
 

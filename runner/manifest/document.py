@@ -7,6 +7,8 @@ from typing import Any
 
 from runner.manifest.model import Place
 
+Path = tuple[str | int, ...]  # keys and positions from the root to a value
+
 # The file, line and column of a key, line and column of its value; all count from 1. A bare tuple, since a class for it
 # takes as long to make as all the rest of a key, and a large file has hundreds of thousands.
 Mark = tuple[str, int, int, int, int]

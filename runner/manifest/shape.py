@@ -1,12 +1,10 @@
 """The schema check: every violation of the manifest's schema, at its place."""
 
-from runner.manifest.document import YamlMap
+from runner.manifest.document import Path, YamlMap
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 from runner.schema import load_schema
 from runner.schema_fit import fit
-
-Path = tuple[str | int, ...]
 
 NAMED_SECTIONS = ("datasets", "policies", "metrics", "models")
 _DECISIVE = frozenset({"wrong-type", "literal-key"})

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from jsonschema.exceptions import ValidationError
 
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
-from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.document import Path, YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.shape import Path
 from runner.manifest.words import choice, did_you_mean, nearest, shown
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")

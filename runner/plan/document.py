@@ -11,6 +11,7 @@ import msgspec
 from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.events import Outcome
+from runner.journal.progress import Progress
 from runner.plan.model import Action, Stage
 from runner.policy.baseline import Drift, Knowledge
 
@@ -63,6 +64,14 @@ class StateMark(_Part, frozen=True, kw_only=True):
     lineage: Sha256 | None
     serial: Count
     head_sha256: Sha256 | None
+
+
+def state_mark(progress: Progress) -> StateMark:
+    """Return where the journal ends by this progress; a state without events has no lineage."""
+    if progress.head is None:
+        return StateMark(lineage=None, serial=0, head_sha256=None)
+    serial, head_sha256 = progress.head
+    return StateMark(lineage=progress.lineage, serial=serial, head_sha256=head_sha256)
 
 
 class PlannedData(_Part, frozen=True, kw_only=True):
