@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
-from runner.app.provenance import actor
 from runner.app.run import RunResult, carry_out
 from runner.app.session import session
 from runner.durable import open_file
 from runner.errors import ModelError, UsageError
 from runner.execute.candidate import file_sha256
 from runner.execute.news import Listener
+from runner.journal.lock import current_user
 from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
 from runner.plan.incumbent import Statement
@@ -89,7 +89,7 @@ def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
         metrics={**read, **{name: _value(name, text, definitions) for name, text in request.metrics.items()}},
         eval=_source(request.eval) if request.eval else None,
         source="command",
-        by=actor(),
+        by=current_user(),
         reason=request.reason,
         result_sha256=file_sha256(request.result) if request.result else None,
     )

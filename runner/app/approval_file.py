@@ -9,11 +9,12 @@ from msgspec import Struct
 from runner.app.candidates import find_candidate
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
-from runner.app.provenance import actor
 from runner.app.review import ReviewRequest
 from runner.durable import write_whole
 from runner.errors import RetrainError, UsageError
+from runner.git import identity, top_level
 from runner.journal.job import Job
+from runner.journal.lock import current_user
 from runner.plan.planner import approval_expires_at
 from runner.report.text import inline
 
@@ -49,7 +50,7 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     candidate = job.decided.fact.candidate_sha256 if job.decided else ""
     target, approvals = _folder(scope, folder), scope.manifest.approvals
     path = target / f"{request.model}-{candidate[:12]}.yaml"
-    _write_new(path, _text(request, job, expires))
+    _write_new(path, _text(request, job, expires, _approver(target)))
     counts = approvals is not None and target.resolve() == approvals.resolve()
     return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires, approvals=approvals, counts=counts)
 
@@ -70,7 +71,13 @@ def _expires(scope: ModelScope, job: Job, wanted: datetime) -> datetime:
     return (min(wanted, latest) if latest else wanted).replace(microsecond=0)
 
 
-def _text(request: ReviewRequest, job: Job, expires: datetime) -> str:
+def _approver(folder: Path) -> str:
+    """Return the author that a commit of the file will have, so that file and commit name the same person."""
+    top = top_level(folder)
+    return (identity(top) if top else None) or current_user()
+
+
+def _text(request: ReviewRequest, job: Job, expires: datetime, approver: str) -> str:
     """Return the file; a JSON text is a YAML text too, so nothing a person or the service wrote can end its line."""
     if job.decided is None:
         raise LookupError(f"job {job.retrain_job_id} has no decision")
@@ -81,7 +88,7 @@ def _text(request: ReviewRequest, job: Job, expires: datetime) -> str:
         "result_sha256": decided.result_sha256,
         "candidate_sha256": decided.candidate_sha256,
         "action": request.action,
-        "approver": inline(actor()),
+        "approver": inline(approver),
         "reason": inline(request.reason),
         "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
     }

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from runner.app.git_commit import CommitContent, UnsoundError, blob_id, read_commit
 from runner.durable import open_file
-from runner.execute.ports import untraced
 from runner.git import Checkout, GitError, Stored, find_checkout, stored, top_level
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval
+from runner.plan.approver import untraced
 
 _LARGEST = 1024 * 1024  # bytes; the manifest's reader refuses larger approvals
 Signature = Literal["good", "bad", "none", "unknown"]
@@ -74,6 +74,7 @@ def _traced(
     return ApprovalSource(
         file=word.file,
         sha256=word.sha256,
+        approver=word.approver,
         committed=same,
         commit=commit,
         author=brought.author,

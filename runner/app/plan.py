@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.app.approval_provenance import ApprovalProvenance
 from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
@@ -20,8 +21,9 @@ from runner.errors import UsageError
 from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
 from runner.journal.store import open_for_reading
+from runner.plan.approver import why_followed
 from runner.plan.document import PlanDocument, state_mark
-from runner.plan.model import Facts
+from runner.plan.model import Facts, ModelPlan
 from runner.plan.moves import (
     ServiceMove,
     allows_service,
@@ -83,10 +85,12 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
     now = datetime.now(UTC)
     before = services_before(manifest, realm, moved.models)
     gone = names_elsewhere(manifest, moved.known(realm))
+    provenance = ApprovalProvenance(Path(manifest.files[0].path).parent)
     plans = []
     for model in scope.models:
         standing = moved.model(realm, model.name)
-        plan = plan_model(manifest, model, standing, Facts(now=now, dataset=data[model.dataset]), scope.options)
+        facts = Facts(now=now, dataset=data[model.dataset])
+        plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
     return Planned(
@@ -96,6 +100,13 @@ def plan_models(scope: Scope, progress: Progress, readings: Readings | None = No
         moves=due.moves,
         services_before={model.name: before[model.name] for model in scope.models if model.name in before},
     )
+
+
+def _with_author(plan: ModelPlan, provenance: ApprovalProvenance) -> ModelPlan:
+    """Say in a plan that follows an approval who gave it, as far as git proves it."""
+    if plan.approval is None:
+        return plan
+    return replace(plan, reason=f"{why_followed(plan.approval, provenance.trace(plan.approval))}.")
 
 
 def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:

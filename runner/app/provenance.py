@@ -11,8 +11,11 @@ from typing import Any
 from runner import __version__
 from runner.app.git_notes import without_userinfo
 from runner.git import GitError, find_checkout, remote_url, stored
-from runner.journal.lock import current_user
+from runner.journal.events import CiActor
 from runner.manifest.model import Manifest
+
+_CI_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
+_LONGEST_NAME = 256  # characters
 
 
 class SystemClock:
@@ -37,9 +40,10 @@ def tool() -> dict[str, str]:
     return {"name": "retrain-runner", "version": __version__, "python": platform.python_version()}
 
 
-def actor() -> str:
-    """Return who acts: the pipeline's own actor where one is named, else `user@host`."""
-    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or current_user()
+def ci_actor() -> CiActor | None:
+    """Return who started the pipeline, as its environment says, None outside of one."""
+    found = ((os.environ.get(source, "").strip(), source) for source in _CI_ACTORS)
+    return next((CiActor(name=name[:_LONGEST_NAME], source=source) for name, source in found if name), None)
 
 
 def manifest_record(manifest: Manifest) -> dict[str, Any]:

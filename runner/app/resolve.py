@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.provenance import actor, tool
+from runner.app.provenance import ci_actor, tool
 from runner.app.recorded import require_seen
 from runner.app.session import session
 from runner.errors import ExitCode, UsageError
@@ -23,6 +23,7 @@ from runner.journal.events import (
 )
 from runner.journal.instants import stamp
 from runner.journal.job import Job, JobStage
+from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord
 
@@ -47,7 +48,9 @@ def resolve(request: ResolveRequest) -> str:
     """
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         job, last = _open_job(opened.progress, request)
-        started = replace(last.started, tool=tool(), actor=actor(), options={"command": "resolve"})
+        started = replace(
+            last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options={"command": "resolve"}
+        )
         opened.recorder.run_fact(started)
         at, word = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
         facts = (word, _result(request, job.retrain_job_id), _end(request, word))
@@ -57,7 +60,7 @@ def resolve(request: ResolveRequest) -> str:
 
 
 def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:
-    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=actor(), reason=request.reason)
+    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=current_user(), reason=request.reason)
 
 
 def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:

@@ -13,7 +13,6 @@ from runner.app.job_ids import full_job_id
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
-from runner.app.provenance import actor
 from runner.app.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run import RunResult, carry_out, conclude
 from runner.app.session import Session, session
@@ -24,6 +23,7 @@ from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, R
 from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
 from runner.journal.job import JobStage
+from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.inputs import incumbent_moved, inputs_now
@@ -155,7 +155,7 @@ def _facts(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=about.candidate_sha256,
         action=request.action,
-        by=actor(),
+        by=current_user(),
         reason=request.reason,
         forced=request.force,
     )
@@ -188,7 +188,7 @@ def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: Ret
 def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:
     outcome: Outcome = "unchanged" if request.action == "reject" else "skipped"
     text = (
-        f"{actor()} rejected it: {request.reason or 'no reason given'}."
+        f"{current_user()} rejected it: {request.reason or 'no reason given'}."
         if request.action == "reject"
         else ("The approval is recorded; the next `retrain run` switches.")
     )

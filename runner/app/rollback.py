@@ -9,7 +9,6 @@ from msgspec import Struct
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
-from runner.app.provenance import actor
 from runner.app.rollback_target import find_target
 from runner.app.run import RunResult, carry_out
 from runner.app.session import Session, session
@@ -19,6 +18,7 @@ from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
+from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.model import STAGES, Action, ModelPlan
@@ -88,7 +88,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
         decision = RollbackDecided(
             retrain_job_id=target.retrain_job_id,
             from_job_id=incumbent.retrain_job_id if incumbent else None,
-            by=actor(),
+            by=current_user(),
             reason=request.reason,
             unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
         )

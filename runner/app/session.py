@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.app.provenance import SystemClock, actor, manifest_record, new_run_id, tool
+from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import strange_entries
 from runner.durable import make_folder, replacing
@@ -18,7 +18,7 @@ from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import StateFolder, state_folder
-from runner.journal.lock import Hold, locked
+from runner.journal.lock import Hold, current_user, locked
 from runner.journal.progress import Progress
 from runner.journal.store import Store, open_store
 from runner.manifest.model import Manifest
@@ -50,7 +50,8 @@ class Session(Struct, frozen=True, kw_only=True):
         """Record that the run began."""
         started = RunStarted(
             tool=tool(),
-            actor=actor(),
+            actor=current_user(),
+            ci_actor=ci_actor(),
             realm=realm.name,
             paths=paths,
             manifest=manifest_record(manifest),

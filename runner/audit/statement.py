@@ -7,6 +7,8 @@ and manifest, with which decisions, and the journal's head once the run's report
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec import to_builtins
+
 from runner.canonical import canonical_bytes
 from runner.journal.chain import Link
 from runner.journal.events import (
@@ -99,6 +101,7 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
     return {
         "started_at": at,
         "actor": fact.actor,
+        "ci_actor": to_builtins(fact.ci_actor),
         "service": fact.realm,
         "command": fact.options.get("command", "run"),
         "tool": dict(fact.tool),

@@ -15,12 +15,13 @@ from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
 from runner.execute.pace import Pace
-from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced, untraced
+from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced
 from runner.journal.events import Fact, Outcome
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Model
+from runner.plan.approver import untraced
 from runner.plan.model import ModelPlan, Options, Stage
 from runner.plan.person_commands import state_option
 from runner.secret import Secret

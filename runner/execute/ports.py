@@ -70,8 +70,3 @@ def unfenced() -> bool:
 
 
 Trace = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from
-
-
-def untraced(word: Approval) -> ApprovalSource:
-    """Return what the file itself says, where no version control is asked."""
-    return ApprovalSource(file=word.file, sha256=word.sha256, committed=False)

@@ -51,24 +51,36 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a person's word was read: a file of the approvals folder, and what git says of it.
 
-    `committed` tells whether the checked-out commit holds exactly these bytes, None where git refused to read the
-    repository; `commit` is the one that last changed the file, with its author and what git made of its signature.
-    They are None where git knows no such commit.
+    `approver` is the name in the file, which anybody can write. `committed` tells whether the commit of the manifest's
+    checkout holds exactly these bytes, None where git refused to read the repository; `commit` is the one that last
+    changed the file, with its author and what git made of its signature. They are None where git proves no such commit.
     """
 
     file: str
     sha256: str
+    approver: str
     committed: bool | None
     commit: str | None = None
     author: str | None = None
     signature: Literal["good", "bad", "none", "unknown"] | None = None
 
 
+class CiActor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who started a pipeline, as the environment variable `source` says, which anybody can set."""
+
+    name: str
+    source: str
+
+
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
-    """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments."""
+    """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments.
+
+    `actor` is the user of the operating system and the host.
+    """
 
     tool: Mapping[str, str]
     actor: str
+    ci_actor: CiActor | None = None
     realm: str
     paths: tuple[str, ...]
     manifest: Mapping[str, Any]

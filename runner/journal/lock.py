@@ -1,7 +1,7 @@
 """One run at a time for one state folder. The operating system frees the lock when its process dies."""
 
-import getpass
 import os
+import pwd
 import shlex
 import socket
 from collections.abc import Iterator
@@ -60,10 +60,13 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 def current_user() -> str:
-    """Return `user@host`; a process without a user name shows its number."""
+    """Return `user@host`: the name of the process's real user, or its number where it has no name.
+
+    Variables such as USER say nothing of who it is: anybody sets them.
+    """
     try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         user = f"uid-{os.getuid()}"
     return f"{user}@{socket.gethostname()}"
 

@@ -11,6 +11,7 @@ from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.plan.approver import untraced, why_followed
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
@@ -110,9 +111,8 @@ def _underway(case: Case) -> ModelPlan | None:
 def _by_word(model: Model, job: Job, word: Approval) -> ModelPlan:
     """Plan for a candidate on which a file of the approvals folder has the word."""
     approves = word.action == "approve"
-    done = "approved" if approves else "rejected"
-    reason = f"candidate {job.retrain_job_id} was {done} by {word.approver} in {word.file}"
-    plan = _on_candidate(model, job, Action.SWITCH if approves else Action.REJECT, reason)
+    action = Action.SWITCH if approves else Action.REJECT
+    plan = _on_candidate(model, job, action, why_followed(word, untraced(word)))
     return replace(plan, stages=(Stage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
 
 

@@ -156,6 +156,7 @@ def outline(history: RunHistory) -> dict[str, Any]:
         "started_at": stamp(record.started_at),
         "finished_at": stamp(record.finished_at),
         "actor": started.actor,
+        "ci_actor": msgspec.to_builtins(started.ci_actor),
         "command": started.options.get("command", "run"),
         "service": started.realm,
         "exit_code": record.finished.exit_code,

@@ -9,7 +9,7 @@ from runner.policy.decide import unread_clause
 from runner.report.build import metrics_of
 from runner.report.explanation import Explanation, Trail
 from runner.report.history_records import run_record
-from runner.report.text import inline, number, short_digest, utc, words
+from runner.report.text import acting, inline, number, short_digest, utc, words
 
 
 def explanation_text(one: Explanation) -> str:
@@ -67,7 +67,8 @@ def _run(trail: Trail) -> str:
     manifest = run["manifest"]
     dirty = " with changes that were not committed" if manifest["dirty"] else ""
     commit = f", commit {short_digest(manifest['commit'])}{dirty}" if manifest["commit"] else ""
-    return f"{run['run_id']} by {run['actor']}, manifest SHA-256 {short_digest(manifest['sha256'])}{commit}"
+    who = acting(run["actor"], run["ci_actor"])
+    return f"{run['run_id']} by {who}, manifest SHA-256 {short_digest(manifest['sha256'])}{commit}"
 
 
 def _came_of_it(trail: Trail) -> Iterator[tuple[str, str]]:

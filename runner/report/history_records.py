@@ -20,14 +20,15 @@ _BY_PERSON = (
     *("review.action", "review.by", "review.at", "review.reason"),
     *("rollback.from_job_id", "rollback.by", "rollback.at", "rollback.reason"),
 )
+_CI = ("ci_actor.name", "ci_actor.source")
 _MANIFEST = ("manifest.sha256", "manifest.commit", "manifest.dirty")
 ENTRY_COLUMNS = (
-    *("run_id", "command", "service", "model", "started_at", "finished_at", "actor", *_MANIFEST),
+    *("run_id", "command", "service", "model", "started_at", "finished_at", "actor", *_CI, *_MANIFEST),
     *("outcome", "reason", "retrain_job_id", "policy", "unread", "verdict", *_DECIDED, *_BY_PERSON),
     *("switched_at", "error.kind", "error.message", "error.hint"),
 )
 INCUMBENT_COLUMNS = (
-    *("model", "service", "retrain_job_id", "since", "run_id", "actor", "policy", *_DECIDED, *_BY_PERSON),
+    *("model", "service", "retrain_job_id", "since", "run_id", "actor", *_CI, "policy", *_DECIDED, *_BY_PERSON),
 )
 
 
@@ -60,6 +61,7 @@ def incumbent_record(one: Incumbent) -> dict[str, Any]:
         "since": _stamp(one.job.switched_at),
         "run_id": one.run.run_id,
         "actor": one.run.started.actor,
+        "ci_actor": msgspec.to_builtins(one.run.started.ci_actor),
         "policy": one.job.decided.fact.policy if one.job.decided else None,
         "decision": decision_record(one.job.decided),
         "review": approval_record(one.job.review) if one.job.review else None,
@@ -78,6 +80,7 @@ def run_record(run: RunRecord) -> dict[str, Any]:
         "started_at": _stamp(run.started_at),
         "finished_at": _stamp(run.finished_at),
         "actor": run.started.actor,
+        "ci_actor": msgspec.to_builtins(run.started.ci_actor),
         "manifest": {
             "sha256": run.started.manifest.get("sha256"),
             "commit": git.get("commit"),

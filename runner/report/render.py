@@ -24,6 +24,7 @@ from runner.report.trend import HEIGHT
 _LINE, _PANEL = _PARTS = ("line.html.j2", "model.html.j2")
 _BUFFERED = 500  # parts of the page that are yielded as one
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "acting": text.acting,
     "answer": answer,
     "cell": text.markdown_cell,
     "clipped": text.clipped,

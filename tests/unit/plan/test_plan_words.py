@@ -30,7 +30,7 @@ def test_a_matching_approval_is_planned_as_a_recorded_review_and_a_switch(waitin
     write_word(waiting, "a", waiting.model().jobs["job-1"], candidate_sha256=candidate(waiting))
     plan = plan_of(waiting)
     assert (plan.action, plan.stages) == (Action.SWITCH, (Stage.REVIEW, Stage.SWITCH))
-    assert "approved by ann in approvals/a.yaml" in plan.reason
+    assert "approved by ann (as the file says) in approvals/a.yaml" in plan.reason
 
 
 def test_an_approval_is_recorded_with_its_file_before_the_one_switch(waiting: World) -> None:
@@ -39,7 +39,11 @@ def test_an_approval_is_recorded_with_its_file_before_the_one_switch(waiting: Wo
     word = waiting.model().jobs["job-1"].review
     assert word is not None
     assert word.fact.source is not None
-    assert (word.fact.by, word.fact.source.file, word.fact.source.commit) == ("ann", "approvals/a.yaml", None)
+    assert (word.fact.by, word.fact.source.file, word.fact.source.commit) == (
+        "ann (as the file says)",
+        "approvals/a.yaml",
+        None,
+    )
     assert waiting.run()["m"].outcome == "unchanged"
     assert waiting.service.calls("switch") == 1
 
