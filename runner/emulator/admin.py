@@ -1,8 +1,6 @@
 """What the service does not have: a look inside, predictions without a published API, and conditions to rehearse."""
 
 import json
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from runner.emulator.answer import Answer, json_answer
@@ -11,6 +9,7 @@ from runner.emulator.exchange import Exchange
 from runner.emulator.hosting import Hosting
 from runner.emulator.job import Job
 from runner.emulator.state import State
+from runner.emulator.training.job_folder import JobFolder
 from runner.emulator.trainings import Trainings
 
 _LARGEST_BODY = 10 << 20
@@ -55,7 +54,7 @@ class Admin:
         serving = self._state.account(name).serving_job
         if serving is None:
             raise AdminError(409, f"No retrained model of {name} is in service: switch to a finished job first.")
-        return json_answer({"retrain_job_id": serving, **_predict(self._trainings.folder(serving).model, rows)})
+        return json_answer({"retrain_job_id": serving, **_predict(self._trainings.folder(serving), rows)})
 
     def delete_job(self, exchange: Exchange) -> Answer:
         """Delete a job, so that its status says so."""
@@ -120,19 +119,13 @@ def _condition(value: Any) -> Condition | None:
     return Condition(value)
 
 
-def _predict(file: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _predict(folder: JobFolder, rows: list[dict[str, Any]]) -> dict[str, Any]:
     # scikit-learn takes a second to import, and most servers never predict.
     from runner.emulator.training.predicting import predict_rows  # noqa: PLC0415 # see above
     from runner.emulator.training.refusal import RefusedTrainingError  # noqa: PLC0415 # see above
+    from runner.emulator.training.train import trained_model  # noqa: PLC0415 # see above
 
     try:
-        return predict_rows(_load(file), rows)
+        return predict_rows(trained_model(folder), rows)
     except RefusedTrainingError as error:
         raise AdminError(400, str(error)) from error
-
-
-@lru_cache(maxsize=16)
-def _load(file: Path) -> Any:
-    from runner.emulator.training.fitting import load_model  # noqa: PLC0415 # see above
-
-    return load_model(file)

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from runner.durable import FILE_MODE, make_folder
+from runner.durable import FILE_MODE
+from runner.emulator.data_folder import make_data_folder
 from runner.emulator.extra import require_extra
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 
@@ -30,9 +31,10 @@ def running_emulator(manifest_paths: Sequence[Path], data: Path, *, program: Seq
 
     Raises:
         UsageError: the extra is not installed, or the emulator did not start.
+        StateError: the data folder cannot be used.
     """
     require_extra()
-    log = make_folder(data) / LOG_NAME
+    log = make_data_folder(data) / LOG_NAME
     options = ("--port", "0", "--data", str(data), "--own-keys", "--until-stdin-closes")
     with _log_file(log) as errors:
         process = subprocess.Popen(  # noqa: S603 # our own program under our own interpreter

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from runner.durable import make_folder
 from runner.emulator.access import Access
 from runner.emulator.account_api import AccountApi
 from runner.emulator.admin import Admin
 from runner.emulator.application import Application, Parts
+from runner.emulator.data_folder import make_data_folder
 from runner.emulator.faults import Faults
 from runner.emulator.hosting import Hosting
 from runner.emulator.http_server import Server, make_server
@@ -73,8 +73,7 @@ def _data_errors(data: Path) -> Iterator[None]:
 
 @contextmanager
 def _only_server(data: Path) -> Iterator[None]:
-    make_folder(data)
-    lock = FileLock(data / "emulator.lock", mode=0o600)
+    lock = FileLock(make_data_folder(data) / "emulator.lock", mode=0o600)
     try:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:

@@ -20,6 +20,7 @@ from runner.emulator.condition import Condition
 from runner.emulator.hosting import HostedModel
 from runner.emulator.job import Account, Job, Phase, now_text
 from runner.emulator.keys import fetched_key, key_digest
+from runner.errors import StateError
 
 _LAST_BASE_ID = 100_000  # ids of models in the account stay below, ids of candidates above
 _TABLES = """
@@ -34,6 +35,14 @@ CREATE TABLE IF NOT EXISTS fetched_keys (digest TEXT PRIMARY KEY, model TEXT NOT
 """
 
 
+# Ids become names of folders, and a trigger could make one up later.
+_FOREIGN = """
+SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') UNION ALL
+SELECT id FROM (SELECT retrain_job_id AS id FROM jobs UNION ALL SELECT serving_job FROM models)
+WHERE id IS NOT NULL AND (typeof(id) != 'text' OR length(id) != 32 OR id GLOB '*[^0-9a-f]*')
+"""
+
+
 class UsedUploadError(Exception):
     """The upload of this job is already complete, or the job is gone."""
 
@@ -42,12 +51,22 @@ class State:
     """All reads and changes of the emulator's memory; safe to use from many threads."""
 
     def __init__(self, file: Path) -> None:
+        """Open the file, made where it is missing.
+
+        Raises:
+            StateError: it holds ids or programs that no emulator wrote.
+        """
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, FILE_MODE))
         self._lock = RLock()
         self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_TABLES)
+        if self._all(_FOREIGN):
+            raise StateError(
+                f"{file} holds what no emulator wrote: job ids of another form, or programs.",
+                hint="Remove the emulator's data folder; the next rehearsal makes a new one.",
+            )
 
     def close(self) -> None:
         """Close the file."""

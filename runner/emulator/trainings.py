@@ -139,7 +139,6 @@ class Trainings:
         answer = self._ask(worker, self._order(job, model))
         if "metrics" in answer:
             self._state.finish(retrain_job_id, answer["metrics"])
-            self.folder(retrain_job_id).upload.unlink(missing_ok=True)  # large, and of no more use
         elif not self._closing:
             self._state.fail(retrain_job_id, answer["message"])
 
@@ -158,7 +157,7 @@ class Trainings:
             "folder": str(self.folder(job.retrain_job_id).path),
             "task": model.task,
             "target": model.target,
-            "previous": None if previous is None else str(self.folder(previous).model),
+            "previous": None if previous is None else str(self.folder(previous).path),
         }
 
     def _previous(self, job: Job) -> str | None:

@@ -38,16 +38,15 @@ def _read_orders(source: BinaryIO, orders: SimpleQueue[bytes]) -> None:
 
 
 def _answer(order: dict[str, Any]) -> dict[str, Any]:
-    from runner.emulator.training.train import Order, train  # noqa: PLC0415 # imported by main, after its thread
+    from runner.emulator.training.train import Order, Recipe, train  # noqa: PLC0415 # imported by main, after its thread
 
     previous = order["previous"]
     try:
         metrics = train(
             Order(
                 folder=JobFolder(path=Path(order["folder"])),
-                task=order["task"],
-                target=order["target"],
-                previous=None if previous is None else Path(previous),
+                recipe=Recipe(task=order["task"], target=order["target"]),
+                previous=None if previous is None else JobFolder(path=Path(previous)),
             )
         )
     except RefusedTrainingError as error:

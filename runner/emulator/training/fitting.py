@@ -1,15 +1,11 @@
 """The model itself: histogram gradient boosting of scikit-learn, always the same for the same data."""
 
-import pickle
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from runner.durable import write_whole
 from runner.emulator.training.data import Sample, Targets
 from runner.emulator.training.features import Encoder, Matrix
 from runner.manifest.model import Task
@@ -45,7 +41,7 @@ class FittedModel(Struct, frozen=True, kw_only=True):
 
 
 def fit_model(sample: Sample, encoder: Encoder, *, task: Task, target: str) -> FittedModel:
-    """Return a model trained on the sample."""
+    """Return a model trained on the sample, the same one each time."""
     labels = () if task == "regression" else tuple(sorted(set(sample.targets.tolist())))
     rounds = int(np.clip(_TREES // max(len(labels), 1), *_ROUNDS))
     kind = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
@@ -58,16 +54,3 @@ def fit_model(sample: Sample, encoder: Encoder, *, task: Task, target: str) -> F
     empty = np.isnan(sample.features).all(axis=0)  # scikit-learn cannot bin a column without a value
     estimator.fit(np.where(empty, 0.0, sample.features), sample.targets)
     return FittedModel(task=task, target=target, encoder=encoder, labels=labels, estimator=estimator)
-
-
-def save_model(model: FittedModel, file: Path) -> None:
-    """Keep the model in the emulator's own data folder."""
-    write_whole(file, pickle.dumps(model))
-
-
-def load_model(file: Path) -> FittedModel:
-    """Return a model that `save_model` kept; never called with a file from elsewhere."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a model of an older scikit-learn is still the model in service
-        model: FittedModel = pickle.loads(file.read_bytes())  # noqa: S301 # written by save_model, mode 0600
-    return model

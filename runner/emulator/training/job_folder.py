@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class JobFolder(Struct, frozen=True, kw_only=True):
-    """`upload` is what the client sent, `result` what it will get, `model` the trained model."""
+    """`upload` is what the client sent, `result` what it will get, `recipe` how the model is made of the upload."""
 
     path: Path
 
@@ -21,6 +21,6 @@ class JobFolder(Struct, frozen=True, kw_only=True):
         return self.path / "result.zip"
 
     @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.path / "model.pickle"
+    def recipe(self) -> Path:
+        """What the model was trained for, as JSON."""
+        return self.path / "recipe.json"

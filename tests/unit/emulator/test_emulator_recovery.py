@@ -127,7 +127,7 @@ def test_every_file_in_the_data_folder_is_its_owners_alone(ended: tuple[Path, st
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 
 
-def test_an_upload_is_kept_until_it_is_trained_and_no_longer(ended: tuple[Path, str, str]) -> None:
+def test_what_a_model_was_trained_on_is_kept_and_not_the_model(ended: tuple[Path, str, str]) -> None:
     data, trained, failed = ended
-    assert {file.name for file in (data / "jobs" / trained).iterdir()} == {"result.zip", "model.pickle"}
+    assert {file.name for file in (data / "jobs" / trained).iterdir()} == {"result.zip", "upload", "recipe.json"}
     assert {file.name for file in (data / "jobs" / failed).iterdir()} == {"upload"}
