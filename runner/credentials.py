@@ -6,11 +6,11 @@ import selectors
 import stat
 import subprocess
 import time
-from collections.abc import Collection, Iterator
 from typing import Any, NoReturn
 
+from runner.child_environment import COMMAND_VARIABLES, command_environment
 from runner.errors import Kind, ModelError
-from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, Manifest, Notification, StoredKey
+from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 from runner.secret import Secret
 
 COMMAND_SECONDS = 30
@@ -29,38 +29,26 @@ class SourceError(Exception):
         self.hint = hint
 
 
-def named_variables(manifest: Manifest) -> frozenset[str]:
-    """Return the environment variables in which the manifest says that secrets stand."""
-    return frozenset(source.name for source in _stored(manifest) if isinstance(source, EnvKey))
-
-
-def _stored(manifest: Manifest) -> Iterator[StoredKey]:
-    for model in manifest.models.values():
-        yield model.api_key.secret_key if isinstance(model.api_key, FetchedKey) else model.api_key
-    for entry in manifest.notify:
-        yield entry.to if isinstance(entry, Notification) else entry.url
-
-
-def resolve(source: StoredKey, *, model: str, hidden: Collection[str] = ()) -> Secret:
-    """Return the key of a model; a command that prints it does not see the `hidden` environment variables.
+def resolve(source: StoredKey, *, model: str) -> Secret:
+    """Return the key of a model.
 
     Raises:
         ModelError: of the kind `credentials`: the key is absent, not private, or cannot be sent in a header.
     """
     try:
-        return read_secret(source, hidden=hidden)
+        return read_secret(source)
     except SourceError as error:
         message = f"The model `{model}` has no usable key: {error.reason}."
         raise ModelError(Kind.CREDENTIALS, message, hint=error.hint) from None
 
 
-def read_secret(source: StoredKey, *, hidden: Collection[str] = ()) -> Secret:
-    """Return what the source holds; a command that prints it does not see the `hidden` environment variables.
+def read_secret(source: StoredKey) -> Secret:
+    """Return what the source holds.
 
     Raises:
         SourceError: it is absent, not private, or more than one line of visible characters.
     """
-    text = _read(source, hidden)
+    text = _read(source)
     if not text:
         _fail("its source is empty", "Store it there.")
     if len(text) > _LONGEST_KEY or not all(map(_fits_header, text)):
@@ -71,14 +59,14 @@ def read_secret(source: StoredKey, *, hidden: Collection[str] = ()) -> Secret:
     return Secret(text)
 
 
-def _read(source: StoredKey, hidden: Collection[str]) -> str:
+def _read(source: StoredKey) -> str:
     match source:
         case EnvKey():
             return _from_environment(source)
         case FileKey():
             return _from_file(source)
         case CommandKey():
-            return _from_command(source, hidden)
+            return _from_command(source)
         case KeyringKey():
             return _from_keyring(source)
 
@@ -129,10 +117,10 @@ def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _from_command(source: CommandKey, hidden: Collection[str]) -> str:
+def _from_command(source: CommandKey) -> str:
     program = source.argv[0]
     try:
-        code, output = _outcome(source, {name: os.environ[name] for name in os.environ if name not in hidden})
+        code, output = _outcome(source)
     except subprocess.TimeoutExpired:
         hint = "Call it by hand; it must not wait for input."
         _fail(f"the command `{program}` did not end within {COMMAND_SECONDS} seconds", hint)
@@ -142,18 +130,21 @@ def _from_command(source: CommandKey, hidden: Collection[str]) -> str:
         hint = "Let it print the key and nothing else."
         _fail(f"the command `{program}` printed more than {_MOST_OUTPUT // 1024} KiB and was stopped", hint)
     if code != 0:
-        hint = "Call it by hand to see why; its output is not shown here, as it may hold the secret."
+        hint = (
+            "Call it by hand to see why; its output is not shown here, as it may hold the secret. Name the variables "
+            f"that it needs in {COMMAND_VARIABLES}: it sees few others."
+        )
         _fail(f"the command `{program}` ended with the exit code {code}", hint)
     return _key_in(_without_newline(_decode(output)), program)
 
 
-def _outcome(source: CommandKey, environment: dict[str, str]) -> tuple[int, bytes]:
+def _outcome(source: CommandKey) -> tuple[int, bytes]:
     """Return a command's exit code and output; one that prints too much or takes too long is killed."""
     end = time.monotonic() + COMMAND_SECONDS
     with subprocess.Popen(  # noqa: S603 - the manifest's owner names the command; there is no shell
         source.argv,
         cwd=source.folder,
-        env=environment,
+        env=command_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -17,17 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from runner.child_environment import child_environment
+
 _SECONDS = 20.0
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer
 _LARGEST_COMPLAINT = 16 * 1024
-_OF_THE_OPERATOR = frozenset(
-    {
-        *("HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "LANG", "LC_CTYPE", "TZ", "TMPDIR"),
-        *("LD_LIBRARY_PATH", "DEVELOPER_DIR", "GIT_EXEC_PATH"),
-        *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT"),
-    }
+_OF_THE_OPERATOR = (
+    *("GNUPGHOME", "DEVELOPER_DIR", "GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_*", "GIT_CONFIG_VALUE_*"),
 )
-_BEGINNINGS = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "DYLD_")
 _IDENTITY = ("EMAIL", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
 _FIXED = {
     "LC_ALL": "C",
@@ -239,14 +237,8 @@ def _text(said: bytes) -> str:
 
 
 def environment(*, writes: bool = False) -> dict[str, str]:
-    """Return what git sees of the environment: the operator's settings, and nothing in which an API key could be.
-
-    Entries of PATH that depend on the current folder are left out: a checkout could put a program there.
-    """
-    names = _OF_THE_OPERATOR.union(_IDENTITY if writes else ())
-    found = {name: value for name, value in os.environ.items() if name in names or name.startswith(_BEGINNINGS)}
-    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return {**found, **_FIXED, "PATH": os.pathsep.join(one for one in places if Path(one).is_absolute())}
+    """Return what git sees of the environment: the operator's settings, and nothing in which an API key could be."""
+    return {**child_environment(*_OF_THE_OPERATOR, *(_IDENTITY if writes else ())), **_FIXED}
 
 
 def _run(  # noqa: PLR0913 -- what differs between the questions

@@ -15,7 +15,6 @@ from runner.app.approval_provenance import ApprovalProvenance
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
-from runner.credentials import named_variables
 from runner.data.readings import Readings
 from runner.durable import make_folder
 from runner.emulator.launch import running_emulator
@@ -123,7 +122,7 @@ def _make_report_ready() -> None:
 def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor, host=job.realm.name, hidden=named_variables(job.manifest))
+    keys = ManifestKeys(client, redactor, host=job.realm.name)
     keys.learn_all(job.manifest.models.values())
     return keys
 

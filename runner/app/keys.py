@@ -1,6 +1,6 @@
 """API keys for a run: from where the manifest says, or the emulator's own."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from runner.credentials import resolve
@@ -14,12 +14,11 @@ from runner.service.client import Client
 class ManifestKeys:
     """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
 
-    def __init__(self, client: Client, redactor: Redactor, *, host: str, hidden: Collection[str]) -> None:
-        """Prepare for the service's host; key commands do not see the `hidden` environment variables."""
+    def __init__(self, client: Client, redactor: Redactor, *, host: str) -> None:
+        """Prepare for the service's host."""
         self._client = client
         self._redactor = redactor
         self._host = host
-        self._hidden = hidden
         self._owners: dict[str, list[str]] = {}  # names of models, by the key's fingerprint
 
     def learn_all(self, models: Iterable[Model]) -> None:
@@ -75,7 +74,7 @@ class ManifestKeys:
                 f"The key of {model.name} is bound to {', '.join(model.key_hosts)}, and the service is {self._host}.",
                 hint="Correct `service.url`, or `hosts` of its `api_key`; the key was not read.",
             )
-        return self._redactor.learn(resolve(source, model=model.name, hidden=self._hidden))
+        return self._redactor.learn(resolve(source, model=model.name))
 
 
 class EmulatorKeys:

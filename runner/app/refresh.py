@@ -8,7 +8,6 @@ from pathlib import Path
 
 from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
-from runner.credentials import named_variables
 from runner.emulator.launch import running_emulator
 from runner.errors import ModelError
 from runner.execute.ports import Keys
@@ -75,7 +74,7 @@ def _service(
         redactor=redactor,
         trusted_hosts=realm.trusted_hosts,
     )
-    keys = ManifestKeys(client, redactor, host=realm.name, hidden=named_variables(manifest))
+    keys = ManifestKeys(client, redactor, host=realm.name)
     keys.learn_all(manifest.models.values())
     try:
         yield client, keys

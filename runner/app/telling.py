@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from runner.app.scope import Scope
-from runner.credentials import named_variables
 from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
 from runner.notify.chat import send_message
@@ -31,7 +30,6 @@ class Teller:
         self._pings = [one for one in entries if isinstance(one, Ping)]
         self._notifications = [one for one in entries if isinstance(one, Notification)]
         self._warn = warn
-        self._hidden = named_variables(scope.manifest)
 
     def began(self) -> None:
         """Tell that the run holds its state and goes to work."""
@@ -59,16 +57,14 @@ class Teller:
 
     def _ping_deliveries(self, word: str) -> Iterator[Delivery]:
         for one in self._pings:
-            yield Delivery(
-                name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word, hidden=self._hidden)
-            )
+            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word))
 
     def _messages(self, end: RunEnd) -> Iterator[Delivery]:
         for one in self._notifications:
             message = compose(one, self._models, end)
             if message is not None:
                 name = f"The notification of {_where(one)}"
-                yield Delivery(name=name, send=partial(send_message, one.to, message, hidden=self._hidden))
+                yield Delivery(name=name, send=partial(send_message, one.to, message))
 
     def _deliver(self, deliveries: Iterator[Delivery] | Sequence[Delivery], seconds: float) -> None:
         for trouble in deliver(list(deliveries), seconds=seconds):

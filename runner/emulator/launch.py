@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from runner.child_environment import python_environment
 from runner.durable import FILE_MODE
 from runner.emulator.data_folder import make_data_folder
 from runner.emulator.extra import require_extra
@@ -42,7 +43,7 @@ def running_emulator(manifest_paths: Sequence[Path], data: Path, *, program: Seq
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "PYTHONUTF8": "1"},
+            env=python_environment(),
             start_new_session=True,  # Ctrl-C is the run's to handle; the emulator must outlast it
         )
         began = errors.tell()

@@ -1,7 +1,6 @@
 """The queue of trainings and the worker processes that do them, a few at a time."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from runner.child_environment import python_environment
 from runner.emulator.hosting import HostedModel
 from runner.emulator.job import Job, Phase
 from runner.emulator.state import State
@@ -39,7 +39,7 @@ class Worker:
             [sys.executable, "-P", "-m", "runner.emulator.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},  # as many workers as cores, one core each
+            env={**python_environment(), "OMP_NUM_THREADS": "1"},  # as many workers as cores, one core each
             start_new_session=True,  # Ctrl-C is the server's to handle
         )
 

@@ -1,7 +1,6 @@
 """Messages by way of apprise, which knows the services."""
 
 import logging
-from collections.abc import Collection
 
 from runner.credentials import read_secret
 from runner.manifest.model import StoredKey
@@ -9,8 +8,8 @@ from runner.notify.delivery import UndeliveredError
 from runner.notify.message import Message
 
 
-def send_message(source: StoredKey, message: Message, *, hidden: Collection[str] = ()) -> None:
-    """Send one message to the address the source holds; its command does not see the `hidden` environment variables.
+def send_message(source: StoredKey, message: Message) -> None:
+    """Send one message to the address the source holds.
 
     Raises:
         SourceError: there is no address.
@@ -24,7 +23,7 @@ def send_message(source: StoredKey, message: Message, *, hidden: Collection[str]
             "Install the extra `notify`: `pip install '.[notify]'` in a checkout of retrain-runner.",
         ) from None
     _mute_foreign_logs()
-    address = read_secret(source, hidden=hidden)
+    address = read_secret(source)
     # No files, no further threads, no templates in a text from outside, and no address handed on to another host.
     asset = apprise.AppriseAsset(
         app_id="retrain", async_mode=False, storage_mode="memory", allow_templates=False, http_redirects=False

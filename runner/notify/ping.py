@@ -1,6 +1,6 @@
 """Dead-man switches: a service that raises the alarm when a run is not heard of, or heard to have failed."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from runner.credentials import read_secret
 from runner.manifest.model import StoredKey
@@ -14,16 +14,14 @@ START = "start"
 _DEADLINES = Deadlines(connect=4, silence=4, call=4)
 
 
-def send_ping(source: StoredKey, word: str, *, hidden: Collection[str] = ()) -> None:
+def send_ping(source: StoredKey, word: str) -> None:
     """Ask for the URL the source holds with `/word` at the end of its path.
-
-    A command that prints it does not see the `hidden` environment variables.
 
     Raises:
         SourceError: there is no URL.
         UndeliveredError: it is no http or https URL, or nobody answers there with a 2xx.
     """
-    url = read_secret(source, hidden=hidden).reveal()
+    url = read_secret(source).reveal()
     base, mark, query = url.partition("?")
     request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{word}{mark}{query}"))
     answer = Wire(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)

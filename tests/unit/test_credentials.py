@@ -157,12 +157,21 @@ def test_a_command_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
-def test_a_command_does_not_see_the_keys_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_sees_the_session_and_what_the_operator_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CHURN_KEY", CANARY)
     monkeypatch.setenv("VAULT_ADDR", "vault.test")
-    code = "import os; print(os.environ.get('CHURN_KEY', 'none'), os.environ['VAULT_ADDR'], sep='+')"
-    source = command(tmp_path, code)
-    assert resolve(source, model="sales", hidden={"CHURN_KEY"}).reveal() == "none+vault.test"
+    monkeypatch.setenv("SSH_AUTH_SOCK", "agent")
+    names = "[name for name in ('CHURN_KEY', 'VAULT_ADDR', 'SSH_AUTH_SOCK', 'HOME') if name in os.environ]"
+    source = command(tmp_path, f"import os; print('+'.join({names}))")
+    assert resolve(source, model="sales").reveal() == "SSH_AUTH_SOCK+HOME"
+    monkeypatch.setenv("RETRAIN_COMMAND_ENV", "VAULT_*")
+    assert resolve(source, model="sales").reveal() == "VAULT_ADDR+SSH_AUTH_SOCK+HOME"
+
+
+def test_the_hint_of_a_command_that_fails_says_how_it_gets_a_variable(tmp_path: Path) -> None:
+    assert "RETRAIN_COMMAND_ENV" in refused(command(tmp_path, "raise SystemExit(1)")).hint
 
 
 class KeyringStub(types.ModuleType):

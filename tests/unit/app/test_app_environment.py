@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from runner.app.provenance import manifest_record
-from runner.credentials import named_variables
 from runner.git import identity
 from runner.manifest.load import load
 
@@ -30,10 +29,6 @@ def manifest(tmp_path: Path) -> Path:
     path = tmp_path / "models.yaml"
     path.write_text(MANIFEST, encoding="utf-8")
     return path
-
-
-def test_every_variable_in_which_the_manifest_has_a_secret_is_found(manifest: Path) -> None:
-    assert named_variables(load([manifest])) == {"CHURN_KEY", "ACCOUNT_KEY", "CHAT_URL", "PING_URL"}
 
 
 def test_git_sees_no_api_key_and_finds_its_settings(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_a_key_that_is_bound_to_other_hosts_is_not_read() -> None:
     model = load([Path("models.yaml")]).models["churn"]
     redactor = Redactor()
     client = Client(base_url="https://[::1]:9", statuses=Statuses(), redactor=redactor)
-    keys = ManifestKeys(client, redactor, host="::1", hidden=())
+    keys = ManifestKeys(client, redactor, host="::1")
     with pytest.raises(ModelError, match=r"The key of churn is bound to 127\.0\.0\.1, and the service is ::1"):
         keys.model_key(model)
     client.close()
