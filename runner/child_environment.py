@@ -6,6 +6,7 @@ This is the one place that reads the whole environment.
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 # What programs need to find each other, their files and their words; nothing of it is a secret.
 _ALL = (
@@ -32,7 +33,7 @@ def child_environment(*names: str) -> dict[str, str]:
     beginnings = tuple(name.removesuffix("*") for name in wanted if name.endswith("*"))
     found = {name: text for name, text in os.environ.items() if name in whole or name.startswith(beginnings)}
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return {**found, "PATH": os.pathsep.join(one for one in places if os.path.isabs(one))}
+    return {**found, "PATH": os.pathsep.join(one for one in places if Path(one).is_absolute())}
 
 
 def python_environment() -> dict[str, str]:

@@ -23,7 +23,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_child_gets_a_secret_unasked() -> None:
     for environment in (child_environment(), python_environment(), command_environment()):
         assert "canary" not in environment.values()
-        assert (environment["PATH"], environment["LC_TIME"]) == (os.environ["PATH"], "C")
+        assert (environment["HOME"], environment["LC_TIME"]) == (os.environ["HOME"], "C")
 
 
 def test_a_child_gets_the_variables_it_is_given_by_name_or_beginning() -> None:
@@ -46,3 +46,8 @@ def test_a_command_gets_what_the_operator_names(named: str, seen: set[str], monk
     before = command_environment().keys()
     monkeypatch.setenv("RETRAIN_COMMAND_ENV", named)
     assert command_environment().keys() - before == seen
+
+
+def test_a_program_is_not_looked_for_in_the_folder_one_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", ".:/usr/bin::bin:/bin")
+    assert child_environment()["PATH"] == command_environment()["PATH"] == "/usr/bin:/bin"

@@ -32,7 +32,6 @@ REMOVING = {
 # Who sees the whole environment, and why.
 SEEING_ALL = {
     "child_environment.py": "makes the allow-list of it",
-    "app/git_environment.py": "makes git's allow-list of it",
     "cli/encoding.py": "reads four names of it",
     "cli/look.py": "reads six names of it",
     "cli/options.py": "hands it to cli/look.py",
