@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from runner.emulator.training.data import Sample, Targets
 from runner.emulator.training.features import Encoder, Matrix
@@ -52,5 +53,6 @@ def fit_model(sample: Sample, encoder: Encoder, *, task: Task, target: str) -> F
         categorical_features=encoder.categorical,
     )
     empty = np.isnan(sample.features).all(axis=0)  # scikit-learn cannot bin a column without a value
-    estimator.fit(np.where(empty, 0.0, sample.features), sample.targets)
+    with threadpool_limits(1):  # on a busy machine threads that wait for each other take ten times as long
+        estimator.fit(np.where(empty, 0.0, sample.features), sample.targets)
     return FittedModel(task=task, target=target, encoder=encoder, labels=labels, estimator=estimator)
