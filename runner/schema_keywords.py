@@ -106,6 +106,11 @@ def _pattern(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | No
     return re.compile(schema["pattern"]).search if issubclass(kind, str) else None
 
 
+def _names(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+    check = parts.checks(schema["propertyNames"])[str] if issubclass(kind, dict) else None
+    return (lambda value: all(map(check, value))) if check else None
+
+
 def _bounds(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
     least, most = schema.get("minimum", float("-inf")), schema.get("maximum", float("inf"))
     is_number = issubclass(kind, _TYPES["number"]) and not issubclass(kind, bool)
@@ -290,6 +295,7 @@ _MAKERS: Mapping[str, Callable[[Parts, Mapping[str, Any], type], Check | None]] 
     "required": _required,
     "properties": _members,
     "additionalProperties": _members,
+    "propertyNames": _names,
     "items": _items,
     "uniqueItems": _unique,
     "allOf": _all_of,

@@ -31,8 +31,8 @@ class SystemClock:
 
 
 def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time: `20260301T040506Z-1a2b3c`."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Return an id that sorts by time, also within one second: `20260301T040506.123456Z-1a2b3c`."""
+    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
 
 
 def tool() -> dict[str, str]:

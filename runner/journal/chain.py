@@ -12,10 +12,12 @@ import msgspec
 
 from runner.canonical import canonical_bytes
 from runner.errors import StateError
-from runner.journal.events import Draft, Event
+from runner.journal.events import Draft, Event, ResultStored
+from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
 from runner.journal.shared import SharedParts
 
 GENESIS = "0" * 64
+_SHOWN = 100  # characters of a value in a message
 _DECODER = msgspec.json.Decoder(Event)
 
 
@@ -46,8 +48,26 @@ def link(draft: Draft, *, seq: int, prev: str) -> Link:
         body = canonical_bytes(value)
     except ValueError:
         body = canonical_bytes(_escaped(value))
-        event = _decode(body, seq)
-    return Link(event=event, body=body, sha256=hashlib.sha256(body).hexdigest())
+    return Link(event=_written(body, draft), body=body, sha256=hashlib.sha256(body).hexdigest())
+
+
+def _written(body: bytes, draft: Draft) -> Event:
+    """Return the event as it will be read back: what a reader would refuse is not written."""
+    try:
+        event = _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise _unwritable(draft, str(error)) from None
+    what = EventCheck().misfit(event)
+    if what is not None:
+        raise _unwritable(draft, what)
+    return event
+
+
+def _unwritable(draft: Draft, why: str) -> StateError:
+    return StateError(
+        f"An event {draft.fact.__struct_config__.tag} of {draft.model or draft.run_id} cannot be recorded: {why}.",
+        hint="Nothing of it was written. Report this; the runs before it are not affected.",
+    )
 
 
 def _escaped(value: Any) -> Any:
@@ -63,9 +83,9 @@ def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
 
     Raises:
         StateError: an event does not decode, is out of order, does not follow the one before it, or is not what its
-            digest and guard say. The message names its place.
+            digest and guard say, or names what no run would. The message names its place.
     """
-    prev, parts = GENESIS, SharedParts()
+    prev, parts, check = GENESIS, SharedParts(), EventCheck()
     for seq, row in enumerate(rows, start=1):
         sha256 = _digest(row.body, seq)
         event = _decode(row.body, seq)
@@ -73,8 +93,35 @@ def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
             raise broken(seq, "its bytes are not the ones its digest was made from")
         if event.seq != seq or row.seq != seq or event.prev != prev:
             raise broken(seq, "it does not follow the event before it")
+        if (what := check.misfit(event)) is not None:
+            raise broken(seq, what)
         prev = sha256
         yield Link(event=parts.shared(event), body=row.body, sha256=sha256)
+
+
+class EventCheck:
+    """Says what of the events of one reading does not have the form it must have; facts are checked as they decode."""
+
+    def __init__(self) -> None:
+        self._runs: set[str] = set()
+        self._models: set[str | None] = {None}
+
+    def misfit(self, event: Event) -> str | None:
+        """Return what is wrong with the names in an event, or None."""
+        if event.run_id not in self._runs:
+            if not is_run_id(event.run_id):
+                return f"{event.run_id[:_SHOWN]!a} is not the id of a run"
+            self._runs.add(event.run_id)
+        if event.model not in self._models:
+            if event.model is None or not is_model(event.model):
+                return f"{str(event.model)[:_SHOWN]!a} is not the name of a model"
+            self._models.add(event.model)
+        if not is_instant(event.at):
+            return f"{event.at[:_SHOWN]!a} is not a time"
+        fact = event.fact
+        if isinstance(fact, ResultStored) and not is_result_path(fact.path, event.run_id, event.model):
+            return f"{fact.path[:_SHOWN]!a} is not where its run stores a result"
+        return None
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from runner.journal.forms import FileName, JobId, ModelName, Sha256
+
 ADOPTED = "the adopted model"  # what people read where a rollback has no job to come from
 EMULATOR = "emulator"  # the name of the emulator where a service's host is expected
 Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
@@ -26,7 +28,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     source: str
-    sha256: str
+    sha256: Sha256
     bytes: int
     rows: int | None = None
     empty_columns: tuple[str, ...] = ()
@@ -36,7 +38,7 @@ class UploadRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What is sent for a dataset."""
 
     filename: str
-    sha256: str
+    sha256: Sha256
     bytes: int
 
 
@@ -57,7 +59,7 @@ class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     file: str
-    sha256: str
+    sha256: Sha256
     approver: str
     committed: bool | None
     commit: str | None = None
@@ -97,14 +99,14 @@ class RunFinished(_Fact, frozen=True, kw_only=True, tag="run_finished"):
 class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
     """The run's files were rendered; `files` maps each name in the run folder to its SHA-256."""
 
-    files: Mapping[str, str]
+    files: Mapping[FileName, Sha256]
 
 
 class NameMove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model that is called `new` from now on."""
 
-    old: str
-    new: str
+    old: ModelName
+    new: ModelName
 
 
 class ModelsMoved(_Fact, frozen=True, kw_only=True, tag="models_moved"):
@@ -129,8 +131,8 @@ class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     stages: tuple[str, ...]
     reason: str
     policy: str
-    policy_sha256: str
-    dataset_sha256: str | None = None
+    policy_sha256: Sha256
+    dataset_sha256: Sha256 | None = None
 
 
 class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
@@ -142,7 +144,7 @@ class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
 
     train: FileRecord
     eval: FileRecord | None
-    dataset_sha256: str
+    dataset_sha256: Sha256
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
     numbers: tuple[str, ...] | None = None
@@ -159,7 +161,7 @@ class JobTaken(_Fact, frozen=True, kw_only=True, tag="job_taken"):
     when it could not be read): after an unclear upload another word proves that the training started.
     """
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     url_expires_at: str
     word_before: str | None
 
@@ -167,15 +169,15 @@ class JobTaken(_Fact, frozen=True, kw_only=True, tag="job_taken"):
 class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
     """The one PUT for this job may be sent from now on. The event's guard makes this unique for ever."""
 
-    retrain_job_id: str
-    dataset_sha256: str
+    retrain_job_id: JobId
+    dataset_sha256: Sha256
     attempt: int
 
 
 class UploadDone(_Fact, frozen=True, kw_only=True, tag="upload_done"):
     """The upload arrived: by the store's 2xx, or because the job's status proves it."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     proof: Literal["store", "status", "person"]
     upload_s: float | None = None
 
@@ -183,7 +185,7 @@ class UploadDone(_Fact, frozen=True, kw_only=True, tag="upload_done"):
 class UploadRefused(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
     """The upload surely had no effect."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     why: Literal["refused", "never_sent"]
     message: str
 
@@ -191,35 +193,35 @@ class UploadRefused(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
 class UploadUnclear(_Fact, frozen=True, kw_only=True, tag="upload_unclear"):
     """Nobody knows yet whether the upload arrived."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     message: str
 
 
 class JobDead(_Fact, frozen=True, kw_only=True, tag="job_dead"):
     """The job never started: its URL has expired and the quarantine for late requests is over, or a person said so."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     by: Literal["quarantine", "person"]
 
 
 class StatusSeen(_Fact, frozen=True, kw_only=True, tag="status_seen"):
     """The job's status word changed, or a doubtful one outlasted the quarantine; then it is written again."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     word: str
 
 
 class TrainingFinished(_Fact, frozen=True, kw_only=True, tag="training_finished"):
     """The service finished the training; `model_id` where it told."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     model_id: int | None
 
 
 class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
     """The training failed or its job was deleted; the attempt is spent."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     word: str
     message: str
 
@@ -227,9 +229,9 @@ class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
 class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
     """The result file lies at `path`, relative to the state folder."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     path: str
-    sha256: str
+    sha256: Sha256
     bytes: int
 
 
@@ -241,11 +243,11 @@ class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     that says what the model is; journals of earlier versions have none.
     """
 
-    retrain_job_id: str
-    result_sha256: str
+    retrain_job_id: JobId
+    result_sha256: Sha256
     policy: str
-    policy_sha256: str
-    candidate_sha256: str
+    policy_sha256: Sha256
+    candidate_sha256: Sha256
     inputs: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     bound: Mapping[str, str] | None = None
@@ -257,8 +259,8 @@ class Reviewed(_Fact, frozen=True, kw_only=True, tag="reviewed"):
     `forced` tells that the candidate was approved although it is older than the incumbent or was rolled back from.
     """
 
-    retrain_job_id: str
-    candidate_sha256: str
+    retrain_job_id: JobId
+    candidate_sha256: Sha256
     action: Literal["approve", "reject"]
     by: str
     reason: str
@@ -273,8 +275,8 @@ class RollbackDecided(_Fact, frozen=True, kw_only=True, tag="rollback_decided"):
     made sure of, one plain phrase each.
     """
 
-    retrain_job_id: str
-    from_job_id: str | None
+    retrain_job_id: JobId
+    from_job_id: JobId | None
     by: str
     reason: str
     unverified: tuple[str, ...]
@@ -290,10 +292,10 @@ class IncumbentAdopted(_Fact, frozen=True, kw_only=True, tag="incumbent_adopted"
     """
 
     metrics: Mapping[str, str]
-    eval_sha256: str | None
-    result_sha256: str | None
+    eval_sha256: Sha256 | None
+    result_sha256: Sha256 | None
     source: Literal["command", "manifest"]
-    statement_sha256: str
+    statement_sha256: Sha256
     by: str
     reason: str
     model_id: int | None = None
@@ -319,8 +321,8 @@ class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
     listed was replaced, by this switch or by somebody else. None where the list could not be read or is too long.
     """
 
-    retrain_job_id: str
-    decision_sha256: str
+    retrain_job_id: JobId
+    decision_sha256: Sha256
     attempt: int
     listed_before: tuple[int, ...] | None = None
 
@@ -328,14 +330,14 @@ class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
 class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):
     """The candidate serves now."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     proof: Literal["answer", "read_back", "person"]
 
 
 class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
     """The switch surely had no effect; `by_service` tells that the service refused it, not that it never arrived."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     message: str
     by_service: bool = False
 
@@ -343,14 +345,14 @@ class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
 class SwitchUnclear(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
     """Nobody knows yet whether the switch was applied."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     message: str
 
 
 class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
     """A person said what became of a request whose result the service cannot tell; the fact it stands for follows."""
 
-    retrain_job_id: str
+    retrain_job_id: JobId
     state: Literal["started", "not-started", "switched", "not-switched"]
     by: str
     reason: str
@@ -364,7 +366,7 @@ class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
 
     outcome: Outcome
     reason: str
-    retrain_job_id: str | None
+    retrain_job_id: JobId | None
     error: ErrorRecord | None
     timings: Mapping[str, float]
     calls: Mapping[str, int]

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 INDEX = "index.html"
 RUNS = "runs/index.html"
-_PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,79}")  # the form of a run's id; a foreign journal may have any text
+_PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,79}(\.[0-9A-Za-z-]{1,79})?")  # the form of a run's id
 _OTHER = re.compile(r"[^0-9a-z]+")
 _LONGEST = 40
 _DIGITS = 12  # of a digest: two names of one project do not meet

@@ -53,6 +53,7 @@ from runner.service.outcomes import (
 )
 from runner.service.upload_body import Watch
 from runner.sums import Sum
+from tests.fakes.run_ids import run_id
 
 REALM = "service.test"
 ONE_MODEL = """
@@ -354,7 +355,7 @@ class World:
             store.close()
 
     def _run(self, progress: Progress, store: Any) -> dict[str, ModelFinished]:
-        recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=f"run-{self.runs}")
+        recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=run_id(self.runs))
         recorder.run_fact(
             RunStarted(
                 tool={},
@@ -399,7 +400,7 @@ class World:
     def _context(self, manifest: Manifest, progress: Progress) -> RunContext:
         limits = manifest.limits
         return RunContext(
-            run_id=f"run-{self.runs}",
+            run_id=run_id(self.runs),
             realm=REALM,
             manifest=manifest,
             options=self.options,
@@ -410,7 +411,7 @@ class World:
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
             state=self.state.root,
-            run_folder=self.state.run_folder(f"run-{self.runs}"),
+            run_folder=self.state.run_folder(run_id(self.runs)),
             spool=self.state.spool,
             listener=lambda model, news: self.told.append((model, news)),
             bugs=[],

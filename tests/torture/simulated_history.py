@@ -15,6 +15,7 @@ from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, NameChange, Place
 from runner.plan.model import Options
 from runner.plan.standing import withdrawn_data
+from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM, CrashError
 from tests.torture.simulated_fortune import LONGEST_TRAINING_S, URL_LIFETIMES, Fortune
 from tests.torture.simulated_journal import Ledger
@@ -202,7 +203,7 @@ class History:
         )
 
     def _spawn(self, options: Options, trouble: Trouble) -> None:
-        run_id = f"run-{len(self.runs) + 1}"
+        run_id = numbered_run(len(self.runs) + 1)
         self.manifests[run_id] = self._manifest()
         run = SimulatedRun(
             run_id=run_id,

@@ -25,6 +25,7 @@ from runner.journal.progress import Progress
 from runner.manifest.model import Manifest
 from runner.plan.inputs import inputs_moved
 from runner.plan.planner import approval_expires_at
+from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
@@ -83,7 +84,7 @@ class Person:
 
     def _write(self, model: str, *facts: Fact) -> None:
         """Write a command into the journal."""
-        run_id, at = f"word-{len(self.ledger.links)}", stamp(self.time.now())
+        run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.time.now())
         self.manifests[run_id] = self.manifest()
         started = RunStarted(tool={}, actor="p", realm=REALM, paths=(), manifest={}, options={"command": "word"})
         store = self.ledger.open()

@@ -15,6 +15,7 @@ from runner.journal.events import Draft, RunFinished
 from runner.journal.instants import stamp
 from runner.journal.store import GuardTakenError
 from runner.service.outcomes import Done
+from tests.fakes.run_ids import run_id
 from tests.torture.simulated_history import History, Told, play
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_time import START
@@ -62,7 +63,7 @@ def test_the_same_seed_is_the_same_history(shared: Workshop, tmp_path: Path) -> 
 
 def draft(guard: str | None) -> Draft:
     fact = RunFinished(exit_code=0)
-    return Draft(at=stamp(START), run_id="run-1", model=None, fact=fact, guard=guard)
+    return Draft(at=stamp(START), run_id=run_id(1), model=None, fact=fact, guard=guard)
 
 
 @pytest.mark.parametrize("on_disk", [True, False])

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import ANSWERS, ROOT
 from tests.acceptance.docs.blocks import Block
 
 TIMEOUT_S = 280  # a page takes up to 20 s on one free core
-_RUN_ID = r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b"
+_RUN_ID = r"\b\d{8}T\d{6}(?:\.\d{6})?Z-[0-9a-f]{6}\b"
 _JOB_ID = r"\b[0-9a-f]{32}\b"
 # What differs from run to run, in what is shown and in what is seen.
 _MASKS = (

@@ -14,6 +14,7 @@ from runner.journal.store import open_store
 from runner.plan.model import Options
 from runner.secret import Redactor
 from runner.service.client import Client
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 
 
@@ -21,7 +22,7 @@ def _end(world: World) -> None:
     """End the world's run, as the command does that drove it."""
     store = open_store(world.state)
     progress = Progress(store.read())
-    recorder = Recorder(store=store, progress=progress, clock=world.clock, run_id="run-1")
+    recorder = Recorder(store=store, progress=progress, clock=world.clock, run_id=run_id(1))
     for fact in (RunFinished(exit_code=0), ReportWritten(files={})):
         recorder.run_fact(fact)
     store.close()

@@ -129,7 +129,7 @@ def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
     ]
     progress, before = Progress(), GENESIS
     for seq, (model, fact) in enumerate(facts, start=1):
-        one = link(Draft(at=AT, run_id="r", model=model, fact=fact), seq=seq, prev=before)
+        one = link(Draft(at=AT, run_id="20260301T000000.000000Z-000000", model=model, fact=fact), seq=seq, prev=before)
         progress.add(one)
         before = one.sha256
     return progress

@@ -20,6 +20,7 @@ from runner.journal.events import RunFinished
 from runner.plan.document import PlanDocument, counts
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import CrashError, World
 
 HOST, NEXT = "service.test", "next.test"
@@ -43,7 +44,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path, manifest("churn", "usage"))
     assert {end.outcome for end in made.run().values()} == {"switched"}
     with session("state", lock_timeout=timedelta(0)) as opened:
-        assert [*opened.progress.runs] == ["run-1"]
+        assert [*opened.progress.runs] == [run_id(1)]
     return made
 
 
@@ -253,7 +254,7 @@ def test_a_model_that_lives_on_two_services_stays_on_both(world: World) -> None:
 
 
 def test_a_run_that_was_lost_before_the_move_is_told_under_the_old_name(world: World) -> None:
-    assert read_progress("state").runs["run-1"].finished == RunFinished(exit_code=5, stopped="lost")
+    assert read_progress("state").runs[run_id(1)].finished == RunFinished(exit_code=5, stopped="lost")
     world.write_manifest(manifest("churn-eu", "usage", moved="{from: churn, to: churn-eu}"))
     assert do_run() == ExitCode.OK
-    assert "churn-eu" not in (Path("state") / "runs" / "run-1" / "report.md").read_text()
+    assert "churn-eu" not in (Path("state") / "runs" / run_id(1) / "report.md").read_text()

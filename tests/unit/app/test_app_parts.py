@@ -19,6 +19,7 @@ from runner.journal.progress import Progress
 from runner.journal.store import open_store
 from runner.manifest.load import load
 from runner.manifest.model import Manifest
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 
 ROOT = Path(__file__).parents[3]
@@ -58,8 +59,8 @@ def test_a_command_in_another_folder_is_told_where_the_manifest_of_its_model_lie
     store = open_store(world.state)
     progress = Progress(store.read())
     store.close()
-    run = progress.runs["run-1"]
-    progress.runs["run-1"] = replace(run, started=msgspec.structs.replace(run.started, paths=("models.yaml",)))
+    run = progress.runs[run_id(1)]
+    progress.runs[run_id(1)] = replace(run, started=msgspec.structs.replace(run.started, paths=("models.yaml",)))
     with pytest.raises(UsageError, match="is not found from this folder") as caught:
         model_scope(progress, "m", (), state=str(world.state.root))
     assert f"Go to {tmp_path}, where it is found, or" in caught.value.hint

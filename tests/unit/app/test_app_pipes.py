@@ -13,6 +13,7 @@ from runner.app.validate import validate
 from runner.app.verify import Demands, verify
 from runner.durable import open_file
 from runner.errors import UsageError
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 
 WHY = "it is no regular file"
@@ -70,8 +71,8 @@ def test_a_pipe_is_no_manifest(pipe: Path) -> None:
 def test_a_pipe_in_the_place_of_a_recorded_result_is_a_finding(tmp_path: Path, pipe: Path) -> None:
     world = World(tmp_path, ONE_MODEL)
     world.run()
-    pipe.replace(world.state.run_folder("run-1") / "results" / "m" / "result.zip")
-    pipe.symlink_to(world.state.run_folder("run-1") / "results" / "m" / "result.zip")
+    pipe.replace(world.state.run_folder(run_id(1)) / "results" / "m" / "result.zip")
+    pipe.symlink_to(world.state.run_folder(run_id(1)) / "results" / "m" / "result.zip")
     assert any(WHY in one.what for one in verify(str(world.state.root), None).findings)
 
 

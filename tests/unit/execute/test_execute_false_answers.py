@@ -11,6 +11,7 @@ from runner.journal.job import Job, JobStage
 from runner.journal.store import open_store
 from runner.plan.model import Options
 from runner.service.outcomes import Code, Done, Effect
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import UNCLEAR, World, service_error, until_settled
 
 MANIFEST = """
@@ -66,7 +67,7 @@ def tell(world: World, model: str, *facts: Fact) -> None:
     """Write a person's word as `retrain resolve` does."""
     store = open_store(world.state)
     list(store.read())
-    store.append([Draft(at=stamp(world.clock.now()), run_id="run-1", model=model, fact=fact) for fact in facts])
+    store.append([Draft(at=stamp(world.clock.now()), run_id=run_id(1), model=model, fact=fact) for fact in facts])
     store.close()
 
 

@@ -10,6 +10,7 @@ from runner.journal.instants import stamp
 from runner.journal.store import open_store
 from runner.plan.inputs import inputs_moved
 from runner.plan.model import Options
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import World
 
 MANIFEST = """
@@ -50,7 +51,7 @@ def review(world: World, action: str) -> None:
     )
     store = open_store(world.state)
     list(store.read())
-    store.append([Draft(at=stamp(world.clock.now()), run_id="run-1", model="m", fact=fact)])
+    store.append([Draft(at=stamp(world.clock.now()), run_id=run_id(1), model="m", fact=fact)])
     store.close()
 
 

@@ -1,10 +1,12 @@
 """Tampering shows: a changed, moved, missing or added event is named by its number."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 import pytest
 
+from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.chain import Link, Row, link, read_chain
 from runner.journal.events import Draft, StatusSeen, TrainingFailed
@@ -134,3 +136,52 @@ def test_the_bytes_are_canonical_whatever_the_order_of_keys() -> None:
     assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_seen","retrain_job_id":"j"')
     assert msgspec.json.decode(body)["fact"]["word"] == "é"
     assert " " not in body.decode()
+
+
+LEADING_OUT = ["", ".", "..", "../../../victim", "/abs", "a/b", "a\\b", "a\0b", "x\n"]
+OUTSIDE = [*LEADING_OUT, "latest", "\uff120260301T040506Z-1a2b3c", "x" * 300]
+
+
+def forged(**changes: Any) -> Row:
+    """Return an event with a sound digest in which something was replaced."""
+    value = {**msgspec.json.decode(as_row(chained([draft()])[0]).body), **changes}
+    body = canonical_bytes(value)
+    return Row(seq=1, body=body, sha256=hashlib.sha256(body).hexdigest(), guard=None)
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, f"{RUN}\n", RUN.upper(), f"{RUN}/", f"../{RUN}", f"{RUN}.zip"])
+def test_a_run_id_that_is_none_is_refused_at_its_event(name: str) -> None:
+    assert broken_at([forged(run_id=name)]) == 1
+
+
+@pytest.mark.parametrize("name", [*LEADING_OUT, ".x", "-x", "x" * 101])
+def test_a_model_s_name_that_no_manifest_allows_is_refused_at_its_event(name: str) -> None:
+    assert broken_at([forged(model=name)]) == 1
+    moves = {"kind": "models_moved", "moves": [{"old": "m", "new": name}]}
+    assert broken_at([forged(model=None, fact=moves)]) == 1
+
+
+@pytest.mark.parametrize("path", [*OUTSIDE, f"runs/{RUN}/results/other/result.zip", f"runs/{RUN}/results/churn/x.zip"])
+def test_a_result_that_is_not_where_its_run_stores_it_is_refused(path: str) -> None:
+    fact = {"kind": "result_stored", "retrain_job_id": "j", "path": path, "sha256": "0" * 64, "bytes": 1}
+    assert broken_at([forged(fact=fact)]) == 1
+    good = {**fact, "path": f"runs/{RUN}/results/churn/result.json"}
+    assert len(list(read_chain([forged(fact=good)]))) == 1
+
+
+@pytest.mark.parametrize(
+    "files", [*({one: "0" * 64} for one in OUTSIDE[:-3]), {"report.json": "0" * 63}, {"report.json": "x"}]
+)
+def test_a_file_of_a_run_that_no_run_writes_is_refused(files: dict[str, str]) -> None:
+    assert broken_at([forged(model=None, fact={"kind": "report_written", "files": files})]) == 1
+
+
+@pytest.mark.parametrize("at", ["", "yesterday", "2026-03-01", "2026-03-01T04:05:06Z", "2026-03-01T04:05:06.000007Z\n"])
+def test_a_time_of_another_form_is_refused(at: str) -> None:
+    assert broken_at([forged(at=at)]) == 1
+
+
+def test_what_would_be_refused_when_it_is_read_is_not_written() -> None:
+    for changes in ({"run_id": "../x"}, {"model": "a/b"}, {"at": "now"}, {"fact": status(job="")}):
+        with pytest.raises(StateError, match="cannot be recorded"):
+            link(msgspec.structs.replace(draft(), **changes), seq=1, prev="0" * 64)

@@ -105,7 +105,13 @@ def fields(job: Job) -> dict[str, Any]:
 
 
 STARTED = (checked(), taken(), intended(), done())
-JUDGED = (*STARTED, trained(), ResultStored(retrain_job_id="j1", path="p", sha256=S, bytes=1), judged())
+RESULT = f"runs/{RUN}/results/churn/result.csv"
+JUDGED = (
+    *STARTED,
+    trained(),
+    ResultStored(retrain_job_id="j1", path=RESULT, sha256=S, bytes=1),
+    judged(),
+)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +332,7 @@ def test_a_fact_of_a_run_nobody_began_is_damage() -> None:
 
 def test_a_time_that_is_none_is_damage() -> None:
     with pytest.raises(StateError, match="at event 1: it does not fit"):
-        Progress(chained([draft(run_started(), model=None, at="yesterday")]))
+        Progress(chained([draft(run_started(), model=None, at="2026-02-30T04:05:06.000007Z")]))
 
 
 def test_the_fold_is_the_same_event_by_event_and_in_one_go() -> None:

@@ -13,6 +13,7 @@ import pytest
 from runner.errors import ExitCode, StateError
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.store import GuardTakenError, Store, open_for_reading, open_store
+from tests.fakes.run_ids import run_id
 from tests.unit.journal.journal_facts import draft, status
 
 Opened = Callable[[], Store]
@@ -359,8 +360,9 @@ def test_state_is_a_path_or_a_file_url(tmp_path: Path) -> None:
 
 
 def test_latest_points_at_the_newest_run_in_one_step(folder: StateFolder) -> None:
-    for run_id in ("run-1", "run-2"):
-        folder.run_folder(run_id).mkdir(parents=True)
-        folder.point_latest(run_id)
-        assert (folder.runs / "latest").readlink() == Path(run_id)
-    assert sorted(file.name for file in folder.runs.iterdir()) == ["latest", "run-1", "run-2"]
+    ids = [run_id(1), run_id(2)]
+    for one in ids:
+        folder.run_folder(one).mkdir(parents=True)
+        folder.point_latest(one)
+        assert (folder.runs / "latest").readlink() == Path(one)
+    assert sorted(file.name for file in folder.runs.iterdir()) == [*ids, "latest"]

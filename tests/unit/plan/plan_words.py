@@ -8,6 +8,7 @@ from runner.journal.instants import stamp
 from runner.journal.job import Job
 from runner.journal.store import open_store
 from runner.plan.model import ModelPlan
+from tests.fakes.run_ids import run_id
 from tests.fakes.world import REALM, World
 
 MANIFEST = """
@@ -39,10 +40,10 @@ def say(world: World, *facts: Fact) -> None:
     store = open_store(world.state)
     try:
         list(store.read())
-        at, run_id = stamp(world.clock.now()), f"word-{store.head[0]}"
+        at, run = stamp(world.clock.now()), run_id(100 + store.head[0])
         start = RunStarted(tool={}, actor="ann", realm=REALM, paths=(), manifest={}, options={"command": "word"})
-        store.append([Draft(at=at, run_id=run_id, model=None, fact=start)])
-        store.append([Draft(at=at, run_id=run_id, model="m", fact=fact) for fact in facts])
+        store.append([Draft(at=at, run_id=run, model=None, fact=start)])
+        store.append([Draft(at=at, run_id=run, model="m", fact=fact) for fact in facts])
     finally:
         store.close()
 

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from runner.canonical import digest
-from runner.journal.chain import GENESIS, Link, link
+from runner.journal.chain import GENESIS, Link
 from runner.journal.events import (
     DataChecked,
     Draft,
@@ -40,6 +42,7 @@ from runner.manifest.model import ManualPolicy, MetricDefinition, Place, Policy,
 from runner.policy.judge import Baseline
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.report.build import RunHistory, read_history
+from tests.fakes.forged_journal import forged_link
 
 RUN = "20260301T040506Z-1a2b3c"
 HOSTILE = (
@@ -107,7 +110,7 @@ class MemoryJournal:
         before = len(self.links)
         for draft in drafts:
             prev = self.links[-1].sha256 if self.links else GENESIS
-            self.links.append(link(draft, seq=len(self.links) + 1, prev=prev))
+            self.links.append(forged_link(draft, seq=len(self.links) + 1, prev=prev))
         return self.links[before:]
 
     def read(self) -> Iterator[Link]:
@@ -130,10 +133,17 @@ class Recording:
         drafts = []
         for fact in facts:
             self.now += timedelta(seconds=1)
-            drafts.append(Draft(at=stamp(self.now), run_id=self.run_id, model=model, fact=fact))
+            placed = self._placed(fact, model)
+            drafts.append(Draft(at=stamp(self.now), run_id=self.run_id, model=model, fact=placed))
         links = self.store.append(drafts)
         self.links += links
         return links
+
+    def _placed(self, fact: Fact, model: str | None) -> Fact:
+        """Return the fact; a result is stored in the run's folder."""
+        if not isinstance(fact, ResultStored):
+            return fact
+        return replace(fact, path=f"runs/{self.run_id}/results/{model}/result.csv")
 
     def start(self, actor: str = "root@ci", command: str = "run") -> None:
         """Begin the run."""

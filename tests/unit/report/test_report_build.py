@@ -22,6 +22,7 @@ from runner.journal.events import (
 from runner.report.build import build_report, read_history
 from runner.report.json_form import render_json
 from runner.report.render import render_files
+from tests.fakes.run_ids import run_id
 from tests.unit.report.report_history import (
     ASK,
     GUARDED,
@@ -154,7 +155,7 @@ def test_events_after_the_end_do_not_change_the_report(recording: Make) -> None:
     record_everything(record)
     before = render_files(record.history())
     record(None, ReportWritten(files={"report.json": "0" * 64}))
-    record.run_id = "later"
+    record.run_id = run_id(2)
     record.start()
     candidate = sha("candidate job-daily")
     word = Reviewed(
@@ -221,7 +222,7 @@ def test_a_lost_switch_is_unknown(recording: Make) -> None:
 
 def test_a_lost_run_does_not_claim_the_job_of_an_earlier_run(recording: Make) -> None:
     record = recording()
-    record.run_id = "earlier"
+    record.run_id = run_id(1)
     record.start()
     record_waiting(record, "lost")
     record.end(0)

@@ -1,0 +1,42 @@
+"""Journals whose chain is sound and whose events no run has written."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runner.canonical import canonical_bytes
+from runner.journal.chain import GENESIS, Link
+from runner.journal.events import Draft, Event
+
+Change = Callable[[dict[str, Any]], None]  # of one event, as a JSON object
+
+
+def forged_link(draft: Draft, *, seq: int, prev: str) -> Link:
+    """Give a draft its place in a chain, whatever its names are."""
+    event = Event(
+        seq=seq, at=draft.at, run_id=draft.run_id, model=draft.model, guard=draft.guard, prev=prev, fact=draft.fact
+    )
+    body = canonical_bytes(msgspec.to_builtins(event))
+    return Link(event=event, body=body, sha256=hashlib.sha256(body).hexdigest())
+
+
+def forge(journal: Path, change: Change) -> None:
+    """Change every event of a journal and chain them anew, as whoever may write the file can."""
+    with closing(sqlite3.connect(journal)) as database, database:
+        events = [msgspec.json.decode(body) for (body,) in database.execute("SELECT body FROM events ORDER BY seq")]
+        database.execute("DELETE FROM events")
+        database.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", _chained(events, change))
+
+
+def _chained(events: Iterable[dict[str, Any]], change: Change) -> Iterable[tuple[int, bytes, str, str | None]]:
+    prev = GENESIS
+    for seq, event in enumerate(events, start=1):
+        change(event)
+        body = canonical_bytes({**event, "seq": seq, "prev": prev})
+        prev = hashlib.sha256(body).hexdigest()
+        yield seq, body, prev, event["guard"]
