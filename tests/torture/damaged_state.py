@@ -13,6 +13,7 @@ from runner.errors import StateError
 from runner.journal.events import Draft, StatusSeen
 from runner.journal.folder import StateFolder
 from runner.journal.store import GuardTakenError, Store
+from tests.fakes.run_ids import run_id
 
 Verdict = Literal["found", "no effect", "silent", "traceback"]
 JOURNAL = "journal.sqlite3"
@@ -132,7 +133,7 @@ def _still_guards(root: Path) -> bool:
 
 def _draft(guard: str) -> Draft:
     fact = StatusSeen(retrain_job_id="probe", word="probe")
-    return Draft(at="2026-03-01T00:00:00.000000Z", run_id="probe", model="probe", fact=fact, guard=guard)
+    return Draft(at="2026-03-01T00:00:00.000000Z", run_id=run_id(99), model="probe", fact=fact, guard=guard)
 
 
 def _refuses(store: Store, guard: str) -> bool:
