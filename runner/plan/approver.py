@@ -1,5 +1,7 @@
 """Who gave an approval that is a file: the author of its commit, or else nobody but the file says so. Pure."""
 
+from collections.abc import Iterator
+
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval
 
@@ -29,3 +31,25 @@ def is_named(source: ApprovalSource) -> bool:
     author = source.author or ""
     name, _, address = author.removesuffix(">").rpartition(" <")
     return source.approver.strip().casefold() in {one.strip().casefold() for one in (author, name, address)}
+
+
+def doubts(source: ApprovalSource) -> Iterator[str]:
+    """Yield what git does not vouch for, as warnings."""
+    if source.committed is None:
+        yield (
+            f"git refuses to read the repository of {source.file}, which another user owns, so its commit is unknown; "
+            "`git config --global --add safe.directory DIR` allows it, DIR being that repository's folder"
+        )
+    elif source.commit is None and source.committed:
+        yield (
+            f"{source.file} is as it was committed, but nobody can say by whom: the checkout has not the whole "
+            "history, or its objects are not what they say; a full clone has it"
+        )
+    elif source.commit is None:
+        yield f"{source.file} stands in no commit of git: nobody but itself says who wrote it"
+    elif not source.committed:
+        yield f"{source.file} is not as it was committed in {source.commit[:12]}"
+    elif not is_named(source):
+        yield f"{source.file} is by {source.author}, who committed it, and names {source.approver} as the approver"
+    if source.signature == "bad":
+        yield f"the signature of commit {str(source.commit)[:12]}, which brought {source.file}, is bad"
