@@ -8,6 +8,7 @@ from contextlib import chdir
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 from runner.app.realm import Realm
@@ -52,12 +53,12 @@ def _plain(page: str) -> str:
     return page.replace("\\", "").replace("_", "")
 
 
-def _report(folder: Path) -> dict[str, object]:
+def _report(folder: Path) -> dict[str, Any]:
     manifest = load([folder / "models.yaml"])
     with session(str(folder / "state"), lock_timeout=timedelta(0)) as opened:
         opened.start(manifest, Realm(name="service.test", emulator=False), ("models.yaml",), {"command": "run"})
         opened.finish(ExitCode.OK, None)
-    found: dict[str, object] = json.loads((folder / "state" / "runs" / "latest" / "report.json").read_bytes())
+    found: dict[str, Any] = json.loads((folder / "state" / "runs" / "latest" / "report.json").read_bytes())
     return found
 
 
@@ -66,4 +67,4 @@ def _holder(folder: Path) -> str:
         return str(json.loads(opened.folder.holder.read_bytes())["user"])
 
 
-ATTACKS = (Attack(name="the_environment_says_who_acts", sentence="A1", play=_somebody_else),)
+ATTACKS = (Attack(name="the environment says who acts", sentence="A1", play=_somebody_else),)

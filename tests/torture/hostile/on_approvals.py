@@ -246,8 +246,8 @@ def _other_name(folder: Path, chance: Random) -> Iterator[str]:
 
 
 ATTACKS = (
-    Attack(name="another_repository_knows_the_approval", sentence="G2", play=_each(_KINDS, _another_repository)),
-    Attack(name="a_repository_names_its_own_signers", sentence="G3", play=_each(_SAYS_GOOD, _own_signers)),
-    Attack(name="a_signed_commit_shows_another_file", sentence="G4", play=_each(_SHOWS, _shown_commit)),
-    Attack(name="an_approval_names_another_approver", sentence="G5", play=_other_name),
+    Attack(name="another repository knows the approval", sentence="G2", play=_each(_KINDS, _another_repository)),
+    Attack(name="a repository names its own signers", sentence="G3", play=_each(_SAYS_GOOD, _own_signers)),
+    Attack(name="a signed commit shows another file", sentence="G4", play=_each(_SHOWS, _shown_commit)),
+    Attack(name="an approval names another approver", sentence="G5", play=_other_name),
 )

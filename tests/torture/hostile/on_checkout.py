@@ -146,15 +146,15 @@ def _pointed_to(folder: Path, program: Path) -> Sequence[str]:
 
 
 _SETTINGS: dict[str, tuple[Setting, ...]] = {
-    "a_repository_in_the_folder_runs_a_program": (_bare_in_the_folder, _submodule, _pointed_to),
-    "a_configuration_runs_a_program": (_fsmonitor, _included, _of_a_worktree),
-    "a_filter_runs_a_program": (_filter("clean"), _filter("process")),
-    "a_hook_runs_a_program": (
+    "a repository in the folder runs a program": (_bare_in_the_folder, _submodule, _pointed_to),
+    "a configuration runs a program": (_fsmonitor, _included, _of_a_worktree),
+    "a filter runs a program": (_filter("clean"), _filter("process")),
+    "a hook runs a program": (
         _hook("post-index-change", *_STATUS),
         _hook("reference-transaction", "notes", "--ref=other", "add", "-m", "x"),
     ),
-    "a_signature_runs_a_program": (_signature("PGP", "gpg.program"), _signature("SSH", "gpg.ssh.program")),
-    "a_missing_object_runs_a_program": (
+    "a signature runs a program": (_signature("PGP", "gpg.program"), _signature("SSH", "gpg.ssh.program")),
+    "a missing object runs a program": (
         _lazy("ext::{program}", "alias.unused"),
         _lazy("file://{folder}", "remote.origin.uploadpack"),
         _lazy("ssh://host/x", "core.sshCommand"),
@@ -209,5 +209,5 @@ def _program_of_the_folder(folder: Path, chance: Random) -> Iterator[str]:
 
 ATTACKS = (
     *(Attack(name=name, sentence="G1", play=_of(settings)) for name, settings in _SETTINGS.items()),
-    Attack(name="a_checkout_has_a_program_git", sentence="G1", play=_program_of_the_folder),
+    Attack(name="a checkout has a program git", sentence="G1", play=_program_of_the_folder),
 )

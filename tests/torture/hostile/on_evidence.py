@@ -214,11 +214,11 @@ def _named_repository(folder: Path, chance: Random) -> Iterator[str]:
 
 
 ATTACKS = (
-    Attack(name="a_state_brings_its_repository", sentence="E1", play=_vouching_repository),
-    Attack(name="a_bundle_brings_its_repository", sentence="E1", play=_vouching_bundle),
-    Attack(name="a_state_brings_its_head", sentence="E2", play=_own_head),
-    Attack(name="a_state_brings_its_key", sentence="E2", play=_own_key),
-    Attack(name="a_run_is_of_another_commit_than_its_note", sentence="E3", play=_other_commit),
-    Attack(name="a_journal_goes_on_after_its_anchor", sentence="E4", play=_who_vouches),
-    Attack(name="a_journal_names_the_repository_of_the_note", sentence="E5", play=_named_repository),
+    Attack(name="a state brings its repository", sentence="E1", play=_vouching_repository),
+    Attack(name="a bundle brings its repository", sentence="E1", play=_vouching_bundle),
+    Attack(name="a state brings its head", sentence="E2", play=_own_head),
+    Attack(name="a state brings its key", sentence="E2", play=_own_key),
+    Attack(name="a run is of another commit than its note", sentence="E3", play=_other_commit),
+    Attack(name="a journal goes on after its anchor", sentence="E4", play=_who_vouches),
+    Attack(name="a journal names the repository of the note", sentence="E5", play=_named_repository),
 )
