@@ -1,7 +1,7 @@
 # retrain in a container, without the emulator:
 #   docker build -t retrain-runner .
 #   docker run --rm -v "$PWD:/work:ro" -v retrain-state:/state -e CHURN_API_KEY retrain-runner run models.yaml
-FROM python:3.13.9-slim-bookworm AS builder
+FROM python:3.13.9-slim-bookworm@sha256:b685a4fa58bb19d1814d78a1ec0f0208f351452724f78b20212c984d6e124a34 AS builder
 WORKDIR /source
 RUN python -m venv /opt/build && python -m venv /opt/retrain
 COPY requirements/build.lock requirements/core.lock requirements/
@@ -13,7 +13,7 @@ COPY runner runner
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheel \
     && /opt/retrain/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 
-FROM python:3.13.9-slim-bookworm
+FROM python:3.13.9-slim-bookworm@sha256:b685a4fa58bb19d1814d78a1ec0f0208f351452724f78b20212c984d6e124a34
 COPY --from=builder /opt/retrain /opt/retrain
 # A new volume takes owner and mode of the folder it is mounted on.
 RUN install -d -m 0700 -o 10001 -g 10001 /state

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner import __version__
+from runner.app.pinned_source import NOT_SET, installed_source, is_pinned
 from runner.durable import user_file_mode, write_new
 from runner.errors import RetrainError, UsageError
 from runner.schema import schema_path
 
 MANIFEST = "models.yaml"
-REQUIREMENT = f"retrain-runner=={__version__}"
 
 _TEMPLATES = Path(__file__).parent / "scaffold"
 REQUIREMENTS = "retrain-requirements.txt"
+DEPENDENCIES = "retrain-dependencies.lock"
+_LOCKS = ("core.lock", "build.lock")
 _IGNORED = ".retrain/"
 
 # What each part lays out: the file in the repository, and the template it is made from.
@@ -49,7 +50,8 @@ _SAMPLE_DATA = ("data/churn/train.csv", "data/churn/eval.csv")
 class Layout(Struct, frozen=True, kw_only=True):
     """What became of each file, as paths below the folder.
 
-    `state_ignored` tells whether git ignores the state, `in_git` whether the folder lies in a git checkout.
+    `state_ignored` tells whether git ignores the state, `in_git` whether the folder lies in a git checkout,
+    `source_set` whether pipelines know what to install.
     """
 
     written: tuple[str, ...]
@@ -57,23 +59,29 @@ class Layout(Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...]
     state_ignored: bool
     in_git: bool
+    source_set: bool
 
 
-def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
+def init(folder: Path, parts: Collection[str], requirement: str | None = None) -> Layout:
     """Write the files of the parts (all of them when none is named) that are not there yet.
 
     Args:
         folder: the repository; made where it is missing.
         parts: names out of `PARTS`.
-        requirement: what pipelines install, as pip takes it.
+        requirement: what pipelines install, as pip takes it; by default what this program was installed from.
 
     Raises:
-        UsageError: the requirement is no single line, or a file stands where a folder is needed.
+        UsageError: the requirement can become something else later, or a file stands where a folder is needed.
         RetrainError: a file cannot be written.
     """
-    if not requirement.isprintable() or not requirement.strip() or "'" in requirement:
-        raise UsageError("The requirement is not one line as pip takes it.", hint="Such as 'retrain-runner==1.2.3'.")
-    files = _files(parts, requirement)
+    if requirement is not None and not is_pinned(requirement):
+        raise UsageError(
+            "The requirement names no commit and no digest, so it can become something else later.",
+            hint="Write 'retrain-runner @ git+https://HOST/PATH@COMMIT' with all 40 digits of the commit, or "
+            "'retrain-runner @ https://HOST/FILE.whl#sha256=DIGEST'.",
+        )
+    source = requirement or installed_source()
+    files = _files(parts, source or NOT_SET)
     _refuse_obstacles(folder, files)
     laid: dict[str, list[str]] = {"written": [], "same": [], "kept": []}
     for name, content in files.items():
@@ -86,6 +94,7 @@ def init(folder: Path, parts: Collection[str], requirement: str) -> Layout:
         kept=tuple(laid["kept"]),
         state_ignored=_ignores_state(folder / ".gitignore"),
         in_git=_in_git(folder),
+        source_set=source is not None,
     )
 
 
@@ -105,7 +114,16 @@ def _files(parts: Collection[str], requirement: str) -> dict[str, bytes]:
             files[name] = text.replace(b"@REQUIREMENT@", requirement.encode())
         if part == "manifest":
             files[_SCHEMA] = schema_path("manifest").read_bytes()
+        if REQUIREMENTS in templates:
+            files[DEPENDENCIES] = b"\n".join(_lock(name) for name in _LOCKS)
     return files
+
+
+def _lock(name: str) -> bytes:
+    """Return a list of hash-checked dependencies: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    packaged = package / "requirements" / name
+    return (packaged if packaged.exists() else package.parent / "requirements" / name).read_bytes()
 
 
 def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:

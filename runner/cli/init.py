@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.app.init import MANIFEST, PARTS, REQUIREMENT, REQUIREMENTS, Layout, init
+from runner.app.init import MANIFEST, PARTS, REQUIREMENTS, Layout, init
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -20,16 +20,14 @@ from runner.report.text import inline
 )
 @click.option(
     "--requirement",
-    default=REQUIREMENT,
-    show_default=True,
     metavar="TEXT",
-    help="What pipelines install, as pip takes it.",
+    help="What pipelines install, with a commit or a digest, as pip takes it; by default what pip installed here.",
 )
 @options.common
-def command(folder: Path, only: Sequence[str], requirement: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
+def command(folder: Path, only: Sequence[str], requirement: str | None, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Lay out a repository: a manifest to rehearse with, checks, pipelines, schedules. Never overwrites a file."""
     layout = init(folder, only, requirement)
-    console.result("\n".join([*_lines(layout), "", *_next_steps(folder, layout), *_source(layout, requirement)]))
+    console.result("\n".join([*_lines(layout), "", *_next_steps(folder, layout), *_source(layout)]))
     return ExitCode.OK
 
 
@@ -55,8 +53,7 @@ def _next_steps(folder: Path, layout: Layout) -> Iterator[str]:
     yield f"  retrain plan {MANIFEST}               # what a run would do, and why"
 
 
-def _source(layout: Layout, requirement: str) -> Iterator[str]:
-    """Yield a remark where what pipelines install is a name that no index may have."""
-    if requirement == REQUIREMENT and REQUIREMENTS in layout.written:
-        yield f"  # pipelines install {requirement}; where no index has it, name a source in {REQUIREMENTS}"
-        yield "  # (next time: --requirement)"
+def _source(layout: Layout) -> Iterator[str]:
+    """Yield a remark where pipelines do not know what to install."""
+    if not layout.source_set and REQUIREMENTS in layout.written:
+        yield f"  # pipelines stop until {REQUIREMENTS} names a source (next time: --requirement)"

@@ -69,6 +69,27 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_HOSTILE + "[modules in the folder one stands in]",
     ),
     Mutant(
+        name="pipelines_install_whatever_is_named",
+        file="runner/app/init.py",
+        old="    if requirement is not None and not is_pinned(requirement):",
+        new="    if False:",
+        caught_by=_HOSTILE + "[a requirement that can become something else]",
+    ),
+    Mutant(
+        name="a_tag_is_as_good_as_a_commit",
+        file="runner/app/pinned_source.py",
+        old="{_PART}+@[0-9a-f]{{40}}",
+        new="{_PART}+@{_PART}+",
+        caught_by="tests/acceptance/places/test_init.py::test_a_requirement_that_can_become_something_else_is_refused",
+    ),
+    Mutant(
+        name="pipelines_ask_an_index_for_the_runners_name",
+        file="runner/app/init.py",
+        old="source or NOT_SET",
+        new='source or "retrain-runner==1.0"',
+        caught_by=_HOSTILE + "[pipelines of an installation without a source]",
+    ),
+    Mutant(
         name="a_module_imports_pickle_again",
         file="runner/emulator/training/fitting.py",
         old="from typing import Any\n",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.init import MANIFEST, REQUIREMENT, init
+from runner.app.init import MANIFEST, init
 from tests.acceptance.conftest import ROOT
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,7 +29,7 @@ def programs(tmp_path: Path) -> Path:
 def project(tmp_path: Path) -> Path:
     """Return a fresh repository whose manifest names the emulator, so that nothing asks the real service."""
     folder = tmp_path / "project"
-    init(folder, (), REQUIREMENT)
+    init(folder, ())
     manifest = folder / MANIFEST
     text = manifest.read_text(encoding="utf-8")
     head, rest = text.split("service:\n", 1)

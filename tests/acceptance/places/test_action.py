@@ -161,7 +161,7 @@ def test_the_installed_command_is_put_on_the_jobs_path(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(
         f'#!/bin/sh\necho "$@" >> {asked}\n'
-        f'if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp {python} "$3/bin/python"; fi\n',
+        f'if [ "$3" = venv ]; then mkdir -p "$4/bin"; cp {python} "$4/bin/python"; fi\n',
         encoding="utf-8",
     )
     python.chmod(0o755)
@@ -176,6 +176,7 @@ def test_the_installed_command_is_put_on_the_jobs_path(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert on_path.read_text(encoding="utf-8") == f"{tmp_path}/retrain-runner/bin\n"
+    assert all(line.startswith("-I ") for line in asked.read_text(encoding="utf-8").splitlines())
     installs = [line for line in asked.read_text(encoding="utf-8").splitlines() if " install " in line]
     locks = f"-r {ROOT}/requirements/core.lock -r {ROOT}/requirements/build.lock"
     assert f"--require-hashes {locks}" in installs[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.app.init import MANIFEST, REQUIREMENT, init
+from runner.app.init import MANIFEST, init
 from runner.schema import load_schema
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.places.editor import Editor, editor
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(SERVER is None, reason="yaml-language-server is 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    init(folder, ("manifest",), REQUIREMENT)
+    init(folder, ("manifest",))
     return folder
 
 

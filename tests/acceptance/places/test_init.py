@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -94,12 +96,13 @@ def test_git_is_named_next_only_where_there_is_no_checkout(retrain: Retrain, tmp
     assert "git init" not in retrain("init", "checkout/below", cwd=tmp_path).stdout
 
 
-def test_a_name_that_no_index_may_have_is_told_unless_another_source_was_given(
-    retrain: Retrain, tmp_path: Path
-) -> None:
-    assert "name a source in retrain-requirements.txt" in retrain("init", "named", cwd=tmp_path).stdout
-    assert "name a source" not in retrain("init", "given", "--requirement", "./runner", cwd=tmp_path).stdout
-    assert "name a source" not in retrain("init", "alone", "--only", "manifest", cwd=tmp_path).stdout
+PINNED = f"retrain-runner @ git+https://git.example/retrain-runner@{'0c' * 20}"
+
+
+def test_that_pipelines_have_no_source_yet_is_told_unless_one_was_given(retrain: Retrain, tmp_path: Path) -> None:
+    assert "stop until retrain-requirements.txt names a source" in retrain("init", "unset", cwd=tmp_path).stdout
+    assert "names a source" not in retrain("init", "given", "--requirement", PINNED, cwd=tmp_path).stdout
+    assert "names a source" not in retrain("init", "alone", "--only", "manifest", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize("place", ["here", "here/below", "here/models.yaml/x"])
@@ -124,18 +127,22 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(retrain: Retrain, tmp_path: 
     assert "cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("requirement", ["", "a\nb", "it's", "a\x1b[2J"])
-def test_a_requirement_that_is_no_line_is_refused(requirement: str, retrain: Retrain, tmp_path: Path) -> None:
-    done = retrain("init", "--requirement", requirement, cwd=tmp_path)
-    assert done.returncode == 2
-    assert not (tmp_path / "models.yaml").exists()
+@pytest.mark.plays("I2")
+def test_what_the_runner_needs_is_laid_out_with_the_hash_of_each_file(retrain: Retrain, tmp_path: Path) -> None:
+    retrain("init", "--only", "gitlab", cwd=tmp_path)
+    lock = (tmp_path / "retrain-dependencies.lock").read_text(encoding="utf-8")
+    names = re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)
+    hashed = re.findall(r"^([\w.-]+)==.+ \\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE)
+    assert {"click", "requests", "hatchling"} <= set(names) == set(hashed)
+    pipeline = (tmp_path / ".gitlab-ci.yml").read_text(encoding="utf-8").splitlines()
+    installs = [line for line in pipeline if "/pip install" in line]
+    assert ["--require-hashes" in line or "--no-deps" in line for line in installs] == [True, True]
 
 
 def test_the_requirement_stands_wherever_pipelines_install(retrain: Retrain, tmp_path: Path) -> None:
-    wanted = "retrain-runner @ git+https://git.example/retrain-runner@v9"
-    retrain("init", "--requirement", wanted, cwd=tmp_path)
-    assert wanted in (tmp_path / "retrain-requirements.txt").read_text(encoding="utf-8")
-    assert f"'{wanted}'" in (tmp_path / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    retrain("init", "--requirement", PINNED, cwd=tmp_path)
+    assert PINNED in (tmp_path / "retrain-requirements.txt").read_text(encoding="utf-8")
+    assert f"'{PINNED}'" in (tmp_path / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     leftovers = [path for path in tmp_path.rglob("*") if path.is_file() and b"@REQUIREMENT@" in path.read_bytes()]
     assert leftovers == []
 
@@ -148,3 +155,22 @@ def test_files_are_as_readable_as_the_umask_says(retrain: Retrain, tmp_path: Pat
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "models.yaml").stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("form", ["retrain-runner==1.0.0", f"{PINNED[:-40]}v1.0.0", f"{PINNED[:-40]}main", "it's"])
+def test_a_requirement_that_can_become_something_else_is_refused(form: str, retrain: Retrain, tmp_path: Path) -> None:
+    done = retrain("init", "--requirement", form, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "can become something else later" in done.stderr
+    assert not (tmp_path / "models.yaml").exists()
+
+
+def test_the_line_in_the_place_of_a_source_stops_pip_with_its_own_words(retrain: Retrain, tmp_path: Path) -> None:
+    retrain("init", "--only", "github", cwd=tmp_path)
+    pip = shutil.which("pip3") or shutil.which("pip")
+    if pip is None:
+        pytest.skip("no pip is on PATH")
+    words = [pip, "install", "--no-index", "--dry-run", "-r", "retrain-requirements.txt"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Invalid requirement: 'Name the source of retrain-runner here" in done.stderr

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.app.init import REQUIREMENT, init
+from runner.app.init import init
 from tests.acceptance.conftest import ROOT
 
-SHIPPED = ("runner", "schemas", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
+SHIPPED = ("runner", "schemas", "requirements", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not on PATH")
 
 
@@ -73,7 +73,7 @@ def hook_source(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 @pytest.fixture(scope="module")
 def repository(hook_source: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     folder = tmp_path_factory.mktemp("repository")
-    init(folder, ("manifest",), REQUIREMENT)
+    init(folder, ("manifest",))
     text = (folder / "models.yaml").read_text(encoding="utf-8")
     head, policies = text.split("policies:\n")
     policies, models = policies.split("models:\n")
@@ -91,7 +91,7 @@ def repository(hook_source: Repository, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_pre_commit_accepts_the_hooks_and_the_config_of_init(repository: Repository, tmp_path: Path) -> None:
-    init(tmp_path, ("pre-commit",), REQUIREMENT)
+    init(tmp_path, ("pre-commit",))
     assert repository.run("pre-commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")).returncode == 0
     config = tmp_path / ".pre-commit-config.yaml"
     assert repository.run("pre-commit", "validate-config", str(config)).returncode == 0

@@ -99,11 +99,12 @@ def test_hadolint_has_no_remark_on_a_dockerfile(project: Path) -> None:
     assert (linted.returncode, linted.stdout) == (0, "")
 
 
-def test_an_image_starts_from_a_release_and_runs_as_nobody_special(project: Path) -> None:
+@pytest.mark.plays("I3")
+def test_an_image_starts_from_a_release_by_its_digest_and_runs_as_nobody_special(project: Path) -> None:
     for file in dockerfiles(project):
         text = file.read_text(encoding="utf-8")
         assert all(
-            re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base)
+            re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
             for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE)
         )
         assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["10001:10001"]
