@@ -1,5 +1,6 @@
 """What holds for every test: nothing fails because the machine is slow, or because of how the suite was started."""
 
+import os
 import signal
 
 from hypothesis import settings
@@ -8,3 +9,5 @@ settings.register_profile("unhurried", settings(deadline=None))
 settings.load_profile("unhurried")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+
+os.environ["XDG_STATE_HOME"] = "/dev/null"  # no note of a journal's end in the home folder of who runs the tests

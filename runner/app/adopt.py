@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.run import RunResult, carry_out
@@ -59,6 +60,7 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
     """
     if not request.reason.strip():
         raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
+    refuse_noted_loss(request.state)
     progress = read_progress(request.state)
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts

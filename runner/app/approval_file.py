@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.candidates import find_candidate
+from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.review import ReviewRequest
@@ -43,6 +44,7 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     """
     if request.force or request.record_only:
         raise UsageError("A written word cannot be forced or recorded.", hint="Leave --force and --record-only out.")
+    refuse_noted_loss(request.state)
     progress, now = read_progress(request.state), datetime.now(UTC)
     scope = model_scope(progress, request.model, request.manifest, state=request.state)
     job = find_candidate(scope, progress.model(scope.realm.name, request.model), request.wish, now)

@@ -14,13 +14,12 @@ from runner.app.strangers import Finding
 from runner.journal.chain import Link
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import RunRecord
-from runner.report.build import RunHistory, ended_histories
+from runner.report.build import LARGEST_REPORT, RunHistory, ended_histories
 from runner.report.render import each_file
 from runner.schema import event_violation, load_schema, report_violation
 from runner.schema_fit import fit
 
 _REPORT = "report.json"
-LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
 
 
 class Rendered(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from runner.app.candidates import Wish, find_candidate
 from runner.app.engine import Driven
 from runner.app.job_ids import full_job_id
+from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
@@ -112,6 +113,7 @@ class _Case(Struct, frozen=True, kw_only=True):
 def _case(request: ReviewRequest) -> _Case:
     if request.action == "approve" and not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
+    refuse_noted_loss(request.state)
     everything = read_progress(request.state)
     scope = model_scope(
         everything, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts

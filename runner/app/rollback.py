@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
@@ -65,6 +66,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
 def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
+    refuse_noted_loss(request.state)
     progress = read_progress(request.state)
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts

@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.app.loss import losses, refuse
 from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
-from runner.app.strangers import strange_entries
+from runner.app.strangers import Finding
 from runner.durable import make_folder, replacing
 from runner.errors import ExitCode, StateError
 from runner.execute.ports import Clock
@@ -29,7 +30,7 @@ from runner.report.build import build_report, read_history
 class Session(Struct, frozen=True, kw_only=True):
     """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything.
 
-    `hold` is the lock under which it runs.
+    `hold` is the lock under which it runs; `missing` says what shows that the journal has lost events.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Session(Struct, frozen=True, kw_only=True):
     recorder: Recorder
     found: StateMark
     hold: Hold
+    missing: tuple[Finding, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -116,8 +118,18 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
 
     Raises:
         LockedError: another run holds it.
-        StateError: it is missing, foreign, damaged or cannot be written.
+        StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
     """
+    with unchecked_session(state, lock_timeout=lock_timeout) as opened:
+        refuse(opened.folder, opened.missing)
+        opened.store.settle()
+        opened.close_lost_runs()
+        yield opened
+
+
+@contextmanager
+def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
+    """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
     clock, folder = SystemClock(), state_folder(state)
     run_id = new_run_id(clock.now())
     folder.require_journal()
@@ -125,9 +137,8 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
         store = open_store(folder)
         try:
             progress = Progress(store.read())
-            _refuse_older_journal(folder, progress)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
-            opened = Session(
+            yield Session(
                 run_id=run_id,
                 folder=folder,
                 store=store,
@@ -136,18 +147,7 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
                 recorder=recorder,
                 found=state_mark(progress),
                 hold=hold,
+                missing=losses(folder, store, progress),
             )
-            opened.close_lost_runs()
-            yield opened
         finally:
             store.close()
-
-
-def _refuse_older_journal(folder: StateFolder, progress: Progress) -> None:
-    """Refuse to go on from a journal that does not know runs whose folders are here: what they started is forgotten."""
-    strange = next((one for one in strange_entries(folder, progress) if not one.where.endswith("latest")), None)
-    if strange is not None:
-        raise StateError(
-            f"{strange.where} {strange.what}.",
-            hint="Restore the newest journal.sqlite3; if that folder is not a run's, move it away.",
-        )

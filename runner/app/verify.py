@@ -9,6 +9,7 @@ from msgspec import Struct
 from runner.app.anchoring import Anchor, Anchoring, check_attestations, check_head, uncovered
 from runner.app.bundle_check import bundle_findings, bundled_run
 from runner.app.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
+from runner.app.loss import journal_losses
 from runner.app.recompute import SameBytes, recompute_from
 from runner.app.rendering import check_rendering, check_schemas
 from runner.app.strangers import Finding, strange_entries, strange_files, unreadable
@@ -110,6 +111,7 @@ def _journal_first(journal: Testimony) -> Iterator[None]:
 def _verify_runs(evidence: StateEvidence, journal: Testimony, run: str | None, demands: Demands) -> Verification:
     chosen = _chosen(journal.progress, evidence.folder, run)
     strangers = (
+        *journal_losses(evidence.folder, chosen),
         *(strange_entries(evidence.folder, journal.progress) if run is None else ()),
         *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
         *strange_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),

@@ -14,6 +14,7 @@ from runner.app.git_notes import DEFAULT_REF
 from runner.app.trust import make_key
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.report.text import inline
 
@@ -45,6 +46,7 @@ def command() -> None:
 def head(*, git_note: str | None, repository: Path, form: str, state: str, console: Console) -> int:
     """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares."""
     found = journal_head(state, note=Note(name=git_note, repository=repository) if git_note else None)
+    warn_of_loss(console, state)
     text = f"{found.events} {found.head_sha256}"
     console.result(json.dumps(to_builtins(found), indent=2) if form == "json" else text)
     if found.commit is not None:

@@ -11,6 +11,7 @@ import click
 from runner.app.history import HistoryRequest, explain, history, incumbents
 from runner.cli import moments, options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import Outcome
 from runner.plan.person_commands import state_option
@@ -68,6 +69,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         outcomes=outcomes,
         limit=limit,
     )
+    warn_of_loss(console, state)
     if run_id or job:
         if model is None or form == "csv" or incumbent_at or request != _only_model(request, model):
             raise UsageError(

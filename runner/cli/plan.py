@@ -10,6 +10,7 @@ from runner.app.plan import PlanRequest, plan
 from runner.app.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.plan.document import PlanDocument, is_pending
 from runner.plan.person_commands import state_option
@@ -58,6 +59,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         allow_service_change=allow_service_change,
     )
     document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
+    warn_of_loss(console, state)
     console.result(_rendered(document, form, console.width))
     if out is not None:
         console.notice(f"next: retrain run --plan {shlex.quote(str(out))}{state_option(state)}")

@@ -9,6 +9,7 @@ import click
 from runner.app.replay import ReplayRequest, replay
 from runner.cli import moments, options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.report.replay import Replay, replay_json
 from runner.report.replay_text import replay_markdown, replay_text
@@ -48,6 +49,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         paths=paths, state=state, policy=policy, select=select, since=since, until=until, emulator=emulator
     )
     found = replay(request)
+    warn_of_loss(console, state)
     console.result(_shown(found, form, everything=everything, width=console.width).rstrip("\n"))
     return ExitCode.USAGE if detailed_exitcode and found.flips else ExitCode.OK
 

@@ -7,6 +7,7 @@ import click
 from runner.app.report import report, write_report
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.report.formats import FORMATS
 
@@ -19,6 +20,7 @@ from runner.report.formats import FORMATS
 def command(*, run: str | None, form: str, out: Path | None, state: str, console: Console) -> int:
     """Render a run's report again (an id, or `latest`), from the journal alone."""
     rendered = report(state, run, form)
+    warn_of_loss(console, state)
     if rendered.without_end:
         console.line(f"note: run {rendered.without_end} has not ended; this is run {rendered.run_id}")
     if out is None or str(out) == "-":

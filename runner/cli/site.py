@@ -7,6 +7,7 @@ import click
 from runner.app.site import Built, build_site
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 
 
@@ -16,6 +17,7 @@ from runner.errors import ExitCode
 def command(folder: Path, state: str, console: Console) -> int:
     """Write a static site of all runs and models to DIR, or bring it up to date."""
     built = build_site(state, folder)
+    warn_of_loss(console, state)
     for run_id in built.replaced:
         console.warning(f"the report of run {run_id} is gone or changed; its page is rendered from the journal")
     console.result(_line(built))

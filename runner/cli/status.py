@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from runner.app.status import ModelStatus, Status, status
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.journal.events import Outcome
 from runner.journal.instants import stamp
@@ -59,6 +60,7 @@ def command(  # noqa: PLR0913 -- one argument an option
 ) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
     found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts)
+    warn_of_loss(console, state)
     if outcomes:
         found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
     if form == "json":

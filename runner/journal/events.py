@@ -124,6 +124,18 @@ class ServiceMoved(_Fact, frozen=True, kw_only=True, tag="service_moved"):
     from_service: str
 
 
+class LossAccepted(_Fact, frozen=True, kw_only=True, tag="loss_accepted"):
+    """A person accepts that events of this journal are gone for good: what was started in them is not known.
+
+    `missing` says what shows it, one sentence each. Nothing is trained or switched for a model before a person decided
+    about it.
+    """
+
+    missing: tuple[str, ...]
+    by: str
+    reason: str
+
+
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     """What the run means to do to a model, and why."""
 
@@ -400,6 +412,7 @@ Fact = (
     | ReportWritten
     | ModelsMoved
     | ServiceMoved
+    | LossAccepted
     | ModelPlanned
     | DataChecked
     | JobTaken

@@ -19,9 +19,11 @@ class StateFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.journal = root / "journal.sqlite3"
+        self.head = root / "journal.head"
         self.lock = root / "lock"
         self.holder = root / "lock.json"
         self.runs = root / "runs"
+        self.lost = root / "lost"  # what runs left that an accepted loss took from the journal
         self.spool = root / "spool"
         self.emulator = root / "emulator"
         self.internal_errors = root / "internal-errors"
@@ -33,9 +35,11 @@ class StateFolder:
     def may_begin(self) -> bool:
         """Tell whether a journal may be begun here: only where no run has left anything.
 
-        A missing journal beside the files of earlier runs would read as "nothing was ever started".
+        A missing journal beside the files of earlier runs, or beside the note of where it ended, would read as "nothing
+        was ever started".
         """
-        return not self.journal.exists() and not (self.runs.is_dir() and any(self.runs.iterdir()))
+        left = self.head.exists() or (self.runs.is_dir() and any(self.runs.iterdir()))
+        return not self.journal.exists() and not left
 
     def require_journal(self) -> None:
         """Raise a StateError when the journal is gone but its runs are not, or the folder is none."""
@@ -43,7 +47,7 @@ class StateFolder:
             raise StateError(f"{self.root} is a file, not a state folder.", hint="Give a folder with --state.")
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
-                f"{self.root} holds the files of earlier runs but no journal, so nobody can tell what was started.",
+                f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",
                 hint="Restore journal.sqlite3 from a copy, or give another folder with --state to begin anew.",
             )
 

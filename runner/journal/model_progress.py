@@ -8,10 +8,12 @@ from msgspec import Struct, field
 from runner.journal.events import (
     DataChecked,
     Event,
+    Fact,
     IncumbentAdopted,
     JobFact,
     JobTaken,
     Judged,
+    LossAccepted,
     ModelFinished,
     ModelPlanned,
     ModelsMoved,
@@ -31,7 +33,14 @@ from runner.journal.job import TRAINED, VOID, Job, JobStage
 from runner.journal.job_changes import At, changed, taken
 from runner.journal.serving import Departure, Serving, is_older
 
-_ABOUT_RUNS = (ModelPlanned, ModelsMoved, RunStarted, RunFinished, ReportWritten)  # nothing in these changes a job
+_ABOUT_RUNS = (
+    LossAccepted,
+    ModelPlanned,
+    ModelsMoved,
+    RunStarted,
+    RunFinished,
+    ReportWritten,
+)  # nothing in these changes a job
 
 
 class Adoption(Struct, frozen=True, kw_only=True):
@@ -48,19 +57,27 @@ class Observation(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class AcceptedLoss(Struct, frozen=True, kw_only=True):
+    """Events of the journal are gone for good, and when a person accepted that."""
+
+    fact: LossAccepted
+    at: datetime
+
+
 class ModelProgress(Struct, kw_only=True):
     """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`.
 
     `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
     `begun_beside` is the new name to which an entry of `moved` led from its name when it began: that entry is about an
     earlier model. `former_names` are those it had before, oldest first; `from_service` is the service it was trained on
-    before.
+    before. `loss` says that events about the model may be lost, until a person decided about it.
     """
 
     identity: str = ""
     begun_beside: str | None = None
     former_names: tuple[str, ...] = ()
     from_service: str | None = None
+    loss: AcceptedLoss | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
     checked: DataChecked | None = None
     incumbent_id: str | None = None
@@ -130,6 +147,8 @@ class ModelProgress(Struct, kw_only=True):
     def add(self, event: Event, sha256: str) -> None:
         """Take in the model's next event."""
         fact = event.fact
+        if _decides(fact):
+            self.loss = None
         if isinstance(fact, ModelFinished):
             self.last_outcome, self.last_outcome_at = fact, moment(event.at)
             self.reported_held = fact.retrain_job_id if fact.outcome == "held" else self.reported_held
@@ -196,6 +215,12 @@ class ModelProgress(Struct, kw_only=True):
             return None
         newest = next(reversed(self.jobs))
         return Departure(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
+
+
+def _decides(fact: Fact) -> bool:
+    """Tell whether a person decided about the model: nothing of the kind happens by itself after a loss."""
+    by_person = isinstance(fact, UploadIntended | SwitchDone | RollbackDecided)
+    return by_person or (isinstance(fact, IncumbentAdopted) and fact.source == "command")
 
 
 def _is_refusal(fact: JobFact) -> bool:

@@ -9,9 +9,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
-from runner.journal.events import Event, ModelsMoved, NameMove, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import (
+    Event,
+    LossAccepted,
+    ModelsMoved,
+    NameMove,
+    ReportWritten,
+    RunFinished,
+    RunStarted,
+)
 from runner.journal.instants import moment
-from runner.journal.model_progress import ModelProgress
+from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.moved import moved
 
 
@@ -36,13 +44,14 @@ class Progress:
         self.runs: dict[str, RunRecord] = {}
         self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
+        self.loss: AcceptedLoss | None = None  # the last one
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for one in links:
             self.add(one)
 
     def model(self, realm: str, name: str) -> ModelProgress:
-        """Return a model's progress; a model never seen has no jobs."""
-        return self.models.get((realm, name)) or ModelProgress()
+        """Return a model's progress; a model never seen has no jobs, but it may have been seen in events now lost."""
+        return self.models.get((realm, name)) or ModelProgress(loss=self.loss)
 
     def known(self, realm: str) -> dict[str, ModelProgress]:
         """Return the progress of the models of one service, by name."""
@@ -84,6 +93,10 @@ class Progress:
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
         elif isinstance(fact, ModelsMoved):
             self.models = moved(self.models, self.runs[event.run_id].started.realm, fact.moves)
+        elif isinstance(fact, LossAccepted):
+            self.loss = AcceptedLoss(fact=fact, at=moment(event.at))
+            for model in self.models.values():
+                model.loss = self.loss
         elif event.model is not None:
             self._add_to_model(event, event.model, one.sha256)
 
@@ -96,7 +109,7 @@ class Progress:
             self._begun[realm, name] += 1
             number = self._begun[realm, name]
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
-            progress = self.models[realm, name] = ModelProgress(identity=identity)
+            progress = self.models[realm, name] = ModelProgress(identity=identity, loss=self.loss)
         if not progress.has_history:
             progress.begun_beside = run.started.manifest.get("moved", {}).get(name)
         progress.add(event, sha256)

@@ -1,6 +1,6 @@
 """The journal on disk: one table, written in whole transactions, never changed.
 
-SQLite with its rollback journal and synchronous=FULL, because WAL lost commits with two connections before 3.51.3. An
+SQLite with its rollback journal and synchronous=EXTRA, because WAL lost commits with two connections before 3.51.3. An
 append takes the right to write before it looks where the journal ends, whether it is one statement or BEGIN IMMEDIATE
 with several. The unique column `guard` is what keeps two runners from doing one thing twice; the lock is courtesy.
 """
@@ -16,6 +16,7 @@ from runner.errors import StateError
 from runner.journal.chain import GENESIS, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
+from runner.journal.heads import Heads, head_of
 
 APPLICATION_ID = 0x52545231  # "RTR1" in SQLite's header: another program's database is not taken for a journal
 FORMAT = 1
@@ -52,8 +53,11 @@ class GuardTakenError(StateError):
 class Store:
     """An open journal. Not thread-safe: the run's coordinator alone writes."""
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
+    def __init__(self, path: Path, *, writable: bool, heads: Heads | None = None) -> None:
         self._path = path
+        self._heads = heads
+        self._lineage = ""
+        self._last: Link | None = None
         self._head: tuple[int, str] | None = None
         self._guards: set[str] = set()
         self._readings: WeakSet[Generator[Link]] = WeakSet()
@@ -81,20 +85,41 @@ class Store:
         return reading
 
     def _read(self) -> Generator[Link]:
-        last, guards = (0, GENESIS), set()
+        last, guards, final, lineage = (0, GENESIS), set(), None, ""
         with _translated(self._path), closing(self._connection.execute(_ALL)) as rows:
             for one in read_chain(map(_row, rows)):
-                last = (one.event.seq, one.sha256)
+                last, final, lineage = (one.event.seq, one.sha256), one, lineage or one.sha256
                 if one.event.guard is not None:
                     guards.add(one.event.guard)
                 yield one
         if self._head is None:
-            self._head, self._guards = last, guards
+            self._head, self._guards, self._last, self._lineage = last, guards, final, lineage
 
     @property
     def head(self) -> tuple[int, str]:
         """Number of events and SHA-256 of the last one, as first read and then written by this object."""
         return self._head or (0, GENESIS)
+
+    def extent(self) -> tuple[int, str]:
+        """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
+        with _translated(self._path):
+            (events,) = self._connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+        return events, self.digest(1) or ""
+
+    def digest(self, seq: int) -> str | None:
+        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        with _translated(self._path):
+            row = self._connection.execute("SELECT sha256 FROM events WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else row[0]
+
+    def settle(self) -> None:
+        """Note where the journal ends, after it was read; from then on each commit is noted.
+
+        Raises:
+            StateError: the note cannot be written.
+        """
+        if self._heads is not None:
+            self._heads.settle(head_of(self._last, self._lineage))
 
     def append(self, drafts: Sequence[Draft]) -> list[Link]:
         """Write the drafts in one durable transaction and return them as events.
@@ -114,7 +139,15 @@ class Store:
         self._write(links)
         self._head = (seq, prev)
         self._guards |= guards
+        self._note(links)
         return links
+
+    def _note(self, links: list[Link]) -> None:
+        """Note the new end of the journal, which is durable by now."""
+        if links:
+            self._last, self._lineage = links[-1], self._lineage or links[0].sha256
+            if self._heads is not None:
+                self._heads.note(head_of(self._last, self._lineage), links)
 
     def _write(self, links: list[Link]) -> None:
         """Write events in one transaction: a few of them in one statement, as other threads run between any two."""
@@ -140,6 +173,8 @@ class Store:
         """Let go of the file, also where a reading of it stopped half-way."""
         for one in list(self._readings):
             one.close()
+        if self._heads is not None:
+            self._heads.close()
         self._connection.close()
 
     def _check_identity(self) -> None:
@@ -162,7 +197,7 @@ def open_store(folder: StateFolder) -> Store:
     folder.prepare()
     if not folder.journal.exists():
         _begin(folder.journal)
-    return Store(folder.journal, writable=True)
+    return Store(folder.journal, writable=True, heads=Heads(folder))
 
 
 def open_for_reading(folder: StateFolder) -> Store | None:
@@ -199,7 +234,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
     if writable:
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA synchronous = EXTRA")  # FULL may lose the last commit with the power
         connection.execute("PRAGMA journal_mode = DELETE")
     else:
         connection.execute("PRAGMA query_only = ON")

@@ -1,5 +1,6 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
+import shlex
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statemen
 from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
-from runner.plan.standing import barred, turned_back, was_rejected, withdrawn, withdrawn_data
+from runner.plan.standing import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
 from runner.policy.decide import unread_clause
 
@@ -70,11 +71,25 @@ def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: F
     if options.force:
         return _retrain(model, facts, _why_forced(job))
     if job is None:
-        return _retrain(model, facts, "it has not been trained by this project yet")
+        first = _retrain(model, facts, "it has not been trained by this project yet")
+        return _unless_lost(model, progress, first)
     case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
     plan = _underway(case) or _by_data(manifest, model, progress, progress.last or job, facts)
+    plan = _unless_lost(model, progress, plan)
     idle = [f"{one}." for one in idle_words(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
+
+
+def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
+    """Train nothing that may have been trained in events that are lost: a person says whether it was."""
+    if progress.loss is None or Stage.UPLOAD not in plan.stages:
+        return plan
+    error = ModelError(
+        Kind.CONFIG,
+        f"{model.name} may have been trained already: {history_lost(progress.loss)}.",
+        hint=f"Look in the product for newer jobs; `retrain run --force --select {shlex.quote(model.name)}` trains it.",
+    )
+    return failed_plan(model, error, dataset_sha256=plan.dataset_sha256)
 
 
 def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:

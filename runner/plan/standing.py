@@ -1,7 +1,7 @@
 """Whether a job may still take over, after a person turned back from a newer or an equal one. Pure."""
 
 from runner.journal.job import VOID, Job, Review
-from runner.journal.model_progress import ModelProgress
+from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.serving import Departure
 
 
@@ -40,12 +40,24 @@ def barred(progress: ModelProgress, job: Job) -> str | None:
     departure = withdrawn(progress, job)
     if departure is not None:
         return turned_back(departure)
+    if progress.loss is not None:
+        return f"{history_lost(progress.loss)}, and a newer job may have been switched to in them"
+    return _overtaken(progress, job)
+
+
+def _overtaken(progress: ModelProgress, job: Job) -> str | None:
+    """Return that a newer job than the candidate was switched to, as a clause."""
     incumbent = progress.incumbent
     if incumbent is None or progress.served is not None:
         return None
     if progress.is_older(job.retrain_job_id, incumbent.retrain_job_id):
         return f"candidate {job.retrain_job_id} is older than job {incumbent.retrain_job_id}, the last one switched to"
     return None
+
+
+def history_lost(loss: AcceptedLoss) -> str:
+    """Return who accepted that events are lost and when, as a clause."""
+    return f"events of the journal are lost, which {loss.fact.by} accepted on {loss.at:%Y-%m-%d}"
 
 
 def was_rejected(job: Job, rejection: Review) -> str:

@@ -14,6 +14,7 @@ from runner.journal.events import (
     DataChecked,
     FileRecord,
     IncumbentAdopted,
+    LossAccepted,
     ModelFinished,
     ModelPlanned,
     ModelsMoved,
@@ -32,12 +33,14 @@ from runner.report.course import Courses
 from runner.report.on_demand import OnDemand
 
 REPORT_VERSION = 1
+LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
 TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
 CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers", "api_key")
 _WITHOUT_A_JOB = (
     RunStarted,
     RunFinished,
     ReportWritten,
+    LossAccepted,
     ModelsMoved,
     ServiceMoved,
     DataChecked,

@@ -43,8 +43,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="commits_are_not_synchronous",
         file="runner/journal/store.py",
-        old="PRAGMA synchronous = FULL",
-        new="PRAGMA synchronous = NORMAL",
+        old="PRAGMA synchronous = EXTRA",
+        new="PRAGMA synchronous = FULL",
         caught_by=_STORE + "test_commits_are_synchronous_and_use_the_rollback_journal",
     ),
     Mutant(

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 AUTO: Mapping[str, Any] = {"type": "auto"}
 KEY_CANARY = "CANARYkey/9e+4b"  # with characters that quoting changes
 _PATIENCE_S = 60.0
+_GROUPS = frozenset({"audit", "state"})  # their options follow the second of their words
 
 
 def threshold(*rules: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
@@ -116,9 +117,9 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command on this project's state and hand back its process."""
-        command, *rest = arguments
+        words = 2 if arguments[0] in _GROUPS else 1
         return subprocess.Popen(
-            [sys.executable, "-m", "runner", command, "--state", str(self.state), *rest],
+            [sys.executable, "-m", "runner", *arguments[:words], "--state", str(self.state), *arguments[words:]],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],

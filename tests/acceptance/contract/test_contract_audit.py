@@ -36,6 +36,7 @@ from runner.journal.store import open_store
 from runner.report.build import read_history
 from runner.report.render import render_files
 from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, rows, threshold
+from tests.fakes.cut_journal import cut, rewind
 from tests.fakes.result_files import result
 from tests.fakes.two_port_service import TwoPortService
 
@@ -144,8 +145,8 @@ def test_a_journal_that_was_cut_behind_a_kept_head_is_found(audited: Project, tm
     state, first = copied(audited, tmp_path), first_run(audited).name
     with closing(sqlite3.connect(state / "journal.sqlite3")) as connection:
         [(end,)] = connection.execute("SELECT MAX(seq) FROM events WHERE instr(body, ?)", (first.encode(),))
-        connection.execute("DELETE FROM events WHERE seq > ?", (end,))
-        connection.commit()
+    cut(state, end)
+    rewind(state)
     for path in (state / "runs").iterdir():
         if path.name != first:
             path.unlink() if path.is_symlink() else shutil.rmtree(path)

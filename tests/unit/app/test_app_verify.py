@@ -28,6 +28,7 @@ def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
     events = [one.event for one in store.read()]
     store.close()
     world.state.journal.unlink()
+    world.state.head.unlink()
     (world.state.root / "runs").rename(world.folder / "aside")
     store = open_store(world.state)
     list(store.read())

@@ -102,7 +102,7 @@ def test_a_folder_of_any_name_works(tmp_path: Path, name: str) -> None:
     store.append([draft()])
     store.close()
     assert seqs(folder) == [1]
-    assert [file.name for file in folder.root.iterdir()] == ["journal.sqlite3"]
+    assert sorted(file.name for file in folder.root.iterdir()) == ["journal.head", "journal.sqlite3"]
 
 
 def test_a_missing_journal_beside_the_files_of_runs_is_refused(folder: StateFolder) -> None:
@@ -287,7 +287,7 @@ def test_commits_are_synchronous_and_use_the_rollback_journal(folder: StateFolde
     opened().append([draft()])
     spoil(folder, "PRAGMA journal_mode = WAL")  # another program may have changed it
     store = opened()
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (3,)
     assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
