@@ -6,6 +6,7 @@ A line that no longer fits the sources is to be brought up to date or replaced, 
 from tests.torture import (
     mutants_of_the_doubt,
     mutants_of_the_incumbent,
+    mutants_of_the_loss,
     mutants_of_the_record,
     mutants_of_the_switch,
     mutants_of_the_trust,
@@ -20,6 +21,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_record.MUTANTS,
     *mutants_of_the_incumbent.MUTANTS,
     *mutants_of_the_trust.MUTANTS,
+    *mutants_of_the_loss.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (
