@@ -79,6 +79,7 @@ def run_page(commands: Sequence[Command], project: Path, scene: Path, home: Path
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(home),
+        "XDG_STATE_HOME": "/dev/null",  # a page may begin again from the same state
         "SCENE": str(scene),
         "CHURN_API_KEY": "rehearsal",
         **dict.fromkeys(ANSWERS, "1"),

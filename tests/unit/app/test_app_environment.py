@@ -45,5 +45,5 @@ def test_git_sees_no_api_key_and_finds_its_settings(manifest: Path, monkeypatch:
     assert identity(folder) is None
     seen = (folder / "seen").read_text()
     assert seen.count("GIT_AUTHOR_NAME=Ann") == 1
-    assert seen.count("\nPATH=") == seen.count("HOME=") == 2
+    assert seen.count("\nPATH=") == seen.count("\nHOME=") == 2
     assert "CANARY" not in seen
