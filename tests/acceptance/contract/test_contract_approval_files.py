@@ -65,6 +65,33 @@ def test_a_committed_approval_switches_once_and_its_author_is_recorded(waiting: 
     assert waiting.retrain("verify").code == 0
 
 
+def test_the_author_of_the_commit_comes_before_the_name_in_the_file(waiting: Project) -> None:
+    change(written(waiting), approver="ceo@example.com")
+    git(waiting, "add", "approvals")
+    git(waiting, "commit", "-q", "-m", "approve")
+    told = waiting.retrain("plan", "models.yaml").out
+    assert "was approved by Ann <ann@example.com> in approvals/" in told
+    assert "which names ceo@example.com" in told
+    ran = waiting.run()
+    entry = waiting.entry("churn")
+    assert entry["decision"]["approval"]["by"] == "Ann <ann@example.com>"
+    assert entry["decision"]["approval"]["source"]["approver"] == "ceo@example.com"
+    assert any("is by Ann <ann@example.com>, who committed it, and names ceo" in one for one in entry["warnings"])
+    assert "names ceo@example.com as the approver" in ran.out + ran.err
+    assert entry["reason"].startswith("Ann <ann@example.com> approved it in approvals/")
+
+
+def test_a_written_approval_names_the_author_that_its_commit_will_have(waiting: Project) -> None:
+    git(waiting, "config", "user.name", "Ann")
+    git(waiting, "config", "user.email", "ann@example.com")
+    path = written(waiting)
+    assert yaml.safe_load(path.read_text("utf-8"))["approver"] == "Ann <ann@example.com>"
+    git(waiting, "add", "approvals")
+    git(waiting, "commit", "-q", "-m", "approve")
+    assert waiting.run().code == 0
+    assert waiting.entry("churn")["warnings"] == []
+
+
 def test_writing_an_approval_changes_no_state_and_needs_no_lock_or_key(waiting: Project) -> None:
     journal = (waiting.state / "journal.sqlite3").read_bytes()
     log = len(waiting.service.log)

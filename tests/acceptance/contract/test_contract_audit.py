@@ -155,6 +155,17 @@ def test_a_journal_that_was_cut_behind_a_kept_head_is_found(audited: Project, tm
     assert "does not contain the head" in found
 
 
+def test_a_head_and_a_key_of_the_state_itself_vouch_for_nothing(audited: Project, tmp_path: Path) -> None:
+    done = command(audited, "verify", "--head", str(first_run(audited) / "report.json"))
+    assert done.code == 0, done.out
+    assert "is in the state that is verified and vouches for itself" in done.out
+    assert "not anchored" in done.out
+    state = copied(audited, tmp_path)
+    shutil.copy(audited.folder / "audit.key.pub", state)
+    refused = command(audited, "verify", "--key", str(state / "audit.key.pub"), "--state", str(state))
+    assert (refused.code, "it cannot vouch for it" in refused.err) == (2, True)
+
+
 def test_a_head_that_is_none_is_wrong_usage(audited: Project) -> None:
     for head in ("nothing", "models.yaml", "."):
         done = command(audited, "verify", "--head", head)
@@ -188,6 +199,10 @@ def test_the_head_as_a_git_note_anchors_the_journal(audited: Project, tmp_path: 
             in command(audited, "verify", "--head", "git").out
         )
         assert command(audited, "verify", "evidence.zip", "--head", "git").code == 7
+        named = elsewhere(tmp_path, "verify", "--head", f"git:{audited.folder}@retrain", "--state", str(audited.state))
+        assert f"refs/notes/retrain of {audited.folder}" in named.out, named.err
+        assert command(audited, "verify", "--head", f"git:{tmp_path}").code == 2
+        assert command(audited, "verify", "--head", "git@other").code == 2
         other = copied(audited, tmp_path)
         with closing(sqlite3.connect(other / "journal.sqlite3")) as connection:
             connection.execute("DELETE FROM events")

@@ -23,7 +23,7 @@ from tests.torture.hostile.repositories import (
     signing,
 )
 
-_KINDS = ("bare", "whole", "pointer", "link")
+_KINDS = ("bare", "whole", "pointer", "link", "both")
 Play = Callable[[Path, Random], Iterator[str]]
 _FORGED = "version: 1\n# what nobody approved\n"
 
@@ -63,6 +63,8 @@ def _another_repository(folder: Path, kind: str) -> Iterator[str]:
         inner.mkdir()
         (inner / "a.yaml").write_text(TEXT, encoding="utf-8")
         git(inner, "init", "-q")
+        if kind == "both":
+            checkout(outer)
         git(inner, "config", "gpg.ssh.allowedSignersFile", str(signers(folder / "signers", key, CEO[1])))
         git(inner, "add", ".")
         git(inner, *signing(key), "commit", "-q", "-m", "x", who=CEO)
@@ -74,8 +76,8 @@ def _another_repository(folder: Path, kind: str) -> Iterator[str]:
             shutil.copy(inner / "a.yaml", approvals)
         elif kind == "whole":
             shutil.move(inner, approvals)
-        elif kind == "pointer":
-            approvals.mkdir()
+        elif kind in ("pointer", "both"):
+            approvals.mkdir(exist_ok=True)
             shutil.copy(inner / "a.yaml", approvals)
             (approvals / ".git").write_text(f"gitdir: {inner}/.git\n", encoding="utf-8")
         else:

@@ -27,8 +27,8 @@ models: {m: {api_key: {env: KEY}, dataset: d, policy: p}}
 """
 
 
-def _ask_everything(folder: Path) -> None:
-    """Ask git all that any command asks of a checkout."""
+def _ask_everything(folder: Path) -> bool:
+    """Ask git all that any command asks of a checkout, and return whether a head could be noted in it."""
     with chdir(folder):
         manifest_record(load([folder / "models.yaml"]))
         ApprovalProvenance(folder).trace(approval(folder))
@@ -36,9 +36,9 @@ def _ask_everything(folder: Path) -> None:
         try:
             found = repository(folder)
             write_note(found, "retrain", [Link(event=event, body=b"", sha256="1" * 64)])
-            noted_heads(found, "retrain", "1" * 64)
+            return bool(noted_heads(found, "retrain", "1" * 64))
         except UsageError:
-            pass
+            return False
 
 
 _AT = "2026-03-01T00:00:00.000000Z"
@@ -166,7 +166,7 @@ def _of(settings: Sequence[Setting]) -> Callable[[Path, Random], Iterator[str]]:
     def play(folder: Path, chance: Random) -> Iterator[str]:
         for number, setting in enumerate(chance.sample(settings, len(settings))):
             own = folder / str(number)
-            with operator(own / "home"):
+            with operator(own / "home", EMAIL="ann@example.com", GIT_AUTHOR_NAME="Ann", GIT_COMMITTER_NAME="Ann"):
                 place = own / "checkout"
                 place.mkdir()
                 (place / "models.yaml").write_text(_MANIFEST, encoding="utf-8")
@@ -179,7 +179,8 @@ def _of(settings: Sequence[Setting]) -> Callable[[Path, Random], Iterator[str]]:
                 if not sprung(own):
                     raise AssertionError(f"setting {settings.index(setting)}: careless git does not spring the trap")
                 os.utime(place / "models.yaml", (2, 2))
-                _ask_everything(place)
+                if not _ask_everything(place) and setting != _bare_in_the_folder:
+                    raise AssertionError(f"setting {settings.index(setting)}: the head is not noted")
                 if sprung(own):
                     yield f"setting {settings.index(setting)}: a program that the repository names was run"
 

@@ -1,5 +1,6 @@
 """One run at a time: the second is told who holds the state, and the dead hold nothing."""
 
+import os
 import signal
 import stat
 import subprocess
@@ -143,6 +144,15 @@ def test_a_note_that_cannot_be_written_frees_the_lock(folder: StateFolder) -> No
     for _ in range(2):
         with pytest.raises(StateError, match="cannot be locked"), locked(folder, "mine", timeout=0):
             pass
+
+
+def test_a_process_whose_user_has_no_name_shows_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setenv("USER", "ceo")
+    assert current_user().startswith(f"uid-{os.getuid()}@")
 
 
 def test_a_user_name_with_an_at_sign_is_kept_whole(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
