@@ -26,11 +26,12 @@ class Signed(Struct, frozen=True, kw_only=True):
 
 
 class ReportedRun(Struct, frozen=True, kw_only=True):
-    """A run whose report is recorded: its own events, and the journal from its first to that record."""
+    """A run whose report is recorded: its own events, the journal up to that record, and what came later."""
 
     run_id: str
     own: list[Link]
     links: list[Link]
+    later: list[Link]
 
 
 def sign(state: str, run: str | None, key: Path) -> Signed:
@@ -87,7 +88,8 @@ def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
             f"Run {run} has no recorded report yet.",
             hint="Wait for its end; the next `retrain run` ends those that were cut off.",
         )
-    return ReportedRun(run_id=run, own=runs[run], links=links[: last.event.seq])
+    end = last.event.seq
+    return ReportedRun(run_id=run, own=runs[run], links=links[:end], later=links[end:])
 
 
 def refuse_unverified(state: str, run_id: str, what: str) -> None:

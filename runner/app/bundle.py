@@ -6,6 +6,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.attestation import ReportedRun, refuse_unverified, reported_run
 from runner.app.evidence import StateEvidence, state_evidence
@@ -29,7 +30,7 @@ from runner.audit.statement import statement
 from runner.durable import open_file, replacing
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
-from runner.journal.events import Judged, ReportWritten, ResultStored, RunStarted
+from runner.journal.events import Judged, ReportWritten, ResultsPruned, ResultStored, RunStarted
 
 _IN_MEMORY = 1024 * 1024
 
@@ -53,7 +54,7 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
         StateError: the run, or what became of it while it was packed, does not verify.
     """
     evidence = state_evidence(state)
-    found = reported_run(evidence, run)
+    found = _with_removals(evidence, reported_run(evidence, run))
     refuse_unverified(state, found.run_id, "bundled")
     path = out or Path(f"{found.run_id}.zip")
     end = JournalEnd(events=len(found.links), head_sha256=found.links[-1].sha256)
@@ -78,6 +79,23 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
     )
 
 
+def _with_removals(evidence: StateEvidence, found: ReportedRun) -> ReportedRun:
+    """Let the journal reach to the last record that removes a file of the run: it says why the bundle lacks it."""
+    names, end = _state_files(evidence, found), 0
+    for number, one in enumerate(found.later, start=1):
+        fact = one.event.fact
+        if isinstance(fact, ResultsPruned) and any(file.path in names for file in fact.files):
+            end = number
+    return replace(found, links=[*found.links, *found.later[:end]], later=found.later[end:])
+
+
+def _removed(evidence: StateEvidence, links: Sequence[Link]) -> set[str]:
+    """Return the paths that are recorded as removed and hold nothing."""
+    facts = [one.event.fact for one in links]
+    paths = {file.path for fact in facts if isinstance(fact, ResultsPruned) for file in fact.files}
+    return {path for path in paths if not evidence.holds(path)}
+
+
 def _tool() -> dict[str, str]:
     """Return name and version; the Python that packs changes nothing, and the same run is to give the same bytes."""
     return {key: value for key, value in tool().items() if key != "python"}
@@ -93,7 +111,7 @@ def _members(
     for one in manifest:
         if one.member is not None:
             yield _file_member(one.member, Path(one.path))
-    for name in sorted(_state_files(evidence, found)):
+    for name in sorted(_state_files(evidence, found) - _removed(evidence, found.links)):
         yield _state_member(evidence, name)
 
 

@@ -1,5 +1,6 @@
 """What an audit reads: a journal and the files it speaks of, in a state folder or in a bundle made from one."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ class Evidence(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Open a file as a seekable stream; raises OSError when it is not there or cannot be read."""
+
+    def holds(self, name: str) -> bool:
+        """Tell whether anything lies at that name."""
 
     def shown(self, name: str) -> str:
         """Return how a finding names the file."""
@@ -65,6 +69,10 @@ class StateEvidence:
         """Open a file below the folder."""
         return open_file(self.folder.root / name)
 
+    def holds(self, name: str) -> bool:
+        """Tell whether anything lies at that path, a link that leads nowhere included."""
+        return os.path.lexists(self.folder.root / name)
+
     def shown(self, name: str) -> str:
         """Return the file's path."""
         return str(self.folder.root / name)
@@ -92,6 +100,10 @@ class BundleEvidence:
     def open(self, name: str) -> BinaryIO:
         """Open a member."""
         return self.container.open(name)
+
+    def holds(self, name: str) -> bool:
+        """Tell whether there is such a member."""
+        return name in self.container.names
 
     def shown(self, name: str) -> str:
         """Return the bundle's path and the member's name."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from runner.app.recompute import Different, SameBytes, recompute
 from runner.app.recorded import names_now, reading, require_seen, seen_models
+from runner.app.removed import gone
 from runner.errors import UsageError
 from runner.execute.candidate import file_sha256
 from runner.journal.folder import StateFolder
@@ -113,7 +114,7 @@ def explain(
         raise UsageError(
             f"No decision {where} is recorded for {model}.", hint=f"`retrain history {model}` lists its runs and jobs."
         )
-    return [Explanation(trail=one, confirmation=_confirm(folder, one)) for one in chosen]
+    return [Explanation(trail=one, confirmation=_confirm(folder, progress, one)) for one in chosen]
 
 
 def _trails(state: str, name: str) -> tuple[StateFolder, Progress, str, list[Trail]]:
@@ -135,8 +136,9 @@ def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
     return made or [one for one in trails if run_id in one.runs]
 
 
-def _confirm(folder: StateFolder, trail: Trail) -> Confirmation:
-    changed = _changed(folder, trail)
+def _confirm(folder: StateFolder, progress: Progress, trail: Trail) -> Confirmation:
+    removal = gone(folder, progress, trail.result)
+    changed = f"rests on a result file that {removal.told}" if removal else _changed(folder, trail)
     if changed:
         return Confirmation(state="impossible", why=changed)
     found = recompute(folder, trail.decided.fact, trail.result)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from runner.app.realm import realm_of
 from runner.app.recorded import reading
+from runner.app.removed import gone
 from runner.app.selection import select
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.candidate import evaluate_stored
@@ -51,7 +52,7 @@ def replay(request: ReplayRequest) -> Replay:
     realm = realm_of(manifest, emulator=request.emulator).name
     with reading(request.state) as (folder, links):
         progress = Progress(links)
-    bench = _Bench(folder=folder, manifest=manifest, request=request)
+    bench = _Bench(folder=folder, progress=progress, manifest=manifest, request=request)
     decisions = [one for model in models for one in bench.judge_all(model, progress.model(realm, model.name))]
     replayed = {one.subject.model for one in decisions}
     left_out = [_without(model, progress, realm, request) for model in models if model.name not in replayed]
@@ -92,6 +93,7 @@ class _Bench(Struct, frozen=True, kw_only=True):
     """What all decisions of one replay are judged with."""
 
     folder: StateFolder
+    progress: Progress
     manifest: Manifest
     request: ReplayRequest
 
@@ -114,6 +116,9 @@ class _Bench(Struct, frozen=True, kw_only=True):
         fact = subject.decided.fact
         if result is None or result.sha256 != fact.result_sha256:
             return NotJudgeable(subject=subject, why="The journal has no result file for it.")
+        removal = gone(self.folder, self.progress, result)
+        if removal is not None:
+            return NotJudgeable(subject=subject, why=f"Its result file {removal.told}.")
         try:
             recorded = inputs_from_json(dict(fact.inputs))
             inputs = replace(recorded, policy=policy, definitions=self.manifest.metrics)

@@ -14,10 +14,11 @@ from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
+from runner.app.removed import gone
 from runner.app.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run import RunResult, carry_out, conclude
 from runner.app.session import Session, session
-from runner.errors import UsageError
+from runner.errors import StateError, UsageError
 from runner.execute.candidate import evaluate_stored, judged
 from runner.execute.news import Listener
 from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, Reviewed
@@ -167,6 +168,12 @@ def _facts(
 def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> Judged:
     if job.result is None:
         raise LookupError(f"job {job.retrain_job_id} was judged without a result")
+    removal = gone(opened.folder, opened.progress, job.result)
+    if removal is not None:
+        raise StateError(
+            f"The result of job {job.retrain_job_id}, {job.result.path}, {removal.told}, so it cannot be judged again.",
+            hint="Put the file back from a copy of the state, or train anew with `retrain run --force`.",
+        )
     inputs = inputs_now(scope.manifest, scope.model, progress, job)
     evaluation = evaluate_stored(opened.folder.root / job.result.path, job.result.sha256, inputs)
     return judged(scope.manifest, scope.model, job.result, inputs, evaluation)

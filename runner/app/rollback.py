@@ -10,6 +10,7 @@ from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.proposal import Proposal, refuse_changed
+from runner.app.removed import gone
 from runner.app.rollback_target import find_target
 from runner.app.run import RunResult, carry_out
 from runner.app.session import Session, session
@@ -106,6 +107,10 @@ def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
     """Yield what cannot be said of the stored result; a file with other bytes than recorded stops the rollback."""
     if target.result is None:
         yield "what its result was, since none is recorded"
+        return
+    removal = gone(opened.folder, opened.progress, target.result)
+    if removal is not None:
+        yield f"its stored result, which {removal.told}"
         return
     path = opened.folder.root / target.result.path
     try:

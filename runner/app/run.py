@@ -84,7 +84,21 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
         listener=request.listener,
         readings=readings,
     )
-    return conclude(opened, execute(opened, job), allow_held=request.allow_held)
+    driven = execute(opened, job)
+    _prune(opened, scope, driven, request.warn)
+    return conclude(opened, driven, allow_held=request.allow_held)
+
+
+def _prune(opened: Session, scope: Scope, driven: Driven, warn: Warn) -> None:
+    """Remove results by `limits.keep`, after a run that nobody stopped."""
+    age = scope.manifest.limits.keep
+    if age is None or driven.stopped is not None:
+        return
+    from runner.app.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
+
+    places = {(scope.realm.name, name) for name in scope.manifest.models}
+    for trouble in prune_after_run(opened.folder, opened.recorder, age, places).refused:
+        warn(f"limits.keep: {trouble}; it was not removed")
 
 
 def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Listener) -> RunResult:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from runner.journal.chain import Link
-from runner.journal.events import ReportWritten, ResultStored, RunFinished, RunStarted
+from runner.journal.events import ReportWritten, ResultsPruned, ResultStored, RunFinished, RunStarted
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
 
@@ -13,7 +13,8 @@ from runner.journal.progress import Progress, RunRecord
 class Testimony(Struct, frozen=True, kw_only=True):
     """A journal that was read once. `stored` are the results in it, each with the run that stored it, oldest first.
 
-    `progress` knows the runs; models are no part of it, as what is known of them takes much room.
+    `progress` knows the runs and the removals of results; models are no part of it, as what is known of them takes
+    much room.
     """
 
     links: PackedLinks
@@ -50,7 +51,7 @@ def hear(links: Iterable[Link]) -> Testimony:
     for one in links:
         packed.append(one)
         fact = one.event.fact
-        if isinstance(fact, RunStarted | RunFinished | ReportWritten):
+        if isinstance(fact, RunStarted | RunFinished | ReportWritten | ResultsPruned):
             progress.add(one)
         elif isinstance(fact, ResultStored):
             stored.append((one.event.run_id, fact))

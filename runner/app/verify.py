@@ -1,6 +1,7 @@
 """`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from runner.app.bundle_check import bundle_findings, bundled_run
 from runner.app.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
 from runner.app.loss import journal_losses
 from runner.app.recompute import SameBytes, recompute_from
+from runner.app.removed import Removed
 from runner.app.rendering import check_rendering, check_schemas
 from runner.app.strangers import Finding, strange_entries, strange_files, unreadable
 from runner.app.switch_audit import SwitchAudit
@@ -36,6 +38,7 @@ class Demands(Struct, frozen=True, kw_only=True):
 class Verification(Struct, frozen=True, kw_only=True):
     """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt.
 
+    `removed_files` are results that are recorded as removed and gone, `beyond_recomputing` the decisions about them.
     `anchors` are what holds the journal from outside; without one, whoever can write the state can rewrite all of it.
     """
 
@@ -43,6 +46,8 @@ class Verification(Struct, frozen=True, kw_only=True):
     runs: int
     files: int
     decisions: int
+    removed_files: int
+    beyond_recomputing: int
     head_sha256: str
     anchors: tuple[Anchor, ...]
     findings: tuple[Finding, ...]
@@ -157,13 +162,15 @@ def _verification(
 ) -> Verification:
     """Check what an audit of a state and of a bundle have in common, and sum up."""
     links, ids = journal.links, {run.run_id for run in chosen}
-    results = list(journal.results(ids))
-    decided, switched = _decisions_and_switches(evidence, journal, ids)
+    results, removed = list(journal.results(ids)), Removed(evidence, journal)
+    left = removed.left(results)
+    decided, switched = _decisions_and_switches(evidence, journal, ids, removed)
     rendered = check_rendering(evidence, links, chosen)
     findings = (
         *strangers,
         *(finding for run in chosen for finding in _run_files(evidence, run)),
-        *(finding for fact in results for finding in _file(evidence, fact.path, fact.sha256)),
+        *(finding for fact in left for finding in _file(evidence, fact.path, fact.sha256)),
+        *removed.findings(),
         *check_schemas(evidence, links, chosen),
         *rendered.findings,
         *decided.findings,
@@ -173,12 +180,19 @@ def _verification(
     return Verification(
         events=len(links),
         runs=len(chosen),
-        files=sum(len(run.report.files) for run in chosen if run.report) + len(results),
+        files=sum(len(run.report.files) for run in chosen if run.report) + len(left),
         decisions=decided.count,
+        removed_files=len(results) - len(left),
+        beyond_recomputing=sum(decided.beyond.values()),
         head_sha256=journal.head_sha256,
         anchors=anchoring.anchors,
         findings=findings,
-        notes=(*_unfinished(evidence, chosen), *rendered.notes, *anchoring.notes),
+        notes=(
+            *_unfinished(evidence, chosen),
+            *removed.notes(results, decided.beyond, anchoring.events),
+            *rendered.notes,
+            *anchoring.notes,
+        ),
     )
 
 
@@ -232,29 +246,36 @@ def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultStored]
 
 
 class _Decided(Struct, frozen=True):
-    """How many decisions were computed again, and those that did not come out the same."""
+    """How many decisions were computed again, those that did not come out the same, and by removal those beyond it."""
 
     count: int
     findings: tuple[Finding, ...]
+    beyond: Counter[int]
 
 
 def _decisions_and_switches(
-    evidence: Evidence, journal: Testimony, run_ids: Container[str]
+    evidence: Evidence, journal: Testimony, run_ids: Container[str], removed: Removed
 ) -> tuple[_Decided, Sequence[Finding]]:
     """Compute the runs' decisions again, and follow their switches, in one going through the events."""
     stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
+    beyond = Counter[int]()
     for one in journal.links:
         audit.look(one)
-        if isinstance(one.event.fact, Judged) and one.event.run_id in run_ids:
-            count += 1
-            findings.extend(_decision(evidence, one, one.event.fact, stored))
-    return _Decided(count, tuple(findings)), audit.findings
+        fact = one.event.fact
+        if not isinstance(fact, Judged) or one.event.run_id not in run_ids:
+            continue
+        result = stored.get((fact.retrain_job_id, fact.result_sha256))
+        gone = removed.gone(result) if result else None
+        if gone is not None:
+            beyond[gone.seq] += 1
+            continue
+        count += 1
+        findings.extend(_decision(evidence, one, fact, result))
+    return _Decided(count, tuple(findings), beyond), audit.findings
 
 
-def _decision(
-    evidence: Evidence, one: Link, fact: Judged, stored: Mapping[tuple[str, str], ResultStored]
-) -> Iterator[Finding]:
+def _decision(evidence: Evidence, one: Link, fact: Judged, result: ResultStored | None) -> Iterator[Finding]:
     """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
-    found = recompute_from(evidence.open, fact, stored.get((fact.retrain_job_id, fact.result_sha256)))
+    found = recompute_from(evidence.open, fact, result)
     if not isinstance(found, SameBytes):
         yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)

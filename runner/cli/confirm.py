@@ -19,12 +19,14 @@ _SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to
 class Consent(Struct, frozen=True, kw_only=True):
     """How a person agrees: `yes` was given, or they are asked; `command` is what agrees where there is no terminal.
 
-    An answer is not `needed` where production does not change: without a terminal the command then goes on.
+    An answer is not `needed` where production does not change: without a terminal the command then goes on. `stake` is
+    what would happen without one.
     """
 
     yes: bool
     command: str = ""
     needed: bool = True
+    stake: str = "production would change"
 
 
 def confirm_proposal(console: Console, proposal: Proposal, consent: Consent, *, later: bool = False) -> bool:
@@ -62,8 +64,8 @@ def confirm(console: Console, question: str, consent: Consent) -> bool:
         if not consent.needed:
             return True
         raise UsageError(
-            "Nothing was done: production would change, and there is no terminal to ask on.",
-            hint=f"Look at the numbers above, then run `{consent.command}`.",
+            f"Nothing was done: {consent.stake}, and there is no terminal to ask on.",
+            hint=f"Look at what is shown above, then run `{consent.command}`.",
         )
     agreed = console.ask(f"{question} [y/N] ").strip().casefold() in ("y", "yes")
     if not agreed:

@@ -102,6 +102,26 @@ class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
     files: Mapping[FileName, Sha256]
 
 
+class PrunedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stored result that is removed; `path` is that of the event that stored it, and no other is acted on."""
+
+    path: str
+    sha256: Sha256
+    bytes: int
+    retrain_job_id: JobId
+
+
+class ResultsPruned(_Fact, frozen=True, kw_only=True, tag="results_pruned"):
+    """Stored results are removed from now on: written before the first of them is, by a run or a command of its own.
+
+    `why` says which rule they fell under.
+    """
+
+    files: tuple[PrunedFile, ...]
+    by: str
+    why: str
+
+
 class NameMove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model that is called `new` from now on."""
 
@@ -410,6 +430,7 @@ Fact = (
     RunStarted
     | RunFinished
     | ReportWritten
+    | ResultsPruned
     | ModelsMoved
     | ServiceMoved
     | LossAccepted

@@ -18,6 +18,7 @@ from runner.journal.events import (
     ModelPlanned,
     ModelsMoved,
     ReportWritten,
+    ResultsPruned,
     Reviewed,
     RollbackDecided,
     RunFinished,
@@ -40,6 +41,7 @@ _ABOUT_RUNS = (
     RunStarted,
     RunFinished,
     ReportWritten,
+    ResultsPruned,
 )  # nothing in these changes a job
 
 

@@ -15,12 +15,15 @@ from runner.journal.events import (
     ModelsMoved,
     NameMove,
     ReportWritten,
+    ResultsPruned,
+    ResultStored,
     RunFinished,
     RunStarted,
 )
 from runner.journal.instants import moment
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.moved import moved
+from runner.journal.stored import Removal, StoredFile, removals, stored
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Progress:
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
         self.runs: dict[str, RunRecord] = {}
+        self.results: dict[str, StoredFile] = {}  # by path
+        self.removed: dict[str, Removal] = {}  # by path
         self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
@@ -91,6 +96,8 @@ class Progress:
             )
         elif isinstance(fact, ReportWritten):
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
+        elif isinstance(fact, ResultsPruned):
+            self.removed |= removals(event, fact)
         elif isinstance(fact, ModelsMoved):
             self.models = moved(self.models, self.runs[event.run_id].started.realm, fact.moves)
         elif isinstance(fact, LossAccepted):
@@ -113,3 +120,5 @@ class Progress:
         if not progress.has_history:
             progress.begun_beside = run.started.manifest.get("moved", {}).get(name)
         progress.add(event, sha256)
+        if isinstance(event.fact, ResultStored):
+            self.results[event.fact.path] = stored(event, event.fact, realm)

@@ -11,6 +11,7 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.durations import read_duration
 from runner.manifest.key_checks import check_keys
 from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
@@ -164,7 +165,10 @@ def _words(combined: Combined) -> tuple[Approval, ...]:
 
 
 def _limits(combined: Combined) -> Limits:
-    return Limits(**combined.section("limits")) if combined.is_sound("limits") else Limits()
+    if not combined.is_sound("limits"):
+        return Limits()
+    section = combined.section("limits")
+    return Limits(**{**section, "keep": read_duration(section, "keep", combined.findings)})
 
 
 def _check_task(model: Model, policy: Policy | None, combined: Combined) -> None:

@@ -250,12 +250,13 @@ class Model(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds on one run; None is unlimited."""
+    """Bounds on one run; None is unlimited. `keep` is how long a stored result stays that nothing needs."""
 
     parallel: int = 8
     uploads: int = 2
     switches_per_run: int | None = None
     stop_after_failures: int | None = None
+    keep: timedelta | None = None
 
 
 class Notification(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ REMOVING = {
     "app/bundle.py": "the half-written bundle of this command",
     "app/engine.py": "the run's own spool, under the lock",
     "app/site_folder.py": "pages that the site's own list names",
+    "app/result_files.py": "results that are recorded as removed, reached through real folders",
     "data/package.py": "the upload's own spool",
     "durable.py": "the unfinished file beside the target",
     "emulator/store.py": "the upload that was not accepted",
