@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.clock_check import Warn, silent, warn_of_future
 from runner.app.recompute import Different, SameBytes, recompute
 from runner.app.recorded import names_now, reading, require_seen, seen_models
 from runner.app.removed import gone
@@ -20,7 +21,10 @@ LATEST = "latest"  # instead of a run's id: the newest decision
 
 
 class HistoryRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain history`; `since` is inclusive, `until` exclusive, both of the run's start."""
+    """The arguments of `retrain history`; `since` is inclusive, `until` exclusive, both of the run's start.
+
+    `warn` takes a sentence about the journal's clock.
+    """
 
     state: str
     select: Sequence[str] = ()
@@ -30,6 +34,7 @@ class HistoryRequest(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     outcomes: Sequence[str] = ()
     limit: int | None = None
+    warn: Warn = silent
 
 
 def history(request: HistoryRequest) -> list[Entry]:
@@ -42,6 +47,7 @@ def history(request: HistoryRequest) -> list[Entry]:
     progress = Progress()
     with reading(request.state) as (_, links):
         entries = list(read_entries(links, progress))
+    warn_of_future(progress, request.warn)
     now = {(service, one.identity): name for (service, name), one in progress.models.items()}
     called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
     names = _names(request, progress, called)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.approval_provenance import ApprovalProvenance
+from runner.app.clock_check import Warn, silent, warn_of_future
 from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
@@ -37,12 +38,16 @@ from runner.plan.planner import plan_model
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain plan`; `out` is the file the plan is kept in, `refresh` asks what is in service."""
+    """The arguments of `retrain plan`.
+
+    `out` is the file the plan is kept in, `refresh` asks what is in service, `warn` takes a sentence.
+    """
 
     choice: Choice
     state: str
     out: Path | None = None
     refresh: bool = False
+    warn: Warn = silent
 
 
 def plan(request: PlanRequest) -> PlanDocument:
@@ -62,6 +67,7 @@ def plan(request: PlanRequest) -> PlanDocument:
         )
     scope = read_scope(choice)
     progress = read_progress(request.state)
+    warn_of_future(progress, request.warn)
     if request.refresh:
         folder = state_folder(request.state)
         refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.app.clock_check import Warn, warn_of_future
 from runner.app.engine import Driven, Job, execute
 from runner.app.model_scope import ModelScope
 from runner.app.outcomes import exit_code
@@ -15,7 +16,7 @@ from runner.app.planned import Planned
 from runner.app.planned_run import agreed_plan, planned_scope
 from runner.app.scope import Choice, Scope, read_scope
 from runner.app.session import Session, session
-from runner.app.telling import Teller, Warn
+from runner.app.telling import Teller
 from runner.data.readings import Readings
 from runner.errors import ExitCode
 from runner.execute.news import Listener
@@ -69,6 +70,7 @@ def run(request: RunRequest) -> RunResult:
 
 def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
     readings = Readings()
+    warn_of_future(opened.progress, request.warn)
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.clock_check import Warn, silent, warn_of_future
 from runner.app.plan import read_progress
 from runner.app.realm import realm_of
 from runner.app.recorded import last_paths
@@ -61,9 +62,16 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def status(
-    state: str, *, refreshed: bool = False, manifest: Sequence[Path] = (), trusted_hosts: frozenset[str] = frozenset()
+    state: str,
+    *,
+    refreshed: bool = False,
+    manifest: Sequence[Path] = (),
+    trusted_hosts: frozenset[str] = frozenset(),
+    warn: Warn = silent,
 ) -> Status:
     """Return where every model stands; `refreshed` asks the service what is in service, by the last run's manifest.
+
+    `warn` takes a sentence about the journal's clock.
 
     Raises:
         UsageError: the manifest is not found from here, or API keys may not be sent to its service.
@@ -71,6 +79,7 @@ def status(
         StateError: the journal is missing, foreign or damaged.
     """
     progress = read_progress(state)
+    warn_of_future(progress, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
     models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())

@@ -1,10 +1,11 @@
 """Who hears of a run: dead-man switches of its start and end, people of its outcomes. None of it changes the run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from runner.app.clock_check import Warn
 from runner.app.scope import Scope
 from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
@@ -16,8 +17,6 @@ from runner.notify.ping import START, send_ping
 START_SECONDS = 5.0  # the run waits for it
 END_SECONDS = 15.0
 STOPPED_SECONDS = 3.0  # who stopped the run will not wait for long
-
-Warn = Callable[[str], None]
 
 
 class Teller:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from msgspec.structs import replace
 
 from runner.app.history import HistoryRequest, explain, history, incumbents
 from runner.cli import moments, options
@@ -80,7 +81,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     if incumbent_at is not None:
         _show_incumbents(console, incumbents(request, incumbent_at), incumbent_at, form)
     else:
-        _show_history(console, history(request), form, state)
+        _show_history(console, history(replace(request, warn=console.warning)), form, state)
     return ExitCode.OK
 
 

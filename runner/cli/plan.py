@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         trusted_hosts=trusted_hosts,
         allow_service_change=allow_service_change,
     )
-    document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh))
+    document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh, warn=console.warning))
     warn_of_loss(console, state)
     console.result(_rendered(document, form, console.width))
     if out is not None:

@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
-    found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts)
+    found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
     warn_of_loss(console, state)
     if outcomes:
         found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))

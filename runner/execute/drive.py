@@ -61,6 +61,7 @@ def drive(run: ModelRun) -> Steps[None]:
 
 
 def _walk(run: ModelRun) -> Steps[Ending]:
+    lost = ""
     for _ in range(STARTS):
         plan = run.plan
         if plan.outcome is not None:
@@ -73,11 +74,13 @@ def _walk(run: ModelRun) -> Steps[Ending]:
         end = yield from _walk_stages(run, plan.stages)
         if isinstance(end, Ending):
             return end
-        run.warn(f"{end.reason.rstrip('.')}; the model is planned anew")
+        lost = end.reason.rstrip(".")
+        run.warn(f"{lost}; the model is planned anew")
         run.plan = yield from _plan_again(run)
-    return Ending(
-        outcome="skipped",
-        reason=f"{STARTS} jobs were taken and none of their uploads arrived; the next `retrain run` tries again.",
+    return failed_with(
+        Kind.SERVICE,
+        f"{STARTS} jobs were taken and none of their uploads arrived; of the last one: {lost}.",
+        "Run again; if it stays so, tell the service's support. Nothing was started.",
     )
 
 

@@ -100,6 +100,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     readings: Readings = field(default_factory=Readings)
     holds: Holds = unfenced
     pace: Pace = field(default_factory=Pace)
+    noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
     vanished: tuple[tuple[str, Job], ...] = ()  # name and job, of the names that left the manifest
 
     @property

@@ -37,7 +37,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             if seen:
                 yield from record(*seen)
             run.run.pace.going = True
-            if watch.contradicts(status.word, asked):
+            if watch.contradicts(status, asked):
                 return _contradicted(run, status.word)
             if watch.left <= 0:
                 return _still_training(run)
@@ -69,7 +69,9 @@ def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
             if error.code == Code.JOB_DELETED:
                 return (yield from _deleted(run, error))
             if error.code == Code.NOT_FOUND_JOB and _was_never_known(job):
-                return Status(word=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None)
+                return Status(
+                    word=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None, date=error.date
+                )
             outages += 1
             if not (error.again and outages < OUTAGES):
                 return failed(error)

@@ -7,6 +7,8 @@ until it is known, and nobody guesses.
 
 from datetime import datetime
 
+from msgspec import Struct
+
 from runner.data.facts import CheckedFile, Prepared
 from runner.data.prepare import check_data, pack
 from runner.errors import Kind
@@ -16,6 +18,14 @@ from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
 from runner.execute.news import Entered
 from runner.execute.retry import backoff, read, send
+from runner.execute.service_clock import (
+    ClockReading,
+    UploadEnd,
+    compare_clocks,
+    refuse_expired,
+    surely_over,
+    url_end,
+)
 from runner.execute.waiting import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
 from runner.journal.events import (
     DataChecked,
@@ -28,7 +38,7 @@ from runner.journal.events import (
     UploadRefused,
     UploadUnclear,
 )
-from runner.journal.instants import stamp
+from runner.journal.instants import seconds_text, stamp
 from runner.plan.model import Stage
 from runner.plan.person_commands import resolve_commands
 from runner.plan.reference import reference
@@ -73,31 +83,62 @@ def upload(run: ModelRun) -> Steps[StageEnd]:
 def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     prepared = run.get_prepared()
     filename = prepared.upload.filename
-    job, before = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
+    taken = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
     run.count("status")
-    word = word_of(before)
+    job, word = taken.job, word_of(taken.before)
+    end = _upload_end(run, taken)
     number = run.progress.intents[prepared.sha256] + 1
-    expires = job.expires_at or run.run.clock.now() + run.run.manifest.service.url_lifetime
     yield from record(
-        JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(expires), word_before=word),
+        JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), word_before=word),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
         guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
-        return (yield from _send(run, job, expires))
+        return (yield from _send(run, job, end))
 
 
-def _take_job(run: ModelRun, key: Secret, filename: str) -> tuple[Job, Status | str | None]:
+class _Taken(Struct, frozen=True, kw_only=True):
+    """A new job, how it stands before its upload, and when it was asked for; `monotonic` in seconds."""
+
+    job: Job
+    before: Status | str | None
+    reading: ClockReading
+    monotonic: float
+
+
+def _take_job(run: ModelRun, key: Secret, filename: str) -> _Taken:
     """Take a job and ask how it stands before its upload, in one piece of work while others wait for the slot."""
+    clock = run.run.clock
+    wall, monotonic = clock.now(), clock.monotonic()
     job = run.run.service.take_job(key, filename)
-    return job, _status(run, key, job.retrain_job_id)
+    reading = ClockReading(date=job.date, before=wall, after=clock.now())
+    before, _ = _status(run, key, job.retrain_job_id)
+    return _Taken(job=job, before=before, reading=reading, monotonic=monotonic)
 
 
-def _send(run: ModelRun, job: Job, expires: datetime) -> Steps[Effect]:
+def _upload_end(run: ModelRun, taken: _Taken) -> UploadEnd:
+    """Return until when the upload may begin.
+
+    Raises:
+        ModelError: the clocks do not allow an upload.
+    """
+    reading = taken.reading
+    compare_clocks(run, reading)
+    end = UploadEnd(
+        expires=url_end(run, taken.job.expires_at, reading),
+        latest=reading.latest,
+        wall=reading.before,
+        monotonic=taken.monotonic,
+    )
+    refuse_expired(end, reading)
+    return end
+
+
+def _send(run: ModelRun, job: Job, end: UploadEnd) -> Steps[Effect]:
     """Send the one PUT."""
     try:
-        return (yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, expires)))
+        return (yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, end)))
     except StoppedError:
         yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
@@ -107,9 +148,9 @@ def _never_sent(retrain_job_id: str, message: str) -> UploadRefused:
     return UploadRefused(retrain_job_id=retrain_job_id, why="never_sent", message=message)
 
 
-def _put(run: ModelRun, url: Secret, expires: datetime) -> Effect:
+def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
     """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
-    if run.run.clock.now() >= expires:
+    if end.passed(run.run.clock):
         return Refused(
             message="The upload URL expired before the upload began.",
             hint="A new job is taken.",
@@ -146,18 +187,18 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
     key, job, clock = (yield from get_key(run)), run.job, run.run.clock
     dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout
     steady = min(run.quarantine, timeout).total_seconds()  # waited at least, in case the wall clock was set forward
-    run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {_utc(dead_at)}")
+    run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {seconds_text(dead_at)}")
     attempt = 0
     while True:
         attempt += 1
-        # Both are read before the question: a process that slept over the answer must not take it for a new one.
-        asked_at, waited = clock.now(), clock.monotonic() - began
+        waited = clock.monotonic() - began  # before the question: a sleep over the answer makes it an old one
         run.count("status")
-        answer = yield from call(lambda: _status(run, key, job.retrain_job_id))
+        answer, reading = yield from call(lambda: _status(run, key, job.retrain_job_id))
         if proves_start(run, answer, job.word_before):
             yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
-        if asked_at >= dead_at and waited >= steady and surely_waiting(run, answer):
+        over = waited >= steady and surely_over(run, job.url_expires_at, reading)
+        if over and surely_waiting(run, answer):
             yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
             return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
         left = timeout.total_seconds() - waited
@@ -167,12 +208,19 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         yield from pause(min(wait, left))
 
 
-def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> Status | str | None:
-    """Ask for the job's status; return NOT_FOUND for an unknown job, or None when it could not be read this time."""
+def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | str | None, ClockReading]:
+    """Ask for the job's status, and return it with what the clocks showed.
+
+    The status is NOT_FOUND for an unknown job, and None when it could not be read this time.
+    """
+    answer: Status | str | None
+    before = run.run.clock.now()
     try:
-        return run.run.service.status(key, retrain_job_id)
+        answer = run.run.service.status(key, retrain_job_id)
+        date = answer.date
     except ServiceError as error:
-        return NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None
+        answer, date = NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None, error.date
+    return answer, ClockReading(date=date, before=before, after=run.run.clock.now())
 
 
 def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> Ending:
@@ -182,8 +230,8 @@ def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | 
     return Ending(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "
-        f"`retrain run` again after {_utc(dead_at)}; it asks the service, and sends nothing before it knows. If it "
-        f"never learns, look in the product and tell: `{started}` or `{not_started}`.",
+        f"`retrain run` again after {seconds_text(dead_at)}; it asks the service, and sends nothing before it knows. "
+        f"If it never learns, look in the product and tell: `{started}` or `{not_started}`.",
     )
 
 
@@ -207,7 +255,3 @@ def _file_record(file: CheckedFile) -> FileRecord:
     return FileRecord(
         source=file.source, sha256=file.sha256, bytes=file.bytes, rows=file.rows, empty_columns=file.empty_columns
     )
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

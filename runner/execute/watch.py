@@ -7,8 +7,10 @@ from msgspec import Struct
 
 from runner.execute.model_run import ModelRun
 from runner.execute.polling import SHORTEST, guess, next_pause
+from runner.execute.service_clock import ClockReading, surely_over
 from runner.execute.waiting import is_said_in_training, says_waiting
 from runner.journal.job import Job, JobStage
+from runner.service.outcomes import Status
 
 _SPREAD = 0.2
 _FIRST_S = 2.0  # how old a training is at most when its status is asked for first
@@ -78,37 +80,44 @@ class Watch(Struct, frozen=True, kw_only=True):
         Once that is recorded it is not told again.
         """
         job = self.run.job
-        return self._is_doubtful(job, word) and word not in job.lingered and self._passed(_confirmed_at(job), asked)
+        return self._is_doubtful(job, word) and word not in job.lingered and self._is_settled(job, asked)
 
-    def contradicts(self, word: str, asked: Asked) -> bool:
+    def contradicts(self, status: Status, asked: Asked) -> bool:
         """Tell whether the service says that nothing came, where the store said that everything did.
 
         Told when nothing can come any more; where a job was trained under this word before, it says nothing. Of a word
         that only never changed it is told at the end of the wait.
         """
-        job = self.run.job
+        job, word = self.run.job, status.word
         lost = self._is_doubtful(job, word) and job.upload_proof == "store" and word in job.lingered
         plain = says_waiting(self.run, word) or self.left <= 0
-        return lost and plain and self._passed(job.url_expires_at, asked) and not is_said_in_training(self.run, word)
+        reading = ClockReading(date=status.date, before=asked.at, after=self.run.run.clock.now())
+        over = asked.waited >= self._steady() and surely_over(self.run, job.url_expires_at, reading)
+        return lost and plain and over and not is_said_in_training(self.run, word)
 
     def _until_known(self, word: str, asked: Asked) -> float:
         """Return the seconds until the next of the two above could be told."""
         job = self.run.job
         if not self._is_doubtful(job, word):
             return math.inf
-        moment = job.url_expires_at if word in job.lingered else _confirmed_at(job)
-        if self._passed(moment, asked):
-            return math.inf
-        by_clock = (moment + self.run.quarantine - self.run.run.clock.now()).total_seconds()
-        return max(by_clock, self._steady() - self._waited())
+        if word not in job.lingered:
+            return math.inf if self._is_settled(job, asked) else self._steady() - self._waited()
+        by_clock = (job.url_expires_at + self.run.quarantine - self.run.run.clock.now()).total_seconds()
+        return math.inf if by_clock <= 0 else max(by_clock, self._steady() - self._waited())
 
     def _is_doubtful(self, job: Job, word: str) -> bool:
         """Tell whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
         unchanged = job.word_before in (None, word) and job.word in (None, word)
         return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, word))
 
-    def _passed(self, moment: datetime, asked: Asked) -> bool:
-        return asked.at >= moment + self.run.quarantine and asked.waited >= self._steady()
+    def _is_settled(self, job: Job, asked: Asked) -> bool:
+        """Tell whether the quarantine since the upload was confirmed is over.
+
+        This wait began after that, so it may tell alone; another machine's time of the confirmation only shortens it.
+        """
+        quarantine = self.run.quarantine
+        by_clock = asked.at >= _confirmed_at(job) + quarantine
+        return asked.waited >= quarantine.total_seconds() or (by_clock and asked.waited >= self._steady())
 
     def _steady(self) -> float:
         """Return the seconds that this wait must have lasted, in case the wall clock was set forward."""

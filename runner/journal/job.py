@@ -123,7 +123,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def training_seconds(self) -> float | None:
-        """Return how long the training took as this runner saw it."""
-        if self.started_at is None or self.finished_at is None:
+        """Return how long the training took as the runners saw it; None where their clocks contradict each other."""
+        if self.started_at is None or self.finished_at is None or self.finished_at < self.started_at:
             return None
         return (self.finished_at - self.started_at).total_seconds()

@@ -50,6 +50,7 @@ class Progress:
         self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
+        self.last_at: str | None = None  # the stamp of the last event taken in
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for one in links:
             self.add(one)
@@ -84,6 +85,7 @@ class Progress:
             raise broken(one.event.seq, "it does not fit to the events before it") from None
         self.lineage = self.lineage or one.sha256
         self.head = (one.event.seq, one.sha256)
+        self.last_at = one.event.at
 
     def _add(self, one: Link) -> None:
         event = one.event

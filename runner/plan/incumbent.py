@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from runner.canonical import digest
 from runner.journal.events import ServingObserved
+from runner.journal.instants import age
 from runner.journal.job import Job
 from runner.journal.model_progress import Adoption, ModelProgress
 from runner.manifest.model import Model, Source
@@ -135,7 +136,8 @@ def observe(
     """Return whether the recorded model is in service, by the service's list; None is a list that cannot be read."""
     found = _observed(model, progress, listed)
     switched_at = progress.incumbent.switched_at if progress.incumbent else None
-    young = switched_at is not None and moment.now - switched_at < moment.quarantine
+    since = age(switched_at, moment.now) if switched_at else None
+    young = since is not None and since < moment.quarantine
     if found.drift == "changed_outside" and young and _may_be_old(model, progress, listed or ()):
         reason = f"{found.reason} That may be an old list: the switch is younger than `service.quarantine`."
         return replace(found, drift="cannot_be_told", reason=reason)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.events import Outcome
+from runner.journal.instants import age
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.durations import duration_text
@@ -198,14 +199,18 @@ def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) ->
         return "its manifest says `when: always`"
     trained_at = job.finished_at or job.intended_at
     max_age = model.retrain.max_age
-    if max_age and trained_at and now - trained_at >= max_age:
-        return f"its last training is older than max_age ({duration_text(max_age)})"
-    return None
+    if max_age is None or trained_at is None:
+        return None
+    old = age(trained_at, now)
+    if old is None:
+        return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is not yet, and max_age is set"
+    return f"its last training is older than max_age ({duration_text(max_age)})" if old >= max_age else None
 
 
 def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | None:
     interval, last = model.retrain.min_interval, job.intended_at
-    if interval is None or last is None or facts.now - last >= interval:
+    since = age(last, facts.now) if last else None
+    if interval is None or last is None or since is None or since >= interval:
         return None
     until = f"{last + interval:%Y-%m-%dT%H:%M:%SZ}"
     text = f"{reason}, but min_interval ({duration_text(interval)}) is not over before {until}; a later run trains it"

@@ -23,7 +23,7 @@ def discreet_errors(redactor: Redactor) -> Iterator[None]:
     except ServiceError as error:
         message, hint = redactor.redact(error.message), redactor.redact(error.hint)
         raise ServiceError(
-            error.kind, message, hint=hint, again=error.again, after=error.after, code=error.code
+            error.kind, message, hint=hint, again=error.again, after=error.after, code=error.code, date=error.date
         ) from None
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
+from runner.service.dates import YEARS
+
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LONGEST_NUMBER = 12  # digits; beyond it no date is meant
-_YEARS = range(2000, 2200)  # any other leaves no room for the arithmetic of waiting, and is no expiry that is meant
 
 
 def expiry(url: str) -> datetime | None:
@@ -25,7 +26,7 @@ def expiry(url: str) -> datetime | None:
         )
     except (ValueError, OverflowError):
         return None
-    return told if told is not None and told.year in _YEARS else None
+    return told if told is not None and told.year in YEARS else None
 
 
 def _number(text: str) -> int:

@@ -33,21 +33,29 @@ class Code(StrEnum):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A retrain job that has been issued and not yet started; `expires_at` (aware UTC) only where the URL tells."""
+    """A retrain job that has been issued and not yet started; `expires_at` (aware UTC) only where the URL tells.
+
+    `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
+    """
 
     retrain_job_id: str
     upload_url: Secret
     expires_at: datetime | None
+    date: datetime | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What the service says of a retrain job. `word` is its status, lower case; a finished job has a `download_url`."""
+    """What the service says of a retrain job. `word` is its status, lower case; a finished job has a `download_url`.
+
+    `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
+    """
 
     word: str
     phase: Phase
     model_id: int | None
     message: str | None
     download_url: Secret | None
+    date: datetime | None = None
 
 
 class FetchedApiKey(Struct, frozen=True, kw_only=True):
@@ -111,6 +119,7 @@ class ServiceError(ModelError):
         again: whether asking again may help.
         after: the seconds the server asked to wait, 0 to 300, or None.
         code: which documented answer it was, or None.
+        date: what the service's clock showed (aware UTC, whole seconds), or None.
     """
 
     def __init__(  # noqa: PLR0913 - all by name: what a caller needs to decide on the next step
@@ -122,8 +131,10 @@ class ServiceError(ModelError):
         again: bool,
         after: float | None = None,
         code: Code | None = None,
+        date: datetime | None = None,
     ) -> None:
         super().__init__(kind, message, hint=hint)
         self.again = again
         self.after = after
         self.code = code
+        self.date = date

@@ -40,7 +40,7 @@ def read_job(answer: Answer, *, secure: bool) -> Job:
     if not isinstance(retrain_job_id, str) or not _usable_id(retrain_job_id):
         raise _rejection(answer, "names a retrain job by something that is not an id")
     url = _signed_url(answer, document["upload_url"], secure=secure)
-    return Job(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url))
+    return Job(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url), date=answer.date)
 
 
 def is_about(answer: Answer, *, retrain_job_id: str) -> bool:
@@ -69,6 +69,7 @@ def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secu
         model_id=_model_id(answer, document.get("model_id")),
         message=one_line(message) or None if isinstance(message, str) else None,
         download_url=url,
+        date=answer.date,
     )
 
 
@@ -135,7 +136,9 @@ def _read_success(answer: Answer) -> Any:
 
 def _documented_error(answer: Answer) -> ServiceError | None:
     row = documented(answer.body)
-    return None if row is None else ServiceError(row.kind, row.message, hint=row.hint, again=False, code=row.code)
+    if row is None:
+        return None
+    return ServiceError(row.kind, row.message, hint=row.hint, again=False, code=row.code, date=answer.date)
 
 
 def _refusal(answer: Answer) -> ServiceError:

@@ -12,7 +12,7 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
     Args:
         value: the header, either seconds or an HTTP date.
-        now: the aware instant a date is compared with; the present when not given.
+        now: the aware instant a date is compared with; the answer's own Date, or the present where it has none.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdecimal():

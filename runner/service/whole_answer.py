@@ -1,9 +1,11 @@
 """Answers without a file, read whole and within bounds."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from msgspec import Struct
 
+from runner.service.dates import read_date
 from runner.service.exchange import Head
 from runner.service.retry_after import retry_after
 
@@ -13,12 +15,14 @@ MOST_BYTES = 1024 * 1024
 class Answer(Struct, frozen=True, kw_only=True):
     """One answer.
 
-    `after` are the seconds of its Retry-After, 0 to 300, or None. `flaw` says why the body was left out, as the end of
+    `date` is the time of the answering clock (aware UTC, whole seconds) where it tells one, and `after` are the seconds
+    of its Retry-After, 0 to 300, or None. `flaw` says why the body was left out, as the end of
     a sentence about the answer; None when `body` is whole.
     """
 
     host: str
     status: int
+    date: datetime | None
     after: float | None
     body: bytes
     flaw: str | None
@@ -45,5 +49,6 @@ def take_store_answer(head: Head, blocks: Iterator[bytes]) -> Answer:
 
 
 def _answer(head: Head, body: bytes, flaw: str | None) -> Answer:
-    after = retry_after(head.headers.get("Retry-After"))
-    return Answer(host=head.host, status=head.status, after=after, body=body, flaw=flaw)
+    date = read_date(head.headers.get("Date"))
+    after = retry_after(head.headers.get("Retry-After"), now=date)
+    return Answer(host=head.host, status=head.status, date=date, after=after, body=body, flaw=flaw)

@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
@@ -41,12 +43,18 @@ class Answer:
     lost: Moment | None = None
 
 
+def http_date(moment: datetime | None = None) -> str:
+    """Return a moment, the present without one, as a Date header has it."""
+    return format_datetime(moment or datetime.now(UTC), usegmt=True)
+
+
 class LoopbackPort:
     """A server on 127.0.0.1 with a port of its own; one thread for each connection."""
 
-    def __init__(self, respond: Callable[[Request], Answer]) -> None:
+    def __init__(self, respond: Callable[[Request], Answer], date: Callable[[], str | None] = http_date) -> None:
+        """Listen; `date` gives the Date header of each answer, None for an answer without one."""
         self.errors: list[BaseException] = []
-        self._server = _Server(respond, self.errors)
+        self._server = _Server(respond, date, self.errors)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True)
         self._thread.start()
 
@@ -66,8 +74,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, respond: Callable[[Request], Answer], errors: list[BaseException]) -> None:
+    def __init__(
+        self, respond: Callable[[Request], Answer], date: Callable[[], str | None], errors: list[BaseException]
+    ) -> None:
         self.respond = respond
+        self.date = date
         self.errors = errors
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -107,7 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        date = self.server.date()
+        if date is not None:
+            self.send_header("Date", date)
         for name, value in answer.headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from tests.fakes.loopback_port import Answer, LoopbackPort, Moment, Request
+from tests.fakes.loopback_port import Answer, LoopbackPort, Moment, Request, http_date
 from tests.fakes.two_port_records import Call, Job, Port, ScriptedModel, documented, json_answer, store_error
 
 T = TypeVar("T")
@@ -43,10 +43,16 @@ class TwoPortService:
         self.published: dict[str, int] = {}  # numbers of models that somebody published in the product, by owner
         self.lists_classifiers = False
         self.account_key = ""  # hands out the models' keys; empty: there is no such key
+        self.ahead = timedelta(0)  # how far the clock of both ports is ahead of the test's
+        self.date: Callable[[datetime], str | None] = http_date  # what an answer says of that clock
         self.watch: Callable[[Call, Moment], None] = lambda _call, _moment: None
         self._lock = threading.RLock()
-        self._api = LoopbackPort(lambda request: self._respond("api", request))
-        self._store = LoopbackPort(lambda request: self._respond("store", request))
+        self._api = LoopbackPort(lambda request: self._respond("api", request), lambda: self.date(self.now()))
+        self._store = LoopbackPort(lambda request: self._respond("store", request), lambda: self.date(self.now()))
+
+    def now(self) -> datetime:
+        """Return what the clock of both ports shows."""
+        return datetime.now(UTC) + self.ahead
 
     @property
     def url(self) -> str:
@@ -173,7 +179,7 @@ class TwoPortService:
             return store_error(400, "InvalidRequest")
         if job is None or parse_qs(call.query).get("X-Amz-Signature") != [job.signature]:
             return store_error(403, "SignatureDoesNotMatch")
-        if datetime.now(UTC) > job.expires_at:
+        if self.now() > job.expires_at:
             return store_error(403, "AccessDenied")
         if call.name == "put" and not request.header("Content-Length"):
             return store_error(411, "MissingContentLength")
@@ -202,7 +208,7 @@ class TwoPortService:
             owner=model.name,
             model_id=70_000 + number,
             filename=filename,
-            expires_at=datetime.now(UTC),
+            expires_at=self.now(),
             url_seconds=model.url_seconds,
             signature=SIGNATURE_CANARY + secrets.token_hex(8),
         )
@@ -242,7 +248,7 @@ class TwoPortService:
 
     def _signed(self, job: Job, folder: str, name: str) -> str:
         """Sign a URL anew: it lives `url_seconds` from now, in whole seconds."""
-        signed_at = datetime.now(UTC).replace(microsecond=0)
+        signed_at = self.now().replace(microsecond=0)
         job.expires_at = signed_at + timedelta(seconds=job.url_seconds)
         host = self.models[job.owner].store_url or self.store_url
         query = (

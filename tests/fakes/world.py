@@ -17,6 +17,8 @@ from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
 from runner.app.facts import digests
 from runner.app.provenance import moved_names
 from runner.errors import Kind
@@ -73,13 +75,14 @@ class CrashError(BaseException):
 
 
 class VirtualClock:
-    """Time that moves only when the world waits."""
+    """Time that moves only when the world waits; `ahead` is how far the wall clock of the runner's machine is."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.ahead = timedelta(0)
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.ahead
 
     def monotonic(self) -> float:
         return self.seconds
@@ -129,6 +132,8 @@ class FakeService:
     """The whole remote. Tests read `log` and set what should go wrong; `effects` is what it really did."""
 
     clock: VirtualClock
+    tells_time: bool = True  # answers carry a Date
+    ahead: timedelta = timedelta(0)  # how far the service's own clock is ahead of true time
     training_s: float = 600.0
     url_s: float = 900.0
     lag_s: float = 0.0  # how long after an upload a job is still called by the word of one that waits
@@ -150,8 +155,17 @@ class FakeService:
         self._enter("upload_url", name)
         self.jobs[name] = FakeJob(key=self._first(key))
         self._leave("upload_url", name)
-        expires = self.clock.now() + timedelta(seconds=self.url_s)
-        return Job(retrain_job_id=name, upload_url=Secret(f"https://store.test/{name}/{filename}"), expires_at=expires)
+        expires = self.now() + timedelta(seconds=self.url_s)
+        url = Secret(f"https://store.test/{name}/{filename}")
+        return Job(retrain_job_id=name, upload_url=url, expires_at=expires, date=self.date())
+
+    def now(self) -> datetime:
+        """Return what the service's clock shows."""
+        return START + timedelta(seconds=self.clock.seconds) + self.ahead
+
+    def date(self) -> datetime | None:
+        """Return the Date of an answer given now."""
+        return self.now().replace(microsecond=0) if self.tells_time else None
 
     def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
         name = url.reveal().split("/")[3]
@@ -169,8 +183,11 @@ class FakeService:
         self._enter("status", retrain_job_id)
         job = self.jobs.get(retrain_job_id)
         if job is None or job.key != self._first(key):
-            raise service_error(Code.NOT_FOUND_JOB)
+            raise service_error(Code.NOT_FOUND_JOB, date=self.date())
         self._leave("status", retrain_job_id)
+        return replace(self._stands(retrain_job_id, job), date=self.date())
+
+    def _stands(self, retrain_job_id: str, job: FakeJob) -> Status:
         if job.uploaded_at is None or self.clock.seconds - job.uploaded_at < self.lag_s:
             return going(self.words[0])
         if self.clock.seconds - job.uploaded_at < self.lag_s + self.training_s:
@@ -233,9 +250,9 @@ def going(word: str) -> Status:
     return Status(word=word, phase="going", model_id=None, message=None, download_url=None)
 
 
-def service_error(code: Code | None, *, again: bool = False) -> ServiceError:
+def service_error(code: Code | None, *, again: bool = False, date: datetime | None = None) -> ServiceError:
     """Return a read's failure."""
-    return ServiceError(Kind.SERVICE, f"The service said {code}.", hint="Look.", again=again, code=code)
+    return ServiceError(Kind.SERVICE, f"The service said {code}.", hint="Look.", again=again, code=code, date=date)
 
 
 UNCLEAR = Unclear(message="The connection broke.", hint="The status is read.")

@@ -22,6 +22,7 @@ from runner.errors import ModelError, RetrainError
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, Statuses, ThresholdPolicy
 from runner.policy.record import Inputs, evaluate
+from runner.service.dates import read_date
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.expiry import expiry
 from runner.service.outcomes import Effect, ServiceError
@@ -127,7 +128,9 @@ def _read_answer(content: bytes, _folder: Path) -> None:
     """Read the body as the answer to every call; what the body says first also chooses the HTTP status."""
     status = _STATUSES[sum(content[:64]) % len(_STATUSES)]
     text = content[:200].decode("latin-1")
-    answer = Answer(host="127.0.0.1", status=status, after=retry_after(text), body=content, flaw=None)
+    answer = Answer(
+        host="127.0.0.1", status=status, date=read_date(text), after=retry_after(text), body=content, flaw=None
+    )
     reads: tuple[Callable[[], object], ...] = (
         lambda: read_job(answer, secure=True),
         lambda: read_status(answer, "job-1", Statuses(), secure=True),

@@ -5,6 +5,7 @@ A line that no longer fits the sources is to be brought up to date or replaced, 
 
 from tests.torture import (
     mutants_of_the_disk,
+    mutants_of_the_clocks,
     mutants_of_the_doubt,
     mutants_of_the_incumbent,
     mutants_of_the_loss,
@@ -24,6 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_trust.MUTANTS,
     *mutants_of_the_loss.MUTANTS,
     *mutants_of_the_disk.MUTANTS,
+    *mutants_of_the_clocks.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

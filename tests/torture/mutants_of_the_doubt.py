@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_store_that_lied_keeps_its_model_in_training_for_ever",
         file="runner/execute/training.py",
-        old="if watch.contradicts(status.word, asked):",
+        old="if watch.contradicts(status, asked):",
         new="if status.phase is None:",
         caught_by=_FALSE + "test_a_false_yes_of_the_store_ends_unknown_once_nothing_can_come_any_more_and_names_the"
         "_next_step",
@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_word_is_learnt_within_the_lag_of_a_status",
         file="runner/execute/watch.py",
-        old="return asked.at >= moment + self.run.quarantine and asked.waited >= self._steady()",
+        old="return asked.waited >= quarantine.total_seconds() or (by_clock and asked.waited >= self._steady())",
         new="return asked.waited >= 1.0",
         caught_by=_FALSE + "test_a_status_that_lags_behind_uploads_leaves_no_doubt_for_later_lost_ones",
     ),
@@ -99,8 +99,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_clock_set_forward_makes_a_contradiction",
         file="runner/execute/watch.py",
-        old=" and asked.waited >= self._steady()",
-        new="",
+        old="over = asked.waited >= self._steady() and surely_over(",
+        new="over = surely_over(",
         caught_by=_OLD + "test_a_clock_set_forward_does_not_make_a_lagging_status_a_contradiction",
     ),
     Mutant(

@@ -180,7 +180,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/drive.py",
         old="STARTS = 3",
         new="STARTS = 30",
-        caught_by=_PROTOCOL + "test_a_store_that_always_expires_ends_as_skipped_not_in_a_loop",
+        caught_by=_PROTOCOL + "test_a_store_that_always_expires_fails_and_does_not_loop",
     ),
     Mutant(
         name="an_interrupted_upload_counts_as_in_training",

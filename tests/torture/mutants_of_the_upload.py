@@ -47,23 +47,23 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="no_quarantine_after_the_urls_expiry",
-        file="runner/execute/upload.py",
-        old="if asked_at >= dead_at and waited >= steady and surely_waiting(run, answer):",
-        new="if asked_at >= job.url_expires_at and surely_waiting(run, answer):",
+        file="runner/execute/service_clock.py",
+        old="return reading.date >= over and",
+        new="return reading.date >= expires and",
         caught_by=_PROTOCOL + "test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quarantine",
     ),
     Mutant(
         name="no_waiting_for_the_urls_expiry",
         file="runner/execute/upload.py",
-        old="if asked_at >= dead_at and waited >= steady and surely_waiting(run, answer):",
+        old="if over and surely_waiting(run, answer):",
         new="if surely_waiting(run, answer):",
         caught_by=_PROTOCOL + "test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quarantine",
     ),
     Mutant(
         name="a_job_is_dead_whatever_its_status_says",
         file="runner/execute/upload.py",
-        old="if asked_at >= dead_at and waited >= steady and surely_waiting(run, answer):",
-        new="if asked_at >= dead_at and waited >= steady:",
+        old="if over and surely_waiting(run, answer):",
+        new="if over:",
         caught_by=_PROTOCOL + "test_no_second_job_while_the_first_ones_word_proves_nothing",
     ),
     Mutant(
@@ -97,8 +97,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_runner_that_slept_uploads",
         file="runner/execute/upload.py",
-        old="if run.run.clock.now() >= expires:",
-        new="if expires is None:",
+        old="if end.passed(run.run.clock):",
+        new="if end is None:",
         caught_by=_PROTOCOL + "test_a_runner_that_slept_past_the_urls_expiry_does_not_send",
     ),
     Mutant(

@@ -8,6 +8,7 @@ from typing import Any
 from runner.manifest.model import Retrain, Wait
 from tests.torture.simulated_runner import Trouble
 from tests.torture.simulated_service import WORDS, Traits
+from tests.torture.simulated_time import ShownClock, Timeline
 from tests.torture.simulated_workshop import POLICIES
 
 REALISTIC_EVERY = 4
@@ -15,6 +16,9 @@ LONGEST_TRAINING_S = 10000.0
 URL_LIFETIMES = (60.0, 300.0, 900.0)  # the last is what the manifest assumes when a URL does not tell
 QUARANTINES = (60.0, 150.0)
 DEADLINES = (timedelta(minutes=4), timedelta(minutes=15), timedelta(hours=1))
+MACHINES = 2
+MOST_OFF_S = 25.0  # of a clock that is kept; two differ by less than the minute that is always allowed
+MOST_SWAY_S, MOST_RATE = 8.0, 0.0005
 LONG_DEADLINE = timedelta(hours=6)
 
 
@@ -37,7 +41,8 @@ class Fortune:
             words=WORDS[0] if calm else chance.choice(WORDS),
             url_s=chance.choice(URL_LIFETIMES),
             tells_expiry=calm or chance.random() < 0.8,
-            keeps_expiry=calm or chance.random() < 0.5,
+            tells_time=calm or chance.random() < 0.8,
+            keeps_expiry=calm or (chance.random() < 0.5 and not self.ambushed),
             training_s=chance.choice(((1.0, 60.0), (60.0, 1500.0), (1500.0, LONGEST_TRAINING_S))),
             failing=0.1 if calm else chance.choice((0.0, 0.0, 0.2, 0.6)),
             deleting=0.0 if calm else chance.choice((0.0, 0.0, 0.05)),
@@ -49,6 +54,41 @@ class Fortune:
             all_late=self.ambushed,
             patient=calm,
         )
+
+    def clock(self, time: Timeline) -> ShownClock:
+        """Return the clock of a machine or of the service as a time server keeps it, more or less."""
+        chance = self.chance
+        return ShownClock(
+            time,
+            ahead=self.near(),
+            sway=chance.uniform(0.0, MOST_SWAY_S),
+            rate=chance.uniform(-MOST_RATE, MOST_RATE),
+        )
+
+    def machines(self, time: Timeline) -> list[ShownClock]:
+        """Return the clocks of the machines that take turns at the state, or are at it at once.
+
+        Before an ambush they are as far apart as clocks that are kept can be: the first is slow, the second fast.
+        """
+        clocks = [self.clock(time) for _ in range(MACHINES)]
+        if self.ambushed:
+            far = MOST_OFF_S - MOST_SWAY_S
+            clocks[0].ahead, clocks[1].ahead = -far, far
+        return clocks
+
+    def near(self) -> float:
+        """Return by how many seconds a clock that is kept is off."""
+        return self.chance.uniform(-1.0, 1.0) * (MOST_OFF_S - MOST_SWAY_S)
+
+    def jump(self) -> float:
+        """Return by how many seconds a clock is off that was set wrong.
+
+        Two runners at once whom the service tells no time must have clocks that agree, within the tolerance. Where all
+        is calm they are kept well.
+        """
+        if self.realistic or (self.overlapping and not self.traits.tells_time):
+            return self.near()
+        return self.chance.choice((-3600.0, -self.quarantine, 60.0, self.quarantine, 3600.0, 3600.0))
 
     def settings(self) -> dict[str, Any]:
         """Return what a model's manifest says at first."""

@@ -17,13 +17,13 @@ from runner.plan.model import Options
 from runner.plan.standing import withdrawn_data
 from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM, CrashError
-from tests.torture.simulated_fortune import LONGEST_TRAINING_S, URL_LIFETIMES, Fortune
+from tests.torture.simulated_fortune import LONGEST_TRAINING_S, MACHINES, MOST_OFF_S, URL_LIFETIMES, Fortune
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_judge import Evidence, settled, violations
 from tests.torture.simulated_person import Person
 from tests.torture.simulated_runner import SimulatedRun, Trouble
 from tests.torture.simulated_service import SimulatedService
-from tests.torture.simulated_time import Timeline
+from tests.torture.simulated_time import ShownClock, Timeline
 from tests.torture.simulated_workshop import POLICIES, VERSIONS, Workshop
 
 RENAMED, SWAPPED = 0.08, 0.1  # share of the models that get another name between two runs, of the pairs swapped
@@ -60,8 +60,13 @@ class History:
         self.time = Timeline()
         self.ledger = Ledger(folder, on_disk=seed % ON_DISK_EVERY == 0)
         self.service = SimulatedService(
-            time=self.time, chance=self.chance, traits=self.fortune.traits, durable=lambda: len(self.ledger.links)
+            time=self.time,
+            clock=self.fortune.clock(self.time),
+            chance=self.chance,
+            traits=self.fortune.traits,
+            durable=lambda: len(self.ledger.links),
         )
+        self.machines = self.fortune.machines(self.time)
         self.turning = seed % TURNING_EVERY == 0
         names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
         self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
@@ -76,7 +81,7 @@ class History:
         self.found: list[str] = []
         self.person = Person(
             chance=self.chance,
-            time=self.time,
+            clock=self.machines[0],
             ledger=self.ledger,
             service=self.service,
             manifest=self._manifest,
@@ -173,12 +178,9 @@ class History:
                 self.time.after(self.chance.choice((0.0, 30.0, 600.0)), publish)
 
     def _jump(self) -> None:
-        """Set the wall clock: far for a runner alone, within the quarantine when runners overlap."""
+        """Set the wall clock of one of the machines."""
         self.troubles["clock jumps"] += 1
-        if self.fortune.overlapping:
-            self.time.wall_ahead = self.chance.uniform(-0.1, 0.1) * self.quarantine
-        else:
-            self.time.wall_ahead = self.chance.choice((-3600.0, 60.0, 3600.0, 3600.0))
+        self.chance.choice(self.machines).ahead = self.fortune.jump()
 
     def _invoke_with_trouble(self) -> None:
         chance = self.chance
@@ -211,6 +213,7 @@ class History:
             options=options,
             trouble=trouble,
             time=self.time,
+            clock=self._machine(),
             service=self.service,
             ledger=self.ledger,
             workshop=self.workshop,
@@ -220,6 +223,10 @@ class History:
             self.forced.update(list(self.models))
         self.runs.append(run)
         run.start()
+
+    def _machine(self) -> ShownClock:
+        """Return the clock of the machine that runs next; in an ambush the two take turns."""
+        return self.machines[len(self.runs) % MACHINES] if self.fortune.ambushed else self.chance.choice(self.machines)
 
     def _join(self) -> None:
         """Wait until every run has ended and nothing is late any more."""
@@ -262,8 +269,10 @@ class History:
             store.close()
 
     def _recover(self) -> None:
-        """Heal the service and run until nothing is in flight; a person tells what the service cannot."""
+        """Heal the service, set the clocks, run until nothing is in flight; a person tells what the service cannot."""
         self.service.healed = True
+        for clock in self.machines:
+            clock.ahead = self.fortune.near()
         for number in range(RECOVERY_RUNS):
             calls, events = self.service.calls, len(self.ledger.links)
             self._spawn(Options(), Trouble())
@@ -309,6 +318,7 @@ class History:
             attempts=attempts,
             manifests=self.manifests,
             quarantine=self.quarantine,
+            apart=2 * MOST_OFF_S,
             jumped=self.troubles["clock jumps"] > 0,
         )
         self.found += [f"{text} ({when})" for text in violations(evidence)]

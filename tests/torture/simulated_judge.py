@@ -43,7 +43,8 @@ SECRETS = (b"signature=", b"CANARY", b"key-a", b"key-b", b"key-c")
 class Evidence:
     """A history to be judged. `forced` counts forced runs by model; `manifests` are those of the runs, by id.
 
-    `quarantine` is in seconds; `jumped` says that the wall clock was set.
+    `quarantine` is in seconds, and so is `apart`, by how much the clocks of two machines differ at most; `jumped` says
+    that one of them was set.
     """
 
     ledger: Ledger
@@ -52,6 +53,7 @@ class Evidence:
     attempts: Mapping[str, int]
     manifests: Mapping[str, Manifest]
     quarantine: float
+    apart: float
     jumped: bool
 
     def sent(self, call: str) -> list[Sent]:
@@ -227,7 +229,7 @@ def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterato
     switched = [one.applied_at or 0.0 for one in evidence.sent("switch") if one.job == incumbent]
     if not before or before[-1].durable < _began(evidence, intent.event.run_id):
         return
-    old = before[-1].at - max(switched, default=0.0) > evidence.quarantine
+    old = before[-1].at - max(switched, default=0.0) > evidence.quarantine + evidence.apart
     if old and before[-1].models.get(key, 0) >= FIRST_FOREIGN:
         yield f"I8: {_job(intent)} was switched to over a model that somebody had published, and the list showed it"
 

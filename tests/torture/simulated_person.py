@@ -29,7 +29,7 @@ from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
-from tests.torture.simulated_time import Timeline
+from tests.torture.simulated_time import ShownClock
 
 REJECTED = 0.3  # share of the candidates a person looks at
 ROLLED_BACK = 0.9  # share of the incumbents a person looks at and turns back from
@@ -40,7 +40,7 @@ class Person:
     """Writes words into the journal; `manifests` keeps which manifest each was about."""
 
     chance: random.Random
-    time: Timeline
+    clock: ShownClock
     ledger: Ledger
     service: SimulatedService
     manifest: Callable[[], Manifest]
@@ -57,7 +57,7 @@ class Person:
             if job is None or job.stage != JobStage.JUDGED or job.decided is None:
                 continue
             expires = approval_expires_at(manifest, model, job)
-            late = expires is not None and self.time.now() >= expires
+            late = expires is not None and self.clock.now() >= expires
             if inputs_moved(manifest, model, at, job) or late:
                 continue
             action: Literal["approve", "reject"] = "reject" if self.chance.random() < REJECTED else "approve"
@@ -84,7 +84,7 @@ class Person:
 
     def _write(self, model: str, *facts: Fact) -> None:
         """Write a command into the journal."""
-        run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.time.now())
+        run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.clock.now())
         self.manifests[run_id] = self.manifest()
         started = RunStarted(tool={}, actor="p", realm=REALM, paths=(), manifest={}, options={"command": "word"})
         store = self.ledger.open()

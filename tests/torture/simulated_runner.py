@@ -30,10 +30,11 @@ from runner.secret import Secret
 from tests.fakes.world import REALM, CrashError, FakeKeys
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
-from tests.torture.simulated_time import Process, Timeline
+from tests.torture.simulated_time import Process, ShownClock, Timeline
 from tests.torture.simulated_workshop import Workshop
 
 _NEAR = 9  # points: after the commit of an intent, around its call, the next commit and two calls after it
+_SHORTEST_S = 0.001  # a slow clock's rounding must not let time stand still
 MOST_CALLS = 20_000  # of all runs of a history together; more would mean that somebody turns in a circle
 
 
@@ -50,7 +51,7 @@ class Mail(SimpleQueue[Delivery | None]):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
         if self.empty():
-            self.time.wait(timeout, on_mail=True)
+            self.time.wait(None if timeout is None else max(timeout, _SHORTEST_S), on_mail=True)
         try:
             return super().get(block=False)
         except Empty:
@@ -84,6 +85,7 @@ class SimulatedRun:
     options: Options
     trouble: Trouble
     time: Timeline
+    clock: ShownClock
     service: SimulatedService
     ledger: Ledger
     workshop: Workshop
@@ -121,7 +123,7 @@ class SimulatedRun:
         store = self.ledger.open()
         try:
             progress = Progress(store.read())
-            self._run(Recorder(store=store, progress=progress, clock=self.time, run_id=self.run_id))
+            self._run(Recorder(store=store, progress=progress, clock=self.clock, run_id=self.run_id))
         except StateError as error:
             self.fenced = error
         finally:
@@ -150,7 +152,7 @@ class SimulatedRun:
         executor = PointedExecutor(self)
         coordinator = Coordinator(
             executors=dict.fromkeys(Lane, executor),
-            clock=self.time,
+            clock=self.clock,
             commit=partial(self._commit, recorder),
             settings=Settings(parallel=self.manifest.limits.parallel, uploads=self.manifest.limits.uploads),
             mail=mail,
@@ -186,7 +188,7 @@ class SimulatedRun:
                 manifest,
                 model,
                 progress.model(REALM, model.name),
-                Facts(now=self.time.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
+                Facts(now=self.clock.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
                 self.options,
             )
             for model in manifest.models.values()
@@ -201,7 +203,7 @@ class SimulatedRun:
             options=self.options,
             service=self.service,
             keys=SimulatedKeys(),
-            clock=self.time,
+            clock=self.clock,
             chance=self.chance,
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,

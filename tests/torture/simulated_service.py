@@ -2,16 +2,18 @@
 
 Bounds of what it does: a request that left arrives at most `latest` seconds later, what it changed shows at most `lag`
 seconds after that, and both together stay below the quarantine. The store looks at a URL's expiry when a request
-leaves, which is harder for the runner than looking when it arrives. A request that the network delivers twice starts
-one training: the copy finds the job under way. Two requests of the runner to one URL start two. A store may also lie:
-it answers 200 and keeps nothing.
+leaves, by its own clock, which is harder for the runner than looking when it arrives. A request that the network
+delivers twice starts one training: the copy finds the job under way. Two requests of the runner to one URL start two. A
+store may also lie: it answers 200 and keeps nothing.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.secret import Secret
@@ -19,7 +21,7 @@ from runner.service.outcomes import Classifier, Code, Done, Downloaded, Effect, 
 from runner.service.upload_body import Watch
 from runner.sums import Sum
 from tests.fakes.world import going, result_zip, service_error, sha256_of
-from tests.torture.simulated_time import Timeline
+from tests.torture.simulated_time import ShownClock, Timeline
 
 EFFECT_FATES = ("never_sent", "lost_before", "lost_after", "late", "late", "twice", "refused")
 READ_FATES = ("again", "again", "again", "lost_answer", "not_again")
@@ -44,6 +46,7 @@ class Traits:
     words: tuple[str | None, str]
     url_s: float
     tells_expiry: bool
+    tells_time: bool  # its answers carry a Date
     keeps_expiry: bool  # the store refuses an expired URL; otherwise only the runner's own fence stands
     training_s: tuple[float, float]
     failing: float
@@ -98,6 +101,7 @@ class SimulatedService:
     """The whole remote; `log` holds every request with an effect, in the order in which they left."""
 
     time: Timeline
+    clock: ShownClock
     chance: random.Random
     traits: Traits
     durable: Callable[[], int]
@@ -137,7 +141,7 @@ class SimulatedService:
         name = f"job-{number}"
         self.jobs[name] = ServiceJob(
             key=key.reveal(),
-            expires=self.time.seconds + traits.url_s,
+            expires=self.clock.seconds() + traits.url_s,
             number=number,
             training_s=self.chance.uniform(*traits.training_s),
             end=self._end(),
@@ -145,9 +149,13 @@ class SimulatedService:
         )
         if fate == "lost_answer":
             raise service_error(None, again=True)
-        expires = self.time.now() + timedelta(seconds=traits.url_s) if traits.tells_expiry else None
+        expires = self.clock.now() + timedelta(seconds=traits.url_s) if traits.tells_expiry else None
         url = Secret(f"https://store.test/{name}/{filename}?signature=CANARY")
-        return Job(retrain_job_id=name, upload_url=url, expires_at=expires)
+        return Job(retrain_job_id=name, upload_url=url, expires_at=expires, date=self._date())
+
+    def _date(self) -> datetime | None:
+        """Return what the Date of an answer says, which leaves out what is less than a second."""
+        return self.clock.now().replace(microsecond=0) if self.traits.tells_time else None
 
     def _end(self) -> str:
         draw = self.chance.random()
@@ -164,7 +172,7 @@ class SimulatedService:
         watch.sent(content.bytes)
         assert watch.may_end(), "histories are told without a fence: the protocol holds by the journal alone"
         body = self._left("put", name, content.sha256)
-        if self.traits.keeps_expiry and self.time.seconds >= self.jobs[name].expires:
+        if self.traits.keeps_expiry and self.clock.seconds() >= self.jobs[name].expires:
             return _refused("expired_url")
         if fate == "ok" and self._lies():
             body.dropped = True
@@ -209,11 +217,14 @@ class SimulatedService:
             raise service_error(None, again=True)
         job = self.jobs.get(retrain_job_id)
         if job is None or job.key != key.reveal():
-            raise service_error(Code.NOT_FOUND_JOB)
+            raise service_error(Code.NOT_FOUND_JOB, date=self._date())
+        return replace(self._stands(retrain_job_id, job), date=self._date())
+
+    def _stands(self, retrain_job_id: str, job: ServiceJob) -> Status:
         shown_since = None if job.started_at is None else job.started_at + self._lag()
         if shown_since is None or self.time.seconds < shown_since:
             if self.traits.words[0] is None:
-                raise service_error(Code.NOT_FOUND_JOB)
+                raise service_error(Code.NOT_FOUND_JOB, date=self._date())
             return going(self.traits.words[0])
         if self.time.seconds < shown_since + job.training_s:
             return going(self.traits.words[1])

@@ -6,12 +6,40 @@ to the next event. So several runners can be interleaved at any of their steps, 
 
 import heapq
 import itertools
+import math
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+_DAY_S = 86400.0
 START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class ShownClock:
+    """A clock of a machine or of the service: off by `ahead` seconds, swaying about that, and a little fast or slow.
+
+    A time server keeps a real one near the truth; so this one drifts away and back again, by `sway` seconds in a day.
+    `rate` is how much faster than time its monotonic seconds are.
+    """
+
+    def __init__(self, time: "Timeline", *, ahead: float = 0.0, sway: float = 0.0, rate: float = 0.0) -> None:
+        self.time = time
+        self.ahead = ahead
+        self._sway = sway
+        self._rate = rate
+
+    def seconds(self) -> float:
+        """Return what the clock shows, in seconds since the start of the history."""
+        return self.time.seconds + self.ahead + self._sway * math.sin(2 * math.pi * self.time.seconds / _DAY_S)
+
+    def now(self) -> datetime:
+        """Return what the wall clock shows."""
+        return START + timedelta(seconds=self.seconds())
+
+    def monotonic(self) -> float:
+        """Return seconds that do not jump."""
+        return self.time.seconds * (1 + self._rate)
 
 
 class StuckError(AssertionError):
@@ -34,19 +62,10 @@ class Timeline:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.wall_ahead = 0.0  # by how much the wall clock is wrong
         self.running = self.driver = Process()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._next: Process | None = None
-
-    def now(self) -> datetime:
-        """Return what the wall clock shows."""
-        return START + timedelta(seconds=self.seconds + self.wall_ahead)
-
-    def monotonic(self) -> float:
-        """Return seconds that do not jump."""
-        return self.seconds
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen later."""

@@ -19,7 +19,7 @@ def test_a_mutants_old_text_stands_exactly_once_in_its_file_and_the_new_one_is_o
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_names_a_test_that_exists(mutant: Mutant) -> None:
     file, *_, name = mutant.caught_by.split("::")
-    assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+    assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_there_are_enough_mutants_each_with_a_name_of_its_own() -> None:

@@ -11,11 +11,13 @@ from runner.errors import StateError
 from runner.execute import upload
 from runner.execute.coordinator import Coordinator
 from runner.execute.model_run import ModelRun
+from runner.execute.service_clock import UploadEnd
 from runner.journal.events import Draft, RunFinished
 from runner.journal.instants import stamp
 from runner.journal.store import GuardTakenError
 from runner.service.outcomes import Done
 from tests.fakes.run_ids import run_id
+from tests.torture.simulated_fortune import Fortune
 from tests.torture.simulated_history import History, Told, play
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_time import START
@@ -24,6 +26,7 @@ from tests.torture.suite_simulator import figures, show, workshop
 
 SAMPLE = 500  # histories in each of the four parts
 PARTS = 4
+OWN_CLOCKS = range(6700, 7200)
 
 
 @pytest.fixture(name="shared", scope="module")
@@ -94,6 +97,17 @@ def test_a_seed_is_shown_event_by_event() -> None:
 def test_the_bench_sees_a_runner_without_a_quarantine(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelRun, "quarantine", property(lambda run: -run.run.manifest.service.url_lifetime))
     assert first_broken(shared, range(300), "I1: ") is not None
+
+
+def test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks(
+    shared: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines whose clocks are 34 s apart, the slow one asleep before its upload: then both start."""
+    seeds = [seed for seed in OWN_CLOCKS if Fortune(seed).ambushed and Fortune(seed).overlapping]
+    assert [told for seed in seeds for told in play(seed, shared).violations] == []
+    monkeypatch.setattr(upload, "surely_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
+    monkeypatch.setattr(UploadEnd, "passed", lambda end, clock: clock.now() >= end.expires)
+    assert any("times more than allowed" in told for seed in seeds for told in play(seed, shared).violations)
 
 
 def test_the_bench_sees_a_runner_that_believes_an_unclear_upload(

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from runner.app import telling
+from runner.app.clock_check import Warn
 from runner.app.scope import Choice, read_scope
-from runner.app.telling import Teller, Warn
+from runner.app.telling import Teller
 from runner.errors import LockedError, StateError
 from runner.notify.delivery import Trouble
 from tests.fakes.receiver import Receiver

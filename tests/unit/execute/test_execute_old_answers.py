@@ -38,7 +38,11 @@ def test_a_status_read_before_a_long_sleep_does_not_prove_that_the_upload_never_
     assert world.service.calls("put") == 1
 
 
-def test_a_clock_set_forward_does_not_end_the_quarantine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tells_time", [True, False])
+def test_a_clock_set_forward_does_not_end_the_quarantine(
+    world: World, monkeypatch: pytest.MonkeyPatch, tells_time: bool
+) -> None:
+    world.service.tells_time = tells_time
     arrives: list[float] = []
 
     def late(call: str, _job: str) -> object:
@@ -101,9 +105,11 @@ def test_a_clock_set_back_does_not_lengthen_the_wait_for_a_training(
     assert world.clock.seconds == pytest.approx(300, abs=1)
 
 
+@pytest.mark.parametrize("tells_time", [True, False])
 def test_a_clock_set_forward_does_not_make_a_lagging_status_a_contradiction(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, tells_time: bool
 ) -> None:
+    world.service.tells_time = tells_time
     world.service.lag_s = 200.0
     jump_at_first_poll(world, monkeypatch, timedelta(days=2))
     assert world.run()["m"].outcome == "switched"

@@ -128,9 +128,11 @@ def test_an_expired_url_gets_a_new_job_in_the_same_run(world: World) -> None:
     assert world.service.effects["upload", "key-m"] == 1
 
 
-def test_a_store_that_always_expires_ends_as_skipped_not_in_a_loop(world: World) -> None:
+def test_a_store_that_always_expires_fails_and_does_not_loop(world: World) -> None:
     world.service.before = lambda call, _job: EXPIRED if call == "put" else None
-    assert world.run()["m"].outcome == "skipped"
+    end = world.run()["m"]
+    assert end.outcome == "failed"
+    assert "URL has expired" in end.reason
     assert world.service.calls("put") == 3
 
 

@@ -1,5 +1,6 @@
 """What a plan says for each state a model can be in. The states are made by the executor's own code."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,40 @@ def test_max_age_trains_unchanged_data_when_the_last_training_is_older(tmp_path:
     plan = plan_of(world)
     assert plan.action == Action.RETRAIN
     assert "30d" in plan.reason
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=6), timedelta(days=1), timedelta(days=4000)])
+@pytest.mark.parametrize("retrain", ["{min_interval: 1d}", "{max_age: 30d}"])
+def test_a_job_dated_far_in_the_future_keeps_nothing_from_being_trained(
+    tmp_path: Path, retrain: str, ahead: timedelta
+) -> None:
+    """A machine whose clock was wrong wrote it: that is found out by the first run with a right one, once."""
+    world = world_of(tmp_path, retrain=retrain)
+    world.clock.ahead = world.service.ahead = ahead
+    world.run()
+    world.clock.ahead = world.service.ahead = timedelta(seconds=-world.clock.seconds)
+    world.write_data("2" if "min" in retrain else "1")
+    assert plan_of(world).action == Action.RETRAIN
+    world.run()
+    assert plan_of(world).outcome == "unchanged"
+
+
+def test_clocks_that_differ_a_little_do_not_shorten_min_interval(tmp_path: Path) -> None:
+    world = world_of(tmp_path, retrain="{min_interval: 1d}")
+    world.clock.ahead = timedelta(minutes=4)
+    world.run()
+    world.clock.ahead = timedelta(0)
+    world.write_data("2")
+    assert plan_of(world).outcome == "skipped"
+
+
+def test_a_clock_that_is_ahead_ends_no_approval_for_good(tmp_path: Path) -> None:
+    world = world_of(tmp_path, policy="{type: manual, expires: 14d}")
+    world.run()
+    world.clock.ahead = timedelta(days=15)
+    assert world.run()["m"].outcome == "held"
+    world.clock.ahead = timedelta(0)
+    assert plan_of(world).outcome == "awaiting_approval"
 
 
 def test_min_interval_skips_changed_data_until_it_is_over(tmp_path: Path) -> None:

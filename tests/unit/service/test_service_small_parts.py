@@ -145,7 +145,7 @@ def test_the_cause_of_a_bad_certificate_is_the_end_of_one_sentence(foreign: str)
 
 @pytest.mark.parametrize(("said", "told"), [("Too busy.", "Too busy."), ("why?", "why?."), ("a …", "a …."), ("", "")])
 def test_what_a_service_says_becomes_one_sentence_of_ours(said: str, told: str) -> None:
-    answer = Answer(host="api.test", status=500, after=None, body=said.encode(), flaw=None)
+    answer = Answer(host="api.test", status=500, date=None, after=None, body=said.encode(), flaw=None)
     assert explain_status(answer).message == (f"api.test answered 500: {told}" if said else "api.test answered 500.")
 
 
