@@ -4,8 +4,8 @@ A line that no longer fits the sources is to be brought up to date or replaced, 
 """
 
 from tests.torture import (
-    mutants_of_the_disk,
     mutants_of_the_clocks,
+    mutants_of_the_disk,
     mutants_of_the_doubt,
     mutants_of_the_incumbent,
     mutants_of_the_loss,
