@@ -21,6 +21,7 @@ from runner.emulator.hosting import HostedModel
 from runner.emulator.job import Account, Job, Phase, now_text
 from runner.emulator.keys import fetched_key, key_digest
 from runner.errors import StateError
+from runner.rollback_journal import check_rollback_journal
 
 _LAST_BASE_ID = 100_000  # ids of models in the account stay below, ids of candidates above
 _TABLES = """
@@ -54,8 +55,9 @@ class State:
         """Open the file, made where it is missing.
 
         Raises:
-            StateError: it holds ids or programs that no emulator wrote.
+            StateError: it or its rollback journal holds what no emulator wrote.
         """
+        check_rollback_journal(file)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, FILE_MODE))
         self._lock = RLock()
         self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)

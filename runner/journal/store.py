@@ -17,6 +17,7 @@ from runner.journal.chain import GENESIS, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.heads import Heads, head_of
+from runner.rollback_journal import check_rollback_journal
 
 APPLICATION_ID = 0x52545231  # "RTR1" in SQLite's header: another program's database is not taken for a journal
 FORMAT = 1
@@ -228,6 +229,7 @@ def _begin(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Open an existing file; a reader too may have to roll back what a killed writer left, so it opens for writing."""
+    check_rollback_journal(path)
     address = f"{path.absolute().as_uri()}?mode=rw"
     return sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None)  # each transaction's begin is ours
 

@@ -69,6 +69,20 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_HOSTILE + "[modules in the folder one stands in]",
     ),
     Mutant(
+        name="sqlite_removes_what_the_journal_of_a_state_names",
+        file="runner/journal/store.py",
+        old="    check_rollback_journal(path)\n",
+        new="",
+        caught_by=_HOSTILE + "[a rollback journal that names a file]",
+    ),
+    Mutant(
+        name="sqlite_removes_what_the_journal_of_the_emulator_names",
+        file="runner/emulator/state.py",
+        old="        check_rollback_journal(file)\n",
+        new="",
+        caught_by=_HOSTILE + "[a rollback journal of the emulator that names a file]",
+    ),
+    Mutant(
         name="pipelines_install_whatever_is_named",
         file="runner/app/init.py",
         old="    if requirement is not None and not is_pinned(requirement):",
