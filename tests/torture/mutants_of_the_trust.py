@@ -104,6 +104,16 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_HOSTILE + "[pipelines of an installation without a source]",
     ),
     Mutant(
+        name="a_pipelines_image_is_whatever_its_tag_says",
+        file="runner/app/scaffold/project.dockerfile",
+        old="@sha256:b685a4fa58bb19d1814d78a1ec0f0208f351452724f78b20212c984d6e124a34",
+        new="",
+        caught_by=(
+            "tests/acceptance/places/test_schedules.py::"
+            "test_an_image_starts_from_a_release_by_its_digest_and_runs_as_nobody_special"
+        ),
+    ),
+    Mutant(
         name="a_module_imports_pickle_again",
         file="runner/emulator/training/fitting.py",
         old="from typing import Any\n",

@@ -19,7 +19,7 @@ from tests.torture.mutant import Change, Mutant
 from tests.torture.mutants import EQUIVALENT, MUTANTS
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("runner", "tests", "schemas", "examples", "pyproject.toml", "README.md")
+_COPIED = ("runner", "tests", "schemas", "examples", "requirements", "Dockerfile", "pyproject.toml", "README.md")
 _PATIENCE_S = 300
 _RED = 1  # pytest's exit code when tests failed; others mean that nothing was tried
 

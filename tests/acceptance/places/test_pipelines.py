@@ -54,6 +54,20 @@ def test_the_github_workflow_pins_its_actions_and_interpolates_nothing_into_a_sc
     assert workflow["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.plays("I3")
+def test_what_pipelines_take_from_others_is_named_by_a_commit_or_a_digest_in_the_docs_too(project: Path) -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), *(path for path in project.rglob("*") if path.suffix in {".yml", ".yaml"})]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    actions = [found for text in texts for found in re.findall(r"^ *- uses: (\S+)", text, re.MULTILINE)]
+    assert len(actions) > 10
+    assert [one for one in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one)] == []
+    images = [found for text in texts for found in re.findall(r"^ *image: (python:\S+)", text, re.MULTILINE)]
+    assert images
+    assert [one for one in images if not re.search(r"@sha256:[0-9a-f]{64}$", one)] == []
+    hooks = [found for text in texts for found in re.findall(r"^ *rev: (\S+)", text, re.MULTILINE)]
+    assert [one for one in hooks if not re.fullmatch("[0-9a-f]{40}", one)] == []
+
+
 def test_only_the_job_that_trains_sees_a_key_and_no_pull_request_reaches_it(project: Path) -> None:
     workflow = yaml.safe_load((project / GITHUB).read_text(encoding="utf-8"))
     with_key = [name for name, step in steps(project) if "secrets." in str(step)]
