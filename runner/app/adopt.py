@@ -20,6 +20,7 @@ from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.words import did_you_mean, shown
 from runner.plan.incumbent import Statement
 from runner.plan.model import STAGES, Action, ModelPlan
+from runner.plan.person_commands import inspect_command
 from runner.policy.metrics import BUILT_IN_NAMES, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.result import read_result
@@ -123,7 +124,8 @@ def _from_result(path: Path, definitions: Mapping[str, MetricDefinition]) -> dic
         with open_file(path) as stream:
             found = read_result(stream, definitions)
     except ModelError as error:
-        raise UsageError(f"{path}: {error.message}", hint="State the metrics with --metric instead.") from error
+        hint = f"Look with `{inspect_command(str(path))}`, or state the metrics with --metric."
+        raise UsageError(f"{path}: {error.message}", hint=hint) from error
     except OSError as error:
         raise UsageError(
             f"The result file {path} cannot be read: {error.strerror}.", hint="Check the path after --result."

@@ -30,6 +30,7 @@ COMMANDS = {
     "unlock": "show who holds the state; free the lock of a host that is gone",
     "state": "look after the state folder: accept that events of its journal are lost",
     "prune": "remove stored results that nothing needs any more",
+    "inspect": "show what a result file holds, and the manifest lines that read it",
     "history": "show every run, metric and decision; explain one decision",
     "replay": "judge recorded results by today's policies",
     "report": "render a run's report again",

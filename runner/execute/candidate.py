@@ -3,9 +3,11 @@
 import hashlib
 import math
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -25,13 +27,17 @@ from runner.journal.job import Job
 from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
+from runner.plan.person_commands import inspect_command
 from runner.policy.decide import unread_clause
+from runner.policy.forms import HEAD, form_of
+from runner.policy.places import place_phrase
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
+_ENDINGS: Mapping[str, str] = MappingProxyType({"gzip": "gz", "markup": "html", "bzip2": "bz2"})
 _SUSPECT_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
 
 
@@ -156,8 +162,14 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
 
 
 def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
+    look = f"`{inspect_command(run.model.name, state=run.run.state_option)}`"
     if evaluation["unread"] is not None:
-        run.warn(unread_clause(evaluation["unread"]))
+        run.warn(f"{unread_clause(evaluation['unread'])}; {look} shows what the result holds")
+    elif evaluation["searched"]:
+        place = place_phrase(evaluation["place"])
+        run.warn(f"the metrics were found by a search, in {place}; {look} prints the lines that pin it")
+    elif any(rule["cause"] == "unusable" and rule["level"] == "decide" for rule in evaluation["rules"]):
+        run.warn(f"a rule has no usable value; {look} shows what the result holds")
     run.tell(Decided(verdict=evaluation["verdict"], action=evaluation["decision"]["action"]))
 
 
@@ -252,7 +264,8 @@ def judged(
 def _form(path: Path) -> str:
     """Return the file ending that fits the bytes: the service's own name for the file is not documented."""
     with path.open("rb") as stream:
-        head = stream.read(64)
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
+        head = stream.read(HEAD)
+    form = form_of(head)
+    if form != "text":
+        return _ENDINGS.get(form, form)
     return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) else "csv"

@@ -32,44 +32,41 @@ def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefini
     """Return the definition of one metric."""
     definition: YamlMap = section[name]
     built_in = BUILT_IN_METRICS.get(name)
-    if built_in is not None:
-        return MetricDefinition(
-            name=name,
-            file=None,
-            select=None,
-            direction=built_in.direction,
-            target=built_in.target,
-            unit=definition["unit"],
-        )
+    selection, column = _read_selection(definition, findings)
     return MetricDefinition(
         name=name,
-        file=_read_member(definition, findings) if "file" in definition else None,
-        select=_read_selection(definition, findings),
-        direction=definition["direction"],
-        target=Decimal(definition["target"]) if "target" in definition else None,
+        file=_read_file(definition, findings) if "file" in definition else None,
+        select=selection,
+        column=column,
+        direction=built_in.direction if built_in else definition["direction"],
+        target=built_in.target if built_in else Decimal(definition["target"]) if "target" in definition else None,
         unit=definition.get("unit"),
     )
 
 
-def _read_member(definition: YamlMap, findings: Findings) -> str:
-    member = PurePosixPath(definition["file"]).name
-    if member in ("", ".."):
+def _read_file(definition: YamlMap, findings: Findings) -> str:
+    """Return the member's name or whole path, without a `./` before it."""
+    path = PurePosixPath(definition["file"])
+    if path.name == "" or ".." in path.parts or path.is_absolute():
         findings.error(
             definition.value_place("file"),
             "wrong-form",
-            "`file` is not a file name.",
-            hint="Write the name of a member of the result, such as `report.json`.",
+            "`file` is not the name or the path of a file in the result.",
+            hint="Write the name of a member of the result, such as `report.json`, or its whole path.",
         )
-    return member
+    return str(path)
 
 
-def _read_selection(definition: YamlMap, findings: Findings) -> str:
-    select: str = definition["select"]
-    if select.startswith("/") and _WRONG_ESCAPE.search(select):
+def _read_selection(definition: YamlMap, findings: Findings) -> tuple[str | None, str | None]:
+    """Return the JSON Pointer or the row, and the column."""
+    select: str | YamlMap | None = definition.get("select")
+    if isinstance(select, YamlMap):
+        return select.get("row"), select.get("column")
+    if select is not None and select.startswith("/") and _WRONG_ESCAPE.search(select):
         findings.error(
             definition.value_place("select"),
             "wrong-form",
             "`select` is not a JSON Pointer.",
             hint="In a JSON Pointer write `~0` for a tilde and `~1` for a slash within a name.",
         )
-    return select
+    return select, None

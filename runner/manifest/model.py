@@ -118,15 +118,16 @@ Policy = AutoPolicy | ManualPolicy | ThresholdPolicy
 class MetricDefinition(Struct, frozen=True, kw_only=True):
     """A metric the built-in names do not cover, or what the manifest says of one that they do.
 
-    `file` is the member of the result (its last path component, or None for the only file); `select` is a JSON Pointer
-    (RFC 6901) into a JSON member, or the row's name in a two-column CSV member; it is None for a built-in metric, which
-    is found by its spellings. `target` is set for `nearest`. `unit` is what a number without a percent sign is in, None
-    where the file is to say it.
+    `file` names a member of the result, by its whole path where it has a slash, else by its last path component; None
+    means the file that has the metrics. `select` is a JSON Pointer (RFC 6901) into a JSON member, or the name of a row,
+    and `column` the head of the column with its value; a metric without `select` is found by its own names. `target` is
+    set for `nearest`. `unit` is what a number without a percent sign is in, None where the file is to say it.
     """
 
     name: str
     file: str | None
     select: str | None
+    column: str | None = None
     direction: Direction
     target: Decimal | None
     unit: Unit | None

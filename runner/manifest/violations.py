@@ -16,7 +16,7 @@ from runner.manifest.words import choice, did_you_mean, nearest, shown
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
 _LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})
-_KEYS_OF_PLACES = ("file", "select", "direction", "target")
+_KEYS_OF_OTHERS = ("direction", "target")  # of metrics that are not built in
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -101,8 +101,8 @@ def _unknown_keys(error: ValidationError, spot: Spot) -> Iterator[Said]:
         if key in known:
             continue
         place = spot.value.key_place(key)
-        if key in _KEYS_OF_PLACES and spot.path[:1] == ("metrics",) and spot.path[-1] in BUILT_IN_METRICS:
-            message = f"{spot.name} is a built-in metric, of which only the `unit` can be given."
+        if key in _KEYS_OF_OTHERS and spot.path[:1] == ("metrics",) and spot.path[-1] in BUILT_IN_METRICS:
+            message = f"{spot.name} is a built-in metric, whose `{key}` is known."
             yield Said(place, "built-in-metric", message, f"Remove {shown(key)}, or choose another name.")
         elif spot.secret is None:
             hint = did_you_mean(key, known, otherwise=f"Known here: {choice(known, 'and')}.")

@@ -20,7 +20,19 @@ def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: J
         baseline=baseline_of(progress),
         eval_sha256=job.eval_sha256,
         drift=drift_of(progress),
+        place_before=place_before(progress, job),
     )
+
+
+def place_before(progress: ModelProgress, job: Job) -> str | None:
+    """Return where the newest job before had its metrics, of those that had them in a place of their own."""
+    place = None
+    for before in progress.jobs.values():
+        if before.retrain_job_id == job.retrain_job_id:
+            break
+        decided = before.decided
+        place = (decided.fact.evaluation.get("place") if decided else None) or place
+    return place
 
 
 def inputs_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:

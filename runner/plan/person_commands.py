@@ -27,6 +27,11 @@ def review_commands(model: str, *, state: str = "") -> tuple[str, str]:
     return person_command("approve", model, state=state), person_command("reject", model, state=state)
 
 
+def inspect_command(subject: str, *, state: str = "") -> str:
+    """Return the command that shows what the result of a model, or a result file, holds."""
+    return f"{shlex.join(['retrain', 'inspect', subject])}{state}"
+
+
 def resolve_commands(model: str, doubt: Doubt, *, state: str = "") -> tuple[str, str]:
     """Return the commands that record an unknown result: that it took effect, and that it did not."""
     done, undone = (person_command("resolve", model, "--as", answer, state=state) for answer in _ANSWERS[doubt])

@@ -126,7 +126,7 @@ def _advice(rules: list[RuleResult]) -> str:
     causes = {rule.cause for rule in rules}
     if "measured" in causes:
         return "Improve the data or change the limit."
-    if "unread" in causes:
+    if causes & {"unread", "unusable"}:
         return "Say under `metrics:` where they are; the stored result is then judged again without a new training."
     if "changed_outside" in causes:
         return (

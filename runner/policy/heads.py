@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -113,6 +113,17 @@ def role_of(head: str) -> Role:
 def names_another(label: str) -> bool:
     """Return whether a text beside a number says that it is not the candidate's evaluation, such as `train`."""
     return role_of(label) in _ANOTHER and "trend" not in _kinds(label)
+
+
+def mentions(text: str, roles: Collection[str]) -> bool:
+    """Return whether any word of a file's name or a key has one of these roles, whatever the others mean."""
+    return len(text) <= _LONGEST and not set(_kinds(text)).isdisjoint(roles)
+
+
+def evaluated_name(written: str) -> str | None:
+    """Return the built-in metric of a decorated name that is the candidate's or the evaluation's, and nobody else's."""
+    name = decorated_name(written)
+    return None if name is None or mentions(written, ("current",)) else name
 
 
 def decorated_name(written: str) -> str | None:

@@ -195,6 +195,8 @@ def _observed(rule: Rule, case: _Case) -> Decimal | Gap:
     direction_of(rule.metric, case.definitions)  # a metric that nobody knows is an error, not a gap in the result
     if case.metrics.unread is not None:
         return Gap(cause="unread", reason=case.metrics.unread)
+    if case.metrics.trouble is not None:
+        return Gap(cause="unusable", reason=f"{rule.metric} {MISSING}: {case.metrics.trouble}")
     return Gap(cause="unusable", reason=f"{rule.metric} {MISSING}; it has {listed(case.metrics.found)}.")
 
 

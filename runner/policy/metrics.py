@@ -47,13 +47,18 @@ class ResultMetrics(Struct, frozen=True, kw_only=True):
 
     `metrics` holds the built-in metrics found and every custom metric defined, by name; `previous` the same for the
     model before, where the file compares the two. `found` are all names in the file, as written. `unread` is None, or
-    one sentence on why nothing in the file can be read.
+    one sentence on why nothing in the file can be read. `place` is where the metrics are that the manifest gives no
+    place, None for a single file as a whole; `searched` tells that it was found by a search; `trouble` says in a
+    sentence why there are none of them.
     """
 
     metrics: Mapping[str, Metric]
     previous: Mapping[str, Metric]
     found: tuple[str, ...]
     unread: str | None = None
+    place: str | None = None
+    searched: bool = False
+    trouble: str | None = None
 
 
 def folded(name: str) -> str:

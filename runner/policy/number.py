@@ -9,6 +9,8 @@ from msgspec import Struct
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]+))?\s*(?P<percent>%?)"
 )
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})\s*%?")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:0,[0-9]+|[1-9][0-9]*,(?:[0-9]{1,2}|[0-9]{4,}))\s*%?")
 _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
 # Controls, bidirectional and zero-width marks, lone surrogates: they hide or reorder the text around them, or have no
 # UTF-8 form. The ranges are fixed, so that another Python with newer Unicode tables prints the same bytes.
@@ -50,13 +52,22 @@ def listed(names: Iterable[str]) -> str:
 def number_from_text(text: str) -> Decimal | NotANumber:
     """Return the exact value of a number's text; `92.5%` is 0.925, full-width forms count as their plain ones.
 
-    A number has at most 100 significant digits and an exponent of at most 307 either way.
+    A comma counts only where it can mean one thing: `1,234.5` and `1,234,567` have thousands, `0,91` a decimal comma;
+    `1,234` is unclear. A number has at most 100 significant digits and an exponent of at most 307 either way.
     """
     if len(text) > _LONGEST_TEXT:
         return NotANumber(why=f"is too long for a number: '{shown(text)}'")
-    plain = text.translate(_PLAIN).strip()
+    plain = _without_commas(text.translate(_PLAIN).strip())
     match = _NUMBER.fullmatch(plain)
     return NotANumber(why=_why_not(plain)) if match is None else _bounded(match)
+
+
+def _without_commas(text: str) -> str:
+    if "," not in text:
+        return text
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    return text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def _why_not(text: str) -> str:

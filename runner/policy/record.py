@@ -32,7 +32,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
 
     `definitions` are the custom metrics to read; `baseline` is None while nothing is recorded of the model in service;
     `eval_sha256` is the candidate's evaluation file, None when the service held out rows of its own; `drift` is what
-    the service's list said of the model in service at that moment.
+    the service's list said of the model in service at that moment. `place_before` is where the result before had its
+    metrics, None where it was a single file or there was none.
     """
 
     policy: Policy
@@ -40,6 +41,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
     baseline: Baseline | None
     eval_sha256: str | None
     drift: Drift = "cannot_be_told"
+    place_before: str | None = None
 
 
 def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
         "baseline": baseline_to_json(inputs.baseline),
         "eval_sha256": inputs.eval_sha256,
         "drift": inputs.drift,
+        "place_before": inputs.place_before,
     }
 
 
@@ -84,6 +87,7 @@ def inputs_from_json(value: dict[str, Any]) -> Inputs:
         baseline=rest.baseline,
         eval_sha256=rest.eval_sha256,
         drift=rest.drift,
+        place_before=rest.place_before,
     )
 
 
@@ -94,6 +98,7 @@ class _Rest(Struct, frozen=True, kw_only=True):
     baseline: Baseline | None
     eval_sha256: str | None
     drift: Drift
+    place_before: str | None
 
 
 @lru_cache  # by its text: in a journal nearly all decisions are made by a few policies
@@ -143,12 +148,13 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
     The same inputs and the same bytes give the same object: a run records it, an audit makes it again. Every number is
     a decimal text; `texts` has the source text of those that the file spells in another way. `unread` is null, or one
     sentence on why the file has no form that can be read; then there are no metrics, and the policy decides without.
+    `place` is where the metrics are that the manifest gives no place, and `searched` tells that a search found it.
 
     Raises:
         ModelError: of kind config, when a rule's metric is not defined.
         OSError: the stream cannot be read.
     """
-    metrics = result_metrics(stream, inputs.definitions)
+    metrics = result_metrics(stream, inputs.definitions, inputs.place_before)
     judgement = judge(
         inputs.policy,
         metrics,
@@ -166,6 +172,8 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
     )
     return {
         "unread": metrics.unread,
+        "place": metrics.place,
+        "searched": metrics.searched,
         **_metrics_to_json(metrics.metrics),
         "verdict": judgement.verdict,
         "rules": encode(judgement.rules),

@@ -2,7 +2,7 @@
 
 from runner.errors import Kind, ModelError
 
-_HINT = "Look at the stored result file; a new download may be whole, and another form must first be made known here."
+_HINT = "`retrain inspect FILE` shows what a result file holds."
 
 
 def refusal(message: str, *, hint: str = _HINT) -> ModelError:

@@ -1,7 +1,5 @@
 """Metrics in CSV and TSV: two columns, a comparison of two models, or names in one row and values in the next."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import zip_longest
@@ -9,13 +7,11 @@ from itertools import zip_longest
 from msgspec import Struct
 
 from runner.policy.columns import Columns, choose_columns
+from runner.policy.delimited import Row
 from runner.policy.heads import names_another, role_of
 from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric, without_percent
 from runner.policy.number import number_from_text, shown
-from runner.policy.refusal import refusal
 
-_MOST_CELLS = 100_000
-_ENCODINGS = ("utf-8-sig", "cp932")
 _ONE_MODEL, _TWO_MODELS = ["name", "value"], ["name", "current", "previous"]  # what a table without a header has
 _SEVERAL = "is unclear: its row has several values, and the table has no header"
 _LATE_HEADER = "is unclear: the header of its table is not in the first row"
@@ -26,7 +22,6 @@ _NAME_WORDS = _METRIC_WORDS | {folded(word) for word in ("name", "item", "項目
 _NOT_THE_CANDIDATE = ("current", "previous", "difference", "never")
 
 Known = Callable[[str], bool]
-Row = list[str]
 
 
 class TableMetrics(Struct, frozen=True, kw_only=True):
@@ -49,29 +44,8 @@ class _Table(Struct, frozen=True, kw_only=True):
     columns: Columns
 
 
-def decode(content: bytes) -> str:
-    """Return the text of UTF-8, with or without a byte order mark, or else of Shift_JIS.
-
-    Raises:
-        ModelError: of kind result, when the bytes are neither or hold a NUL.
-    """
-    for encoding in _ENCODINGS:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise refusal("The result is neither UTF-8 nor Shift_JIS text.")
-
-
-def read_table(text: str, *, known: Known, comparison: bool) -> TableMetrics:
-    """Return the metrics of a table; `known` tells a metric's name, `comparison` that two models are expected.
-
-    Raises:
-        ModelError: of kind result, for broken quotes or more than 100,000 cells.
-    """
-    rows = _rows(text)
+def read_table(rows: list[Row], *, known: Known, comparison: bool) -> TableMetrics:
+    """Return the metrics of a table; `known` tells a metric's name, `comparison` that two models are expected."""
     if _is_wide(rows, known):
         pairs = zip(rows[0], rows[1], strict=True)
         return _labelled(TableMetrics(current=tuple(metric_from_text(name, value) for name, value in pairs)))
@@ -92,18 +66,6 @@ def _labelled(table: TableMetrics) -> TableMetrics:
 def _problem_of_labels(labels: Iterable[str]) -> str | None:
     other = next((label for label in labels if names_another(label)), None)
     return None if other is None else f"is unclear: next to it is '{shown(other)}'"
-
-
-def _rows(text: str) -> list[Row]:
-    delimiter = "\t" if "\t" in text.lstrip("\r\n ").partition("\n")[0] else ","
-    if text.count(delimiter) + text.count("\n") + text.count("\r") > _MOST_CELLS:
-        raise refusal(f"The result is a table of more than {_MOST_CELLS:,} cells, too large for one of metrics.")
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        rows = [[cell.strip() for cell in row] for row in reader]
-    except csv.Error as error:
-        raise refusal("The result is a table with broken quotes or an overlong cell.") from error
-    return [row for row in rows if any(row)]
 
 
 def _is_number(cell: str) -> bool:

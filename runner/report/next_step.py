@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from runner.plan.person_commands import person_command, resolve_commands, review_commands
+from runner.plan.person_commands import inspect_command, person_command, resolve_commands, review_commands
 
 TROUBLE = ("unknown", "failed", "held", "awaiting_approval")  # outcomes that want a person, most urgent first
 ORDER = (*TROUBLE, "training", "skipped", "switched", "unchanged")
@@ -42,13 +42,17 @@ def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ..
 
 
 def _after_hold(model: Mapping[str, Any]) -> str:
-    if model["unread"]:
-        return "Say under `metrics:` in the manifest where the metrics are; the next run judges the stored result."
+    deciding = [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
+    if model["unread"] or any(rule["cause"] == "unusable" for rule in deciding):
+        look = inspect_command(model["name"])
+        return (
+            f"Say under `metrics:` in the manifest where the metrics are (`{look}` prints the lines);"
+            " the next run judges the stored result."
+        )
     history = f"`retrain history {shlex.quote(model['name'])}`"
     if model["decision"] and model["decision"]["drift"] == "changed_outside":
         accept = person_command("adopt", model["name"])
         return f"Accept what serves with `{accept}`; {history} shows what this project switched to before."
-    deciding = [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
     if deciding and all(rule["cause"] in ("first_run", "no_baseline") for rule in deciding):
         return "State what serves (`retrain adopt --help`); the candidate is then judged again without a training."
     return f"Better data brings a new candidate; {history} shows the earlier ones."

@@ -9,7 +9,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "bad-merge": "A merge key takes a mapping, or a list of mappings.",
         "bad-name": "Names have letters, digits, `_`, `.` and `-`, and begin with a letter, a digit or `_`.",
         "bad-url": "The service's address is a plain https URL.",
-        "built-in-metric": "Of a built-in metric only the unit can be given.",
+        "built-in-metric": "A built-in metric has a direction and a target of its own.",
         "contradicting-approvals": "Approvals of one candidate do not contradict each other.",
         "control-character": "A manifest holds no control characters.",
         "duplicate-key": "A key stands once in its mapping.",

@@ -26,6 +26,7 @@ from runner.manifest.model import (
     ThresholdPolicy,
     Unit,
 )
+from runner.policy.delimited import rows_of
 from runner.policy.judge import Baseline, Verdict, judge
 from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
@@ -164,7 +165,9 @@ def test_no_extra_field_can_change_a_number(header: str, fields: list[str], extr
     columns = header.rstrip(",\n").count(",") if header else 1
     whole = ["RMSE", *fields[:columns], *[""] * (columns - len(fields))]
     found = [
-        read_table(f"{header}{','.join(row)}\nAUC,0.9\n", known={"RMSE", "AUC"}.__contains__, comparison=compared)
+        read_table(
+            rows_of(f"{header}{','.join(row)}\nAUC,0.9\n"), known={"RMSE", "AUC"}.__contains__, comparison=compared
+        )
         for row in (whole, whole + extra)
     ]
     for before, after in ((found[0].current, found[1].current), (found[0].previous, found[1].previous)):

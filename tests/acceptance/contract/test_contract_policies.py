@@ -262,7 +262,8 @@ def test_auto_switches_to_a_candidate_whose_metrics_cannot_be_read_and_says_so(p
     for name in ("blind", "careful"):
         entry = project.entry(name)
         assert (entry["metrics"], entry["unread"]) == ({}, f"T{WHY}.")
-        assert entry["warnings"] == [f"the metrics could not be read: t{WHY}"]
+        look = f"`retrain inspect {name} --state {project.state}` shows what the result holds"
+        assert entry["warnings"] == [f"the metrics could not be read: t{WHY}; {look}"]
     assert project.retrain("verify").code == 0
     assert "metrics could not be read" in project.retrain("report", "--format", "markdown").out
     assert "unread" in project.retrain("history").out

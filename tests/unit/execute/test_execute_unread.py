@@ -100,7 +100,8 @@ def test_the_policy_decides_without_metrics_and_a_warning_says_why_there_are_non
     evaluation = decided(world).fact.evaluation
     assert (evaluation["metrics"], evaluation["problems"], evaluation["texts"]) == ({}, {}, {})
     unread = evaluation["unread"]
-    assert end.warnings[-1] == f"the metrics could not be read: t{unread.removeprefix('T').removesuffix('.')}"
+    why = f"the metrics could not be read: t{unread.removeprefix('T').removesuffix('.')}"
+    assert end.warnings[-1] == f"{why}; `retrain inspect m --state {world.state.root}` shows what the result holds"
     assert {(rule["verdict"], rule["cause"]) for rule in evaluation["rules"]} <= {("inconclusive", "unread")}
     assert verify(str(world.state.root), None).decisions == 1
     assert [one.what for one in verify(str(world.state.root), None).findings if "decision" in one.where] == []
@@ -110,7 +111,9 @@ def test_the_policy_decides_without_metrics_and_a_warning_says_why_there_are_non
 def test_a_threshold_names_the_reason_once_whatever_the_number_of_its_rules(memory_path: Path, policy: str) -> None:
     world = world_of(memory_path, policy, UNREADABLE["neither archive nor text"])
     reason = run(world).reason
-    assert reason.startswith("The metrics could not be read: the result is neither UTF-8 nor Shift_JIS text; ")
+    assert reason.startswith(
+        "The metrics could not be read: the result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP) nor "
+    )
     assert "more rule" not in reason
     assert ("under `metrics:`" in reason) == (policy == "hold")
 
@@ -137,13 +140,13 @@ def test_later_runs_ask_the_service_nothing_and_new_data_passes_by(memory_path: 
 def test_a_manifest_that_is_mended_judges_the_stored_file_without_training_or_download(
     memory_path: Path, policy: str
 ) -> None:
-    report = zipped({"report.json": b'{"summary": {"auc": 0.93}}', "predictions.csv": b"id\n1\n"})
+    report = zipped({"report.json": b'{"summary": {"gain": 0.93}}', "predictions.csv": b"id\n1\n"})
     world = world_of(memory_path, policy, report)
     run(world)
     before = counts(world)
     world.service.jobs.clear()
     world.write_manifest(
-        manifest(policy, "metrics: {profit: {file: report.json, select: /summary/auc, direction: higher}}")
+        manifest(policy, "metrics: {profit: {file: report.json, select: /summary/gain, direction: higher}}")
     )
     (plan,) = world.plans(world.progress())
     assert (plan.action, "`metrics` in the manifest changed since the decision" in plan.reason) == (Action.JUDGE, True)
@@ -167,10 +170,9 @@ def test_another_policy_judges_the_stored_file_by_what_it_asks_for(memory_path: 
     run(world)
     world.write_manifest(manifest("auto"))
     end = run(world)
-    assert (end.outcome, end.warnings) == (
-        "switched",
-        ("the metrics could not be read: the result archive has no metrics.csv; it has nothing",),
-    )
+    (warning,) = end.warnings
+    assert end.outcome == "switched"
+    assert warning.startswith("the metrics could not be read: the result archive has no metrics.csv; it has nothing; ")
     assert counts(world)["download"] == 1
 
 

@@ -39,7 +39,7 @@ def build_policy(*rules: Rule, **changes: Any) -> ThresholdPolicy:
     return ThresholdPolicy(rules=rules, **values)
 
 
-def build_definition(name: str, select: str, **changes: Any) -> MetricDefinition:
+def build_definition(name: str, select: str | None, **changes: Any) -> MetricDefinition:
     direction: Direction = "higher"
     values: dict[str, Any] = {"file": None, "direction": direction, "target": None, "unit": None, **changes}
     return MetricDefinition(name=name, select=select, **values)

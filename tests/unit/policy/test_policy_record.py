@@ -199,7 +199,9 @@ class TestEvaluate:
                 return [leaf for item in value.values() for leaf in leaves(item)]
             return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
 
-        assert {type(leaf) for leaf in leaves(evaluate(inputs, result))} == {str, type(None)}
+        evaluation = evaluate(inputs, result)
+        assert evaluation.pop("searched") is False
+        assert {type(leaf) for leaf in leaves(evaluation)} == {str, type(None)}
 
     def test_text_from_the_file_has_a_canonical_form(self, inputs: Inputs) -> None:
         content = json.dumps({"AUC": "\ud800\x1b", "\udfff": 1}).encode()
