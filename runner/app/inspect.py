@@ -48,7 +48,7 @@ def inspect(request: InspectRequest) -> Inspected:
     names = {name for _, name in progress.models}
     if request.subject in names:
         return _of_model(request, progress)
-    if request.job is None and path.exists():
+    if request.job is None and path.is_file():
         return _of_file(request, path)
     hint = did_you_mean(request.subject, names, otherwise="Name a model of this state (`retrain status`) or a file.")
     raise UsageError(f"There is neither a model nor a file {shown(request.subject)}.", hint=hint)

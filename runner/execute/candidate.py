@@ -37,7 +37,7 @@ from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
-_ENDINGS: Mapping[str, str] = MappingProxyType({"gzip": "gz", "markup": "html", "bzip2": "bz2"})
+_ENDINGS: Mapping[str, str] = MappingProxyType({"zip": "zip", "tar": "tar", "gzip": "gz", "markup": "html"})
 _SUSPECT_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
 
 
@@ -267,5 +267,5 @@ def _form(path: Path) -> str:
         head = stream.read(HEAD)
     form = form_of(head)
     if form != "text":
-        return _ENDINGS.get(form, form)
+        return _ENDINGS.get(form, "bin")
     return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) else "csv"

@@ -16,7 +16,7 @@ FileName = Annotated[str, Meta(pattern=r"\A[a-z]{1,20}(\.[a-z]{1,20}){1,2}\Z")] 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}(\.[0-9]{6})?Z-[0-9a-f]{6}")
 _MODEL = re.compile(r"\w[\w.-]{0,99}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_RESULT = re.compile(r"result\.(csv|json|zip)")
+_RESULT = re.compile(r"result\.(csv|json|zip|gz|tar|html|bin)")
 
 
 def is_run_id(text: str) -> bool:
