@@ -92,7 +92,7 @@ def test_forms_encodings_and_separators_change_nothing_about_the_documented_plac
     assert place in (None, result.place)
 
 
-@pytest.mark.parametrize("content", [gzip.compress(AUC), AUC, b'{"auc": 0.91}'])
+@pytest.mark.parametrize("content", [gzip.compress(AUC), AUC, b'{"auc": 0.91}'], ids=["gzip", "table", "json"])
 def test_a_single_file_as_a_whole_is_no_place(content: bytes) -> None:
     result = read(content)
     assert (auc(result), result.place, result.searched) == ("0.91", None, False)
@@ -106,6 +106,7 @@ def test_a_single_file_as_a_whole_is_no_place(content: bytes) -> None:
         (b'{"fold_1": {"auc": 0.91}, "fold_2": {"auc": 0.92}}', "#/fold_1, #/fold_2"),
         (workbook({"a": [["AUC", 0.91]], "b": [["AUC", 0.92]]}), "a, b"),
     ],
+    ids=["members", "objects", "objects of one file", "sheets"],
 )
 def test_two_places_give_no_value_and_are_both_named(content: bytes, places: str) -> None:
     result = result_metrics(io.BytesIO(content), {})
@@ -174,33 +175,33 @@ class TestNamedPlaces:
     TWO = archive({"a/metrics.csv": b"AUC,0.91\n", "b/metrics.csv": b"AUC,0.5\n"})
     WIDE = archive({"m.csv": "指標,学習,評価,評価(%)\nAUC,0.99,0.91,92.0\n".encode()})
 
-    @pytest.mark.parametrize(
-        ("content", "place", "value"),
-        [
-            (TWO, {"file": "a/metrics.csv"}, "0.91"),
-            (TWO, {"file": "B\\Metrics.csv".replace("\\", "/")}, "0.5"),
-            (archive({"m.csv": AUC, "x/m.csv": b"AUC,0.5"}), {"file": "m.csv"}, "0.91"),
-            (archive({"previous/metrics.csv": AUC}), {"file": "previous/metrics.csv"}, "0.91"),
-            (WIDE, {"file": "m.csv", "column": "評価"}, "0.91"),
-            (WIDE, {"file": "m.csv", "select": "AUC", "column": "評価"}, "0.91"),
-            (WIDE, {"file": "m.csv", "select": "auc", "column": "評価(%)"}, "0.920"),
-            (WIDE, {"column": "評価", "file": "m.csv", "unit": "percent"}, "0.0091"),
-            (archive({"e.json": b'{"a": {"auc": 90.1}}'}), {"file": "e.json", "unit": "percent"}, "0.901"),
-            (archive({"e.json": b'{"a": {"auc": 0.91}}'}), {"file": "e.json"}, "0.91"),
-            (archive({"e.json": b'{"a": {"x": 0.91}}'}), {"file": "e.json", "select": "/a/x"}, "0.91"),
-            (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "z.zip/d/m.csv"}, "0.91"),
-            (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "z.zip"}, "0.91"),
-            (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "m.csv"}, "0.91"),
-            (archive({"s.xlsx": workbook({"S": [["AUC", 0.91]]})}), {"file": "s.xlsx"}, "0.91"),
-            (workbook({"S": [["AUC", 0.91]], "T": [["AUC", 0.5]]}), {"file": "S"}, "0.91"),
-            (b"AUC,Accuracy\n0.91,0.8\n", {"column": "AUC"}, "0.91"),
-            (b'{"x": 0.91}', {"select": "/x"}, "0.91"),
-            (archive({"metrics.csv": b"Metric,Std\nAUC,0.91\n"}), {"select": "AUC", "column": "Std"}, "0.91"),
-        ],
+    PLACES = (
+        (TWO, {"file": "a/metrics.csv"}, "0.91"),
+        (TWO, {"file": "B\\Metrics.csv".replace("\\", "/")}, "0.5"),
+        (archive({"m.csv": AUC, "x/m.csv": b"AUC,0.5"}), {"file": "m.csv"}, "0.91"),
+        (archive({"previous/metrics.csv": AUC}), {"file": "previous/metrics.csv"}, "0.91"),
+        (WIDE, {"file": "m.csv", "column": "評価"}, "0.91"),
+        (WIDE, {"file": "m.csv", "select": "AUC", "column": "評価"}, "0.91"),
+        (WIDE, {"file": "m.csv", "select": "auc", "column": "評価(%)"}, "0.920"),
+        (WIDE, {"column": "評価", "file": "m.csv", "unit": "percent"}, "0.0091"),
+        (archive({"e.json": b'{"a": {"auc": 90.1}}'}), {"file": "e.json", "unit": "percent"}, "0.901"),
+        (archive({"e.json": b'{"a": {"auc": 0.91}}'}), {"file": "e.json"}, "0.91"),
+        (archive({"e.json": b'{"a": {"x": 0.91}}'}), {"file": "e.json", "select": "/a/x"}, "0.91"),
+        (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "z.zip/d/m.csv"}, "0.91"),
+        (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "z.zip"}, "0.91"),
+        (archive({"z.zip": archive({"d/m.csv": AUC})}), {"file": "m.csv"}, "0.91"),
+        (archive({"s.xlsx": workbook({"S": [["AUC", 0.91]]})}), {"file": "s.xlsx"}, "0.91"),
+        (workbook({"S": [["AUC", 0.91]], "T": [["AUC", 0.5]]}), {"file": "S"}, "0.91"),
+        (b"AUC,Accuracy\n0.91,0.8\n", {"column": "AUC"}, "0.91"),
+        (b'{"x": 0.91}', {"select": "/x"}, "0.91"),
+        (archive({"metrics.csv": b"Metric,Std\nAUC,0.91\n"}), {"select": "AUC", "column": "Std"}, "0.91"),
     )
+
+    @pytest.mark.parametrize("number", range(len(PLACES)))
     def test_a_built_in_metric_is_read_where_the_manifest_says(
-        self, definition: Callable[..., MetricDefinition], content: bytes, place: dict[str, str], value: str
+        self, definition: Callable[..., MetricDefinition], number: int
     ) -> None:
+        content, place, value = self.PLACES[number]
         wanted = {"auc": definition("auc", place.get("select"), **{k: v for k, v in place.items() if k != "select"})}
         assert auc(read(content, wanted)) == value
 
