@@ -13,7 +13,8 @@ TRIED = ("the_chain_is_not_followed", "a_held_candidate_is_switched_to")
 def test_a_mutants_old_text_stands_exactly_once_in_its_file_and_the_new_one_is_other(change: Change) -> None:
     text = (ROOT / change.file).read_text(encoding="utf-8")
     assert changed(text, change) != text
-    compile(changed(text, change), change.file, "exec")
+    if change.file.endswith(".py"):
+        compile(changed(text, change), change.file, "exec")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
