@@ -13,7 +13,7 @@ from runner.app.plan import read_progress
 from runner.app.review import ReviewRequest
 from runner.durable import write_whole
 from runner.errors import RetrainError, UsageError
-from runner.git import identity, top_level
+from runner.git.checkout import identity, top_level
 from runner.journal.job import Job
 from runner.journal.lock import current_user
 from runner.plan.planner import approval_expires_at

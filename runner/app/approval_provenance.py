@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from runner.app.git_commit import CommitContent, UnsoundError, blob_id, read_commit
 from runner.durable import open_file
-from runner.git import Checkout, GitError, Stored, find_checkout, stored, top_level
+from runner.git.checkout import Checkout, find_checkout, top_level
+from runner.git.process import GitError
+from runner.git.stored import Stored, stored
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval
 from runner.plan.approver import untraced

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from runner.git import Stored
+from runner.git.stored import Stored
 
 _FILES = frozenset({b"100644", b"100755"})  # modes of a file; a link is another one
 

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from runner.audit.head import Head
 from runner.errors import RetrainError, UsageError
-from runner.git import Checkout, GitError, append_note, find_checkout, ref_id, remote_url, stored
+from runner.git.checkout import Checkout, append_note, find_checkout, ref_id, remote_url
+from runner.git.process import GitError
+from runner.git.stored import stored
 from runner.journal.chain import Link
 from runner.journal.events import RunStarted
 

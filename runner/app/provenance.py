@@ -10,7 +10,9 @@ from typing import Any
 
 from runner import __version__
 from runner.app.git_notes import without_userinfo
-from runner.git import GitError, find_checkout, remote_url, stored
+from runner.git.checkout import find_checkout, remote_url
+from runner.git.process import GitError
+from runner.git.stored import stored
 from runner.journal.events import CiActor
 from runner.manifest.model import Manifest
 

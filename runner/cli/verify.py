@@ -44,8 +44,13 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
     demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
     found = verify(state, run, demands)
-    console.result(json.dumps(to_builtins(found), indent=2, ensure_ascii=False) if form == "json" else _text(found))
+    console.result(_json(found) if form == "json" else _text(found))
     return ExitCode.STATE if found.findings else ExitCode.OK
+
+
+def _json(found: Verification) -> str:
+    form = {**to_builtins(found), "anchored_events": found.anchored_events}
+    return json.dumps(form, indent=2, ensure_ascii=False)
 
 
 def _text(found: Verification) -> str:

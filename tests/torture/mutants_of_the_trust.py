@@ -129,21 +129,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="git_reads_the_configuration_of_the_repository",
-        file="runner/git.py",
+        file="runner/git/stored.py",
         old='"GIT_DIR": str(self._folder)',
         new='"GIT_DIR": str(self._checkout.git_dir)',
         caught_by=_HOSTILE + "[a filter runs a program]",
     ),
     Mutant(
         name="git_checks_signatures_by_programs_of_the_repository",
-        file="runner/git.py",
+        file="runner/git/stored.py",
         old='return {"GIT_DIR": str(self._folder)',
         new='return {"GIT_DIR": str(self._checkout.git_dir)',
         caught_by=_HOSTILE + "[a signature runs a program]",
     ),
     Mutant(
         name="git_runs_the_hooks_of_a_repository",
-        file="runner/git.py",
+        file="runner/git/process.py",
         old='    "core.hooksPath=/dev/null",\n',
         new="",
         caught_by=_HOSTILE + "[a hook runs a program]",
@@ -164,7 +164,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_repository_says_whose_signatures_are_good",
-        file="runner/git.py",
+        file="runner/git/stored.py",
         old='(folder / "config").write_text(_CONFIG.format(checkout.object_format), encoding="utf-8")',
         new='(folder / "config").write_bytes((checkout.common_dir / "config").read_bytes())',
         caught_by=_HOSTILE + "[a repository names its own signers]",

@@ -178,6 +178,8 @@ def _untold(text: str, form: dict[str, object], found: Verification, here: Path,
         yield "verify does not say for which events nobody vouches"
     if "TOKEN" in text or "\x1b" in text:
         yield "verify shows a token or a control character of the remote's URL"
+    if (form["events"], form["anchored_events"]) != (6, 3):
+        yield "the JSON form does not say for how many events somebody vouches"
     anchors = form["anchors"]
     wanted = {"kind": "git_note", "events": 3, "repository": str(here), "ref": "refs/notes/retrain", "commit": commit}
     if not isinstance(anchors, list) or any(anchors[0].get(key) != value for key, value in wanted.items()):

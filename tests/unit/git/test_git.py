@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import git as runner_git
 from runner.app.approval_provenance import ApprovalProvenance
-from runner.git import GitError, append_note, find_checkout, identity, ref_id, remote_url, stored, top_level
+from runner.git import process
+from runner.git.checkout import append_note, find_checkout, identity, ref_id, remote_url, top_level
+from runner.git.process import GitError
+from runner.git.stored import stored
 from tests.torture.hostile.repositories import approval, checkout, git, operator
 
 
@@ -108,6 +110,16 @@ def test_a_changed_file_differs_only_below_its_folder(tmp_path: Path) -> None:
         assert not objects.differs(tmp_path / "x" / "other")
 
 
+def test_a_split_index_and_a_file_system_without_modes_differ_from_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    checkout(place)
+    git(place, "update-index", "--split-index")
+    git(place, "config", "core.fileMode", "false")
+    (place / "approvals" / "a.yaml").chmod(0o755)
+    with stored(find_checkout(place)) as objects:
+        assert not objects.differs(place)
+
+
 def test_what_git_cannot_compare_differs(tmp_path: Path) -> None:
     checkout(tmp_path / "x")
     (tmp_path / "x" / ".git" / "index").write_bytes(b"no index at all, and long enough to be one")
@@ -159,7 +171,7 @@ def test_a_git_that_does_not_end_is_ended_with_all_that_it_started(
 ) -> None:
     checkout(tmp_path / "x")
     in_the_place_of_git(tmp_path, monkeypatch, "sleep 60 & sleep 60")
-    monkeypatch.setattr(runner_git, "_SECONDS", 0.2)
+    monkeypatch.setattr(process, "_SECONDS", 0.2)
     with pytest.raises(GitError, match="too long"):
         find_checkout(tmp_path / "x")
 
@@ -167,7 +179,7 @@ def test_a_git_that_does_not_end_is_ended_with_all_that_it_started(
 def test_an_answer_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout(tmp_path / "x")
     in_the_place_of_git(tmp_path, monkeypatch, "yes")
-    monkeypatch.setattr(runner_git, "_LARGEST", 100_000)
+    monkeypatch.setattr(process, "_LARGEST", 100_000)
     with pytest.raises(GitError, match="larger than"):
         find_checkout(tmp_path / "x")
 
