@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
 from runner.audit.head import Head
 from runner.errors import RetrainError, UsageError
-from runner.git.checkout import Checkout, append_note, find_checkout, ref_id, remote_url
+from runner.git.checkout import Checkout, append_note, find_checkout, ref_id, remote_url, top_level
 from runner.git.process import GitError
 from runner.git.stored import stored
 from runner.journal.chain import Link
@@ -182,6 +183,11 @@ def _no_commit(checkout: Checkout, commit: str | None) -> RetrainError:
 
 
 def _refused(folder: Path, error: GitError) -> RetrainError:
+    if error.foreign:
+        return UsageError(
+            f"git refuses to read the repository of {folder.absolute()}, which another user owns.",
+            hint=f"If you trust it: git config --global --add safe.directory {quote(str(top_level(folder) or folder))}",
+        )
     return UsageError(
         f"git refused in {folder.absolute()}: {error}.",
         hint="Go to the repository of the manifest, or name it; notes are written by `retrain audit head --git-note`.",

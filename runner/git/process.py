@@ -113,8 +113,9 @@ def _answer(process: subprocess.Popen[bytes], given: bytes, empty: int) -> bytes
     code = process.wait()
     if code in (0, empty):
         return said
-    last = (complaint.splitlines() or ["it did not say why, or took too long"])[-1]
-    raise GitError(last.removeprefix("fatal: ").rstrip("."), foreign=_REFUSAL in complaint)
+    lines = complaint.splitlines() or ["it did not say why, or took too long"]
+    why = next((line.removeprefix("fatal: ") for line in lines if line.startswith("fatal: ")), lines[-1])
+    raise GitError(why.strip().rstrip("."), foreign=_REFUSAL in complaint)
 
 
 def _give(stdin: IO[bytes], given: bytes) -> None:
