@@ -35,15 +35,25 @@ def _caret(problem: Problem, look: Look) -> str:
 
 
 def _around(before: str, after: str, room: int) -> tuple[str, str]:
-    """Cut what is too long on both sides of the place; a third of the room is for what follows it."""
-    left = max(room - min(columns_of(after), room // 3), room // 3)
-    if columns_of(before) > left:
+    """Cut what is too long on both sides of the place; a third of the room is for what follows it.
+
+    No more characters than columns are kept: there are some that take no column.
+    """
+    left = max(room - min(_extent(after, room), room // 3), room // 3)
+    if _extent(before, left) > left:
+        before = before[-left:]
         while columns_of(before) > left - len(_CUT):
             before = before[1:]
         before = f"{_CUT}{before}"
     right = room - columns_of(before)
-    if columns_of(after) > right:
+    if _extent(after, right) > right:
+        after = after[:right]
         while columns_of(after) > right - len(_CUT):
             after = after[:-1]
         after = f"{after}{_CUT}"
     return before, after
+
+
+def _extent(text: str, enough: int) -> int:
+    """Return the columns of a text, or the number of its characters where that is more than enough."""
+    return len(text) if len(text) > enough else columns_of(text)

@@ -20,7 +20,7 @@ from runner.manifest.text import Text
 from runner.manifest.words import shown
 
 MAX_DEPTH = 64
-MAX_NODES = 1_000_000
+MAX_NODES = 500_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FREE_ALIAS_NODES = 1_000
 _ALIAS_FACTOR = 10  # aliases may stand for ten times what is written; a bomb stands for millions of times
@@ -103,7 +103,7 @@ class _Builder:
             )
 
     def _refuse_node(self, event: Any) -> NoReturn:
-        if event.tag is None or self._written > MAX_NODES:
+        if self._written > MAX_NODES:
             self._refuse(
                 event, "too-many-nodes", f"The file has more than {MAX_NODES:,} values.", "Split it into several files."
             )
@@ -169,6 +169,8 @@ class _Builder:
 
     def _alias(self, event: Any) -> None:
         self._written += 1
+        if self._written > MAX_NODES:
+            self._refuse_node(event)
         known = self._anchors.get(event.anchor)
         if known is None:
             self._refuse(

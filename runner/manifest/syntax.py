@@ -1,6 +1,7 @@
 """Errors of the YAML parser in plain sentences."""
 
 import re
+from typing import Any
 
 import yaml
 
@@ -25,19 +26,22 @@ _SENTENCES = (
 _OTHER = ("This is not valid YAML.", "Check quotes, brackets, colons and indentation around this place.")
 _NOT_CLOSED = ("end of stream", "expected ',' or")  # shown where it begins, not where the file ends
 _TAB_INDENT = re.compile(r" *\t")
+_BREAKS = "\n\r\x85\u2028\u2029"  # those of YAML 1.1
 
 
 def explain(error: Exception, source: Text) -> Problem:
     """Return the parser's error as a problem at its place, never with text of the file in it."""
-    line, column = _position(error, source.text)
-    code, message, hint = _meaning(error, source.text, line)
+    mark = _mark(error)
+    line = 1 if mark is None else min(mark.line + 1, source.text.count("\n") + 1)
+    column = 1 if mark is None else mark.column + 1
+    code, message, hint = _meaning(error, source.text, 0 if mark is None else mark.index)
     return Problem(file=source.file, line=line, column=column, code=code, message=message, hint=hint)
 
 
-def _meaning(error: Exception, text: str, line: int) -> tuple[str, str, str]:
-    lines = text.splitlines()
+def _meaning(error: Exception, text: str, index: int) -> tuple[str, str, str]:
     said = str(getattr(error, "problem", None) or "")
-    if "tab" in said or (line <= len(lines) and _TAB_INDENT.match(lines[line - 1])):
+    start = max(text.rfind(one, 0, index) for one in _BREAKS) + 1
+    if "tab" in said or _TAB_INDENT.match(text, start):
         return "tab", "A tab is used for indentation.", "Indent with spaces."
     for part, message, hint in _SENTENCES:
         if part in said:
@@ -45,12 +49,9 @@ def _meaning(error: Exception, text: str, line: int) -> tuple[str, str, str]:
     return "yaml-syntax", *_OTHER
 
 
-def _position(error: Exception, text: str) -> tuple[int, int]:
-    mark = None
-    if isinstance(error, yaml.MarkedYAMLError):
-        begun = any(part in str(error.problem) for part in _NOT_CLOSED)
-        mark = error.context_mark if begun and error.context_mark else error.problem_mark
-    if mark is None:
-        return 1, 1
-    last = text.count("\n") + 1
-    return min(mark.line + 1, last), mark.column + 1
+def _mark(error: Exception) -> Any:
+    """Return where the parser sees the error: line, column and index of the character, from 0; None where nowhere."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return None
+    begun = any(part in str(error.problem) for part in _NOT_CLOSED)
+    return error.context_mark if begun and error.context_mark else error.problem_mark

@@ -10,8 +10,10 @@ from runner.durable import open_file
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
+_MOST_DIRECTIVES = 100  # the parser compares each with all others
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
@@ -25,7 +27,7 @@ class Text(Struct, frozen=True, kw_only=True):
 
 
 def read_text(path: Path, findings: Findings) -> Text | None:
-    """Return the file's text, or None with the reasons in `findings`. No more than 16 MiB are read."""
+    """Return the file's text, or None with the reasons in `findings`. No more than 4 MiB are read."""
     start = Place(file=str(path), line=1, column=1)
     try:
         with open_file(path) as file:
@@ -38,7 +40,7 @@ def read_text(path: Path, findings: Findings) -> Text | None:
         return None
     if len(content) > MAX_BYTES:
         findings.error(
-            start, "too-large", "The file is larger than 16 MiB.", hint="Split the manifest into several files."
+            start, "too-large", "The file is larger than 4 MiB.", hint="Split the manifest into several files."
         )
         return None
     text = _decode(content, start, findings)
@@ -80,9 +82,17 @@ def _is_fit(text: str, file: str, findings: Findings) -> bool:
             f"The file holds the control character U+{ord(unprintable[0]):04X}.",
             hint="Remove it; a manifest is plain text.",
         )
-    return not conflicts and not unprintable
+    directives = sum(1 for _ in _DIRECTIVE.finditer(text))
+    if directives > _MOST_DIRECTIVES:
+        findings.error(
+            Place(file=file, line=1, column=1),
+            "tag",
+            f"More than {_MOST_DIRECTIVES} lines begin with `%`, as the directives of YAML do.",
+            hint="Remove them; a manifest needs none.",
+        )
+    return not conflicts and not unprintable and directives <= _MOST_DIRECTIVES
 
 
 def _place_after(before: str, file: str) -> Place:
-    lines = re.split(r"\r\n|\r|\n", before)
-    return Place(file=file, line=len(lines), column=len(lines[-1]) + 1)
+    text = before.replace("\r\n", "\n").replace("\r", "\n")
+    return Place(file=file, line=text.count("\n") + 1, column=len(text) - text.rfind("\n"))
