@@ -1,18 +1,20 @@
 """What `retrain validate` says of the data a manifest names: files that are missing, targets that are no column."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
 from runner.data.header import read_header
 from runner.data.resolve import resolve_file
 from runner.errors import ModelError
+from runner.manifest.confined import leads_out
 from runner.manifest.model import Dataset, Manifest, Model, Place, Source
 from runner.manifest.problems import EnoughError, Findings
 from runner.manifest.words import did_you_mean, shown
 
 _MOST_FILES = 20  # warned of one by one; a checkout without any data would bury everything else
-_ANYWHERE = "**"  # such a pattern may walk a whole disk
+_MAGIC = frozenset("*?[")
 
 
 class _Header(Struct, frozen=True, kw_only=True):
@@ -25,7 +27,8 @@ class _Header(Struct, frozen=True, kw_only=True):
 def check_named_data(manifest: Manifest, findings: Findings) -> None:
     """Report data files that cannot be used, as warnings, and targets that their headers do not have.
 
-    Of each file no more than the header is read. A pattern with `**` is not looked for.
+    Of each file no more than the header is read, and nothing of one that a link takes out of its checkout: messages
+    name columns. A pattern for folders is not looked for, as it may walk a whole disk.
     """
     unusable: list[tuple[Place, ModelError]] = []
     headers = {name: list(_headers(dataset, unusable)) for name, dataset in manifest.datasets.items()}
@@ -41,7 +44,7 @@ def _headers(dataset: Dataset, unusable: list[tuple[Place, ModelError]]) -> Iter
     """Yield the headers that can be read; files that cannot be used are collected."""
     for source in filter(None, (dataset.train, dataset.eval)):
         try:
-            header = None if source.pick and _ANYWHERE in source.pattern else _header(source, dataset.name)
+            header = None if _walks(source) else _header(source, dataset.name)
         except ModelError as error:
             unusable.append((source.place, error))
         else:
@@ -49,8 +52,16 @@ def _headers(dataset: Dataset, unusable: list[tuple[Place, ModelError]]) -> Iter
                 yield header
 
 
+def _walks(source: Source) -> bool:
+    """Tell whether more than one folder would be looked into."""
+    folders = Path(source.pattern).parent
+    return source.pick is not None and ("**" in source.pattern or not _MAGIC.isdisjoint(str(folders)))
+
+
 def _header(source: Source, dataset: str) -> _Header | None:
     file = resolve_file(source, None, dataset)
+    if leads_out(file.parts[0].path):
+        return None
     columns = read_header(file)
     return _Header(shown=file.parts[0].shown, columns=columns) if columns else None
 

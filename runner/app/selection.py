@@ -1,11 +1,11 @@
 """Which models a command works on."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from runner.errors import UsageError
 from runner.manifest.model import Manifest, Model
 from runner.manifest.selectors import TAG, matches
+from runner.manifest.words import nearest
 
 
 def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
@@ -35,6 +35,6 @@ def find_model(manifest: Manifest, name: str) -> Model:
 
 def _nothing(manifest: Manifest, selector: str) -> UsageError:
     tags = sorted({f"{TAG}{tag}" for model in manifest.models.values() for tag in model.tags})
-    close = get_close_matches(selector, [*manifest.models, *tags], n=1)
-    guess = f"did you mean {close[0]}?" if close else f"models are {', '.join(list(manifest.models)[:5])}."
+    close = nearest(selector, [*manifest.models, *tags])
+    guess = f"did you mean {close}?" if close else f"models are {', '.join(list(manifest.models)[:5])}."
     return UsageError(f"No model matches {selector}.", hint=f"Select by name or by tag:NAME; {guess}")

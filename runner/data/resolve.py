@@ -1,6 +1,5 @@
 """From what the manifest says to files that exist. Nothing is read here yet."""
 
-import glob
 import os
 import re
 import stat
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.data.walk import TooMuchError, matching
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Dataset, Source
 
@@ -93,8 +93,14 @@ def _matches(source: Source) -> list[Path]:
     literal = source.folder / source.pattern
     if source.pick is None and (os.path.lexists(literal) or _MAGIC.isdisjoint(source.pattern)):
         return [literal]
-    names = glob.glob(source.pattern, root_dir=source.folder, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
-    found = sorted(source.folder / name for name in names)
+    try:
+        found = matching(source.pattern, source.folder)
+    except TooMuchError as much:
+        raise ModelError(
+            Kind.DATA,
+            f"{source.pattern} was looked for among {much}, and there are more.",
+            hint="Begin the pattern with the folder that holds the data, and leave `**` out where it is not needed.",
+        ) from None
     return _picked(source, [path for path in found if not path.is_dir()])
 
 

@@ -1,7 +1,6 @@
 """What the service asks of data whose rows were read. Pure: values in, problems out."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from runner.data.changes import some
 from runner.data.check import Checked
@@ -9,8 +8,10 @@ from runner.data.columns import column_difference, repeated
 from runner.data.labels import MOST_LABELS
 from runner.data.problem import Finding
 from runner.manifest.model import Bounds, Checks
+from runner.manifest.words import clipped, nearest
 
 _HALF = 2
+_MOST_LISTED = 10
 
 
 def training_findings(train: Checked, checks: Checks) -> Iterator[Finding]:
@@ -67,11 +68,14 @@ def _names(columns: tuple[str, ...]) -> Iterator[Finding]:
             yield 1, f"column {number} has no name"
     for name, numbers in repeated(columns).items():
         if name.strip():
-            yield 1, f"the column name {name!r} occurs {len(numbers)} times, as columns {_listed(numbers)}"
+            yield 1, f"the column name {clipped(name)!r} occurs {len(numbers)} times, as columns {_listed(numbers)}"
 
 
 def _listed(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+    """Return an enumeration of at least two numbers, of many only the first ones."""
+    more = len(numbers) - _MOST_LISTED
+    last = f"{more:,} more" if more > 0 else str(numbers[-1])
+    return f"{', '.join(map(str, numbers[:_MOST_LISTED] if more > 0 else numbers[:-1]))} and {last}"
 
 
 def _outside(count: int, what: str, bounds: Bounds) -> str | None:
@@ -83,8 +87,8 @@ def _outside(count: int, what: str, bounds: Bounds) -> str | None:
 
 
 def _no_target(target: str, columns: tuple[str, ...]) -> str:
-    near = get_close_matches(target, columns, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(target, columns)
+    guess = f"; did you mean {clipped(near)!r}?" if near else ""
     return f"has no column with the target's name {target!r}{guess}"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from runner.durable import open_file
+from runner.manifest.confined import leads_out
 from runner.manifest.problems import Problem
 from runner.manifest.text import MAX_BYTES
 
@@ -68,7 +69,9 @@ def excerpts(problems: Sequence[Problem]) -> Iterator[Excerpt | None]:
 
 
 def _lines(path: Path, count: int) -> list[str]:
-    """Return the first lines of a file."""
+    """Return the first lines of a file; none of one that a link takes out of its checkout."""
+    if leads_out(path):
+        return []
     try:
         with open_file(path) as file:
             text = file.read(MAX_BYTES).decode("utf-8-sig", errors="replace")

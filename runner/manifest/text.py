@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.durable import open_file
+from runner.manifest.confined import leads_out
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 
@@ -29,6 +30,14 @@ class Text(Struct, frozen=True, kw_only=True):
 def read_text(path: Path, findings: Findings) -> Text | None:
     """Return the file's text, or None with the reasons in `findings`. No more than 4 MiB are read."""
     start = Place(file=str(path), line=1, column=1)
+    if leads_out(path):
+        findings.error(
+            start,
+            "leads-out",
+            "The file is a link, or lies behind one, to a place outside of its checkout; it is not read.",
+            hint="Copy it to this place, or name the file that it leads to.",
+        )
+        return None
     try:
         with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)

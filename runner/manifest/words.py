@@ -10,9 +10,13 @@ _NEARLY = 2
 
 def shown(name: str) -> str:
     """Return a name in backticks, on one line: unprintable characters are escaped, long names are cut."""
-    cut = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
-    escaped = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in cut)
+    escaped = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in clipped(name))
     return f"`{escaped}`"
+
+
+def clipped(name: str) -> str:
+    """Return a name, of a long one the beginning."""
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
 
 
 def choice(words: Iterable[str], joint: str = "or") -> str:

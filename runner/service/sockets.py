@@ -19,6 +19,10 @@ from runner.service.deadlines import DEFAULT_DEADLINES, Countdown, Deadlines
 _MOST_UNSENT = 256 * 1024
 _SEALED_AT_ONCE = 112 * 1024  # bytes, seven records: larger pieces of memory come from the system each time
 
+# Bytes of lines. The time of a call ends what has no end, but until then it would keep a core busy.
+_MOST_OF_HEAD = 256 * 1024
+_MOST_BETWEEN_CHUNKS = 8 * 1024 * 1024
+
 # A server that sends head and body of an answer apart waits for the first one's receipt before it sends the second; a
 # kernel that saves receipts lets it wait for 40 ms, on each answer but the first of a connection.
 _RECEIPTS_AT_ONCE = getattr(socket, "TCP_QUICKACK", None)
@@ -118,11 +122,18 @@ def _plain(sock: socket.socket, countdown: Countdown) -> PlainSocket:
 
 
 class _WholeLines(io.BufferedReader):
+    """The lines of a head, among them those of answers that only say to go on; then those between a body's chunks."""
+
+    left = _MOST_OF_HEAD
+
     def readline(self, size: int | None = -1) -> bytes:
         line = super().readline(size)
         wanted = -1 if size is None else size
         if not line.endswith(b"\n") and len(line) != wanted:
             raise ConnectionResetError("the connection ended within a line")
+        self.left -= len(line)
+        if self.left < 0:
+            raise http.client.HTTPException("lines without end")
         return line
 
 
@@ -131,4 +142,10 @@ class WholeHead(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp: io.BufferedReader = _WholeLines(self.fp.detach())
+        self._lines = _WholeLines(self.fp.detach())
+        self.fp: io.BufferedReader = self._lines
+
+    def begin(self) -> None:
+        """Read the head as the base class does; from then on other lines count."""
+        super().begin()
+        self._lines.left = _MOST_BETWEEN_CHUNKS

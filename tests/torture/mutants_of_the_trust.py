@@ -2,6 +2,7 @@
 
 from tests.torture.mutant import Mutant
 
+_EXCERPT = "tests/unit/cli/test_cli_excerpt.py"
 _HOSTILE = "tests/torture/test_hostile.py::test_an_attack_gets_no_further_than_the_trust_model_says"
 
 _HYGIENE = "tests/unit/test_code_hygiene.py"
@@ -273,5 +274,96 @@ MUTANTS: tuple[Mutant, ...] = (
         old="actor=current_user(),\n            ci_actor=",
         new='actor=getattr(ci_actor(), "name", current_user()),\n            ci_actor=',
         caught_by=_HOSTILE + "[the environment says who acts]",
+    ),
+    Mutant(
+        name="a_long_line_is_shown_without_being_clipped",
+        file="runner/manifest/excerpt.py",
+        old="    if len(line) <= _LONGEST:\n        return line\n    end",
+        new="    if line:\n        return line\n    end",
+        caught_by=f"{_EXCERPT}::test_a_line_of_megabytes_is_clipped_before_it_is_looked_at",
+    ),
+    Mutant(
+        name="a_place_in_a_long_line_is_shown_beyond_the_clip",
+        file="runner/manifest/excerpt.py",
+        old="    return line[:end] if place < end else None",
+        new="    return line[:end]",
+        caught_by=f"{_EXCERPT}::test_a_line_of_megabytes_is_clipped_before_it_is_looked_at",
+    ),
+    Mutant(
+        name="aliases_are_not_counted_as_values",
+        file="runner/manifest/builder.py",
+        old="            self._refuse_node(event)\n        known",
+        new="            pass\n        known",
+        caught_by="tests/unit/manifest/test_manifest_hostile.py",
+    ),
+    Mutant(
+        name="directives_are_compared_with_each_other",
+        file="runner/manifest/text.py",
+        old="_MOST_DIRECTIVES = 100 ",
+        new="_MOST_DIRECTIVES = 10**9 ",
+        caught_by="tests/unit/manifest/test_manifest_hostile.py",
+    ),
+    Mutant(
+        name="a_manifest_may_be_a_link_to_any_file",
+        file="runner/manifest/text.py",
+        old="    if leads_out(path):",
+        new="    if not path:",
+        caught_by=_HOSTILE + "[a link out of the checkout]",
+    ),
+    Mutant(
+        name="a_refused_link_is_shown_as_an_excerpt",
+        file="runner/manifest/excerpt.py",
+        old="    if leads_out(path):",
+        new="    if not path:",
+        caught_by="tests/unit/manifest/test_manifest_confined.py",
+    ),
+    Mutant(
+        name="columns_of_a_linked_data_file_are_told",
+        file="runner/app/named_data.py",
+        old="    if leads_out(file.parts[0].path):",
+        new="    if not file.parts:",
+        caught_by="tests/unit/app/test_app_named_data.py::test_columns_of_a_file_that_a_link_leads_to_are_not_told",
+    ),
+    Mutant(
+        name="names_are_compared_letter_by_letter",
+        file="runner/manifest/names.py",
+        old='unicodedata.normalize("NFKC", name).translate(_TWINS).casefold()',
+        new="name.casefold()",
+        caught_by=_HOSTILE + "[names that look alike]",
+    ),
+    Mutant(
+        name="letters_of_other_scripts_look_different",
+        file="runner/manifest/names.py",
+        old='normalize("NFKC", name).translate(_TWINS)',
+        new='normalize("NFKC", name)',
+        caught_by="tests/unit/manifest/test_manifest_cases.py",
+    ),
+    Mutant(
+        name="two_stars_go_through_links",
+        file="runner/data/walk.py",
+        old="through_links=False",
+        new="through_links=True",
+        caught_by="tests/unit/data/test_data_walk.py::test_two_stars_go_through_no_link_and_one_does",
+    ),
+    Mutant(
+        name="a_walk_looks_at_everything",
+        file="runner/data/walk.py",
+        old="if self._seen > MOST_ENTRIES:",
+        new="if self._seen > 10**12:",
+        caught_by="tests/unit/data/test_data_walk.py::test_more_than_it_may_look_at_ends_the_walk",
+    ),
+    Mutant(
+        name="a_walk_goes_down_for_ever",
+        file="runner/data/walk.py",
+        old="if level > _MOST_LEVELS:",
+        new="if level > 10**12:",
+        caught_by="tests/unit/data/test_data_walk.py::test_folders_within_folders_end_somewhere",
+    ),
+    Mutant(
+        name="a_head_may_be_any_number_of_lines",
+        file="runner/service/sockets.py",
+        old="        if self.left < 0:",
+        new="        if self.left < -(10**15):",
+        caught_by="tests/unit/service/test_service_bounds.py",
     ),
 )

@@ -107,10 +107,19 @@ def test_pipes_folders_and_devices_are_named_and_not_opened() -> None:
     ]
 
 
+def test_columns_of_a_file_that_a_link_leads_to_are_not_told(tmp_path: Path) -> None:
+    """A stranger's branch would have a job's log name them."""
+    Path("eval1.csv").write_text("id,churned\n1,a\n")
+    (tmp_path.parent / "secret.csv").write_text("id,churnet\n1,a\n")
+    Path("train.csv").symlink_to("../secret.csv")
+    assert found().problems == ()
+
+
 def test_a_pattern_that_may_walk_a_disk_is_left_to_the_run() -> None:
     Path("train.csv").write_text("id,churned\n1,a\n")
-    write("eval*.csv", "/**/*.csv")
-    assert found().problems == ()
+    for pattern in ("/**/*.csv", "/*/*/*/*.csv"):
+        write("eval*.csv", pattern)
+        assert found().problems == ()
 
 
 def test_hundreds_of_missing_files_do_not_bury_the_rest() -> None:

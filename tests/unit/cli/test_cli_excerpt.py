@@ -106,3 +106,34 @@ def test_the_caret_is_coloured_where_colours_are(tmp_path: Path) -> None:
     path = written(tmp_path, "version: 1\n")
     problem = Problem(file=str(path), line=1, column=1, code="c", message="M.", hint="H.")
     assert list(problem_lines([problem], Look(colour=True, columns=80)))[2].endswith("\x1b[1;31m^\x1b[0m")
+
+
+def test_a_line_of_megabytes_is_clipped_before_it_is_looked_at(tmp_path: Path) -> None:
+    path = written(tmp_path, "models: {a: soon, " + "a-key-" * 500_000)
+    text, caret = shown(path, 1, 13)
+    assert text == "    1 | models: {a: soon,"
+    assert caret.index("^") == text.index("soon")
+    assert shown(path, 1, 19) == []
+    assert shown(path, 1, 1_000_000) == []
+
+
+def test_a_long_line_without_a_blank_is_not_shown(tmp_path: Path) -> None:
+    """What is cut may be half of an address, whose other half would tell that it holds a password."""
+    assert shown(written(tmp_path, f"https://me:{CANARY}{'x' * 5000}@host"), 1, 1) == []
+
+
+def test_below_a_very_long_line_nothing_is_shown(tmp_path: Path) -> None:
+    """Whether a key for secrets ends it is not looked for."""
+    path = written(tmp_path, f"a: {'x ' * 2000}secret:\n  {CANARY}\n")
+    assert shown(path, 2, 3) == []
+
+
+def test_characters_without_width_do_not_make_a_line_long(tmp_path: Path) -> None:
+    text, _ = shown(written(tmp_path, f"a: b{chr(0x301) * 1900}"), 1, 1)
+    assert len(text) < 150
+
+
+def test_lines_beyond_half_a_million_are_not_shown(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n" * 499_999 + "a: b\nc: d\n")
+    assert shown(path, 500_000, 1)[0].endswith("a: b")
+    assert shown(path, 500_001, 1) == []

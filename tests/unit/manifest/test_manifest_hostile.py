@@ -42,6 +42,8 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "self reference": ("a: &a [*a]", "unknown-alias"),
     "python tag": ("a: !!python/object/apply:os.system [id]", "tag"),
     "binary tag": ("a: !!binary aGk=", "tag"),
+    "directives": ("".join(f"%TAG !a{number}! tag:x\n" for number in range(20_000)) + "--- {}\n", "tag"),
+    "aliases": ("a: &a 1\nb: [" + "*a," * 600_000 + "]", "too-many-nodes"),
     "second document": ("a: 1\n---\nb: 2\n", "several-documents"),
     "nul": ("a: b\0c", "control-character"),
     "escape sequence": ("a: \x1b[31mred", "control-character"),
