@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/service/dates.py",
         old="if _FORM.fullmatch(text) is None:",
         new="if not text:",
-        caught_by=_HOSTILE + "[date-of-garbage]",
+        caught_by=_DATES + "test_what_is_no_date_of_today_tells_no_time",
     ),
     Mutant(
         name="any_year_is_a_date",
