@@ -135,7 +135,7 @@ def test_sample_data_is_refused_where_nothing_is_checked_and_data_with_one_row_m
 
 
 def test_what_init_lays_out_is_what_is_refused(tmp_path: Path) -> None:
-    init(tmp_path / "new", ["manifest"], "retrain-runner")
+    init(tmp_path / "new", ["manifest"])
     choice = Choice(paths=[tmp_path / "new" / "models.yaml"], trusted_hosts=HOSTS)
     document = plan(PlanRequest(choice=choice, state="state"))
     assert {model.outcome for model in document.models} == {"failed"}
