@@ -73,6 +73,7 @@ def _traced(
     brought = _bringing(objects, commit, names, held.file, form)
     if brought is None:
         return replace(untraced(word), committed=same)
+    signature, signer = _signature(objects, commit, brought)
     return ApprovalSource(
         file=word.file,
         sha256=word.sha256,
@@ -80,7 +81,8 @@ def _traced(
         committed=same,
         commit=commit,
         author=brought.author,
-        signature=_signature(objects, commit, brought),
+        signature=signature,
+        signer=signer,
     )
 
 
@@ -97,9 +99,13 @@ def _bringing(objects: Stored, commit: str, names: tuple[str, ...], file: str, f
     return found if found.file == file and file not in before else None
 
 
-def _signature(objects: Stored, commit: str, content: CommitContent) -> Signature:
-    """Return what git makes of the commit's signature with the operator's programs, keys and allowed signers."""
-    letter = objects.ask("log", "-1", "--format=%G?", commit).decode(errors="replace").strip()
+def _signature(objects: Stored, commit: str, content: CommitContent) -> tuple[Signature, str | None]:
+    """Return what git makes of the commit's signature, and whose a good one is.
+
+    Programs, keys and allowed signers are the operator's. Any of these signers can sign a commit of any author.
+    """
+    said = objects.ask("log", "-1", "--format=%G?%GS", commit).decode(errors="replace").strip()
+    letter, signer = said[:1], said[1:]
     if letter == "N" and content.is_signed:  # git says so too where it has no program to check one
-        return "unknown"
-    return _SIGNATURES.get(letter, "unknown")
+        return "unknown", None
+    return _SIGNATURES.get(letter, "unknown"), signer if letter == "G" else None

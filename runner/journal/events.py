@@ -55,7 +55,8 @@ class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `approver` is the name in the file, which anybody can write. `committed` tells whether the commit of the manifest's
     checkout holds exactly these bytes, None where git refused to read the repository; `commit` is the one that last
-    changed the file, with its author and what git made of its signature. They are None where git proves no such commit.
+    changed the file, with its author and what git made of its signature; `signer` is whose a good one is. They are None
+    where git proves no such commit.
     """
 
     file: str
@@ -65,6 +66,7 @@ class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     commit: str | None = None
     author: str | None = None
     signature: Literal["good", "bad", "none", "unknown"] | None = None
+    signer: str | None = None
 
 
 class CiActor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

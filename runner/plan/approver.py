@@ -51,5 +51,20 @@ def doubts(source: ApprovalSource) -> Iterator[str]:
         yield f"{source.file} is not as it was committed in {source.commit[:12]}"
     elif not is_named(source):
         yield f"{source.file} is by {source.author}, who committed it, and names {source.approver} as the approver"
+    if source.signature == "good" and not _signed_by_author(source):
+        yield (
+            f"commit {str(source.commit)[:12]}, which brought {source.file}, is signed by {source.signer}, "
+            f"who is not its author {source.author}"
+        )
     if source.signature == "bad":
         yield f"the signature of commit {str(source.commit)[:12]}, which brought {source.file}, is bad"
+
+
+def _signed_by_author(source: ApprovalSource) -> bool:
+    """Return whether the signer is the author: by the address, which is all that a file of allowed signers has."""
+    author, signer = _address(source.author or ""), _address(source.signer or "")
+    return author == signer != ""
+
+
+def _address(person: str) -> str:
+    return person.rpartition("<")[2].removesuffix(">").strip().casefold()

@@ -120,7 +120,8 @@ def _commit_of(source: Mapping[str, Any]) -> str:
     if source["commit"] is None:
         return "as committed, nobody can say by whom" if source["committed"] else "that stands in no commit"
     how = "as committed" if source["committed"] else "with changes since it was committed"
-    return f"{how} in {source['commit'][:12]} by {source['author']}, signature {source['signature']}"
+    signer = f" of {source['signer']}" if source["signer"] else ""
+    return f"{how} in {source['commit'][:12]} by {source['author']}, signature {source['signature']}{signer}"
 
 
 def number(value: Decimal | int | None) -> str:

@@ -199,6 +199,13 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_HOSTILE + "[an approval names another approver]",
     ),
     Mutant(
+        name="a_good_signature_may_be_anybodys",
+        file="runner/plan/approver.py",
+        old='    return author == signer != ""\n',
+        new="    return True\n",
+        caught_by=_HOSTILE + "[an allowed signer signs as another author]",
+    ),
+    Mutant(
         name="a_repository_in_the_state_vouches_for_it",
         file="runner/app/git_notes.py",
         old="if inside is not None and any(place.is_relative_to(inside) for place in found.places):",

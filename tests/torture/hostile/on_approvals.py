@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
+from msgspec import to_builtins
+
 from runner.app.approval_provenance import ApprovalProvenance
 from runner.journal.events import ApprovalSource
 from runner.plan.approver import doubts, said_by, why_followed
+from runner.report.text import origin
 from tests.torture.hostile.attack import Attack
 from tests.torture.hostile.repositories import (
     CEO,
@@ -247,9 +250,27 @@ def _other_name(folder: Path, chance: Random) -> Iterator[str]:
             raise AssertionError("the author's own name is warned of")
 
 
+def _other_signer(folder: Path, chance: Random) -> Iterator[str]:
+    """Commit in the chief's name, and sign with a key of one's own that the operator allows."""
+    with operator(folder / "home"):
+        place, key = folder / "checkout", new_key(folder, "key")
+        address = chance.choice(("mallory@example.com", "ceo@example.com.evil", "xceo@example.com"))
+        path = signers(folder / "signers", key, address)
+        (folder / "home" / ".gitconfig").write_text(f'[gpg "ssh"]\n\tallowedSignersFile = {path}\n', encoding="utf-8")
+        checkout(place, TEXT, *signing(key), who=CEO)
+        if git(place, "log", "-1", "--format=%ae %G?") != "ceo@example.com G":
+            raise AssertionError("git does not take the signature for good")
+        found = _told(place)
+        if found.signer != address or f"of {address}" not in origin(to_builtins(found)):
+            yield f"a good signature is not shown with its signer {address}: {found}"
+        if not any(address in one and "CEO" in one for one in doubts(found)):
+            yield f"no warning says that {address} signed what the chief is said to have committed"
+
+
 ATTACKS = (
     Attack(name="another repository knows the approval", sentence="G2", play=_each(_KINDS, _another_repository)),
     Attack(name="a repository names its own signers", sentence="G3", play=_each(_SAYS_GOOD, _own_signers)),
     Attack(name="a signed commit shows another file", sentence="G4", play=_each(_SHOWS, _shown_commit)),
     Attack(name="an approval names another approver", sentence="G5", play=_other_name),
+    Attack(name="an allowed signer signs as another author", sentence="G6", play=_other_signer),
 )

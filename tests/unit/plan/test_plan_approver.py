@@ -14,6 +14,7 @@ SOURCE = ApprovalSource(
     commit="4f2c1d9a8b7e6f5d4c3b2a190807f6e5d4c3b2a1",
     author="Ann Lee <ann@example.com>",
     signature="good",
+    signer="ann@example.com",
 )
 
 
@@ -41,10 +42,15 @@ def test_an_approval_is_by_the_author_of_its_commit() -> None:
     ("source", "told"),
     [
         (replace(SOURCE, committed=False), "is not as it was committed in 4f2c1d9a8b7e"),
-        (replace(SOURCE, committed=False, commit=None, author=None, signature=None), "stands in no commit"),
-        (replace(SOURCE, committed=None, commit=None, author=None, signature=None), "git refuses to read"),
-        (replace(SOURCE, commit=None, author=None, signature=None), "nobody can say by whom"),
-        (replace(SOURCE, signature="bad"), "is bad"),
+        (
+            replace(SOURCE, committed=False, commit=None, author=None, signature=None, signer=None),
+            "stands in no commit",
+        ),
+        (replace(SOURCE, committed=None, commit=None, author=None, signature=None, signer=None), "git refuses to read"),
+        (replace(SOURCE, commit=None, author=None, signature=None, signer=None), "nobody can say by whom"),
+        (replace(SOURCE, signature="bad", signer=None), "is bad"),
+        (replace(SOURCE, signer="bob@example.com"), "is signed by bob@example.com, who is not its author Ann Lee"),
+        (replace(SOURCE, signer="Ann Lee <bob@example.com>"), "is signed by Ann Lee <bob@example.com>, who is not"),
     ],
 )
 def test_what_git_does_not_vouch_for_is_a_doubt(source: ApprovalSource, told: str) -> None:
