@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from runner.journal.instants import NOTICED, moment, seconds_text
-from runner.journal.progress import Progress
 
 Warn = Callable[[str], None]
 
@@ -13,9 +12,9 @@ def silent(_text: str) -> None:
     """Tell nobody."""
 
 
-def warn_of_future(progress: Progress, warn: Warn) -> None:
-    """Warn where the journal's last event lies in the future of this machine's clock, by more than a minute."""
-    now, last = datetime.now(UTC), progress.last_at
+def warn_of_future(last: str | None, warn: Warn) -> None:
+    """Warn where the stamp of a journal's last event lies in the future of this machine's clock, by over a minute."""
+    now = datetime.now(UTC)
     if last is None or moment(last) - now <= NOTICED:
         return
     warn(

@@ -47,7 +47,7 @@ def history(request: HistoryRequest) -> list[Entry]:
     progress = Progress()
     with reading(request.state) as (_, links):
         entries = list(read_entries(links, progress))
-    warn_of_future(progress, request.warn)
+    warn_of_future(progress.last_at, request.warn)
     now = {(service, one.identity): name for (service, name), one in progress.models.items()}
     called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
     names = _names(request, progress, called)

@@ -67,7 +67,7 @@ def plan(request: PlanRequest) -> PlanDocument:
         )
     scope = read_scope(choice)
     progress = read_progress(request.state)
-    warn_of_future(progress, request.warn)
+    warn_of_future(progress.last_at, request.warn)
     if request.refresh:
         folder = state_folder(request.state)
         refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)

@@ -70,7 +70,7 @@ def run(request: RunRequest) -> RunResult:
 
 def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
     readings = Readings()
-    warn_of_future(opened.progress, request.warn)
+    warn_of_future(opened.found_at, request.warn)
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))

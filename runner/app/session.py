@@ -28,7 +28,8 @@ from runner.report.build import build_report, read_history
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything.
+    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything, and
+    `found_at` the stamp of its last event.
 
     `hold` is the lock under which it runs; `missing` says what shows that the journal has lost events.
     """
@@ -40,6 +41,7 @@ class Session(Struct, frozen=True, kw_only=True):
     clock: Clock
     recorder: Recorder
     found: StateMark
+    found_at: str | None
     hold: Hold
     missing: tuple[Finding, ...] = ()
 
@@ -146,6 +148,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Sessio
                 clock=clock,
                 recorder=recorder,
                 found=state_mark(progress),
+                found_at=progress.last_at,
                 hold=hold,
                 missing=losses(folder, store, progress),
             )

@@ -79,7 +79,7 @@ def status(
         StateError: the journal is missing, foreign or damaged.
     """
     progress = read_progress(state)
-    warn_of_future(progress, warn)
+    warn_of_future(progress.last_at, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
     models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())

@@ -148,8 +148,8 @@ def _journal_of_the_future(folder: Path, chance: Random) -> Iterator[str]:
     if world.run()["m"].outcome != "switched":
         raise AssertionError("nothing was trained")
     world.clock.ahead = world.service.ahead = timedelta(0)
-    for command in ("status", "history"):
-        shown = _shown(folder, command)
+    for command in ("status", "history", "plan models.yaml --trust-host service.test"):
+        shown = _shown(folder, *command.split())
         if "this machine's clock shows" not in shown or "Traceback" in shown:
             yield f"`retrain {command}` does not warn of a journal that is {off} ahead: {shown[-300:]}"
     world.write_data("2")
@@ -158,9 +158,9 @@ def _journal_of_the_future(folder: Path, chance: Random) -> Iterator[str]:
         yield f"a journal that is {off} ahead keeps new data from being trained: {ended.outcome}, {ended.reason}"
 
 
-def _shown(folder: Path, command: str) -> str:
+def _shown(folder: Path, command: str, *arguments: str) -> str:
     """Return what a command says, on both streams."""
-    words = [sys.executable, "-m", "runner", command, "--state", str(folder / "state")]
+    words = [sys.executable, "-m", "runner", command, "--state", str(folder / "state"), *arguments]
     ended = run(
         words, cwd=folder, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
     )
