@@ -78,6 +78,8 @@ def test_a_list_without_what_served_before_our_switch_is_no_old_one(served: Worl
     young = at(served, age=timedelta(minutes=4))
     assert observe(model(served), progress, serving(("a", 5)), young).drift == "cannot_be_told"
     assert observe(model(served), progress, serving(("a", 7)), young).drift == "changed_outside"
+    of_the_future = at(served, age=timedelta(hours=-2))  # a machine whose clock was far ahead recorded the switch
+    assert observe(model(served), progress, serving(("a", 5)), of_the_future).drift == "changed_outside"
 
 
 def test_where_nothing_is_recorded_or_no_number_is_known_the_list_is_not_asked(served: World) -> None:
