@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_BLOCK = 1 << 20
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -37,6 +38,14 @@ def open_file(path: Path) -> BufferedReader:
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting for the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Return at most so many bytes of a stream; unlike its own `read`, this takes memory only for what is there."""
+    content = bytearray()
+    while len(content) < size and (block := stream.read(min(_BLOCK, size - len(content)))):
+        content += block
+    return bytes(content)
 
 
 def make_folder(folder: Path) -> Path:

@@ -4,6 +4,7 @@ Every error a user can meet is a `RetrainError`: `message` is one sentence on wh
 next. The class decides the exit code. Nothing else in the program calls `sys.exit` with a number of its own.
 """
 
+import errno
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -128,6 +129,25 @@ class StateError(RetrainError):
     """The state is unreadable, foreign, tampered with, stale or cannot be written (exit 7)."""
 
     exit_code = ExitCode.STATE
+
+
+MEMORY_HINT = "Raise the limit (`ulimit -v`, the container's), or take a machine with more; nothing was half-written."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether the machine had no memory left, also where the system or the loader of modules says so."""
+    match error:
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            return True
+        case ImportError():
+            return any(words in str(error) for words in ("Cannot allocate memory", "failed to map segment"))
+        case _:
+            return False
+
+
+def too_large(path: object) -> StateError:
+    """Return the error of a state that does not fit into memory."""
+    return StateError(f"{path} needs more memory than there is.", hint=MEMORY_HINT)
 
 
 class HangUpError(BaseException):

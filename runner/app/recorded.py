@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.app.selection import select
-from runner.errors import UsageError
+from runner.errors import UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.progress import Progress, RunRecord
@@ -30,6 +30,8 @@ def reading(state: str) -> Iterator[tuple[StateFolder, Iterator[Link]]]:
         raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
     try:
         yield folder, store.read()
+    except MemoryError:
+        raise too_large(folder.journal) from None
     finally:
         store.close()
 

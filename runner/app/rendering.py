@@ -11,6 +11,7 @@ from msgspec import Struct
 from runner import __version__
 from runner.app.evidence import Evidence
 from runner.app.strangers import Finding
+from runner.durable import read_up_to
 from runner.journal.chain import Link
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import RunRecord
@@ -83,7 +84,7 @@ def _surely_fits(schema: str, value: Any) -> bool:
 def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
     try:
         with evidence.open(name) as stream:
-            content = stream.read(LARGEST_REPORT + 1)
+            content = read_up_to(stream, LARGEST_REPORT + 1)
     except OSError:
         return  # that it cannot be read is told with its digest
     if len(content) > LARGEST_REPORT:

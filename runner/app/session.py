@@ -14,7 +14,7 @@ from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_ru
 from runner.app.realm import Realm
 from runner.app.strangers import Finding
 from runner.durable import make_folder, replacing
-from runner.errors import ExitCode, StateError
+from runner.errors import ExitCode, StateError, too_large
 from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
@@ -80,15 +80,16 @@ class Session(Struct, frozen=True, kw_only=True):
     def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
         """Write a run's files, and return their SHA-256 by their names."""
         digests: dict[str, str] = {}
+        folder = self.folder.run_folder(run_id)
         try:
-            folder = make_folder(self.folder.run_folder(run_id))
+            make_folder(folder)
             for name, pieces in files:
                 digests[name] = _write_pieces(folder / name, pieces)
             if run_id == self.run_id:
                 self.folder.point_latest(run_id)
         except OSError as error:
             raise StateError(
-                f"The report of run {run_id} could not be written: {error.strerror}.",
+                f"The report of run {run_id} in {folder} could not be written: {error.strerror}.",
                 hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
             ) from error
         return digests
@@ -138,7 +139,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Sessio
     with locked(folder, run_id, timeout=lock_timeout.total_seconds()) as hold:
         store = open_store(folder)
         try:
-            progress = Progress(store.read())
+            progress = _taken_in(store, folder)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             yield Session(
                 run_id=run_id,
@@ -154,3 +155,10 @@ def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Sessio
             )
         finally:
             store.close()
+
+
+def _taken_in(store: Store, folder: StateFolder) -> Progress:
+    try:
+        return Progress(store.read())
+    except MemoryError:
+        raise too_large(folder.journal) from None

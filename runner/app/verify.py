@@ -19,7 +19,7 @@ from runner.app.switch_audit import SwitchAudit
 from runner.app.testimony import Testimony
 from runner.app.trust import trusted_keys
 from runner.audit.container import sha256_of
-from runner.errors import StateError, UsageError
+from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.events import Judged, ResultStored
 from runner.journal.folder import StateFolder
@@ -90,6 +90,8 @@ def _believable(journal: Path) -> Iterator[None]:
             f"{error.filename or journal} cannot be read: {error.strerror or error}.",
             hint="Verify as a user who may read the whole state folder.",
         ) from error
+    except MemoryError:
+        raise too_large(journal) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise StateError(
             f"The journal in {journal} holds events that no run of this version writes ({type(error).__name__}).",

@@ -3,7 +3,7 @@
 import click
 
 from runner.cli.console import Console
-from runner.errors import ExitCode, HangUpError, RetrainError
+from runner.errors import MEMORY_HINT, ExitCode, HangUpError, RetrainError, is_out_of_memory
 
 
 def failure_code(error: BaseException) -> int:
@@ -27,13 +27,21 @@ def failure_code(error: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             console.error("Interrupted.", "Nothing was left half-written; run the command again.")
             code = int(ExitCode.INTERRUPTED)
+        case _ if is_out_of_memory(error):
+            console.error("This command needs more memory than there is.", MEMORY_HINT)
+            code = int(ExitCode.FAILED)
         case OSError():
-            console.error(f"A file or stream failed: {error.strerror or error}.", "Check space and permissions.")
+            console.error(_about_file(error), "Check the space, the disk and the permissions there, then run it again.")
             code = int(ExitCode.FAILED)
         case _:
             show_bug(console, error)
             code = int(ExitCode.BUG)
     return code
+
+
+def _about_file(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"A file or stream failed: {what}." if error.filename is None else f"{error.filename} failed: {what}."
 
 
 def lost_code() -> int:

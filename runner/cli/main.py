@@ -88,10 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = int(group.main(words, prog_name="retrain", standalone_mode=False))
     except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
+        _let_go(error)
         from runner.cli.failure import failure_code  # noqa: PLC0415 -- most commands end well
 
         code = failure_code(error)
     _end(code)
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what a command held that ran out of memory: to tell of it takes some, too."""
+    chain: list[BaseException] = [error]
+    while (before := chain[-1].__context__) is not None and before not in chain:
+        chain.append(before)
+    if any(isinstance(one, MemoryError) for one in chain):
+        for one in chain:
+            one.__traceback__ = one.__context__ = one.__cause__ = None
+        gc.collect()
 
 
 def _imported(name: str) -> ModuleType:

@@ -62,7 +62,7 @@ def _private_folder(spool: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise ModelError(
                 Kind.DATA,
-                f"The upload could not be written to the spool folder: {error.strerror}.",
+                f"The upload could not be written to the spool folder {spool}: {error.strerror}.",
                 hint="Free space there, or keep the state on a larger disk, and run again.",
             ) from error
         raise

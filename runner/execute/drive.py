@@ -6,7 +6,7 @@ from runner.data.digest import digest
 from runner.data.facts import DatasetDigest
 from runner.data.prepare import release
 from runner.data.resolve import resolve
-from runner.errors import Kind, ModelError
+from runner.errors import MEMORY_HINT, Kind, ModelError
 from runner.execute.asks import Steps, StoppedError, record, stage
 from runner.execute.candidate import decide_again, evaluate_result
 from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
@@ -36,6 +36,13 @@ _STAGES: Mapping[Stage, RunStage] = {
     Stage.SETTLE_SWITCH: settle_switch,
     Stage.REVIEW: review,
     Stage.SWITCH: switch,
+}
+# What a stage works on; the others only ask the service.
+_KINDS: Mapping[Stage, Kind] = {
+    Stage.CHECK: Kind.DATA,
+    Stage.UPLOAD: Kind.DATA,
+    Stage.EVALUATE: Kind.RESULT,
+    Stage.DECIDE: Kind.RESULT,
 }
 
 
@@ -102,10 +109,36 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
 def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
     for one in stages:
         run.tell(Entered(stage=one))
-        end: StageEnd = yield from _STAGES[one](run)
+        end: StageEnd = yield from _told(run, one)
         if end is not None:
             return end
     raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
+
+
+def _told(run: ModelRun, one: Stage) -> Steps[StageEnd]:
+    """Walk one stage; a disk or a memory that does not suffice is an error of this model, told with the file."""
+    try:
+        return (yield from _STAGES[one](run))
+    except (MemoryError, OSError) as error:
+        kind = _KINDS.get(one, Kind.SERVICE)
+        if isinstance(error, MemoryError):
+            message = f"{_object(run, kind)} needs more memory than there is."
+            raise ModelError(kind, message, hint=MEMORY_HINT) from error
+        where = error.filename or run.run.state
+        message = f"{_object(run, kind)} cannot be worked on, {where}: {error.strerror or error}."
+        raise ModelError(kind, message, hint="Make room or give access there, then run again.") from error
+
+
+def _object(run: ModelRun, kind: Kind) -> str:
+    """Return what a stage works on."""
+    if kind == Kind.DATA:
+        dataset = run.run.manifest.datasets[run.model.dataset]
+        return f"The data of {run.model.name}, {dataset.train.folder / dataset.train.pattern},"
+    job = run.current
+    if kind == Kind.RESULT and job is not None:
+        where = run.run.state / job.result.path if job.result else run.run.run_folder / "results" / run.model.name
+        return f"The result of job {job.retrain_job_id}, {where},"
+    return f"The work on {run.model.name}"
 
 
 def _interrupted(run: ModelRun, why: str) -> Ending:

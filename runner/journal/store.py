@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from runner.durable import FILE_MODE, sync_folder
-from runner.errors import StateError
+from runner.errors import StateError, too_large
 from runner.journal.chain import GENESIS, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
@@ -217,13 +217,17 @@ def _begin(path: Path) -> None:
     with _translated(path):
         beside.unlink(missing_ok=True)
         beside.touch(mode=FILE_MODE)
-        with closing(_connect(beside)) as connection, connection:
-            _configure(connection, writable=True)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.execute(_TABLE)
-        beside.replace(path)
+        try:
+            with closing(_connect(beside)) as connection, connection:
+                _configure(connection, writable=True)
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+                connection.execute(_TABLE)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
 
 
@@ -256,6 +260,8 @@ def _translated(path: Path) -> Iterator[None]:
         raise GuardTakenError from None
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise _explained(path, error) from None
+    except MemoryError:
+        raise too_large(path) from None
 
 
 def _explained(path: Path, cause: Exception) -> StateError:

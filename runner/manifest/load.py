@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.errors import UsageError
+from runner.errors import MEMORY_HINT, UsageError
 from runner.manifest.assemble import assemble
 from runner.manifest.builder import build
 from runner.manifest.combine import Document, combine
@@ -47,10 +47,18 @@ def read(paths: Sequence[Path]) -> Reading:
     """
     if not paths:
         raise UsageError("No manifest was named.", hint="Name a manifest file or a folder of manifest files.")
-    findings = Findings()
+    findings, short = Findings(), False
+    manifest = None
     try:
         manifest = _read_all(paths, findings)
     except EnoughError:
+        return Reading(manifest=None, problems=findings.ordered())
+    except MemoryError:
+        short = True  # told below, when what was read is let go
+    if short:
+        start = Place(file=str(paths[0]), line=1, column=1)
+        message = f"The manifest of {len(paths)} path(s), beginning here, needs more memory than there is."
+        findings.error(start, "too-large", message, hint=MEMORY_HINT)
         return Reading(manifest=None, problems=findings.ordered())
     return Reading(manifest=None if findings.has_error() else manifest, problems=findings.ordered())
 

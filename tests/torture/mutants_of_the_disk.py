@@ -79,4 +79,26 @@ MUTANTS: tuple[Mutant, ...] = (
         new="if held < 0 else",
         caught_by=_HOSTILE + "[a_forged_record_hides_a_loss]",
     ),
+    Mutant(
+        name="memory_that_ends_a_model_is_a_bug",
+        file="runner/execute/drive.py",
+        old="except (MemoryError, OSError) as error:",
+        new="except ArithmeticError as error:",
+        caught_by="tests/unit/execute/test_execute_shortage.py::"
+        "test_memory_that_does_not_suffice_for_a_result_fails_the_model",
+    ),
+    Mutant(
+        name="memory_that_ends_a_command_is_a_bug",
+        file="runner/cli/failure.py",
+        old="case _ if is_out_of_memory(error):",
+        new="case ArithmeticError():",
+        caught_by="tests/unit/cli/test_cli_shortage.py::test_memory_that_does_not_suffice_is_no_bug",
+    ),
+    Mutant(
+        name="a_journal_that_was_begun_on_a_full_disk_stays_beside_its_place",
+        file="runner/journal/store.py",
+        old="        except BaseException:\n            beside.unlink(missing_ok=True)\n            raise",
+        new="        except ArithmeticError:\n            raise",
+        caught_by=_HOSTILE + "[a_disk_is_full]",
+    ),
 )

@@ -1,12 +1,13 @@
 """Files that are whole or not there: what was renamed over had reached the disk before, and the rename does after."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runner.durable import write_new, write_whole
+from runner.durable import read_up_to, write_new, write_whole
 
 
 @pytest.fixture
@@ -55,3 +56,9 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_beside_it(
         write_whole(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_stream_is_read_up_to_a_size() -> None:
+    content = bytes(range(256)) * 8192
+    assert read_up_to(io.BytesIO(content), 1 << 30) == content
+    assert read_up_to(io.BytesIO(content), 1_500_000) == content[:1_500_000]
