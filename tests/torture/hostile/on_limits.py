@@ -24,7 +24,13 @@ def _limited(folder: Path, limit: tuple[int, int], *words: str, **environment: s
     done = subprocess.run(
         [sys.executable, "-m", "runner", *words],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
