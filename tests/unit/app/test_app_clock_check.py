@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.acceptance.contract.contract_project import Project
 from tests.fakes.run_ids import run_id
 from tests.fakes.two_port_service import TwoPortService
 
-MANIFEST = {"files": [], "sha256": "0" * 64, "git": None, "moved": {}}
+MANIFEST: dict[str, Any] = {"files": [], "sha256": "0" * 64, "git": None, "moved": {}}
 
 
 def warnings(ahead: timedelta) -> list[str]:
