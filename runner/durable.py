@@ -66,21 +66,23 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to; on a clean exit it becomes `target` durably, otherwise nothing has changed."""
+def replacing(target: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write to; on a clean exit it becomes `target`, durably if `lasting`, else nothing has changed."""
     make_folder(target.parent)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
-    sync_folder(target.parent)
+    if lasting:
+        sync_folder(target.parent)
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -109,10 +111,11 @@ def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     sync_folder(target.parent)
 
 
-def publish(target: Path, content: bytes) -> None:
+def publish(target: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file that a user named: whole, through links, as readable as the umask or the file before it says.
 
-    A pipe or a device is written to as it is. The folder must exist.
+    A pipe or a device is written to as it is. The folder must exist. What is not `lasting` may be gone or cut after a
+    power cut: waiting for the disk takes longer than making a page.
     """
     if target.exists() and not target.is_file():
         target.write_bytes(content)
@@ -121,7 +124,7 @@ def publish(target: Path, content: bytes) -> None:
     mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else user_file_mode()
     if not place.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
-    with replacing(place) as file:
+    with replacing(place, lasting=lasting) as file:
         os.fchmod(file.fileno(), mode)
         file.write(content)
 

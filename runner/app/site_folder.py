@@ -68,7 +68,7 @@ class SiteFolder(Struct, kw_only=True):
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != found:
             target.parent.mkdir(parents=True, exist_ok=True)
-            publish(target, content)
+            publish(target, content, lasting=False)  # the next build looks at its digest
             self.written += 1
         self.files[page.path] = Written(sha256=sha256, source=page.source)
 

@@ -101,7 +101,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
             charts=charts,
             trends=metric_trends(progress, job, self.standards, self.bounds),
             rows=rows_trend(progress, job, self.bounds),
-            rows_before=_rows_before(progress.jobs.values(), job),
+            rows_before=_rows_before(reversed(progress.jobs.values()), job),
             course=spans,
             picture=gantt({name: spans}, [name]),
             seconds=(spans[-1].end - spans[0].begin).total_seconds() if spans else 0.0,
@@ -127,11 +127,11 @@ def _unit(rule: Mapping[str, Any] | None, rules: Sequence[Mapping[str, Any]], ch
 
 
 def _rows_before(jobs: Iterable[Job], job: Job | None) -> int | None:
-    """Return the training rows of the job before, None where there was none that was sent."""
-    before: int | None = None
+    """Return the training rows of the job before, None where there was none that was sent; `jobs` are newest first."""
+    later = True
     for one in jobs:
-        if job is not None and one.retrain_job_id == job.retrain_job_id:
-            return before
-        if one.data is not None and one.intended_at is not None:
-            before = one.data.train.rows
+        if later:
+            later = job is None or one.retrain_job_id != job.retrain_job_id
+        elif one.data is not None and one.intended_at is not None:
+            return one.data.train.rows
     return None

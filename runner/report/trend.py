@@ -1,8 +1,9 @@
 """How a model's values went over its candidates, with the limits that were in force, as a picture. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
+from itertools import islice
 
 from msgspec import Struct
 
@@ -35,7 +36,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     """A picture of one metric, in SVG paths that are 100 wide and `HEIGHT` high.
 
     `marks` have a dot for each candidate, by what became of it; `present` is the place of the run's own candidate, in
-    percent and pixels. `left_out` counts older candidates.
+    percent and pixels. `left_out` tells that there are older candidates.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     latest: str
     began: str
     ended: str
-    left_out: int
+    left_out: bool
     words: str
 
 
@@ -68,12 +69,17 @@ def metric_trends(progress: ModelProgress, job: Job | None, standards: Standards
 
 def rows_trend(progress: ModelProgress, job: Job | None, bounds: Bounds) -> Trend | None:
     """Return a picture of the rows the model was trained with."""
-    samples = [
+    samples = (
         _sample(progress, one, Decimal(one.data.train.rows), job)
-        for one in progress.jobs.values()
+        for one in _newest(progress)
         if one.data is not None and one.data.train.rows is not None and one.intended_at is not None
-    ]
+    )
     return _drawn(ROWS, samples, bounds.samples, _count)
+
+
+def _newest(progress: ModelProgress) -> Iterator[Job]:
+    """Yield the jobs, newest first: of thousands only the last ones are drawn."""
+    return reversed(progress.jobs.values())
 
 
 def _metrics(job: Job | None) -> list[str]:
@@ -87,13 +93,14 @@ def _metrics(job: Job | None) -> list[str]:
 def _metric_trend(
     progress: ModelProgress, job: Job | None, standards: Standards, metric: str, most: int
 ) -> Trend | None:
-    samples = []
-    for one in progress.jobs.values():
+    return _drawn(metric, _measured(progress, job, standards, metric), most)
+
+
+def _measured(progress: ModelProgress, job: Job | None, standards: Standards, metric: str) -> Iterator[Sample]:
+    for one in _newest(progress):
         text = one.decided.fact.evaluation["metrics"].get(metric) if one.decided else None
         if one.decided is not None and text is not None:
-            passing = standards.interval(one.decided, metric)
-            samples.append(_sample(progress, one, Decimal(text), job, passing))
-    return _drawn(metric, samples, most)
+            yield _sample(progress, one, Decimal(text), job, standards.interval(one.decided, metric))
 
 
 def _sample(
@@ -122,10 +129,10 @@ def _count(rows: Decimal) -> str:
 
 
 def _drawn(
-    name: str, samples: Sequence[Sample], most: int, text: Callable[[Decimal], str] = short_number
+    name: str, samples: Iterator[Sample], most: int, text: Callable[[Decimal], str] = short_number
 ) -> Trend | None:
-    """Return the picture of the newest samples; one alone is no course."""
-    shown = samples[-most:]
+    """Return the picture of the first samples, which are the newest; one alone is no course."""
+    shown = list(islice(samples, most))[::-1]
     if len(shown) < 2:
         return None
     with localcontext(EXACT):  # rounded ends may meet where two values differ in a late digit only
@@ -149,7 +156,7 @@ def _drawn(
             latest=text(values[-1]),
             began=stamp(shown[0].at),
             ended=stamp(shown[-1].at),
-            left_out=len(samples) - len(shown),
+            left_out=next(samples, None) is not None,
             words=_words(name, shown, text),
         )
 
