@@ -13,10 +13,10 @@ from runner.errors import StateError
 from runner.journal.events import Draft, StatusSeen
 from runner.journal.folder import StateFolder
 from runner.journal.store import GuardTakenError, Store
+from tests.fakes.cut_journal import HEAD, JOURNAL, rewind
 from tests.fakes.run_ids import run_id
 
 Verdict = Literal["found", "no effect", "silent", "traceback"]
-JOURNAL = "journal.sqlite3"
 _CUTS = 0.2  # the share of cuts among the damages
 _IN_JOURNAL = 0.4  # the share that meets the journal; the rest is spread over the runs' files
 
@@ -169,6 +169,8 @@ def losses() -> tuple[Loss, ...]:
         Loss(name="the journal is text", apply=lambda root, _older: _write(root / JOURNAL, b"nothing\n" * 600)),
         Loss(name="the journal is another program's", apply=lambda root, _older: _foreign(root / JOURNAL)),
         Loss(name="the journal is one run older", apply=lambda root, older: _write(root / JOURNAL, older)),
+        Loss(name="the journal and its note are one run older", apply=_older_with_note),
+        Loss(name="the journal's note is gone", apply=lambda root, _older: (root / HEAD).unlink()),
         Loss(name="the journal has lost its newest events", apply=lambda root, _older: _cut_tail(root / JOURNAL)),
         Loss(
             name="the journal has lost an event in its middle", apply=lambda root, _older: _cut_middle(root / JOURNAL)
@@ -184,6 +186,11 @@ def losses() -> tuple[Loss, ...]:
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+def _older_with_note(root: Path, older: bytes) -> None:
+    _write(root / JOURNAL, older)
+    rewind(root)
 
 
 def _a_run(root: Path) -> Path:

@@ -108,11 +108,11 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_HEADS + "test_a_commit_that_fails_is_not_noted",
     ),
     Mutant(
-        name="a_note_that_is_behind_stays_behind",
+        name="the_first_commit_is_made_without_a_note",
         file="runner/app/session.py",
         old="        opened.store.settle()\n",
         new="",
-        caught_by=_APP_LOSS + "test_a_note_that_is_behind_is_made_good",
+        caught_by=_APP_LOSS + "test_the_note_is_there_before_the_first_commit",
     ),
     Mutant(
         name="a_lost_training_is_trained_again",

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.acceptance.contract.contract_project import Project, rows, threshold
+from tests.fakes.cut_journal import JOURNAL
 from tests.fakes.result_files import result
 from tests.fakes.two_port_service import TwoPortService
-from tests.torture.damaged_state import JOURNAL, FinishedState, complaint, finished_state, losses
+from tests.torture.damaged_state import FinishedState, complaint, finished_state, losses
 from tests.torture.figure import Figure
 
 FULL = 10_000

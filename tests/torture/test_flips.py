@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from runner.app import verify
-from tests.torture.damaged_state import JOURNAL, Damage, FinishedState, complaint
+from tests.fakes.cut_journal import JOURNAL
+from tests.torture.damaged_state import Damage, FinishedState, complaint
 from tests.torture.suite_flips import flip, lose, two_runs
 
 SAMPLE = 300
@@ -48,7 +49,7 @@ def test_an_audit_that_does_not_look_for_strangers_is_seen_by_this_suite(
 ) -> None:
     monkeypatch.setattr(verify, "strange_entries", lambda _folder, _progress: iter(()))
     monkeypatch.setattr(verify, "strange_files", lambda _folder, _runs, _links: iter(()))
-    assert "the journal is one run older" in lose(*runs).detail
+    assert "the journal and its note are one run older" in lose(*runs).detail
 
 
 def test_damage_that_changes_a_row_is_never_counted_as_without_effect(

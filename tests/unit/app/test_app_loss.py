@@ -12,7 +12,7 @@ from runner.app.plan import read_progress
 from runner.app.session import session
 from runner.app.verify import verify
 from runner.errors import StateError, UsageError
-from runner.journal.heads import HeadFile
+from runner.journal.heads import EMPTY, HeadFile
 from runner.journal.store import open_for_reading
 from runner.plan.model import Options
 from tests.fakes.cut_journal import cut, events_of, rewind
@@ -103,6 +103,12 @@ def test_a_note_that_is_behind_is_made_good(world: World) -> None:
     head = HeadFile(world.state.head).read()
     assert head is not None
     assert head.events == events_of(world.state.root)
+
+
+def test_the_note_is_there_before_the_first_commit(tmp_path: Path) -> None:
+    """Or a kill between that commit and its note would leave a journal without one, which is refused."""
+    with session(str(tmp_path / "state"), lock_timeout=NOW) as opened:
+        assert HeadFile(opened.folder.head).read() == EMPTY
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 512, b"{}"])
