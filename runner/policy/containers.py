@@ -8,11 +8,9 @@ from msgspec import Struct
 
 from runner.errors import ModelError
 from runner.policy.archive import Archive
-from runner.policy.entries import LARGEST_ENTRY, MOST_ENTRIES, Entry, in_memory, is_within
+from runner.policy.entries import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, Entry, in_memory, is_within
 from runner.policy.forms import HEAD, UNREAD_FORMS, Form, form_of
 from runner.policy.refusal import refusal
-from runner.policy.tarball import read_unpacked, tar_entries
-from runner.policy.workbook import is_workbook, sheet_entries
 
 _DEEPEST = 3  # containers within the result
 _MOST_READ = 64 * 1024 * 1024  # bytes of entries that one look through a result reads
@@ -84,11 +82,11 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
         return _unpacked(stream, within)
     if form == "zip":
         entries = Archive(stream, within=within).entries()
-        if is_workbook(entries, within=within):
-            return Container(form="Excel workbook", entries=sheet_entries(entries, within=within))
+        if any(entry.path == f"{within}{WORKBOOK_PART}" for entry in entries):
+            return _workbook(entries, within)
         return Container(form="zip archive", entries=entries)
     if form == "tar":
-        return Container(form="tar archive", entries=tar_entries(stream, packed=False, within=within))
+        return _tar(stream, within, packed=False)
     stream.seek(0)
     content = stream.read(LARGEST_ENTRY + 1)
     if len(content) > LARGEST_ENTRY:
@@ -96,9 +94,24 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
     return Single(entry=in_memory(within.removesuffix("/"), content))
 
 
+def _workbook(entries: list[Entry], within: str) -> Container:
+    from runner.policy.workbook import sheet_entries  # noqa: PLC0415 -- every command would load it, few results need it
+
+    return Container(form="Excel workbook", entries=sheet_entries(entries, within=within))
+
+
+def _tar(stream: BinaryIO, within: str, *, packed: bool) -> Container:
+    from runner.policy.tarball import tar_entries  # noqa: PLC0415 -- as above
+
+    entries = tar_entries(stream, packed=packed, within=within)
+    return Container(form="tar archive within gzip" if packed else "tar archive", entries=entries)
+
+
 def _unpacked(stream: BinaryIO, within: str) -> Container | Single:
+    from runner.policy.tarball import read_unpacked  # noqa: PLC0415 -- as above
+
     if form_of(read_unpacked(stream, HEAD)) == "tar":
-        return Container(form="tar archive within gzip", entries=tar_entries(stream, packed=True, within=within))
+        return _tar(stream, within, packed=True)
     content = read_unpacked(stream, LARGEST_ENTRY + 1)
     if len(content) > LARGEST_ENTRY:
         raise refusal("The result is a single file of more than 16 MiB.")

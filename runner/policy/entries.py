@@ -13,6 +13,7 @@ from runner.policy.refusal import refusal
 LARGEST_ENTRY = 16 * 1024 * 1024
 MOST_ENTRIES = 1000
 HIGHEST_RATIO = 200
+WORKBOOK_PART = "xl/workbook.xml"  # what makes a workbook of a zip archive
 RATIO_FROM = 1024 * 1024  # a small file of equal rows compresses further than this without being an attack
 
 _APART: tuple[Role, ...] = ("previous", "difference", "never")

@@ -12,16 +12,11 @@ from xml.parsers import expat
 
 from msgspec import Struct
 
-from runner.policy.entries import Entry, Rows, in_memory
+from runner.policy.entries import WORKBOOK_PART, Entry, Rows, in_memory
 from runner.policy.number import number_text, shown
 from runner.policy.refusal import refusal
 
-_BOOK, _LINKS, _TEXTS, _STYLES = (
-    "xl/workbook.xml",
-    "xl/_rels/workbook.xml.rels",
-    "xl/sharedStrings.xml",
-    "xl/styles.xml",
-)
+_LINKS, _TEXTS, _STYLES = "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml", "xl/styles.xml"
 _PERCENT_FORMATS = frozenset({9, 10})  # the formats `0%` and `0.00%` that every workbook has
 _MOST_CELLS = 100_000
 _MOST_COLUMNS = 1000
@@ -41,11 +36,6 @@ class _Cell(Struct):
     text: str = ""
 
 
-def is_workbook(entries: Sequence[Entry], *, within: str = "") -> bool:
-    """Return whether the members of a zip archive are those of a workbook."""
-    return any(entry.path == f"{within}{_BOOK}" for entry in entries)
-
-
 def sheet_entries(entries: Sequence[Entry], *, within: str = "") -> list[Entry]:
     """Return the sheets of a workbook that can be seen in it; `within` is its path in the result, with a slash.
 
@@ -54,7 +44,7 @@ def sheet_entries(entries: Sequence[Entry], *, within: str = "") -> list[Entry]:
     """
     parts = {entry.path.removeprefix(within): entry for entry in entries}
     links = _links(_required(parts, _LINKS))
-    sheets = [sheet for sheet in _sheets(_required(parts, _BOOK)) if sheet[1] in links]
+    sheets = [sheet for sheet in _sheets(_required(parts, WORKBOOK_PART)) if sheet[1] in links]
     if len(sheets) > _MOST_SHEETS:
         raise refusal(f"The workbook has more than {_MOST_SHEETS} sheets.")
     found = []

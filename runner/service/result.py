@@ -11,6 +11,9 @@ from runner.service.exchange import Head
 from runner.service.outcomes import Code, Downloaded, ServiceError
 from runner.service.retry_after import retry_after
 
+# A body within gzip is stored as it came: whether a store packed the file for the way or says what the file is, the
+# bytes are the same, and who reads the file opens gzip.
+_STORED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -52,7 +55,7 @@ def _write(target: Path, blocks: Iterator[bytes], limit: int) -> Downloaded:
 
 
 def _flaw(head: Head, limit: int) -> str | None:
-    if head.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+    if head.headers.get("Content-Encoding", "identity").strip().lower() not in _STORED_ENCODINGS:
         return "came encoded, which was not asked for"
     if head.length is None and not head.chunked:
         return "came without its length, so that it cannot be known to be whole"

@@ -75,6 +75,15 @@ def test_a_result_of_any_form_is_judged_as_it_is(project: Project, form: str) ->
     assert uploads(project) == [1, 1, 1, 1]
 
 
+def test_a_result_that_is_packed_for_the_way_is_judged_as_it_is(project: Project) -> None:
+    packed = gzip.compress(READ["json"])
+    model = project.add("churn", policy=threshold(AUC))
+    model.always["download"] = Answer(status=200, body=packed, headers=(("Content-Encoding", "gzip"),))
+    assert project.run().code == 0
+    assert project.outcomes() == {"churn": "switched"}
+    assert project.retrain("verify").code == 0
+
+
 @pytest.mark.parametrize("form", HOPELESS)
 def test_a_result_without_metrics_ends_no_model_and_new_data_passes_it_by(project: Project, form: str) -> None:
     add_all(project, HOPELESS[form])

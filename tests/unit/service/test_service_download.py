@@ -1,5 +1,6 @@
 """Downloads: a whole, verified, durable file or none."""
 
+import gzip
 import hashlib
 import time
 from collections.abc import Callable
@@ -129,7 +130,17 @@ def test_a_body_that_nothing_tells_the_end_of_is_refused(serve: Serve, make_clie
     assert "length" in error.message
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "x-odd"])
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity"])
+def test_a_body_within_gzip_is_stored_as_it_came(
+    serve: Serve, make_client: MakeClient, target: Path, encoding: str
+) -> None:
+    packed = gzip.compress(CONTENT)
+    server = serve(answering(200, packed, Content_Encoding=encoding))
+    assert get(make_client(), server, target).bytes == len(packed)
+    assert target.read_bytes() == packed
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "x-odd"])
 def test_an_encoded_body_is_refused(serve: Serve, make_client: MakeClient, target: Path, encoding: str) -> None:
     error = failing(make_client(), serve(answering(200, CONTENT, Content_Encoding=encoding)), target)
     assert (error.kind, error.again) == (Kind.RESULT, False)
