@@ -10,10 +10,10 @@ from runner.cli.console import Console
 from runner.cli.failure import show_bug
 from runner.cli.look import Look
 from runner.errors import ExitCode
-from runner.plan.person_commands import state_option
+from runner.plan.person_commands import inspect_command, state_option
 from runner.report.evidence_text import evidence_line, undecided
 from runner.report.json_form import json_line, render_json
-from runner.report.next_step import next_commands
+from runner.report.next_step import needs_look, next_commands
 from runner.report.text import columns_of, inline, words
 
 _MOST_STILL_HELD = 5  # names in one line
@@ -99,6 +99,9 @@ def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str
         first, *others = next_commands(model, state=option)
         yield f"next: {inline(first)}"
         yield from (f"  or: {inline(command)}" for command in others)
+    for model in (*waiting[:most], *held[:most]):
+        if needs_look(model):
+            yield f"look: {inline(inspect_command(model['name'], state=option))}"
     for model in held[:most]:
         yield f"why: retrain history {shlex.quote(inline(model['name']))} --run {report['run_id']}{option}"
     hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0

@@ -25,6 +25,19 @@ _NO_MARGIN = {
     "other_evaluation": "is no fair comparison",
     "changed_outside": "could not be judged",
 }
+_ADVICE = {  # of several causes the first one's
+    "measured": "Improve the data or change the limit.",
+    "unread": "Say under `metrics:` where they are; the stored result is then judged again without a new training.",
+    "unusable": (
+        "Look into the result (`retrain inspect --help`); where `metrics:` says how it is read,"
+        " it is judged again without a new training."
+    ),
+    "changed_outside": (
+        "Accept what serves (`retrain adopt --help`), or restore a job of this project (`retrain rollback --help`)."
+    ),
+    "first_run": "State what serves (`retrain adopt --help`), or set `first_run: ask` or `pass`.",
+    "other_evaluation": "Give both trainings the same evaluation file, or allow `any_eval: true`.",
+}
 _SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
 
 
@@ -124,16 +137,5 @@ def _others(rules: list[RuleResult]) -> str:
 
 def _advice(rules: list[RuleResult]) -> str:
     causes = {rule.cause for rule in rules}
-    if "measured" in causes:
-        return "Improve the data or change the limit."
-    if causes & {"unread", "unusable"}:
-        return "Say under `metrics:` where they are; the stored result is then judged again without a new training."
-    if "changed_outside" in causes:
-        return (
-            "Accept what serves (`retrain adopt --help`), or restore a job of this project (`retrain rollback --help`)."
-        )
-    if "first_run" in causes:
-        return "State what serves (`retrain adopt --help`), or set `first_run: ask` or `pass`."
-    if "other_evaluation" in causes:
-        return "Give both trainings the same evaluation file, or allow `any_eval: true`."
-    return "Look at the stored result file, or change the rule."
+    advice = next((advice for cause, advice in _ADVICE.items() if cause in causes), None)
+    return advice or "Look at the stored result file, or change the rule."

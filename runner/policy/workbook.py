@@ -18,7 +18,7 @@ from runner.policy.refusal import refusal
 
 _LINKS, _TEXTS, _STYLES = "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml", "xl/styles.xml"
 _PERCENT_FORMATS = frozenset({9, 10})  # the formats `0%` and `0.00%` that every workbook has
-_MOST_CELLS = 100_000
+_MOST_CELLS = 20_000  # of a sheet, which takes longer to read than text
 _MOST_COLUMNS = 1000
 _MOST_SHEETS = 100
 _EXACT_DIGITS = 15  # of a binary float; what a workbook has beyond them is the float's own noise

@@ -18,7 +18,8 @@ def next_step(model: Mapping[str, Any]) -> str | None:
     commands = " or ".join(f"`{command}`" for command in next_commands(model))
     match model["outcome"]:
         case "awaiting_approval":
-            return f"Decide with {commands}."
+            look = f" `{inspect_command(model['name'])}` shows what its result holds." if needs_look(model) else ""
+            return f"Decide with {commands}.{look}"
         case "held":
             return _after_hold(model)
         case "unknown":
@@ -41,13 +42,21 @@ def next_commands(model: Mapping[str, Any], *, state: str = "") -> tuple[str, ..
     return ()
 
 
+def needs_look(model: Mapping[str, Any]) -> bool:
+    """Return whether a rule, or all of them, could not be judged by what was read of the result."""
+    return bool(model["unread"]) or any(rule["cause"] == "unusable" for rule in _undecided(model))
+
+
+def _undecided(model: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
+
+
 def _after_hold(model: Mapping[str, Any]) -> str:
-    deciding = [rule for rule in model["rules"] if rule["level"] == "decide" and rule["verdict"] != "passed"]
-    if model["unread"] or any(rule["cause"] == "unusable" for rule in deciding):
-        look = inspect_command(model["name"])
+    deciding = _undecided(model)
+    if needs_look(model):
         return (
-            f"Say under `metrics:` in the manifest where the metrics are (`{look}` prints the lines);"
-            " the next run judges the stored result."
+            f"Say under `metrics:` in the manifest where the metrics are (`{inspect_command(model['name'])}` prints the"
+            " lines); the next run judges the stored result."
         )
     history = f"`retrain history {shlex.quote(model['name'])}`"
     if model["decision"] and model["decision"]["drift"] == "changed_outside":

@@ -21,7 +21,9 @@ from pathlib import Path
 from runner.errors import ModelError, RetrainError
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, Statuses, ThresholdPolicy
+from runner.policy.inspection import inspect_result
 from runner.policy.record import Inputs, evaluate
+from runner.report.inspection import Inspected, inspected_json, inspected_text
 from runner.service.dates import read_date
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.expiry import expiry
@@ -157,6 +159,11 @@ def _check_effect(effect: object) -> None:
 
 
 def _read_result(content: bytes, _folder: Path) -> None:
+    inspection = inspect_result(io.BytesIO(content), {})
+    inspected = Inspected(file="r", bytes=len(content), model=None, retrain_job_id=None, inspection=inspection)
+    inspected_json(inspected).encode()
+    if not all(_is_one_line(line) for line in inspected_text(inspected, width=None).splitlines()):
+        raise BrokenPromiseError("an inspection that is not printable")
     try:
         record = evaluate(_INPUTS, io.BytesIO(content))
     except ModelError as error:
@@ -174,6 +181,8 @@ READERS: Mapping[str, Callable[[bytes, Path], None]] = {
     "json": _read_result,
     "csv": _read_result,
     "zip": _read_result,
+    "tar": _read_result,
+    "workbook": _read_result,
 }
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Inputs for fuzzing: one seed, one input. Pieces, mutants of good inputs, and the bombs that broke other programs."""
 
+import gzip
 import io
 import json
 import random
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.fakes.result_files import table
+from tests.fakes.result_files import table, tar_gz, workbook
 
 _ROOT = Path(__file__).parents[2]
 _YAML = (
@@ -115,6 +117,31 @@ def _tables() -> tuple[bytes, ...]:
 
 
 @cache
+def _tars() -> tuple[bytes, ...]:
+    members = {"a/metrics.csv": _tables()[0], "a/p.csv": b"id,p\n1,0.5\n"}
+    plain = tar_gz(members, mode="w")
+    return (plain, gzip.compress(plain, mtime=0), gzip.compress(_tables()[0], mtime=0), _archive({"x.tar": plain}))
+
+
+@cache
+def _workbooks() -> tuple[bytes, ...]:
+    cells = [["Metric", "Value"], ["AUC", 0.91], ["Recall", 0.7]]
+    with zipfile.ZipFile(io.BytesIO(workbook({"Sheet1": cells}, percent=[(1, 1)]))) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    book = _archive(parts)
+    return (book, _archive({"out/summary.xlsx": book}), _stored(parts))
+
+
+def _stored(members: Mapping[str, bytes]) -> bytes:
+    """Return an archive without compression, so that a changed byte is a changed byte of its XML."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name, content in members.items():
+            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_STORED)
+    return stream.getvalue()
+
+
+@cache
 def _archives() -> tuple[bytes, ...]:
     compared = {"a/metrics_comparison.csv": _tables()[3], "a/metrics.csv": table({"AUC": 0.91})}
     nested = {"result/a/metrics.csv": _tables()[0], "result/a/confusion_matrix.csv": b",a,b\r\na,10,1\r\nb,2,9\r\n"}
@@ -176,11 +203,38 @@ def _zip_bomb(chance: random.Random) -> bytes:
     return bytes(content)
 
 
+def _tar_bomb(chance: random.Random) -> bytes:
+    size = chance.randrange(1, 8 << 20)
+    packed = gzip.compress(b"0" * size, mtime=0)
+    header = bytearray(_tars()[0])
+    header[124:136] = b"%011o\0" % chance.randrange(1 << 33)
+    many = b"".join(tarfile.TarInfo(f"{number}").tobuf() for number in range(chance.randrange(2000)))
+    return chance.choice((packed, bytes(header), many, gzip.compress(many, mtime=0), gzip.compress(packed, mtime=0)))
+
+
+def _workbook_bomb(chance: random.Random) -> bytes:
+    size = chance.randrange(1, 50_000)
+    with zipfile.ZipFile(io.BytesIO(_workbooks()[0])) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    sheet = chance.choice(
+        (
+            b"<worksheet>" + b"<row>" * size,
+            b"<worksheet>" + b"<row><c><v>1</v></c></row>" * size + b"</worksheet>",
+            b"<!DOCTYPE x [<!ENTITY a 'x'>]><worksheet>&a;</worksheet>",
+            b"<worksheet><row>" + b'<c t="s"><v>' + b"9" * size + b"</v></c></row></worksheet>",
+            b'<worksheet><row><c r="' + b"Z" * size + b'1"><v>1</v></c></row></worksheet>',
+        )
+    )
+    return _archive({**parts, chance.choice(("xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml")): sheet})
+
+
 _MAKERS: Mapping[str, tuple[Make, Make, Make]] = {
     "manifest": (_pieces(_YAML), _mutant(_manifests), _yaml_bomb),
     "answer": (_pieces(_JSON), _mutant(_answers), _json_bomb),
     "json": (_pieces(_JSON), _mutant(_json_results), _json_bomb),
     "csv": (_pieces(_CSV), _mutant(_tables), _table_bomb),
     "zip": (_mutant(_archives), _mutant(_archives), _zip_bomb),
+    "tar": (_mutant(_tars), _mutant(_tars), _tar_bomb),
+    "workbook": (_mutant(_workbooks), _mutant(_workbooks), _workbook_bomb),
 }
 TARGETS = tuple(_MAKERS)

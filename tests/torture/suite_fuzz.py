@@ -16,7 +16,7 @@ from tests.torture.figure import Figure
 from tests.torture.fuzz_inputs import TARGETS
 
 FULL = 100_000
-_SHARES = {"manifest": 0.3, "answer": 0.3, "json": 0.15, "csv": 0.15, "zip": 0.1}
+_SHARES = {"manifest": 0.3, "answer": 0.3, "json": 0.1, "csv": 0.1, "zip": 0.1, "tar": 0.05, "workbook": 0.05}
 _ROOT = Path(__file__).parents[2]
 _MEMORY = Path("/dev/shm")  # noqa: S108 -- absent elsewhere, then the ordinary folder does
 

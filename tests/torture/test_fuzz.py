@@ -11,7 +11,7 @@ from tests.torture import fuzz_child
 from tests.torture.fuzz_inputs import TARGETS, make_input
 from tests.torture.suite_fuzz import fuzz
 
-COUNTS = {"manifest": 250, "answer": 250, "json": 150, "csv": 150, "zip": 100}
+COUNTS = {"manifest": 250, "answer": 250, "json": 150, "csv": 150, "zip": 100, "tar": 100, "workbook": 100}
 
 
 @pytest.mark.parametrize("target", TARGETS)

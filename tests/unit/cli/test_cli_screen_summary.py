@@ -30,6 +30,8 @@ def report(*outcomes: str) -> dict[str, Any]:
                 "retrain_job_id": None,
                 "evidence": None,
                 "decision": None,
+                "unread": None,
+                "rules": [],
                 "still_held": False,
             }
             for one, end in zip(names, outcomes, strict=True)
@@ -132,6 +134,16 @@ def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert "Metrics: auc 0.939 against 0.954 (-0.015, worse), auc " in shown.splitlines()[0]
     assert 'next: retrain approve churn_000 --reason "..." --state s\n  or: retrain reject churn_000' in shown
+
+
+@pytest.mark.parametrize("outcome", ["held", "awaiting_approval"])
+def test_a_result_that_could_not_be_read_comes_with_the_command_that_looks_into_it(
+    capsys: pytest.CaptureFixture[str], outcome: str
+) -> None:
+    found = {**undecided_report(outcome), "summary": {outcome: 1}, "run_id": "r"}
+    found["models"][0]["unread"] = "The result is empty."
+    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    assert "\nlook: retrain inspect churn_000 --state s\n" in capsys.readouterr().out
 
 
 def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,8 +166,8 @@ class TestReasons:
     def test_of_a_missing_metric(self, decided: Decide, rule: Callable[..., Rule]) -> None:
         assert decided(rule("recall", "min", "0.6")).reason == (
             "recall ? >= 0.6 could not be judged (recall is missing from the result; it has auc, rmse); "
-            "nothing is switched. Say under `metrics:` where they are; the stored result is then judged again without "
-            "a new training."
+            "nothing is switched. Look into the result (`retrain inspect --help`); where `metrics:` says how it is "
+            "read, it is judged again without a new training."
         )
 
     def test_of_other_evaluation_data(

@@ -75,10 +75,12 @@ def test_the_answer_is_one_sentence(summary: dict[str, int], sentence: str) -> N
 
 
 def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
-    base = {"name": "a b", "error": None, "decision": None}
+    base = {"name": "a b", "error": None, "decision": None, "unread": None, "rules": []}
     assert next_step({**base, "outcome": "awaiting_approval"}) == (
         "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
     )
+    unread = {**base, "outcome": "awaiting_approval", "unread": "The result is empty."}
+    assert str(next_step(unread)).endswith(" `retrain inspect 'a b'` shows what its result holds.")
     for decision, result in ((None, "not-started"), ({"approval": None}, "not-switched")):
         told = next_step({**base, "outcome": "unknown", "decision": decision})
         assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
