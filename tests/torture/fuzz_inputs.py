@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.fakes.result_files import table, tar_gz, workbook
+from tests.fakes.result_files import Cells, table, tar_gz, workbook
 
 _ROOT = Path(__file__).parents[2]
 _YAML = (
@@ -125,7 +125,7 @@ def _tars() -> tuple[bytes, ...]:
 
 @cache
 def _workbooks() -> tuple[bytes, ...]:
-    cells = [["Metric", "Value"], ["AUC", 0.91], ["Recall", 0.7]]
+    cells: Cells = [["Metric", "Value"], ["AUC", 0.91], ["Recall", 0.7]]
     with zipfile.ZipFile(io.BytesIO(workbook({"Sheet1": cells}, percent=[(1, 1)]))) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     book = _archive(parts)

@@ -75,7 +75,7 @@ def test_the_answer_is_one_sentence(summary: dict[str, int], sentence: str) -> N
 
 
 def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
-    base = {"name": "a b", "error": None, "decision": None, "unread": None, "rules": []}
+    base: dict[str, Any] = {"name": "a b", "error": None, "decision": None, "unread": None, "rules": []}
     assert next_step({**base, "outcome": "awaiting_approval"}) == (
         "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
     )
