@@ -6,7 +6,7 @@ from collections.abc import Iterable
 MOST_LABELS = 200  # the service takes no more classes
 _FEW_NUMBERS = 20  # of a target with more, nobody can say that they are classes
 _FEW = 4  # values that are faster to count than to collect again
-_NUMBER = re.compile(rb"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*")
+_NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
 
 class Labels:
