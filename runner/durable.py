@@ -6,15 +6,17 @@ opens a file under the state folder for writing.
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 FOLDER_MODE = 0o700
+_NEW = ".retrain-"  # in the names of new files that are not whole yet; no other program writes it
 FILE_MODE = 0o600
 _BLOCK = 1 << 20
 
@@ -33,6 +35,20 @@ def open_file(path: Path) -> BufferedReader:
         return file
     file.close()
     raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def open_below(root: Path, name: str) -> BufferedReader:
+    """Open a file below a folder, if no part of the way to it is a link.
+
+    Raises:
+        OSError: as `open_file`, or a part is a link or leads out of the folder.
+    """
+    path = root
+    for part in PurePosixPath(name).parts:
+        path /= part
+        if part in ("/", "..") or path.is_symlink():
+            raise OSError(errno.ELOOP, "it is behind a link", str(path))
+    return open_file(path)
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -54,6 +70,52 @@ def make_folder(folder: Path) -> Path:
         make_folder(folder.parent)
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     return folder
+
+
+def real_folder(root: Path, *names: str) -> Path:
+    """Return the folder below `root`, made with mode 0700 where it is missing; none on the way to it is a link.
+
+    Raises:
+        OSError: it cannot be made, or something else is in its place.
+    """
+    folder = make_folder(root)
+    for name in names:
+        folder = folder / name
+        with suppress(FileExistsError):
+            folder.mkdir(mode=FOLDER_MODE)
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "it is a link or a file in the place of a folder", str(folder))
+    return folder
+
+
+def real_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders in a folder that are no links; none where it is not a folder itself."""
+    yield from (path for path, mode in _entries(folder) if stat.S_ISDIR(mode))
+
+
+def real_files(folder: Path) -> Iterator[Path]:
+    """Yield the regular files in a folder; none where it is not a folder itself."""
+    yield from (path for path, mode in _entries(folder) if stat.S_ISREG(mode))
+
+
+def remove_flat(folder: Path) -> None:
+    """Remove a folder of ours with the files in it; what else is in it stays, and the folder with it."""
+    for path in real_files(folder):
+        with suppress(OSError):
+            path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _entries(folder: Path) -> list[tuple[Path, int]]:
+    """Return the entries with their modes, nothing for a link."""
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            return []
+        with os.scandir(folder) as found:
+            return sorted((folder / one.name, one.stat(follow_symlinks=False).st_mode) for one in found)
+    except OSError:
+        return []
 
 
 def sync_folder(folder: Path) -> None:
@@ -98,7 +160,7 @@ def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
         FileExistsError: it is; nothing was changed.
     """
     make_folder(target.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}{_NEW}", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -109,6 +171,14 @@ def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     finally:
         Path(name).unlink()
     sync_folder(target.parent)
+
+
+def remove_unfinished(target: Path) -> None:
+    """Remove what `write_new` left beside the target when it was killed."""
+    name = re.compile(rf"\.{re.escape(target.name)}{re.escape(_NEW)}[0-9a-z_]{{8}}")
+    for path in real_files(target.parent):
+        if name.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def publish(target: Path, content: bytes, *, lasting: bool = True) -> None:

@@ -1,11 +1,10 @@
 """Puts the executor together: client, keys, executors, signals, and the coordinator that drives the models."""
 
 import random
-import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from runner.app.keys import EmulatorKeys, ManifestKeys
 from runner.app.realm import Realm
 from runner.app.session import Session
 from runner.data.readings import Readings
-from runner.durable import make_folder
 from runner.emulator.launch import running_emulator
 from runner.execute.asks import Lane, Record
 from runner.execute.coordinator import Coordinator, Settings
@@ -139,7 +137,7 @@ def _service_url(session: Session, job: Job) -> Iterator[str]:
 
 def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: Redactor) -> RunContext:
     limits = job.manifest.limits
-    shutil.rmtree(session.folder.spool, ignore_errors=True)  # what a killed run left; the lock is ours
+    session.folder.clear_spool()  # what a killed run left; the lock is ours
     return RunContext(
         run_id=session.run_id,
         realm=job.realm.name,
@@ -152,8 +150,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
         progress=session.progress,
         state=session.folder.root,
-        run_folder=make_folder(session.run_folder),
-        spool=make_folder(_own_spool(session)),
+        run_folder=session.folder.make("runs", session.run_id),
+        spool=session.folder.make("spool", session.run_id),
         listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
         bugs=[],
         trace=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
@@ -164,15 +162,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
     )
 
 
-def _own_spool(session: Session) -> Path:
-    """Return this run's part of the spool: a run that slept and wakes must not take away another's files."""
-    return session.folder.spool / session.run_id
-
-
 def _free_spool(session: Session) -> None:
-    shutil.rmtree(_own_spool(session), ignore_errors=True)
-    with suppress(OSError):
-        session.folder.spool.rmdir()
+    session.folder.clear_spool(session.run_id)
 
 
 def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from runner.app.testimony import Testimony, hear
 from runner.audit.container import Container, DamagedError
 from runner.audit.layout import JOURNAL
-from runner.durable import open_file
+from runner.durable import open_below, open_file
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines
 from runner.journal.folder import StateFolder, state_folder
@@ -67,7 +67,7 @@ class StateEvidence:
 
     def open(self, name: str) -> BinaryIO:
         """Open a file below the folder."""
-        return open_file(self.folder.root / name)
+        return open_below(self.folder.root, name)
 
     def holds(self, name: str) -> bool:
         """Tell whether anything lies at that path, a link that leads nowhere included."""

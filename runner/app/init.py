@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.pinned_source import NOT_SET, installed_source, is_pinned
-from runner.durable import user_file_mode, write_new
+from runner.durable import remove_unfinished, user_file_mode, write_new
 from runner.errors import RetrainError, UsageError
 from runner.schema import schema_path
 
@@ -142,6 +142,7 @@ def _lay(folder: Path, name: str, content: bytes) -> str:
     target = folder / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(target)
         write_new(target, content, mode=user_file_mode())
     except FileExistsError:
         return "same" if _holds(target, content) else "kept"

@@ -13,7 +13,7 @@ from runner.app.loss import losses, refuse
 from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import Finding
-from runner.durable import make_folder, replacing
+from runner.durable import real_folder, replacing
 from runner.errors import ExitCode, StateError, too_large
 from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
@@ -82,7 +82,7 @@ class Session(Struct, frozen=True, kw_only=True):
         digests: dict[str, str] = {}
         folder = self.folder.run_folder(run_id)
         try:
-            make_folder(folder)
+            real_folder(self.folder.root, "runs", run_id)
             for name, pieces in files:
                 digests[name] = _write_pieces(folder / name, pieces)
             if run_id == self.run_id:

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from runner.durable import publish
 from runner.errors import LockedError, RetrainError, UsageError
@@ -18,6 +19,13 @@ from runner.site.pages import Page
 LISTING = ".retrain-site.json"
 _VERSION = 1
 _HALF = re.compile(r"\.(?P<name>.+)\.[0-9a-z_]{8}")  # what a writer that was killed leaves beside the file `name`
+
+
+# What builds name their pages: the listing is data, and what it names is removed when no build makes it any more.
+_Ours = Annotated[
+    str,
+    Meta(pattern=r"\A((models|runs)/([0-9A-Za-z.-]{1,160}/)?)?index\.html\Z|\Aassets/site\.[0-9a-f]{12}\.(css|js)\Z"),
+]
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +37,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     site_version: int
-    files: dict[str, Written]
+    files: dict[_Ours, Written]
 
 
 class SiteFolder(Struct, kw_only=True):
@@ -90,9 +98,8 @@ class SiteFolder(Struct, kw_only=True):
 
     def _place(self, path: str) -> Path:
         """Return where a file of ours stands: within the folder, and not behind a link that leads out of it."""
-        parts = PurePosixPath(path)
-        target = self.root.joinpath(*parts.parts)
-        if parts.is_absolute() or ".." in parts.parts or not target.resolve().is_relative_to(self.root.resolve()):
+        target = self.root / path
+        if not target.resolve().is_relative_to(self.root.resolve()):
             raise UsageError(
                 f"{target} leads out of {self.root}, so it is neither written nor removed.",
                 hint="Remove the link, or give a new folder.",

@@ -30,6 +30,8 @@ def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding
         for path in _visible(folder.runs):
             if path.name == _LATEST:
                 yield from _latest(path, progress)
+            elif path.is_symlink() or not path.is_dir():
+                yield Finding(where=str(path), what="is not a folder, as every run has one")
             elif path.name not in progress.runs:
                 what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
                 yield Finding(where=str(path), what=what)

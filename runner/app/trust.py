@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.audit.keys import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
-from runner.durable import open_file, write_new
+from runner.durable import open_file, remove_unfinished, write_new
 from runner.errors import UsageError
 
 _PUBLIC_SUFFIX = ".pub"
@@ -67,6 +67,8 @@ def make_key(path: Path) -> tuple[SigningKey, Path]:
         if os.path.lexists(target):
             raise _exists(target)
     try:
+        remove_unfinished(path)
+        remove_unfinished(public)
         write_new(path, key.pem())
         write_new(public, key.public.pem())
     except FileExistsError as error:

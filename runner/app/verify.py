@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from runner.app.anchoring import Anchor, Anchoring, check_attestations, check_head, uncovered
 from runner.app.bundle_check import bundle_findings, bundled_run
@@ -14,6 +14,7 @@ from runner.app.loss import journal_losses
 from runner.app.recompute import SameBytes, recompute_from
 from runner.app.removed import Removed
 from runner.app.rendering import check_rendering, check_schemas
+from runner.app.state_files import look_through
 from runner.app.strangers import Finding, strange_entries, strange_files, unreadable
 from runner.app.switch_audit import SwitchAudit
 from runner.app.testimony import Testimony
@@ -123,8 +124,10 @@ def _verify_runs(evidence: StateEvidence, journal: Testimony, run: str | None, d
         *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
         *strange_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
     )
+    files = look_through(evidence.folder, None if run is None else [one.run_id for one in chosen])
     anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
-    return _verification(evidence, journal, chosen, anchoring, strangers)
+    found = _verification(evidence, journal, chosen, anchoring, (*strangers, *files.findings))
+    return structs.replace(found, notes=(*files.notes, *found.notes))
 
 
 def is_bundle(run: str) -> bool:

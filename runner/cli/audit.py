@@ -58,7 +58,7 @@ def head(*, git_note: str | None, repository: Path, form: str, state: str, conso
 
 @command.command("keygen", epilog="Example: retrain audit keygen ~/.config/retrain/audit.key")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
-@options.common
+@options.stateless
 def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Make an Ed25519 key: FILE for signing, readable by you alone, and FILE.pub to hand out."""
     key, public = make_key(path)

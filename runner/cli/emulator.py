@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from runner.app.state_trust import require_trusted
 from runner.cli import options
 from runner.cli.console import Console
 from runner.emulator.command import serve_manifest
@@ -27,7 +28,8 @@ def command() -> None:
 @click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults to rehearse.")
 @click.option("--own-keys", is_flag=True, help="Accept keys named emulator-MODEL only; read none of the manifest's.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input ends.")
-@options.common
+@options.trust_state
+@options.stateless
 def serve(  # noqa: PLR0913 -- one argument an option
     *,
     paths: Sequence[Path],
@@ -37,10 +39,13 @@ def serve(  # noqa: PLR0913 -- one argument an option
     faults: Path | None,
     own_keys: bool,
     until_stdin_closes: bool,
+    trust_state: bool,
     state: str,
     console: Console,
 ) -> int:
     """Serve the manifest's models over HTTP until Ctrl-C."""
+    if data is None:
+        require_trusted(state, accepted=trust_state)
     serve_manifest(
         load(paths),
         host=host,

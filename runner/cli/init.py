@@ -23,7 +23,7 @@ from runner.report.text import inline
     metavar="TEXT",
     help="What pipelines install, with a commit or a digest, as pip takes it; by default what pip installed here.",
 )
-@options.common
+@options.stateless
 def command(folder: Path, only: Sequence[str], requirement: str | None, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Lay out a repository: a manifest to rehearse with, checks, pipelines, schedules. Never overwrites a file."""
     layout = init(folder, only, requirement)

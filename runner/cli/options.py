@@ -48,10 +48,26 @@ def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 
 def common(function: F) -> F:
+    """Add what every command has that uses the state: what `stateless` adds, and --trust-state.
+
+    A state that others may have written is refused before the command begins.
+    """
+    return stateless(_checked_state(function))
+
+
+def stateless(function: F) -> F:
     """Add what every command has: --state, -v, -q, --log-format, --no-color. They arrive as `state` and `console`."""
     for option in reversed(_COMMON):
         function = option(function)
     return function
+
+
+def _check_state(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    from runner.app.state_trust import require_trusted  # noqa: PLC0415 -- not for `--help`
+
+    if not ctx.resilient_parsing:
+        require_trusted(ctx.params["state"], accepted=value)
+    return value
 
 
 def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console:
@@ -119,6 +135,13 @@ _COMMON = (
     ),
 )
 
+_TRUST_STATE: dict[str, Any] = {
+    "is_flag": True,
+    "envvar": "RETRAIN_TRUST_STATE",
+    "help": "Use the state even if git tracks it, another user owns it or others may write it.",
+}
+_checked_state = click.option("--trust-state", expose_value=False, callback=_check_state, **_TRUST_STATE)
+trust_state = click.option("--trust-state", **_TRUST_STATE)
 lock_timeout = click.option(
     "--lock-timeout",
     type=Duration(),

@@ -14,7 +14,7 @@ from runner.errors import ExitCode
 @click.command("validate", epilog="Example: retrain validate models.yaml --format github")
 @options.paths
 @options.output_format("text", "json", "github", "gitlab", "sarif")
-@options.common
+@options.stateless
 def command(paths: Sequence[Path], form: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Check manifests: schema, references, keys. Prints every problem at once."""
     found = validate(paths)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from runner.app.verify import Demands, Verification, verify
+from runner.app.state_trust import require_trusted
+from runner.app.verify import Demands, Verification, is_bundle, verify
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -30,7 +31,8 @@ from runner.report.text import inline
 )
 @click.option("--trusted-keys", type=click.Path(path_type=Path), metavar="DIR", help="Folder of such key files.")
 @options.output_format("text", "json")
-@options.common
+@options.trust_state
+@options.stateless
 def command(  # noqa: PLR0913 -- one argument an option
     *,
     run: str | None,
@@ -38,10 +40,13 @@ def command(  # noqa: PLR0913 -- one argument an option
     keys: Sequence[Path],
     trusted_keys: Path | None,
     form: str,
+    trust_state: bool,
     state: str,
     console: Console,
 ) -> int:
     """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
+    if run is None or not is_bundle(run):
+        require_trusted(state, accepted=trust_state)
     demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
     found = verify(state, run, demands)
     console.result(_json(found) if form == "json" else _text(found))

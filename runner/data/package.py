@@ -4,7 +4,6 @@ The zip's headers are written by the standard library; only the members' data is
 takes no other compressor and none of several threads. Timestamps are fixed, so the same content gives the same zip.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from runner.data.deflate import Deflater, crc32, threads
 from runner.data.digest import changed
 from runner.data.facts import FileFacts, UploadFile
 from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
-from runner.durable import make_folder, replacing
+from runner.durable import make_folder, remove_flat, replacing
 from runner.errors import Kind, ModelError
 from runner.sums import Sum, comparison_with, sum_of, worth_a_seal
 
@@ -46,7 +45,7 @@ def package(resolved: ResolvedDataset, train: FileFacts, evaluation: FileFacts |
 def discard(upload: UploadFile) -> None:
     """Remove the upload when it lies in the spool folder; the user's own file stays."""
     if upload.spool is not None:
-        shutil.rmtree(upload.spool, ignore_errors=True)
+        remove_flat(upload.spool)
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def _private_folder(spool: Path) -> Iterator[Path]:
         yield folder
     except BaseException as error:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_flat(folder)
         if isinstance(error, OSError):
             raise ModelError(
                 Kind.DATA,

@@ -55,7 +55,7 @@ def running_emulator(manifest_paths: Sequence[Path], data: Path, *, program: Seq
 
 @contextmanager
 def _log_file(log: Path) -> Iterator[BinaryIO]:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, FILE_MODE)
     with os.fdopen(handle, "ab") as file:
         yield file
 

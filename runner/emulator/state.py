@@ -58,7 +58,7 @@ class State:
             StateError: it or its rollback journal holds what no emulator wrote.
         """
         check_rollback_journal(file)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE))
         self._lock = RLock()
         self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row

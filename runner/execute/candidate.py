@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.durable import open_file, sync_folder
+from runner.durable import open_file, real_folder, sync_folder
 from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps, pause, record, stage
 from runner.execute.keys import get_key
@@ -74,6 +74,7 @@ def _store(service: Service, url: Secret, folder: Path) -> tuple[Path, Downloade
     """Download into `folder` durably, or leave nothing there: what is not recorded would look put there by others."""
     path = beside = folder / "result.download"
     try:
+        real_folder(folder.parents[1], *folder.parts[-2:])
         downloaded = service.download(url, beside, limit=RESULT_LIMIT)
         path = beside.with_name(f"result.{_form(beside)}")
         beside.replace(path)

@@ -1,7 +1,7 @@
 """A checkout and its repository, as git finds them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,22 @@ def remote_url(checkout: Checkout) -> str | None:
         GitError: git does not read the repository.
     """
     return text(_inside(checkout.top, "config", "--get", "remote.origin.url", empty=1)).strip() or None
+
+
+def tracks(paths: Iterable[Path]) -> bool:
+    """Return whether the index of a checkout around these paths, all of one folder, has one of them or what is below.
+
+    Where no folder has an entry `.git`, git is not started.
+
+    Raises:
+        GitError: git does not read the repository.
+    """
+    asked = [one.absolute() for one in paths]
+    top = top_level(asked[0].parent)
+    if top is None:
+        return False
+    below = [os.path.relpath(one.parent.resolve() / one.name, top) for one in asked]
+    return bool(_inside(top, "ls-files", "--cached", "-z", "--", *below))
 
 
 def identity(folder: Path) -> str | None:

@@ -6,8 +6,17 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from runner.durable import make_folder
+from runner.durable import make_folder, real_files, real_folder, real_folders, remove_flat
 from runner.errors import StateError, UsageError
+from runner.journal.entries import (
+    BESIDE_JOURNAL,
+    RUN_FILES,
+    is_half,
+    is_partial_download,
+    is_upload_folder,
+    require_real,
+)
+from runner.journal.forms import is_run_id
 
 DEFAULT = ".retrain"
 _BESIDE_LATEST = ".latest."
@@ -26,7 +35,14 @@ class StateFolder:
         self.lost = root / "lost"  # what runs left that an accepted loss took from the journal
         self.spool = root / "spool"
         self.emulator = root / "emulator"
+        self.latest = self.runs / "latest"
         self.internal_errors = root / "internal-errors"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of all that is directly in the folder."""
+        ours = (self.journal, self.lock, self.holder, self.runs, self.spool, self.emulator)
+        return frozenset({*(one.name for one in ours), f"{self.journal.name}-journal"})
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
@@ -41,10 +57,16 @@ class StateFolder:
         left = self.head.exists() or (self.runs.is_dir() and any(self.runs.iterdir()))
         return not self.journal.exists() and not left
 
+    def require_real(self) -> None:
+        """Raise a StateError when a link or something else is in the place of a file or folder of ours."""
+        beside = [self.journal.with_name(f"{self.journal.name}{ending}") for ending in BESIDE_JOURNAL]
+        require_real((self.runs, self.spool, self.emulator), (self.journal, self.lock, self.holder, *beside))
+
     def require_journal(self) -> None:
         """Raise a StateError when the journal is gone but its runs are not, or the folder is none."""
         if self.root.exists() and not self.root.is_dir():
             raise StateError(f"{self.root} is a file, not a state folder.", hint="Give a folder with --state.")
+        self.require_real()
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",
@@ -65,22 +87,54 @@ class StateFolder:
                 hint="Give a folder you may write to with --state or RETRAIN_STATE.",
             ) from error
 
+    def make(self, *names: str) -> Path:
+        """Return a folder below this one, made where it is missing, each part of it a folder and no link.
+
+        Raises:
+            StateError: it cannot be made.
+        """
+        try:
+            return real_folder(self.root, *names)
+        except OSError as error:
+            raise StateError(
+                f"The folder {self.root.joinpath(*names)} cannot be made: {error.strerror}.",
+                hint="Make room, correct the permissions, or remove what is in its place, then run again.",
+            ) from error
+
     def clear_leftovers(self, run_ids: Iterable[str]) -> None:
-        """Remove what killed writers left beside their files, also in these runs' folders. The lock must be held."""
-        found = [*self.root.glob(f".{self.holder.name}.*"), *self.runs.glob(f"{_BESIDE_LATEST}*")]
+        """Remove what killed writers left beside their files, also in these runs' folders. The lock must be held.
+
+        Only files that this program makes are removed, by their names, and nothing behind a link.
+        """
+        found = [path for path in real_files(self.root) if is_half(path.name, (self.holder.name, self.lock.name))]
+        found += self.runs.glob(f"{_BESIDE_LATEST}*")
         for run_id in run_ids:
             folder = self.run_folder(run_id)
-            found += [*folder.rglob(".*"), *folder.rglob("*.download")]
+            found += (path for path in real_files(folder) if is_half(path.name, RUN_FILES))
+            for results in real_folders(folder / "results"):
+                found += (path for path in real_files(results) if is_partial_download(path.name))
         for path in found:
             with suppress(OSError):  # what cannot be removed is in nobody's way
                 path.unlink()
+
+    def clear_spool(self, run_id: str | None = None) -> None:
+        """Remove what a run packed for its uploads, or what every run did; a run that slept keeps its own part."""
+        for part in real_folders(self.spool):
+            if is_run_id(part.name) and run_id in (None, part.name):
+                for upload in real_folders(part):
+                    if is_upload_folder(upload.name):
+                        remove_flat(upload)
+                with suppress(OSError):  # it holds what is not ours
+                    part.rmdir()
+        with suppress(OSError):
+            self.spool.rmdir()
 
     def point_latest(self, run_id: str) -> None:
         """Make `runs/latest` point at the run's folder, in one step."""
         beside = self.runs / f"{_BESIDE_LATEST}{os.getpid()}"
         beside.unlink(missing_ok=True)
         beside.symlink_to(run_id)
-        beside.replace(self.runs / "latest")
+        beside.replace(self.latest)
 
 
 def state_folder(url: str) -> StateFolder:

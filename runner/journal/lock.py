@@ -8,30 +8,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from filelock import FileLock, Timeout
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from runner.durable import FILE_MODE, open_file, write_whole
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.instants import stamp
 
+_Name = Annotated[str, Meta(max_length=255)]
+
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock."""
+    """Who holds the lock. `started` is when the process began, in the system's ticks, None where that is not known."""
 
-    run_id: str
-    user: str
-    host: str
-    pid: int
-    since: str
+    run_id: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z][0-9A-Za-z.-]{0,63}\Z")]  # it is shown in a command
+    user: _Name
+    host: _Name
+    pid: Annotated[int, Meta(gt=1, lt=2**31)]  # it is shown in a command that kills it
+    since: _Name
+    started: int | None = None
 
     @property
     def is_here(self) -> bool:
         """Tell whether it is a process of this host: then it is alive as long as the lock is held."""
         return self.host == socket.gethostname()
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether it is a process of this host that has ended, also where another has its number now."""
+        if not self.is_here:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # another user's
+        now = _started(self.pid)
+        return None not in (self.started, now) and now != self.started
 
     def holds(self, root: Path) -> str:
         """Return who holds the state since when, as a sentence."""
@@ -113,6 +131,7 @@ def look(folder: StateFolder) -> Held | None:
     Raises:
         StateError: the folder cannot be written.
     """
+    folder.require_real()
     if not folder.lock.exists():
         return None
     lock = FileLock(folder.lock, timeout=0, mode=FILE_MODE)
@@ -120,7 +139,7 @@ def look(folder: StateFolder) -> Held | None:
         with lock:
             return None
     except Timeout:
-        return Held(holder=read_holder(folder))
+        return Held(holder=_living(read_holder(folder)))
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -131,6 +150,23 @@ def read_holder(folder: StateFolder) -> Holder | None:
         with open_file(folder.holder) as file:
             return msgspec.json.decode(file.read(), type=Holder)
     except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _living(holder: Holder | None) -> Holder | None:
+    """Return the holder of a lock that is held, or None where the note is of a process that has ended.
+
+    Who holds it then has not told of itself yet, or only looks.
+    """
+    return None if holder is None or holder.is_gone else holder
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process began, in ticks since the system did; None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(fields[19])
+    except (OSError, ValueError, IndexError):
         return None
 
 
@@ -152,7 +188,14 @@ def break_lock(folder: StateFolder) -> None:
 
 def _tell_holder(folder: StateFolder, run_id: str) -> None:
     user, _, host = current_user().rpartition("@")
-    holder = Holder(run_id=run_id, user=user, host=host, pid=os.getpid(), since=stamp(datetime.now(UTC)))
+    holder = Holder(
+        run_id=run_id,
+        user=user,
+        host=host,
+        pid=os.getpid(),
+        since=stamp(datetime.now(UTC)),
+        started=_started(os.getpid()),
+    )
     try:
         write_whole(folder.holder, msgspec.json.encode(holder))
     except OSError as error:
@@ -168,7 +211,7 @@ def _unwritable(folder: StateFolder, error: OSError) -> StateError:
 
 def _held(folder: StateFolder) -> LockedError:
     hint = "Wait for it to end, or let this command wait with --lock-timeout 10m."
-    holder = read_holder(folder)
+    holder = _living(read_holder(folder))
     if holder is None:
         return LockedError(f"Another retrain command holds the state {folder.root}.", hint=hint)
     if not holder.is_here:

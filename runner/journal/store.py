@@ -34,6 +34,9 @@ CREATE TABLE events (
     UNIQUE (guard)
 )
 """
+_SCHEMA = "SELECT type, name, sql FROM sqlite_schema"
+_OURS = (("table", "events", _TABLE.strip()), ("index", "sqlite_autoindex_events_1", None))
+_SHOWN = 100  # characters of a name in a message
 _ALL = "SELECT seq, body, sha256, guard FROM events ORDER BY seq"
 _INSERT = """
 INSERT INTO events (seq, body, sha256, guard) SELECT * FROM (VALUES {rows})
@@ -181,10 +184,17 @@ class Store:
     def _check_identity(self) -> None:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID or version != FORMAT:
+        (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+        if application != APPLICATION_ID or version != FORMAT or mode == "wal":
             raise StateError(
                 f"{self._path} is not a journal that this version of retrain reads.",
                 hint="Give the right folder with --state, or use the version of retrain that wrote it.",
+            )
+        extra = next((one for one in self._connection.execute(_SCHEMA) if tuple(one) not in _OURS), None)
+        if extra is not None:
+            raise StateError(
+                f"{self._path} has a {extra[0]} {extra[1][:_SHOWN]!a} that no version of retrain makes.",
+                hint="Restore the state folder from a copy made before that, and keep this one for the audit.",
             )
 
 

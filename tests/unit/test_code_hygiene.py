@@ -18,11 +18,9 @@ _REMOVES = {"rmtree", "unlink", "remove", "rmdir", "removedirs"}
 # Where files are removed, and why it is right there.
 REMOVING = {
     "app/bundle.py": "the half-written bundle of this command",
-    "app/engine.py": "the run's own spool, under the lock",
     "app/site_folder.py": "pages that the site's own list names",
     "app/result_files.py": "results that are recorded as removed, reached through real folders",
-    "data/package.py": "the upload's own spool",
-    "durable.py": "the unfinished file beside the target",
+    "durable.py": "the unfinished file beside the target; the files of one folder of ours, by real_files",
     "emulator/store.py": "the upload that was not accepted",
     "execute/candidate.py": "downloads of the model's own job",
     "journal/folder.py": "the link to the last run, and what a killed writer left beside it",

@@ -81,7 +81,7 @@ def test_a_lock_lasts_until_somebody_breaks_it(folder: StateFolder) -> None:
         assert hold.lasts()
         lock.break_lock(folder)
         assert not hold.lasts()
-        with locked(folder, "of another", timeout=0) as other:
+        with locked(folder, "of-another", timeout=0) as other:
             assert other.lasts()
             assert not hold.lasts()
         folder.lock.unlink(missing_ok=True)
