@@ -73,7 +73,7 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
 
 def _is_leftover(path: Path) -> bool:
     """Return whether a killed writer leaves a file of this name."""
-    names = (*RUN_FILES, "lock", "lock.json", "journal.sqlite3")
+    names = (*RUN_FILES, "lock", "lock.json", "journal.head")
     whole = path.name.startswith(".latest.") or path.name == ".journal.sqlite3.new"
     return whole or is_partial_download(path.name) or is_half(path.name, names)
 

@@ -41,8 +41,16 @@ class StateFolder:
     @property
     def names(self) -> frozenset[str]:
         """Return the names of all that is directly in the folder."""
-        ours = (self.journal, self.lock, self.holder, self.runs, self.spool, self.emulator)
-        return frozenset({*(one.name for one in ours), f"{self.journal.name}-journal"})
+        beside = self.journal.with_name(f"{self.journal.name}-journal")
+        return frozenset(one.name for one in (*self._folders, *self._files, beside))
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.runs, self.lost, self.spool, self.emulator, self.internal_errors)
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        return (self.journal, self.head, self.lock, self.holder)
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
@@ -60,7 +68,7 @@ class StateFolder:
     def require_real(self) -> None:
         """Raise a StateError when a link or something else is in the place of a file or folder of ours."""
         beside = [self.journal.with_name(f"{self.journal.name}{ending}") for ending in BESIDE_JOURNAL]
-        require_real((self.runs, self.spool, self.emulator), (self.journal, self.lock, self.holder, *beside))
+        require_real(self._folders, (*self._files, *beside))
 
     def require_journal(self) -> None:
         """Raise a StateError when the journal is gone but its runs are not, or the folder is none."""

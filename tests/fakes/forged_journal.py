@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from runner.canonical import canonical_bytes
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import Draft, Event
 
-Change = Callable[[dict[str, Any]], None]  # of one event, as a JSON object
+Forge = Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]]  # of all events, as JSON objects
 
 
 def forged_link(draft: Draft, *, seq: int, prev: str) -> Link:
@@ -25,18 +25,17 @@ def forged_link(draft: Draft, *, seq: int, prev: str) -> Link:
     return Link(event=event, body=body, sha256=hashlib.sha256(body).hexdigest())
 
 
-def forge(journal: Path, change: Change) -> None:
-    """Change every event of a journal and chain them anew, as whoever may write the file can."""
+def forge(journal: Path, change: Forge) -> None:
+    """Replace all events of a journal and chain them anew, as whoever may write the file can."""
     with closing(sqlite3.connect(journal)) as database, database:
         events = [msgspec.json.decode(body) for (body,) in database.execute("SELECT body FROM events ORDER BY seq")]
         database.execute("DELETE FROM events")
-        database.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", _chained(events, change))
+        database.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", _chained(change(events)))
 
 
-def _chained(events: Iterable[dict[str, Any]], change: Change) -> Iterable[tuple[int, bytes, str, str | None]]:
+def _chained(events: Iterable[dict[str, Any]]) -> Iterator[tuple[int, bytes, str, str | None]]:
     prev = GENESIS
     for seq, event in enumerate(events, start=1):
-        change(event)
         body = canonical_bytes({**event, "seq": seq, "prev": prev})
         prev = hashlib.sha256(body).hexdigest()
         yield seq, body, prev, event["guard"]

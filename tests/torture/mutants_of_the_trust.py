@@ -5,6 +5,9 @@ from tests.torture.mutant import Mutant
 _EXCERPT = "tests/unit/cli/test_cli_excerpt.py"
 _HOSTILE = "tests/torture/test_hostile.py::test_an_attack_gets_no_further_than_the_trust_model_says"
 
+_CHAIN = "tests/unit/journal/test_journal_chain.py::"
+_STATE_FILES = "tests/unit/app/test_app_state_files.py::"
+_STATE_TRUST = "tests/unit/app/test_app_state_trust.py::"
 _HYGIENE = "tests/unit/test_code_hygiene.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -372,5 +375,124 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        if self.left < 0:",
         new="        if self.left < -(10**15):",
         caught_by="tests/unit/service/test_service_bounds.py",
+    ),
+    Mutant(
+        name="a_run_id_may_be_a_path",
+        file="runner/journal/chain.py",
+        old="            if not is_run_id(event.run_id):",
+        new="            if False:",
+        caught_by=_HOSTILE + "[a run id that is a path]",
+    ),
+    Mutant(
+        name="a_model_s_name_may_be_a_path",
+        file="runner/journal/chain.py",
+        old="            if event.model is None or not is_model(event.model):",
+        new="            if False:",
+        caught_by=_CHAIN + "test_a_model_s_name_that_no_manifest_allows_is_refused_at_its_event",
+    ),
+    Mutant(
+        name="a_result_may_be_anywhere",
+        file="runner/journal/forms.py",
+        old='    return folder == f"runs/{run_id}/results/{model}" and',
+        new="    return True or",
+        caught_by=_CHAIN + "test_a_result_that_is_not_where_its_run_stores_it_is_refused",
+    ),
+    Mutant(
+        name="a_file_of_a_run_may_have_any_name",
+        file="runner/journal/forms.py",
+        old='FileName = Annotated[str, Meta(pattern=r"\\A[a-z]{1,20}(\\.[a-z]{1,20}){1,2}\\Z")]',
+        new="FileName = Annotated[str, Meta()]",
+        caught_by=_CHAIN + "test_a_file_of_a_run_that_no_run_writes_is_refused",
+    ),
+    Mutant(
+        name="what_would_be_refused_is_written",
+        file="runner/journal/chain.py",
+        old="    what = EventCheck().misfit(event)\n    if what is not None:",
+        new="    what = EventCheck().misfit(event)\n    if False:",
+        caught_by=_CHAIN + "test_what_would_be_refused_when_it_is_read_is_not_written",
+    ),
+    Mutant(
+        name="a_link_is_taken_for_a_file_of_the_state",
+        file="runner/journal/entries.py",
+        old="        if not fits(mode):",
+        new="        if False:",
+        caught_by=_HOSTILE + "[a link in the place of a file of the state]",
+    ),
+    Mutant(
+        name="a_run_is_written_through_a_link",
+        file="runner/durable.py",
+        old="        if not stat.S_ISDIR(folder.lstat().st_mode):\n            raise NotADirectoryError(",
+        new="        if not stat.S_ISDIR(folder.stat().st_mode):\n            raise NotADirectoryError(",
+        caught_by="tests/unit/test_durable.py::test_a_folder_below_is_made_and_nothing_on_the_way_to_it_is_a_link",
+    ),
+    Mutant(
+        name="clearing_up_follows_links",
+        file="runner/durable.py",
+        old="        if not stat.S_ISDIR(folder.lstat().st_mode):\n            return []",
+        new="        if not stat.S_ISDIR(folder.stat().st_mode):\n            return []",
+        caught_by="tests/unit/test_durable.py::test_a_folder_is_removed_with_its_files_alone",
+    ),
+    Mutant(
+        name="clearing_up_takes_whatever_is_there",
+        file="runner/journal/folder.py",
+        old="                    if is_upload_folder(upload.name):\n                        remove_flat(upload)",
+        new="                    __import__('shutil').rmtree(upload)",
+        caught_by=_HOSTILE + "[what is in the way of clearing up]",
+    ),
+    Mutant(
+        name="a_site_removes_what_its_list_names",
+        file="runner/app/site_folder.py",
+        old="    files: dict[_Ours, Written]",
+        new="    files: dict[str, Written]",
+        caught_by=_HOSTILE + "[a listing of a site that names other files]",
+    ),
+    Mutant(
+        name="a_state_that_git_tracks_is_believed",
+        file="runner/app/state_trust.py",
+        old="    if tracked:",
+        new="    if False:",
+        caught_by=_STATE_TRUST + "test_a_state_that_git_tracks_is_refused",
+    ),
+    Mutant(
+        name="a_state_that_others_may_write_is_believed",
+        file="runner/app/state_trust.py",
+        old="    if found.st_mode & _OTHERS_WRITE:",
+        new="    if False:",
+        caught_by=_STATE_TRUST + "test_what_others_may_write_is_refused",
+    ),
+    Mutant(
+        name="commands_do_not_ask_whose_the_state_is",
+        file="runner/cli/options.py",
+        old='        require_trusted(ctx.params["state"], accepted=value)',
+        new="        pass",
+        caught_by=_HOSTILE + "[a state that others may have written]",
+    ),
+    Mutant(
+        name="a_trigger_in_the_journal_runs",
+        file="runner/journal/store.py",
+        old="        if extra is not None:",
+        new="        if False:",
+        caught_by=_HOSTILE + "[a journal with more than events]",
+    ),
+    Mutant(
+        name="verify_overlooks_links",
+        file="runner/app/state_files.py",
+        old="    if stat.S_ISLNK(found.st_mode):",
+        new="    if False:",
+        caught_by=_STATE_FILES + "test_hidden_names_links_and_special_files_are_found",
+    ),
+    Mutant(
+        name="verify_overlooks_second_names",
+        file="runner/app/state_files.py",
+        old="    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:",
+        new="    if False:",
+        caught_by=_STATE_FILES + "test_a_second_name_and_files_that_others_may_write_are_found",
+    ),
+    Mutant(
+        name="a_process_that_has_ended_is_named",
+        file="runner/journal/lock.py",
+        old="    return None if holder is None or holder.is_gone else holder",
+        new="    return holder",
+        caught_by="tests/unit/journal/test_journal_lock.py::test_a_process_that_has_ended_is_not_named_as_the_holder",
     ),
 )

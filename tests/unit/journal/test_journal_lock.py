@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from filelock import FileLock
 
@@ -161,3 +162,25 @@ def test_a_user_name_with_an_at_sign_is_kept_whole(folder: StateFolder, monkeypa
         note = Path(folder.holder).read_text()
     assert '"user":"ann@corp.example"' in note
     assert '"host":"host"' in note
+
+
+def test_a_process_that_has_ended_is_not_named_as_the_holder(folder: StateFolder) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    folder.prepare()
+    note = lock.Holder(run_id="run-1", user="ann", host=os.uname().nodename, pid=os.getpid(), since="2026")
+    with FileLock(folder.lock):
+        for gone in ({"pid": int(ended.stdout)}, {"started": 1}):
+            folder.holder.write_bytes(msgspec.json.encode(msgspec.structs.replace(note, **gone)))
+            assert lock.look(folder) == lock.Held(holder=None)
+        for here in ({}, {"host": "elsewhere", "pid": int(ended.stdout)}):
+            held = msgspec.structs.replace(note, **here)
+            folder.holder.write_bytes(msgspec.json.encode(held))
+            assert lock.look(folder) == lock.Held(holder=held)
+
+
+@pytest.mark.parametrize("forged", [{"pid": -1}, {"pid": 0}, {"pid": 1}, {"run_id": "x; rm"}, {"run_id": "$(rm)"}])
+def test_a_note_that_would_spoil_a_command_is_not_believed(folder: StateFolder, forged: dict[str, Any]) -> None:
+    folder.prepare()
+    note = {"run_id": "run-1", "user": "ann", "host": "elsewhere", "pid": 77, "since": "2026"}
+    folder.holder.write_bytes(msgspec.json.encode({**note, **forged}))
+    assert lock.read_holder(folder) is None
