@@ -13,6 +13,7 @@ from runner.canonical import canonical_bytes
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import Draft, Event
 
+Change = Callable[[dict[str, Any]], None]  # of one event, as a JSON object
 Forge = Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]]  # of all events, as JSON objects
 
 
@@ -25,7 +26,18 @@ def forged_link(draft: Draft, *, seq: int, prev: str) -> Link:
     return Link(event=event, body=body, sha256=hashlib.sha256(body).hexdigest())
 
 
-def forge(journal: Path, change: Forge) -> None:
+def forge(journal: Path, change: Change) -> None:
+    """Change every event of a journal in its place, and chain them anew."""
+
+    def changed(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for event in events:
+            change(event)
+        return events
+
+    forge_all(journal, changed)
+
+
+def forge_all(journal: Path, change: Forge) -> None:
     """Replace all events of a journal and chain them anew, as whoever may write the file can."""
     with closing(sqlite3.connect(journal)) as database, database:
         events = [msgspec.json.decode(body) for (body,) in database.execute("SELECT body FROM events ORDER BY seq")]

@@ -16,8 +16,9 @@ from filelock import FileLock
 
 from runner.app.site_folder import LISTING
 from runner.journal.folder import StateFolder
+from runner.journal.heads import Head, HeadFile
 from runner.journal.lock import Holder
-from tests.fakes.forged_journal import forge
+from tests.fakes.forged_journal import Forge, forge_all
 from tests.torture.hostile.attack import Attack
 from tests.torture.hostile.states import made_state
 
@@ -98,6 +99,17 @@ class _Scene:
         return {str(one.relative_to(self.victim.parent)): one.read_bytes() for one in kept}
 
 
+def _forge(state: StateFolder, change: Forge) -> None:
+    """Replace the events, and let the note beside the journal say that it ends so."""
+    forge_all(state.journal, change)
+    with closing(sqlite3.connect(state.journal)) as database:
+        [[events, sha256]] = database.execute("SELECT seq, sha256 FROM events ORDER BY seq DESC LIMIT 1")
+        [[lineage]] = database.execute("SELECT sha256 FROM events ORDER BY seq LIMIT 1")
+    note = HeadFile(state.head)
+    note.write(Head(events=events, sha256=sha256, lineage=lineage))
+    note.close()
+
+
 def _lost(scene: _Scene, run_id: str) -> None:
     """Let the last run have this id, and no report yet: a next run ends it, clears up after it and reports on it."""
 
@@ -109,7 +121,7 @@ def _lost(scene: _Scene, run_id: str) -> None:
         return kept
 
     last = scene.links[-1].event.run_id
-    forge(scene.state.journal, change)
+    _forge(scene.state, change)
     shutil.rmtree(scene.state.run_folder(last))
 
 
@@ -125,7 +137,7 @@ def _added(scene: _Scene, model: str | None, fact: dict[str, Any]) -> None:
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [*events, {**events[-1], "model": model, "guard": None, "fact": fact}]
 
-    forge(scene.state.journal, change)
+    _forge(scene.state, change)
 
 
 def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
