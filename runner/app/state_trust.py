@@ -64,6 +64,7 @@ def _require_untracked(folder: StateFolder) -> None:
     if not any(os.path.lexists(one / ".git") for one in (place, *place.resolve().parents)):
         return
     from runner.git.checkout import tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
+    from runner.git.process import GitError  # noqa: PLC0415 -- as above
 
     try:
         tracked = tracks(folder.root / name for name in sorted(folder.names))
