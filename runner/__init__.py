@@ -1,3 +1,3 @@
 """retrain-runner: declarative retraining of hosted Prediction One models."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
