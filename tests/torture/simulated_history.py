@@ -317,6 +317,7 @@ class History:
             forced=self.forced,
             attempts=attempts,
             manifests=self.manifests,
+            askers={run.run_id: run.process for run in self.runs},
             quarantine=self.quarantine,
             apart=2 * MOST_OFF_S,
             jumped=self.troubles["clock jumps"] > 0,

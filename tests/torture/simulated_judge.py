@@ -18,7 +18,6 @@ from runner.journal.events import (
     ResultStored,
     Reviewed,
     RollbackDecided,
-    RunStarted,
     SwitchDone,
     SwitchIntended,
     SwitchRefused,
@@ -34,14 +33,17 @@ from runner.plan.inputs import candidate_digest, inputs_moved
 from runner.policy.record import inputs_from_json
 from tests.fakes.world import REALM
 from tests.torture.simulated_journal import Ledger
-from tests.torture.simulated_service import FIRST_FOREIGN, Sent, SimulatedService
+from tests.torture.simulated_service import FIRST_FOREIGN, Answered, Sent, SimulatedService
+from tests.torture.simulated_time import Process
 
 SECRETS = (b"signature=", b"CANARY", b"key-a", b"key-b", b"key-c")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A history to be judged. `forced` counts forced runs by model; `manifests` are those of the runs, by id.
+    """A history to be judged. `forced` counts forced runs by model.
+
+    `manifests` are those of the runs, by id, and `askers` their processes.
 
     `quarantine` is in seconds, and so is `apart`, by how much the clocks of two machines differ at most; `jumped` says
     that one of them was set.
@@ -52,6 +54,7 @@ class Evidence:
     forced: Mapping[str, int]
     attempts: Mapping[str, int]
     manifests: Mapping[str, Manifest]
+    askers: Mapping[str, Process | None]
     quarantine: float
     apart: float
     jumped: bool
@@ -192,7 +195,7 @@ def nothing_replaced_by_accident(evidence: Evidence) -> Iterator[str]:
     approved = {one.candidate_sha256 for one in reviews if isinstance(one, Reviewed) and one.action == "approve"}
     for event in decisions.values():
         assert isinstance(event.fact, Judged), "chosen by kind"
-        yield from _baseline_served(evidence, event.fact, _began(evidence, event.run_id), event.seq)
+        yield from _baseline_served(evidence, event.fact, event.run_id, event.seq)
     for link in evidence.links_of(SwitchIntended):
         assert isinstance(link.event.fact, SwitchIntended), "chosen by kind"
         decision = decisions.get(link.event.fact.decision_sha256)
@@ -218,29 +221,31 @@ def _must_compare(policy: Policy) -> bool:
     return any(rule.against is not None and rule.level == "decide" for rule in policy.rules)
 
 
-def _began(evidence: Evidence, run_id: str) -> int:
-    return next(one.event.seq for one in evidence.links_of(RunStarted) if one.event.run_id == run_id)
+def _told(evidence: Evidence, run_id: str, seq: int) -> list[Answered]:
+    """Return the lists that a run was told before an event: what others are told at that time is not known to it."""
+    asker = evidence.askers[run_id]
+    return [one for one in evidence.service.answers if one.to is asker and one.durable < seq]
 
 
 def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterator[str]:
     """I8: the newest list before a switch does not show somebody's own model, long enough after our own switch."""
     key = evidence.service.jobs[_job(intent)].key
-    before = [one for one in evidence.service.answers if one.durable < intent.event.seq]
+    before = _told(evidence, intent.event.run_id, intent.event.seq)
     switched = [one.applied_at or 0.0 for one in evidence.sent("switch") if one.job == incumbent]
-    if not before or before[-1].durable < _began(evidence, intent.event.run_id):
+    if not before:
         return
     old = before[-1].at - max(switched, default=0.0) > evidence.quarantine + evidence.apart
     if old and before[-1].models.get(key, 0) >= FIRST_FOREIGN:
         yield f"I8: {_job(intent)} was switched to over a model that somebody had published, and the list showed it"
 
 
-def _baseline_served(evidence: Evidence, fact: Judged, began: int, seq: int) -> Iterator[str]:
+def _baseline_served(evidence: Evidence, fact: Judged, run_id: str, seq: int) -> Iterator[str]:
     """I8: a decision that says its baseline is in service was told so by the service, and by its newest answer."""
     inputs = inputs_from_json(dict(fact.inputs))
     if inputs.drift != "in_sync" or inputs.baseline is None:
         return
     number = evidence.service.number_of(inputs.baseline.retrain_job_id or "")
-    told = [one.models.values() for one in evidence.service.answers if began <= one.durable < seq]
+    told = [one.models.values() for one in _told(evidence, run_id, seq)]
     if not any(number in models for models in told):
         yield f"I8: the baseline of {fact.retrain_job_id} is called in sync, and no answer of that run said so"
 

@@ -21,7 +21,7 @@ from runner.service.outcomes import Classifier, Code, Done, Downloaded, Effect, 
 from runner.service.upload_body import Watch
 from runner.sums import Sum
 from tests.fakes.world import going, result_zip, service_error, sha256_of
-from tests.torture.simulated_time import ShownClock, Timeline
+from tests.torture.simulated_time import Process, ShownClock, Timeline
 
 EFFECT_FATES = ("never_sent", "lost_before", "lost_after", "late", "late", "twice", "refused")
 READ_FATES = ("again", "again", "again", "lost_answer", "not_again")
@@ -76,8 +76,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A list of classifiers as it was told: the model of each key. `durable` counts the journal's events by then."""
+    """A list of classifiers as it was told: the model of each key. `durable` counts the journal's events by then.
 
+    `to` is who had asked.
+    """
+
+    to: Process
     at: float
     durable: int
     models: dict[str, int]
@@ -278,7 +282,7 @@ class SimulatedService:
             for owner, (name, since) in self.serving.items()
         }
         models = {owner: self.number_of(name) for owner, name in shown.items() if name}
-        self.answers.append(Answered(at=self.time.seconds, durable=self.durable(), models=models))
+        self.answers.append(Answered(to=self.time.running, at=self.time.seconds, durable=self.durable(), models=models))
         return tuple(Classifier(classifier_id=None, model_id=number) for number in models.values())
 
     def _read(self, call: str) -> str:
