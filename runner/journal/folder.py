@@ -42,7 +42,7 @@ class StateFolder:
     def names(self) -> frozenset[str]:
         """Return the names of all that is directly in the folder."""
         beside = self.journal.with_name(f"{self.journal.name}-journal")
-        return frozenset(one.name for one in (*self._folders, *self._files, beside))
+        return frozenset(one.name for one in (*self._folders, *self._files, self.head, beside))
 
     @property
     def _folders(self) -> tuple[Path, ...]:
@@ -50,7 +50,7 @@ class StateFolder:
 
     @property
     def _files(self) -> tuple[Path, ...]:
-        return (self.journal, self.head, self.lock, self.holder)
+        return (self.journal, self.lock, self.holder)  # how a spoilt note of the end is mended says who reads it
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
