@@ -1,6 +1,7 @@
 """Metrics in JSON: numbers keep their source text, and what JSON leaves open is a named problem."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from runner.errors import ModelError
 from runner.policy.heads import names_another
 from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric, without_percent
-from runner.policy.number import shown
+from runner.policy.number import number_from_text, shown
 from runner.policy.refusal import refusal
 
 _MOST_VALUES = 100_000
@@ -116,7 +117,7 @@ def _is_named(entry: Any) -> bool:
 
 
 def metric_at(document: Any, pointer: str, name: str) -> Metric:
-    """Return the metric `name` whose number stands at the JSON Pointer (RFC 6901)."""
+    """Return the metric `name` whose number stands at the JSON Pointer (RFC 6901), also where it is written as text."""
     absent = unusable_metric(name, f"{MISSING}: nothing stands at '{shown(pointer)}'")
     try:
         value = JsonPointer(pointer).resolve(document)
@@ -125,7 +126,10 @@ def metric_at(document: Any, pointer: str, name: str) -> Metric:
     # EndOfList is what the library gives for `-`, the place after a list's last item.
     if isinstance(value, EndOfList):
         return absent
-    return replace(_metric(pointer.rpartition("/")[2], value), name=name)
+    last = pointer.rpartition("/")[2]
+    if isinstance(value, str) and isinstance(number_from_text(value), Decimal):
+        return replace(metric_from_text(last, value), name=name)
+    return replace(_metric(last, value), name=name)
 
 
 def _metric(name: str, value: Any, *, percent: bool = False) -> Metric:

@@ -13,7 +13,7 @@ from runner.policy.containers import Single, opened
 from runner.policy.content import Content, Definitions, Known, known_names
 from runner.policy.delimited import Row
 from runner.policy.entries import is_left_out
-from runner.policy.heads import evaluated_name
+from runner.policy.heads import evaluated_name, role_of
 from runner.policy.metrics import ResultMetrics, built_in_name
 from runner.policy.number import number_from_text
 from runner.policy.places import Look, look_at, looks
@@ -180,14 +180,15 @@ def _is_number(text: str) -> bool:
 
 
 def _in_table(rows: Sequence[Row]) -> Iterator[_Candidate]:
-    """Yield the numbers beside a metric's name, and those below one."""
-    header = rows[0] if rows and not any(map(_is_number, rows[0])) else []
-    for row in rows[1:] if header else rows:
+    """Yield the numbers beside a metric's name, and those below one; the head is the last row before any number."""
+    first = next((index for index, row in enumerate(rows) if any(map(_is_number, row))), 0)
+    header = rows[first - 1] if first else []
+    for row in rows[first:]:
         yield from _beside(row, header)
     for column, head in enumerate(header):
         metric = _named(head)
         if metric is not None:
-            yield from _below(metric, head, column, rows[1:])
+            yield from _below(metric, head, column, rows[first:])
 
 
 def _beside(row: Row, header: Row) -> Iterator[_Candidate]:
@@ -230,20 +231,26 @@ def _in_json(document: Any) -> Iterator[_Candidate]:
         pointer, node, words = nodes.pop()
         children = list(_members(pointer, node))
         for key, below, child in children:
-            name = node.get("name") if key == "value" and isinstance(node, dict) else key
-            metric = _named(name) if isinstance(name, str) else None
-            text = getattr(child, "text", None)
+            beside = [one for one in node.values() if isinstance(one, str)] if isinstance(node, dict) else []
+            metric = _metric_of(key, beside, words[-1] if words else "")
+            text = child if isinstance(child, str) and _is_number(child) else getattr(child, "text", None)
             if metric is not None and isinstance(text, str):
-                beside = [one for one in node.values() if isinstance(one, str)] if isinstance(node, dict) else []
                 yield _Candidate(
                     metric=metric,
                     select=below,
                     column=None,
                     text=text,
-                    words=(*words, *(one for one in beside if one != name)),
+                    words=(*words, *(one for one in beside if not _is_number(one))),
                     group=("pointer", pointer),
                 )
         nodes += [(below, child, (*words, key)) for key, below, child in reversed(children)]
+
+
+def _metric_of(key: str, beside: Sequence[str], parent: str) -> str | None:
+    """Return the metric of a key, or of a `value` beside the metric's name or below it."""
+    if role_of(key) != "value" or _named(key) is not None:
+        return _named(key)
+    return next((name for name in map(_named, [*beside, parent]) if name is not None), None)
 
 
 def _members(pointer: str, node: Any) -> Iterator[tuple[str, str, Any]]:

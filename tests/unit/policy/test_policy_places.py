@@ -77,6 +77,10 @@ DOCUMENTED = {
     "EUC-JP": (archive({"metrics.csv": "指標,値\n分類精度,0.91\n".encode("euc_jp")}), "metrics.csv"),
     "semicolons": (archive({"metrics.csv": b"Metric;Value\nAUC;0,91\n"}), "metrics.csv"),
     "bars": (archive({"metrics.csv": b"Metric|Value\nAUC|0.91\n"}), "metrics.csv"),
+    "colons": (archive({"metrics.csv": b"AUC: 0.91\nAccuracy: 0.88\n"}), "metrics.csv"),
+    "signs of equality": (archive({"metrics.csv": b"AUC = 0.91\n"}), "metrics.csv"),
+    "Markdown": (archive({"metrics.csv": b"| Metric | Value |\n|---|---:|\n| AUC | 0.91 |\n"}), "metrics.csv"),
+    "times beside commas": (archive({"metrics.csv": b"Metric,Value,At\nAUC,0.91,10:15\n"}), "metrics.csv"),
     "sep=": (archive({"metrics.csv": b"sep=;\r\nMetric;Value\r\nAUC;0.91\r\n"}), "metrics.csv"),
     "sep=,": (archive({"metrics.csv": b'"sep=,"\nAUC,0.91\n'}), "metrics.csv"),
     "decorated name": (archive({"metrics.csv": "AUC (評価データ),0.91\n".encode()}), "metrics.csv"),
@@ -194,6 +198,8 @@ class TestNamedPlaces:
         (workbook({"S": [["AUC", 0.91]], "T": [["AUC", 0.5]]}), {"file": "S"}, "0.91"),
         (b"AUC,Accuracy\n0.91,0.8\n", {"column": "AUC"}, "0.91"),
         (b'{"x": 0.91}', {"select": "/x"}, "0.91"),
+        (b'{"auc": "91 %"}', {"select": "/auc"}, "0.91"),
+        (b'{"auc": {"value": "0.91"}}', {"select": "/auc/value"}, "0.91"),
         (archive({"metrics.csv": b"Metric,Std\nAUC,0.91\n"}), {"select": "AUC", "column": "Std"}, "0.91"),
     )
 

@@ -330,7 +330,7 @@ class TestCustomMetrics:
         file: str | None,
         why: str,
     ) -> None:
-        report = '{"list": [1], "flag": true, "text": "1", "none": null, "twice": 1, "twice": 1, "nan": NaN}'
+        report = '{"list": [1], "flag": true, "text": "one", "none": null, "twice": 1, "twice": 1, "nan": NaN}'
         stream = zipped({"metrics.csv": "AUC,0.9\n", "report.json": report, "broken.json": "{"})
         metric = read_result(stream, {"custom": definition("custom", select, file=file)}).metrics["custom"]
         assert metric.value is None
