@@ -12,6 +12,7 @@ from runner.policy.entries import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, En
 from runner.policy.forms import HEAD, UNREAD_FORMS, Form, form_of
 from runner.policy.refusal import refusal
 
+ZIP = "zip archive"
 _DEEPEST = 3  # containers within the result
 _MOST_READ = 64 * 1024 * 1024  # bytes of entries that one look through a result reads
 
@@ -84,7 +85,7 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
         entries = Archive(stream, within=within).entries()
         if any(entry.path == f"{within}{WORKBOOK_PART}" for entry in entries):
             return _workbook(entries, within)
-        return Container(form="zip archive", entries=entries)
+        return Container(form=ZIP, entries=entries)
     if form == "tar":
         return _tar(stream, within, packed=False)
     stream.seek(0)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from runner.errors import ModelError
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
-from runner.policy.containers import Container, Single, opened
+from runner.policy.containers import ZIP, Container, Single, opened
 from runner.policy.content import Content, Definitions, Known, built_in, by_name, identity, known_names, parse
 from runner.policy.entries import Entry, find_entry, named
 from runner.policy.metrics import MISSING, Metric, ResultMetrics, unusable_metric
@@ -101,7 +101,8 @@ def _main(result: Container | Single, known: Known, definitions: Definitions) ->
     if found is not None:
         return found
     if main.place is None and not any(definition.file for definition in definitions.values()):
-        raise refusal(f"The result archive has no {METRICS_MEMBERS[0]}; it has {named(result.entries)}.")
+        what = "archive" if result.form == ZIP else f"({result.form})"
+        raise refusal(f"The result {what} has no {METRICS_MEMBERS[0]}; it has {named(result.entries)}.")
     return main
 
 

@@ -83,7 +83,7 @@ def test_what_is_no_file_is_passed_by(kind: bytes) -> None:
         member = tarfile.TarInfo("metrics.csv")
         member.type, member.linkname = kind, "/etc/passwd"
         file.addfile(member)
-    assert "has no metrics.csv" in unread(stream.getvalue())
+    assert unread(stream.getvalue()) == "The result (tar archive) has no metrics.csv; it has nothing."
 
 
 def test_gzip_within_gzip_is_opened_once_only() -> None:

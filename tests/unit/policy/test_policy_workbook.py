@@ -104,6 +104,11 @@ def test_a_workbook_whose_parts_are_missing_is_unread() -> None:
     assert unread == "The workbook is damaged: it has no xl/_rels/workbook.xml.rels."
 
 
+def test_a_workbook_without_metrics_is_called_one() -> None:
+    unread = result_metrics(io.BytesIO(workbook({"Notes": [["made", "by us"]]})), {}).unread
+    assert unread == "The result (Excel workbook) has no metrics.csv; it has Notes."
+
+
 def test_one_changed_byte_gives_the_same_metrics_or_none() -> None:
     content = workbook({"S": [["AUC", 0.91]]})
     for index in range(0, len(content), 3):
