@@ -149,7 +149,8 @@ def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: R
         chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
         budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
         progress=session.progress,
-        state=session.folder.root,
+        blobs=session.state.blobs,
+        address=session.state.address,
         run_folder=session.folder.make("runs", session.run_id),
         spool=session.folder.make("spool", session.run_id),
         listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),

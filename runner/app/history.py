@@ -11,9 +11,9 @@ from runner.app.recompute import Different, SameBytes, recompute
 from runner.app.recorded import names_now, reading, require_seen, seen_models
 from runner.app.removed import gone
 from runner.errors import UsageError
-from runner.execute.candidate import file_sha256
-from runner.journal.folder import StateFolder
+from runner.execute.candidate import blob_sha256
 from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.report.explanation import Confirmation, Explanation, Trail, read_trails
 from runner.report.history import Entry, Incumbent, incumbents_at, read_entries
 
@@ -106,7 +106,7 @@ def explain(
         UsageError: there is no journal, or no such decision in it.
         StateError: the journal is missing, foreign or damaged.
     """
-    folder, progress, model, trails = _trails(state, model)
+    blobs, progress, model, trails = _trails(state, model)
     require_seen(dict.fromkeys(name for _, name in progress.models), model)
     chosen = [
         one
@@ -120,12 +120,12 @@ def explain(
         raise UsageError(
             f"No decision {where} is recorded for {model}.", hint=f"`retrain history {model}` lists its runs and jobs."
         )
-    return [Explanation(trail=one, confirmation=_confirm(folder, progress, one)) for one in chosen]
+    return [Explanation(trail=one, confirmation=_confirm(blobs, progress, one)) for one in chosen]
 
 
-def _trails(state: str, name: str) -> tuple[StateFolder, Progress, str, list[Trail]]:
+def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[Trail]]:
     """Return the decisions about a model under all names it had, with its name now."""
-    with reading(state) as (folder, links):
+    with reading(state) as (place, links):
         progress, trails = read_trails(links, {name})
     [model] = names_now(progress, [name])
     names = {model, *progress.former_names(model)}
@@ -133,7 +133,7 @@ def _trails(state: str, name: str) -> tuple[StateFolder, Progress, str, list[Tra
         with reading(state) as (_, links):
             _, trails = read_trails(links, names)
     own = [one for one in trails if progress.model(one.run.started.realm, model).identity == one.identity]
-    return folder, progress, model, own
+    return place.blobs, progress, model, own
 
 
 def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
@@ -142,12 +142,12 @@ def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
     return made or [one for one in trails if run_id in one.runs]
 
 
-def _confirm(folder: StateFolder, progress: Progress, trail: Trail) -> Confirmation:
-    removal = gone(folder, progress, trail.result)
-    changed = f"rests on a result file that {removal.told}" if removal else _changed(folder, trail)
+def _confirm(blobs: Blobs, progress: Progress, trail: Trail) -> Confirmation:
+    removal = gone(blobs, progress, trail.result)
+    changed = f"rests on a result file that {removal.told}" if removal else _changed(blobs, trail)
     if changed:
         return Confirmation(state="impossible", why=changed)
-    found = recompute(folder, trail.decided.fact, trail.result)
+    found = recompute(blobs, trail.decided.fact, trail.result)
     match found:
         case SameBytes():
             return Confirmation(state="same", why="")
@@ -157,12 +157,12 @@ def _confirm(folder: StateFolder, progress: Progress, trail: Trail) -> Confirmat
             return Confirmation(state="impossible", why=found.why)
 
 
-def _changed(folder: StateFolder, trail: Trail) -> str | None:
+def _changed(blobs: Blobs, trail: Trail) -> str | None:
     """Return what keeps the stored result file from being the one that was judged."""
     if trail.result is None:
         return None
     try:
-        found = file_sha256(folder.root / trail.result.path)
+        found = blob_sha256(blobs, trail.result.path)
     except OSError as error:
         return f"has lost its result file {trail.result.path}: {error.strerror}"
     return None if found == trail.result.sha256 else f"has a result file {trail.result.path} with other bytes today"

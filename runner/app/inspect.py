@@ -1,16 +1,19 @@
 """`retrain inspect`: what a stored result, or any file, holds of metrics; offline, and nothing is recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.job_ids import full_job_id
 from runner.app.model_scope import model_scope
+from runner.app.open_state import open_state
 from runner.app.plan import read_progress
 from runner.durable import open_file
 from runner.errors import UsageError
-from runner.journal.folder import state_folder
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -56,7 +59,7 @@ def inspect(request: InspectRequest) -> Inspected:
 
 def _of_file(request: InspectRequest, path: Path) -> Inspected:
     definitions = load(list(request.manifest)).metrics if request.manifest else {}
-    return _inspected(path, definitions, None, None, None)
+    return _inspected(str(path), partial(open_file, path), definitions)
 
 
 def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
@@ -68,8 +71,11 @@ def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
             f"Job {job.retrain_job_id} of {request.subject} has no stored result.",
             hint="`retrain history` shows the jobs and how far each came.",
         )
-    path = state_folder(request.state).root / job.result.path
-    return _inspected(path, scope.manifest.metrics, request.subject, job.retrain_job_id, place_before(known, job))
+    blobs, name = open_state(request.state).blobs, job.result.path
+    found = _inspected(
+        blobs.shown(name), partial(blobs.open, name), scope.manifest.metrics, before=place_before(known, job)
+    )
+    return replace(found, model=request.subject, retrain_job_id=job.retrain_job_id)
 
 
 def _job(request: InspectRequest, known: ModelProgress) -> Job:
@@ -85,14 +91,14 @@ def _job(request: InspectRequest, known: ModelProgress) -> Job:
 
 
 def _inspected(
-    path: Path, definitions: Definitions, model: str | None, job: str | None, before: str | None
+    shown_name: str, opened: Callable[[], BinaryIO], definitions: Definitions, before: str | None = None
 ) -> Inspected:
     try:
-        with open_file(path) as stream:
+        with opened() as stream:
             inspection = inspect_result(stream, definitions, before)
             size = stream.seek(0, 2)
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}.", hint="Check its name, and who may read it."
+            f"{shown_name} cannot be read: {error.strerror or error}.", hint="Check its name, and who may read it."
         ) from error
-    return Inspected(file=str(path), bytes=size, model=model, retrain_job_id=job, inspection=inspection)
+    return Inspected(file=shown_name, bytes=size, model=None, retrain_job_id=None, inspection=inspection)

@@ -11,13 +11,15 @@ from typing import NoReturn
 
 import msgspec
 
+from runner.app.open_state import open_state
 from runner.app.strangers import Finding, strange_entries
 from runner.durable import open_file
 from runner.errors import StateError
-from runner.journal.folder import StateFolder, state_folder
+from runner.journal.folder import StateFolder
 from runner.journal.heads import Head, HeadFile, outside
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.store import Store, open_for_reading
+from runner.journal.state_store import EventLog
+from runner.journal.store import open_for_reading
 from runner.report.build import LARGEST_REPORT
 
 _SHOWN = 3  # findings in one message
@@ -37,13 +39,13 @@ class _Report(msgspec.Struct, frozen=True):
 _REPORT = msgspec.json.Decoder(_Report)
 
 
-def losses(folder: StateFolder, store: Store, progress: Progress) -> tuple[Finding, ...]:
+def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
     """Return what shows that events are missing from the journal; nothing where it is whole."""
     entries = (one for one in strange_entries(folder, progress) if not one.where.endswith("latest"))
     return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
 
 
-def noted_losses(folder: StateFolder, store: Store) -> Iterator[Finding]:
+def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
     """Yield how the journal falls short of the notes of its end. Each note is read before the journal is looked at."""
     where = str(folder.journal)
     try:
@@ -89,8 +91,9 @@ def refuse_noted_loss(state: str) -> None:
     Raises:
         StateError: it does, or it is missing, foreign or damaged.
     """
-    folder = state_folder(state)
-    refuse(folder, _noted(folder))
+    folder = open_state(state).folder
+    if folder is not None:
+        refuse(folder, _noted(folder))
 
 
 def loss_warning(state: str) -> str | None:
@@ -99,7 +102,8 @@ def loss_warning(state: str) -> str | None:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
-    return _told(_noted(state_folder(state))) or None
+    folder = open_state(state).folder
+    return None if folder is None else _told(_noted(folder)) or None
 
 
 def way_back(folder: StateFolder) -> str:
@@ -131,7 +135,7 @@ def _told(found: list[Finding]) -> str:
     return f"{text}; and {more} more." if more > 0 else f"{text}." if text else ""
 
 
-def _behind(where: str, store: Store, noted: Head, lineage: str, source: str) -> Iterator[Finding]:
+def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str) -> Iterator[Finding]:
     """Yield how the journal does not hold the event that was once its last."""
     if noted.events == 0:
         return
@@ -158,13 +162,13 @@ def _outside(lineage: str) -> Head | None:
         return None
 
 
-def _report_losses(folder: StateFolder, store: Store, runs: Iterable[RunRecord]) -> Iterator[Finding]:
+def _report_losses(folder: StateFolder, store: EventLog, runs: Iterable[RunRecord]) -> Iterator[Finding]:
     for run in runs:
         if run.report is None:
             yield from _beyond(folder.run_folder(run.run_id) / "report.json", store)
 
 
-def _beyond(report: Path, store: Store) -> Iterator[Finding]:
+def _beyond(report: Path, store: EventLog) -> Iterator[Finding]:
     """Yield that a report which the journal does not know was rendered from events that it does not have."""
     try:
         with open_file(report) as file:

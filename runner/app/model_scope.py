@@ -5,12 +5,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.open_state import open_state
 from runner.app.realm import Realm, realm_of
 from runner.app.recorded import require_seen
 from runner.app.selection import find_model
 from runner.errors import UsageError
 from runner.journal.events import EMULATOR
-from runner.journal.folder import state_folder
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
@@ -47,7 +47,7 @@ def model_scope(
     paths = tuple(manifest)
     if record is not None and not manifest:
         paths = tuple(Path(path) for path in record.started.paths)
-        _refuse_missing(record, paths, state_folder(state).root.absolute().parent)
+        _refuse_missing(record, paths, open_state(state).work.root.absolute().parent)
     loaded = load(paths)
     _refuse_former(loaded, name)
     emulator = record is not None and record.started.realm == EMULATOR

@@ -12,6 +12,7 @@ from runner.app.clock_check import Warn, silent, warn_of_future
 from runner.app.data_checks import with_data_checks
 from runner.app.facts import digests
 from runner.app.foresight import foresight
+from runner.app.open_state import open_state
 from runner.app.plan_document import describe
 from runner.app.plan_file import refuse_target, write_plan
 from runner.app.planned import Planned
@@ -19,9 +20,7 @@ from runner.app.refresh import refresh
 from runner.app.scope import Choice, Scope, read_scope
 from runner.data.readings import Readings
 from runner.errors import UsageError
-from runner.journal.folder import state_folder
 from runner.journal.progress import Progress
-from runner.journal.store import open_for_reading
 from runner.plan.approver import why_followed
 from runner.plan.document import PlanDocument, state_mark
 from runner.plan.model import Facts, ModelPlan
@@ -69,7 +68,7 @@ def plan(request: PlanRequest) -> PlanDocument:
     progress = read_progress(request.state)
     warn_of_future(progress.last_at, request.warn)
     if request.refresh:
-        folder = state_folder(request.state)
+        folder = open_state(request.state).work
         refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)
     planned = plan_models(scope, progress)
     document = describe(scope, planned, state_mark(progress))
@@ -129,13 +128,13 @@ def read_progress(state: str) -> Progress:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
-    store = open_for_reading(state_folder(state))
-    if store is None:
+    log = open_state(state).read_log()
+    if log is None:
         return Progress()
     try:
-        return Progress(store.read())
+        return Progress(log.read())
     finally:
-        store.close()
+        log.close()
 
 
 def _portable(path: Path) -> Path:

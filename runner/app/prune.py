@@ -58,8 +58,9 @@ def propose_prune(request: PruneRequest) -> Pruning:
         UsageError: there is no journal.
         StateError: it is foreign or damaged.
     """
-    with reading(request.state) as (folder, links):
+    with reading(request.state) as (state, links):
         progress = Progress(links)
+    folder = state.work
     chosen = [_file(one) for one in prunable(progress, request.keep, datetime.now(UTC))]
     lie_there = [one for one in chosen if (folder.root / one.path).exists()]
     return Pruning(files=tuple(lie_there), left_over=tuple(_left_over(folder, progress)))

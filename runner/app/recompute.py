@@ -8,10 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from runner.canonical import canonical_bytes
-from runner.durable import open_file
 from runner.errors import ModelError, StateError
 from runner.journal.events import Judged, ResultStored
-from runner.journal.folder import StateFolder
+from runner.journal.state_store import Blobs
 from runner.plan.inputs import candidate_digest
 from runner.policy.record import evaluate, inputs_from_json, policy_digest
 
@@ -37,12 +36,12 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 Recomputed = SameBytes | Different | Impossible
 
 
-def recompute(folder: StateFolder, fact: Judged, result: ResultStored | None) -> Recomputed:
+def recompute(blobs: Blobs, fact: Judged, result: ResultStored | None) -> Recomputed:
     """Judge the stored result file by the recorded inputs, and compare with what was recorded.
 
     That the file itself is the recorded one is for the caller to look at.
     """
-    return recompute_from(lambda name: open_file(folder.root / name), fact, result)
+    return recompute_from(blobs.open, fact, result)
 
 
 def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: ResultStored | None) -> Recomputed:

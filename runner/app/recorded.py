@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from runner.app.open_state import open_state
 from runner.app.selection import select
 from runner.errors import UsageError, too_large
 from runner.journal.chain import Link
-from runner.journal.folder import StateFolder, state_folder
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.store import open_for_reading
+from runner.journal.state_store import StateStore
 from runner.manifest.load import load
 from runner.manifest.words import did_you_mean, shown
 
@@ -17,23 +17,23 @@ _TAG = "tag:"
 
 
 @contextmanager
-def reading(state: str) -> Iterator[tuple[StateFolder, Iterator[Link]]]:
-    """Give the state folder and the journal's events, each checked against the chain.
+def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
+    """Give the state and the journal's events, each checked against the chain.
 
     Raises:
         UsageError: no run has been yet.
         StateError: the journal is missing, foreign or damaged.
     """
-    folder = state_folder(state)
-    store = open_for_reading(folder)
-    if store is None:
-        raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
+    place = open_state(state)
+    log = place.read_log()
+    if log is None:
+        raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
     try:
-        yield folder, store.read()
+        yield place, log.read()
     except MemoryError:
-        raise too_large(folder.journal) from None
+        raise too_large(place.work.journal) from None
     finally:
-        store.close()
+        log.close()
 
 
 def seen_models(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from runner.app.evidence import Evidence, StateEvidence
+from runner.app.evidence import Evidence
 from runner.app.strangers import Finding
 from runner.app.testimony import Testimony
 from runner.journal.events import ResultStored
-from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.journal.stored import Removal, removal_of
 
 
@@ -64,7 +64,7 @@ class Removed:
         return f"{len(taken)} result files were removed by prune on {one.at:%Y-%m-%d}: {one.why}"
 
 
-def gone(folder: StateFolder, progress: Progress, result: ResultStored | None) -> Removal | None:
+def gone(blobs: Blobs, progress: Progress, result: ResultStored | None) -> Removal | None:
     """Return the record that a stored result is removed, where nothing lies in its place."""
     found = removal_of(progress.removed, result) if result else None
-    return None if found is None or StateEvidence(folder).holds(found.file.path) else found
+    return None if found is None or blobs.holds(found.file.path) else found

@@ -14,10 +14,10 @@ from runner.app.selection import select
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.candidate import evaluate_stored
 from runner.journal.events import ResultStored
-from runner.journal.folder import StateFolder
 from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model, Policy
 from runner.manifest.words import did_you_mean, shown
@@ -50,9 +50,9 @@ def replay(request: ReplayRequest) -> Replay:
     if request.policy is not None:
         _require_policy(manifest, request.policy)
     realm = realm_of(manifest, emulator=request.emulator).name
-    with reading(request.state) as (folder, links):
+    with reading(request.state) as (state, links):
         progress = Progress(links)
-    bench = _Bench(folder=folder, progress=progress, manifest=manifest, request=request)
+    bench = _Bench(blobs=state.blobs, progress=progress, manifest=manifest, request=request)
     decisions = [one for model in models for one in bench.judge_all(model, progress.model(realm, model.name))]
     replayed = {one.subject.model for one in decisions}
     left_out = [_without(model, progress, realm, request) for model in models if model.name not in replayed]
@@ -92,7 +92,7 @@ def _gone(progress: Progress, realm: str, manifest: Manifest) -> Iterator[LeftOu
 class _Bench(Struct, frozen=True, kw_only=True):
     """What all decisions of one replay are judged with."""
 
-    folder: StateFolder
+    blobs: Blobs
     progress: Progress
     manifest: Manifest
     request: ReplayRequest
@@ -116,13 +116,13 @@ class _Bench(Struct, frozen=True, kw_only=True):
         fact = subject.decided.fact
         if result is None or result.sha256 != fact.result_sha256:
             return NotJudgeable(subject=subject, why="The journal has no result file for it.")
-        removal = gone(self.folder, self.progress, result)
+        removal = gone(self.blobs, self.progress, result)
         if removal is not None:
             return NotJudgeable(subject=subject, why=f"Its result file {removal.told}.")
         try:
             recorded = inputs_from_json(dict(fact.inputs))
             inputs = replace(recorded, policy=policy, definitions=self.manifest.metrics)
-            evaluation = evaluate_stored(self.folder.root / result.path, result.sha256, inputs)
+            evaluation = evaluate_stored(self.blobs, result.path, result.sha256, inputs)
         except (OSError, ModelError, StateError) as error:
             return NotJudgeable(subject=subject, why=getattr(error, "message", str(error)))
         then, now = sides(subject, standard, evaluation)

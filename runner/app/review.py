@@ -168,14 +168,14 @@ def _facts(
 def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> Judged:
     if job.result is None:
         raise LookupError(f"job {job.retrain_job_id} was judged without a result")
-    removal = gone(opened.folder, opened.progress, job.result)
+    removal = gone(opened.state.blobs, opened.progress, job.result)
     if removal is not None:
         raise StateError(
             f"The result of job {job.retrain_job_id}, {job.result.path}, {removal.told}, so it cannot be judged again.",
             hint="Put the file back from a copy of the state, or train anew with `retrain run --force`.",
         )
     inputs = inputs_now(scope.manifest, scope.model, progress, job)
-    evaluation = evaluate_stored(opened.folder.root / job.result.path, job.result.sha256, inputs)
+    evaluation = evaluate_stored(opened.state.blobs, job.result.path, job.result.sha256, inputs)
     return judged(scope.manifest, scope.model, job.result, inputs, evaluation)
 
 

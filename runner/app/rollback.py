@@ -15,7 +15,7 @@ from runner.app.rollback_target import find_target
 from runner.app.run import RunResult, carry_out
 from runner.app.session import Session, session
 from runner.errors import StateError, UsageError
-from runner.execute.candidate import file_sha256
+from runner.execute.candidate import blob_sha256
 from runner.execute.news import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.instants import stamp
@@ -108,19 +108,20 @@ def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
     if target.result is None:
         yield "what its result was, since none is recorded"
         return
-    removal = gone(opened.folder, opened.progress, target.result)
+    removal = gone(opened.state.blobs, opened.progress, target.result)
     if removal is not None:
         yield f"its stored result, which {removal.told}"
         return
-    path = opened.folder.root / target.result.path
+    blobs, path = opened.state.blobs, target.result.path
     try:
-        found = file_sha256(path)
+        found = blob_sha256(blobs, path)
     except OSError:
         yield "its stored result, which is gone"
         return
     if found != target.result.sha256:
         raise StateError(
-            f"The stored result of job {target.retrain_job_id}, {path}, is not the file the journal recorded.",
+            f"The stored result of job {target.retrain_job_id}, {blobs.shown(path)}, "
+            "is not the file the journal recorded.",
             hint="Restore it from a copy; or move it away: a missing result is told, and stops no rollback.",
         )
 

@@ -1,6 +1,5 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,18 +9,18 @@ from typing import Any
 from msgspec import Struct
 
 from runner.app.loss import losses, refuse
+from runner.app.open_state import open_state
 from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
 from runner.app.realm import Realm
 from runner.app.strangers import Finding
-from runner.durable import real_folder, replacing
 from runner.errors import ExitCode, StateError, too_large
 from runner.execute.ports import Clock
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
-from runner.journal.folder import StateFolder, state_folder
-from runner.journal.lock import Hold, current_user, locked
+from runner.journal.folder import StateFolder
+from runner.journal.lock import current_user
 from runner.journal.progress import Progress
-from runner.journal.store import Store, open_store
+from runner.journal.state_store import EventLog, Lease, StateStore
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
 from runner.report.build import build_report, read_history
@@ -35,15 +34,20 @@ class Session(Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    folder: StateFolder
-    store: Store
+    state: StateStore
+    store: EventLog
     progress: Progress
     clock: Clock
     recorder: Recorder
     found: StateMark
     found_at: str | None
-    hold: Hold
+    hold: Lease
     missing: tuple[Finding, ...] = ()
+
+    @property
+    def folder(self) -> StateFolder:
+        """Return the folder of this machine that the run works in."""
+        return self.state.work
 
     @property
     def run_folder(self) -> Path:
@@ -80,16 +84,15 @@ class Session(Struct, frozen=True, kw_only=True):
     def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
         """Write a run's files, and return their SHA-256 by their names."""
         digests: dict[str, str] = {}
-        folder = self.folder.run_folder(run_id)
+        place, blobs = f"runs/{run_id}", self.state.blobs
         try:
-            real_folder(self.folder.root, "runs", run_id)
             for name, pieces in files:
-                digests[name] = _write_pieces(folder / name, pieces)
-            if run_id == self.run_id:
-                self.folder.point_latest(run_id)
+                digests[name] = blobs.put(f"{place}/{name}", pieces)
+            if run_id == self.run_id and self.state.folder is not None:
+                self.state.folder.point_latest(run_id)
         except OSError as error:
             raise StateError(
-                f"The report of run {run_id} in {folder} could not be written: {error.strerror}.",
+                f"The report of run {run_id} in {blobs.shown(place)} could not be written: {error.strerror}.",
                 hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
             ) from error
         return digests
@@ -103,16 +106,6 @@ class Session(Struct, frozen=True, kw_only=True):
                 self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
             self.write_files(run_id)
         return lost
-
-
-def _write_pieces(target: Path, pieces: Iterable[bytes]) -> str:
-    """Write a file whole or not at all, and return its SHA-256."""
-    sha256 = hashlib.sha256()
-    with replacing(target) as file:
-        for piece in pieces:
-            file.write(piece)
-            sha256.update(piece)
-    return sha256.hexdigest()
 
 
 @contextmanager
@@ -133,17 +126,17 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
 @contextmanager
 def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
     """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
-    clock, folder = SystemClock(), state_folder(state)
+    clock, place = SystemClock(), open_state(state)
     run_id = new_run_id(clock.now())
-    folder.require_journal()
-    with locked(folder, run_id, timeout=lock_timeout.total_seconds()) as hold:
-        store = open_store(folder)
+    place.require_journal()
+    with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
+        store = place.open_log()
         try:
-            progress = _taken_in(store, folder)
+            progress = _taken_in(store, place)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             yield Session(
                 run_id=run_id,
-                folder=folder,
+                state=place,
                 store=store,
                 progress=progress,
                 clock=clock,
@@ -151,14 +144,14 @@ def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Sessio
                 found=state_mark(progress),
                 found_at=progress.last_at,
                 hold=hold,
-                missing=losses(folder, store, progress),
+                missing=losses(place.folder, store, progress) if place.folder else (),
             )
         finally:
             store.close()
 
 
-def _taken_in(store: Store, folder: StateFolder) -> Progress:
+def _taken_in(store: EventLog, place: StateStore) -> Progress:
     try:
         return Progress(store.read())
     except MemoryError:
-        raise too_large(folder.journal) from None
+        raise too_large(place.work.journal) from None

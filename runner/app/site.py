@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from runner.app.recorded import reading
 from runner.app.site_folder import SiteFolder, open_site
-from runner.durable import open_file
-from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
+from runner.journal.state_store import Blobs
 from runner.report.build import RunHistory, ended_histories
 from runner.report.render import render_html
 from runner.site.addresses import INDEX, run_path
@@ -44,10 +43,10 @@ def build_site(state: str, root: Path) -> Built:
         StateError: the journal is missing, foreign or damaged.
         RetrainError: the folder cannot be written.
     """
-    with reading(state) as (state_folder, links):
+    with reading(state) as (place, links):
         fleet = read_fleet(links)
     pages = list(site_pages(fleet))
-    runs = _run_pages(state_folder, fleet.progress)
+    runs = _run_pages(place.blobs, fleet.progress)
     with open_site(root) as site:
         site.announce([one.path for one in (*pages, *runs.values())])
         replaced = _put_runs(site, state, runs)
@@ -69,21 +68,21 @@ class _LostReportError(Exception):
     """A run's report is not in the state folder as it was recorded."""
 
 
-def _run_pages(state: StateFolder, progress: Progress) -> dict[str, Page]:
+def _run_pages(blobs: Blobs, progress: Progress) -> dict[str, Page]:
     """Return the pages of the runs that have ended: their reports, with a way back."""
-    return {run_id: _run_page(state, run) for run_id, run in progress.runs.items() if run.finished is not None}
+    return {run_id: _run_page(blobs, run) for run_id, run in progress.runs.items() if run.finished is not None}
 
 
-def _run_page(state: StateFolder, run: RunRecord) -> Page:
+def _run_page(blobs: Blobs, run: RunRecord) -> Page:
     recorded = run.report.files.get(_REPORT) if run.report else None
     source = f"{recorded or run.head} {edition()}"
-    content = partial(_recorded_report, state.run_folder(run.run_id) / _REPORT, recorded)
+    content = partial(_recorded_report, blobs, f"runs/{run.run_id}/{_REPORT}", recorded)
     return Page(path=run_path(run.run_id), source=source, render=content)
 
 
-def _recorded_report(file: Path, sha256: str | None) -> bytes:
+def _recorded_report(blobs: Blobs, name: str, sha256: str | None) -> bytes:
     try:
-        with open_file(file) as stream:
+        with blobs.open(name) as stream:
             content = stream.read()
     except OSError:
         raise _LostReportError from None

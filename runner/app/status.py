@@ -7,12 +7,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.clock_check import Warn, silent, warn_of_future
+from runner.app.open_state import open_state
 from runner.app.plan import read_progress
 from runner.app.realm import realm_of
 from runner.app.recorded import last_paths
 from runner.app.refresh import refresh
 from runner.journal.events import EMULATOR
-from runner.journal.folder import state_folder
 from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord
@@ -92,7 +92,7 @@ def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_host
     manifest = load(paths)
     realm = realm_of(manifest, emulator=last.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
     models = list(manifest.models.values())
-    refresh(progress, manifest, models, realm, paths=paths, folder=state_folder(state))
+    refresh(progress, manifest, models, realm, paths=paths, folder=open_state(state).work)
 
 
 def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:

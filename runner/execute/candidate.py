@@ -24,6 +24,7 @@ from runner.execute.serving import observe_serving
 from runner.execute.training import wait
 from runner.journal.events import Judged, ResultStored
 from runner.journal.job import Job
+from runner.journal.state_store import Blobs
 from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
@@ -36,6 +37,7 @@ from runner.secret import Secret
 from runner.service.outcomes import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
+_BLOCK = 1 << 20
 DOWNLOADS = 3  # a download URL may expire between the status that brought it and its use
 _ENDINGS: Mapping[str, str] = MappingProxyType({"zip": "zip", "tar": "tar", "gzip": "gz", "markup": "html"})
 _SUSPECT_PAUSE_S = 30.0  # a proxy that answered with a page of its own may be back by then
@@ -114,6 +116,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def blob_sha256(blobs: Blobs, name: str) -> str:
+    """Return the lower-case hex SHA-256 of a stored file; raises OSError where it cannot be read."""
+    sha256 = hashlib.sha256()
+    with blobs.open(name) as stream:
+        while block := stream.read(_BLOCK):
+            sha256.update(block)
+    return sha256.hexdigest()
+
+
 def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     """Download the result of the finished job, store it, judge it, record the decision."""
     yield from observe_serving(run)
@@ -123,9 +134,14 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
             evaluated = yield from _download(run, job, inputs)
         except ModelError as error:
             return failed(error)
+    name = f"runs/{run.run.run_id}/results/{run.model.name}/{evaluated.path.name}"
+    try:
+        run.run.blobs.keep(name, evaluated.path)
+    except OSError as error:
+        return failed(_trouble("stored", evaluated.path.parent, error))
     stored = ResultStored(
         retrain_job_id=job.retrain_job_id,
-        path=str(evaluated.path.relative_to(run.run.state)),
+        path=name,
         sha256=evaluated.downloaded.sha256,
         bytes=evaluated.downloaded.bytes,
     )
@@ -147,10 +163,10 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
     if job.result is None:
         return (yield from evaluate_result(run))
-    stored, path = job.result, run.run.state / job.result.path
+    stored, blobs = job.result, run.run.blobs
     try:
         with run.timed("evaluate_s"):
-            evaluation = yield from stage(lambda: evaluate_stored(path, stored.sha256, inputs))
+            evaluation = yield from stage(lambda: evaluate_stored(blobs, stored.path, stored.sha256, inputs))
     except LostResultError as lost:
         run.warn(f"the stored result is downloaded again: {lost.message}")
         ended = (yield from wait(run)) if job.decided is None else None
@@ -219,17 +235,18 @@ def _no_url(job: Job, word: str) -> ModelError:
     )
 
 
-def evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
+def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> dict[str, Any]:
     """Judge a stored result file after making sure that it is the recorded one.
 
     Raises:
         LostResultError: it is gone or has other bytes.
         ModelError: the disk does not let it be read, or a rule's metric is not defined.
     """
+    path = blobs.shown(name)
     try:
-        found = file_sha256(path)
-        if found == sha256:
-            return evaluate_file(path, inputs)
+        if blob_sha256(blobs, name) == sha256:
+            with blobs.open(name) as stream:
+                return evaluate(inputs, stream)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LostResultError(
             Kind.RESULT,
@@ -237,7 +254,7 @@ def evaluate_stored(path: Path, sha256: str, inputs: Inputs) -> dict[str, Any]:
             hint="Restore the state folder from a copy, or train again with `retrain run --force`.",
         ) from error
     except OSError as error:
-        raise _trouble("read", path.parent, error) from error
+        raise _trouble("read", Path(path).parent, error) from error
     raise LostResultError(
         Kind.RESULT,
         f"The stored result {path} is not the file the journal recorded.",

@@ -124,7 +124,7 @@ def _told(run: ModelRun, one: Stage) -> Steps[StageEnd]:
         if isinstance(error, MemoryError):
             message = f"{_object(run, kind)} needs more memory than there is."
             raise ModelError(kind, message, hint=MEMORY_HINT) from error
-        where = error.filename or run.run.state
+        where = error.filename or run.run.address
         message = f"{_object(run, kind)} cannot be worked on, {where}: {error.strerror or error}."
         raise ModelError(kind, message, hint="Make room or give access there, then run again.") from error
 
@@ -136,7 +136,8 @@ def _object(run: ModelRun, kind: Kind) -> str:
         return f"The data of {run.model.name}, {dataset.train.folder / dataset.train.pattern},"
     job = run.current
     if kind == Kind.RESULT and job is not None:
-        where = run.run.state / job.result.path if job.result else run.run.run_folder / "results" / run.model.name
+        place = run.run.run_folder / "results" / run.model.name
+        where = run.run.blobs.shown(job.result.path) if job.result else place
         return f"The result of job {job.retrain_job_id}, {where},"
     return f"The work on {run.model.name}"
 

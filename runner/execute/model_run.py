@@ -20,6 +20,7 @@ from runner.journal.events import Fact, Outcome
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.manifest.model import Manifest, Model
 from runner.plan.approver import untraced
 from runner.plan.model import ModelPlan, Options, Stage
@@ -91,7 +92,8 @@ class RunContext(Struct, frozen=True, kw_only=True):
     chance: random.Random
     budget: Budget
     progress: Progress
-    state: Path
+    blobs: Blobs
+    address: str  # of the state
     run_folder: Path
     spool: Path
     listener: Listener
@@ -106,7 +108,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     @property
     def state_option(self) -> str:
         """Return what a command in a reason needs to find this run's state."""
-        return state_option(str(self.state))
+        return state_option(self.address)
 
 
 class ModelRun(Struct, kw_only=True):

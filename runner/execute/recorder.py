@@ -9,13 +9,13 @@ from runner.execute.ports import Clock
 from runner.journal.events import Draft, Fact
 from runner.journal.instants import stamp
 from runner.journal.progress import Progress
-from runner.journal.store import Store
+from runner.journal.state_store import EventLog
 
 
 class Recorder(Struct, frozen=True, kw_only=True):
     """The only writer of a run. After `commit` returns, the facts are on disk and `progress` knows them."""
 
-    store: Store
+    store: EventLog
     progress: Progress
     clock: Clock
     run_id: str

@@ -17,6 +17,7 @@ from runner.journal.chain import GENESIS, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.heads import Heads, head_of
+from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.rollback_journal import check_rollback_journal
 
 APPLICATION_ID = 0x52545231  # "RTR1" in SQLite's header: another program's database is not taken for a journal
@@ -43,15 +44,6 @@ INSERT INTO events (seq, body, sha256, guard) SELECT * FROM (VALUES {rows})
 WHERE (SELECT seq, sha256 FROM events ORDER BY seq DESC LIMIT 1) IS (?, ?)
 """
 _MOST_ROWS = 100  # of one statement; SQLite takes 999 parameters at least
-
-
-class GuardTakenError(StateError):
-    """Another runner has already written the event that may exist only once; its effect must not be repeated."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Another runner has already begun this step.", hint="Wait until it is done, then run `retrain run` again."
-        )
 
 
 class Store:
@@ -168,10 +160,7 @@ class Store:
         last = (first.seq - 1, first.prev) if first.seq > 1 else (None, None)
         statement = _INSERT.format(rows=", ".join(["(?, ?, ?, ?)"] * len(links)))
         if self._connection.execute(statement, (*values, *last)).rowcount != len(links):
-            raise StateError(
-                "Another runner has written to the journal since this one read it, so this one stops.",
-                hint="Run `retrain run` again; it goes on from what is recorded.",
-            )
+            raise HeadMovedError
 
     def close(self) -> None:
         """Let go of the file, also where a reading of it stopped half-way."""

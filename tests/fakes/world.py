@@ -31,9 +31,10 @@ from runner.execute.news import News
 from runner.execute.recorder import Recorder
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
+from runner.journal.folder_store import FolderStore
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.store import open_store
+from runner.journal.state_store import EventLog, StateStore
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
 from runner.plan.model import Facts, ModelPlan, Options
@@ -296,11 +297,14 @@ class FakeKeys:
 class World:
     """One folder with a manifest, data and state; runs can be crashed and run again."""
 
-    def __init__(self, folder: Path, manifest: str, *, service: FakeService | None = None) -> None:
+    def __init__(
+        self, folder: Path, manifest: str, *, service: FakeService | None = None, store: StateStore | None = None
+    ) -> None:
         self.folder = folder
         self.clock = service.clock if service else VirtualClock()
         self.service = service or FakeService(clock=self.clock)
-        self.state = StateFolder(folder / "state")
+        self.store: StateStore = store or FolderStore(StateFolder(folder / "state"))
+        self.state = self.store.work
         self.options = Options()
         self.keys: dict[str, str] = {}
         self.runs = 0
@@ -326,7 +330,7 @@ class World:
 
     def progress(self) -> Progress:
         """Read the journal."""
-        store = open_store(self.state)
+        store = self.store.open_log()
         try:
             return Progress(store.read())
         finally:
@@ -365,13 +369,13 @@ class World:
     def run(self) -> dict[str, ModelFinished]:
         """Run all models to their outcomes; a crash leaves as an exception."""
         self.runs += 1
-        store = open_store(self.state)
+        store = self.store.open_log()
         try:
             return self._run(Progress(store.read()), store)
         finally:
             store.close()
 
-    def _run(self, progress: Progress, store: Any) -> dict[str, ModelFinished]:
+    def _run(self, progress: Progress, store: EventLog) -> dict[str, ModelFinished]:
         recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=run_id(self.runs))
         recorder.run_fact(
             RunStarted(
@@ -427,7 +431,8 @@ class World:
             chance=random.Random(1),  # noqa: S311 -- jitter that repeats
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
-            state=self.state.root,
+            blobs=self.store.blobs,
+            address=self.store.address,
             run_folder=self.state.run_folder(run_id(self.runs)),
             spool=self.state.spool,
             listener=lambda model, news: self.told.append((model, news)),

@@ -12,7 +12,8 @@ from runner.app.verify import verify
 from runner.errors import StateError
 from runner.journal.events import Draft, StatusSeen
 from runner.journal.folder import StateFolder
-from runner.journal.store import GuardTakenError, Store
+from runner.journal.state_store import GuardTakenError
+from runner.journal.store import Store
 from tests.fakes.cut_journal import HEAD, JOURNAL, rewind
 from tests.fakes.run_ids import run_id
 

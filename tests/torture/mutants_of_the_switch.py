@@ -103,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_changed_result_file_is_judged",
         file="runner/execute/candidate.py",
-        old="        if found == sha256:\n",
+        old="        if blob_sha256(blobs, name) == sha256:\n",
         new="        if found:\n",
         caught_by=_EDGES + "test_a_lost_result_is_downloaded_again_and_what_lies_in_its_place_is_not_judged",
     ),

@@ -21,6 +21,7 @@ from runner.execute.drive import drive
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.recorder import Recorder
 from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
+from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
 from runner.manifest.model import EnvKey, Manifest, Model
 from runner.plan.model import Facts, ModelPlan, Options
@@ -207,7 +208,8 @@ class SimulatedRun:
             chance=self.chance,
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
-            state=state.root,
+            blobs=FolderBlobs(state.root),
+            address=str(state.root),
             run_folder=state.run_folder(self.run_id),
             spool=state.spool,
             listener=lambda _model, _text: None,

@@ -14,7 +14,7 @@ from runner.execute.model_run import ModelRun
 from runner.execute.service_clock import UploadEnd
 from runner.journal.events import Draft, RunFinished
 from runner.journal.instants import stamp
-from runner.journal.store import GuardTakenError
+from runner.journal.state_store import GuardTakenError
 from runner.service.outcomes import Done
 from tests.fakes.run_ids import run_id
 from tests.torture.simulated_fortune import Fortune

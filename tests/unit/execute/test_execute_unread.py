@@ -12,6 +12,7 @@ from runner.app.replay import ReplayRequest, replay
 from runner.app.verify import verify
 from runner.execute import candidate
 from runner.journal.events import ModelFinished
+from runner.journal.folder_store import FolderBlobs
 from runner.journal.job import Decided, JobStage
 from runner.plan.model import Action
 from runner.report.replay import Judgeable
@@ -249,6 +250,7 @@ def test_a_disk_that_fails_is_no_unread_result_and_the_next_run_reads_it(
     world = world_of(memory_path, "hold", content)
     with monkeypatch.context() as patched:
         patched.setattr(candidate, "open_file", lambda _path: _Unreadable())
+        patched.setattr(FolderBlobs, "open", lambda _blobs, _name: _Unreadable())
         for _ in range(2):
             end = run(world)
             assert (end.outcome, end.error and end.error.kind) == ("failed", "result")
@@ -267,6 +269,7 @@ def test_a_stored_result_that_was_lost_before_it_was_judged_comes_again_or_ends_
     world = World(memory_path, manifest("hold"))
     with monkeypatch.context() as patched:
         patched.setattr(candidate, "open_file", lambda _path: _Unreadable())
+        patched.setattr(FolderBlobs, "open", lambda _blobs, _name: _Unreadable())
         run(world)
     (stored,) = world.folder.rglob("result.*")
     stored.unlink()

@@ -12,7 +12,8 @@ import pytest
 
 from runner.errors import ExitCode, StateError
 from runner.journal.folder import StateFolder, state_folder
-from runner.journal.store import GuardTakenError, Store, open_for_reading, open_store
+from runner.journal.state_store import GuardTakenError
+from runner.journal.store import Store, open_for_reading, open_store
 from tests.fakes.run_ids import run_id
 from tests.unit.journal.journal_facts import draft, status
 

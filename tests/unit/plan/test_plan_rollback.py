@@ -191,7 +191,7 @@ def decide_again(world: World, job: str) -> None:
     found, progress, model = world.model().jobs[job], world.model(), world.manifest.models["m"]
     assert found.result is not None
     inputs = inputs_now(world.manifest, model, progress, found)
-    evaluation = evaluate_stored(world.state.root / found.result.path, found.result.sha256, inputs)
+    evaluation = evaluate_stored(world.store.blobs, found.result.path, found.result.sha256, inputs)
     say(world, judged(world.manifest, model, found.result, inputs, evaluation))
 
 

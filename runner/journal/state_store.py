@@ -1,0 +1,161 @@
+"""What a place for the state must do: keep a log of events, let one run at a time hold it, and keep files.
+
+A new kind of store is one module beside `folder_store.py` and an entry in `runner.app.open_state`. Each passes
+`tests/unit/journal/test_journal_state_stores.py`.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from runner.errors import StateError
+from runner.journal.chain import Link
+from runner.journal.events import Draft
+from runner.journal.folder import StateFolder
+
+
+class GuardTakenError(StateError):
+    """Another runner has already written the event that may exist only once; its effect must not be repeated."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another runner has already begun this step.", hint="Wait until it is done, then run `retrain run` again."
+        )
+
+
+class HeadMovedError(StateError):
+    """Another runner has written to the journal since this one read it; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another runner has written to the journal since this one read it, so this one stops.",
+            hint="Run `retrain run` again; it goes on from what is recorded.",
+        )
+
+
+class EventLog(Protocol):
+    """An open journal. It is used by one thread at a time, and read to its end before the first append."""
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number of events and SHA-256 of the last one, as first read and then written by this object."""
+
+    def read(self) -> Generator[Link]:
+        """Yield all events, each checked against the chain.
+
+        Raises:
+            StateError: the journal cannot be read, or an event in it cannot be believed.
+        """
+
+    def append(self, drafts: Sequence[Draft]) -> list[Link]:
+        """Write the drafts durably, all or none of them, if the last event is still the one that `head` names.
+
+        Raises:
+            GuardTakenError: one of them may exist only once and does; nothing was written.
+            HeadMovedError: the journal has moved on under another writer; nothing was written.
+            StateError: it cannot be written; nothing was written.
+        """
+
+    def extent(self) -> tuple[int, str]:
+        """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
+
+    def digest(self, seq: int) -> str | None:
+        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+
+    def settle(self) -> None:
+        """Note where the journal ends, where the store keeps such notes; from then on each commit is noted.
+
+        Raises:
+            StateError: the note cannot be written.
+        """
+
+    def close(self) -> None:
+        """Free what it holds, also where a reading of it stopped half-way."""
+
+
+class Lease(Protocol):
+    """The right of one run to write to the state."""
+
+    def lasts(self) -> bool:
+        """Return whether the state is still held by this run."""
+
+
+class Blobs(Protocol):
+    """The files that events speak of, by their names: results and reports. A name is a relative POSIX path."""
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> str:
+        """Store a file whole or not at all, durably, in the place of an older one; return its hex SHA-256.
+
+        Raises:
+            OSError: it cannot be stored.
+        """
+
+    def keep(self, name: str, file: Path) -> None:
+        """Store a file of the work folder durably under its name there.
+
+        Raises:
+            OSError: it cannot be stored.
+        """
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file as a seekable stream.
+
+        Raises:
+            FileNotFoundError, NotADirectoryError: there is none.
+            OSError: it cannot be read.
+        """
+
+    def holds(self, name: str) -> bool:
+        """Return whether there is anything at that name."""
+
+    def shown(self, name: str) -> str:
+        """Return how messages name the file."""
+
+
+class StateStore(Protocol):
+    """A place for the state: journal, lease and files, and a folder of this machine to work in."""
+
+    @property
+    def address(self) -> str:
+        """Return the `--state` value that leads here."""
+
+    @property
+    def work(self) -> StateFolder:
+        """Return the folder of this machine where runs work: downloads, packed uploads, the emulator."""
+
+    @property
+    def folder(self) -> StateFolder | None:
+        """Return the folder that is the state; None where the state is elsewhere.
+
+        What only a folder has is looked for there: notes of the journal's end, and files that no event speaks of.
+        """
+
+    @property
+    def blobs(self) -> Blobs:
+        """Return the files."""
+
+    def require_journal(self) -> None:
+        """Raise a StateError where the journal is gone but what runs left is not."""
+
+    def open_log(self) -> EventLog:
+        """Open the journal for writing; begin one where the place is fresh.
+
+        Raises:
+            StateError: it is missing, foreign, damaged or cannot be written.
+        """
+
+    def read_log(self) -> EventLog | None:
+        """Open the journal for reading; None where no run has been yet. It creates nothing.
+
+        Raises:
+            StateError: it is missing, foreign or damaged.
+        """
+
+    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Lease]:
+        """Hold the state for one run; wait up to `timeout` seconds for it.
+
+        Raises:
+            LockedError: another run holds it; the message says who and since when.
+            StateError: the place cannot be written.
+        """

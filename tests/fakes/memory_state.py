@@ -1,0 +1,154 @@
+"""A state in memory: the second store, which shows that nothing but `folder_store.py` needs a state folder."""
+
+import hashlib
+import io
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.errors import LockedError
+from runner.journal.chain import GENESIS, Link, Row, link, read_chain
+from runner.journal.events import Draft
+from runner.journal.folder import StateFolder
+from runner.journal.state_store import GuardTakenError, HeadMovedError
+
+
+class MemoryEvents:
+    """What became durable, in order: the rows as stored, and the events they are."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.links: list[Link] = []
+        self.guards: set[str] = set()
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Return the number and SHA-256 of the last event."""
+        return (self.rows[-1].seq, self.rows[-1].sha256) if self.rows else (0, GENESIS)
+
+    def clear(self) -> None:
+        """Forget all events."""
+        self.rows, self.links, self.guards = [], [], set()
+
+
+class MemoryLog:
+    """An open journal: one head, unique guards, whole transactions; the chain is the real one."""
+
+    def __init__(self, events: MemoryEvents) -> None:
+        self._events = events
+        self._head: tuple[int, str] | None = None
+
+    @property
+    def head(self) -> tuple[int, str]:
+        return self._head or (0, GENESIS)
+
+    def read(self) -> Generator[Link]:
+        last = (0, GENESIS)
+        for one in read_chain(list(self._events.rows)):
+            last = (one.event.seq, one.sha256)
+            yield one
+        if self._head is None:
+            self._head = last
+
+    def append(self, drafts: Sequence[Draft]) -> list[Link]:
+        events, links = self._events, list[Link]()
+        seq, prev = self.head
+        for draft in drafts:
+            links.append(link(draft, seq=seq + 1, prev=prev))
+            seq, prev = links[-1].event.seq, links[-1].sha256
+        guards = [one.event.guard for one in links if one.event.guard is not None]
+        if len(set(guards)) < len(guards) or not events.guards.isdisjoint(guards):
+            raise GuardTakenError
+        if self.head != events.head:
+            raise HeadMovedError
+        events.guards |= set(guards)
+        events.rows += [Row(seq=x.event.seq, body=x.body, sha256=x.sha256, guard=x.event.guard) for x in links]
+        events.links += links
+        self._head = (seq, prev)
+        return links
+
+    def extent(self) -> tuple[int, str]:
+        return len(self._events.rows), self.digest(1) or ""
+
+    def digest(self, seq: int) -> str | None:
+        return self._events.rows[seq - 1].sha256 if 0 < seq <= len(self._events.rows) else None
+
+    def settle(self) -> None:
+        """It keeps no notes of its end."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class MemoryBlobs:
+    """Files in a dictionary."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> str:
+        content = b"".join(pieces)
+        self.files[name] = content
+        return hashlib.sha256(content).hexdigest()
+
+    def keep(self, name: str, file: Path) -> None:
+        self.files[name] = file.read_bytes()
+
+    def open(self, name: str) -> BinaryIO:
+        if name not in self.files:
+            raise FileNotFoundError(name)
+        return io.BytesIO(self.files[name])
+
+    def holds(self, name: str) -> bool:
+        return name in self.files
+
+    def shown(self, name: str) -> str:
+        return f"memory://{name}"
+
+
+class MemoryLease:
+    """The right to write, while `owner` says so."""
+
+    def __init__(self, state: "MemoryState", run_id: str) -> None:
+        self._state = state
+        self._run_id = run_id
+
+    def lasts(self) -> bool:
+        return self._state.owner == self._run_id
+
+
+class MemoryState:
+    """The whole store; `work` is where its runs download and pack."""
+
+    def __init__(self, work: Path) -> None:
+        self.events = MemoryEvents()
+        self.blobs = MemoryBlobs()
+        self.work = StateFolder(work)
+        self.folder = None
+        self.address = "memory://state"
+        self.owner: str | None = None
+        self.begun = False
+
+    def require_journal(self) -> None:
+        """A journal in memory is never missing."""
+
+    def open_log(self) -> MemoryLog:
+        self.begun = True
+        return MemoryLog(self.events)
+
+    def read_log(self) -> MemoryLog | None:
+        return MemoryLog(self.events) if self.begun else None
+
+    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[MemoryLease]:
+        return self._held(run_id, timeout)
+
+    @contextmanager
+    def _held(self, run_id: str, _timeout: float) -> Iterator[MemoryLease]:
+        if self.owner is not None:
+            raise LockedError(f"Run {self.owner} holds the state.", hint="Wait for it to end.")
+        self.owner = run_id
+        try:
+            yield MemoryLease(self, run_id)
+        finally:
+            self.owner = None
