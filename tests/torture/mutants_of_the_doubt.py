@@ -160,8 +160,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="files_are_named_before_they_are_on_disk",
         file="runner/durable.py",
-        old="            yield file\n            file.flush()\n            os.fsync(file.fileno())\n",
-        new="            yield file\n            file.flush()\n",
+        old="            if lasting:\n                os.fsync(file.fileno())\n",
+        new="",
         caught_by=_DURABLE + "test_the_content_is_on_disk_before_it_has_its_name_and_the_name_is_after",
     ),
     Mutant(

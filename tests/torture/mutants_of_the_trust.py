@@ -304,14 +304,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/manifest/builder.py",
         old="            self._refuse_node(event)\n        known",
         new="            pass\n        known",
-        caught_by="tests/unit/manifest/test_manifest_hostile.py",
+        caught_by="tests/unit/manifest/test_manifest_hostile.py::test_a_hostile_file_is_refused_with_a_reason_and_soon",
     ),
     Mutant(
         name="directives_are_compared_with_each_other",
         file="runner/manifest/text.py",
         old="_MOST_DIRECTIVES = 100 ",
         new="_MOST_DIRECTIVES = 10**9 ",
-        caught_by="tests/unit/manifest/test_manifest_hostile.py",
+        caught_by="tests/unit/manifest/test_manifest_hostile.py::test_a_hostile_file_is_refused_with_a_reason_and_soon",
     ),
     Mutant(
         name="a_manifest_may_be_a_link_to_any_file",
@@ -325,7 +325,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/manifest/excerpt.py",
         old="    if leads_out(path):",
         new="    if not path:",
-        caught_by="tests/unit/manifest/test_manifest_confined.py",
+        caught_by="tests/unit/manifest/test_manifest_confined.py::test_a_link_out_of_the_folder_is_not_read",
     ),
     Mutant(
         name="columns_of_a_linked_data_file_are_told",
@@ -346,7 +346,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/manifest/names.py",
         old='normalize("NFKC", name).translate(_TWINS)',
         new='normalize("NFKC", name)',
-        caught_by="tests/unit/manifest/test_manifest_cases.py",
+        caught_by="tests/unit/manifest/test_manifest_cases.py::test_a_rejected_case_has_exactly_the_problems_it_names",
     ),
     Mutant(
         name="two_stars_go_through_links",
@@ -374,7 +374,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/service/sockets.py",
         old="        if self.left < 0:",
         new="        if self.left < -(10**15):",
-        caught_by="tests/unit/service/test_service_bounds.py",
+        caught_by="tests/unit/service/test_service_bounds.py::test_an_answer_without_end_is_given_up",
     ),
     Mutant(
         name="a_run_id_may_be_a_path",

@@ -171,6 +171,7 @@ def test_a_hangup_before_any_model_is_driven_ends_as_unfinished_too(project: Pro
     git.chmod(0o700)
     project.add("churn")
     project.environment["PATH"] = f"{project.folder}:{os.environ['PATH']}"
+    (project.folder / ".git").mkdir()  # without one git is not asked
     with inherited(signal.SIGHUP, signal.SIG_DFL):
         process = project.start("run", "models.yaml")
     wait_until((project.folder / "home" / "asked").exists, what="the question")

@@ -117,12 +117,15 @@ def test_nothing_of_the_service_but_the_jobs_own_words_gets_into_the_report(proj
     assert _leaks({"report": json.dumps(project.report()).encode()}) == []
 
 
-def test_the_home_folder_stays_empty_and_nothing_is_written_beside_the_state(project: Project) -> None:
+def test_nothing_is_written_beside_the_state_but_the_note_of_the_journals_end(project: Project) -> None:
     project.add("churn", results=[result(AUC="0.9")])
+    heads = project.folder / "home" / ".local" / "state" / "retrain" / "heads"
     before = {path for path in project.folder.rglob("*") if project.state not in (path, *path.parents)}
     project.run()
     after = {path for path in project.folder.rglob("*") if project.state not in (path, *path.parents)}
-    assert after == before
+    (note,) = heads.iterdir()
+    assert after - before == {note, *(path for path in (heads, *heads.parents) if path not in before)} & after
+    assert note.stat().st_size < 1024
 
 
 def test_a_netrc_and_proxies_of_the_environment_are_not_heard(project: Project) -> None:

@@ -227,7 +227,8 @@ def test_a_full_disk_is_told_with_a_hint_and_nothing_half_written_stays(desk: De
         text=True,
     )
     assert done.stderr == ""
-    assert done.stdout.startswith("data The upload could not be written to the spool folder: File too large.")
+    spool = desk.folder / "state" / "spool"
+    assert done.stdout.startswith(f"data The upload could not be written to the spool folder {spool}: File too large.")
     assert "Free space" in done.stdout
     assert desk.spooled() == []
 
