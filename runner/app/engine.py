@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from runner.app.approval_provenance import ApprovalProvenance
 from runner.app.keys import EmulatorKeys, ManifestKeys
+from runner.app.providers import connected
 from runner.app.realm import Realm
 from runner.app.session import Session
 from runner.data.readings import Readings
@@ -28,7 +29,7 @@ from runner.journal.events import ModelFinished
 from runner.manifest.model import Manifest
 from runner.plan.model import ModelPlan, Options
 from runner.secret import Redactor
-from runner.service.client import Client
+from runner.service.provider import Provider
 
 _CALLS = 16  # threads for short calls
 _STAGES = 2  # threads for heavy stages beside the uploads
@@ -69,12 +70,7 @@ def execute(session: Session, job: Job) -> Driven:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
-        client = Client(
-            base_url=url,
-            statuses=job.manifest.service.statuses,
-            redactor=redactor,
-            trusted_hosts=job.realm.trusted_hosts,
-        )
+        client = connected(job.manifest.service, url, job.realm, redactor)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -117,7 +113,7 @@ def _make_report_ready() -> None:
     make_ready()
 
 
-def _keys(job: Job, client: Client, redactor: Redactor) -> Keys:
+def _keys(job: Job, client: Provider, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
     keys = ManifestKeys(client, redactor, host=job.realm.name)
@@ -135,7 +131,7 @@ def _service_url(session: Session, job: Job) -> Iterator[str]:
         yield job.manifest.service.url or ""
 
 
-def _context(session: Session, job: Job, client: Client, keys: Keys, redactor: Redactor) -> RunContext:
+def _context(session: Session, job: Job, client: Provider, keys: Keys, redactor: Redactor) -> RunContext:
     limits = job.manifest.limits
     session.folder.clear_spool()  # what a killed run left; the lock is ours
     return RunContext(

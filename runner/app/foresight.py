@@ -31,7 +31,7 @@ def foresight(scope: Scope, progress: Progress, readings: Readings) -> LookFor:
         sure = next(_sure_to_train(scope, progress, users[resolved.name], resolved), None)
         if sure is None:
             return readings.facts
-        return lambda file: readings.checked(file, sure.checks.target).file
+        return lambda file: readings.checked(file, sure.checks.target, sure.checks.labels).file
 
     return look_for
 

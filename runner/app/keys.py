@@ -8,13 +8,13 @@ from runner.emulator.keys import own_key
 from runner.errors import Kind, ModelError
 from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model, StoredKey
 from runner.secret import Redactor, Secret, fingerprint
-from runner.service.client import Client
+from runner.service.provider import Provider
 
 
 class ManifestKeys:
     """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
 
-    def __init__(self, client: Client, redactor: Redactor, *, host: str) -> None:
+    def __init__(self, client: Provider, redactor: Redactor, *, host: str) -> None:
         """Prepare for the service's host."""
         self._client = client
         self._redactor = redactor

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.app.keys import EmulatorKeys, ManifestKeys
+from runner.app.providers import connected
 from runner.app.realm import Realm
 from runner.emulator.launch import running_emulator
 from runner.errors import ModelError
@@ -17,8 +18,8 @@ from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Model
 from runner.plan.incumbent import Moment, may_drift, observe
 from runner.secret import Redactor
-from runner.service.client import Client
 from runner.service.outcomes import Classifier
+from runner.service.provider import Provider
 
 _CALLS = 16  # threads for calls
 
@@ -50,7 +51,7 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
             known.observation = Observation(fact=observe(model, known, listed, moment), at=now)
 
 
-def _listed(client: Client, keys: Keys, model: Model) -> tuple[Classifier, ...] | None:
+def _listed(client: Provider, keys: Keys, model: Model) -> tuple[Classifier, ...] | None:
     """Return the service's list, None where it cannot be read; it is asked once."""
     try:
         account = keys.account_key(model) if keys.asks_service(model) else None
@@ -62,18 +63,13 @@ def _listed(client: Client, keys: Keys, model: Model) -> tuple[Classifier, ...] 
 @contextmanager
 def _service(
     manifest: Manifest, realm: Realm, paths: Sequence[Path], folder: StateFolder
-) -> Iterator[tuple[Client, Keys]]:
+) -> Iterator[tuple[Provider, Keys]]:
     redactor = Redactor()
     if realm.emulator:
         with running_emulator(paths, folder.emulator) as url:
-            yield Client(base_url=url, statuses=manifest.service.statuses, redactor=redactor), EmulatorKeys()
+            yield connected(manifest.service, url, realm, redactor), EmulatorKeys()
         return
-    client = Client(
-        base_url=manifest.service.url or "",
-        statuses=manifest.service.statuses,
-        redactor=redactor,
-        trusted_hosts=realm.trusted_hosts,
-    )
+    client = connected(manifest.service, manifest.service.url or "", realm, redactor)
     keys = ManifestKeys(client, redactor, host=realm.name)
     keys.learn_all(manifest.models.values())
     try:

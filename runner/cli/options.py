@@ -14,7 +14,7 @@ from runner.cli.look import wants_plain
 from runner.errors import RetrainError
 from runner.journal.folder import DEFAULT
 from runner.manifest.durations import FORMS, LONGEST, parse_duration
-from runner.manifest.hosts import is_host
+from runner.service.hosts import is_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 

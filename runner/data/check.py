@@ -38,12 +38,13 @@ class Checked(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = None) -> Checked:
+def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Sum | None = None) -> Checked:
     """Read a file once: its digest, its structure, and the values of the target column when one is named.
 
     Args:
         file: what to read.
         target: name of the target column.
+        most_labels: how many classes a text target may have.
         known: the file's sum, where it need not be computed again.
 
     Raises:
@@ -51,7 +52,7 @@ def check_file(file: ResolvedFile, target: str | None, *, known: Sum | None = No
             but in `problems`.
     """
     began = monotonic()
-    collected = Collected(file.delimiter)
+    collected = Collected(file.delimiter, most_labels)
     scans: list[Scan] = []
 
     def watched(part: Part) -> Iterator[bytes]:

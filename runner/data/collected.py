@@ -8,7 +8,7 @@ from runner.data.target_gaps import TargetGaps
 class Collected:
     """The target's labels, the rows without one, and the columns without any value."""
 
-    def __init__(self, delimiter: str) -> None:
-        self.labels = Labels()
+    def __init__(self, delimiter: str, most_labels: int) -> None:
+        self.labels = Labels(most_labels)
         self.empty = EmptyColumns(delimiter.encode())
         self.gaps = TargetGaps(delimiter.encode())

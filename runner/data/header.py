@@ -18,7 +18,7 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     """
     part = file.parts[0]
     record = _first_record(part, file.delimiter)
-    scan = Scan(part, file.delimiter, frozenset(), Collected(file.delimiter))
+    scan = Scan(part, file.delimiter, frozenset(), Collected(file.delimiter, 0))
     scan.feed(record)
     scan.finish()
     if scan.problems.found:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 
-MOST_LABELS = 200  # the service takes no more classes
 _FEW_NUMBERS = 20  # of a target with more, nobody can say that they are classes
 _FEW = 4  # values that are faster to count than to collect again
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
@@ -12,11 +11,13 @@ _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 class Labels:
     """Collects target values as raw bytes until it is clear that they are numbers or too many.
 
-    `text` is one value that is no number, or None. Empty values are missing, not labels.
+    `most` is how many there may be; `text` is one value that is no number, or None. Empty values are missing, not
+    labels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.too_many = False
+        self._most = most
         self._values: set[bytes] = set()
 
     @property
@@ -33,7 +34,7 @@ class Labels:
         """Take values in."""
         self._values.update(values)
         self._values.discard(b"")
-        self.too_many = len(self._values) > MOST_LABELS
+        self.too_many = len(self._values) > self._most
 
     def gaps_at_ends(self, lines: bytes, delimiter: bytes, line_end: bytes, count: int) -> int | None:
         """Return how many of the `count` lines end in no value, or None when one ends in a value that is not known.

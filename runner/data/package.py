@@ -19,14 +19,23 @@ from runner.data.facts import FileFacts, UploadFile
 from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
 from runner.durable import make_folder, remove_flat, replacing
 from runner.errors import Kind, ModelError
+from runner.service.facts import ArchiveFolders
 from runner.sums import Sum, comparison_with, sum_of, worth_a_seal
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
 
 
-def package(resolved: ResolvedDataset, train: FileFacts, evaluation: FileFacts | None, spool: Path) -> UploadFile:
+def package(
+    resolved: ResolvedDataset,
+    train: FileFacts,
+    evaluation: FileFacts | None,
+    spool: Path,
+    folders: ArchiveFolders | None,
+) -> UploadFile:
     """Make the file to upload, with the content the facts were learnt from.
+
+    Evaluation data goes with it in the `folders` of a zip; the manifest refuses it where the provider takes none.
 
     Raises:
         ModelError: of kind `data`: the content has changed since, or the spool folder takes no more. Then nothing is
@@ -36,9 +45,9 @@ def package(resolved: ResolvedDataset, train: FileFacts, evaluation: FileFacts |
         part = resolved.train.parts[0]
         return UploadFile(path=part.path, filename=resolved.train.name, content=_sum(train))
     with _private_folder(spool) as folder:
-        if resolved.eval is None or evaluation is None:
+        if resolved.eval is None or evaluation is None or folders is None:
             return _joined(resolved.train, train, folder)
-        members = [("train_src", resolved.train, train), ("eval_src", resolved.eval, evaluation)]
+        members = [(folders.train, resolved.train, train), (folders.eval, resolved.eval, evaluation)]
         return _zipped(members, folder, f"{safe_name(resolved.name)}.zip")
 
 

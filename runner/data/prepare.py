@@ -17,6 +17,7 @@ from runner.data.resolve import ResolvedDataset, resolve
 from runner.data.rules import evaluation_findings, remarks, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
+from runner.service.facts import ArchiveFolders
 
 
 class CheckedData(Struct, frozen=True, kw_only=True):
@@ -61,15 +62,17 @@ def check_data(
     )
 
 
-def pack(found: CheckedData, spool: Path) -> Prepared:
+def pack(found: CheckedData, spool: Path, folders: ArchiveFolders | None) -> Prepared:
     """Make the file to upload, which `release` frees; `spool` gets a private folder for what has to be packed.
+
+    `folders` are those of the zip, where the provider takes one.
 
     Raises:
         ModelError: of kind `data`; nothing is left in the spool folder.
     """
     packing = monotonic()
     train, evaluation = found.train.file, found.eval.file if found.eval else None
-    upload = package(found.resolved, train, evaluation, spool)
+    upload = package(found.resolved, train, evaluation, spool, folders)
     return Prepared(
         train=train,
         eval=evaluation,
@@ -90,7 +93,7 @@ def release(prepared: Prepared) -> None:
 def _checked(resolved: ResolvedDataset, checks: Checks, readings: Readings) -> tuple[Checked, Checked | None]:
     found: list[Checked] = []
     for file in filter(None, (resolved.train, resolved.eval)):
-        checked = readings.checked(file, checks.target)
+        checked = readings.checked(file, checks.target, checks.labels)
         if checked.file.bytes == 0:
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
         refuse_unpinned(file, checked.file.sha256)

@@ -39,17 +39,17 @@ class Readings:
             total = known.sum_now()
         return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
 
-    def checked(self, file: ResolvedFile, target: str | None) -> Checked:
+    def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
         """Return the file's digest, its structure, and the values of the target column when one is named.
 
-        All who ask for the same get the same object.
+        All who ask for the same get the same object. `most_labels` is how many classes a text target may have.
 
         Raises:
             ModelError: of kind `data`, when the system will not read the file.
         """
         known = self._of(file)
         with known.lock:
-            return known.checked_now(target)
+            return known.checked_now(target, most_labels)
 
     def _of(self, file: ResolvedFile) -> "_Known":
         with self._lock:
@@ -64,7 +64,7 @@ class _Known:
         self._file = file
         self._identity: Identity | None = None
         self._sum: Sum | None = None
-        self._checked: dict[str | None, Checked] = {}  # by the target that was looked at
+        self._checked: dict[tuple[str | None, int], Checked] = {}  # by the target that was looked at, and its limit
 
     def sum_now(self) -> Sum:
         began, identity = time.time_ns(), self._look()
@@ -75,16 +75,18 @@ class _Known:
             self._sum = total
         return total
 
-    def checked_now(self, target: str | None) -> Checked:
+    def checked_now(self, target: str | None, most_labels: int) -> Checked:
         began, identity = time.time_ns(), self._look()
-        if target in self._checked:
-            return self._checked[target]
+        wanted = target, most_labels
+        if wanted in self._checked:
+            return self._checked[wanted]
         known = self._sum
-        found = check_file(self._file, target, known=known)
+        found = check_file(self._file, target, most_labels, known=known)
         if not self._may_keep(identity, began):
-            return check_file(self._file, target) if known else found  # the sum is that of another content by now
+            # the sum is that of another content by now
+            return check_file(self._file, target, most_labels) if known else found
         self._sum = Sum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
-        self._checked[target] = found
+        self._checked[wanted] = found
         return found
 
     def _look(self) -> Identity:

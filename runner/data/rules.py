@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from runner.data.changes import some
 from runner.data.check import Checked
 from runner.data.columns import column_difference, repeated
-from runner.data.labels import MOST_LABELS
 from runner.data.problem import Finding
 from runner.manifest.model import Bounds, Checks
 from runner.manifest.words import clipped, nearest
@@ -106,7 +105,7 @@ def _too_many_labels(checked: Checked, checks: Checks) -> Iterator[Finding]:
         yield (
             None,
             (
-                f"the target {checks.target!r} has more than {MOST_LABELS} different values, "
+                f"the target {checks.target!r} has more than {checks.labels} different values, "
                 f"and not all are numbers ({checked.text_label!r})"
             ),
         )

@@ -18,7 +18,6 @@ from runner.execute.asks import Steps, pause, record, stage
 from runner.execute.keys import get_key
 from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.news import Decided
-from runner.execute.ports import Service
 from runner.execute.retry import Patience, read
 from runner.execute.serving import observe_serving
 from runner.execute.training import wait
@@ -35,6 +34,7 @@ from runner.policy.places import place_phrase
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret
 from runner.service.outcomes import Downloaded, ServiceError
+from runner.service.provider import ProviderCalls
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 _BLOCK = 1 << 20
@@ -59,7 +59,7 @@ class Evaluated(Struct, frozen=True, kw_only=True):
     suspect: str | None = None
 
 
-def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
+def fetch_and_evaluate(service: ProviderCalls, url: Secret, folder: Path, inputs: Inputs) -> Evaluated:
     """Store the result file in `folder` and judge it. A plain function: any executor may run it."""
     path, downloaded = _store(service, url, folder)
     try:
@@ -72,7 +72,7 @@ def fetch_and_evaluate(service: Service, url: Secret, folder: Path, inputs: Inpu
         return Evaluated(path=path, downloaded=downloaded, evaluation=_trouble("read", folder, error))
 
 
-def _store(service: Service, url: Secret, folder: Path) -> tuple[Path, Downloaded]:
+def _store(service: ProviderCalls, url: Secret, folder: Path) -> tuple[Path, Downloaded]:
     """Download into `folder` durably, or leave nothing there: what is not recorded would look put there by others."""
     path = beside = folder / "result.download"
     try:

@@ -15,7 +15,7 @@ from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
 from runner.execute.pace import Pace
-from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced
+from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
 from runner.journal.events import Fact, Outcome
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
@@ -27,6 +27,7 @@ from runner.plan.model import ModelPlan, Options, Stage
 from runner.plan.person_commands import state_option
 from runner.secret import Secret
 from runner.service.outcomes import Status
+from runner.service.provider import ProviderCalls
 
 _ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stage.SWITCH})  # they take no new job
 
@@ -86,7 +87,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     realm: str
     manifest: Manifest
     options: Options
-    service: Service
+    service: ProviderCalls
     keys: Keys
     clock: Clock
     chance: random.Random

@@ -1,41 +1,15 @@
-"""What the executor needs from outside, as types: the service, the clock, the keys.
+"""What the executor needs from outside, as types: the clock and the keys; the provider is `runner.service.provider`.
 
 The composition root hands in the real ones; the simulator of the tests hands in its own and drives the same code.
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval, Model
 from runner.secret import Secret
-from runner.service.outcomes import Classifier, Downloaded, Effect, Job, Status
-from runner.service.upload_body import Watch
-from runner.sums import Sum
-
-
-class Service(Protocol):
-    """The calls of the service; `runner.service.client.Client` is the real one."""
-
-    def take_job(self, key: Secret, filename: str) -> Job:
-        """Return a new job id with its upload URL."""
-
-    def status(self, key: Secret, retrain_job_id: str) -> Status:
-        """Return the state of a job."""
-
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
-        """Send the file with exactly one PUT; where `watch` forbids its end, the store has a part that is no upload."""
-
-    def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
-        """Store the result file at `target`, whole or not at all."""
-
-    def switch(self, key: Secret, retrain_job_id: str) -> Effect:
-        """Make the job's model the published one, with exactly one PUT."""
-
-    def classifiers(self, key: Secret) -> tuple[Classifier, ...]:
-        """Return the classifiers that this key may list, each with the model it serves now."""
 
 
 class Clock(Protocol):

@@ -44,7 +44,8 @@ from runner.plan.person_commands import resolve_commands
 from runner.plan.reference import reference
 from runner.secret import Secret
 from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
-from runner.service.upload_body import Watch
+from runner.service.registry import facts_of
+from runner.service.upload_watch import Watch
 
 _SETTLE_PAUSE_S = 15.0
 
@@ -55,10 +56,11 @@ def check(run: ModelRun) -> Steps[StageEnd]:
     compared, expected = reference(run.progress), run.plan.dataset_sha256
     run.say("checking the data")
     spool, readings = run.run.spool, run.run.readings
+    folders = facts_of(run.run.manifest.service.provider).archive
 
     def prepared_data() -> Prepared:
         found = check_data(dataset, model.checks, reference=compared, expected_sha256=expected, readings=readings)
-        return pack(found, spool)
+        return pack(found, spool, folders)
 
     prepared = yield from stage(prepared_data)
     run.prepared = prepared

@@ -34,6 +34,8 @@ from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import Directions, check_rule, read_policy
 from runner.manifest.service import read_service
 from runner.manifest.words import choice, nearest, shown
+from runner.service.facts import ProviderFacts
+from runner.service.registry import facts_of
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}
 _T = TypeVar("_T")
@@ -45,12 +47,14 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
     for section, noun in _NOUNS.items():
         check_names(combined.section(section), noun, combined.findings)
     settings = all_settings(combined)
+    service = _service(combined)
+    facts = facts_of(service.provider)
     manifest = Manifest(
-        service=_service(combined),
-        datasets=_frozen(_datasets(combined)),
+        service=service,
+        datasets=_frozen(_datasets(combined, facts)),
         policies=_frozen(_policies(combined)),
         metrics=_frozen(_metrics(combined)),
-        models=_frozen(_models(combined, settings)),
+        models=_frozen(_models(combined, settings, facts)),
         approvals=_approvals(combined),
         words=_words(combined),
         notify=read_notify(combined),
@@ -95,9 +99,18 @@ def _service(combined: Combined) -> Service:
     return read_service(combined.section("service") if sound else YamlMap(), combined.findings)
 
 
-def _datasets(combined: Combined) -> dict[str, Dataset]:
+def _datasets(combined: Combined, facts: ProviderFacts) -> dict[str, Dataset]:
     section = combined.section("datasets")
-    return {name: read_dataset(section, name, combined) for name in section if combined.is_sound("datasets", name)}
+    sound = [name for name in section if combined.is_sound("datasets", name)]
+    for name in sound:
+        if facts.archive is None and "eval" in section[name]:
+            combined.findings.error(
+                section[name].key_place("eval"),
+                "no-evaluation-data",
+                f"The provider {facts.name} takes training data only.",
+                hint="Remove `eval`; candidates are then judged by the provider's own evaluation.",
+            )
+    return {name: read_dataset(section, name, combined) for name in sound}
 
 
 def _policies(combined: Combined) -> dict[str, Policy]:
@@ -138,11 +151,11 @@ def _metrics(combined: Combined) -> dict[str, MetricDefinition]:
     return {name: read_metric(section, name, combined.findings) for name in sound}
 
 
-def _models(combined: Combined, settings: Mapping[str, YamlMap]) -> dict[str, Model]:
+def _models(combined: Combined, settings: Mapping[str, YamlMap], facts: ProviderFacts) -> dict[str, Model]:
     models = {}
     for name, merged in settings.items():
         if check_model(merged, name, combined):
-            model = read_model(merged, name, combined)
+            model = read_model(merged, name, combined, facts.limits)
             if model is not None:
                 models[name] = model
     return models

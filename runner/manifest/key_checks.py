@@ -7,9 +7,9 @@ from typing import Any
 
 from runner.manifest.combine import Combined
 from runner.manifest.document import YamlMap
-from runner.manifest.hosts import host_of
 from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, KeySource, Model, Place
 from runner.manifest.words import shown
+from runner.service.hosts import host_of
 
 
 def check_keys(combined: Combined, models: Iterable[Model], url: str | None) -> None:

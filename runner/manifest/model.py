@@ -6,7 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
+
+from runner.service.facts import Statuses
+from runner.service.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]
 Pick = Literal["latest", "all"]
@@ -23,25 +26,18 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
     column: int
 
 
-class Statuses(Struct, frozen=True, kw_only=True):
-    """Status words of the service, lower case. `finished` match whole, the others as a part of the word.
-
-    `waiting` are those of a job whose upload has not arrived; no manual names any, so they are assumptions.
-    """
-
-    finished: tuple[str, ...] = ("job_finished",)
-    failed: tuple[str, ...] = ("fail", "error", "cancel", "abort", "reject", "timeout", "expire")
-    waiting: tuple[str, ...] = ("wait", "created", "issued", "not_started", "pending_upload")
-
-
 class Service(Struct, frozen=True, kw_only=True):
-    """The service the models live on. Exactly one of `url` (no trailing slash) and `emulator` is set."""
+    """The service the models live on. Exactly one of `url` (no trailing slash) and `emulator` is set.
+
+    `provider` is the name under which `runner.service.registry` has it.
+    """
 
     url: str | None
     emulator: bool
+    statuses: Statuses
+    url_lifetime: timedelta
     quarantine: timedelta = timedelta(minutes=5)
-    url_lifetime: timedelta = timedelta(hours=1)  # assumed for upload URLs that do not tell when they expire
-    statuses: Statuses = field(default_factory=Statuses)
+    provider: str = DEFAULT_PROVIDER
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -157,14 +153,15 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 class Checks(Struct, frozen=True, kw_only=True):
-    """The preflight of the data. `target` is the label column, when known. Defaults are the service's own limits.
+    """The preflight of the data. `target` is the label column, when known; `labels` is how many classes it may have.
 
     `change` is about differences from the data of the job that serves; `on_fail` may be milder and then counts.
     `target_place` is where the target is named.
     """
 
-    rows: Bounds = field(default_factory=lambda: Bounds(min=100, max=1_000_000))
-    columns: Bounds = field(default_factory=lambda: Bounds(min=2, max=999))
+    rows: Bounds
+    columns: Bounds
+    labels: int
     target: str | None = None
     on_fail: Literal["stop", "warn", "off"] = "stop"
     change: Literal["stop", "warn", "off"] = "stop"

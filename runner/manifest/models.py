@@ -14,6 +14,7 @@ from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain,
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
 from runner.manifest.words import did_you_mean, shown
+from runner.service.facts import DataLimits
 
 _REQUIRED = {
     "api_key": "Add where its key comes from, for example `api_key: {env: NAME}`.",
@@ -23,7 +24,6 @@ _REQUIRED = {
 
 
 _STANDARD_WAIT = Wait()
-_STANDARD_CHECKS = Checks()
 
 
 def all_settings(combined: Combined) -> dict[str, YamlMap]:
@@ -68,8 +68,11 @@ def _check_reference(merged: YamlMap, key: str, section: str, combined: Combined
         )
 
 
-def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
-    """Return one model from its merged settings; None when its key is wrong, which is then reported."""
+def read_model(merged: YamlMap, name: str, combined: Combined, limits: DataLimits) -> Model | None:
+    """Return one model from its merged settings; None when its key is wrong, which is then reported.
+
+    `limits` are the provider's, for what the manifest does not limit.
+    """
     findings = combined.findings
     api_key = read_key(merged["api_key"], combined)
     emulator = _read_emulator(merged, findings)
@@ -82,7 +85,7 @@ def read_model(merged: YamlMap, name: str, combined: Combined) -> Model | None:
         policy=merged["policy"],
         retrain=_read_retrain(merged.get("retrain", YamlMap()), findings),
         wait=_read_wait(merged.get("wait", YamlMap()), findings),
-        checks=_read_checks(merged, emulator, findings),
+        checks=_read_checks(merged, emulator, standard_checks(limits), findings),
         tags=_read_tags(merged, findings),
         owner=merged.get("owner"),
         emulator=emulator,
@@ -133,16 +136,24 @@ def _read_wait(section: YamlMap, findings: Findings) -> Wait:
     return Wait(timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout, poll=poll)
 
 
-def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, findings: Findings) -> Checks:
+def standard_checks(limits: DataLimits) -> Checks:
+    """Return the checks of a model whose manifest has none."""
+    (fewest, most), (narrowest, widest) = limits.rows, limits.columns
+    rows, columns = Bounds(min=fewest, max=most), Bounds(min=narrowest, max=widest)
+    return Checks(rows=rows, columns=columns, labels=limits.labels)
+
+
+def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, standard: Checks, findings: Findings) -> Checks:
     section: YamlMap = merged.get("checks", YamlMap())
     if not section and emulator is None:
-        return _STANDARD_CHECKS
+        return standard
     place = emulator.target_place if emulator else None
     if "target" in section:
         place = section.value_place("target")
     return Checks(
-        rows=_read_bounds(section, "rows", _STANDARD_CHECKS.rows, findings),
-        columns=_read_bounds(section, "columns", _STANDARD_CHECKS.columns, findings),
+        rows=_read_bounds(section, "rows", standard.rows, findings),
+        columns=_read_bounds(section, "columns", standard.columns, findings),
+        labels=standard.labels,
         target=section.get("target", emulator.target if emulator else None),
         target_place=place,
         on_fail=section.get("on_fail", "stop"),

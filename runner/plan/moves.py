@@ -10,10 +10,10 @@ from runner.errors import Kind, ModelError
 from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
 from runner.journal.moved import Histories
-from runner.manifest.hosts import is_loopback
 from runner.manifest.model import Manifest
 from runner.manifest.moved import destination
 from runner.plan.model import Action, ModelPlan
+from runner.service.hosts import is_loopback
 
 _SHOWN = 3  # names in one sentence
 Known = Mapping[str, ModelProgress]  # the histories of one service, by name

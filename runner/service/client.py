@@ -10,8 +10,6 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from runner.errors import Kind, UsageError
-from runner.manifest.hosts import is_loopback, is_trusted
-from runner.manifest.model import Statuses
 from runner.secret import Redactor, Secret
 from runner.service.addresses import UnfitError, read_address
 from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
@@ -19,6 +17,8 @@ from runner.service.discretion import discreet_effect, discreet_errors, discreet
 from runner.service.effects import switch_effect, upload_effect
 from runner.service.exchange import Broken, Request, Stage
 from runner.service.explanations import explain_broken
+from runner.service.facts import Statuses
+from runner.service.hosts import is_loopback, is_trusted
 from runner.service.http import Wire
 from runner.service.outcomes import (
     Classifier,
@@ -30,14 +30,15 @@ from runner.service.outcomes import (
     ServiceError,
     Status,
 )
+from runner.service.prediction_one_facts import FACTS
 from runner.service.reading import arrived, is_about, read_api_key, read_classifiers, read_job, read_status
 from runner.service.result import result_taker
-from runner.service.upload_body import UploadBody, Watch
+from runner.service.upload_body import UploadBody
+from runner.service.upload_watch import Watch
 from runner.service.whole_answer import Answer, take_answer, take_store_answer
 from runner.sums import Sum
 
 T = TypeVar("T")
-_BASE_PATH = "/v1/external"
 
 
 class Client:
@@ -70,7 +71,7 @@ class Client:
         Raises:
             UsageError: keys may not be sent to the host, or the CA bundle cannot be read.
         """
-        self._base = base_url.rstrip("/") + _BASE_PATH
+        self._base = base_url.rstrip("/") + FACTS.base_path
         _require_trusted(self._base, trusted_hosts)
         self._secure = base_url.lower().startswith("https:")
         self._statuses = statuses
@@ -214,7 +215,7 @@ def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:
     except UnfitError:
         return
     plain = address.scheme == "http" and not is_loopback(address.host)
-    if plain or not is_trusted(address.host, trusted_hosts):
+    if plain or not is_trusted(address.host, FACTS.hosts, trusted_hosts):
         raise UsageError(
             f"API keys are not sent to {address.host}{' over plain http' if plain else ''}.",
             hint="Use https and a host of the vendor, or one that you trust.",

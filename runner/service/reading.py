@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.errors import Kind
-from runner.manifest.model import Statuses
 from runner.secret import Secret
 from runner.service.addresses import UnfitError, read_address
 from runner.service.answers import documented, said
@@ -12,6 +11,7 @@ from runner.service.documents import NotJsonError, one_line, read_json
 from runner.service.exchange import Broken, Stage
 from runner.service.expiry import expiry
 from runner.service.explanations import explain_broken, explain_status
+from runner.service.facts import Statuses
 from runner.service.outcomes import Classifier, FetchedApiKey, Job, Phase, ServiceError, Status
 from runner.service.shapes import names_job, read_object, whole_number
 from runner.service.whole_answer import Answer

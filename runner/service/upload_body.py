@@ -5,14 +5,13 @@ changed meanwhile leaves the request one block short, which no store takes for a
 of its state while it slept leaves out the end of it, since another one may have given this upload up by now.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from msgspec import Struct
-
 from runner.ahead import ahead
+from runner.service.upload_watch import Watch
 from runner.sums import Comparison, Sum, comparison_with
 
 BLOCK = 1024 * 1024  # bytes; up to five of them are in memory
@@ -21,17 +20,6 @@ _END = 64 * 1024  # bytes that wait for leave to end the upload: few, since they
 
 class BodyStoppedError(Exception):
     """The body was stopped before its end. Not an OSError: the connection is not to blame."""
-
-
-class Watch(Struct, frozen=True, kw_only=True):
-    """What an upload's owner is told and asked.
-
-    `sent` is told the number of bytes handed over so far, about once a MiB; `may_end` is asked before the last few of
-    them leave, and without its leave they do not.
-    """
-
-    sent: Callable[[int], None]
-    may_end: Callable[[], bool]
 
 
 class UploadBody:

@@ -9,11 +9,12 @@ from pathlib import Path
 from runner.data.prepare import check_data, pack
 from runner.data.readings import Readings
 from runner.manifest.load import load
+from runner.service.prediction_one_facts import FACTS
 
 folder = Path(sys.argv[1])
 manifest = load([folder / "models.yaml"])
 (dataset,) = manifest.datasets.values()
 (model,) = manifest.models.values()
 found = check_data(dataset, model.checks, reference=None, expected_sha256=None, readings=Readings())
-prepared = pack(found, folder / "spool")
+prepared = pack(found, folder / "spool", FACTS.archive)
 print(prepared.check_s, prepared.package_s, prepared.upload.content.bytes)  # noqa: T201 -- the figures

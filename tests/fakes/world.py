@@ -54,7 +54,7 @@ from runner.service.outcomes import (
     Status,
     Unclear,
 )
-from runner.service.upload_body import Watch
+from runner.service.upload_watch import Watch
 from runner.sums import Sum
 from tests.fakes.run_ids import run_id
 

@@ -27,7 +27,7 @@ def scanned(
     content: bytes, size: int, target: bytes | None = None, collected: Collected | None = None
 ) -> tuple[Scan, Labels]:
     """Scan the content in blocks of several pieces; a file is there for the scanner to look back into."""
-    found = collected or Collected(",")
+    found = collected or Collected(",", 200)
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
@@ -88,7 +88,7 @@ def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
         file.seek(0)
         text = file.read()
     for index, name in enumerate(header):
-        collected = Collected(",")
+        collected = Collected(",", 200)
         scan, labels = scanned(text.encode(), size, name.encode(), collected)
         assert scan.problems.found == []
         assert collected.gaps.count == sum(not row[index] for row in table)

@@ -6,7 +6,6 @@ from datetime import UTC
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.manifest.model import Statuses
 from runner.service.addresses import UnfitError, read_address
 from runner.service.answers import documented, said, store_code
 from runner.service.effects import switch_effect, upload_effect
@@ -15,6 +14,7 @@ from runner.service.outcomes import Done, ServiceError, Status
 from runner.service.reading import read_api_key, read_classifiers, read_job, read_status
 from runner.service.retry_after import retry_after
 from runner.service.whole_answer import Answer
+from tests.fakes.prediction_one import STATUSES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -75,7 +75,7 @@ def test_an_error_body_is_read_without_an_error(body: bytes) -> None:
 def test_any_answer_to_a_read_is_a_value_or_our_own_error(answer: Answer) -> None:
     for read in (
         lambda: read_job(answer, secure=True),
-        lambda: read_status(answer, "job-1", Statuses(), secure=True),
+        lambda: read_status(answer, "job-1", STATUSES, secure=True),
         lambda: read_api_key(answer),
         lambda: read_classifiers(answer),
     ):

@@ -26,7 +26,7 @@ from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
 from runner.service.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
-from runner.service.upload_body import Watch
+from runner.service.upload_watch import Watch
 from runner.sums import Sum
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import ScriptedModel

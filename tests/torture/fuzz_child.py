@@ -20,7 +20,7 @@ from pathlib import Path
 
 from runner.errors import ModelError, RetrainError
 from runner.manifest.load import read
-from runner.manifest.model import MetricDefinition, Place, Rule, Statuses, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
 from runner.policy.inspection import inspect_result
 from runner.policy.record import Inputs, evaluate
 from runner.report.inspection import Inspected, inspected_json, inspected_text
@@ -31,6 +31,7 @@ from runner.service.outcomes import Effect, ServiceError
 from runner.service.reading import read_api_key, read_classifiers, read_job, read_status
 from runner.service.retry_after import LONGEST, retry_after
 from runner.service.whole_answer import Answer
+from tests.fakes.prediction_one import STATUSES
 from tests.torture.fuzz_inputs import make_input
 
 LONGEST_S = 1.0  # of the processor: the machine may be shared
@@ -135,7 +136,7 @@ def _read_answer(content: bytes, _folder: Path) -> None:
     )
     reads: tuple[Callable[[], object], ...] = (
         lambda: read_job(answer, secure=True),
-        lambda: read_status(answer, "job-1", Statuses(), secure=True),
+        lambda: read_status(answer, "job-1", STATUSES, secure=True),
         lambda: read_api_key(answer),
         lambda: read_classifiers(answer),
     )

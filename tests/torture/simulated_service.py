@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from runner.errors import Kind
 from runner.secret import Secret
 from runner.service.outcomes import Classifier, Code, Done, Downloaded, Effect, Job, NeverSent, Refused, Status, Unclear
-from runner.service.upload_body import Watch
+from runner.service.upload_watch import Watch
 from runner.sums import Sum
 from tests.fakes.world import going, result_zip, service_error, sha256_of
 from tests.torture.simulated_time import Process, ShownClock, Timeline

@@ -12,11 +12,11 @@ from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.errors import ExitCode, ModelError, UsageError
 from runner.manifest.load import load
-from runner.manifest.model import Statuses
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
 from runner.secret import Redactor
 from runner.service.client import Client
+from tests.fakes.prediction_one import STATUSES
 
 HOST = "service.test"
 TRACE = Path("was-executed")
@@ -99,7 +99,7 @@ def test_a_key_that_is_bound_to_other_hosts_is_not_read() -> None:
     write_manifest("https://127.0.0.1:9", hosts=["127.0.0.1"])
     model = load([Path("models.yaml")]).models["churn"]
     redactor = Redactor()
-    client = Client(base_url="https://[::1]:9", statuses=Statuses(), redactor=redactor)
+    client = Client(base_url="https://[::1]:9", statuses=STATUSES, redactor=redactor)
     keys = ManifestKeys(client, redactor, host="::1")
     with pytest.raises(ModelError, match=r"The key of churn is bound to 127\.0\.0\.1, and the service is ::1"):
         keys.model_key(model)

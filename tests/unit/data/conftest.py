@@ -2,11 +2,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.data.facts import Prepared, Reference
 from runner.data.prepare import check_data, pack
 from runner.data.readings import Readings
 from runner.manifest.model import Bounds, Checks, Dataset, Pick, Place, Source
+from runner.service.prediction_one_facts import FACTS
+from tests.fakes.prediction_one import CHECKS
 
 HEADER = "id,colour,target\n"
 
@@ -33,7 +36,7 @@ def dataset(
     )
 
 
-SMALL = Checks(rows=Bounds(min=1, max=1_000_000))
+SMALL = replace(CHECKS, rows=Bounds(min=1, max=1_000_000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class Desk:
         found = check_data(
             dataset, checks, reference=reference, expected_sha256=expected, readings=readings or Readings()
         )
-        return pack(found, self.spool)
+        return pack(found, self.spool, FACTS.archive)
 
     def spooled(self) -> list[Path]:
         return sorted(self.spool.rglob("*")) if self.spool.exists() else []

@@ -18,6 +18,7 @@ from runner.data.prepare import release
 from runner.data.readings import Readings
 from runner.data.resolve import resolve
 from runner.errors import ModelError
+from runner.service.prediction_one_facts import FACTS
 from runner.sums import Sum, comparison_with
 from tests.unit.data.conftest import HEADER, Desk, rows
 
@@ -67,7 +68,7 @@ def test_what_cannot_be_compressed_is_packed_all_the_same(desk: Desk) -> None:
     desk.write("eval.csv", EVAL)
     resolved = resolve(desk.dataset(evaluation="eval.csv"))
     found = digest(resolved)
-    upload = package.package(resolved, found.train, found.eval, desk.spool)
+    upload = package.package(resolved, found.train, found.eval, desk.spool, FACTS.archive)
     assert members(upload.path)["train_src/train.csv"] == noise
     assert upload.content.bytes < len(noise) * 65 // 64
 
@@ -186,7 +187,7 @@ def test_a_file_that_changes_between_check_and_packing_is_not_packed(
     assert (found.seal is not None) == sealed
     desk.write("day2.csv", EVAL.replace(b"red", b"tan", 1))
     with pytest.raises(ModelError, match=r"day1\.csv \+ 1 more changed while the run was at work"):
-        package.package(resolved, found, beside, desk.spool)
+        package.package(resolved, found, beside, desk.spool, FACTS.archive)
     assert desk.spooled() == []
 
 
@@ -198,6 +199,7 @@ from runner.data.package import package
 from runner.data.resolve import resolve
 from runner.errors import ModelError
 from runner.manifest.model import Dataset, Place, Source
+from runner.service.prediction_one_facts import FACTS
 folder, pick = Path(sys.argv[1]), sys.argv[2]
 here = Place(file="m", line=1, column=1)
 source = lambda pattern, pick=None: Source(pattern=pattern, folder=folder, pick=pick, place=here)
@@ -209,7 +211,7 @@ resolved = resolve(Dataset(
 found = digest(resolved)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:
-    package(resolved, found.train, found.eval, folder / "state" / "spool")
+    package(resolved, found.train, found.eval, folder / "state" / "spool", FACTS.archive)
 except ModelError as error:
     print(error.kind, error.message, error.hint)
 """

@@ -9,6 +9,7 @@ from runner.data.prepare import release
 from runner.data.resolve import resolve
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Bounds, Checks
+from tests.fakes.prediction_one import CHECKS
 from tests.unit.data.conftest import HEADER, SMALL, Desk, dataset, rows, source
 
 TARGET = replace(SMALL, target="target")
@@ -73,7 +74,7 @@ def test_all_problems_of_both_files_are_told_at_once(desk: Desk) -> None:
 
 def test_counts_outside_their_bounds_are_told_with_both_numbers(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(12))
-    assert refused(desk, Checks()) == "train.csv: has 12 rows, fewer than the 100 it needs."
+    assert refused(desk, CHECKS) == "train.csv: has 12 rows, fewer than the 100 it needs."
     assert refused(desk, replace(SMALL, rows=Bounds(min=None, max=11))) == (
         "train.csv: has 12 rows, more than the 11 it may have."
     )
@@ -86,9 +87,9 @@ def test_counts_outside_their_bounds_are_told_with_both_numbers(desk: Desk) -> N
 def test_an_evaluation_file_needs_one_row_and_not_the_minimum_of_the_training(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(100))
     desk.write("eval.csv", HEADER + rows(1, 500))
-    release(accepted(desk, Checks(), evaluation="eval.csv"))
+    release(accepted(desk, CHECKS, evaluation="eval.csv"))
     desk.write("eval.csv", HEADER)
-    assert refused(desk, Checks(), evaluation="eval.csv") == "eval.csv: has 0 rows, fewer than the 1 it needs."
+    assert refused(desk, CHECKS, evaluation="eval.csv") == "eval.csv: has 0 rows, fewer than the 1 it needs."
 
 
 @pytest.mark.parametrize(
@@ -189,18 +190,18 @@ def test_rows_without_a_target_do_not_count_towards_the_rows_a_model_needs(
 
     targets = [*labels.split() * 50, *[empty] * 120]
     desk.write("train.csv", lines(targets))
-    assert accepted(desk, replace(Checks(), target="target")).warnings == (
+    assert accepted(desk, replace(CHECKS, target="target")).warnings == (
         "train.csv: 120 of 220 rows have no value in the target",
     )
     desk.write("train.csv", lines(targets[1:]))
-    assert refused(desk, replace(Checks(), target="target")) == (
+    assert refused(desk, replace(CHECKS, target="target")) == (
         "train.csv: has 99 rows with a target, fewer than the 100 it needs; 120 of 219 have none."
     )
 
 
 def test_the_empty_rows_of_a_spreadsheet_are_no_rows_with_a_target(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(60) + ",,\n" * 60)
-    assert "has 60 rows with a target" in refused(desk, replace(Checks(), target="target"))
+    assert "has 60 rows with a target" in refused(desk, replace(CHECKS, target="target"))
 
 
 @pytest.mark.parametrize("target", ["first", "middle", "last"])
@@ -342,7 +343,7 @@ def test_japanese_columns_target_and_labels_are_read_from_shift_jis(desk: Desk) 
 
 def test_an_unreadable_rest_is_not_called_too_few_rows(desk: Desk) -> None:
     desk.write("train.csv", HEADER + '1,"red,yes\n' + rows(200))
-    assert refused(desk, Checks()) == "train.csv:2: a quote opens here and is not closed."
+    assert refused(desk, CHECKS) == "train.csv:2: a quote opens here and is not closed."
 
 
 def test_warn_sends_the_data_and_keeps_the_problems_as_warnings(desk: Desk) -> None:

@@ -17,7 +17,8 @@ from runner.data.digest import digest
 from runner.data.readings import Readings
 from runner.data.resolve import ResolvedFile, resolve
 from runner.errors import ModelError
-from runner.manifest.model import Bounds, Checks
+from runner.manifest.model import Bounds
+from tests.fakes.prediction_one import CHECKS
 from tests.unit.data.conftest import HEADER, SMALL, Desk, rows
 
 TICK_S = module._FINE / 1e9
@@ -56,15 +57,15 @@ def test_a_digest_a_check_and_a_check_by_another_model_read_the_file_once_each_k
     found = readings.facts(file)
     assert readings.facts(file) == found
     assert opened == ["train.csv"]
-    assert readings.checked(file, "target").file.sha256 == found.sha256
-    assert readings.checked(file, "target") is readings.checked(file, "target")
+    assert readings.checked(file, "target", 200).file.sha256 == found.sha256
+    assert readings.checked(file, "target", 200) is readings.checked(file, "target", 200)
     assert opened == ["train.csv"] * 2
 
 
 def test_a_check_brings_the_digest_so_that_a_plan_and_its_run_read_the_file_once(desk: Desk, opened: Opened) -> None:
     settled(desk)
     readings = Readings()
-    planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, "target").file)
+    planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, "target", 200).file)
     prepared = [
         desk.prepare(desk.dataset(), TARGET, expected=planned.sha256, readings=readings) for _model in ("one", "two")
     ]
@@ -75,13 +76,13 @@ def test_a_check_brings_the_digest_so_that_a_plan_and_its_run_read_the_file_once
 def test_a_file_that_changed_since_is_read_again_though_its_length_and_its_time_stayed(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
     before = file.parts[0].path.stat()
-    readings.checked(file, "target")
+    readings.checked(file, "target", 200)
     other = (HEADER + rows(4)).replace("yes", "may")
     file.parts[0].path.write_text(other)
     os.utime(file.parts[0].path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.parts[0].path.stat().st_size == before.st_size
     assert readings.facts(file).sha256 == sha(other)
-    assert readings.checked(file, "target").shape.labels == ("may", "no")
+    assert readings.checked(file, "target", 200).shape.labels == ("may", "no")
 
 
 def test_a_file_in_the_place_of_another_is_read_again(desk: Desk) -> None:
@@ -101,12 +102,12 @@ def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
     stamp = file.parts[0].path.stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: stamp + module._FINE - 1)
     readings.facts(file)
-    readings.checked(file, None)
-    readings.checked(file, None)
+    readings.checked(file, None, 200)
+    readings.checked(file, None, 200)
     assert opened == ["train.csv"] * 3
     monkeypatch.setattr(time, "time_ns", lambda: stamp + module._FINE)
-    readings.checked(file, None)
-    readings.checked(file, None)
+    readings.checked(file, None, 200)
+    readings.checked(file, None, 200)
     assert opened == ["train.csv"] * 4
 
 
@@ -128,14 +129,14 @@ def test_a_file_that_changes_while_its_rows_are_read_is_not_given_the_digest_of_
         return real(*args, **kwargs)
 
     monkeypatch.setattr(module, "check_file", changing)
-    found = readings.checked(file, None)
+    found = readings.checked(file, None, 200)
     assert (found.file.rows, found.file.sha256) == (9, sha(other))
 
 
 def test_data_that_changed_between_plan_and_check_is_refused_and_the_message_is_about_the_change(desk: Desk) -> None:
     settled(desk)
     readings = Readings()
-    planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, None).file)
+    planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, None, 200).file)
     desk.write("train.csv", HEADER + rows(5))
     with pytest.raises(ModelError, match="changed while the run was at work"):
         desk.prepare(desk.dataset(), expected=planned.sha256, readings=readings)
@@ -143,10 +144,10 @@ def test_data_that_changed_between_plan_and_check_is_refused_and_the_message_is_
 
 def test_models_with_other_targets_share_the_digest_and_get_their_own_labels(desk: Desk, opened: Opened) -> None:
     file, readings = settled(desk), Readings()
-    assert readings.checked(file, "target").shape.labels == ("no", "yes")
-    assert readings.checked(file, "colour").shape.labels == ("red",)
-    assert readings.checked(file, None).shape.labels is None
-    assert len({readings.checked(file, name).file.sha256 for name in ("target", "colour", None)}) == 1
+    assert readings.checked(file, "target", 200).shape.labels == ("no", "yes")
+    assert readings.checked(file, "colour", 200).shape.labels == ("red",)
+    assert readings.checked(file, None, 200).shape.labels is None
+    assert len({readings.checked(file, name, 200).file.sha256 for name in ("target", "colour", None)}) == 1
     assert len(opened) == 3
 
 
@@ -165,7 +166,7 @@ def test_what_one_models_limits_find_is_not_told_of_another_model(desk: Desk) ->
 def test_many_threads_that_ask_at_once_wait_for_one_reading(desk: Desk, opened: Opened) -> None:
     file, readings = settled(desk, HEADER + rows(60_000)), Readings()
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: readings.checked(file, "target"), range(8)))
+        found = list(pool.map(lambda _: readings.checked(file, "target", 200), range(8)))
     assert opened == ["train.csv"]
     assert all(one is found[0] for one in found)
 
@@ -176,20 +177,20 @@ def test_joined_files_are_remembered_together_and_read_again_when_one_of_them_ch
     desk.write("day2.csv", HEADER + rows(2, first=9))
     settled(desk, HEADER + rows(3), "day1.csv")
     file, readings = resolve(desk.joined()).train, Readings()
-    first = readings.checked(file, "target")
-    assert (readings.checked(file, "target"), first.file.rows) == (first, 5)
+    first = readings.checked(file, "target", 200)
+    assert (readings.checked(file, "target", 200), first.file.rows) == (first, 5)
     assert opened == ["day1.csv", "day2.csv"]
     desk.write("day2.csv", HEADER + rows(4, first=9))
-    second = readings.checked(file, "target")
+    second = readings.checked(file, "target", 200)
     assert second.file.rows == 7
     assert second.file.sha256 == digest(resolve(desk.joined())).train.sha256 != first.file.sha256
 
 
 def test_a_file_that_is_gone_is_told_though_it_was_read_before(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
-    readings.checked(file, None)
+    readings.checked(file, None, 200)
     file.parts[0].path.unlink()
-    for ask in (lambda: readings.facts(file), lambda: readings.checked(file, None)):
+    for ask in (lambda: readings.facts(file), lambda: readings.checked(file, None, 200)):
         with pytest.raises(ModelError, match=r"train\.csv does not exist"):
             ask()
 
@@ -200,13 +201,13 @@ def test_checks_of_a_pinned_content_compare_what_is_remembered(desk: Desk) -> No
     pinned = replace(desk.dataset(), train_sha256="0" * 64)
     for _again in range(2):
         with pytest.raises(ModelError, match="pins 000000000000"):
-            desk.prepare(pinned, Checks(), readings=readings)
+            desk.prepare(pinned, CHECKS, readings=readings)
 
 
 def test_a_check_that_was_done_for_the_plan_counts_with_its_own_time(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
-    took = readings.checked(file, SMALL.target).seconds
+    took = readings.checked(file, SMALL.target, 200).seconds
     assert took > 0
     again = desk.prepare(desk.dataset("train.csv"), readings=readings)
     assert again.check_s >= took
-    assert readings.checked(file, SMALL.target).seconds == took
+    assert readings.checked(file, SMALL.target, 200).seconds == took

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runner.emulator.hosting import host_models
 from runner.emulator.keys import ACCOUNT_KEY, key_digest, own_key
 from runner.errors import UsageError
 from runner.manifest.model import (
-    Checks,
     EmulatorModel,
     EnvKey,
     FetchedKey,
@@ -20,9 +20,11 @@ from runner.manifest.model import (
     Model,
     Place,
     Retrain,
-    Service,
     Wait,
 )
+from runner.manifest.service import standard_service
+from runner.service.prediction_one_facts import FACTS
+from tests.fakes.prediction_one import CHECKS
 
 SETTINGS = EmulatorModel(task="regression", target="y")
 
@@ -35,7 +37,7 @@ def build_model(name: str, key: KeySource, emulator: EmulatorModel | None = SETT
         policy="p",
         retrain=Retrain(),
         wait=Wait(),
-        checks=Checks(),
+        checks=CHECKS,
         tags=(),
         owner=None,
         emulator=emulator,
@@ -46,7 +48,7 @@ def build_model(name: str, key: KeySource, emulator: EmulatorModel | None = SETT
 def build_manifest(*models: Model) -> Manifest:
     empty: dict[str, Any] = {}
     return Manifest(
-        service=Service(url=None, emulator=True),
+        service=replace(standard_service(FACTS), url=None, emulator=True),
         datasets=empty,
         policies=empty,
         metrics=empty,

@@ -14,7 +14,6 @@ from runner.manifest.load import load, read
 from runner.manifest.model import (
     AutoPolicy,
     Bounds,
-    Checks,
     CommandKey,
     EmulatorModel,
     EnvKey,
@@ -27,12 +26,14 @@ from runner.manifest.model import (
     Place,
     Retrain,
     Rule,
-    Service,
     Source,
     ThresholdPolicy,
     Wait,
 )
 from runner.manifest.problems import ManifestError
+from runner.manifest.service import standard_service
+from runner.service.prediction_one_facts import FACTS
+from tests.fakes.prediction_one import CHECKS
 
 ACCEPT = Path(__file__).parents[2] / "cases" / "accept"
 BASE = "version: 1\ndatasets: {churn: {train: churn.csv}}\npolicies: {always: {type: auto}}\n"
@@ -55,12 +56,12 @@ def write(folder: Path, **files: str) -> list[Path]:
 def test_a_model_has_the_defaults_of_the_product_when_it_says_nothing(tmp_path: Path) -> None:
     manifest = load(write(tmp_path, m=BASE + MODEL))
     model = manifest.models["churn"]
-    assert (model.retrain, model.wait, model.checks) == (Retrain(), Wait(), Checks())
+    assert (model.retrain, model.wait, model.checks) == (Retrain(), Wait(), CHECKS)
     assert (model.tags, model.owner, model.emulator) == ((), None, None)
     assert model.place == Place(file=str(tmp_path / "m.yaml"), line=4, column=10)
     assert manifest.limits == Limits()
     assert manifest.approvals is None
-    assert manifest.service == Service(url="https://developer-api.predictionone.sony.biz", emulator=False)
+    assert manifest.service == standard_service(FACTS)
 
 
 def test_the_whole_example_becomes_typed_values() -> None:

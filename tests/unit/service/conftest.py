@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import trustme
 
-from runner.manifest.model import Statuses
 from runner.secret import Redactor, Secret
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
+from tests.fakes.prediction_one import STATUSES
 
 KEY = "key-canary-4711"
 
@@ -177,7 +177,7 @@ def make_client(redactor: Redactor) -> Callable[..., Client]:
         deadlines = Deadlines(**{"connect": 2.0, "silence": 3.0, "call": 5.0, **limits})
         return Client(
             base_url=base_url,
-            statuses=Statuses(),
+            statuses=STATUSES,
             redactor=redactor,
             deadlines=deadlines,
             ca_bundle=ca_bundle,

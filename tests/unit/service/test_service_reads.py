@@ -8,10 +8,10 @@ import pytest
 import responses
 
 from runner.errors import Kind
-from runner.manifest.model import Statuses
 from runner.secret import Redactor, Secret
 from runner.service.answers import DOCUMENTED, Documented
 from runner.service.client import Client
+from runner.service.facts import Statuses
 from runner.service.outcomes import Code, Job, ServiceError, Status
 
 MakeClient = Callable[..., Client]
@@ -126,7 +126,7 @@ def test_finished_matches_whole_failed_matches_a_part_and_the_rest_is_going(
 
 @responses.activate
 def test_status_words_are_configurable(redactor: Redactor, key: Secret) -> None:
-    statuses = Statuses(finished=("ready",), failed=("broken",))
+    statuses = Statuses(finished=("ready",), failed=("broken",), waiting=())
     client = Client(base_url=BASE, statuses=statuses, redactor=redactor, trusted_hosts=["service.example"])
     answer_status({"status": "Ready", "download_url": SIGNED})
     assert client.status(key, "job-1").phase == "finished"

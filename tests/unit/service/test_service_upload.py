@@ -13,7 +13,7 @@ from runner.errors import Kind
 from runner.secret import Secret
 from runner.service.client import Client
 from runner.service.outcomes import Done, Effect, NeverSent, Refused, Unclear
-from runner.service.upload_body import Watch
+from runner.service.upload_watch import Watch
 from runner.sums import sum_of
 
 Serve = Callable[..., Any]

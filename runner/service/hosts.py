@@ -1,11 +1,10 @@
-"""Hosts that API keys may be sent to: the vendor's own, this machine, and those that the operator names."""
+"""Hosts that API keys may be sent to: the provider's own, this machine, and those that the operator names."""
 
 import ipaddress
 import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-VENDOR_HOSTS = ("developer-api.predictionone.sony.biz", "developer-api.easy-predictive-analytics.sony.com")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?")
 
 
@@ -33,6 +32,9 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
 
 
-def is_trusted(host: str, named: Collection[str]) -> bool:
-    """Whether keys may be sent to the host; `named` are the hosts that the operator trusts, in lower case."""
-    return host in VENDOR_HOSTS or is_loopback(host) or host in named
+def is_trusted(host: str, documented: Collection[str], named: Collection[str]) -> bool:
+    """Return whether keys may be sent to the host.
+
+    `documented` are the provider's own hosts, `named` those that the operator trusts; all in lower case.
+    """
+    return host in documented or is_loopback(host) or host in named
