@@ -190,7 +190,7 @@ def publish(target: Path, content: bytes, *, lasting: bool = True) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(content)
         return
-    place = target.resolve()
+    place = Path(os.path.realpath(target))  # unlike Path.resolve it bears a circle of links
     mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else user_file_mode()
     if not place.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))

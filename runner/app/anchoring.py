@@ -4,6 +4,7 @@ Whoever can write the state can rewrite the whole chain. What an anchor covers, 
 longer be changed unseen.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -167,7 +168,7 @@ def _missing(head: Head, by: str) -> Anchoring:
 
 def lies_in(path: Path, folder: Path) -> bool:
     """Return whether a file is inside a folder, whatever links lead to it."""
-    return path.resolve().is_relative_to(folder.resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _head_in_file(wanted: str) -> Head:

@@ -1,6 +1,7 @@
 """`retrain approve --write` and `retrain reject --write`: a word on a candidate as a file, to be committed."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from runner.app.loss import refuse_noted_loss
 from runner.app.model_scope import ModelScope, model_scope
 from runner.app.plan import read_progress
 from runner.app.review import ReviewRequest
+from runner.app.written_file import refuse_link_out
 from runner.durable import write_whole
 from runner.errors import RetrainError, UsageError
 from runner.git.checkout import identity, top_level
@@ -39,7 +41,7 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     """Write the word into the folder, by default the manifest's. The journal is read only, and no lock is needed.
 
     Raises:
-        UsageError: there is no folder, no such candidate, or another file of that name.
+        UsageError: there is no folder, no such candidate, or another file of that name, or a link leads elsewhere.
         StateError: the candidate is another one, or its policy or manifest changed since the decision.
     """
     if request.force or request.record_only:
@@ -52,8 +54,9 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     candidate = job.decided.fact.candidate_sha256 if job.decided else ""
     target, approvals = _folder(scope, folder), scope.manifest.approvals
     path = target / f"{request.model}-{candidate[:12]}.yaml"
+    refuse_link_out(path)
     _write_new(path, _text(request, job, expires, _approver(target)))
-    counts = approvals is not None and target.resolve() == approvals.resolve()
+    counts = approvals is not None and os.path.realpath(target) == os.path.realpath(approvals)
     return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires, approvals=approvals, counts=counts)
 
 

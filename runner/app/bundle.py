@@ -188,7 +188,7 @@ def _write(path: Path, members: Sequence[Member]) -> None:
 
 def _refuse_changed(path: Path) -> None:
     """Take the bundle away again when a file changed while it was packed."""
-    findings = verify("", str(path)).findings
+    findings = verify("", str(path.absolute())).findings  # with a slash it is a file, whatever its end
     if findings:
         path.unlink(missing_ok=True)
         raise StateError(

@@ -127,13 +127,18 @@ def _lock(name: str) -> bytes:
 
 
 def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
-    """Raise before anything is written when a file stands where one of the folders must be."""
+    """Raise before anything is written when a file, or a link to elsewhere, stands where one of the folders must be."""
     for name in names:
         above = (folder / name).parents
         nearest = next((one for one in above if os.path.lexists(one)), folder)
         if os.path.lexists(nearest) and not nearest.is_dir():
             raise UsageError(
                 f"{nearest} is not a folder.", hint="Move it away, or name another folder: `retrain init DIR`."
+            )
+        if nearest.is_relative_to(folder) and not nearest.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"{nearest} leads out of {folder}, and nothing is written through it.",
+                hint="Remove the link, or say with --only which parts are laid out.",
             )
 
 

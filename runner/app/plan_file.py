@@ -1,9 +1,11 @@
 """The plan's file: written whole, read with a bound on its size."""
 
+import os
 from pathlib import Path
 
 import msgspec
 
+from runner.app.written_file import refuse_link_out
 from runner.durable import write_whole
 from runner.errors import StateError, UsageError
 from runner.plan.document import PlanDocument, read_document
@@ -17,10 +19,11 @@ def refuse_target(target: Path) -> None:
     """Refuse to write a plan over anything that is not one; an empty file is nobody's.
 
     Raises:
-        UsageError: the file is another one, or its folder is missing.
+        UsageError: the file is another one or a link out of its checkout, or its folder is missing.
     """
     if not target.parent.is_dir():
         raise UsageError(f"There is no folder {target.parent}.", hint="Create it, or give another file with --out.")
+    refuse_link_out(target)
     try:
         if target.exists() and not _may_replace(target):
             raise UsageError(f"{target} is there already and is not a plan.", hint="Give another file with --out.")
@@ -42,7 +45,7 @@ def write_plan(document: PlanDocument, target: Path) -> None:
         UsageError: it cannot be written there.
     """
     try:
-        write_whole(target.resolve(), render_json(msgspec.to_builtins(document)))
+        write_whole(Path(os.path.realpath(target)), render_json(msgspec.to_builtins(document)))
     except OSError as error:
         raise _unwritable(target, error) from error
 

@@ -1,5 +1,6 @@
 """`retrain run --plan`: exactly what the plan says, or nothing."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
     """
     _refuse_flags(given)
     paths = [Path(path) for path in document.manifest.paths]
-    if given.paths and [path.resolve() for path in given.paths] != [path.resolve() for path in paths]:
+    if given.paths and list(map(os.path.realpath, given.paths)) != list(map(os.path.realpath, paths)):
         made = " ".join(document.manifest.paths)
         raise UsageError(
             f"The plan {name} was made for {made}, seen from the folder it was made in.",
@@ -65,7 +66,7 @@ def _refuse_flags(given: Choice) -> None:
 
 
 def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) -> list[str]:
-    missing = [f"the manifest {path} is not found from this folder" for path in paths if not path.exists()]
+    missing = [f"the manifest {path} is not found from this folder" for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- a plan's path can be too long for Path.exists
     problems = error.problems if isinstance(error, ManifestError) else ()
     errors = [one.line_text() for one in problems if one.severity == "error"]
     return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]

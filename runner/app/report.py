@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.recorded import reading
+from runner.app.written_file import refuse_link_out
 from runner.durable import publish
 from runner.errors import RetrainError, UsageError
 from runner.journal.events import RunFinished, RunStarted
@@ -62,8 +63,10 @@ def write_report(file: Path, content: bytes) -> None:
     """Write a report to a file of the user's.
 
     Raises:
+        UsageError: it leads out of its checkout.
         RetrainError: it cannot be written.
     """
+    refuse_link_out(file)
     try:
         publish(file, content)
     except (OSError, ValueError) as error:

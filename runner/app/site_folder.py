@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
+from runner.app.written_file import refuse_link_out
 from runner.durable import publish
 from runner.errors import LockedError, RetrainError, UsageError
 from runner.site.pages import Page
@@ -119,10 +120,11 @@ def open_site(root: Path) -> Iterator[SiteFolder]:
     """Hold a folder for one build; a new one is made.
 
     Raises:
-        UsageError: it is a file, or has files and was not made by an earlier build.
+        UsageError: it is a file, leads out of its checkout, or has files and was not made by an earlier build.
         LockedError: another build holds it.
         RetrainError: it cannot be written.
     """
+    refuse_link_out(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

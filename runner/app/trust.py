@@ -5,6 +5,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.app.anchoring import lies_in
 from runner.audit.keys import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
 from runner.durable import open_file, remove_unfinished, write_new
 from runner.errors import UsageError
@@ -30,7 +31,7 @@ def trusted_keys(paths: Sequence[Path], *, foreign_to: Path | None = None) -> di
 
 def _refuse_keys_of(state: Path, files: Sequence[Path]) -> None:
     for file in files:
-        if file.resolve().is_relative_to(state.resolve()):
+        if lies_in(file, state):
             raise UsageError(
                 f"The key {file} is in the state folder {state}: it cannot vouch for it.",
                 hint="Give the key as you got it from the signer, kept outside the state.",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner import __version__
-from runner.durable import write_new
+from runner.durable import real_folder, write_new
 from runner.errors import RetrainError
 from runner.journal.folder import state_folder
 
@@ -29,16 +29,16 @@ def traceback_of(error: BaseException) -> str:
 def write_traceback(text: str, state: str | None) -> Path | None:
     """Write the text to a new file, readable by its owner only, and return its path; None where that fails.
 
-    It is in the state folder where there is one, else in the folder for temporary files.
+    It is in the state folder where there is one that is no link, else in the folder for temporary files.
     """
     try:
         folder = state_folder(state).internal_errors if state else None
-        if folder is None or not folder.parent.is_dir():
+        if folder is None or folder.parent.is_symlink() or not folder.parent.is_dir():
             handle, name = tempfile.mkstemp(prefix="retrain-internal-error-", suffix=".txt")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
             return Path(name)
-        path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.txt"
+        path = real_folder(folder.parent, folder.name) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.txt"
         write_new(path, text.encode())
     except (OSError, RetrainError):
         return None

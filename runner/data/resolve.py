@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from runner.data.walk import TooMuchError, matching
 from runner.errors import Kind, ModelError
+from runner.manifest.confined import leads_out
 from runner.manifest.model import Dataset, Source
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -145,6 +146,17 @@ def _require_readable(part: Part) -> None:
         raise ModelError(Kind.DATA, f"{part.shown} is {what}.", hint="Name a .csv or .tsv file.")
     if not os.access(part.path, os.R_OK):
         raise unreadable(part, PermissionError(0, "Permission denied"))
+    _require_data(part)
+
+
+def _require_data(part: Part) -> None:
+    """Refuse a link out of a checkout to a file that is no data: what is wrong with data is shown, and data is sent."""
+    if Path(os.path.realpath(part.path)).suffix.lower() not in DELIMITERS and leads_out(part.path):
+        raise ModelError(
+            Kind.DATA,
+            f"{part.shown} leads out of its checkout, to a file that does not end in .csv or .tsv.",
+            hint="Copy the data to this place, or name its own file in the manifest.",
+        )
 
 
 def unreadable(part: Part, error: OSError) -> ModelError:

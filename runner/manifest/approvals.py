@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner.manifest.builder import build
+from runner.manifest.confined import lies_outside
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Approval, Place
-from runner.manifest.problems import Findings
+from runner.manifest.problems import EnoughError, Findings
 from runner.manifest.shape import check_shape
-from runner.manifest.text import Text, read_text
+from runner.manifest.text import read_text
 from runner.manifest.words import did_you_mean, shown
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
@@ -17,25 +18,27 @@ _LONGEST_YEAR = 9998  # the day after the last one of this year is still a date
 
 
 def read_approvals(
-    folder: Path, place: Place, models: Collection[str] | None, findings: Findings
+    folder: Path, home: Path, place: Place, models: Collection[str] | None, findings: Findings
 ) -> tuple[Approval, ...]:
     """Return the words in the folder's own *.yaml and *.yml, by file name.
 
-    A folder that is not there holds none: git keeps no empty folders. `place` is where the manifest names it; `models`
-    are the manifest's, None when they cannot be known.
+    A folder that is not there holds none: git keeps no empty folders. `place` is where the manifest names it, `home`
+    the manifest's folder; `models` are the manifest's, None when they cannot be known.
     """
-    found = [_approval(text, folder.name, findings) for text in _texts(folder, place, findings)]
+    foreign = lies_outside(folder, home)
+    files = _files(folder, place, findings)
+    found = [_foreign(path, place, findings) if foreign else _approval(path, findings) for path in files]
     words = tuple(one for one in found if one is not None)
     _check_models(words, models, findings)
     _check_agreement(words, findings)
     return words
 
 
-def _texts(folder: Path, place: Place, findings: Findings) -> Iterable[Text]:
+def _files(folder: Path, place: Place, findings: Findings) -> list[Path]:
     try:
-        files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith("."))
     except FileNotFoundError:
-        return
+        return []
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
         findings.error(
@@ -44,14 +47,29 @@ def _texts(folder: Path, place: Place, findings: Findings) -> Iterable[Text]:
             f"The folder of approvals cannot be read: {reason}.",
             hint="Name a folder you may read, or remove `approvals`.",
         )
-        return
-    for path in files:
-        text = read_text(path, findings)
-        if text is not None:
-            yield text
+        return []
 
 
-def _approval(text: Text, folder: str, findings: Findings) -> Approval | None:
+def _foreign(path: Path, place: Place, findings: Findings) -> Approval | None:
+    """Return the word in a file outside of the checkout; of one that is no approval nothing is told but that."""
+    try:
+        word = _approval(path, Findings())
+    except EnoughError:
+        word = None
+    if word is None:
+        findings.error(
+            place,
+            "leads-out",
+            f"{shown(str(path))} is outside of the checkout and is no approval; nothing of it is shown.",
+            hint="Name a folder that holds approvals and nothing else, best within the checkout.",
+        )
+    return word
+
+
+def _approval(path: Path, findings: Findings) -> Approval | None:
+    text = read_text(path, findings)
+    if text is None:
+        return None
     root, start = build(text, findings), Place(file=text.file, line=1, column=1)
     if root is None or check_shape(root, start, findings, "approval"):
         return None
@@ -67,7 +85,7 @@ def _approval(text: Text, folder: str, findings: Findings) -> Approval | None:
         approver=root["approver"],
         reason=root.get("reason", ""),
         expires=expires,
-        file=f"{folder}/{Path(text.file).name}",
+        file=f"{path.parent.name}/{path.name}",
         sha256=text.sha256,
         place=root.key_place("model"),
     )

@@ -172,9 +172,9 @@ def _words(combined: Combined) -> tuple[Approval, ...]:
     folder, root = _approvals(combined), combined.root
     if folder is None:
         return ()
-    known = combined.known("models")
+    known, home = combined.known("models"), combined.folder(root, "approvals")
     models = None if known is None else {*known, *former_names(combined)}
-    return read_approvals(folder, root.value_place("approvals"), models, combined.findings)
+    return read_approvals(folder, home, root.value_place("approvals"), models, combined.findings)
 
 
 def _limits(combined: Combined) -> Limits:

@@ -9,9 +9,35 @@ def leads_out(path: Path) -> bool:
 
     Links within it are followed, as a mounted ConfigMap of Kubernetes has them. Impossible paths do not lead out.
     """
+    return lies_outside(path, _absolute(path).parent)
+
+
+def lies_outside(path: Path, home: Path) -> bool:
+    """Return whether a path, links followed, is outside of the checkout that `home` is in, or without git of `home`.
+
+    Impossible paths are not outside.
+    """
+    return not _is_within(path, _checkout(home) or _absolute(home))
+
+
+def leaves_checkout(path: Path) -> bool:
+    """Return whether links take a path out of the checkout that it is in; nothing leaves a folder without git."""
+    top = _checkout(_absolute(path).parent)
+    return top is not None and not _is_within(path, top)
+
+
+def _checkout(folder: Path) -> Path | None:
+    """Return the nearest folder, this one or one above it, with an entry `.git`."""
+    absolute = _absolute(folder)
+    return next((one for one in (absolute, *absolute.parents) if os.path.lexists(one / ".git")), None)
+
+
+def _is_within(path: Path, folder: Path) -> bool:
     try:
-        named = Path(os.path.abspath(path))  # noqa: PTH100 -- unlike Path.resolve it follows no link
-        top = next((one for one in named.parents if os.path.lexists(one / ".git")), named.parent)
-        return not named.resolve().is_relative_to(top.resolve())
+        return path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):
-        return False
+        return True
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 -- unlike Path.resolve it follows no link

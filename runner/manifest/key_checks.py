@@ -1,7 +1,7 @@
 """What the sources of the API keys say together: a key goes to one model of one service."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from runner.manifest.document import YamlMap
 from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, KeySource, Model, Place
 from runner.manifest.words import shown
 from runner.service.hosts import host_of
+
+_MOST_TOLD = 5  # hosts in a sentence
 
 
 def check_keys(combined: Combined, models: Iterable[Model], url: str | None) -> None:
@@ -42,10 +44,14 @@ def _refuse_other_host(combined: Combined, model: Model, host: str) -> None:
         combined.findings.error(
             _place(combined, model),
             "key-of-another-host",
-            f"The key of {shown(model.name)} is for {', '.join(map(shown, model.key_hosts))}, and the service is "
-            f"{shown(host)}.",
+            f"The key of {shown(model.name)} is for {_listed(model.key_hosts)}, and the service is {shown(host)}.",
             hint="Correct `service.url`, or `hosts` of the key.",
         )
+
+
+def _listed(hosts: Sequence[str]) -> str:
+    more = len(hosts) - _MOST_TOLD
+    return ", ".join(map(shown, hosts[:_MOST_TOLD])) + (f" and {more} more" if more > 0 else "")
 
 
 def _place(combined: Combined, model: Model) -> Place:

@@ -34,15 +34,23 @@ def former_names(combined: Combined) -> set[str]:
     return {entry["from"] for entry, _ in _entries(combined) if "from" in entry}
 
 
-def destination(old: str, names: Mapping[str, str], models: Collection[str]) -> str:
-    """Return where a name leads: over names that nothing is called now, to one that is in the manifest or to the end.
+def destinations(names: Mapping[str, str], models: Collection[str]) -> dict[str, str]:
+    """Return where each name leads: over names that nothing is called now, to one in the manifest or to the end.
 
     `names` are the new names by the old ones, without a circle of names that nothing is called now.
     """
-    new = names[old]
-    while new not in models and new in names:
-        new = names[new]
-    return new
+    found: dict[str, str] = {}
+    for start in names:
+        way, name = list[str](), start
+        while name not in found:
+            way.append(name)
+            new = names[name]
+            if new in models or new not in names:
+                found[name] = new
+            else:
+                name = new
+        found.update(dict.fromkeys(way, found[name]))
+    return found
 
 
 def _entries(combined: Combined) -> Iterator[tuple[YamlMap, Place]]:
@@ -76,7 +84,7 @@ def _once(found: Sequence[NameChange], findings: Findings) -> list[NameChange]:
 
 def _check_names(changes: Sequence[NameChange], models: Collection[str], findings: Findings) -> None:
     names = {change.old: change.new for change in changes}
-    news = set(names.values())
+    news, circling = set(names.values()), _in_circles(names, models)
     for change in changes:
         if change.old in models and change.old not in news:
             findings.error(
@@ -85,7 +93,7 @@ def _check_names(changes: Sequence[NameChange], models: Collection[str], finding
                 f"{shown(change.old)} is in the manifest, so it has not moved to {shown(change.new)}.",
                 hint=f"Remove the entry; or remove the model {shown(change.old)}, if it is the new one.",
             )
-        elif _is_in_a_circle(change.old, names, models):
+        elif change.old in circling:
             findings.error(
                 change.place,
                 "moved-in-a-circle",
@@ -101,10 +109,18 @@ def _check_names(changes: Sequence[NameChange], models: Collection[str], finding
             )
 
 
-def _is_in_a_circle(old: str, names: Mapping[str, str], models: Collection[str]) -> bool:
-    """Tell whether a name comes back to itself over names of which one is not in the manifest."""
-    seen, name = {old}, names[old]
-    while name in names and name not in seen:
-        seen.add(name)
-        name = names[name]
-    return name == old and not all(one in models for one in seen)
+def _in_circles(names: Mapping[str, str], models: Collection[str]) -> set[str]:
+    """Return the names that come back to themselves over names of which one is not in the manifest.
+
+    No two names lead to one, so that each is in one circle or in one chain, and is looked at once.
+    """
+    found, seen = set[str](), set[str]()
+    for start in names:
+        way, name = list[str](), start
+        while name in names and name not in seen:
+            seen.add(name)
+            way.append(name)
+            name = names[name]
+        if way and name == start and not all(one in models for one in way):
+            found.update(way)
+    return found

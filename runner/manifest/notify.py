@@ -1,13 +1,16 @@
 """The section `notify`: who is told of outcomes, and which dead-man switches hear of the runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 from runner.manifest.combine import Combined
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.keys import read_stored_key
 from runner.manifest.model import Model, Notification, Ping, Place
-from runner.manifest.selectors import matches
+from runner.manifest.selectors import selectors_of
 from runner.manifest.words import shown
+
+_MOST_TOLD = 10  # of one entry
 
 
 def read_notify(combined: Combined) -> tuple[Notification | Ping, ...]:
@@ -38,9 +41,10 @@ def _read_entry(entry: YamlMap, place: Place, combined: Combined) -> Notificatio
 def check_recipients(combined: Combined, notify: Iterable[Notification | Ping], models: Iterable[Model]) -> None:
     """Warn of owners and selectors that no model has: nobody would ever be told of them."""
     known = list(models)
+    owners, meant = {model.owner for model in known}, selectors_of(known)
     for entry in notify:
         if isinstance(entry, Notification):
-            for what in _without_model(entry, known):
+            for what in islice(_without_model(entry, owners, meant), _MOST_TOLD):
                 combined.findings.warning(
                     entry.place,
                     "matches-nothing",
@@ -49,10 +53,7 @@ def check_recipients(combined: Combined, notify: Iterable[Notification | Ping], 
                 )
 
 
-def _without_model(entry: Notification, models: list[Model]) -> Iterator[str]:
-    for owner in entry.owners:
-        if not any(model.owner == owner for model in models):
-            yield f"The owner {shown(owner)}"
-    for selector in entry.select:
-        if not any(matches(model, selector) for model in models):
-            yield f"The selector {shown(selector)}"
+def _without_model(entry: Notification, owners: Collection[str | None], selectors: Collection[str]) -> Iterator[str]:
+    """Yield the owners and selectors that are none of these."""
+    yield from (f"The owner {shown(owner)}" for owner in entry.owners if owner not in owners)
+    yield from (f"The selector {shown(one)}" for one in entry.select if one not in selectors)

@@ -1,8 +1,15 @@
 """How models are chosen by name or tag, on the command line and in the manifest."""
 
+from collections.abc import Iterable
+
 from runner.manifest.model import Model
 
 TAG = "tag:"
+
+
+def selectors_of(models: Iterable[Model]) -> set[str]:
+    """Return every selector that means one of the models."""
+    return {selector for model in models for selector in (model.name, *(TAG + tag for tag in model.tags))}
 
 
 def matches(model: Model, selector: str) -> bool:

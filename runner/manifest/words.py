@@ -1,10 +1,11 @@
 """Names and choices as they are written into messages."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 
 _LONGEST_SHOWN = 60
 _MOST_COMPARED = 300
+_MOST_LOOKED_AT = 10_000
 _NEARLY = 2
 
 
@@ -25,23 +26,24 @@ def choice(words: Iterable[str], joint: str = "or") -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {joint} {quoted[-1]}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Collection[str]) -> str | None:
     """Return the known word most like the given one, letter case aside, or None when none is near.
 
     Of thousands of words only some of nearly the same length are compared, as each comparison is slow.
     """
     folded = word[:_LONGEST_SHOWN].casefold()
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    if len(by_folded) > _MOST_COMPARED:
-        alike = (item for item in by_folded.items() if abs(len(item[0]) - len(folded)) <= _NEARLY)
-        by_folded = dict(islice(alike, _MOST_COMPARED))
+    few = list(islice(known, _MOST_COMPARED + 1))
+    if len(few) > _MOST_COMPARED:
+        alike = (one for one in islice(known, _MOST_LOOKED_AT) if abs(len(one) - len(folded)) <= _NEARLY)
+        few = list(islice(alike, _MOST_COMPARED))
+    by_folded = {candidate.casefold(): candidate for candidate in few}
     import difflib  # noqa: PLC0415 -- only a wrong word needs it
 
     found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Iterable[str], *, otherwise: str) -> str:
+def did_you_mean(word: str, known: Collection[str], *, otherwise: str) -> str:
     """Return a hint that names the nearest known word, or the other hint when none is near."""
     near = nearest(word, known)
     return f"Did you mean {shown(near)}?" if near else otherwise

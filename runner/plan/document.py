@@ -18,6 +18,7 @@ from runner.policy.baseline import Drift, Knowledge
 PLAN_VERSION: Final = 1
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
+FilePath = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,4096}\Z")]
 Instant = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
@@ -36,14 +37,14 @@ class Tool(_Part, frozen=True, kw_only=True):
 class PlannedFile(_Part, frozen=True, kw_only=True):
     """One manifest file as it was read."""
 
-    path: str
+    path: FilePath
     sha256: Sha256
 
 
 class PlannedManifest(_Part, frozen=True, kw_only=True):
     """The manifest; `paths` are the arguments, relative where they lay below the working folder."""
 
-    paths: tuple[str, ...]
+    paths: tuple[FilePath, ...]
     files: tuple[PlannedFile, ...]
     sha256: Sha256
 

@@ -11,7 +11,7 @@ from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
 from runner.journal.moved import Histories
 from runner.manifest.model import Manifest
-from runner.manifest.moved import destination
+from runner.manifest.moved import destinations
 from runner.plan.model import Action, ModelPlan
 from runner.service.hosts import is_loopback
 
@@ -70,8 +70,7 @@ def _wanted(manifest: Manifest, known: Known) -> tuple[dict[str, str], dict[str,
 
 
 def _destinations(manifest: Manifest) -> dict[str, str]:
-    names = {change.old: change.new for change in manifest.moved}
-    return {old: destination(old, names, manifest.models) for old in names}
+    return destinations({change.old: change.new for change in manifest.moved}, manifest.models)
 
 
 def _without_blocked(wanted: Mapping[str, str], known: Known) -> dict[str, str]:

@@ -107,7 +107,9 @@ def _actions(plan: PlanDocument, now: PlanDocument) -> Iterator[str]:
 
 
 def _lists(plan: PlanDocument, now: PlanDocument) -> Iterator[str]:
-    """Refuse a plan that no manifest could have made, such as one that names a model twice."""
+    """Refuse a plan that its manifest cannot have made, such as one that names a model twice or another service."""
+    if (plan.service, plan.services_before, plan.moves) != (now.service, now.services_before, now.moves):
+        yield f"the plan is about {plan.service} and moves that are not those of the manifest on {now.service}"
     if [model.name for model in plan.models] != [model.name for model in now.models]:
         yield "the plan lists its models otherwise than the manifest does"
 

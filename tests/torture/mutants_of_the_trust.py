@@ -8,6 +8,7 @@ _HOSTILE = "tests/torture/test_hostile.py::test_an_attack_gets_no_further_than_t
 _CHAIN = "tests/unit/journal/test_journal_chain.py::"
 _STATE_FILES = "tests/unit/app/test_app_state_files.py::"
 _STATE_TRUST = "tests/unit/app/test_app_state_trust.py::"
+_GROWTH = "tests/unit/manifest/test_manifest_growth.py::test_four_times_as_much_takes_four_times_the_steps"
 _HYGIENE = "tests/unit/test_code_hygiene.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -494,5 +495,68 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    return None if holder is None or holder.is_gone else holder",
         new="    return holder",
         caught_by="tests/unit/journal/test_journal_lock.py::test_a_process_that_has_ended_is_not_named_as_the_holder",
+    ),
+    Mutant(
+        name="a_link_makes_data_of_any_file",
+        file="runner/data/resolve.py",
+        old="    _require_data(part)\n",
+        new="",
+        caught_by=_HOSTILE + "[a secret that a link calls data]",
+    ),
+    Mutant(
+        name="files_of_others_are_shown_as_approvals",
+        file="runner/manifest/approvals.py",
+        old="    foreign = lies_outside(folder, home)\n",
+        new="    foreign = False\n",
+        caught_by=_HOSTILE + "[approvals that are files of others]",
+    ),
+    Mutant(
+        name="a_link_of_the_checkout_takes_what_a_user_lets_be_written",
+        file="runner/app/written_file.py",
+        old="    if leaves_checkout(target):",
+        new="    if False:",
+        caught_by="tests/unit/app/test_app_written_file.py",
+    ),
+    Mutant(
+        name="a_link_of_the_checkout_takes_what_init_lays_out",
+        file="runner/app/init.py",
+        old="        if nearest.is_relative_to(folder) and not nearest.resolve().is_relative_to(folder.resolve()):",
+        new="        if False:",
+        caught_by="tests/acceptance/places/test_init.py::test_nothing_is_laid_out_through_a_link_to_elsewhere",
+    ),
+    Mutant(
+        name="a_traceback_goes_through_a_link_in_the_state",
+        file="runner/cli/internal_error.py",
+        old="real_folder(folder.parent, folder.name)",
+        new="folder",
+        caught_by="tests/unit/cli/test_cli_internal_error.py::test_a_traceback_goes_through_no_link",
+    ),
+    Mutant(
+        name="a_plan_names_paths_that_no_system_has",
+        file="runner/plan/document.py",
+        old='FilePath = Annotated[str, msgspec.Meta(pattern=r"\\A[^\\x00]{1,4096}\\Z")]',
+        new="FilePath = str",
+        caught_by="tests/unit/app/test_app_planned_run.py::test_a_plan_whose_paths_are_impossible_is_refused",
+    ),
+    Mutant(
+        name="a_plan_about_another_service_is_run",
+        file="runner/plan/stale.py",
+        old="    if (plan.service, plan.services_before, plan.moves) != (now.service, now.services_before, now.moves):",
+        new="    if False:",
+        caught_by="tests/unit/app/test_app_planned_run.py::test_a_plan_about_another_service_is_refused",
+    ),
+    Mutant(
+        name="each_moved_name_is_followed_to_its_end",
+        file="runner/manifest/moved.py",
+        old="        while name in names and name not in seen:",
+        new="        while name in names and name not in way:",
+        caught_by=_GROWTH,
+    ),
+    Mutant(
+        name="each_recipient_is_compared_with_each_model",
+        file="runner/manifest/notify.py",
+        old="if one not in selectors)",
+        new="if not any(one == each for each in selectors))",
+        caught_by=_GROWTH,
     ),
 )

@@ -174,3 +174,14 @@ def test_the_line_in_the_place_of_a_source_stops_pip_with_its_own_words(retrain:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Invalid requirement: 'Name the source of retrain-runner here" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["deploy", ".github", "schemas", "data"])
+def test_nothing_is_laid_out_through_a_link_to_elsewhere(place: str, retrain: Retrain, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / place).symlink_to("../elsewhere")
+    done = retrain("init", cwd=tmp_path / "checkout")
+    assert done.returncode == 2
+    assert f"error: {place} leads out of ., and nothing is written through it." in done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []

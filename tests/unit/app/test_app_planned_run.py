@@ -19,6 +19,7 @@ from runner.app.realm import realm_of
 from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.app.session import Session, session
+from runner.canonical import digest
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.manifest.load import load
 from runner.plan.document import PlanDocument
@@ -322,3 +323,33 @@ def test_a_plan_tells_when_it_was_made_and_where_the_state_stood() -> None:
     state = keep().state
     assert (state.serial, state.head_sha256) == head
     assert state.lineage not in (None, state.head_sha256)
+
+
+def forged(change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the plan and seal it anew, as anybody can."""
+    value = json.loads(KEPT.read_bytes())
+    change(value)
+    del value["sha256"]
+    KEPT.write_text(json.dumps({**value, "sha256": digest(value)}))
+
+
+@pytest.mark.parametrize("path", ["\0", "models.yaml\0", "", "x" * 5000])
+def test_a_plan_whose_paths_are_impossible_is_refused(path: str) -> None:
+    keep()
+    forged(lambda plan: plan["manifest"].update(paths=[path]))
+    assert isinstance(refused(paths=[Path("models.yaml")]), StateError)
+
+
+@pytest.mark.parametrize("path", ["x" * 4000, "loop"])
+def test_a_plan_whose_paths_lead_nowhere_is_out_of_date(path: str) -> None:
+    Path("loop").symlink_to("loop")
+    keep()
+    forged(lambda plan: plan["manifest"].update(paths=[path]))
+    assert moved() == (f"the manifest {path} is not found from this folder",)
+    assert isinstance(refused(paths=[Path("loop/x")]), UsageError)
+
+
+def test_a_plan_about_another_service_is_refused() -> None:
+    keep()
+    forged(lambda plan: plan.update(service="service.test"))
+    assert moved() == ("the plan is about service.test and moves that are not those of the manifest on 127.0.0.1",)

@@ -61,3 +61,14 @@ def test_where_no_file_can_be_written_and_with_v_it_is_printed(
     assert KEY not in said
     (tmp_path / "internal-errors").unlink()
     assert "in _internal_error" in _shown(capsys, tmp_path, verbosity=1)
+
+
+def test_a_traceback_goes_through_no_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    state.mkdir()
+    elsewhere.mkdir()
+    (state / "internal-errors").symlink_to(elsewhere)
+    assert "Internal error: LookupError." in _shown(capsys, state)
+    (tmp_path / "linked").symlink_to(elsewhere)
+    Path(_shown(capsys, tmp_path / "linked").partition("written to ")[2].partition(".txt")[0] + ".txt").unlink()
+    assert list(elsewhere.iterdir()) == []

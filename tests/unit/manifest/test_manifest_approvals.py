@@ -140,3 +140,24 @@ def test_the_published_schema_is_a_schema_whose_examples_fit_it() -> None:
         assert {"title", "description", "examples"} <= set(one), name
         part = Draft202012Validator({**one, "$defs": schema["$defs"]}, registry=Registry())
         assert [error for example in one["examples"] for error in part.iter_errors(example)] == [], name
+
+
+@pytest.mark.parametrize("text", ["canary: 1\n", "version: [canary\n", "canary", "canary: 1\n" * 2000])
+def test_of_a_file_outside_of_the_checkout_that_is_no_approval_nothing_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "others.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "models" / "models.yaml").write_text(MANIFEST.replace("words/", "../outside"), encoding="utf-8")
+    found = read([tmp_path / "models"])
+    assert codes(found) == [("models.yaml", 4, 12, "leads-out")]
+    assert "canary" not in repr(found.problems)
+
+
+def test_an_approval_outside_of_the_checkout_counts(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a.yaml").write_text(WORD, encoding="utf-8")
+    (tmp_path / "models" / "models.yaml").write_text(MANIFEST.replace("words/", "../outside"), encoding="utf-8")
+    manifest = read([tmp_path / "models"]).manifest
+    assert manifest is not None
+    assert [word.file for word in manifest.words] == ["outside/a.yaml"]

@@ -46,6 +46,18 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
+def told(count: int) -> str:
+    """Return recipients with owners and tags that no model has, as many as there are models."""
+    entry = "  - {{on: [failed], to: {{env: T}}, owner: [{}], select: [{}]}}\n"
+    owners, tags = (", ".join(f"{one}{number}" for number in range(count)) for one in ("o", "tag:t"))
+    return f"notify:\n{entry.format(owners, tags)}"
+
+
+def chain(count: int) -> str:
+    moves = "".join(f"  - {{from: a{number}, to: a{number + 1}}}\n" for number in range(count))
+    return f"moved:\n{moves}  - {{from: a{count}, to: m0}}\n"
+
+
 def checked(paths: list[Path]) -> None:
     list(excerpts(read(paths).problems))
 
@@ -62,6 +74,8 @@ FILES: dict[str, Callable[[int], list[str]]] = {
         sections(range(1)), *(f"models:\n{MODEL.format(number, 0, 'soon')}" for number in range(count))
     ],
     "unknown keys": lambda count: ["".join(f"key{number:06}: 1\n" for number in range(count))],
+    "recipients of no model": lambda count: [whole(count, shared=True), told(count)],
+    "names that moved on and on": lambda count: [sections(range(1)) + MODEL.format(0, 0, "6h"), chain(count)],
     "datasets that nothing uses": lambda count: [sections(range(count)) + MODEL.format(0, 0, "6h")],
 }  # fmt: skip
 
