@@ -501,7 +501,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/data/resolve.py",
         old="    _require_data(part)\n",
         new="",
-        caught_by=_HOSTILE + "[a secret that a link calls data]",
+        caught_by="tests/unit/data/test_data_resolve.py",
     ),
     Mutant(
         name="files_of_others_are_shown_as_approvals",
