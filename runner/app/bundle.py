@@ -98,7 +98,8 @@ def _removed(evidence: StateEvidence, links: Sequence[Link]) -> set[str]:
 
 def _tool() -> dict[str, str]:
     """Return name and version; the Python that packs changes nothing, and the same run is to give the same bytes."""
-    return {key: value for key, value in tool().items() if key != "python"}
+    made_by = tool()
+    return {"name": made_by.name, "version": made_by.version}
 
 
 def _members(
@@ -146,11 +147,11 @@ def _manifest_files(found: ReportedRun) -> tuple[ManifestFile, ...]:
     started = next(one.event.fact for one in found.own if isinstance(one.event.fact, RunStarted))
     return tuple(
         ManifestFile(
-            path=file["path"],
-            sha256=file["sha256"],
-            member=manifest_member(number) if _still(Path(file["path"]), file["sha256"]) else None,
+            path=file.path,
+            sha256=file.sha256,
+            member=manifest_member(number) if _still(Path(file.path), file.sha256) else None,
         )
-        for number, file in enumerate(started.manifest.get("files", ()), start=1)
+        for number, file in enumerate(started.manifest.files, start=1)
     )
 
 

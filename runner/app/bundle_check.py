@@ -36,8 +36,8 @@ def bundle_findings(evidence: BundleEvidence, journal: Testimony, run: RunRecord
     if (index.journal.events, index.journal.head_sha256) != (events, head):
         what = f"ends with event {events}, {head[:12]}; the index names another end"
         yield Finding(where=f"the journal in {evidence.path}", what=what)
-    recorded = run.started.manifest.get("files", ())
-    if [{"path": one.path, "sha256": one.sha256} for one in index.manifest] != list(recorded):
+    recorded = [(file.path, file.sha256) for file in run.started.manifest.files]
+    if [(file.path, file.sha256) for file in index.manifest] != recorded:
         yield Finding(where=evidence.shown(INDEX), what="names other manifest files than the run read")
     for one in index.manifest:
         if one.member is not None and index.files.get(one.member) != one.sha256:

@@ -149,9 +149,8 @@ def manifest_commit(links: Sequence[Link]) -> str | None:
 
 def commit_of(started: RunStarted) -> str | None:
     """Return the commit of a run's manifest as it is recorded; None where none is, or what is recorded is none."""
-    git = started.manifest.get("git")
-    commit = git.get("commit") if isinstance(git, dict) else None
-    return commit if isinstance(commit, str) and _COMMIT.fullmatch(commit) else None
+    git = started.manifest.git
+    return git.commit if git is not None and _COMMIT.fullmatch(git.commit) else None
 
 
 def without_userinfo(remote: str) -> str:

@@ -3,18 +3,9 @@
 from collections.abc import Iterable
 
 from runner.errors import PRECEDENCE, ExitCode
-from runner.journal.events import ModelFinished, Outcome
+from runner.journal.events import ModelFinished
+from runner.journal.outcomes import OUTCOMES
 
-_BY_OUTCOME: dict[Outcome, ExitCode] = {
-    "switched": ExitCode.OK,
-    "unchanged": ExitCode.OK,
-    "awaiting_approval": ExitCode.OK,
-    "skipped": ExitCode.OK,
-    "held": ExitCode.HELD,  # in the run that judged it
-    "training": ExitCode.UNFINISHED,
-    "failed": ExitCode.FAILED,
-    "unknown": ExitCode.UNKNOWN,
-}
 _BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
 
 
@@ -24,7 +15,7 @@ def exit_code(ends: Iterable[ModelFinished], *, bugs: bool, stopped: str | None,
         return ExitCode.BUG
     if stopped in _BY_SIGNAL:
         return _BY_SIGNAL[stopped]
-    codes = {ExitCode.OK if end.still_held else _BY_OUTCOME[end.outcome] for end in ends}
+    codes = {ExitCode.OK if end.still_held else OUTCOMES[end.outcome].exit_code for end in ends}
     if allow_held:
         codes.discard(ExitCode.HELD)
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

@@ -37,7 +37,7 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
     program = tool()
     document = PlanDocument(
         plan_version=PLAN_VERSION,
-        tool=Tool(name=program["name"], version=program["version"]),
+        tool=Tool(name=program.name, version=program.version),
         created_at=stamp(datetime.now(UTC)),
         service=scope.realm.name,
         service_trusted=scope.realm.trusted,

@@ -6,14 +6,13 @@ import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from runner import __version__
 from runner.app.git_notes import without_userinfo
 from runner.git.checkout import find_checkout, remote_url
 from runner.git.process import GitError
 from runner.git.stored import stored
-from runner.journal.events import CiActor
+from runner.journal.events import CiActor, CommitRecord, ManifestFile, ManifestRecord, ToolRecord
 from runner.manifest.model import Manifest
 
 _CI_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
@@ -37,9 +36,9 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
 
 
-def tool() -> dict[str, str]:
+def tool() -> ToolRecord:
     """Return name and version of this program and of its Python."""
-    return {"name": "retrain-runner", "version": __version__, "python": platform.python_version()}
+    return ToolRecord(name="retrain-runner", version=__version__, python=platform.python_version())
 
 
 def ci_actor() -> CiActor | None:
@@ -48,14 +47,14 @@ def ci_actor() -> CiActor | None:
     return next((CiActor(name=name[:_LONGEST_NAME], source=source) for name, source in found if name), None)
 
 
-def manifest_record(manifest: Manifest) -> dict[str, Any]:
+def manifest_record(manifest: Manifest) -> ManifestRecord:
     """Return digests and git commit of the manifest's files, and the new names by the old ones under `moved`."""
-    return {
-        "files": [{"path": file.path, "sha256": file.sha256} for file in manifest.files],
-        "sha256": manifest.sha256,
-        "git": _git(Path(manifest.files[0].path).parent),
-        "moved": moved_names(manifest),
-    }
+    return ManifestRecord(
+        files=tuple(ManifestFile(path=file.path, sha256=file.sha256) for file in manifest.files),
+        sha256=manifest.sha256,
+        git=_git(Path(manifest.files[0].path).parent),
+        moved=moved_names(manifest),
+    )
 
 
 def moved_names(manifest: Manifest) -> dict[str, str]:
@@ -63,7 +62,7 @@ def moved_names(manifest: Manifest) -> dict[str, str]:
     return {change.old: change.new for change in manifest.moved}
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
+def _git(folder: Path) -> CommitRecord | None:
     """Return commit, dirty and remote of the checkout a folder lies in; None outside a checkout or without git."""
     try:
         checkout = find_checkout(folder)
@@ -74,4 +73,4 @@ def _git(folder: Path) -> dict[str, Any] | None:
             dirty = objects.differs(folder)
     except GitError:
         return None
-    return {"commit": checkout.head, "dirty": dirty, "remote": without_userinfo(remote) if remote else None}
+    return CommitRecord(commit=checkout.head, dirty=dirty, remote=without_userinfo(remote) if remote else None)

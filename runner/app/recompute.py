@@ -1,13 +1,10 @@
 """A recorded decision, computed again from its result file and its recorded inputs."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
 from msgspec import Struct
 
-from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError
 from runner.journal.events import Judged, ResultStored
 from runner.journal.state_store import Blobs
@@ -32,7 +29,6 @@ class Impossible(Struct, frozen=True, kw_only=True):
     why: str
 
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
 Recomputed = SameBytes | Different | Impossible
 
 
@@ -54,20 +50,12 @@ def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: Resu
             again = evaluate(inputs, stream)
     except (OSError, ModelError, StateError) as error:
         return Impossible(why=f"cannot be computed again: {error}")
-    recorded = dict(fact.evaluation)
-    if not _is_same(again, recorded):
-        parts = tuple(key for key in {**recorded, **again} if recorded.get(key) != again.get(key))
+    recorded = fact.evaluation
+    if again != recorded:
+        parts = tuple(name for name in recorded.__struct_fields__ if getattr(recorded, name) != getattr(again, name))
         return Different(why="comes out differently when it is computed again", parts=parts)
     policy_sha256 = policy_digest(inputs.policy, inputs.definitions)
     candidate_sha256 = candidate_digest(fact.retrain_job_id, fact.result_sha256, policy_sha256, fact.bound)
     if (policy_sha256, candidate_sha256) != (fact.policy_sha256, fact.candidate_sha256):
         return Different(why="carries digests that are not those of its policy and candidate", parts=("digests",))
     return SameBytes()
-
-
-def _is_same(again: dict[str, Any], recorded: dict[str, Any]) -> bool:
-    """Tell whether the canonical bytes are the same; they surely are where a text is that is made much sooner."""
-    with suppress(ValueError):  # there is no such text, or no canonical bytes either
-        if _ENCODER.encode(again) == _ENCODER.encode(recorded):
-            return True
-    return canonical_bytes(again) == canonical_bytes(recorded)

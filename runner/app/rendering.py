@@ -37,7 +37,7 @@ def check_rendering(evidence: Evidence, links: Iterable[Link], runs: Sequence[Ru
     notes: list[Finding] = []
     for history in ended_histories(links, recorded):
         run = recorded[history.run_id]
-        same_version = run.started.tool.get("version") == __version__ and not _written_later(run)
+        same_version = run.started.tool.version == __version__ and not _written_later(run)
         (findings if same_version else notes).extend(_differences(evidence, history, run))
     return Rendered(findings=tuple(findings), notes=tuple(notes))
 

@@ -15,7 +15,6 @@ from runner.journal.events import (
     Fact,
     JobDead,
     ModelFinished,
-    Outcome,
     Resolved,
     SwitchDone,
     SwitchRefused,
@@ -25,6 +24,7 @@ from runner.journal.instants import stamp
 from runner.journal.job import Job, JobStage
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
 
 Answer = Literal["started", "not-started", "switched", "not-switched"]

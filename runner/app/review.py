@@ -21,12 +21,13 @@ from runner.app.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.candidate import evaluate_stored, judged
 from runner.execute.news import Listener
-from runner.journal.events import Draft, Fact, Judged, ModelFinished, Outcome, Reviewed
+from runner.journal.events import Draft, Fact, Judged, ModelFinished, Reviewed
 from runner.journal.instants import stamp
 from runner.journal.job import Job as RetrainJob
 from runner.journal.job import JobStage
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import Outcome
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan

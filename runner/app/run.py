@@ -26,6 +26,7 @@ from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
 from runner.plan.model import ModelPlan, Options
 from runner.policy.record import policy_digest
+from runner.report.model import Report
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):
@@ -42,9 +43,9 @@ class RunRequest(Struct, frozen=True, kw_only=True):
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
-    """What a run left: its report (JSON value), the folder with its files, its exit code, and bugs to trace."""
+    """What a run left: its report, the folder with its files, its exit code, and bugs to trace."""
 
-    report: dict[str, Any]
+    report: Report
     folder: Path
     exit_code: ExitCode
     bugs: tuple[Exception, ...]

@@ -24,6 +24,7 @@ from runner.journal.state_store import EventLog, Lease, StateStore
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
 from runner.report.build import build_report, read_history
+from runner.report.model import Report
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -67,12 +68,12 @@ class Session(Struct, frozen=True, kw_only=True):
         )
         self.recorder.run_fact(started)
 
-    def finish(self, code: ExitCode, stopped: str | None) -> dict[str, Any]:
+    def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
         self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
         return self.write_files(self.run_id)
 
-    def write_files(self, run_id: str) -> dict[str, Any]:
+    def write_files(self, run_id: str) -> Report:
         """Render a finished run's files from the journal, and record their digests."""
         from runner.report.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
 

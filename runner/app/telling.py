@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from runner.app.clock_check import Warn
 from runner.app.scope import Scope
@@ -13,6 +12,7 @@ from runner.notify.chat import send_message
 from runner.notify.delivery import Delivery, deliver
 from runner.notify.message import ModelEnd, RunEnd, compose
 from runner.notify.ping import START, send_ping
+from runner.report.model import Report
 
 START_SECONDS = 5.0  # the run waits for it
 END_SECONDS = 15.0
@@ -45,10 +45,10 @@ class Teller:
             self._deliver(self._ping_deliveries(str(int(_code(error)))), STOPPED_SECONDS)
             raise
 
-    def ended(self, report: dict[str, Any]) -> None:
+    def ended(self, report: Report) -> None:
         """Tell of a run that is recorded, by its report."""
-        seconds = STOPPED_SECONDS if report["stopped"] else END_SECONDS
-        deliveries = [*self._ping_deliveries(str(report["exit_code"])), *self._messages(_run_end(report))]
+        seconds = STOPPED_SECONDS if report.stopped else END_SECONDS
+        deliveries = [*self._ping_deliveries(str(report.exit_code)), *self._messages(_run_end(report))]
         try:
             self._deliver(deliveries, seconds)
         except (KeyboardInterrupt, HangUpError):
@@ -74,10 +74,12 @@ def _where(entry: Notification | Ping) -> str:
     return f"{entry.place.file}:{entry.place.line}"
 
 
-def _run_end(report: dict[str, Any]) -> RunEnd:
-    keys = ("name", "outcome", "reason", "still_held")
-    models = [ModelEnd(**{key: one[key] for key in keys}) for one in report["models"]]
-    return RunEnd(run_id=report["run_id"], service=report["service"], exit_code=int(report["exit_code"]), models=models)
+def _run_end(report: Report) -> RunEnd:
+    models = [
+        ModelEnd(name=model.name, outcome=model.outcome, reason=model.reason, still_held=model.still_held)
+        for model in report.models
+    ]
+    return RunEnd(run_id=report.run_id, service=report.service, exit_code=report.exit_code, models=models)
 
 
 def _code(error: BaseException) -> ExitCode:

@@ -60,7 +60,7 @@ def _subjects(own: Iterable[Link], run_id: str) -> Iterator[tuple[str, str]]:
     for one in own:
         match one.event.fact:
             case RunStarted(manifest=manifest):
-                yield from ((f"manifest:{file['path']}", file["sha256"]) for file in manifest.get("files", ()))
+                yield from ((f"manifest:{file.path}", file.sha256) for file in manifest.files)
             case DataChecked(train=train, eval=evaluation):
                 yield from ((f"dataset:{file.source}", file.sha256) for file in (train, evaluation) if file)
             case ResultStored(path=path, sha256=sha256):
@@ -104,8 +104,8 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
         "ci_actor": to_builtins(fact.ci_actor),
         "service": fact.realm,
         "command": fact.options.get("command", "run"),
-        "tool": dict(fact.tool),
-        "manifest": {key: fact.manifest.get(key) for key in ("sha256", "git")},
+        "tool": to_builtins(fact.tool),
+        "manifest": {"sha256": fact.manifest.sha256, "git": to_builtins(fact.manifest.git)},
     }
 
 
@@ -114,8 +114,8 @@ def _decision(one: Link, fact: Judged) -> dict[str, Any]:
         **_place(one.event),
         "event_sha256": one.sha256,
         "retrain_job_id": fact.retrain_job_id,
-        "verdict": fact.evaluation["verdict"],
-        "action": fact.evaluation["decision"]["action"],
+        "verdict": fact.evaluation.verdict,
+        "action": fact.evaluation.decision.action,
         "result_sha256": fact.result_sha256,
         "policy_sha256": fact.policy_sha256,
         "candidate_sha256": fact.candidate_sha256,

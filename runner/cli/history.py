@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
 
 import click
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from runner.cli import moments, options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
-from runner.journal.events import Outcome
+from runner.journal.outcomes import OUTCOMES
 from runner.plan.person_commands import state_option
 from runner.report.explanation import Explanation, explanations_json
 from runner.report.explanation_text import explanation_text
@@ -32,7 +31,7 @@ from runner.report.text import inline
 @options.select
 @moments.since
 @moments.until
-@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(get_args(Outcome)), help="Only this outcome.")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
 @click.option("--service", metavar="HOST", help="Only the history with this service: its host, or `emulator`.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only each model's newest N runs.")
 @options.manifest

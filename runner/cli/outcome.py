@@ -3,7 +3,6 @@
 import math
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from runner.app.run import RunResult
 from runner.cli.console import Console
@@ -13,6 +12,7 @@ from runner.errors import ExitCode
 from runner.plan.person_commands import inspect_command, state_option
 from runner.report.evidence_text import evidence_line, undecided
 from runner.report.json_form import json_line, render_json
+from runner.report.model import ModelReport, Report
 from runner.report.next_step import needs_look, next_commands
 from runner.report.text import columns_of, inline, words
 
@@ -28,7 +28,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
         show_bug(console, bug)
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
-    elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report["summary"]:
+    elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report.summary:
         console.result("\n".join(_summary(console.look, result, state_option(state))))
     return result.exit_code
 
@@ -43,8 +43,8 @@ def show_events(console: Console, result: RunResult) -> int:
 
 def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
-    report: dict[str, Any] = result.report
-    end = list(_end(result, option, _most_next(look, len(report["models"]))))
+    report = result.report
+    end = list(_end(result, option, _most_next(look, len(report.models))))
     if look.columns is None:
         yield from _plain(report)
     else:
@@ -65,34 +65,34 @@ def _most_next(look: Look, models: int) -> int | None:
 def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
     report = result.report
     yield ""
-    yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report["summary"].items()) or "no models"
+    yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report.summary.items()) or "no models"
     yield from _still_held(report)
     yield from _next(report, option, most)
-    yield f"check: retrain verify {report['run_id']}{option}"
+    yield f"check: retrain verify {report.run_id}{option}"
     yield f"report: {result.folder}/report.html"
 
 
-def _still_held(report: dict[str, Any]) -> Iterator[str]:
+def _still_held(report: Report) -> Iterator[str]:
     """Yield one line that counts the candidates that an earlier run has reported as held."""
-    names = [inline(model["name"]) for model in report["models"] if model["still_held"]]
+    names = [inline(model.name) for model in report.models if model.still_held]
     if names:
         more = len(names) - _MOST_STILL_HELD
         told = ", ".join(names[:_MOST_STILL_HELD]) + (f" and {more} more" if more > 0 else "")
         yield f"{'1 candidate is' if len(names) == 1 else f'{len(names)} candidates are'} still held: {told}"
 
 
-def _plain(report: dict[str, Any]) -> Iterator[str]:
+def _plain(report: Report) -> Iterator[str]:
     """Yield one line a model, for files and pipes."""
-    names = [inline(model["name"]) for model in report["models"]]
+    names = [inline(model.name) for model in report.models]
     width = max(map(columns_of, names), default=0)
-    for name, model in zip(names, report["models"], strict=True):
+    for name, model in zip(names, report.models, strict=True):
         evidence = undecided(model)
         metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
         space = " " * (width - columns_of(name))
-        yield f"{name}{space}  {words(model['outcome']):17}  {inline(model['reason'] + metrics)}"
+        yield f"{name}{space}  {words(model.outcome):17}  {inline(model.reason + metrics)}"
 
 
-def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str]:
+def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
     """Yield the commands for models that wait for a person, a line each, and that tell why a candidate was held."""
     unknown, waiting, held = (_found(report, outcome) for outcome in ("unknown", "awaiting_approval", "held"))
     for model in (*unknown[:most], *waiting[:most]):
@@ -101,13 +101,13 @@ def _next(report: dict[str, Any], option: str, most: int | None) -> Iterator[str
         yield from (f"  or: {inline(command)}" for command in others)
     for model in (*waiting[:most], *held[:most]):
         if needs_look(model):
-            yield f"look: {inline(inspect_command(model['name'], state=option))}"
+            yield f"look: {inline(inspect_command(model.name, state=option))}"
     for model in held[:most]:
-        yield f"why: retrain history {shlex.quote(inline(model['name']))} --run {report['run_id']}{option}"
+        yield f"why: retrain history {shlex.quote(inline(model.name))} --run {report.run_id}{option}"
     hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0
     if hidden:
         yield f"next: retrain status{option} shows {hidden} more"
 
 
-def _found(report: dict[str, Any], outcome: str) -> list[dict[str, Any]]:
-    return [model for model in report["models"] if model["outcome"] == outcome]
+def _found(report: Report, outcome: str) -> list[ModelReport]:
+    return [model for model in report.models if model.outcome == outcome]

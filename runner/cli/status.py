@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 import click
 from msgspec.structs import replace
@@ -13,13 +12,12 @@ from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
-from runner.journal.events import Outcome
 from runner.journal.instants import stamp
+from runner.journal.outcomes import BY_URGENCY, OUTCOMES
 from runner.plan.person_commands import review_commands, state_option
 from runner.report.evidence_text import evidence_line
 from runner.report.job_ids import short_ids, with_short_ids
 from runner.report.json_form import render_json
-from runner.report.next_step import ORDER
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
 from runner.report.text import inline, utc, words
 
@@ -40,7 +38,7 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 
 
 @click.command("status", epilog="Example: retrain status --outcome failed")
-@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(get_args(Outcome)), help="Only this outcome.")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
 @click.option("--wide", is_flag=True, help="Show whole job ids on a terminal too.")
 @options.refresh
 @options.manifest
@@ -118,7 +116,7 @@ def _counts(found: Status) -> list[str]:
     if len(found.models) < _MANY:
         return []
     counts = Counter(model.last_outcome for model in found.models)
-    ends = ", ".join(f"{counts[one]} {words(one)}" for one in ORDER if counts[one])
+    ends = ", ".join(f"{counts[one]} {words(one)}" for one in BY_URGENCY if counts[one])
     return [f"{len(found.models)} models{': ' if ends else ''}{ends}"]
 
 

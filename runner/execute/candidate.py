@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from msgspec import Struct
 
@@ -29,6 +28,7 @@ from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
 from runner.plan.person_commands import inspect_command
 from runner.policy.decide import unread_clause
+from runner.policy.evaluation import Evaluation
 from runner.policy.forms import HEAD, form_of
 from runner.policy.places import place_phrase
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
@@ -55,7 +55,7 @@ class Evaluated(Struct, frozen=True, kw_only=True):
 
     path: Path
     downloaded: Downloaded
-    evaluation: dict[str, Any] | ModelError
+    evaluation: Evaluation | ModelError
     suspect: str | None = None
 
 
@@ -64,7 +64,7 @@ def fetch_and_evaluate(service: ProviderCalls, url: Secret, folder: Path, inputs
     path, downloaded = _store(service, url, folder)
     try:
         evaluation = evaluate_file(path, inputs)
-        suspect = None if zipfile.is_zipfile(path) else evaluation["unread"]
+        suspect = None if zipfile.is_zipfile(path) else evaluation.unread
         return Evaluated(path=path, downloaded=downloaded, evaluation=evaluation, suspect=suspect)
     except ModelError as error:
         return Evaluated(path=path, downloaded=downloaded, evaluation=error)
@@ -99,7 +99,7 @@ def _trouble(done: str, folder: Path, error: OSError) -> ModelError:
     )
 
 
-def evaluate_file(path: Path, inputs: Inputs) -> dict[str, Any]:
+def evaluate_file(path: Path, inputs: Inputs) -> Evaluation:
     """Judge a stored result file.
 
     Raises:
@@ -178,16 +178,16 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     return None
 
 
-def _tell(run: ModelRun, evaluation: dict[str, Any]) -> None:
+def _tell(run: ModelRun, evaluation: Evaluation) -> None:
     look = f"`{inspect_command(run.model.name, state=run.run.state_option)}`"
-    if evaluation["unread"] is not None:
-        run.warn(f"{unread_clause(evaluation['unread'])}; {look} shows what the result holds")
-    elif evaluation["searched"]:
-        place = place_phrase(evaluation["place"])
+    if evaluation.unread is not None:
+        run.warn(f"{unread_clause(evaluation.unread)}; {look} shows what the result holds")
+    elif evaluation.searched and evaluation.place is not None:
+        place = place_phrase(evaluation.place)
         run.warn(f"the metrics were found by a search, in {place}; {look} prints the lines that pin it")
-    elif any(rule["cause"] == "unusable" and rule["level"] == "decide" for rule in evaluation["rules"]):
+    elif any(rule.cause == "unusable" and rule.level == "decide" for rule in evaluation.rules):
         run.warn(f"a rule has no usable value; {look} shows what the result holds")
-    run.tell(Decided(verdict=evaluation["verdict"], action=evaluation["decision"]["action"]))
+    run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action))
 
 
 def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
@@ -235,7 +235,7 @@ def _no_url(job: Job, word: str) -> ModelError:
     )
 
 
-def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> dict[str, Any]:
+def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> Evaluation:
     """Judge a stored result file after making sure that it is the recorded one.
 
     Raises:
@@ -262,9 +262,7 @@ def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> dic
     )
 
 
-def judged(
-    manifest: Manifest, model: Model, result: ResultStored, inputs: Inputs, evaluation: dict[str, Any]
-) -> Judged:
+def judged(manifest: Manifest, model: Model, result: ResultStored, inputs: Inputs, evaluation: Evaluation) -> Judged:
     """Return the decision about a stored result as it is recorded, bound to job, result, policy and manifest."""
     policy_sha256, bound = policy_digest(inputs.policy, inputs.definitions), binding(manifest, model)
     return Judged(

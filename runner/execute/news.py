@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.execute.ports import Clock
-from runner.journal.events import Outcome
+from runner.journal.outcomes import Outcome
 from runner.plan.model import Stage
 
 SENT_EVERY_S = 0.1  # between two news of the same upload

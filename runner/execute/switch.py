@@ -228,7 +228,7 @@ def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> Ending
 
 
 def _rests(run: ModelRun, decided: Decided) -> Ending:
-    reason = decided.fact.evaluation["decision"]["reason"]
+    reason = decided.fact.evaluation.decision.reason
     if decided.action == "hold":
         return Ending(outcome="held", reason=reason)
     approve, reject = review_commands(run.model.name, state=run.run.state_option)
@@ -247,7 +247,7 @@ def _why(job: Job) -> str:
         fact = job.review.fact
         where = f" in {fact.source.file}" if fact.source else ""
         return f"{fact.by} approved it{where} ({fact.reason or 'no reason given'})"
-    reason: str = job.decided.fact.evaluation["decision"]["reason"] if job.decided else ""
+    reason = job.decided.fact.evaluation.decision.reason if job.decided else ""
     return reason.rstrip(".")
 
 

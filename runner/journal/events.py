@@ -11,10 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 from runner.journal.forms import FileName, JobId, ModelName, Sha256
+from runner.journal.outcomes import Outcome
+from runner.policy.evaluation import Evaluation
 
 ADOPTED = "the adopted model"  # what people read where a rollback has no job to come from
 EMULATOR = "emulator"  # the name of the emulator where a service's host is expected
-Outcome = Literal["switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown"]
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
@@ -69,6 +70,38 @@ class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     signer: str | None = None
 
 
+class ToolRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The program that ran: the name and version of its distribution, and the version of Python."""
+
+    name: str
+    version: str
+    python: str
+
+
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A manifest file as it was read."""
+
+    path: str
+    sha256: Sha256
+
+
+class CommitRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The commit of a checkout; `dirty` says that files differed from it, `remote` is None without one."""
+
+    commit: str
+    dirty: bool
+    remote: str | None
+
+
+class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The manifest files of a run, the commit they come from, and the new names of models by their old ones."""
+
+    files: tuple[ManifestFile, ...]
+    sha256: Sha256
+    git: CommitRecord | None
+    moved: Mapping[str, str]
+
+
 class CiActor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who started a pipeline, as the environment variable `source` says, which anybody can set."""
 
@@ -82,12 +115,12 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     `actor` is the user of the operating system and the host.
     """
 
-    tool: Mapping[str, str]
+    tool: ToolRecord
     actor: str
     ci_actor: CiActor | None = None
     realm: str
     paths: tuple[str, ...]
-    manifest: Mapping[str, Any]
+    manifest: ManifestRecord
     options: Mapping[str, Any]
 
 
@@ -272,7 +305,7 @@ class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
 class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     """The decision about a candidate, with everything it was computed from.
 
-    `inputs` and `evaluation` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
+    `inputs` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
     policy and `bound` together and is what an approval refers to. `bound` has a digest for each part of the manifest
     that says what the model is; journals of earlier versions have none.
     """
@@ -283,7 +316,7 @@ class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     policy_sha256: Sha256
     candidate_sha256: Sha256
     inputs: Mapping[str, Any]
-    evaluation: Mapping[str, Any]
+    evaluation: Evaluation
     bound: Mapping[str, str] | None = None
 
 

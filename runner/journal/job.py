@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.journal.events import DataChecked, Judged, ResultStored, Reviewed, RollbackDecided
+from runner.policy.evaluation import Action
 
 
 class JobStage(StrEnum):
@@ -38,16 +39,14 @@ class Decided(Struct, frozen=True, kw_only=True):
     run_id: str
 
     @property
-    def action(self) -> str:
+    def action(self) -> Action:
         """Return `switch`, `hold` or `await_approval`."""
-        action: str = self.fact.evaluation["decision"]["action"]
-        return action
+        return self.fact.evaluation.decision.action
 
     @property
     def unread(self) -> str | None:
         """Return why the metrics of the result file could not be read, as one sentence; None where they could."""
-        reason: str | None = self.fact.evaluation.get("unread")
-        return reason
+        return self.fact.evaluation.unread
 
 
 class Review(Struct, frozen=True, kw_only=True):
@@ -112,7 +111,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return mandate.event_sha256 if mandate else None
 
     @property
-    def rests_with(self) -> str | None:
+    def rests_with(self) -> Action | None:
         """Return `switch`, `hold` or `await_approval` for a candidate that is judged and not switched to.
 
         A person's approval counts above the policy; None at every other stage, and for a candidate that was rejected.

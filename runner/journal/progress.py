@@ -120,7 +120,7 @@ class Progress:
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
             progress = self.models[realm, name] = ModelProgress(identity=identity, loss=self.loss)
         if not progress.has_history:
-            progress.begun_beside = run.started.manifest.get("moved", {}).get(name)
+            progress.begun_beside = run.started.manifest.moved.get(name)
         progress.add(event, sha256)
         if isinstance(event.fact, ResultStored):
             self.results[event.fact.path] = stored(event, event.fact, realm)

@@ -31,8 +31,8 @@ def send_message(source: StoredKey, message: Message) -> None:
     service = apprise.Apprise(asset=asset)
     if not service.add(address.reveal()):
         raise UndeliveredError("apprise does not know its address", "Write it as apprise's list of services shows.")
-    form, tone = apprise.NotifyFormat.TEXT, apprise.NotifyType(message.tone)
-    if not service.notify(title=message.title, body=message.body, body_format=form, notify_type=tone):
+    form, kind = apprise.NotifyFormat.TEXT, apprise.NotifyType(message.severity)
+    if not service.notify(title=message.title, body=message.body, body_format=form, notify_type=kind):
         raise UndeliveredError("the service did not take it", "Check whether its address is still valid.")
 
 

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from msgspec import Struct
 
+from runner.journal.outcomes import OUTCOMES, Outcome, Severity, urgency
 from runner.manifest.model import Model, Notification
 from runner.manifest.selectors import matches
 from runner.report.text import exit_meaning, inline, words
 
 ALWAYS = "always"
-Tone = Literal["failure", "warning", "success"]
-_ORDER = ("unknown", "failed", "held", "awaiting_approval", "training", "skipped", "switched", "unchanged")
 _LONGEST_BODY = 1800  # characters; the strictest of the common services takes 2,000
 _LONGEST_REASON = 400
 _CUT = "..."
@@ -24,7 +22,7 @@ class ModelEnd(Struct, frozen=True, kw_only=True):
     """What became of one model in a run; `still_held` tells that an earlier run has said so."""
 
     name: str
-    outcome: str
+    outcome: Outcome
     reason: str
     still_held: bool = False
 
@@ -39,9 +37,9 @@ class RunEnd(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A title of one line and a body of several, in plain text; services show the `tone` as a colour or sign."""
+    """A title of one line and a body of several, in plain text; services show the `severity` as a colour or sign."""
 
-    tone: Tone
+    severity: Severity
     title: str
     body: str
 
@@ -51,14 +49,16 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     told = [one for one in end.models if _concerns(entry, models[one.name], one)]
     if not told:
         return None
-    told.sort(key=lambda one: _ORDER.index(one.outcome))
+    told.sort(key=lambda one: urgency(one.outcome))
     lines = [f"{one.name}: {words(one.outcome)}. {_shortened(one.reason)}" for one in told]
     closing = (
         f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
         f"`retrain report {end.run_id}` shows it."
     )
     body = "\n".join([*_bounded(lines, _LONGEST_BODY - len(closing)), "", closing])
-    return Message(tone=_tone(told[0].outcome), title=f"retrain: {_counts(told)} (run {end.run_id})", body=body)
+    return Message(
+        severity=OUTCOMES[told[0].outcome].severity, title=f"retrain: {_counts(told)} (run {end.run_id})", body=body
+    )
 
 
 def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
@@ -67,12 +67,6 @@ def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
         and (not entry.owners or model.owner in entry.owners)
         and (not entry.select or any(matches(model, selector) for selector in entry.select))
     )
-
-
-def _tone(worst: str) -> Tone:
-    if worst in ("unknown", "failed"):
-        return "failure"
-    return "success" if worst in ("switched", "unchanged") else "warning"
 
 
 def _counts(told: Sequence[ModelEnd]) -> str:

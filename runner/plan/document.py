@@ -10,7 +10,7 @@ import msgspec
 
 from runner.canonical import digest
 from runner.errors import StateError
-from runner.journal.events import Outcome
+from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
 from runner.plan.model import Action, Stage
 from runner.policy.baseline import Drift, Knowledge

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal, localcontext
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -110,13 +110,13 @@ def _rival(progress: ModelProgress, job: Job) -> Job | None:
 
 
 def _side(job: Job) -> _Side:
-    told: Mapping[str, Any] = job.decided.fact.evaluation if job.decided else {}
-    texts: Mapping[str, str] = told.get("texts", {})
+    found = job.decided.fact.evaluation if job.decided else None
+    texts = found.texts if found else {}
     return _Side(
         retrain_job_id=job.retrain_job_id,
         source="measured",
-        metrics=told.get("metrics", {}),
-        problems=told.get("problems", {}),
+        metrics=found.metrics if found else {},
+        problems=found.problems if found else {},
         percent=frozenset(name for name, text in texts.items() if text.endswith(("%", "\uff05"))),
         eval_sha256=job.eval_sha256,
     )
@@ -124,8 +124,8 @@ def _side(job: Job) -> _Side:
 
 def _names(decided: Decided | None, ours: _Side, theirs: _Side) -> Iterator[str]:
     """Yield every metric once: those of the rules, then those of the candidate, then those of the incumbent alone."""
-    rules = decided.fact.evaluation["rules"] if decided else ()
-    ruled = dict.fromkeys(rule["metric"] for rule in rules)
+    rules = decided.fact.evaluation.rules if decided else ()
+    ruled = dict.fromkeys(rule.metric for rule in rules)
     yield from dict.fromkeys([*ruled, *ours.metrics, *theirs.metrics])
 
 

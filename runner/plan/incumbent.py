@@ -93,7 +93,7 @@ def baseline_of(progress: ModelProgress) -> Baseline | None:
     decided = progress.incumbent.decided
     if decided is None:
         return None
-    metrics = decided.fact.evaluation["metrics"]
+    metrics = decided.fact.evaluation.metrics
     return Baseline(
         retrain_job_id=progress.incumbent.retrain_job_id,
         source="measured",

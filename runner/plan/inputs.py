@@ -31,7 +31,7 @@ def place_before(progress: ModelProgress, job: Job) -> str | None:
         if before.retrain_job_id == job.retrain_job_id:
             break
         decided = before.decided
-        place = (decided.fact.evaluation.get("place") if decided else None) or place
+        place = (decided.fact.evaluation.place if decided else None) or place
     return place
 
 
@@ -57,8 +57,8 @@ def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
 def _missed_metrics(decided: Decided) -> bool:
     """Tell whether anything in the result file could not be read: then every definition may bring it to light."""
     evaluation = decided.fact.evaluation
-    unusable = any(rule["cause"] == "unusable" for rule in evaluation["rules"])
-    return decided.unread is not None or unusable or bool(evaluation["problems"])
+    unusable = any(rule.cause == "unusable" for rule in evaluation.rules)
+    return decided.unread is not None or unusable or bool(evaluation.problems)
 
 
 def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:

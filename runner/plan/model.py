@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from runner.data.facts import DatasetDigest
 from runner.errors import ModelError
-from runner.journal.events import Outcome
+from runner.journal.outcomes import Outcome
 from runner.manifest.model import Approval
 from runner.plan.evidence import Evidence
 from runner.plan.incumbent import Statement

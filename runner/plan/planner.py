@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from runner.data.facts import DatasetDigest
 from runner.errors import Kind, ModelError
-from runner.journal.events import Outcome
 from runner.journal.instants import age
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import Outcome
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
 from runner.plan.approver import untraced, why_followed
@@ -247,7 +247,7 @@ def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, 
 
 
 def _decision_reason(job: Job) -> str:
-    return str(job.decided.fact.evaluation["decision"]["reason"]).removesuffix(".") if job.decided else ""
+    return job.decided.fact.evaluation.decision.reason.removesuffix(".") if job.decided else ""
 
 
 def _held(model: Model, progress: ModelProgress, job: Job, why: str) -> ModelPlan:

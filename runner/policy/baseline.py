@@ -6,10 +6,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from runner.policy.evaluation import Cause
 from runner.policy.metrics import Metric, ResultMetrics, range_problem
 from runner.policy.number import NotANumber, number_from_text, number_text
 
-Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
 Knowledge = Literal["measured", "stated", "unrecorded"]
 CHANGED_OUTSIDE = "The model in service was changed outside this project."
 Drift = Literal["in_sync", "changed_outside", "cannot_be_told"]

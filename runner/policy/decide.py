@@ -3,14 +3,13 @@
 from decimal import Decimal
 from typing import Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
 from runner.policy.baseline import CHANGED_OUTSIDE, Drift, Knowledge
-from runner.policy.judge import Judgement, RuleResult
+from runner.policy.evaluation import Decision, RuleResult
+from runner.policy.judge import Judgement
 
-Action = Literal["switch", "hold", "await_approval"]
 Wish = Literal["switch", "hold", "ask"]
 _ASK = "a person decides."
 _TAKES_OVER = "; the candidate takes over."
@@ -39,14 +38,6 @@ _ADVICE = {  # of several causes the first one's
     "other_evaluation": "Give both trainings the same evaluation file, or allow `any_eval: true`.",
 }
 _SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
-
-
-class Decision(Struct, frozen=True, kw_only=True):
-    """What happens to a candidate; `by` tells that a policy and no person decided."""
-
-    action: Action
-    by: Literal["policy"] = "policy"
-    reason: str
 
 
 def decide(

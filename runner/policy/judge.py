@@ -9,7 +9,6 @@ from msgspec import Struct
 from runner.manifest.model import MetricDefinition, Policy, Rule, ThresholdPolicy
 from runner.policy.baseline import (
     Baseline,
-    Cause,
     Drift,
     Gap,
     baseline_for,
@@ -18,32 +17,10 @@ from runner.policy.baseline import (
     unfairness,
     usable_value,
 )
+from runner.policy.evaluation import RuleResult, Verdict
 from runner.policy.formula import Aim, Comparison, bound_line, change_line, compare_bound, compare_change, is_relative
 from runner.policy.metrics import MISSING, ResultMetrics, direction_of, target_of
 from runner.policy.number import listed, number_text
-
-__all__ = ["Baseline", "Cause", "Judgement", "RuleResult", "Verdict", "judge"]  # Baseline is a part of judge's call
-
-Verdict = Literal["passed", "failed", "inconclusive"]
-
-
-class RuleResult(Struct, frozen=True, kw_only=True):
-    """What came of one rule.
-
-    `margin` is the room left to the limit, negative when missed, None when nothing was measured; `_pct` rules have it
-    in percentage points. `cause` names in one word what the verdict rests on, `reason` in a sentence.
-    """
-
-    metric: str
-    observed: str | None
-    baseline: str | None
-    formula: str
-    limit: str
-    margin: str | None
-    level: Literal["decide", "warn"]
-    verdict: Verdict
-    reason: str
-    cause: Cause = "measured"
 
 
 class Judgement(Struct, frozen=True, kw_only=True):

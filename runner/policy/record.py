@@ -1,4 +1,4 @@
-"""What a decision was made from and what came of it, as JSON values: enough to make it again from the result file."""
+"""What a decision is made from, as JSON values, and the decision itself: enough to make it again from the file."""
 
 from collections.abc import Mapping
 from decimal import Context, Decimal
@@ -16,8 +16,8 @@ from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Po
 from runner.policy.baseline import Baseline, Drift, knowledge_of
 from runner.policy.decide import decide
 from runner.policy.encoding import EncodingError, decode, encode
+from runner.policy.evaluation import Evaluation
 from runner.policy.judge import judge
-from runner.policy.metrics import Metric
 from runner.policy.number import number_text
 from runner.policy.result import result_metrics
 
@@ -142,22 +142,19 @@ def _plain_target(definition: MetricDefinition) -> MetricDefinition:
     return definition if definition.target is None else replace(definition, target=_plain(definition.target))
 
 
-def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
-    """Return metrics, verdict, rules and decision of a result file in a seekable stream, as a JSON object.
+def evaluate(inputs: Inputs, stream: BinaryIO) -> Evaluation:
+    """Return what a policy makes of a result file in a seekable stream.
 
-    The same inputs and the same bytes give the same object: a run records it, an audit makes it again. Every number is
-    a decimal text; `texts` has the source text of those that the file spells in another way. `unread` is null, or one
-    sentence on why the file has no form that can be read; then there are no metrics, and the policy decides without.
-    `place` is where the metrics are that the manifest gives no place, and `searched` tells that a search found it.
+    The same inputs and the same bytes give the same value: a run records it, an audit makes it again.
 
     Raises:
         ModelError: of kind config, when a rule's metric is not defined.
         OSError: the stream cannot be read.
     """
-    metrics = result_metrics(stream, inputs.definitions, inputs.place_before)
+    found = result_metrics(stream, inputs.definitions, inputs.place_before)
     judgement = judge(
         inputs.policy,
-        metrics,
+        found,
         definitions=inputs.definitions,
         baseline=inputs.baseline,
         eval_sha256=inputs.eval_sha256,
@@ -168,23 +165,18 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> dict[str, Any]:
         judgement,
         knowledge=knowledge_of(inputs.baseline),
         drift=inputs.drift,
-        unread=metrics.unread,
+        unread=found.unread,
     )
-    return {
-        "unread": metrics.unread,
-        "place": metrics.place,
-        "searched": metrics.searched,
-        **_metrics_to_json(metrics.metrics),
-        "verdict": judgement.verdict,
-        "rules": encode(judgement.rules),
-        "decision": encode(decision),
-    }
-
-
-def _metrics_to_json(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    metrics = found.metrics
     values = {name: None if metric.value is None else number_text(metric.value) for name, metric in metrics.items()}
-    return {
-        "metrics": values,
-        "problems": {name: metric.problem for name, metric in metrics.items() if metric.problem is not None},
-        "texts": {name: metric.text for name, metric in metrics.items() if metric.text not in ("", values[name])},
-    }
+    return Evaluation(
+        unread=found.unread,
+        place=found.place,
+        searched=found.searched,
+        metrics=values,
+        problems={name: metric.problem for name, metric in metrics.items() if metric.problem is not None},
+        texts={name: metric.text for name, metric in metrics.items() if metric.text not in ("", values[name])},
+        verdict=judgement.verdict,
+        rules=judgement.rules,
+        decision=decision,
+    )

@@ -2,27 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-_VERBS = {  # of an outcome: for one model, for several
-    "switched": ("switched", "switched"),
-    "held": ("was held back", "were held back"),
-    "awaiting_approval": ("waits for approval", "wait for approval"),
-    "unchanged": ("is unchanged", "are unchanged"),
-    "skipped": ("was skipped", "were skipped"),
-    "training": ("is still in training", "are still in training"),
-    "failed": ("failed", "failed"),
-    "unknown": ("has an unknown result", "have an unknown result"),
-}
+from runner.journal.outcomes import OUTCOMES, Outcome
 
 
-def answer(summary: Mapping[str, int]) -> str:
+def answer(summary: Mapping[Outcome, int]) -> str:
     """Return the counts by outcome as one sentence, such as `2 of 3 models switched; 1 was held back.`."""
     if not summary:
         return "No model took part."
     total, [(first, count), *others] = sum(summary.values()), list(summary.items())
-    told = _VERBS[first][count > 1]
+    told = OUTCOMES[first].verbs[count > 1]
     if not others:
         return f"All {total:,} models {told}." if total > 1 else f"The model {told}."
-    rest = [f"{number:,} {_VERBS[outcome][number > 1]}" for outcome, number in others]
+    rest = [f"{number:,} {OUTCOMES[outcome].verbs[number > 1]}" for outcome, number in others]
     return f"{count:,} of {total:,} models {told}; {_listed(rest)}."
 
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.journal.chain import Link
@@ -27,16 +27,34 @@ from runner.journal.events import (
 )
 from runner.journal.instants import stamp
 from runner.journal.job import Decided, Job, JobStage, Review, Rollback
+from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.packed import PackedLinks
 from runner.journal.progress import Progress, RunRecord
 from runner.plan.evidence import Evidence, evidence
+from runner.policy.baseline import Knowledge
+from runner.policy.evaluation import RuleResult
 from runner.report.course import Courses
+from runner.report.model import (
+    ApprovalReport,
+    Calls,
+    DatasetReport,
+    DecisionReport,
+    FileReport,
+    JournalReport,
+    ManifestReport,
+    ModelReport,
+    PlanReport,
+    Report,
+    ResultReport,
+    RollbackReport,
+    RuleReport,
+    Timings,
+)
 from runner.report.on_demand import OnDemand
 
-REPORT_VERSION = 1
+Counted = TypeVar("Counted", Timings, Calls)
+
 LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
-TIMINGS = ("check_s", "package_s", "upload_s", "wait_s", "evaluate_s", "switch_s")
-CALLS = ("upload_url", "put", "status", "download", "switch", "classifiers", "api_key")
 _WITHOUT_A_JOB = (
     RunStarted,
     RunFinished,
@@ -49,9 +67,8 @@ _WITHOUT_A_JOB = (
     IncumbentAdopted,
     ServingObserved,
 )
-_NUMBERS = ("observed", "baseline", "limit", "margin")
 LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
-_LOST_OUTCOMES = {
+_LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
     JobStage.SENDING: "unknown",
     JobStage.STARTED: "training",
     JobStage.FINISHED: "training",
@@ -60,7 +77,6 @@ _LOST_OUTCOMES = {
     JobStage.SWITCHED: "switched",
     JobStage.FAILED: "failed",
 }
-OUTCOMES = ("switched", "held", "awaiting_approval", "unchanged", "skipped", "training", "failed", "unknown")
 
 
 class RunHistory(Struct, kw_only=True):
@@ -139,78 +155,79 @@ def ended_histories(links: Iterable[Link], run_ids: Container[str]) -> Iterator[
             yield open_runs.pop(run_id)
 
 
-def build_report(history: RunHistory) -> dict[str, Any]:
-    """Return the report as `schemas/report.schema.json` describes it: JSON values with stable keys.
-
-    Metrics and the numbers of rules are `Decimal`, exactly as they were judged; `render_json` writes them as numbers.
-    """
+def build_report(history: RunHistory) -> Report:
+    """Return the report with all its models; metrics and the numbers of rules are exactly as they were judged."""
     report = outline(history)
-    return {**report, "models": list(report["models"])}
+    return replace(report, models=tuple(report.models))
 
 
-def outline(history: RunHistory) -> dict[str, Any]:
+def outline(history: RunHistory) -> Report:
     """Return the report with its models made when they are asked for, and else as `build_report` has it."""
     record, started = history.record, history.record.started
     if record.finished is None or record.finished_at is None or record.head is None:
         raise LookupError(f"run {record.run_id} has no end")
     counts = Counter(_outcome(history, name) for name in record.models)
-    return {
-        "report_version": REPORT_VERSION,
-        "run_id": record.run_id,
-        "tool": {key: started.tool.get(key) for key in ("name", "version", "python")},
-        "started_at": stamp(record.started_at),
-        "finished_at": stamp(record.finished_at),
-        "actor": started.actor,
-        "ci_actor": msgspec.to_builtins(started.ci_actor),
-        "command": started.options.get("command", "run"),
-        "service": started.realm,
-        "exit_code": record.finished.exit_code,
-        "stopped": record.finished.stopped,
-        "summary": {outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
-        "manifest": {key: started.manifest.get(key) for key in ("files", "sha256", "git")},
-        "plan_sha256": started.options.get("plan_sha256"),
-        "models": _models(history),
-        "journal": {"events": record.head[0], "head_sha256": record.head[1]},
-    }
+    return Report(
+        run_id=record.run_id,
+        tool=started.tool,
+        started_at=stamp(record.started_at),
+        finished_at=stamp(record.finished_at),
+        actor=started.actor,
+        ci_actor=started.ci_actor,
+        command=started.options.get("command", "run"),
+        service=started.realm,
+        exit_code=record.finished.exit_code,
+        stopped=record.finished.stopped,
+        summary={outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
+        manifest=ManifestReport(files=started.manifest.files, sha256=started.manifest.sha256, git=started.manifest.git),
+        plan_sha256=started.options.get("plan_sha256"),
+        models=_models(history),
+        journal=JournalReport(events=record.head[0], head_sha256=record.head[1]),
+    )
 
 
-def _models(history: RunHistory) -> OnDemand[dict[str, Any]]:
+def _models(history: RunHistory) -> OnDemand[ModelReport]:
     names = tuple(history.record.models)
     return OnDemand(len(names), lambda place: _model(history, names[place]))
 
 
-def _outcome(history: RunHistory, name: str) -> str:
+def _outcome(history: RunHistory, name: str) -> Outcome:
     end = history.ends.get(name)
     return end.outcome if end else outcome_without_end(find_job(history, name))
 
 
-def _model(history: RunHistory, name: str) -> dict[str, Any]:
+def _model(history: RunHistory, name: str) -> ModelReport:
     end, plan = history.ends.get(name), history.plans.get(name)
     job = find_job(history, name)
     decided = job.decided if job else None
-    return {
-        "name": name,
-        "outcome": _outcome(history, name),
-        "reason": end.reason if end else LOST,
-        "still_held": end.still_held if end else False,
-        "plan": None if plan is None else {"action": plan.action, "stages": list(plan.stages), "reason": plan.reason},
-        "policy": plan.policy if plan else None,
-        "retrain_job_id": job.retrain_job_id if job else None,
-        "model_id": job.model_id if job else None,
-        "dataset": _dataset(job),
-        "result": _result(job),
-        "metrics": metrics_of(decided),
-        "evidence": _evidence(history, name, job),
-        "unread": decided.unread if decided else None,
-        "verdict": decided.fact.evaluation["verdict"] if decided else None,
-        "rules": rules_of(decided),
-        "decision": _decision(job),
-        "switched_at": stamp(job.switched_at) if job and job.switched_at else None,
-        "error": msgspec.to_builtins(end.error) if end and end.error else None,
-        "timings": {key: (end.timings.get(key, 0.0) if end else 0.0) for key in TIMINGS},
-        "calls": {key: (end.calls.get(key, 0) if end else 0) for key in CALLS},
-        "warnings": list(end.warnings) if end else [],
-    }
+    return ModelReport(
+        name=name,
+        outcome=_outcome(history, name),
+        reason=end.reason if end else LOST,
+        still_held=end.still_held if end else False,
+        plan=None if plan is None else PlanReport(action=plan.action, stages=plan.stages, reason=plan.reason),
+        policy=plan.policy if plan else None,
+        retrain_job_id=job.retrain_job_id if job else None,
+        model_id=job.model_id if job else None,
+        dataset=_dataset(job),
+        result=_result(job),
+        metrics=metrics_of(decided),
+        evidence=_evidence(history, name, job),
+        unread=decided.unread if decided else None,
+        verdict=decided.fact.evaluation.verdict if decided else None,
+        rules=rules_of(decided),
+        decision=decision_report(job),
+        switched_at=stamp(job.switched_at) if job and job.switched_at else None,
+        error=end.error if end else None,
+        timings=_known(Timings, end.timings) if end else Timings(),
+        calls=_known(Calls, end.calls) if end else Calls(),
+        warnings=end.warnings if end else (),
+    )
+
+
+def _known(kind: type[Counted], recorded: Mapping[str, Any]) -> Counted:
+    """Return the recorded values by the names that the report has."""
+    return kind(**{name: recorded[name] for name in kind.__struct_fields__ if name in recorded})
 
 
 def find_job(history: RunHistory, name: str) -> Job | None:
@@ -221,33 +238,33 @@ def find_job(history: RunHistory, name: str) -> Job | None:
     return jobs.get(retrain_job_id) if retrain_job_id else None
 
 
-def outcome_without_end(job: Job | None) -> str:
+def outcome_without_end(job: Job | None) -> Outcome:
     """Return the outcome of a model whose run was lost: what its job's last recorded stage comes to."""
     if job is None or (job.rollback is not None and job.switched_at is None and job.stage == JobStage.SWITCHED):
         return "skipped"  # a rollback that was decided and not begun
     return _LOST_OUTCOMES.get(job.stage, "skipped")
 
 
-def _dataset(job: Job | None) -> dict[str, Any] | None:
+def _dataset(job: Job | None) -> DatasetReport | None:
     if job is None or job.data is None:
         return None
     data = job.data
-    return {
-        "train": _file(data.train),
-        "eval": _file(data.eval) if data.eval else None,
-        "sha256": data.dataset_sha256,
-        "upload": msgspec.to_builtins(data.upload),
-    }
+    return DatasetReport(
+        train=_file(data.train),
+        eval=_file(data.eval) if data.eval else None,
+        sha256=data.dataset_sha256,
+        upload=data.upload,
+    )
 
 
-def _file(record: FileRecord) -> dict[str, Any]:
-    return {"source": record.source, "sha256": record.sha256, "bytes": record.bytes, "rows": record.rows}
+def _file(record: FileRecord) -> FileReport:
+    return FileReport(source=record.source, sha256=record.sha256, bytes=record.bytes, rows=record.rows)
 
 
-def _result(job: Job | None) -> dict[str, Any] | None:
+def _result(job: Job | None) -> ResultReport | None:
     if job is None or job.result is None:
         return None
-    return {"path": job.result.path, "sha256": job.result.sha256, "bytes": job.result.bytes}
+    return ResultReport(path=job.result.path, sha256=job.result.sha256, bytes=job.result.bytes)
 
 
 def _evidence(history: RunHistory, name: str, job: Job | None) -> Evidence | None:
@@ -261,64 +278,79 @@ def _evidence(history: RunHistory, name: str, job: Job | None) -> Evidence | Non
 
 def metrics_of(decided: Decided | None) -> dict[str, Decimal | None]:
     """Return the metrics a decision was made from, exactly as they were read; None where there is no number."""
-    texts: Mapping[str, str | None] = decided.fact.evaluation["metrics"] if decided else {}
+    texts: Mapping[str, str | None] = decided.fact.evaluation.metrics if decided else {}
     return {name: _number(text) for name, text in texts.items()}
 
 
-def rules_of(decided: Decided | None) -> list[dict[str, Any]]:
+def rules_of(decided: Decided | None) -> tuple[RuleReport, ...]:
     """Return what came of each rule, its numbers exactly as they were judged."""
-    rules = decided.fact.evaluation["rules"] if decided else []
-    return [{key: _number(value) if key in _NUMBERS else value for key, value in rule.items()} for rule in rules]
+    return tuple(map(_rule, decided.fact.evaluation.rules)) if decided else ()
+
+
+def _rule(rule: RuleResult) -> RuleReport:
+    return RuleReport(
+        metric=rule.metric,
+        observed=_number(rule.observed),
+        baseline=_number(rule.baseline),
+        formula=rule.formula,
+        limit=Decimal(rule.limit),
+        margin=_number(rule.margin),
+        level=rule.level,
+        verdict=rule.verdict,
+        reason=rule.reason,
+        cause=rule.cause,
+    )
 
 
 def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _decision(job: Job | None) -> dict[str, Any] | None:
+def decision_report(job: Job | None) -> DecisionReport | None:
+    """Return the last decision about a job; None before there is one."""
     if job is None or job.decided is None:
         return None
-    decided = job.decided
-    decision = decided.fact.evaluation["decision"]
-    return {
-        "action": decision["action"],
-        "by": decision["by"],
-        "at": stamp(decided.at),
-        "reason": decision["reason"],
-        "policy_sha256": decided.fact.policy_sha256,
-        "candidate_sha256": decided.fact.candidate_sha256,
-        "incumbent": knowledge_in(decided.fact.inputs["baseline"]),
-        "drift": decided.fact.inputs["drift"],
-        "approval": approval_record(job.review) if job.review else None,
-        "rollback": rollback_record(job.rollback) if job.rollback else None,
-    }
+    fact, decision = job.decided.fact, job.decided.fact.evaluation.decision
+    return DecisionReport(
+        action=decision.action,
+        by=decision.by,
+        at=stamp(job.decided.at),
+        reason=decision.reason,
+        policy_sha256=fact.policy_sha256,
+        candidate_sha256=fact.candidate_sha256,
+        incumbent=knowledge_in(fact.inputs["baseline"]),
+        drift=fact.inputs["drift"],
+        approval=approval_report(job.review) if job.review else None,
+        rollback=rollback_report(job.rollback) if job.rollback else None,
+    )
 
 
-def knowledge_in(baseline: Mapping[str, Any] | None) -> str:
+def knowledge_in(baseline: Mapping[str, Any] | None) -> Knowledge:
     """Return what was known of the model in service, by a decision's recorded baseline."""
-    return "unrecorded" if baseline is None else str(baseline["source"])
+    source: Knowledge = "unrecorded" if baseline is None else baseline["source"]
+    return source
 
 
-def approval_record(review: Review) -> dict[str, Any]:
-    """Return a person's word on a candidate."""
+def approval_report(review: Review) -> ApprovalReport:
+    """Return a person's approval or rejection of a candidate."""
     fact = review.fact
-    return {
-        "action": fact.action,
-        "by": fact.by,
-        "at": stamp(review.at),
-        "reason": fact.reason,
-        "source": msgspec.to_builtins(fact.source),
-        "forced": fact.forced,
-    }
+    return ApprovalReport(
+        action=fact.action,
+        by=fact.by,
+        at=stamp(review.at),
+        reason=fact.reason,
+        source=fact.source,
+        forced=fact.forced,
+    )
 
 
-def rollback_record(rollback: Rollback) -> dict[str, Any]:
+def rollback_report(rollback: Rollback) -> RollbackReport:
     """Return a person's decision to switch back."""
     fact = rollback.fact
-    return {
-        "from_job_id": fact.from_job_id,
-        "by": fact.by,
-        "at": stamp(rollback.at),
-        "reason": fact.reason,
-        "unverified": list(fact.unverified),
-    }
+    return RollbackReport(
+        from_job_id=fact.from_job_id,
+        by=fact.by,
+        at=stamp(rollback.at),
+        reason=fact.reason,
+        unverified=fact.unverified,
+    )

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, localcontext
-from typing import Any
 
 from msgspec import Struct
 
 from runner.errors import RetrainError
 from runner.journal.job import Decided
 from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
+from runner.policy.evaluation import RuleResult
 from runner.policy.metrics import direction_of, target_of
 from runner.policy.number import short_text
 from runner.policy.record import inputs_from_json
@@ -47,7 +47,7 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
     """Return a chart for each rule of a decision, None where the rule has no value or no limit to show."""
     if decided is None:
         return []
-    results: list[Mapping[str, Any]] = decided.fact.evaluation["rules"]
+    results = decided.fact.evaluation.rules
     try:
         inputs = inputs_from_json(dict(decided.fact.inputs))
         rules = inputs.policy.rules if isinstance(inputs.policy, ThresholdPolicy) else ()
@@ -57,8 +57,8 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
         return [None] * len(results)  # a record of another form still has its formulas to show
 
 
-def _chart(rule: Rule, result: Mapping[str, Any], definitions: Mapping[str, MetricDefinition]) -> Chart | None:
-    observed, baseline = _decimal(result["observed"]), _decimal(result["baseline"])
+def _chart(rule: Rule, result: RuleResult, definitions: Mapping[str, MetricDefinition]) -> Chart | None:
+    observed, baseline = _decimal(result.observed), _decimal(result.baseline)
     if observed is None:
         return None
     if rule.against is None:

@@ -1,12 +1,12 @@
 """A candidate's metrics beside those of the model in service: as a table, and as one line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
 from runner.plan.evidence import Evidence, MetricEvidence
+from runner.report.model import ModelReport
 from runner.report.table import Column, short_number, signed_number, text_table
 
 NO_METRICS = "No metric of either model is recorded."
@@ -77,10 +77,9 @@ def evidence_line(evidence: Evidence, most: int = _MOST) -> str:
     return f"{told}; nothing is recorded of the model in service" if evidence.source == "unrecorded" else told
 
 
-def undecided(model: Mapping[str, Any]) -> Evidence | None:
+def undecided(model: ModelReport) -> Evidence | None:
     """Return the evidence on a model of a report that waits for a person or was held, None on any other."""
-    found: Evidence | None = model["evidence"] if model["outcome"] in ("awaiting_approval", "held") else None
-    return found
+    return model.evidence if model.outcome in ("awaiting_approval", "held") else None
 
 
 def _phrase(text: MetricText) -> str:

@@ -12,7 +12,7 @@ from runner.journal.events import Judged, ResultStored, Reviewed, RollbackDecide
 from runner.journal.instants import moment, stamp
 from runner.journal.job import Decided, Job, Review, Rollback
 from runner.journal.progress import Progress, RunRecord
-from runner.report.build import approval_record, metrics_of, rollback_record, rules_of
+from runner.report.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.report.history_records import HISTORY_VERSION, decision_record, run_record
 from runner.report.json_form import render_json
 
@@ -115,7 +115,7 @@ def explanation_record(one: Explanation) -> dict[str, Any]:
         "model": trail.model,
         "retrain_job_id": fact.retrain_job_id,
         "decision": decision_record(trail.decided),
-        "verdict": fact.evaluation["verdict"],
+        "verdict": fact.evaluation.verdict,
         "rules": rules_of(trail.decided),
         "metrics": metrics_of(trail.decided),
         "unread": trail.decided.unread,
@@ -127,8 +127,8 @@ def explanation_record(one: Explanation) -> dict[str, Any]:
         "eval_sha256": fact.inputs["eval_sha256"],
         "dataset": _dataset(trail.job),
         "result": msgspec.to_builtins(trail.result) if trail.result else None,
-        "reviews": [approval_record(review) for review in trail.reviews],
-        "rollbacks": [rollback_record(rollback) for rollback in trail.rollbacks],
+        "reviews": [approval_report(review) for review in trail.reviews],
+        "rollbacks": [rollback_report(rollback) for rollback in trail.rollbacks],
         "switched_at": [stamp(at) for at in trail.switched_at],
         "computed_again": {"state": one.confirmation.state, "why": one.confirmation.why or None},
     }

@@ -6,20 +6,20 @@ from typing import Any
 from runner.journal.events import ADOPTED, FileRecord
 from runner.journal.instants import stamp
 from runner.policy.decide import unread_clause
+from runner.policy.evaluation import RuleResult
 from runner.report.build import metrics_of
 from runner.report.explanation import Explanation, Trail
-from runner.report.history_records import run_record
 from runner.report.text import acting, inline, number, short_digest, utc, words
 
 
 def explanation_text(one: Explanation) -> str:
     """Return the decision, its rules with their numbers, what it was made from, and what came of it."""
     trail = one.trail
-    decision = trail.decided.fact.evaluation["decision"]
+    decision = trail.decided.fact.evaluation.decision
     head = f"{trail.model} ({trail.run.started.realm}), job {trail.decided.fact.retrain_job_id}"
     facts = [
-        ("decision", f"{words(decision['action'])}, {utc(stamp(trail.decided.at))}: {decision['reason']}"),
-        *(("rule", _rule(rule)) for rule in trail.decided.fact.evaluation["rules"]),
+        ("decision", f"{words(decision.action)}, {utc(stamp(trail.decided.at))}: {decision.reason}"),
+        *(("rule", _rule(rule)) for rule in trail.decided.fact.evaluation.rules),
         *_made_from(trail),
         *_came_of_it(trail),
         ("computed again", _confirmed(one)),
@@ -28,14 +28,14 @@ def explanation_text(one: Explanation) -> str:
     return "\n".join([inline(head), *(f"  {title:{width}}  {inline(text)}" for title, text in facts)])
 
 
-def _rule(rule: dict[str, Any]) -> str:
-    level = " (warns only)" if rule["level"] == "warn" else ""
-    return f"{rule['verdict']}{level}: {rule['formula']}; {rule['reason']}"
+def _rule(rule: RuleResult) -> str:
+    level = " (warns only)" if rule.level == "warn" else ""
+    return f"{rule.verdict}{level}: {rule.formula}; {rule.reason}"
 
 
 def _made_from(trail: Trail) -> Iterator[tuple[str, str]]:
     fact, job = trail.decided.fact, trail.job
-    problems = fact.evaluation["problems"]
+    problems = fact.evaluation.problems
     if trail.decided.unread is not None:
         yield "metrics", unread_clause(trail.decided.unread)
     for name, value in metrics_of(trail.decided).items():
@@ -63,12 +63,12 @@ def _file(record: FileRecord) -> str:
 
 
 def _run(trail: Trail) -> str:
-    run = run_record(trail.run)
-    manifest = run["manifest"]
-    dirty = " with changes that were not committed" if manifest["dirty"] else ""
-    commit = f", commit {short_digest(manifest['commit'])}{dirty}" if manifest["commit"] else ""
-    who = acting(run["actor"], run["ci_actor"])
-    return f"{run['run_id']} by {who}, manifest SHA-256 {short_digest(manifest['sha256'])}{commit}"
+    started = trail.run.started
+    manifest, git = started.manifest, started.manifest.git
+    dirty = " with changes that were not committed" if git and git.dirty else ""
+    commit = f", commit {short_digest(git.commit)}{dirty}" if git else ""
+    who = acting(started.actor, started.ci_actor)
+    return f"{trail.run.run_id} by {who}, manifest SHA-256 {short_digest(manifest.sha256)}{commit}"
 
 
 def _came_of_it(trail: Trail) -> Iterator[tuple[str, str]]:

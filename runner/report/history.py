@@ -21,6 +21,7 @@ from runner.journal.events import (
 )
 from runner.journal.instants import moment
 from runner.journal.job import Decided, Job, Review, Rollback
+from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
 from runner.report.build import LOST, outcome_without_end
 
@@ -37,7 +38,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     run: RunRecord
     model: str
     identity: str
-    outcome: str | None
+    outcome: Outcome | None
     reason: str
     retrain_job_id: str | None
     policy: str | None
@@ -133,7 +134,7 @@ def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iter
         )
 
 
-def _outcome(run: RunRecord, end: ModelFinished | None, job: Job | None) -> tuple[str | None, str]:
+def _outcome(run: RunRecord, end: ModelFinished | None, job: Job | None) -> tuple[Outcome | None, str]:
     if end is not None:
         return end.outcome, end.reason
     return (None, UNDER_WAY) if run.finished is None else (outcome_without_end(job), LOST)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
+from msgspec import to_builtins
 
 from runner.journal.instants import stamp
 from runner.journal.job import Decided
 from runner.journal.progress import RunRecord
-from runner.report.build import approval_record, metrics_of, rollback_record
+from runner.report.build import approval_report, metrics_of, rollback_report
 from runner.report.history import Entry, Incumbent
 from runner.report.json_form import render_json
 from runner.report.table import Cell, csv_text
@@ -43,12 +43,12 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "policy": entry.policy,
         "metrics": metrics_of(entry.decided),
         "unread": entry.decided.unread if entry.decided else None,
-        "verdict": entry.decided.fact.evaluation["verdict"] if entry.decided else None,
+        "verdict": entry.decided.fact.evaluation.verdict if entry.decided else None,
         "decision": decision_record(entry.decided),
-        "review": approval_record(entry.review) if entry.review else None,
-        "rollback": rollback_record(entry.rollback) if entry.rollback else None,
+        "review": to_builtins(approval_report(entry.review)) if entry.review else None,
+        "rollback": to_builtins(rollback_report(entry.rollback)) if entry.rollback else None,
         "switched_at": _stamp(entry.switched_at),
-        "error": msgspec.to_builtins(entry.error) if entry.error else None,
+        "error": to_builtins(entry.error) if entry.error else None,
     }
 
 
@@ -61,18 +61,18 @@ def incumbent_record(one: Incumbent) -> dict[str, Any]:
         "since": _stamp(one.job.switched_at),
         "run_id": one.run.run_id,
         "actor": one.run.started.actor,
-        "ci_actor": msgspec.to_builtins(one.run.started.ci_actor),
+        "ci_actor": to_builtins(one.run.started.ci_actor),
         "policy": one.job.decided.fact.policy if one.job.decided else None,
         "decision": decision_record(one.job.decided),
-        "review": approval_record(one.job.review) if one.job.review else None,
-        "rollback": rollback_record(one.job.rollback) if one.job.rollback else None,
+        "review": to_builtins(approval_report(one.job.review)) if one.job.review else None,
+        "rollback": to_builtins(rollback_report(one.job.rollback)) if one.job.rollback else None,
         "metrics": metrics_of(one.job.decided),
     }
 
 
 def run_record(run: RunRecord) -> dict[str, Any]:
     """Return which run it was, who ran it, and from which manifest."""
-    git = run.started.manifest.get("git") or {}
+    manifest, git = run.started.manifest, run.started.manifest.git
     return {
         "run_id": run.run_id,
         "command": run.started.options.get("command", "run"),
@@ -80,11 +80,11 @@ def run_record(run: RunRecord) -> dict[str, Any]:
         "started_at": _stamp(run.started_at),
         "finished_at": _stamp(run.finished_at),
         "actor": run.started.actor,
-        "ci_actor": msgspec.to_builtins(run.started.ci_actor),
+        "ci_actor": to_builtins(run.started.ci_actor),
         "manifest": {
-            "sha256": run.started.manifest.get("sha256"),
-            "commit": git.get("commit"),
-            "dirty": git.get("dirty"),
+            "sha256": manifest.sha256,
+            "commit": git.commit if git else None,
+            "dirty": git.dirty if git else None,
         },
     }
 
@@ -93,13 +93,13 @@ def decision_record(decided: Decided | None) -> dict[str, Any] | None:
     """Return what a policy decided, and in which run."""
     if decided is None:
         return None
-    decision = decided.fact.evaluation["decision"]
+    decision = decided.fact.evaluation.decision
     return {
-        "action": decision["action"],
-        "by": decision["by"],
+        "action": decision.action,
+        "by": decision.by,
         "at": _stamp(decided.at),
         "run_id": decided.run_id,
-        "reason": decision["reason"],
+        "reason": decision.reason,
     }
 
 

@@ -63,8 +63,8 @@ def _decider(entry: Entry) -> str:
 def _metric_names(decisions: Iterable[Decided | None]) -> list[str]:
     """Return the metrics that rules looked at; where there were no rules, the first few that were read."""
     evaluations = [one.fact.evaluation for one in decisions if one is not None]
-    ruled = {rule["metric"]: None for evaluation in evaluations for rule in evaluation["rules"]}
-    read = {name: None for evaluation in evaluations for name in evaluation["metrics"]}
+    ruled = {rule.metric: None for evaluation in evaluations for rule in evaluation.rules}
+    read = {name: None for evaluation in evaluations for name in evaluation.metrics}
     return list(ruled) or list(islice(read, _MOST_METRICS))
 
 
@@ -83,7 +83,7 @@ def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None) -> st
 def _incumbent(one: Incumbent) -> list[str]:
     job, review = one.job, one.job.review
     by = f"policy {job.decided.fact.policy}" if job.decided else ""
-    reason = job.decided.fact.evaluation["decision"]["reason"] if job.decided else ""
+    reason = job.decided.fact.evaluation.decision.reason if job.decided else ""
     if review is not None:
         by, reason = review.fact.by, f"{reason} {words(review.fact.action)}: {review.fact.reason or 'no reason given'}"
     if job.rollback is not None:

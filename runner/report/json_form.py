@@ -1,11 +1,13 @@
 """JSON as people and terminals get it: readable, with every character that could steer a terminal as its escape."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 _AT_ONCE = 100  # items of a long list
 _OPENED, _CLOSED = b'{\n  "": [', b"\n  ]\n}\n"
@@ -20,26 +22,20 @@ def render_json(value: Any) -> bytes:
     return f"{_harmless(rendered)}\n".encode()
 
 
-def json_pieces(value: Mapping[str, Any], long: str) -> Iterator[bytes]:
-    """Yield `render_json` of an object piece by piece; under the key `long`, not its last, it has a list of any length.
+def json_pieces(value: Struct, long: str) -> Iterator[bytes]:
+    """Yield `render_json` of a struct piece by piece; its field `long`, not its last, is a sequence of any length.
 
-    The list may be any iterable: it is not gone through before its items are asked for.
+    The sequence is not gone through before its items are asked for.
     """
-    keys = list(value)
-    place = keys.index(long)
-    before = render_json({key: value[key] for key in keys[:place]} | {long: []})
-    after = render_json({key: value[key] for key in keys[place + 1 :]})
-    items = iter(value[long])
-    found = list(islice(items, _AT_ONCE))
-    if not found:
-        yield before.removesuffix(b"\n}\n") + b","
-    else:
-        yield before.removesuffix(b"]\n}\n")
-        yield _listed(found)
-        while found := list(islice(items, _AT_ONCE)):
-            yield b"," + _listed(found)
-        yield b"\n  ],"
-    yield after.removeprefix(b"{")
+    whole = render_json(replace(value, **{long: ()}))
+    before, key, after = whole.partition(f'\n  "{long}": ['.encode())  # no text in it can hold a line break
+    items = iter(getattr(value, long))
+    yield before + key
+    first = True
+    while found := list(islice(items, _AT_ONCE)):
+        yield _listed(found) if first else b"," + _listed(found)
+        first = False
+    yield after if first else b"\n  " + after
 
 
 def _listed(items: list[Any]) -> bytes:

@@ -3,31 +3,31 @@
 Source of the form: https://github.com/testmoapp/junitxml. What becomes of each outcome stands in docs/formats.md.
 """
 
-from typing import Any
 from xml.etree import ElementTree as ET
 
+from runner.errors import ExitCode
+from runner.journal.outcomes import OUTCOMES
 from runner.policy.decide import unread_clause
+from runner.report.model import ModelReport, Report
 from runner.report.text import exit_meaning, inline
 
-_PASSED = frozenset({"switched", "unchanged"})
-_BAD = {"failed": "failure", "held": "failure", "unknown": "error"}
-_OTHER = "skipped"  # waiting for a person, still training, or not now
+_BAD = ("failure", "error")
 
 
-def render_junit(report: dict[str, Any]) -> bytes:
+def render_junit(report: Report) -> bytes:
     """Return the report as UTF-8 XML.
 
     A held candidate is a failure in the run that judged it, unless that run's exit code 0 says it is none.
     """
-    cases = [_case(model, report) for model in report["models"]]
+    cases = [_case(model, report) for model in report.models]
     suite = ET.Element(
         "testsuite",
         {
-            "name": inline(f"retrain {report['run_id']}"),
+            "name": inline(f"retrain {report.run_id}"),
             "tests": str(len(cases)),
             **_counts(cases),
-            "time": _seconds(_total(report["models"])),
-            "timestamp": f"{report['started_at'][:19]}Z",
+            "time": _seconds(sum(model.timings.total for model in report.models)),
+            "timestamp": f"{report.started_at[:19]}Z",
         },
     )
     _add_properties(suite, report)
@@ -43,18 +43,18 @@ def _counts(cases: list[ET.Element]) -> dict[str, str]:
     return {name: str(sum(case.find(tag) is not None for case in cases)) for name, tag in tags.items()}
 
 
-def _add_properties(suite: ET.Element, report: dict[str, Any]) -> None:
-    git = report["manifest"]["git"] or {}
+def _add_properties(suite: ET.Element, report: Report) -> None:
+    git = report.manifest.git
     values = {
-        "run_id": report["run_id"],
-        "command": report["command"],
-        "service": report["service"],
-        "exit_code": f"{report['exit_code']} ({exit_meaning(report['exit_code'])})",
-        "stopped": report["stopped"],
-        "version": report["tool"]["version"],
-        "manifest_sha256": report["manifest"]["sha256"],
-        "commit": git.get("commit"),
-        "head_sha256": report["journal"]["head_sha256"],
+        "run_id": report.run_id,
+        "command": report.command,
+        "service": report.service,
+        "exit_code": f"{report.exit_code} ({exit_meaning(report.exit_code)})",
+        "stopped": report.stopped,
+        "version": report.tool.version,
+        "manifest_sha256": report.manifest.sha256,
+        "commit": git.commit if git else None,
+        "head_sha256": report.journal.head_sha256,
     }
     properties = ET.SubElement(suite, "properties")
     for name, value in values.items():
@@ -62,17 +62,17 @@ def _add_properties(suite: ET.Element, report: dict[str, Any]) -> None:
             ET.SubElement(properties, "property", {"name": name, "value": inline(value)})
 
 
-def _case(model: dict[str, Any], report: dict[str, Any]) -> ET.Element:
+def _case(model: ModelReport, report: Report) -> ET.Element:
     attributes = {
-        "classname": inline(model["policy"] or "retrain"),
-        "name": inline(model["name"]),
-        "time": _seconds(_total([model])),
+        "classname": inline(model.policy or "retrain"),
+        "name": inline(model.name),
+        "time": _seconds(model.timings.total),
     }
     case = ET.Element("testcase", attributes)
-    outcome, reason = model["outcome"], inline(model["reason"])
-    tag = _tag(model, report["exit_code"])
-    if tag in _BAD.values():
-        kind = model["error"]["kind"] if outcome == "failed" and model["error"] else outcome
+    outcome, reason = model.outcome, inline(model.reason)
+    tag = _tag(model, report.exit_code)
+    if tag in _BAD:
+        kind = model.error.kind if outcome == "failed" and model.error else outcome
         ET.SubElement(case, tag, {"type": inline(kind), "message": reason}).text = _details(model)
         return case
     if tag:
@@ -81,28 +81,24 @@ def _case(model: dict[str, Any], report: dict[str, Any]) -> ET.Element:
     return case
 
 
-def _tag(model: dict[str, Any], exit_code: int) -> str:
+def _tag(model: ModelReport, exit_code: int) -> str | None:
     """Return the element that says how the case ended; a passed one has none."""
-    outcome = model["outcome"]
-    if outcome in _PASSED:
-        return ""
-    return _OTHER if model["still_held"] or (outcome == "held" and exit_code == 0) else _BAD.get(outcome, _OTHER)
+    outcome = model.outcome
+    if model.still_held or (outcome == "held" and exit_code == ExitCode.OK):
+        return "skipped"
+    return OUTCOMES[outcome].junit
 
 
-def _details(model: dict[str, Any]) -> str:
+def _details(model: ModelReport) -> str:
     """Return everything that explains the outcome, a line each."""
     lines = [
-        f"{model['outcome']}: {model['reason']}",
-        *([unread_clause(model["unread"])] if model["unread"] else []),
-        *(f"{rule['level']} {rule['verdict']}: {rule['formula']}" for rule in model["rules"]),
-        *([f"job {model['retrain_job_id']}"] if model["retrain_job_id"] else []),
-        *(f"warning: {one}" for one in model["warnings"]),
+        f"{model.outcome}: {model.reason}",
+        *([unread_clause(model.unread)] if model.unread else []),
+        *(f"{rule.level} {rule.verdict}: {rule.formula}" for rule in model.rules),
+        *([f"job {model.retrain_job_id}"] if model.retrain_job_id else []),
+        *(f"warning: {one}" for one in model.warnings),
     ]
     return "\n".join(inline(line) for line in lines)
-
-
-def _total(models: list[dict[str, Any]]) -> float:
-    return sum(sum(model["timings"].values()) for model in models)
 
 
 def _seconds(value: float) -> str:

@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from msgspec import Struct
 
+from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
 from runner.report.evidence_text import evidence_line, undecided
-from runner.report.next_step import ORDER, TROUBLE, next_step
+from runner.report.model import ModelReport, Report
+from runner.report.next_step import next_step
 from runner.report.text import clipped, markdown_code, markdown_prose, words
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
 _MOST_ROWS = 40  # models that want a person; of more, each outcome has its first ones
 _ROWS_EACH = 10
-
-Model = Mapping[str, Any]
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -44,17 +43,17 @@ class _Mention(Struct, frozen=True):
 
     place: int
     name: str
-    outcome: str
+    outcome: Outcome
     kind: str | None
     is_told_of: bool
 
 
-def summarize(report: Mapping[str, Any], render_block: Callable[[Model], str]) -> Summary:
+def summarize(report: Report, render_block: Callable[[ModelReport], str]) -> Summary:
     """Return the parts of a report; `render_block` renders what is known of one model."""
-    models = report["models"]
+    models = report.models
     found = [_mention(place, model) for place, model in enumerate(models)]
-    mentions = sorted(found, key=lambda one: ORDER.index(one.outcome))
-    troubled = [one for one in mentions if one.outcome in TROUBLE]
+    mentions = sorted(found, key=lambda one: urgency(one.outcome))
+    troubled = [one for one in mentions if one.outcome in NEEDS_PERSON]
     rest = mentions[len(troubled) :]
     first = _first_ones(troubled)
     rows = _fitting((_troubled_row(models[one.place]) for one in first), len(first), _TROUBLE_BYTES)
@@ -69,21 +68,21 @@ def summarize(report: Mapping[str, Any], render_block: Callable[[Model], str]) -
     )
 
 
-def _mention(place: int, model: Model) -> _Mention:
-    outcome = model["outcome"]
-    if outcome in TROUBLE:
-        is_told_of = bool(model["rules"] or model["warnings"] or model["decision"])
+def _mention(place: int, model: ModelReport) -> _Mention:
+    outcome = model.outcome
+    if outcome in NEEDS_PERSON:
+        is_told_of = bool(model.rules or model.warnings or model.decision)
     else:
-        is_told_of = outcome != "unchanged" and bool(model["decision"])
-    kind = model["error"]["kind"] if outcome == "failed" and model["error"] else None
-    return _Mention(place, model["name"], outcome, kind, is_told_of)
+        is_told_of = outcome != "unchanged" and bool(model.decision)
+    kind = model.error.kind if outcome == "failed" and model.error else None
+    return _Mention(place, model.name, outcome, kind, is_told_of)
 
 
 def _first_ones(troubled: Sequence[_Mention]) -> Sequence[_Mention]:
     """Return the models that are to have a row: all of a few, else some of each outcome, the most urgent first."""
     if len(troubled) <= _MOST_ROWS:
         return troubled
-    by_outcome = ([one for one in troubled if one.outcome == outcome] for outcome in TROUBLE)
+    by_outcome = ([one for one in troubled if one.outcome == outcome] for outcome in NEEDS_PERSON)
     return [one for some in by_outcome for one in some[:_ROWS_EACH]]
 
 
@@ -106,16 +105,16 @@ def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
     return Part(pieces=kept, left_out=count - len(kept))
 
 
-def _troubled_row(model: Model) -> str:
+def _troubled_row(model: ModelReport) -> str:
     step = next_step(model) or ""
-    reason = model["error"]["message"] if model["error"] else model["reason"].removesuffix(step).rstrip()
+    reason = model.error.message if model.error else model.reason.removesuffix(step).rstrip()
     evidence = undecided(model)
     metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
-    return _joined(_name(model["name"]), _outcome(model), f"{_text(reason)}{metrics}", _text(step))
+    return _joined(_name(model.name), _outcome(model), f"{_text(reason)}{metrics}", _text(step))
 
 
-def _row(model: Model) -> str:
-    return _joined(_name(model["name"]), _outcome(model), _text(model["reason"]))
+def _row(model: ModelReport) -> str:
+    return _joined(_name(model.name), _outcome(model), _text(model.reason))
 
 
 def _joined(*cells: str) -> str:
@@ -126,8 +125,8 @@ def _name(name: str) -> str:
     return markdown_code(clipped(name))
 
 
-def _outcome(model: Model) -> str:
-    return f"**{words(model['outcome'])}**"
+def _outcome(model: ModelReport) -> str:
+    return f"**{words(model.outcome)}**"
 
 
 def _text(text: str) -> str:

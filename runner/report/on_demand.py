@@ -1,13 +1,13 @@
 """Sequences whose items are made when they are asked for."""
 
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 _FEW = 1000
 
 
-class OnDemand(Generic[T]):
+class OnDemand(Sequence[T]):
     """Up to a thousand items are kept once they are made. Of more, each is made anew: together they are large."""
 
     def __init__(self, count: int, make: Callable[[int], T]) -> None:
@@ -18,7 +18,18 @@ class OnDemand(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, place: int) -> T:
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            return [self._item(one) for one in range(self._count)[place]]
+        return self._item(range(self._count)[place])
+
+    def _item(self, place: int) -> T:
         if self._count > _FEW:
             return self._make(place)
         if place not in self._made:
@@ -26,4 +37,4 @@ class OnDemand(Generic[T]):
         return self._made[place]
 
     def __iter__(self) -> Iterator[T]:
-        return map(self.__getitem__, range(self._count))
+        return map(self._item, range(self._count))

@@ -6,17 +6,16 @@ Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMe
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
 from runner.journal.instants import moment
-from runner.report.build import OUTCOMES
+from runner.journal.outcomes import OUTCOMES
+from runner.report.model import FileReport, ModelReport, Report
 from runner.report.text import inline
 
-_STAGES = ("check", "package", "upload", "wait", "evaluate", "switch")
 _Sample = tuple[Mapping[str, str], float | Decimal]
 
 
@@ -29,26 +28,26 @@ class Family(Struct, frozen=True, kw_only=True):
     unit: str = ""
 
 
-def render_openmetrics(report: dict[str, Any]) -> bytes:
+def render_openmetrics(report: Report) -> bytes:
     """Return the report as UTF-8 OpenMetrics text; families without a sample are left out."""
-    lines = [line for family in (*_run(report), *_models(report["models"])) for line in _lines(family)]
+    lines = [line for family in (*_run(report), *_models(report.models)) for line in _lines(family)]
     return "".join(f"{line}\n" for line in [*lines, "# EOF"]).encode()
 
 
-def _run(report: dict[str, Any]) -> list[Family]:
+def _run(report: Report) -> list[Family]:
     about = {
-        "run_id": report["run_id"],
-        "command": report["command"],
-        "service": report["service"],
-        "version": report["tool"]["version"],
-        "manifest_sha256": report["manifest"]["sha256"],
-        "head_sha256": report["journal"]["head_sha256"],
+        "run_id": report.run_id,
+        "command": report.command,
+        "service": report.service,
+        "version": report.tool.version,
+        "manifest_sha256": report.manifest.sha256,
+        "head_sha256": report.journal.head_sha256,
     }
-    began, ended = (moment(report[key]).timestamp() for key in ("started_at", "finished_at"))
-    counts: list[_Sample] = [({"outcome": one}, report["summary"].get(one, 0)) for one in OUTCOMES]
+    began, ended = (moment(at).timestamp() for at in (report.started_at, report.finished_at))
+    counts: list[_Sample] = [({"outcome": one}, report.summary.get(one, 0)) for one in OUTCOMES]
     return [
         Family(name="retrain_run_info", help="The run this file is about.", samples=[(about, 1)]),
-        Family(name="retrain_run_exit_code", help="What it ended with.", samples=[({}, report["exit_code"])]),
+        Family(name="retrain_run_exit_code", help="What it ended with.", samples=[({}, report.exit_code)]),
         Family(
             name="retrain_run_start_timestamp_seconds", help="When it began.", samples=[({}, began)], unit="seconds"
         ),
@@ -57,7 +56,7 @@ def _run(report: dict[str, Any]) -> list[Family]:
     ]
 
 
-def _models(models: list[dict[str, Any]]) -> list[Family]:
+def _models(models: Sequence[ModelReport]) -> list[Family]:
     return [
         Family(
             name="retrain_model_outcome", help="1 for the model's outcome, 0 for the others.", samples=_outcomes(models)
@@ -76,53 +75,64 @@ def _models(models: list[dict[str, Any]]) -> list[Family]:
             unit="seconds",
         ),
         Family(name="retrain_model_calls", help="Requests to the service in this run.", samples=_calls(models)),
-        Family(name="retrain_model_rows", help="Rows of the data files.", samples=_files(models, "rows")),
+        Family(name="retrain_model_rows", help="Rows of the data files.", samples=_rows(models)),
         Family(
             name="retrain_model_data_bytes",
             help="Size of the data files.",
-            samples=_files(models, "bytes"),
+            samples=_bytes(models),
             unit="bytes",
         ),
     ]
 
 
-def _outcomes(models: list[dict[str, Any]]) -> Iterable[_Sample]:
+def _outcomes(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
         for one in OUTCOMES:
-            yield {"model": model["name"], "outcome": one}, int(model["outcome"] == one)
+            yield {"model": model.name, "outcome": one}, int(model.outcome == one)
 
 
-def _metrics(models: list[dict[str, Any]]) -> Iterable[_Sample]:
+def _metrics(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
-        for name, value in model["metrics"].items():
+        for name, value in model.metrics.items():
             if value is not None:
-                yield {"model": model["name"], "metric": name}, value
+                yield {"model": model.name, "metric": name}, value
 
 
-def _switches(models: list[dict[str, Any]]) -> Iterable[_Sample]:
+def _switches(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
-        if model["switched_at"]:
-            yield {"model": model["name"]}, moment(model["switched_at"]).timestamp()
+        if model.switched_at:
+            yield {"model": model.name}, moment(model.switched_at).timestamp()
 
 
-def _stages(models: list[dict[str, Any]]) -> Iterable[_Sample]:
+def _stages(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
-        for stage in _STAGES:
-            yield {"model": model["name"], "stage": stage}, model["timings"][f"{stage}_s"]
+        for stage, seconds in model.timings.by_stage().items():
+            yield {"model": model.name, "stage": stage}, seconds
 
 
-def _calls(models: list[dict[str, Any]]) -> Iterable[_Sample]:
+def _calls(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
-        for call, count in model["calls"].items():
-            yield {"model": model["name"], "call": call}, count
+        for call, count in model.calls.by_name().items():
+            yield {"model": model.name, "call": call}, count
 
 
-def _files(models: list[dict[str, Any]], key: str) -> Iterable[_Sample]:
+def _rows(models: Sequence[ModelReport]) -> Iterable[_Sample]:
+    for model, name, file in _files(models):
+        if file.rows is not None:
+            yield {"model": model, "file": name}, file.rows
+
+
+def _bytes(models: Sequence[ModelReport]) -> Iterable[_Sample]:
+    for model, name, file in _files(models):
+        yield {"model": model, "file": name}, file.bytes
+
+
+def _files(models: Sequence[ModelReport]) -> Iterator[tuple[str, str, FileReport]]:
     for model in models:
-        dataset = model["dataset"] or {}
-        for name in ("train", "eval"):
-            if dataset.get(name) and dataset[name][key] is not None:
-                yield {"model": model["name"], "file": name}, dataset[name][key]
+        if model.dataset is not None:
+            yield model.name, "train", model.dataset.train
+            if model.dataset.eval is not None:
+                yield model.name, "eval", model.dataset.eval
 
 
 def _lines(family: Family) -> list[str]:

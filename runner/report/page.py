@@ -1,16 +1,17 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
 from runner.journal.job import Job
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, urgency
 from runner.report.build import RunHistory, find_job
 from runner.report.chart import Chart, rule_charts
 from runner.report.course import Span
 from runner.report.gantt import Gantt, gantt
-from runner.report.next_step import ORDER, TROUBLE, next_step, urgency
+from runner.report.model import ModelReport, Report, RuleReport
+from runner.report.next_step import next_step
 from runner.report.on_demand import OnDemand
 from runner.report.standards import Standards
 from runner.report.trend import Bounds, Trend, metric_trends, rows_trend
@@ -29,10 +30,10 @@ class Line(Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    report: Mapping[str, Any]
+    report: ModelReport
     open: bool
     next_step: str | None
-    rule: Mapping[str, Any] | None
+    rule: RuleReport | None
     unit: str
     charts: Sequence[Chart | None]
     trends: Sequence[Trend]
@@ -54,17 +55,17 @@ class Page(Struct, frozen=True, kw_only=True):
     many: bool
 
 
-def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
+def build_page(history: RunHistory, report: Report) -> Page:
     """Return what the page shows of a run and its report."""
-    models, spans, record = report["models"], history.courses.spans(), history.record
+    models, spans, record = report.models, history.courses.spans(), history.record
     many = len(models) > _MANY
     desk = _Desk(history=history, bounds=_SHORT if many else _LONG)
-    order = sorted((urgency(model), place, model["name"]) for place, model in enumerate(models))
+    order = sorted((urgency(model.outcome), place, model.name) for place, model in enumerate(models))
     unfold = _is_telling([one for one, _, _ in order])
 
     def line(number: int) -> Line:
         model = models[order[number][1]]
-        return desk.line(model, spans.get(model["name"], ()), number + 1, unfold=number == 0 and unfold)
+        return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
     return Page(
         lines=OnDemand(len(order), line),
@@ -76,7 +77,7 @@ def build_page(history: RunHistory, report: Mapping[str, Any]) -> Page:
 
 def _is_telling(urgencies: Sequence[int]) -> bool:
     """Tell whether the most urgent of a few models stands open at first: it is in trouble, or the only one."""
-    return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and ORDER[urgencies[0]] in TROUBLE)
+    return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and BY_URGENCY[urgencies[0]] in NEEDS_PERSON)
 
 
 class _Desk(Struct, frozen=True, kw_only=True):
@@ -86,8 +87,8 @@ class _Desk(Struct, frozen=True, kw_only=True):
     bounds: Bounds
     standards: Standards = field(default_factory=Standards)
 
-    def line(self, model: Mapping[str, Any], spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
-        name, warnings = model["name"], model["warnings"]
+    def line(self, model: ModelReport, spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
+        name, warnings = model.name, model.warnings
         job = find_job(self.history, name)
         progress = self.history.progress.model(self.history.record.started.realm, name)
         rule, charts = _leading_rule(model), rule_charts(job.decided if job else None)
@@ -97,7 +98,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
             open=unfold,
             next_step=next_step(model),
             rule=rule,
-            unit=_unit(rule, model["rules"], charts),
+            unit=_unit(rule, model.rules, charts),
             charts=charts,
             trends=metric_trends(progress, job, self.standards, self.bounds),
             rows=rows_trend(progress, job, self.bounds),
@@ -110,16 +111,16 @@ class _Desk(Struct, frozen=True, kw_only=True):
         )
 
 
-def _leading_rule(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _leading_rule(model: ModelReport) -> RuleReport | None:
     """Return the first rule that keeps the verdict from `passed`, else the one that passed with the least room."""
-    deciding = [rule for rule in model["rules"] if rule["level"] == "decide"]
-    if model["verdict"] != "passed":
-        return next((rule for rule in deciding if rule["verdict"] == model["verdict"]), None)
-    measured = [rule for rule in deciding if rule["margin"] is not None]
-    return min(measured, key=lambda rule: rule["margin"], default=None)
+    deciding = [rule for rule in model.rules if rule.level == "decide"]
+    if model.verdict != "passed":
+        return next((rule for rule in deciding if rule.verdict == model.verdict), None)
+    measured = [(rule.margin, place) for place, rule in enumerate(deciding) if rule.margin is not None]
+    return deciding[min(measured)[1]] if measured else None
 
 
-def _unit(rule: Mapping[str, Any] | None, rules: Sequence[Mapping[str, Any]], charts: Sequence[Chart | None]) -> str:
+def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence[Chart | None]) -> str:
     """Return the unit of a rule's margin, as its chart has it."""
     drawn = (chart for one, chart in zip(rules, charts, strict=False) if one is rule)
     chart = next(drawn, None)

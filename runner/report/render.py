@@ -13,9 +13,10 @@ from runner.report.build import RunHistory, outline
 from runner.report.chart import WIDTH
 from runner.report.course import STAGES
 from runner.report.evidence_text import metric_text, undecided
-from runner.report.inline_files import inline_file
+from runner.report.inline_files import inline_file, sign
 from runner.report.json_form import json_pieces
 from runner.report.markdown import summarize
+from runner.report.model import Report
 from runner.report.page import Page, build_page
 from runner.report.sheet import Sheet, lay_out
 from runner.report.templating import templates
@@ -40,6 +41,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "prose": markup.prose,
     "rounded": table.short_number,
     "short": text.short_digest,
+    "sign": sign,
     "signed": table.signed_number,
     "stamp": stamp,
     "undecided": undecided,
@@ -76,7 +78,7 @@ def render_report(history: RunHistory) -> Iterator[bytes]:
     return json_pieces(outline(history), "models")
 
 
-def render_markdown(report: dict[str, Any]) -> bytes:
+def render_markdown(report: Report) -> bytes:
     """Return the report as UTF-8 Markdown, for a pull request's comment or a mail."""
     parts = summarize(report, lambda model: _render("model.md.j2", model=model))
     return _render("report.md.j2", report=report, parts=parts).encode()

@@ -8,7 +8,8 @@ from msgspec import Struct, to_builtins
 
 from runner.journal.instants import stamp
 from runner.journal.job import Decided, Review
-from runner.report.build import approval_record
+from runner.policy.evaluation import Evaluation, RuleResult
+from runner.report.build import approval_report
 from runner.report.json_form import render_json
 
 REPLAY_VERSION = 1
@@ -101,55 +102,53 @@ class Standard(Struct, frozen=True, kw_only=True):
     policy_sha256: str
 
 
-def sides(subject: Subject, standard: Standard, evaluation: Mapping[str, Any]) -> tuple[Side, Side]:
+def sides(subject: Subject, standard: Standard, evaluation: Evaluation) -> tuple[Side, Side]:
     """Return the recorded decision and the one by the standard, each with the rule that made the difference."""
     fact = subject.decided.fact
     then, now = _rules(fact.inputs["policy"], fact.evaluation), _rules(standard.policy, evaluation)
-    key = _leading(now, evaluation["verdict"]) or _leading(then, fact.evaluation["verdict"])
+    key = _leading(now, evaluation.verdict) or _leading(then, fact.evaluation.verdict)
     return (
         _side(fact.policy, fact.policy_sha256, fact.evaluation, _partner(then, key)),
         _side(standard.policy["name"], standard.policy_sha256, evaluation, _partner(now, key)),
     )
 
 
-Rule = Mapping[str, Any]
 Key = tuple[str, str, str]
 
 
-def _rules(policy: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[tuple[Key, Rule]]:
+def _rules(policy: Mapping[str, Any], evaluation: Evaluation) -> list[tuple[Key, RuleResult]]:
     """Return what came of each rule, by metric, kind and level; a policy's rules and their results have one order."""
-    pairs = zip(policy.get("rules", ()), evaluation["rules"], strict=True)
+    pairs = zip(policy.get("rules", ()), evaluation.rules, strict=True)
     return [((rule["metric"], rule["kind"], rule["level"]), found) for rule, found in pairs]
 
 
-def _leading(rules: Sequence[tuple[Key, Rule]], verdict: str) -> Key | None:
+def _leading(rules: Sequence[tuple[Key, RuleResult]], verdict: str) -> Key | None:
     """Return the key of the first rule that keeps the verdict from being `passed`."""
     if verdict == "passed":
         return None
-    found = (key for key, rule in rules if rule["level"] == "decide" and rule["verdict"] == verdict)
+    found = (key for key, rule in rules if rule.level == "decide" and rule.verdict == verdict)
     return next(found, None)
 
 
-def _partner(rules: Sequence[tuple[Key, Rule]], key: Key | None) -> Rule | None:
+def _partner(rules: Sequence[tuple[Key, RuleResult]], key: Key | None) -> RuleResult | None:
     """Return the rule of this key that matters most: one that did not pass, else the first."""
     found = [rule for one, rule in rules if one == key]
-    return next((rule for rule in found if rule["verdict"] != "passed"), found[0] if found else None)
+    return next((rule for rule in found if rule.verdict != "passed"), found[0] if found else None)
 
 
-def _side(policy: str, policy_sha256: str, evaluation: Mapping[str, Any], rule: Rule | None) -> Side:
-    decision = evaluation["decision"]
+def _side(policy: str, policy_sha256: str, evaluation: Evaluation, rule: RuleResult | None) -> Side:
     return Side(
         policy=policy,
         policy_sha256=policy_sha256,
-        action=decision["action"],
-        verdict=evaluation["verdict"],
-        reason=decision["reason"],
+        action=evaluation.decision.action,
+        verdict=evaluation.verdict,
+        reason=evaluation.decision.reason,
         rule=_deciding(rule) if rule else None,
     )
 
 
-def _deciding(rule: Rule) -> DecidingRule:
-    return DecidingRule(metric=rule["metric"], formula=rule["formula"], verdict=rule["verdict"], margin=rule["margin"])
+def _deciding(rule: RuleResult) -> DecidingRule:
+    return DecidingRule(metric=rule.metric, formula=rule.formula, verdict=rule.verdict, margin=rule.margin)
 
 
 def replay_json(replay: Replay) -> str:
@@ -179,7 +178,7 @@ def _record(one: Judgeable | NotJudgeable) -> dict[str, Any]:
         "run_id": subject.decided.run_id,
         "decided_at": stamp(subject.decided.at),
         **(_problem(one) if isinstance(one, NotJudgeable) else _comparison(one)),
-        "review": approval_record(subject.review) if subject.review else None,
+        "review": approval_report(subject.review) if subject.review else None,
     }
 
 

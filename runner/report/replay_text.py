@@ -48,7 +48,7 @@ def _shown(replay: Replay, *, everything: bool) -> Sequence[Judgeable | NotJudge
 
 
 def _row(one: Judgeable | NotJudgeable) -> list[str]:
-    subject = one.subject
+    subject, then = one.subject, ""
     if isinstance(one, NotJudgeable):
         then, now, why = subject.decided.action, "cannot be judged", one.why
     else:

@@ -36,9 +36,9 @@ class Standards(Struct, kw_only=True):
 
     def _intervals(self, decided: Decided, metric: str) -> Iterator[Interval | None]:
         standard = self._standard(decided)
-        for rule, result in zip(standard.rules, decided.fact.evaluation["rules"], strict=False):
+        for rule, result in zip(standard.rules, decided.fact.evaluation.rules, strict=False):
             if rule.metric == metric and rule.level == "decide":
-                baseline = result["baseline"]
+                baseline = result.baseline
                 number = None if baseline is None else Decimal(baseline)
                 yield passing_values(rule, number, standard.definitions)
 

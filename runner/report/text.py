@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from runner.errors import EXIT_TABLE
-from runner.journal.events import CiActor
+from runner.journal.events import ApprovalSource, CiActor
 from runner.policy.number import number_text
 
 _SPACE = re.compile(r"[\t\n\r]+")
@@ -98,30 +97,27 @@ def exit_meaning(code: int) -> str:
     return next((row.phrase for one, row in EXIT_TABLE.items() if one == code), "see the table of exit codes")
 
 
-def acting(actor: str, ci_actor: Mapping[str, Any] | CiActor | None) -> str:
+def acting(actor: str, ci_actor: CiActor | None) -> str:
     """Return who ran it: `runner@host`, and in a pipeline `runner@host (GITHUB_ACTOR says ann)`."""
-    if ci_actor is None:
-        return actor
-    said = ci_actor if isinstance(ci_actor, CiActor) else CiActor(**ci_actor)
-    return f"{actor} ({said.source} says {said.name})"
+    return actor if ci_actor is None else f"{actor} ({ci_actor.source} says {ci_actor.name})"
 
 
-def origin(source: Mapping[str, Any]) -> str:
+def origin(source: ApprovalSource) -> str:
     """Return what git says of an approval's file: `as committed in 4f2c1d9a8b7e by Ann, signature good`.
 
     It ends with the name in the file, which anybody can write.
     """
-    return f"{_commit_of(source)}; the file names {source['approver']}"
+    return f"{_commit_of(source)}; the file names {source.approver}"
 
 
-def _commit_of(source: Mapping[str, Any]) -> str:
-    if source["committed"] is None:
+def _commit_of(source: ApprovalSource) -> str:
+    if source.committed is None:
         return "whose commit is unknown, as git refused to read the repository"
-    if source["commit"] is None:
-        return "as committed, nobody can say by whom" if source["committed"] else "that stands in no commit"
-    how = "as committed" if source["committed"] else "with changes since it was committed"
-    signer = f" of {source['signer']}" if source["signer"] else ""
-    return f"{how} in {source['commit'][:12]} by {source['author']}, signature {source['signature']}{signer}"
+    if source.commit is None:
+        return "as committed, nobody can say by whom" if source.committed else "that stands in no commit"
+    how = "as committed" if source.committed else "with changes since it was committed"
+    signer = f" of {source.signer}" if source.signer else ""
+    return f"{how} in {source.commit[:12]} by {source.author}, signature {source.signature}{signer}"
 
 
 def number(value: Decimal | int | None) -> str:

@@ -87,7 +87,7 @@ def _metrics(job: Job | None) -> list[str]:
     if job is None or job.decided is None:
         return []
     evaluation = job.decided.fact.evaluation
-    return list(dict.fromkeys(rule["metric"] for rule in evaluation["rules"])) or list(evaluation["metrics"])
+    return list(dict.fromkeys(rule.metric for rule in evaluation.rules)) or list(evaluation.metrics)
 
 
 def _metric_trend(
@@ -98,7 +98,7 @@ def _metric_trend(
 
 def _measured(progress: ModelProgress, job: Job | None, standards: Standards, metric: str) -> Iterator[Sample]:
     for one in _newest(progress):
-        text = one.decided.fact.evaluation["metrics"].get(metric) if one.decided else None
+        text = one.decided.fact.evaluation.metrics.get(metric) if one.decided else None
         if one.decided is not None and text is not None:
             yield _sample(progress, one, Decimal(text), job, standards.interval(one.decided, metric))
 

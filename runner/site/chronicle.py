@@ -146,7 +146,7 @@ def _adopted(one: Link, fact: IncumbentAdopted) -> Reign:
 def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Reign:
     by, reason = "", ""
     if isinstance(word, Judged):
-        by, reason = f"policy {word.policy}", word.evaluation["decision"]["reason"]
+        by, reason = f"policy {word.policy}", word.evaluation.decision.reason
     elif isinstance(word, Reviewed | RollbackDecided):
         by, reason = word.by, word.reason
     return Reign(

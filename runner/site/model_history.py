@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import Progress
-from runner.report.build import OUTCOMES, metrics_of
+from runner.report.build import metrics_of
 from runner.report.history import Entry
 from runner.report.table import short_number
 from runner.site.addresses import run_path
@@ -36,7 +37,7 @@ class ReignRow(Struct, frozen=True, kw_only=True):
     value: str
 
 
-def outcome_counts(chronicle: Chronicle) -> dict[str, int]:
+def outcome_counts(chronicle: Chronicle) -> dict[Outcome, int]:
     """Return how often each outcome was met."""
     outcomes = [one.outcome for one in chronicle.entries]
     return {one: outcomes.count(one) for one in OUTCOMES if one in outcomes}

@@ -63,7 +63,7 @@ def _metrics(chronicle: Chronicle) -> list[str]:
     if not decided:
         return []
     evaluation = max(decided, key=lambda one: one.at).fact.evaluation
-    return list(dict.fromkeys([*(rule["metric"] for rule in evaluation["rules"]), *evaluation["metrics"]]))
+    return list(dict.fromkeys([*(rule.metric for rule in evaluation.rules), *evaluation.metrics]))
 
 
 def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | None:
@@ -112,7 +112,7 @@ def _served_value(reign: Reign, jobs: Mapping[str, Job], metric: str) -> Decimal
 
 def value_of(job: Job | None, metric: str) -> Decimal | None:
     """Return a metric of a job's result as it was judged."""
-    text = job.decided.fact.evaluation["metrics"].get(metric) if job is not None and job.decided is not None else None
+    text = job.decided.fact.evaluation.metrics.get(metric) if job is not None and job.decided is not None else None
     return None if text is None else Decimal(text)
 
 

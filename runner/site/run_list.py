@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import RunRecord
-from runner.report.build import OUTCOMES
 from runner.site.addresses import run_path
 from runner.site.chronicle import Fleet
 
@@ -14,7 +14,7 @@ class RunLine(Struct, frozen=True, kw_only=True):
     """One run: what became of its models, and the path of its page, None while it has no end."""
 
     record: RunRecord
-    summary: Mapping[str, int]
+    summary: Mapping[Outcome, int]
     path: str | None
     seconds: float | None
 
@@ -27,7 +27,7 @@ class RunLine(Struct, frozen=True, kw_only=True):
 
 def run_lines(fleet: Fleet) -> Sequence[RunLine]:
     """Return all runs, newest first."""
-    outcomes: dict[str, list[str]] = {}
+    outcomes: dict[str, list[Outcome]] = {}
     for chronicle in fleet.chronicles:
         for entry in chronicle.entries:
             if entry.outcome is not None:
@@ -36,7 +36,7 @@ def run_lines(fleet: Fleet) -> Sequence[RunLine]:
     return [_line(one, outcomes.get(one.run_id, [])) for one in records]
 
 
-def _line(record: RunRecord, outcomes: Sequence[str]) -> RunLine:
+def _line(record: RunRecord, outcomes: Sequence[Outcome]) -> RunLine:
     seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at else None
     return RunLine(
         record=record,

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.person_commands import person_command
 from runner.policy.baseline import Knowledge, knowledge_of
 from runner.policy.decide import unread_clause
-from runner.report.build import metrics_of
+from runner.report.build import decision_report, metrics_of, rules_of
 from runner.report.evidence_text import evidence_line
 from runner.report.history import Entry
-from runner.report.next_step import ORDER, TROUBLE, next_step
+from runner.report.model import ModelReport
+from runner.report.next_step import next_step
 from runner.report.table import short_number
 from runner.site.chronicle import Chronicle
 
@@ -41,7 +41,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
 class Strip(Struct, frozen=True, kw_only=True):
     """Neighbouring runs with the same outcome in a row of runs; `x` and `width` are percent of its width."""
 
-    outcome: str
+    outcome: Outcome
     x: str
     width: str
 
@@ -68,13 +68,13 @@ class Standing(Struct, frozen=True, kw_only=True):
     @property
     def troubled(self) -> bool:
         """Tell whether the model wants a person."""
-        return self.waiting is not None or (self.ended is not None and self.ended.outcome in TROUBLE)
+        return self.waiting is not None or (self.ended is not None and self.ended.outcome in NEEDS_PERSON)
 
     @property
     def urgency(self) -> tuple[bool, int]:
         """Return a key that sorts the models that want a person first."""
         outcome = self.ended.outcome if self.ended else None
-        return not self.troubled, ORDER.index(outcome) if outcome else len(ORDER)
+        return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
 
 
 def standing(chronicle: Chronicle) -> Standing:
@@ -91,24 +91,31 @@ def standing(chronicle: Chronicle) -> Standing:
         changed_outside=drift_of(chronicle.progress) == "changed_outside",
         value=_leading_value(chronicle.progress),
         waiting=_waiting(chronicle),
-        next_step=next_step(_as_reported(chronicle, ended)) if ended else None,
+        next_step=_next_step(chronicle, ended),
         strips=_strips(outcomes),
         strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
     )
 
 
-def _as_reported(chronicle: Chronicle, entry: Entry) -> dict[str, Any]:
+def _next_step(chronicle: Chronicle, ended: Entry | None) -> str | None:
+    if ended is None or ended.outcome is None:
+        return None
+    return next_step(_as_reported(chronicle, ended, ended.outcome))
+
+
+def _as_reported(chronicle: Chronicle, entry: Entry, outcome: Outcome) -> ModelReport:
     """Return what a report says of the model, as far as the next step hangs on it."""
     job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
     decided = job.decided if job is not None else None
-    return {
-        "unread": decided.unread if decided is not None else None,
-        "rules": decided.fact.evaluation["rules"] if decided is not None else [],
-        "name": entry.model,
-        "outcome": entry.outcome,
-        "error": msgspec.to_builtins(entry.error) if entry.error else None,
-        "decision": {"drift": decided.fact.inputs["drift"]} if decided is not None else None,
-    }
+    return ModelReport(
+        name=entry.model,
+        outcome=outcome,
+        reason=entry.reason,
+        unread=decided.unread if decided is not None else None,
+        rules=rules_of(decided),
+        decision=decision_report(job),
+        error=entry.error,
+    )
 
 
 def _leading_value(progress: ModelProgress) -> str:
@@ -144,13 +151,13 @@ def leading_values(decided: Decided | None) -> list[tuple[str, Decimal]]:
     """Return up to three metrics with their values: those the rules looked at, without rules the result's first."""
     if decided is None:
         return []
-    ruled = dict.fromkeys(rule["metric"] for rule in decided.fact.evaluation["rules"])
+    ruled = dict.fromkeys(rule.metric for rule in decided.fact.evaluation.rules)
     metrics = metrics_of(decided)
     found = ((name, metrics.get(name)) for name in ruled or metrics)
     return [(name, value) for name, value in found if value is not None][:_MOST_VALUES]
 
 
-def _strips(outcomes: Sequence[str]) -> list[Strip]:
+def _strips(outcomes: Sequence[Outcome]) -> list[Strip]:
     found, begin, share = list[Strip](), 0, 100 / _MOST_STRIPS
     for outcome, group in groupby(outcomes):
         count = len(list(group))
@@ -159,5 +166,5 @@ def _strips(outcomes: Sequence[str]) -> list[Strip]:
     return found
 
 
-def _counted(outcomes: Sequence[str]) -> list[str]:
-    return [f"{outcomes.count(one)} {one.replace('_', ' ')}" for one in ORDER if one in outcomes]
+def _counted(outcomes: Sequence[Outcome]) -> list[str]:
+    return [f"{outcomes.count(one)} {one.replace('_', ' ')}" for one in BY_URGENCY if one in outcomes]

@@ -57,6 +57,7 @@ from runner.service.outcomes import (
 from runner.service.upload_watch import Watch
 from runner.sums import Sum
 from tests.fakes.run_ids import run_id
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 REALM = "service.test"
 ONE_MODEL = """
@@ -379,11 +380,11 @@ class World:
         recorder = Recorder(store=store, progress=progress, clock=self.clock, run_id=run_id(self.runs))
         recorder.run_fact(
             RunStarted(
-                tool={},
+                tool=TOOL,
                 actor="test",
                 realm=REALM,
                 paths=(),
-                manifest={"files": [], "sha256": "0" * 64, "git": None, "moved": moved_names(self.manifest)},
+                manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
                 options={"command": "run"},
             )
         )

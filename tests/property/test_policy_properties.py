@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError
@@ -26,8 +27,10 @@ from runner.manifest.model import (
     ThresholdPolicy,
     Unit,
 )
+from runner.policy.baseline import Baseline
 from runner.policy.delimited import rows_of
-from runner.policy.judge import Baseline, Verdict, judge
+from runner.policy.evaluation import Verdict
+from runner.policy.judge import judge
 from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
 from runner.policy.number import NotANumber, number_from_text, number_text
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json
@@ -221,7 +224,9 @@ def test_a_replay_from_the_record_gives_the_same_bytes(value: Inputs, found: dic
     """`verify` recomputes each decision from the stored result file and gets the same bytes."""
     content = "".join(f"{name},{number}\n" for name, number in found.items()).encode()
     back = inputs_from_json(json.loads(canonical_bytes(inputs_to_json(value))))
-    once, again = (canonical_bytes(evaluate(given_inputs, io.BytesIO(content))) for given_inputs in (value, back))
+    once, again = (
+        canonical_bytes(to_builtins(evaluate(given_inputs, io.BytesIO(content)))) for given_inputs in (value, back)
+    )
     assert once == again
 
 
@@ -350,5 +355,5 @@ def recorded(metric: str, value: Decimal) -> Baseline:
 
 def judged_of(rule: Rule, content: bytes, baseline: Baseline | None) -> Verdict:
     value = Inputs(policy=policy_of(rule), definitions={}, baseline=baseline, eval_sha256="e")
-    verdict: Verdict = evaluate(value, io.BytesIO(content))["verdict"]
+    verdict: Verdict = evaluate(value, io.BytesIO(content)).verdict
     return verdict

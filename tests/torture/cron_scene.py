@@ -252,7 +252,7 @@ def _undecided_switches(project: Project) -> Iterator[str]:
     decided = {
         fact.retrain_job_id
         for fact in facts
-        if isinstance(fact, Judged) and fact.evaluation["decision"]["action"] == "switch"
+        if isinstance(fact, Judged) and fact.evaluation.decision.action == "switch"
     }
     yield from (f"{job} serves without a decision" for job in set(project.service.switches(MODEL)) - decided)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runner.report.build import OUTCOMES
+from runner.journal.outcomes import OUTCOMES
 from tests.fakes.two_port_service import INFERENCE_CANARY, SIGNATURE_CANARY
 from tests.torture.fault_points import shown
 from tests.torture.fault_service import EVERY

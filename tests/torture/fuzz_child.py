@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from runner.errors import ModelError, RetrainError
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
@@ -171,8 +173,8 @@ def _read_result(content: bytes, _folder: Path) -> None:
         if error.kind != "result":
             raise BrokenPromiseError(f"an error of kind {error.kind}") from None
         raise
-    json.dumps(record, allow_nan=False).encode()
-    if record["decision"]["action"] == "switch" and record["verdict"] != "passed":
+    json.dumps(to_builtins(record), allow_nan=False).encode()
+    if record.decision.action == "switch" and record.verdict != "passed":
         raise BrokenPromiseError("a switch without a pass")
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.execute.candidate import evaluate_file, file_sha256
 from runner.journal.chain import Link
@@ -178,7 +177,7 @@ def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Itera
         return
     reviews = [one.event.fact for one in links if isinstance(one.event.fact, Reviewed)]
     words = [one.action for one in reviews if one.candidate_sha256 == decision.candidate_sha256]
-    word = words[-1] if words else decision.evaluation["decision"]["action"]
+    word = words[-1] if words else decision.evaluation.decision.action
     if word not in ("switch", "approve"):
         yield f"I2: {sent.job} was switched to although the last word on it was {word}"
     model, manifest = intent.event.model or "", evidence.manifests[intent.event.run_id]
@@ -315,7 +314,7 @@ def _computes(evidence: Evidence, fact: Judged, result: ResultStored) -> bool:
     again = evaluate_file(path, inputs_from_json(dict(fact.inputs)))
     return (
         file_sha256(path) == result.sha256 == fact.result_sha256
-        and canonical_bytes(again) == canonical_bytes(dict(fact.evaluation))
+        and again == fact.evaluation
         and fact.candidate_sha256
         == candidate_digest(fact.retrain_job_id, result.sha256, fact.policy_sha256, fact.bound)
     )

@@ -26,6 +26,7 @@ from runner.manifest.model import Manifest
 from runner.plan.inputs import inputs_moved
 from runner.plan.planner import approval_expires_at
 from tests.fakes.run_ids import run_id as numbered_run
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
@@ -86,7 +87,9 @@ class Person:
         """Write a command into the journal."""
         run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.clock.now())
         self.manifests[run_id] = self.manifest()
-        started = RunStarted(tool={}, actor="p", realm=REALM, paths=(), manifest={}, options={"command": "word"})
+        started = RunStarted(
+            tool=TOOL, actor="p", realm=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+        )
         store = self.ledger.open()
         try:
             list(store.read())

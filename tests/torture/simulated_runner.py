@@ -12,6 +12,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from msgspec.structs import replace
+
 from runner.app.outcomes import exit_code
 from runner.app.provenance import moved_names
 from runner.errors import StateError
@@ -28,6 +30,7 @@ from runner.plan.model import Facts, ModelPlan, Options
 from runner.plan.moves import due_moves, with_moves
 from runner.plan.planner import plan_model
 from runner.secret import Secret
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, CrashError, FakeKeys
 from tests.torture.simulated_journal import Ledger
 from tests.torture.simulated_service import SimulatedService
@@ -134,11 +137,11 @@ class SimulatedRun:
     def _run(self, recorder: Recorder) -> None:
         recorder.run_fact(
             RunStarted(
-                tool={},
+                tool=TOOL,
                 actor="test",
                 realm=REALM,
                 paths=(),
-                manifest={"moved": moved_names(self.manifest)},
+                manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
                 options={"command": "run"},
             )
         )

@@ -17,10 +17,10 @@ from runner.execute.news import (
     Warned,
     WordSeen,
 )
+from runner.journal.outcomes import FAILURES, Outcome
 from runner.plan.model import Stage
 
 QUEUED = "queued"
-_TROUBLED_ENDS = ("unknown", "failed")
 _MORE, _ENDED, _LAST = 5, 6, 7  # ranks: of more ends in trouble, of other ends, and of what has not begun
 _SMOOTH_S = 3.0  # a speed is that of about the last seconds
 
@@ -62,7 +62,7 @@ class Row(Struct, kw_only=True):
     word: str = ""
     trouble: str = ""
     verdict: str = ""
-    outcome: str = ""
+    outcome: Outcome | None = None
     reason: str = ""
     ended_at: float | None = None
 
@@ -75,7 +75,7 @@ class Row(Struct, kw_only=True):
     def urgency(self) -> tuple[int, float]:
         """Return its place among the rows, the troubled and the busiest first."""
         if self.outcome:
-            rank = 1 if self.outcome in _TROUBLED_ENDS else _ENDED
+            rank = 1 if self.outcome in FAILURES else _ENDED
             return rank, -(self.ended_at or 0.0)
         if self.stage is None:
             return _LAST, self.place
@@ -132,7 +132,7 @@ class Board(Struct, kw_only=True):
         if len(self.rows) <= most:
             return list(self.rows.values())
         ranked = sorted(self.rows.values(), key=lambda row: row.urgency)
-        ends = [row for row in ranked if row.outcome in _TROUBLED_ENDS]
+        ends = [row for row in ranked if row.outcome in FAILURES]
         if more := {row.name for row in ends[max(most // 3, 1) :]}:
             ranked.sort(key=lambda row: _MORE if row.name in more else row.urgency[0])
         return ranked[: max(most, 0)]

@@ -9,9 +9,9 @@ from rich.text import Text
 from runner.cli.look import Look
 from runner.cli.screen.board import QUEUED, Board, Flow, Row
 from runner.cli.screen.cutting import cut, cut_middle
-from runner.cli.screen.signs import OUTCOMES, TROUBLE, bar, turning
+from runner.cli.screen.signs import TROUBLE, bar, outcome_sign, turning
+from runner.journal.outcomes import BY_URGENCY
 from runner.plan.model import Stage
-from runner.report.next_step import ORDER
 from runner.report.table import FEWEST_COLUMNS
 from runner.report.text import inline, words
 
@@ -81,7 +81,7 @@ def _line(row: Row, now: float, shape: Shape) -> Text:
 def _state(row: Row, now: float, shape: Shape) -> Text:
     look = shape.look
     if row.outcome:
-        sign = OUTCOMES[row.outcome]
+        sign = outcome_sign(row.outcome)
         text, style = f"{sign.shown(look)} {words(row.outcome)}", sign.colour
     elif row.stage is None:
         text, style = f"  {QUEUED}", "bright_black"
@@ -141,7 +141,7 @@ def _bar(share: float, room: int, look: Look) -> str:
 def _counts(board: Board, elapsed: float, shown: int, columns: int) -> list[Text]:
     """Return what is counted, the troubled first, in as many lines as it takes, and the stop of the run."""
     counts = board.counts()
-    done = ", ".join(f"{counts[one]} {words(one)}" for one in ORDER if counts[one])
+    done = ", ".join(f"{counts[one]} {words(one)}" for one in BY_URGENCY if counts[one])
     doing = [*((counts[one], word) for one, word in _DOING.items()), (counts[QUEUED], QUEUED)]
     going = ", ".join(f"{count} {word}" for count, word in doing if count)
     hidden = f"({len(board.rows) - shown} not shown)" if len(board.rows) > shown else ""

@@ -1,8 +1,9 @@
-"""The sign and the colour of each outcome. The signs are narrow in East Asian fonts too; words stand beside them."""
+"""The signs of a terminal: those of outcomes with their colours, of work that goes on, and bars."""
 
 from msgspec import Struct
 
 from runner.cli.look import Look
+from runner.journal.outcomes import OUTCOMES, Outcome
 
 
 class Sign(Struct, frozen=True, kw_only=True):
@@ -17,19 +18,15 @@ class Sign(Struct, frozen=True, kw_only=True):
         return self.symbol if look.symbols else self.ascii
 
 
-OUTCOMES = {
-    "switched": Sign(symbol="✓", ascii="+", colour="green"),
-    "held": Sign(symbol="▪", ascii="#", colour="yellow"),
-    "awaiting_approval": Sign(symbol="?", ascii="?", colour="yellow"),
-    "unchanged": Sign(symbol="=", ascii="=", colour="bright_black"),
-    "skipped": Sign(symbol="-", ascii="-", colour="bright_black"),
-    "training": Sign(symbol="~", ascii="~", colour="cyan"),
-    "failed": Sign(symbol="✗", ascii="x", colour="red"),
-    "unknown": Sign(symbol="!", ascii="!", colour="magenta"),
-}
 TROUBLE = Sign(symbol="!", ascii="!", colour="yellow")
 _TURNS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
 _BARS = ("⣀⣄⣤⣦⣶⣷⣿", ".#")  # from empty to full
+
+
+def outcome_sign(outcome: Outcome) -> Sign:
+    """Return the sign of an outcome, narrow in East Asian fonts too; words stand beside it."""
+    traits = OUTCOMES[outcome]
+    return Sign(symbol=traits.sign, ascii=traits.ascii, colour=traits.colour)
 
 
 def turning(seconds: float, look: Look) -> str:

@@ -176,11 +176,10 @@ function makeUnfoldButton(table) {
 
 // On paper the models that want a person stand open, if they are not too many, and fold again afterwards.
 function unfoldForPrint(table) {
-  const wanted = ["unknown", "failed", "held", "awaiting_approval"];
   let opened = [];
   window.addEventListener("beforeprint", () => {
     buildMore();
-    const rows = [...table.tBodies].filter((row) => !row.hidden && wanted.includes(row.dataset.outcome));
+    const rows = [...table.tBodies].filter((row) => !row.hidden && needsPerson.includes(row.dataset.outcome));
     opened = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details")).filter((one) => !one.open);
     for (const one of opened) {
       one.open = true;

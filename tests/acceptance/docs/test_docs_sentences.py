@@ -7,7 +7,7 @@ import pytest
 
 from runner.cli.main import COMMANDS, group
 from runner.errors import Kind
-from runner.report.build import OUTCOMES
+from runner.journal.outcomes import OUTCOMES
 from tests.acceptance.docs.blocks import folder_of, inline_code, links_of, pages, text_of
 
 BESIDE = ["../README.md", "../ARCHITECTURE.md", "../CHANGELOG.md", "../CONTRIBUTING.md"]

@@ -4,15 +4,16 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from runner.durable import make_folder
 from runner.journal.chain import Link
-from runner.journal.events import Draft, Fact, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import CommitRecord, Draft, Fact, ManifestFile, ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.report.build import read_history
 from runner.report.render import render_files
-
-_TOOL = {"name": "retrain-runner", "version": "0.1.0", "python": "3.11.7"}
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 
 def made_state(root: Path, commits: Sequence[str | None], *, manifest: str = "models.yaml") -> list[Link]:
@@ -33,14 +34,14 @@ def made_state(root: Path, commits: Sequence[str | None], *, manifest: str = "mo
 
 
 def _started(commit: str | None, manifest: str) -> RunStarted:
-    git = None if commit is None else {"commit": commit, "dirty": False, "remote": None}
-    files = [{"path": manifest, "sha256": "0" * 64}]
+    git = None if commit is None else CommitRecord(commit=commit, dirty=False, remote=None)
+    files = (ManifestFile(path=manifest, sha256="0" * 64),)
     return RunStarted(
-        tool=_TOOL,
+        tool=TOOL,
         actor="ann@desk",
         realm="service.test",
         paths=(manifest,),
-        manifest={"files": files, "sha256": "0" * 64, "git": git, "moved": {}},
+        manifest=replace(NO_MANIFEST, files=files, git=git),
         options={"command": "run", "emulator": False},
     )
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,9 +13,8 @@ from runner.journal.instants import stamp
 from runner.journal.store import open_store
 from tests.acceptance.contract.contract_project import Project
 from tests.fakes.run_ids import run_id
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.two_port_service import TwoPortService
-
-MANIFEST: dict[str, Any] = {"files": [], "sha256": "0" * 64, "git": None, "moved": {}}
 
 
 def warnings(ahead: timedelta) -> list[str]:
@@ -47,7 +45,12 @@ def test_a_run_warns_of_it_also_where_it_ends_a_run_that_was_lost(tmp_path: Path
         project = Project(folder=tmp_path / "project", service=service)
         project.add("churn")
         started = RunStarted(
-            tool={}, actor="somebody", realm="service.test", paths=(), manifest=MANIFEST, options={"command": "run"}
+            tool=TOOL,
+            actor="somebody",
+            realm="service.test",
+            paths=(),
+            manifest=NO_MANIFEST,
+            options={"command": "run"},
         )
         store = open_store(StateFolder(project.state))
         at = stamp(datetime.now(UTC) + timedelta(days=3))

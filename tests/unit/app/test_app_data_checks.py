@@ -13,6 +13,7 @@ from runner.app.run import RunRequest, run
 from runner.app.scope import Choice
 from runner.errors import ExitCode
 from runner.plan.document import PlannedModel
+from runner.report.model import ModelReport
 from runner.report.plan_markdown import render_plan_markdown
 from runner.report.plan_text import render_plan_text
 
@@ -53,14 +54,13 @@ def planned(**choice: Any) -> PlannedModel:
     return model
 
 
-def ran(**arguments: Any) -> dict[str, Any]:
+def ran(**arguments: Any) -> ModelReport:
     choice = Choice(paths=() if "plan" in arguments else [MANIFEST], trusted_hosts=HOSTS)
     result = run(
         RunRequest(choice=choice, state="state", listener=lambda *_: None, warn=lambda _text: None, **arguments)
     )
     assert result.exit_code == ExitCode.FAILED
-    model: dict[str, Any] = result.report["models"][0]
-    return model
+    return result.report.models[0]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,9 @@ def test_data_that_a_run_would_refuse_would_fail_by_the_plan_and_by_the_run_alik
     model = planned()
     assert (model.action, model.stages, model.outcome) == ("nothing", (), "failed")
     assert reason in model.reason
-    error = ran()["error"]
-    assert (error["kind"], reason in error["message"]) == ("data", True)
+    error = ran().error
+    assert error
+    assert (error.kind, reason in error.message) == ("data", True)
 
 
 def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
@@ -93,7 +94,9 @@ def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
 def test_a_plan_that_would_fail_is_kept_and_run_and_compared_like_any_other() -> None:
     Path("train.csv").write_text(LFS)
     plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state", out=Path("plan.json")))
-    assert ran(plan=Path("plan.json"))["error"]["kind"] == "data"
+    error = ran(plan=Path("plan.json")).error
+    assert error
+    assert error.kind == "data"
 
 
 def test_what_the_check_lets_pass_is_shown_in_every_form() -> None:
@@ -104,7 +107,7 @@ def test_what_the_check_lets_pass_is_shown_in_every_form() -> None:
     assert document.models[0].warnings == (warning,)
     assert f"\n    warning: {warning}\n" in render_plan_text(document)
     assert f"Warning: {warning}." in render_plan_markdown(document)
-    assert ran()["warnings"] == [warning]
+    assert ran().warnings == (warning,)
 
 
 def test_good_data_is_planned_to_be_trained_without_a_warning() -> None:
@@ -121,7 +124,9 @@ def test_sample_data_is_refused_on_a_service_under_any_name(number: int, mark: b
     model = planned()
     assert model.outcome == "failed"
     assert model.reason.startswith("train.csv is the sample data that `retrain init` lays out")
-    assert ran()["error"]["kind"] == "data"
+    error = ran().error
+    assert error
+    assert error.kind == "data"
     assert planned(emulator=True).outcome is None
 
 

@@ -41,7 +41,7 @@ def test_git_sees_no_api_key_and_finds_its_settings(manifest: Path, monkeypatch:
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("CHURN_KEY", "CANARY")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Ann")
-    assert manifest_record(load([manifest]))["git"] is None
+    assert manifest_record(load([manifest])).git is None
     assert identity(folder) is None
     seen = (folder / "seen").read_text()
     assert seen.count("GIT_AUTHOR_NAME=Ann") == 1

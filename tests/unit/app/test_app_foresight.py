@@ -34,6 +34,7 @@ from runner.journal.events import (
     UploadRecord,
 )
 from runner.journal.progress import Progress
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 MANIFEST = Path("models.yaml")
 ROWS = "id,label\n" + "1,a\n2,b\n" * 60
@@ -124,7 +125,7 @@ def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
     """Fold what happened to models."""
     realm = realm_of(read_scope(Choice(paths=[MANIFEST])).manifest, emulator=False).name
     facts: list[tuple[str | None, Fact]] = [
-        (None, RunStarted(tool={}, actor="a", realm=realm, paths=(), manifest={}, options={})),
+        (None, RunStarted(tool=TOOL, actor="a", realm=realm, paths=(), manifest=NO_MANIFEST, options={})),
         *((name, fact) for name, told in stories for fact in told),
     ]
     progress, before = Progress(), GENESIS

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from runner.app.outcomes import exit_code
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode, LockedError, StateError, UsageError
-from runner.journal.events import ModelFinished, Outcome
+from runner.journal.events import ModelFinished
+from runner.journal.outcomes import Outcome
 from runner.manifest.problems import ManifestError
 
 README = Path(__file__).parents[3] / "README.md"

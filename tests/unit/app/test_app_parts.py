@@ -94,7 +94,7 @@ def test_a_remote_is_recorded_without_its_token(remote: str, shown: str) -> None
 
 def test_a_manifest_outside_git_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text((ROOT / "examples/configs/minimal/models.yaml").read_text(encoding="utf-8"))
-    assert manifest_record(load([tmp_path / "m.yaml"]))["git"] is None
+    assert manifest_record(load([tmp_path / "m.yaml"])).git is None
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -14,8 +14,9 @@ from runner.app.telling import Teller
 from runner.errors import LockedError, StateError
 from runner.notify.delivery import Trouble
 from tests.fakes.receiver import Receiver
+from tests.fakes.reports import report_of
 
-REPORT: dict[str, Any] = {"run_id": "run-1", "service": "service.test", "exit_code": 0, "stopped": None, "models": []}
+REPORT = report_of()
 
 
 @pytest.fixture
@@ -111,5 +112,5 @@ def test_who_stopped_a_run_waits_less_for_what_is_told_of_it(
         return []
 
     monkeypatch.setattr(telling, "deliver", deliver)
-    teller(tmp_path).ended({**REPORT, "stopped": stopped})
+    teller(tmp_path).ended(report_of(stopped=stopped))
     assert given == [within]

@@ -18,6 +18,7 @@ from runner.errors import LockedError, StateError, UsageError
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import state_folder
 from runner.journal.lock import Holder, read_holder
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 NOW = timedelta(0)
 HOLD = """
@@ -143,7 +144,7 @@ def test_the_old_holder_neither_writes_nor_frees_the_new_ones_lock(tmp_path: Pat
 
 
 def start_like_a_run(opened: Session) -> None:
-    opened.recorder.run_fact(RunStarted(tool={}, actor="a", realm="r", paths=(), manifest={}, options={}))
+    opened.recorder.run_fact(RunStarted(tool=TOOL, actor="a", realm="r", paths=(), manifest=NO_MANIFEST, options={}))
     opened.recorder.run_fact(RunFinished(exit_code=0))
 
 

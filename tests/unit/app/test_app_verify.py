@@ -49,8 +49,8 @@ def test_a_decision_that_was_forged_in_an_unbroken_chain_is_named(world: World) 
     def forge(fact: Fact) -> Fact:
         if not isinstance(fact, Judged):
             return fact
-        decision = {**fact.evaluation["decision"], "action": "switch"}
-        return replace(fact, evaluation={**fact.evaluation, "decision": decision})
+        decision = replace(fact.evaluation.decision, action="switch")
+        return replace(fact, evaluation=replace(fact.evaluation, decision=decision))
 
     rewrite(world, forge)
     [what] = doubted(world)

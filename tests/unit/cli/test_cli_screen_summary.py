@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from runner.app.run import RunResult
@@ -13,42 +13,28 @@ from runner.cli.look import Look
 from runner.cli.outcome import show_result
 from runner.cli.screen.summary import render_summary
 from runner.errors import ExitCode
+from runner.journal.outcomes import NEEDS_PERSON, Outcome
 from runner.plan.evidence import Evidence, MetricEvidence
-from runner.report.next_step import TROUBLE
+from runner.report.model import ModelReport, Report
+from tests.fakes.reports import report_of
 
 WHY = "auc 0.9 >= 0.95 failed by 0.05; the current model is kept. Improve the data or change the limit. " * 2
 
 
-def report(*outcomes: str) -> dict[str, Any]:
+def report(*outcomes: Outcome) -> Report:
     names = (f"需要予測_{number:03}" if number % 2 else f"churn_{number:03}" for number in range(len(outcomes)))
-    return {
-        "models": [
-            {
-                "name": one,
-                "outcome": end,
-                "reason": WHY,
-                "retrain_job_id": None,
-                "evidence": None,
-                "decision": None,
-                "unread": None,
-                "rules": [],
-                "still_held": False,
-            }
-            for one, end in zip(names, outcomes, strict=True)
-        ],
-    }
+    return report_of([ModelReport(name=one, outcome=end, reason=WHY) for one, end in zip(names, outcomes, strict=True)])
 
 
-def lines(found: dict[str, Any], *, columns: int = 80, room: int = 15) -> list[str]:
+def lines(found: Report, *, columns: int = 80, room: int = 15) -> list[str]:
     return render_summary(found, Look(columns=columns, rows=24), room=room, option=" --state s").splitlines()
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("room", [5, 15, 40])
 def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns: int) -> None:
-    shown = lines(
-        report(*(["switched", *TROUBLE, "switched", "unchanged", "training"] * 63)), room=room, columns=columns
-    )
+    outcomes: tuple[Outcome, ...] = ("switched", *NEEDS_PERSON, "switched", "unchanged", "training")
+    shown = lines(report(*(outcomes * 63)), room=room, columns=columns)
     assert len(shown) == room
     assert max(map(cell_len, shown)) <= columns
     heads = [line for line in shown if not line.startswith("  ")]
@@ -63,7 +49,9 @@ def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns:
 
 
 def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reasons() -> None:
-    shown = lines(report(*["failed"] * 100, "held", "awaiting_approval", *["switched"] * 100))
+    failed: list[Outcome] = ["failed"] * 100
+    switched: list[Outcome] = ["switched"] * 100
+    shown = lines(report(*failed, "held", "awaiting_approval", *switched))
     assert shown[0] == "x 100 failed  all: retrain status --outcome failed --state s"
     assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the curre")
     assert shown[2].startswith("  需要予測_001  auc 0.9")
@@ -88,7 +76,7 @@ def test_few_models_are_told_whole_in_the_order_of_the_plan() -> None:
     assert ".." not in "".join(shown)
 
 
-def undecided_report(outcome: str, count: int = 1) -> dict[str, Any]:
+def undecided_report(outcome: Outcome, count: int = 1) -> Report:
     """Return a report of models that are worse than the job that serves."""
     auc = MetricEvidence(
         name="auc",
@@ -101,19 +89,18 @@ def undecided_report(outcome: str, count: int = 1) -> dict[str, Any]:
     )
     job = "1a2b3c4d-0000-4000-8000-000000000000"
     found = Evidence(retrain_job_id=job, incumbent_job_id="old", source="measured", note=None, metrics=(auc, auc))
+    reason = f"Job {job} is {outcome}. `retrain x --job {job}`"
     made = report(*[outcome] * count)
-    for model in made["models"]:
-        model |= {
-            "reason": f"Job {job} is {outcome}. `retrain x --job {job}`",
-            "retrain_job_id": job,
-            "evidence": found,
-        }
-    return made
+    return replace(
+        made, models=[replace(one, reason=reason, retrain_job_id=job, evidence=found) for one in made.models]
+    )
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("outcome", ["held", "awaiting_approval"])
-def test_what_waits_or_is_held_shows_its_metrics_and_short_ids_but_whole_commands(outcome: str, columns: int) -> None:
+def test_what_waits_or_is_held_shows_its_metrics_and_short_ids_but_whole_commands(
+    outcome: Outcome, columns: int
+) -> None:
     shown = " ".join(" ".join(lines(undecided_report(outcome), columns=columns)).split())
     assert "metrics: auc 0.939 against 0.954 (-0.015, worse)" in shown
     assert "Job 1a2b3c4d is" in shown
@@ -129,7 +116,7 @@ def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(cou
 
 
 def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
-    found = {**undecided_report("awaiting_approval"), "summary": {"awaiting_approval": 1}, "run_id": "r"}
+    found = undecided_report("awaiting_approval")
     show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
     shown = capsys.readouterr().out
     assert "Metrics: auc 0.939 against 0.954 (-0.015, worse), auc " in shown.splitlines()[0]
@@ -138,16 +125,16 @@ def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("outcome", ["held", "awaiting_approval"])
 def test_a_result_that_could_not_be_read_comes_with_the_command_that_looks_into_it(
-    capsys: pytest.CaptureFixture[str], outcome: str
+    capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
-    found = {**undecided_report(outcome), "summary": {outcome: 1}, "run_id": "r"}
-    found["models"][0]["unread"] = "The result is empty."
+    [model] = undecided_report(outcome).models
+    found = report_of([replace(model, unread="The result is empty.")])
     show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
     assert "\nlook: retrain inspect churn_000 --state s\n" in capsys.readouterr().out
 
 
 def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:
-    found = {**report("switched", "switched"), "summary": {"switched": 2}, "run_id": "r"}
+    found = report("switched", "switched")
     show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
     shown = capsys.readouterr().out.splitlines()[:2]
     assert [cell_len(line.partition("switched")[0]) for line in shown] == [14, 14]

@@ -204,7 +204,7 @@ def test_a_lost_result_is_downloaded_again_and_what_lies_in_its_place_is_not_jud
     job = world.model().last
     assert job is not None
     assert job.decided is not None
-    assert job.decided.fact.evaluation["metrics"] == {"auc": "0.85"}
+    assert job.decided.fact.evaluation.metrics == {"auc": "0.85"}
 
 
 def lose_result(world: World, damage: str) -> None:

@@ -54,7 +54,7 @@ def test_a_place_that_was_found_is_recorded_and_warned_of_with_the_command_that_
     world = world_of(memory_path, HERE)
     end = run(world)
     evaluation = decided(world).fact.evaluation
-    assert (end.outcome, evaluation["place"], evaluation["searched"]) == ("switched", "evaluation.json", True)
+    assert (end.outcome, evaluation.place, evaluation.searched) == ("switched", "evaluation.json", True)
     look = f"`retrain inspect m --state {world.state.root}` prints the lines that pin it"
     assert end.warnings == (f"the metrics were found by a search, in evaluation.json; {look}",)
     sound(world, 1)
@@ -78,7 +78,7 @@ def test_another_place_than_last_time_switches_nothing_until_it_is_pinned(memory
     world.service.jobs.clear()  # the service forgot the job
     world.write_manifest(MANIFEST.format(metrics="metrics: {auc: {file: summary.json, select: /auc}}"))
     world.run()
-    assert decided(world).fact.evaluation["metrics"] == {"auc": "0.92"}
+    assert decided(world).fact.evaluation.metrics == {"auc": "0.92"}
     assert decided(world).action == "switch"
     assert [world.service.calls(call) for call in ("put", "download")] == before
     sound(world, 3)
@@ -105,7 +105,7 @@ def test_a_unit_that_comes_later_judges_the_stored_file_again(memory_path: Path,
     assert "`retrain inspect m" in end.warnings[-1]
     world.write_manifest(MANIFEST.format(metrics=metrics))
     assert run(world).outcome == "switched"
-    assert decided(world).fact.evaluation["metrics"] == {"auc": "0.912"}
+    assert decided(world).fact.evaluation.metrics == {"auc": "0.912"}
     assert (world.service.calls("put"), world.service.calls("download")) == (1, 1)
     sound(world, 2)
 

@@ -99,11 +99,11 @@ def test_the_policy_decides_without_metrics_and_a_warning_says_why_there_are_non
     end = run(world)
     assert (end.outcome, end.error) == (OUTCOMES[policy], None)
     evaluation = decided(world).fact.evaluation
-    assert (evaluation["metrics"], evaluation["problems"], evaluation["texts"]) == ({}, {}, {})
-    unread = evaluation["unread"]
+    assert (evaluation.metrics, evaluation.problems, evaluation.texts) == ({}, {}, {})
+    unread = str(evaluation.unread)
     why = f"the metrics could not be read: t{unread.removeprefix('T').removesuffix('.')}"
     assert end.warnings[-1] == f"{why}; `retrain inspect m --state {world.state.root}` shows what the result holds"
-    assert {(rule["verdict"], rule["cause"]) for rule in evaluation["rules"]} <= {("inconclusive", "unread")}
+    assert {(rule.verdict, rule.cause) for rule in evaluation.rules} <= {("inconclusive", "unread")}
     assert verify(str(world.state.root), None).decisions == 1
     assert [one.what for one in verify(str(world.state.root), None).findings if "decision" in one.where] == []
 
@@ -153,7 +153,7 @@ def test_a_manifest_that_is_mended_judges_the_stored_file_without_training_or_do
     assert (plan.action, "`metrics` in the manifest changed since the decision" in plan.reason) == (Action.JUDGE, True)
     run(world)
     assert decided(world).unread is None
-    assert decided(world).fact.evaluation["metrics"]["profit"] == "0.93"
+    assert decided(world).fact.evaluation.metrics["profit"] == "0.93"
     assert counts(world) == before
     assert verify(str(world.state.root), None).decisions == 2
 
@@ -194,8 +194,8 @@ def test_a_job_with_unread_metrics_is_an_incumbent_without_values(memory_path: P
     rule = "{metric: auc, against: incumbent, max_drop: 0.01}"
     world.write_manifest(manifest("auto").replace(POLICIES["auto"], f"{{type: threshold, rules: [{rule}]}}"))
     assert run(world).outcome == "held"
-    (found,) = decided(world).fact.evaluation["rules"]
-    assert (found["verdict"], found["cause"]) == ("inconclusive", "no_baseline")
+    (found,) = decided(world).fact.evaluation.rules
+    assert (found.verdict, found.cause) == ("inconclusive", "no_baseline")
 
 
 SUSPECT = ("page", "empty", "damaged zip", "neither archive nor text")  # a whole archive is what the service has

@@ -8,6 +8,7 @@ import msgspec
 from runner.journal.chain import GENESIS, Link, link
 from runner.journal.events import Draft, Fact, RunStarted, StatusSeen
 from runner.schema import load_schema
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 RUN = "20260301T040506Z-1a2b3c"
 AT = "2026-03-01T04:05:06.000007Z"
@@ -33,7 +34,7 @@ def status(word: str = "running", job: str = "j1") -> StatusSeen:
 
 def run_started(realm: str = "emulator") -> RunStarted:
     """Return the beginning of a run."""
-    return RunStarted(tool={"name": "retrain-runner"}, actor="ann@desk", realm=realm, paths=(), manifest={}, options={})
+    return RunStarted(tool=TOOL, actor="ann@desk", realm=realm, paths=(), manifest=NO_MANIFEST, options={})
 
 
 def chained(drafts: Iterable[Draft]) -> list[Link]:

@@ -36,6 +36,7 @@ from runner.journal.instants import moment, stamp
 from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.policy.evaluation import Action, Decision
 from tests.unit.journal.journal_facts import FACTS, RUN, chained, draft, example, run_started
 
 S = "a" * 64
@@ -57,10 +58,12 @@ def checked(data: str = S, *, with_eval: bool = True) -> DataChecked:
     return msgspec.structs.replace(base, dataset_sha256=data, eval=file)
 
 
-def judged(action: str = "switch", job: str = "j1") -> Judged:
+def judged(action: Action = "switch", job: str = "j1") -> Judged:
     base = example("judged")
     assert isinstance(base, Judged)
-    return msgspec.structs.replace(base, retrain_job_id=job, evaluation={"decision": {"action": action}})
+    decision = Decision(action=action, reason="Because.")
+    evaluation = msgspec.structs.replace(base.evaluation, decision=decision)
+    return msgspec.structs.replace(base, retrain_job_id=job, evaluation=evaluation)
 
 
 def done(job: str = "j1") -> UploadDone:
@@ -162,7 +165,7 @@ def test_a_new_decision_takes_back_the_review_of_the_one_before() -> None:
 
 
 @pytest.mark.parametrize("action", ["switch", "hold", "await_approval"])
-def test_a_candidate_rests_with_the_last_word_on_it_and_only_while_it_is_judged(action: str) -> None:
+def test_a_candidate_rests_with_the_last_word_on_it_and_only_while_it_is_judged(action: Action) -> None:
     def rests(*facts: Fact) -> str | None:
         return churn(*JUDGED[:-1], *facts).jobs["j1"].rests_with
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runner.journal.outcomes import Outcome
 from runner.manifest.load import load
 from runner.manifest.model import EnvKey, Model, Notification, Place
 from runner.notify.message import Message, ModelEnd, RunEnd, compose
@@ -34,7 +35,7 @@ def entry(*on: str, owners: tuple[str, ...] = (), select: tuple[str, ...] = ()) 
     return Notification(on=on, to=EnvKey(name="HOOK"), owners=owners, select=select, place=place)
 
 
-def end(reason: str = "Because.", **outcomes: str) -> RunEnd:
+def end(reason: str = "Because.", **outcomes: Outcome) -> RunEnd:
     ends = [ModelEnd(name=name, outcome=outcome, reason=reason) for name, outcome in outcomes.items()]
     return RunEnd(run_id="run-1", service="service.test", exit_code=1, models=ends)
 
@@ -97,7 +98,7 @@ def test_owner_and_selection_narrow_the_models_together(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "tone"),
+    ("outcome", "severity"),
     [
         ("failed", "failure"),
         ("unknown", "failure"),
@@ -106,8 +107,8 @@ def test_owner_and_selection_narrow_the_models_together(
         ("switched", "success"),
     ],
 )
-def test_the_tone_is_that_of_the_worst_outcome(models: dict[str, Model], outcome: str, tone: str) -> None:
-    assert told(entry("always"), models, end(churn="unchanged", usage=outcome)).tone == tone
+def test_the_severity_is_that_of_the_worst_outcome(models: dict[str, Model], outcome: Outcome, severity: str) -> None:
+    assert told(entry("always"), models, end(churn="unchanged", usage=outcome)).severity == severity
 
 
 @pytest.mark.parametrize("size", [1, 300, 399, 401, 100_000])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 CANARY = "CANARYaddress"
 SOURCE = EnvKey(name="WHERE")
-MESSAGE = Message(tone="failure", title="retrain: 1 failed", body="a & <b>: {{ c }} *failed*. Why.\n\nRun 1.")
+MESSAGE = Message(severity="failure", title="retrain: 1 failed", body="a & <b>: {{ c }} *failed*. Why.\n\nRun 1.")
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from runner.journal.job import Job
 from runner.journal.store import open_store
 from runner.plan.model import ModelPlan
 from tests.fakes.run_ids import run_id
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, World
 
 MANIFEST = """
@@ -41,7 +42,9 @@ def say(world: World, *facts: Fact) -> None:
     try:
         list(store.read())
         at, run = stamp(world.clock.now()), run_id(100 + store.head[0])
-        start = RunStarted(tool={}, actor="ann", realm=REALM, paths=(), manifest={}, options={"command": "word"})
+        start = RunStarted(
+            tool=TOOL, actor="ann", realm=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+        )
         store.append([Draft(at=at, run_id=run, model=None, fact=start)])
         store.append([Draft(at=at, run_id=run, model="m", fact=fact) for fact in facts])
     finally:

@@ -138,6 +138,6 @@ def test_a_decision_without_any_metric_has_an_empty_table() -> None:
     job = progress.jobs["a"]
     assert job.decided is not None
     fact = job.decided.fact
-    bare = {**fact.evaluation, "metrics": {}, "problems": {}, "texts": {}}
+    bare = replace(fact.evaluation, metrics={}, problems={}, texts={})
     job = replace(job, decided=replace(job.decided, fact=replace(fact, evaluation=bare)))
     assert evidence(progress, job).metrics == ()

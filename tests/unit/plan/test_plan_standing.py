@@ -41,7 +41,8 @@ def with_other_values(progress: ModelProgress) -> ModelProgress:
     incumbent = progress.incumbent
     assert incumbent is not None
     assert incumbent.decided is not None
-    fact = msgspec.structs.replace(incumbent.decided.fact, evaluation={"metrics": {"auc": "0.123"}})
+    evaluation = msgspec.structs.replace(incumbent.decided.fact.evaluation, metrics={"auc": "0.123"})
+    fact = msgspec.structs.replace(incumbent.decided.fact, evaluation=evaluation)
     decided = replace(incumbent.decided, fact=fact)
     progress.jobs[incumbent.retrain_job_id] = msgspec.structs.replace(incumbent, decided=decided)
     return progress

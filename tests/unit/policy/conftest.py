@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.manifest.model import Direction, MetricDefinition, Place, Rule, RuleKind, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from runner.policy.metrics import Metric, ResultMetrics, metric_from_text
 
 EVALUATION = "e" * 64

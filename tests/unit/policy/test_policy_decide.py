@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Rule, ThresholdPolicy
-from runner.policy.baseline import knowledge_of
-from runner.policy.decide import Decision, decide
-from runner.policy.judge import Baseline, Judgement, judge
+from runner.policy.baseline import Baseline, knowledge_of
+from runner.policy.decide import decide
+from runner.policy.evaluation import Decision
+from runner.policy.judge import Judgement, judge
 from runner.policy.metrics import ResultMetrics
 
 PLACE = Place(file="retrain.yaml", line=1, column=1)

@@ -10,10 +10,11 @@ import pytest
 from runner.canonical import canonical_bytes
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition, Rule, RuleKind, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
+from runner.policy.evaluation import Evaluation
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
 
-Decide = Callable[..., dict[str, Any]]
+Decide = Callable[..., Evaluation]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def decide(rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy], ev
         definitions: Mapping[str, MetricDefinition] | None = None,
         baseline: Baseline | None = None,
         first_run: str = "hold",
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         inputs = Inputs(
             policy=policy(rule(metric, kind, limit), first_run=first_run),
             definitions=definitions or {},
@@ -82,9 +83,9 @@ def test_a_value_outside_the_range_decides_nothing_in_any_form(decide: Decide, n
     for content in spellings(name, text):
         for kind in ("min", "max"):
             evaluated = decide(content, name, kind, "0.5")
-            assert evaluated["metrics"][name] is None
-            assert evaluated["verdict"] == "inconclusive"
-            assert evaluated["decision"]["action"] == "hold"
+            assert evaluated.metrics[name] is None
+            assert evaluated.verdict == "inconclusive"
+            assert evaluated.decision.action == "hold"
 
 
 @pytest.mark.parametrize(("name", "text"), IMPOSSIBLE)
@@ -93,14 +94,14 @@ def test_a_baseline_outside_the_range_decides_nothing(
 ) -> None:
     value = "0.5"
     evaluated = decide(f"{name},{value}\n", name, "max_drop", "5000", baseline=baseline(**{name: text}))
-    assert (evaluated["verdict"], evaluated["rules"][0]["cause"]) == ("inconclusive", "no_baseline")
-    assert evaluated["rules"][0]["baseline"] is None
+    assert (evaluated.verdict, evaluated.rules[0].cause) == ("inconclusive", "no_baseline")
+    assert evaluated.rules[0].baseline is None
 
 
 @pytest.mark.parametrize(("name", "text"), IMPOSSIBLE)
 def test_a_previous_value_outside_the_range_decides_nothing(decide: Decide, name: str, text: str) -> None:
     evaluated = decide(f"Metric,New,Previous\n{name},0.5,{text}\n", name, "max_drop", "5000", first_run="pass")
-    assert (evaluated["verdict"], evaluated["rules"][0]["cause"]) == ("inconclusive", "no_baseline")
+    assert (evaluated.verdict, evaluated.rules[0].cause) == ("inconclusive", "no_baseline")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_previous_value_outside_the_range_decides_nothing(decide: Decide, name
 )
 def test_the_ends_of_a_range_are_values(decide: Decide, name: str, text: str) -> None:
     unit = unit_of(name, "percent") if text.endswith("%") else {}
-    assert decide(f"{name},{text}\n", name, "min", "-1E+300", definitions=unit)["verdict"] == "passed"
+    assert decide(f"{name},{text}\n", name, "min", "-1E+300", definitions=unit).verdict == "passed"
 
 
 def test_the_reason_names_value_range_and_way_out(decide: Decide) -> None:
@@ -125,8 +126,8 @@ def test_the_reason_names_value_range_and_way_out(decide: Decide) -> None:
     reads = {"auc": "62.5", "rmse": "-12.31", "r2": "250", "recall": "150%"}
     for name, reason in reasons.items():
         evaluated = decide(f"{name},{reads[name]}\n", name, "min", "0.5")
-        assert evaluated["rules"][0]["reason"] == reason
-        assert evaluated["texts"] == {name: reads[name]}
+        assert evaluated.rules[0].reason == reason
+        assert evaluated.texts == {name: reads[name]}
 
 
 class TestPercent:
@@ -155,8 +156,8 @@ class TestPercent:
         ],
     )
     def test_what_says_percent_divides(self, decide: Decide, content: str) -> None:
-        assert decide(content, "auc", "min", "0.8")["metrics"] == {"auc": "0.625"}
-        assert decide(content, "auc", "min", "0.8")["verdict"] == "failed"
+        assert decide(content, "auc", "min", "0.8").metrics == {"auc": "0.625"}
+        assert decide(content, "auc", "min", "0.8").verdict == "failed"
 
     @pytest.mark.parametrize(
         ("content", "value"),
@@ -172,15 +173,15 @@ class TestPercent:
     )
     def test_the_manifest_can_say_percent(self, decide: Decide, content: str, value: str | None) -> None:
         evaluated = decide(content, "auc", "min", "0.8", definitions=unit_of("auc", "percent"))
-        assert evaluated["metrics"] == {"auc": value}
-        assert evaluated["verdict"] == ("inconclusive" if value is None else "passed")
-        assert "is it in percent" not in evaluated["rules"][0]["reason"]
+        assert evaluated.metrics == {"auc": value}
+        assert evaluated.verdict == ("inconclusive" if value is None else "passed")
+        assert "is it in percent" not in evaluated.rules[0].reason
 
     def test_the_manifest_goes_before_a_head_and_never_before_a_sign(self, decide: Decide) -> None:
         fraction = unit_of("auc", "fraction")
         content = "指標,値(%)\nAUC,0.9\n再現率,80\n"
-        assert decide(content, "auc", "min", "0.8", definitions=fraction)["metrics"] == {"auc": "0.9", "recall": "0.80"}
-        assert decide("AUC,90%\n", "auc", "min", "0.8", definitions=fraction)["metrics"] == {"auc": "0.90"}
+        assert decide(content, "auc", "min", "0.8", definitions=fraction).metrics == {"auc": "0.9", "recall": "0.80"}
+        assert decide("AUC,90%\n", "auc", "min", "0.8", definitions=fraction).metrics == {"auc": "0.90"}
 
     @pytest.mark.parametrize("name", ["rmse", "mae", "median_absolute_error"])
     @pytest.mark.parametrize("content", ["指標,値(%)\n{},12.31\n", "{},12.31%\n", "{} (%),12.31\n"])
@@ -188,10 +189,10 @@ class TestPercent:
         self, decide: Decide, name: str, content: str
     ) -> None:
         evaluated = decide(content.format(name), name, "max", "10")
-        assert (evaluated["metrics"], evaluated["verdict"]) == ({name: None}, "inconclusive")
-        assert "is in percent" in evaluated["problems"][name]
+        assert (evaluated.metrics, evaluated.verdict) == ({name: None}, "inconclusive")
+        assert "is in percent" in evaluated.problems[name]
         told = decide(content.format(name), name, "max", "10", definitions=unit_of(name, "percent"))
-        assert told["metrics"] == {name: "0.1231"}
+        assert told.metrics == {name: "0.1231"}
 
     def test_a_custom_metric_has_a_unit_too(
         self, decide: Decide, definition: Callable[..., MetricDefinition], zipped: Callable[..., io.BytesIO]
@@ -199,7 +200,7 @@ class TestPercent:
         def read(select: str, unit: Any, file: str, content: str) -> str | None:
             stream = zipped({"metrics.csv": "AUC,0.9\n", file: content})
             wanted = {"share": definition("share", select, file=file, unit=unit)}
-            value: str | None = decide(stream, "share", "min", "0", definitions=wanted)["metrics"]["share"]
+            value: str | None = decide(stream, "share", "min", "0", definitions=wanted).metrics["share"]
             return value
 
         assert read("/a", "percent", "r.json", '{"a": 7.5}') == "0.075"
@@ -211,7 +212,7 @@ class TestPercent:
 
     def test_a_custom_metric_has_no_range(self, decide: Decide, definition: Callable[..., MetricDefinition]) -> None:
         wanted = {"profit": definition("profit", "Profit")}
-        assert decide("Profit,-62.5\n", "profit", "max", "0", definitions=wanted)["verdict"] == "passed"
+        assert decide("Profit,-62.5\n", "profit", "max", "0", definitions=wanted).verdict == "passed"
 
     def test_a_unit_is_a_part_of_the_policys_digest_where_a_rule_uses_the_metric(
         self, rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy]
@@ -268,9 +269,9 @@ class TestColumns:
     )
     def test_an_unclear_table_decides_nothing_and_names_why(self, decide: Decide, content: str, named: str) -> None:
         evaluated = decide(content, "auc", "min", "0.5", first_run="pass")
-        assert (evaluated["metrics"]["auc"], evaluated["verdict"]) == (None, "inconclusive")
-        assert evaluated["decision"]["action"] == "hold"
-        assert named in evaluated["rules"][0]["reason"]
+        assert (evaluated.metrics["auc"], evaluated.verdict) == (None, "inconclusive")
+        assert evaluated.decision.action == "hold"
+        assert named in evaluated.rules[0].reason
 
     @pytest.mark.parametrize(
         ("content", "previous"),
@@ -302,11 +303,11 @@ class TestColumns:
     def test_a_clear_table_gives_the_candidate_and_the_model_before(
         self, decide: Decide, content: str, previous: str | None
     ) -> None:
-        assert decide(content, "auc", "min", "0.8")["verdict"] == "failed"
-        rule = decide(content, "auc", "max_drop", "0.01")["rules"][0]
-        assert (rule["observed"], rule["baseline"]) == ("0.55", previous)
-        assert rule["verdict"] == ("inconclusive" if previous is None else "failed")
-        assert rule["cause"] == ("first_run" if previous is None else "measured")
+        assert decide(content, "auc", "min", "0.8").verdict == "failed"
+        rule = decide(content, "auc", "max_drop", "0.01").rules[0]
+        assert (rule.observed, rule.baseline) == ("0.55", previous)
+        assert rule.verdict == ("inconclusive" if previous is None else "failed")
+        assert rule.cause == ("first_run" if previous is None else "measured")
 
 
 def test_what_was_seen_in_the_field_never_switches(decide: Decide) -> None:
@@ -327,7 +328,7 @@ def test_what_was_seen_in_the_field_never_switches(decide: Decide) -> None:
         (json.dumps({"auc": 1}).replace("1", "1E+400"), "auc", "min", "0.8"),
     ]
     for content, metric, kind, limit in seen:
-        assert decide(content, metric, kind, limit)["decision"]["action"] == "hold", content
+        assert decide(content, metric, kind, limit).decision.action == "hold", content
 
 
 @pytest.mark.parametrize("unit", ["percent", "fraction"])

@@ -5,7 +5,9 @@ import pytest
 
 from runner.errors import ModelError
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Rule, RuleKind, ThresholdPolicy
-from runner.policy.judge import Baseline, Judgement, RuleResult, judge
+from runner.policy.baseline import Baseline
+from runner.policy.evaluation import RuleResult
+from runner.policy.judge import Judgement, judge
 from runner.policy.metrics import ResultMetrics, unusable_metric
 
 Rules = Callable[..., Rule]

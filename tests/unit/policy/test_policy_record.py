@@ -7,12 +7,13 @@ from errno import EIO
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
 
 PLACE = Place(file="retrain.yaml", line=1, column=1)
@@ -179,33 +180,33 @@ class TestEvaluate:
 
     def test_gives_metrics_rules_and_decision(self, inputs: Inputs, result: io.BytesIO) -> None:
         evaluated = evaluate(inputs, result)
-        assert evaluated["metrics"] == {"auc": "0.912", "recall": None, "cost": "7"}
-        assert evaluated["problems"] == {"recall": "is not a number: '-'"}
-        assert evaluated["texts"] == {"auc": "91.2%", "recall": "-"}
-        assert evaluated["verdict"] == "passed"
-        assert [rule["verdict"] for rule in evaluated["rules"]] == ["passed", "passed", "passed"]
-        assert evaluated["decision"] == {
+        assert evaluated.metrics == {"auc": "0.912", "recall": None, "cost": "7"}
+        assert evaluated.problems == {"recall": "is not a number: '-'"}
+        assert evaluated.texts == {"auc": "91.2%", "recall": "-"}
+        assert evaluated.verdict == "passed"
+        assert [rule.verdict for rule in evaluated.rules] == ["passed", "passed", "passed"]
+        assert to_builtins(evaluated.decision) == {
             "action": "switch",
             "by": "policy",
             "reason": "auc 0.912 >= 0.80 passed by 0.112, and 1 more rule likewise; the candidate takes over.",
         }
 
     def test_gives_the_same_bytes_again_from_the_record(self, inputs: Inputs, result: io.BytesIO) -> None:
-        assert canonical_bytes(evaluate(through_json(inputs), result)) == canonical_bytes(evaluate(inputs, result))
+        assert evaluate(through_json(inputs), result) == evaluate(inputs, result)
 
     def test_gives_no_number_that_is_not_text(self, inputs: Inputs, result: io.BytesIO) -> None:
         def leaves(value: Any) -> list[Any]:
             if isinstance(value, dict):
                 return [leaf for item in value.values() for leaf in leaves(item)]
-            return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
+            return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list | tuple) else [value]
 
-        evaluation = evaluate(inputs, result)
+        evaluation = to_builtins(evaluate(inputs, result))
         assert evaluation.pop("searched") is False
         assert {type(leaf) for leaf in leaves(evaluation)} == {str, type(None)}
 
     def test_text_from_the_file_has_a_canonical_form(self, inputs: Inputs) -> None:
         content = json.dumps({"AUC": "\ud800\x1b", "\udfff": 1}).encode()
-        written = canonical_bytes(evaluate(inputs, io.BytesIO(content)))
+        written = canonical_bytes(to_builtins(evaluate(inputs, io.BytesIO(content))))
         assert json.loads(written)["texts"] == {"auc": "??"}
 
     def test_without_a_baseline_nothing_is_said_of_the_model_in_service(
@@ -216,15 +217,15 @@ class TestEvaluate:
             policy = given.policy
             assert isinstance(policy, ThresholdPolicy)
             strict = replace(policy, rules=(replace(policy.rules[0], limit=Decimal("0.95")),))
-            reason = evaluate(replace(given, policy=strict), result)["decision"]["reason"]
+            reason = evaluate(replace(given, policy=strict), result).decision.reason
             assert f"failed by 0.038; {staying}." in reason
 
     def test_an_unreadable_file_is_judged_without_metrics(self, inputs: Inputs) -> None:
         found = evaluate(through_json(inputs), io.BytesIO(b"<html/>"))
-        assert (found["metrics"], found["problems"], found["texts"], found["verdict"]) == ({}, {}, {}, "inconclusive")
-        assert found["unread"].startswith("The result is XML or HTML")
-        assert [(rule["cause"], rule["reason"]) for rule in found["rules"]] == [("unread", found["unread"])] * 3
-        assert [rule["baseline"] for rule in found["rules"]] == [None, "0.920", None]
+        assert (found.metrics, found.problems, found.texts, found.verdict) == ({}, {}, {}, "inconclusive")
+        assert str(found.unread).startswith("The result is XML or HTML")
+        assert [(rule.cause, rule.reason) for rule in found.rules] == [("unread", found.unread)] * 3
+        assert [rule.baseline for rule in found.rules] == [None, "0.920", None]
 
     @pytest.mark.parametrize(
         ("without_rules", "action"),
@@ -235,8 +236,8 @@ class TestEvaluate:
     )
     def test_auto_and_manual_need_no_metrics(self, inputs: Inputs, without_rules: Policy, action: str) -> None:
         found = evaluate(replace(inputs, policy=without_rules), io.BytesIO(b""))
-        assert (found["decision"]["action"], found["unread"]) == (action, "The result is empty.")
-        assert found["decision"]["reason"].endswith(" But the metrics could not be read: the result is empty.")
+        assert (found.decision.action, found.unread) == (action, "The result is empty.")
+        assert found.decision.reason.endswith(" But the metrics could not be read: the result is empty.")
 
     def test_a_metric_that_nobody_knows_is_an_error_whatever_the_file(
         self, inputs: Inputs, rule: Callable[..., Rule], policy: Callable[..., ThresholdPolicy]

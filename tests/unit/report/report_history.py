@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from runner.canonical import digest
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import (
+    CommitRecord,
     DataChecked,
     Draft,
     ErrorRecord,
@@ -19,6 +20,8 @@ from runner.journal.events import (
     FileRecord,
     JobTaken,
     Judged,
+    ManifestFile,
+    ManifestRecord,
     ModelFinished,
     ModelPlanned,
     ResultStored,
@@ -39,10 +42,11 @@ from runner.journal.folder import StateFolder
 from runner.journal.instants import stamp
 from runner.journal.store import Store
 from runner.manifest.model import ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.report.build import RunHistory, read_history
 from tests.fakes.forged_journal import forged_link
+from tests.fakes.run_origin import TOOL
 
 RUN = "20260301T040506Z-1a2b3c"
 HOSTILE = (
@@ -150,16 +154,16 @@ class Recording:
         self(
             None,
             RunStarted(
-                tool={"name": "retrain-runner", "version": "0.1.0", "python": "3.11.7"},
+                tool=TOOL,
                 actor=actor,
                 realm="developer-api.predictionone.sony.biz",
                 paths=("retrain.yaml",),
-                manifest={
-                    "files": [{"path": "retrain.yaml", "sha256": sha("file")}],
-                    "sha256": sha("manifest"),
-                    "git": {"commit": "4" * 40, "dirty": True, "remote": "git@git.example:team/models.git"},
-                    "moved": {},
-                },
+                manifest=ManifestRecord(
+                    files=(ManifestFile(path="retrain.yaml", sha256=sha("file")),),
+                    sha256=sha("manifest"),
+                    git=CommitRecord(commit="4" * 40, dirty=True, remote="git@git.example:team/models.git"),
+                    moved={},
+                ),
                 options={"command": command, "select": [], "force": False},
             ),
         )
@@ -269,7 +273,7 @@ def record_held(record: Recording, model: str = "sales") -> None:
     job = f"job-{model}"
     decision = judged(job, STRICT)
     record(model, planned("strict"), checked(model), *started(job, model), *evaluated(job, model, decision))
-    record(model, finished("held", decision.evaluation["decision"]["reason"], job))
+    record(model, finished("held", decision.evaluation.decision.reason, job))
 
 
 def record_waiting(record: Recording, model: str = "daily", *, review: bool = False) -> None:
@@ -285,7 +289,7 @@ def record_waiting(record: Recording, model: str = "daily", *, review: bool = Fa
         )
         record(model, fact, finished("held", "ann@desk rejected it: too few rows.", job))
     else:
-        record(model, finished("awaiting_approval", decision.evaluation["decision"]["reason"], job))
+        record(model, finished("awaiting_approval", decision.evaluation.decision.reason, job))
 
 
 def record_failed(record: Recording, model: str = "fraud", text: str = "too few labels") -> None:

@@ -15,7 +15,7 @@ from runner.journal.events import (
     UploadUnclear,
 )
 from runner.manifest.model import ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from tests.unit.report.report_history import (
     GUARDED,
     PLACE,
@@ -79,8 +79,8 @@ def record_week(record: Recording, model: str, week: int, baseline: Baseline | N
     content = f"AUC,{metrics['auc']}\nRMSE,{metrics['rmse']}\n".encode()
     decision = judged(job, weekly_policy("0.85" if week < 30 else "0.86"), content=content, baseline=baseline)
     [*_, last] = record(model, *evaluated(job, model, decision))
-    if decision.evaluation["decision"]["action"] != "switch":
-        record(model, finished("held", decision.evaluation["decision"]["reason"], job))
+    if decision.evaluation.decision.action != "switch":
+        record(model, finished("held", decision.evaluation.decision.reason, job))
         return baseline
     record_switch(record, model, job, last.sha256)
     return Baseline(retrain_job_id=job, source="measured", metrics=metrics, eval_sha256=sha("eval of model"))
@@ -150,7 +150,7 @@ def record_one_of_many(record: Recording, number: int, place: int, *, trouble: b
     )
     decision = judged(job, policy, content=content, baseline=baseline)
     [*_, last] = record(model, *evaluated(job, model, decision))
-    reason = decision.evaluation["decision"]["reason"]
+    reason = decision.evaluation.decision.reason
     if kind == 3:
         record(model, finished("held", reason, job))
     elif kind == 4:

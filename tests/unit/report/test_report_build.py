@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 
 from runner.errors import StateError
 from runner.journal.events import (
@@ -21,6 +22,7 @@ from runner.journal.events import (
 )
 from runner.report.build import build_report, read_history
 from runner.report.json_form import render_json
+from runner.report.model import ModelReport
 from runner.report.render import render_files
 from tests.fakes.run_ids import run_id
 from tests.unit.report.report_history import (
@@ -42,13 +44,12 @@ from tests.unit.report.report_history import (
 Make = Callable[[], Recording]
 
 
-def entry(record: Recording, name: str) -> dict[str, Any]:
-    [model] = [one for one in build_report(record.history())["models"] if one["name"] == name]
-    found: dict[str, Any] = model
-    return found
+def entry(record: Recording, name: str) -> ModelReport:
+    [model] = [one for one in build_report(record.history()).models if one.name == name]
+    return model
 
 
-def lost_after(record: Recording, *steps: Any) -> dict[str, Any]:
+def lost_after(record: Recording, *steps: Any) -> ModelReport:
     """Return the entry of a model whose run recorded these facts and no outcome."""
     record.start()
     record("lost", planned(), checked("lost"), *steps)
@@ -57,13 +58,13 @@ def lost_after(record: Recording, *steps: Any) -> dict[str, Any]:
 
 
 def test_every_model_of_the_run_is_in_the_report_once_and_in_order(everything: Recording) -> None:
-    names = [model["name"] for model in build_report(everything.history())["models"]]
+    names = [model.name for model in build_report(everything.history()).models]
     assert names == ["churn", "sales", "daily", "weekly", "fraud", "stock", "bad", "steady", "lost"]
 
 
 def test_the_summary_counts_every_model_and_names_only_what_occurred(everything: Recording) -> None:
     report = build_report(everything.history())
-    assert report["summary"] == {
+    assert report.summary == {
         "switched": 1,
         "held": 2,
         "awaiting_approval": 1,
@@ -72,32 +73,35 @@ def test_the_summary_counts_every_model_and_names_only_what_occurred(everything:
         "failed": 2,
         "unknown": 1,
     }
-    assert sum(report["summary"].values()) == len(report["models"])
+    assert sum(report.summary.values()) == len(report.models)
 
 
 def test_a_switched_model_shows_decision_data_result_and_times(everything: Recording) -> None:
     model = entry(everything, "churn")
-    assert (model["outcome"], model["verdict"], model["retrain_job_id"], model["model_id"]) == (
+    assert (model.outcome, model.verdict, model.retrain_job_id, model.model_id) == (
         "switched",
         "passed",
         "job-churn",
         4711,
     )
-    assert model["decision"]["action"] == "switch"
-    assert model["decision"]["at"] < model["switched_at"]
-    assert model["decision"]["candidate_sha256"] == sha("candidate job-churn")
-    assert model["dataset"]["train"] == {
+    assert model.decision
+    assert model.switched_at
+    assert model.dataset
+    assert model.decision.action == "switch"
+    assert model.decision.at < model.switched_at
+    assert model.decision.candidate_sha256 == sha("candidate job-churn")
+    assert to_builtins(model.dataset.train) == {
         "source": "data/train.csv",
         "sha256": sha("train churn"),
         "bytes": 123_456,
         "rows": 4_567,
     }
-    assert model["result"] == {
+    assert to_builtins(model.result) == {
         "path": f"runs/{RUN}/results/churn/result.csv",
         "sha256": sha("result job-churn"),
         "bytes": 321,
     }
-    assert model["timings"] == {
+    assert to_builtins(model.timings) == {
         "check_s": 0.5,
         "package_s": 0.25,
         "upload_s": 3.125,
@@ -105,34 +109,35 @@ def test_a_switched_model_shows_decision_data_result_and_times(everything: Recor
         "evaluate_s": 0.0,
         "switch_s": 0.0,
     }
-    assert model["calls"]["status"] == 32
+    assert model.calls.status == 32
 
 
 def test_a_review_stands_beside_the_decision_it_is_about(everything: Recording) -> None:
-    decision = entry(everything, "weekly")["decision"]
-    assert decision["action"] == "await_approval"
-    approval = decision["approval"]
-    assert (approval["action"], approval["by"], approval["reason"]) == ("reject", "ann@desk", "too few rows")
-    assert approval["at"] > decision["at"]
+    decision = entry(everything, "weekly").decision
+    assert decision
+    assert decision.action == "await_approval"
+    approval = decision.approval
+    assert approval
+    assert (approval.action, approval.by, approval.reason) == ("reject", "ann@desk", "too few rows")
+    assert approval.at > decision.at
 
 
 def test_a_model_without_a_job_has_empty_parts_and_no_invented_ones(everything: Recording) -> None:
     model = entry(everything, "steady")
-    assert model["metrics"] == {}
-    assert model["rules"] == []
+    assert model.metrics == {}
+    assert model.rules == ()
     parts = ("retrain_job_id", "model_id", "dataset", "result", "verdict", "decision", "switched_at", "error")
-    assert [model[part] for part in parts] == [None] * len(parts)
+    assert [getattr(model, part) for part in parts] == [None] * len(parts)
 
 
 def test_numbers_are_the_decimal_texts_of_the_decision_digit_by_digit(everything: Recording) -> None:
     evaluation = judged("job-churn", GUARDED, baseline=INCUMBENT).evaluation
     model = entry(everything, "churn")
-    assert {name: str(value) for name, value in model["metrics"].items()} == evaluation["metrics"]
-    texts = [
-        {key: None if rule[key] is None else str(rule[key]) for key in ("observed", "baseline", "limit", "margin")}
-        for rule in model["rules"]
-    ]
-    assert texts == [{key: rule[key] for key in texts[0]} for rule in evaluation["rules"]]
+    assert {name: str(value) for name, value in model.metrics.items()} == evaluation.metrics
+    keys = ("observed", "baseline", "limit", "margin")
+    found = [[getattr(rule, key) for key in keys] for rule in model.rules]
+    texts = [[None if value is None else str(value) for value in values] for values in found]
+    assert texts == [[getattr(rule, key) for key in keys] for rule in evaluation.rules]
     assert '"auc": 0.9120' in render_json(build_report(everything.history())).decode()
 
 
@@ -201,23 +206,24 @@ INTENDED = UploadIntended(retrain_job_id="j", dataset_sha256=sha("data lost"), a
 )
 def test_a_lost_run_names_what_is_in_flight(recording: Make, steps: Any, outcome: str) -> None:
     model = lost_after(recording(), *steps)
-    assert model["outcome"] == outcome
-    assert "the next `retrain run` goes on" in model["reason"]
+    assert model.outcome == outcome
+    assert "the next `retrain run` goes on" in model.reason
 
 
 def test_a_lost_run_loses_no_job_and_no_decision(recording: Make) -> None:
     record = recording()
     model = lost_after(record, *started("j", "lost"), *evaluated("j", "lost", judged("j", ASK)))
-    assert model["retrain_job_id"] == "j"
-    assert model["decision"]["action"] == "await_approval"
-    assert model["metrics"]["auc"] == Decimal("0.9120")
+    assert model.retrain_job_id == "j"
+    assert model.decision
+    assert model.decision.action == "await_approval"
+    assert model.metrics["auc"] == Decimal("0.9120")
 
 
 def test_a_lost_switch_is_unknown(recording: Make) -> None:
     intent = SwitchIntended(retrain_job_id="j", decision_sha256="0" * 64, attempt=1)
     unclear = SwitchUnclear(retrain_job_id="j", message="cut")
     steps = (*started("j", "lost"), *evaluated("j", "lost", judged("j", ASK)), intent, unclear)
-    assert lost_after(recording(), *steps)["outcome"] == "unknown"
+    assert lost_after(recording(), *steps).outcome == "unknown"
 
 
 def test_a_lost_run_does_not_claim_the_job_of_an_earlier_run(recording: Make) -> None:
@@ -231,4 +237,4 @@ def test_a_lost_run_does_not_claim_the_job_of_an_earlier_run(recording: Make) ->
     record("lost", planned())
     record.end(5, "lost")
     model = entry(record, "lost")
-    assert (model["outcome"], model["retrain_job_id"]) == ("skipped", None)
+    assert (model.outcome, model.retrain_job_id) == ("skipped", None)

@@ -7,7 +7,7 @@ import pytest
 
 from runner.journal.job import Decided
 from runner.manifest.model import AutoPolicy, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from runner.report.chart import WIDTH, Chart, rule_charts
 from tests.unit.report.report_history import PLACE, judged, rule, sha
 
@@ -62,7 +62,7 @@ def test_the_candidate_stands_in_the_passing_range_exactly_when_it_passed(
     assert chart.passing is not None
     begin, length = map(Decimal, chart.passing)
     inside = begin <= Decimal(chart.observed) <= begin + length
-    assert inside == (one.fact.evaluation["rules"][0]["verdict"] == "passed")
+    assert inside == (one.fact.evaluation.rules[0].verdict == "passed")
     assert len(chart.limits) == (2 if metric == "coverage_rate" else 1)
     places = [chart.observed, *(place for place, _ in chart.limits), *([chart.baseline] if chart.baseline else [])]
     assert all(0 < Decimal(place) < WIDTH for place in places)

@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from runner.journal.outcomes import Outcome
 from runner.plan.evidence import Evidence, MetricEvidence
 from runner.report.evidence_text import evidence_line, evidence_table, undecided
+from runner.report.model import ModelReport
 
 
 def metric(name: str = "auc", **values: Any) -> MetricEvidence:
@@ -82,6 +84,10 @@ def test_a_metric_that_only_the_candidate_has_says_that_the_incumbent_has_none()
 
 def test_only_what_waits_or_is_held_is_undecided() -> None:
     shown = of(metric())
-    outcomes = ("awaiting_approval", "held", "switched", "skipped")
-    found = [one for one in outcomes if undecided({"outcome": one, "evidence": shown}) is not None]
+    outcomes: tuple[Outcome, ...] = ("awaiting_approval", "held", "switched", "skipped")
+    found = [
+        one
+        for one in outcomes
+        if undecided(ModelReport(name="m", outcome=one, reason="Because.", evidence=shown)) is not None
+    ]
     assert found == ["awaiting_approval", "held"]

@@ -39,7 +39,7 @@ def test_every_model_of_a_run_has_one_entry_with_its_outcome(everything: Recordi
 
 
 def test_outcomes_are_those_of_the_report(everything: Recording) -> None:
-    told = {one["name"]: (one["outcome"], one["reason"]) for one in build_report(everything.history())["models"]}
+    told = {one.name: (one.outcome, one.reason) for one in build_report(everything.history()).models}
     assert {one.model: (one.outcome, one.reason) for one in read_entries(everything.links)} == told
 
 

@@ -1,15 +1,21 @@
 """The Markdown report begins with the answer, names what to do next, and never grows beyond a comment."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from runner.journal.events import ErrorRecord
 from runner.journal.folder import StateFolder
+from runner.journal.outcomes import Outcome
+from runner.policy.baseline import Drift
+from runner.policy.evaluation import Cause, Verdict
 from runner.report.answer import answer
 from runner.report.build import build_report
 from runner.report.markdown import summarize
+from runner.report.model import DecisionReport, ModelReport, RuleReport
 from runner.report.next_step import next_step
 from runner.report.render import render_html, render_markdown
 from runner.report.text import clipped, drift, markdown_prose
@@ -71,22 +77,38 @@ def test_the_page_of_a_large_run_has_less_than_five_kilobytes_a_model() -> None:
         ),
     ],
 )
-def test_the_answer_is_one_sentence(summary: dict[str, int], sentence: str) -> None:
+def test_the_answer_is_one_sentence(summary: dict[Outcome, int], sentence: str) -> None:
     assert answer(summary) == sentence
 
 
+def decision(drift: Drift = "in_sync") -> DecisionReport:
+    return DecisionReport(
+        action="hold",
+        by="policy",
+        at="2026-03-01T04:05:06.000007Z",
+        reason="Because.",
+        policy_sha256="0" * 64,
+        candidate_sha256="0" * 64,
+        incumbent="measured",
+        drift=drift,
+        approval=None,
+        rollback=None,
+    )
+
+
 def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
-    base: dict[str, Any] = {"name": "a b", "error": None, "decision": None, "unread": None, "rules": []}
-    assert next_step({**base, "outcome": "awaiting_approval"}) == (
+    waiting = ModelReport(name="a b", outcome="awaiting_approval", reason="Because.")
+    assert next_step(waiting) == (
         "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
     )
-    unread = {**base, "outcome": "awaiting_approval", "unread": "The result is empty."}
+    unread = replace(waiting, unread="The result is empty.")
     assert str(next_step(unread)).endswith(" `retrain inspect 'a b'` shows what its result holds.")
-    for decision, result in ((None, "not-started"), ({"approval": None}, "not-switched")):
-        told = next_step({**base, "outcome": "unknown", "decision": decision})
+    for known, result in ((None, "not-started"), (decision(), "not-switched")):
+        told = next_step(replace(waiting, outcome="unknown", decision=known))
         assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
-    assert next_step({**base, "outcome": "failed", "error": {"hint": "Mend it."}}) == "Mend it."
-    assert next_step({**base, "outcome": "switched"}) is None
+    error = ErrorRecord(kind="data", message="It is bad.", hint="Mend it.")
+    assert next_step(replace(waiting, outcome="failed", error=error)) == "Mend it."
+    assert next_step(replace(waiting, outcome="switched")) is None
 
 
 @pytest.mark.parametrize(
@@ -99,12 +121,25 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     ],
 )
 def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
-    rules: list[tuple[str, str]], told: str
+    rules: list[tuple[Verdict, Cause]], told: str
 ) -> None:
-    entries = [{"level": "decide", "verdict": verdict, "cause": cause} for verdict, cause in rules]
-    drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
-    held = {"name": "m", "error": None, "outcome": "held", "unread": None}
-    model = {**held, "rules": entries, "decision": {"drift": drift}}
+    entries = [
+        RuleReport(
+            baseline=None,
+            cause=cause,
+            formula="auc >= 0.9",
+            level="decide",
+            limit=Decimal("0.9"),
+            margin=None,
+            metric="auc",
+            observed=None,
+            reason="Because.",
+            verdict=verdict,
+        )
+        for verdict, cause in rules
+    ]
+    drift: Drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
+    model = ModelReport(name="m", outcome="held", reason="Because.", rules=entries, decision=decision(drift))
     assert str(next_step(model)).startswith(told)
 
 

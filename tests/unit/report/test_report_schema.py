@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from runner.policy.baseline import Cause
+from runner.policy.evaluation import Cause
 from runner.report.render import render_files
 from runner.schema import load_schema
 from tests.unit.report.report_history import Recording

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,6 +13,7 @@ from runner.report.history import read_entries
 from runner.report.history_records import history_csv, history_json
 from runner.report.history_text import history_text
 from runner.report.junit import render_junit
+from runner.report.model import Report
 from runner.report.openmetrics import render_openmetrics
 from runner.report.render import render_files
 from runner.report.trend import fate_of
@@ -45,12 +45,12 @@ def record(recording: Callable[[], Recording]) -> Recording:
     for model, policy, outcome in (("daily", ASK, "awaiting_approval"), ("sales", STRICT, "held")):
         job, decision = f"job-{model}", judged(f"job-{model}", policy, content=PAGE)
         record(model, planned(policy.name), checked(model), *started(job, model), *evaluated(job, model, decision))
-        record(model, finished(outcome, decision.evaluation["decision"]["reason"], job))
+        record(model, finished(outcome, decision.evaluation.decision.reason, job))
     record.end(4)
     return record
 
 
-def still_held(record: Recording) -> dict[str, Any]:
+def still_held(record: Recording) -> Report:
     """Record a later run, in which nothing is new, and return its report."""
     record.run_id = "20260302T040506Z-000002"
     record.start()
@@ -92,9 +92,9 @@ def test_the_site_says_it_where_the_candidate_waits_and_in_its_history(record: R
 
 def test_a_candidate_that_is_still_held_is_skipped_in_junit_even_where_another_model_failed(record: Recording) -> None:
     report = still_held(record)
-    assert [model["still_held"] for model in report["models"]] == [True]
-    assert b'<skipped message="held: ' in render_junit({**report, "exit_code": 1})
-    assert report["summary"] == {"held": 1}
+    assert [model.still_held for model in report.models] == [True]
+    assert b'<skipped message="held: ' in render_junit(replace(report, exit_code=1))
+    assert report.summary == {"held": 1}
 
 
 def test_a_history_does_not_call_held_what_a_person_rejected(recording: Callable[[], Recording]) -> None:

@@ -17,7 +17,7 @@ from runner.journal.events import (
     TrainingFailed,
 )
 from runner.manifest.model import Policy, ThresholdPolicy
-from runner.policy.judge import Baseline
+from runner.policy.baseline import Baseline
 from runner.report.render import render_html
 from tests.unit.report.report_history import (
     ASK,
@@ -75,7 +75,7 @@ class FleetRecording:
         content = f"AUC,{auc}\nRecall,0.61\nRMSE,1.50\n".encode()
         decision = judged(job, policy, content=content, baseline=self._baseline(model))
         [*_, last] = self.record(model, *evaluated(job, model, decision))
-        action, reason = (decision.evaluation["decision"][key] for key in ("action", "reason"))
+        action, reason = decision.evaluation.decision.action, decision.evaluation.decision.reason
         if action == "switch":
             self._switch(model, job, last.sha256)
             self.served.setdefault(model, []).append((job, auc))
