@@ -12,7 +12,7 @@ from runner.errors import RetrainError, UsageError
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.packed import PackedLinks
 from runner.report.build import read_history
-from runner.report.formats import FORMATS
+from runner.report.formats import Render
 
 _LATEST = "latest"
 
@@ -25,8 +25,8 @@ class Rendered(Struct, frozen=True, kw_only=True):
     without_end: str | None
 
 
-def report(state: str, run_id: str | None, form: str) -> Rendered:
-    """Render one run: that id, or the latest that has ended.
+def report(state: str, run_id: str | None, render: Render) -> Rendered:
+    """Render one run in a format: that id, or the latest that has ended.
 
     Raises:
         UsageError: there is no such run, or it has not ended.
@@ -45,7 +45,7 @@ def report(state: str, run_id: str | None, form: str) -> Rendered:
     chosen = latest if run_id is None or run_id == _LATEST else run_id
     if chosen not in ended:
         raise _refused(chosen or _LATEST, runs)
-    content = FORMATS[form](read_history(links, chosen))
+    content = render(read_history(links, chosen))
     without_end = newest if run_id != chosen and newest not in ended else None
     return Rendered(run_id=chosen, content=content, without_end=without_end)
 

@@ -12,6 +12,7 @@ from runner.app.validate import validate
 from runner.errors import RetrainError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
+from runner.report.formats import FORMATS
 from runner.report.problems_github import github_commands
 from runner.report.problems_gitlab import gitlab_report
 from runner.report.problems_json import problems_json
@@ -38,13 +39,13 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("chosen", [None, "latest"])
 def test_the_latest_run_is_the_newest_that_ended_and_the_one_after_is_named(state: Path, chosen: str | None) -> None:
-    rendered = report(str(state), chosen, "json")
+    rendered = report(str(state), chosen, FORMATS["json"])
     assert json.loads(rendered.content)["run_id"] == rendered.run_id == SECOND
     assert rendered.without_end == THIRD
 
 
 def test_an_earlier_run_is_rendered_as_it_ended(state: Path) -> None:
-    rendered = report(str(state), FIRST, "json")
+    rendered = report(str(state), FIRST, FORMATS["json"])
     content = json.loads(rendered.content)
     assert [model["name"] for model in content["models"]] == ["model1"]
     assert rendered.without_end is None
@@ -52,7 +53,7 @@ def test_an_earlier_run_is_rendered_as_it_ended(state: Path) -> None:
 
 def test_a_run_that_has_not_ended_is_refused_with_what_comes_next(state: Path) -> None:
     with pytest.raises(UsageError, match=f"Run {THIRD} has not ended") as caught:
-        report(str(state), THIRD, "json")
+        report(str(state), THIRD, FORMATS["json"])
     assert "`retrain run`" in caught.value.hint
 
 

@@ -51,7 +51,8 @@ def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns:
 def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reasons() -> None:
     failed: list[Outcome] = ["failed"] * 100
     switched: list[Outcome] = ["switched"] * 100
-    shown = lines(report(*failed, "held", "awaiting_approval", *switched))
+    waiting: list[Outcome] = ["held", "awaiting_approval"]
+    shown = lines(report(*failed, *waiting, *switched))
     assert shown[0] == "x 100 failed  all: retrain status --outcome failed --state s"
     assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the curre")
     assert shown[2].startswith("  需要予測_001  auc 0.9")

@@ -28,8 +28,9 @@ from tests.unit.report.report_history import RUN, Recording
 RENDER = """
 import hashlib, sys
 from runner.app.report import report
+from runner.report.formats import FORMATS
 for form in sys.argv[2:]:
-    sys.stdout.write(f"{form} {hashlib.sha256(report(sys.argv[1], None, form).content).hexdigest()}\\n")
+    sys.stdout.write(f"{form} {hashlib.sha256(report(sys.argv[1], None, FORMATS[form]).content).hexdigest()}\\n")
 """
 
 
