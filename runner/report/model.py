@@ -35,7 +35,7 @@ class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ManifestReport(_Part, frozen=True, kw_only=True):
     """The manifest files of the run; `git` is None outside a checkout."""
 
-    files: Sequence[ManifestFile]
+    files: tuple[ManifestFile, ...]
     sha256: str
     git: CommitRecord | None
 
@@ -44,7 +44,7 @@ class PlanReport(_Part, frozen=True, kw_only=True):
     """What the run planned for a model."""
 
     action: str
-    stages: Sequence[str]
+    stages: tuple[str, ...]
     reason: str
 
 
@@ -107,7 +107,7 @@ class RollbackReport(_Part, frozen=True, kw_only=True):
     by: str
     at: str
     reason: str
-    unverified: Sequence[str]
+    unverified: tuple[str, ...]
 
 
 class DecisionReport(_Part, frozen=True, kw_only=True):
@@ -178,13 +178,13 @@ class ModelReport(_Part, frozen=True, kw_only=True):
     evidence: Evidence | None = None
     unread: str | None = None
     verdict: Verdict | None = None
-    rules: Sequence[RuleReport] = ()
+    rules: tuple[RuleReport, ...] = ()
     decision: DecisionReport | None = None
     switched_at: str | None = None
     error: ErrorRecord | None = None
     timings: Timings = Timings()
     calls: Calls = Calls()
-    warnings: Sequence[str] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class JournalReport(_Part, frozen=True, kw_only=True):

@@ -61,7 +61,7 @@ def test_a_journal_without_a_run_has_no_latest(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     open_store(folder).close()
     with pytest.raises(UsageError, match="no run latest"):
-        report(str(folder.root), None, "html")
+        report(str(folder.root), None, FORMATS["html"])
 
 
 def test_writing_goes_through_a_link_and_leaves_it(tmp_path: Path) -> None:

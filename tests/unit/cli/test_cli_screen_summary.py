@@ -68,7 +68,7 @@ def test_before_models_are_left_out_reasons_are_cut_and_first_those_that_want_no
     assert [line.split()[0] for line in few if not line.startswith(" ")] == ["需要予測_001", "churn_000", "churn_002"]
     assert WHY.strip() in " ".join(" ".join(few).replace(" x failed ", " ").split())
     assert [line[-2:] for line in few if "switched" in line] == ["..", ".."]
-    assert all("failed" in line and line.endswith("..") for line in lines(report(*["failed"] * 8), room=8))
+    assert all("failed" in line and line.endswith("..") for line in lines(report(*(("failed",) * 8)), room=8))
 
 
 def test_few_models_are_told_whole_in_the_order_of_the_plan() -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.journal.events import (
@@ -22,7 +24,7 @@ from runner.journal.events import (
 )
 from runner.report.build import build_report, read_history
 from runner.report.json_form import render_json
-from runner.report.model import ModelReport
+from runner.report.model import ModelReport, Report
 from runner.report.render import render_files
 from tests.fakes.run_ids import run_id
 from tests.unit.report.report_history import (
@@ -60,6 +62,12 @@ def lost_after(record: Recording, *steps: Any) -> ModelReport:
 def test_every_model_of_the_run_is_in_the_report_once_and_in_order(everything: Recording) -> None:
     names = [model.name for model in build_report(everything.history()).models]
     assert names == ["churn", "sales", "daily", "weekly", "fraud", "stock", "bad", "steady", "lost"]
+
+
+def test_report_json_is_read_back_as_the_value_it_was_written_from(everything: Recording) -> None:
+    written = render_files(everything.history())["report.json"]
+    read, made = msgspec.json.decode(written, type=Report), build_report(everything.history())
+    assert replace(read, models=tuple(read.models)) == made
 
 
 def test_the_summary_counts_every_model_and_names_only_what_occurred(everything: Recording) -> None:

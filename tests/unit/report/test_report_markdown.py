@@ -123,7 +123,7 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
 def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
     rules: list[tuple[Verdict, Cause]], told: str
 ) -> None:
-    entries = [
+    entries = tuple(
         RuleReport(
             baseline=None,
             cause=cause,
@@ -137,7 +137,7 @@ def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
             verdict=verdict,
         )
         for verdict, cause in rules
-    ]
+    )
     drift: Drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
     model = ModelReport(name="m", outcome="held", reason="Because.", rules=entries, decision=decision(drift))
     assert str(next_step(model)).startswith(told)
