@@ -15,13 +15,8 @@ from runner.errors import Kind, ModelError
 from runner.execute.asks import Steps
 from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
 from runner.execute.pace import Pace
-<<<<<<< HEAD
 from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
-from runner.journal.events import Fact, Outcome
-=======
-from runner.execute.ports import Clock, Holds, Keys, Service, Trace, unfenced
 from runner.journal.events import Fact
->>>>>>> 957dbb5 (Make report, evaluation and outcomes typed values with one table)
 from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome

@@ -197,7 +197,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="decisions_are_not_compared_when_they_are_computed_again",
         file="runner/app/recompute.py",
-        old="    if not _is_same(again, recorded):",
+        old="    if again != recorded:",
         new="    if not again:",
         caught_by=_VERIFY + "test_a_decision_that_was_forged_in_an_unbroken_chain_is_named",
     ),
