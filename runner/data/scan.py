@@ -58,6 +58,7 @@ class Scan:
         self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
         self._outside = Outside(self._delimiter)
         self._nothing = re.compile(rb'""(?<![^%b\n]"")(?![^%b\r\n])' % (self._delimiter, self._delimiter))
+        self._blanks = re.compile(rb'(?<![^%b\n])"\s*+"(?![^%b\r\n])' % (self._delimiter, self._delimiter))
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
@@ -238,7 +239,8 @@ class Scan:
             return 0
         if self._column is not None and not (region.count(b"\n") == count and self._ends_are_known(region, count)):
             return 0
-        self._empty.take_lines(bare)
+        if self._empty.watching:  # most columns show a value in the first rows
+            self._empty.take_lines(self._outside.of(self._blanks.sub(b"", region)) or bare)
         if self._column is None:
             self._gaps.take_lines(bare)
         return count
@@ -248,7 +250,7 @@ class Scan:
 
         None says that the quotes do not pair simply then.
         """
-        looked_for = self._empty.watching or (self._target is not None and self._column is None)
+        looked_for = self._target is not None and self._column is None
         begins = (self._delimiter + b'""', b'\n""')
         if not looked_for or not (region.startswith(b'""') or any(begin in region for begin in begins)):
             return outside

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.data.collected import Collected
@@ -76,6 +76,7 @@ def test_any_text_in_blocks_of_any_size_is_judged_as_by_the_csv_module(text: str
         assert first == trouble or (first > trouble and "quote" in scan.problems.found[0].reason)
 
 
+@example(table=[["", "", " "], ["", "", " "]], size=1, line_end="\n", every=True)
 @given(table=TABLES, size=SIZES, line_end=st.sampled_from(["\n", "\r\n"]), every=st.booleans())
 def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
     table: list[list[str]], size: int, line_end: str, *, every: bool
