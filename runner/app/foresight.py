@@ -62,5 +62,5 @@ def _has_other_length(record: FileRecord, file: ResolvedFile) -> bool:
     """Compare lengths; of joined files the length is not known before they are read."""
     if len(file.parts) == 1:
         with suppress(OSError):  # told when it is read
-            return file.parts[0].path.stat().st_size != record.bytes
+            return file.parts[0].size() != record.bytes
     return False

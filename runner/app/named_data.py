@@ -60,7 +60,8 @@ def _walks(source: Source) -> bool:
 
 def _header(source: Source, dataset: str) -> _Header | None:
     file = resolve_file(source, None, dataset)
-    if leads_out(file.parts[0].path):
+    own = file.parts[0].local
+    if own is None or leads_out(own):
         return None
     columns = read_header(file)
     return _Header(shown=file.parts[0].shown, columns=columns) if columns else None

@@ -12,8 +12,9 @@ from runner.data.content import SHARED_BLOCK, blocks, content
 from runner.data.facts import CheckedFile, Shape
 from runner.data.file_seal import is_worth_a_seal
 from runner.data.problem import Problems
-from runner.data.resolve import Part, ResolvedFile
+from runner.data.resolve import ResolvedFile
 from runner.data.scan import Scan
+from runner.data.source import DataFile
 from runner.sums import Sum, sum_of
 
 
@@ -55,7 +56,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
     collected = Collected(file.delimiter, most_labels)
     scans: list[Scan] = []
 
-    def watched(part: Part) -> Iterator[bytes]:
+    def watched(part: DataFile) -> Iterator[bytes]:
         scan = Scan(part, file.delimiter, _byte_forms(target), collected)
         scans.append(scan)
         for block in blocks(part, SHARED_BLOCK):

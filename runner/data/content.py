@@ -3,24 +3,25 @@
 import csv
 from collections.abc import Callable, Iterator
 
-from runner.data.resolve import Part, ResolvedFile, unreadable
+from runner.data.resolve import ResolvedFile
+from runner.data.source import DataFile, unreadable
 from runner.errors import Kind, ModelError
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
 SHARED_BLOCK = 512 << 10  # where two threads work on them: several are held at once, and each is handed over
 BOM = b"\xef\xbb\xbf"
 
-Reader = Callable[[Part], Iterator[bytes]]
+Reader = Callable[[DataFile], Iterator[bytes]]
 
 
-def blocks(part: Part, size: int = BLOCK) -> Iterator[bytes]:
+def blocks(part: DataFile, size: int = BLOCK) -> Iterator[bytes]:
     """Yield the file's bytes, `size` at a time.
 
     Raises:
         ModelError: of kind `data`, when the system will not read the file.
     """
     try:
-        with part.path.open("rb", buffering=0) as file:
+        with part.open() as file:
             while block := file.read(size):
                 yield block
     except OSError as error:
@@ -65,7 +66,7 @@ def header_length(text: bytes, delimiter: str) -> int:
     return min(len(text), sum(len(line) + 1 for line in lines[:spanned]))
 
 
-def _without_tail(part: Part, raw: Iterator[bytes]) -> Iterator[bytes]:
+def _without_tail(part: DataFile, raw: Iterator[bytes]) -> Iterator[bytes]:
     """End in one line end, whatever number of line ends the part has; a part without rows yields nothing."""
     held, ending = b"", b""
     for block in raw:

@@ -1,6 +1,7 @@
 """Whether a file's content is worth a seal beside its digest."""
 
-from runner.data.resolve import Part, ResolvedFile, unreadable
+from runner.data.resolve import ResolvedFile
+from runner.data.source import DataFile, unreadable
 from runner.sums import worth_a_seal
 
 
@@ -13,8 +14,8 @@ def is_worth_a_seal(file: ResolvedFile) -> bool:
     return worth_a_seal(sum(_size(part) for part in file.parts))
 
 
-def _size(part: Part) -> int:
+def _size(part: DataFile) -> int:
     try:
-        return part.path.stat().st_size
+        return part.size()
     except OSError as error:
         raise unreadable(part, error) from error

@@ -2,8 +2,9 @@
 
 from runner.data.collected import Collected
 from runner.data.content import BLOCK, BOM, blocks, header_length
-from runner.data.resolve import Part, ResolvedFile
+from runner.data.resolve import ResolvedFile
 from runner.data.scan import Scan
+from runner.data.source import DataFile
 
 _FIRST = 64 << 10  # bytes that hold nearly every header
 
@@ -26,7 +27,7 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     return tuple(name.decode(scan.encoding.encoding.removesuffix("-sig"), "replace") for name in scan.header)
 
 
-def _first_record(part: Part, delimiter: str) -> bytes:
+def _first_record(part: DataFile, delimiter: str) -> bytes:
     text = next(blocks(part, _FIRST), b"")
     if len(text) == _FIRST and _length(text, delimiter) == len(text):
         text = next(blocks(part, BLOCK), b"")

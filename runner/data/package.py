@@ -16,7 +16,8 @@ from runner.data.content import blocks, content
 from runner.data.deflate import Deflater, crc32, threads
 from runner.data.digest import changed
 from runner.data.facts import FileFacts, UploadFile
-from runner.data.resolve import Part, ResolvedDataset, ResolvedFile, safe_name
+from runner.data.local_source import LocalFile
+from runner.data.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.durable import make_folder, remove_flat, replacing
 from runner.errors import Kind, ModelError
 from runner.service.facts import ArchiveFolders
@@ -41,12 +42,12 @@ def package(
         ModelError: of kind `data`: the content has changed since, or the spool folder takes no more. Then nothing is
             left in it.
     """
-    if resolved.eval is None and len(resolved.train.parts) == 1:
-        part = resolved.train.parts[0]
-        return UploadFile(path=part.path, filename=resolved.train.name, content=_sum(train))
+    own = resolved.train.parts[0].local if len(resolved.train.parts) == 1 else None
+    if resolved.eval is None and own is not None:
+        return UploadFile(path=own, filename=resolved.train.name, content=_sum(train))
     with _private_folder(spool) as folder:
         if resolved.eval is None or evaluation is None or folders is None:
-            return _joined(resolved.train, train, folder)
+            return _spooled(resolved.train, train, folder)
         members = [(folders.train, resolved.train, train), (folders.eval, resolved.eval, evaluation)]
         return _zipped(members, folder, f"{safe_name(resolved.name)}.zip")
 
@@ -76,7 +77,7 @@ def _private_folder(spool: Path) -> Iterator[Path]:
         raise
 
 
-def _joined(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
+def _spooled(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
     path = folder / file.name
     with replacing(path) as out:
         for block in _unchanged(file, facts):
@@ -90,7 +91,7 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, na
         for place, file, facts in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
             _add(archive, out, info, facts, _Member(_unchanged(file, facts), out, Deflater(pool)))
-    packed = sum_of(blocks(Part(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
+    packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
     return UploadFile(path=path, filename=name, content=packed, spool=folder)
 
 

@@ -11,14 +11,15 @@ from runner.data.check import Checked, check_file
 from runner.data.content import content
 from runner.data.facts import FileFacts
 from runner.data.file_seal import is_worth_a_seal
-from runner.data.resolve import Part, ResolvedFile, unreadable
+from runner.data.resolve import ResolvedFile
+from runner.data.source import DataFile, Fingerprint, unreadable
 from runner.sums import Sum, sum_of
 
 _SECOND = 10**9  # ns
 _FINE = _SECOND // 20  # kernels stamp files by a clock that ticks every 1 to 10 ms
 _COARSE = 2 * _SECOND  # for file systems that keep whole seconds, or every second one
 
-Identity = tuple[tuple[int, ...], ...]  # of each part: device, inode, size, and when content and inode changed, in ns
+Identity = tuple[Fingerprint, ...]  # of each part
 
 
 class Readings:
@@ -26,7 +27,7 @@ class Readings:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: dict[tuple[tuple[Part, ...], str], _Known] = {}
+        self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
 
     def facts(self, file: ResolvedFile) -> FileFacts:
         """Return the file's digest and length.
@@ -104,14 +105,15 @@ class _Known:
 
 def _settled(identity: Identity, now: int) -> bool:
     """Tell whether a change made at `now` would get another time than the file has."""
-    stamps = [stamp for part in identity for stamp in part[-2:]]
+    stamps = [stamp for part in identity for stamp in part.times]
+    if not stamps:
+        return True
     tick = _FINE if any(stamp % _SECOND for stamp in stamps) else _COARSE
     return max(stamps) + tick <= now
 
 
-def _identity_of(part: Part) -> tuple[int, ...]:
+def _identity_of(part: DataFile) -> Fingerprint:
     try:
-        found = part.path.stat()
+        return part.fingerprint()
     except OSError as error:
         raise unreadable(part, error) from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

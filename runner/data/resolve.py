@@ -1,27 +1,14 @@
 """From what the manifest says to files that exist. Nothing is read here yet."""
 
-import os
 import re
-import stat
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from runner.data.walk import TooMuchError, matching
+from runner.data.source import DELIMITERS, DataFile, Fingerprint, unreadable
+from runner.data.sources import source_of
 from runner.errors import Kind, ModelError
-from runner.manifest.confined import leads_out
 from runner.manifest.model import Dataset, Source
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_MAGIC = frozenset("*?[")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-class Part(Struct, frozen=True, kw_only=True):
-    """One file on disk; `shown` is its path as people know it."""
-
-    path: Path
-    shown: str
 
 
 class ResolvedFile(Struct, frozen=True, kw_only=True):
@@ -30,7 +17,7 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
     `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[DataFile, ...]
     name: str
     delimiter: str
     pin: str | None
@@ -70,12 +57,9 @@ def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
     Raises:
         ModelError: of kind `data`: no match, not a readable file, or not .csv or .tsv.
     """
-    paths = _matches(source)
-    parts = tuple(Part(path=path, shown=_shown(path, source.folder)) for path in paths)
-    for part in parts:
-        _require_readable(part)
+    parts = tuple(source_of(source.pattern).find(source))
     delimiter = _delimiter(parts)
-    name = parts[0].path.name if len(parts) == 1 else safe_name(dataset) + parts[0].path.suffix.lower()
+    name = parts[0].name if len(parts) == 1 else safe_name(dataset) + _suffix(parts[0])
     return ResolvedFile(parts=parts, name=name, delimiter=delimiter, pin=pin)
 
 
@@ -84,95 +68,8 @@ def safe_name(dataset: str) -> str:
     return re.sub(r"[^\w.-]", "_", dataset)
 
 
-def _matches(source: Source) -> list[Path]:
-    if _URL.match(source.pattern):
-        raise ModelError(
-            Kind.DATA,
-            f"{source.pattern.split('?')[0]} is a URL, and only local files can be read.",
-            hint="Fetch the file in a step before this one and name its local path.",
-        )
-    literal = source.folder / source.pattern
-    if source.pick is None and (os.path.lexists(literal) or _MAGIC.isdisjoint(source.pattern)):
-        return [literal]
-    try:
-        found = matching(source.pattern, source.folder)
-    except TooMuchError as much:
-        raise ModelError(
-            Kind.DATA,
-            f"{source.pattern} was looked for among {much}, and there are more.",
-            hint="Begin the pattern with the folder that holds the data, and leave `**` out where it is not needed.",
-        ) from None
-    return _picked(source, [path for path in found if not path.is_dir()])
-
-
-def _picked(source: Source, files: list[Path]) -> list[Path]:
-    if not files:
-        raise ModelError(
-            Kind.DATA,
-            f"No file matches {source.pattern}.",
-            hint="Patterns start at the folder of the manifest file; correct the pattern or provide the file.",
-        )
-    if source.pick is None and len(files) > 1:
-        raise ModelError(
-            Kind.DATA,
-            f"{source.pattern} matches {len(files)} files, and only one is wanted.",
-            hint="Write {glob: ..., pick: latest} to take the last by name, or pick: all to join them.",
-        )
-    return files if source.pick == "all" else files[-1:]
-
-
-def _shown(path: Path, folder: Path) -> str:
-    plain = Path(os.path.normpath(path))
-    for base in (Path.cwd(), folder):
-        if plain.is_relative_to(os.path.normpath(base)):
-            return str(plain.relative_to(os.path.normpath(base)))
-    return str(path)
-
-
-def _require_readable(part: Part) -> None:
-    try:
-        part.shown.encode()
-        found = part.path.stat()
-    except OSError as error:
-        raise unreadable(part, error) from error
-    except ValueError as error:
-        raise ModelError(
-            Kind.DATA,
-            f"{part.shown!r} cannot be the name of a data file.",
-            hint="Use a name without NUL that is valid UTF-8.",
-        ) from error
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        raise ModelError(Kind.DATA, f"{part.shown} is {what}.", hint="Name a .csv or .tsv file.")
-    if not os.access(part.path, os.R_OK):
-        raise unreadable(part, PermissionError(0, "Permission denied"))
-    _require_data(part)
-
-
-def _require_data(part: Part) -> None:
-    """Refuse a link out of a checkout to a file that is no data: what is wrong with data is shown, and data is sent."""
-    if Path(os.path.realpath(part.path)).suffix.lower() not in DELIMITERS and leads_out(part.path):
-        raise ModelError(
-            Kind.DATA,
-            f"{part.shown} leads out of its checkout, to a file that does not end in .csv or .tsv.",
-            hint="Copy the data to this place, or name its own file in the manifest.",
-        )
-
-
-def unreadable(part: Part, error: OSError) -> ModelError:
-    """Return the error for a part that the system would not let us read."""
-    if isinstance(error, FileNotFoundError):
-        what = "is a link to a file that does not exist" if part.path.is_symlink() else "does not exist"
-        return ModelError(Kind.DATA, f"{part.shown} {what}.", hint="Provide the file or correct its path.")
-    return ModelError(
-        Kind.DATA,
-        f"{part.shown} cannot be read: {error.strerror}.",
-        hint="Make it a regular file this user may read.",
-    )
-
-
-def _delimiter(parts: tuple[Part, ...]) -> str:
-    suffixes = {part.path.suffix.lower(): part for part in parts}
+def _delimiter(parts: tuple[DataFile, ...]) -> str:
+    suffixes = {_suffix(part): part for part in parts}
     for suffix, part in suffixes.items():
         if suffix not in DELIMITERS:
             raise ModelError(
@@ -189,13 +86,23 @@ def _delimiter(parts: tuple[Part, ...]) -> str:
     return DELIMITERS[next(iter(suffixes))]
 
 
+def _suffix(file: DataFile) -> str:
+    return PurePosixPath(file.name).suffix.lower()
+
+
 def _refuse_same_file(train: ResolvedFile, evaluation: ResolvedFile) -> None:
-    trained = {(s.st_dev, s.st_ino): part for part in train.parts for s in [part.path.stat()]}
+    trained = {_fingerprint(part) for part in train.parts}
     for part in evaluation.parts:
-        found = part.path.stat()
-        if (found.st_dev, found.st_ino) in trained:
+        if _fingerprint(part) in trained:
             raise ModelError(
                 Kind.DATA,
                 f"{part.shown} is both training and evaluation data.",
                 hint="Evaluate on rows the model was not trained with; name another file.",
             )
+
+
+def _fingerprint(part: DataFile) -> Fingerprint:
+    try:
+        return part.fingerprint()
+    except OSError as error:
+        raise unreadable(part, error) from error

@@ -18,7 +18,7 @@ from runner.data.labels import values_of_lines
 from runner.data.marks import Marks
 from runner.data.problem import Problems
 from runner.data.quotes import Outside, end_of_quotes, end_of_records, open_quote
-from runner.data.resolve import Part
+from runner.data.source import DataFile
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
@@ -35,7 +35,7 @@ class Scan:
     """
 
     def __init__(
-        self, part: Part, delimiter: str, wanted: frozenset[bytes], collected: Collected, *, at_once: int = _AT_ONCE
+        self, part: DataFile, delimiter: str, wanted: frozenset[bytes], collected: Collected, *, at_once: int = _AT_ONCE
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
@@ -329,7 +329,7 @@ class Scan:
         self._rest = self._unfinished = b""
 
 
-def _first_bytes(part: Part, size: int) -> Iterator[bytes]:
+def _first_bytes(part: DataFile, size: int) -> Iterator[bytes]:
     for block in blocks(part):
         yield block[:size]
         size -= len(block)

@@ -7,7 +7,8 @@ from runner.manifest.document import YamlMap
 from runner.manifest.model import Dataset, Source
 from runner.manifest.problems import Findings
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+SCHEMES: set[str] = set()  # of addresses that `runner.data.sources` finds data at, beside paths
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -60,7 +61,8 @@ def read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
 
 
 def _refuse_url(owner: YamlMap, key: str, findings: Findings) -> None:
-    if _URL.match(owner[key]):
+    url = _URL.match(owner[key])
+    if url is not None and url[1].lower() not in SCHEMES:
         findings.error(
             owner.value_place(key),
             "not-available-yet",

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from runner.data.content import blocks
-from runner.data.resolve import Part
+from runner.data.local_source import LocalFile
 from runner.secret import Redactor, Secret
 from runner.service.client import Client
 from runner.service.outcomes import Done
@@ -19,7 +19,7 @@ url, file, *authority = sys.argv[1:]
 bundle = Path(authority[0]) if authority else None
 client = Client(base_url=url, statuses=STATUSES, redactor=Redactor(), ca_bundle=bundle)
 job = client.take_job(Secret("bench-key"), "train.csv")
-content = sum_of(blocks(Part(path=Path(file), shown=file)), sealed=True)
+content = sum_of(blocks(LocalFile(path=Path(file), shown=file)), sealed=True)
 began = time.monotonic()
 effect = client.upload(job.upload_url, Path(file), content=content)
 seconds = time.monotonic() - began

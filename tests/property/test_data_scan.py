@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runner.data.collected import Collected
 from runner.data.labels import Labels
-from runner.data.resolve import Part
+from runner.data.local_source import LocalFile
 from runner.data.scan import Scan
 
 # Few characters, so that quotes, delimiters and line ends meet in every way; two of them take several bytes.
@@ -32,7 +32,7 @@ def scanned(
         file.write(content)
         file.flush()
         path = Path(file.name)
-        part, wanted = Part(path=path, shown="a.csv"), frozenset([target] if target else [])
+        part, wanted = LocalFile(path=path, shown="a.csv"), frozenset([target] if target else [])
         scan = Scan(part, ",", wanted, found, at_once=size)
         for at in range(0, len(content), 3 * size - 1):
             scan.feed(content[at : at + 3 * size - 1])

@@ -331,8 +331,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="columns_of_a_linked_data_file_are_told",
         file="runner/app/named_data.py",
-        old="    if leads_out(file.parts[0].path):",
-        new="    if not file.parts:",
+        old="    if own is None or leads_out(own):",
+        new="    if own is None:",
         caught_by="tests/unit/app/test_app_named_data.py::test_columns_of_a_file_that_a_link_leads_to_are_not_told",
     ),
     Mutant(
@@ -498,8 +498,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_link_makes_data_of_any_file",
-        file="runner/data/resolve.py",
-        old="    _require_data(part)\n",
+        file="runner/data/local_source.py",
+        old="    _require_data(file)\n",
         new="",
         caught_by="tests/unit/data/test_data_resolve.py",
     ),

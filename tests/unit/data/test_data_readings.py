@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from runner.data import check as check_module
 from runner.data import readings as module
 from runner.data.digest import digest
+from runner.data.local_source import LocalFile
 from runner.data.readings import Readings
 from runner.data.resolve import ResolvedFile, resolve
+from runner.data.source import Fingerprint
 from runner.errors import ModelError
 from runner.manifest.model import Bounds
 from tests.fakes.prediction_one import CHECKS
@@ -24,6 +26,12 @@ from tests.unit.data.conftest import HEADER, SMALL, Desk, rows
 TICK_S = module._FINE / 1e9
 TARGET = replace(SMALL, target="target")
 Opened = list[str]
+
+
+def path_of(file: ResolvedFile) -> Path:
+    [part] = file.parts
+    assert isinstance(part, LocalFile)
+    return part.path
 
 
 @pytest.fixture
@@ -75,12 +83,12 @@ def test_a_check_brings_the_digest_so_that_a_plan_and_its_run_read_the_file_once
 
 def test_a_file_that_changed_since_is_read_again_though_its_length_and_its_time_stayed(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
-    before = file.parts[0].path.stat()
+    before = path_of(file).stat()
     readings.checked(file, "target", 200)
     other = (HEADER + rows(4)).replace("yes", "may")
-    file.parts[0].path.write_text(other)
-    os.utime(file.parts[0].path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert file.parts[0].path.stat().st_size == before.st_size
+    path_of(file).write_text(other)
+    os.utime(path_of(file), ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path_of(file).stat().st_size == before.st_size
     assert readings.facts(file).sha256 == sha(other)
     assert readings.checked(file, "target", 200).shape.labels == ("may", "no")
 
@@ -89,7 +97,7 @@ def test_a_file_in_the_place_of_another_is_read_again(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
     readings.facts(file)
     settled(desk, HEADER + rows(5), "new.csv")
-    (desk.folder / "new.csv").replace(file.parts[0].path)
+    (desk.folder / "new.csv").replace(path_of(file))
     assert readings.facts(file).sha256 == sha(HEADER + rows(5))
 
 
@@ -99,7 +107,7 @@ def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
     """A second write within the tick would leave the file with the same length and the same times."""
     desk.write("train.csv", HEADER + rows(4))
     file, readings = resolve(desk.dataset()).train, Readings()
-    stamp = file.parts[0].path.stat().st_ctime_ns
+    stamp = path_of(file).stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: stamp + module._FINE - 1)
     readings.facts(file)
     readings.checked(file, None, 200)
@@ -112,8 +120,8 @@ def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
 
 
 def test_where_files_keep_whole_seconds_two_of_them_must_have_passed() -> None:
-    assert not module._settled(((1, 2, 3, 7 * 10**9, 8 * 10**9),), 10**10 - 1)
-    assert module._settled(((1, 2, 3, 7 * 10**9, 8 * 10**9),), 10**10)
+    assert not module._settled((Fingerprint((1, 2, 3), (7 * 10**9, 8 * 10**9)),), 10**10 - 1)
+    assert module._settled((Fingerprint((1, 2, 3), (7 * 10**9, 8 * 10**9)),), 10**10)
 
 
 def test_a_file_that_changes_while_its_rows_are_read_is_not_given_the_digest_of_its_past(
@@ -189,7 +197,7 @@ def test_joined_files_are_remembered_together_and_read_again_when_one_of_them_ch
 def test_a_file_that_is_gone_is_told_though_it_was_read_before(desk: Desk) -> None:
     file, readings = settled(desk), Readings()
     readings.checked(file, None, 200)
-    file.parts[0].path.unlink()
+    path_of(file).unlink()
     for ask in (lambda: readings.facts(file), lambda: readings.checked(file, None, 200)):
         with pytest.raises(ModelError, match=r"train\.csv does not exist"):
             ask()

@@ -20,7 +20,8 @@ def refusal(desk: Desk, pattern: str, pick: Pick | None = None) -> str:
 def test_a_path_is_found_from_the_manifests_folder_and_shown_from_the_working_folder(desk: Desk) -> None:
     desk.write("configs/data/a.csv", "x")
     found = resolve(dataset(source(desk.folder / "configs", "../configs/data/a.csv")))
-    assert found.train.parts[0].path.read_bytes() == b"x"
+    with found.train.parts[0].open() as file:
+        assert file.read() == b"x"
     assert found.train.source == "configs/data/a.csv"
     assert found.train.name == "a.csv"
 
@@ -156,4 +157,5 @@ def test_a_link_to_data_elsewhere_and_to_any_file_of_the_checkout_is_followed(de
     desk.write("checkout/d41d8cd9", "x")
     for name, target in (("far.csv", "../real.csv"), ("near.csv", "d41d8cd9")):
         (checkout / name).symlink_to(target)
-        assert resolve(dataset(source(checkout, name))).train.parts[0].path.read_bytes() == b"x"
+        with resolve(dataset(source(checkout, name))).train.parts[0].open() as file:
+            assert file.read() == b"x"

@@ -1,0 +1,72 @@
+"""Where data files come from, and what is asked of one: it is found, looked at, and read from its begin to its end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from msgspec import Struct
+
+from runner.errors import Kind, ModelError
+from runner.manifest.model import Source
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by the suffix of a file's name
+
+
+class Fingerprint(Struct, frozen=True):
+    """What stays the same as long as a file's content does.
+
+    `values` name the file and its version. `times` say when it was changed, in ns since the epoch, where the values are
+    no finer than a clock; without times, every change gives other values.
+    """
+
+    values: tuple[int | str, ...]
+    times: tuple[int, ...] = ()
+
+
+class DataFile(Protocol):
+    """One file; equal objects are one file. All but the properties raise OSError where the file cannot be read."""
+
+    @property
+    def name(self) -> str:
+        """Return its file name, with the suffix that says its form."""
+
+    @property
+    def shown(self) -> str:
+        """Return its address as people know it, without secrets."""
+
+    @property
+    def local(self) -> Path | None:
+        """Return where it is on this machine; None where its bytes come from elsewhere."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading, unbuffered."""
+
+    def size(self) -> int:
+        """Return its size in bytes."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Return its fingerprint as it is now."""
+
+
+class DataSource(Protocol):
+    """A kind of place for data files."""
+
+    def find(self, source: Source) -> Sequence[DataFile]:
+        """Return the files that the manifest names, at least one, each one there and readable; by name.
+
+        Raises:
+            ModelError: of kind `data`: nothing matches, or a match cannot be read.
+        """
+
+
+def unreadable(file: DataFile, error: OSError) -> ModelError:
+    """Return the error for a file that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        linked = file.local is not None and file.local.is_symlink()
+        what = "is a link to a file that does not exist" if linked else "does not exist"
+        return ModelError(Kind.DATA, f"{file.shown} {what}.", hint="Provide the file or correct its path.")
+    return ModelError(
+        Kind.DATA,
+        f"{file.shown} cannot be read: {error.strerror}.",
+        hint="Make it a regular file this user may read.",
+    )
