@@ -10,12 +10,13 @@ import hashlib
 import re
 import string
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 HIDDEN = "***"
 _CUT = "…"  # what the service's client ends a shortened text with
-_QUERY = re.compile(r"(https?://[^\s?#\"'<>]*\?)[^\s\"'<>]+", re.IGNORECASE)  # of any URL: it may be a signature
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 _SHORTEST_PIECE = 8  # characters of a secret before a cut that are blotted out
 _SHORTEST_SIGNATURE = 20  # characters; shorter values in a signed URL are dates, names and numbers
@@ -63,7 +64,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._learnt: set[str] = set()
-        self._forms: set[str] = set()
+        self._forms: defaultdict[str, set[str]] = defaultdict(set)  # by their first characters
         self._lengths: dict[str, tuple[int, ...]] = {}  # of the forms that begin so, longest first
         self._learning = threading.Lock()
 
@@ -80,11 +81,11 @@ class Redactor:
     def _add(self, form: str) -> None:
         start = form[:_SHORTEST_REDACTED]
         self._lengths[start] = tuple(sorted({len(form), *self._lengths.get(start, ())}, reverse=True))
-        self._forms.add(form)
+        self._forms[start].add(form)
 
     def redact(self, text: str) -> str:
         """Return the text with `***` for every known form; what overlaps is blotted out as one."""
-        text = _QUERY.sub(rf"\1{HIDDEN}", text)
+        text = _URL.sub(_without_query, text)
         text = _without(self._spans(_lowered(text)), text)
         *cut, last = text.split(_CUT)
         return _CUT.join([*(self._without_stump(part) for part in cut), last])
@@ -92,8 +93,9 @@ class Redactor:
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where known forms begin and end, the longest one at each place."""
         for at in range(len(text) - _SHORTEST_REDACTED + 1):
-            for length in self._lengths.get(text[at : at + _SHORTEST_REDACTED], ()):
-                if text[at : at + length] in self._forms:
+            start = text[at : at + _SHORTEST_REDACTED]
+            for length in self._lengths.get(start, ()):
+                if text[at : at + length] in self._forms[start]:
                     yield at, at + length
                     break
 
@@ -106,7 +108,13 @@ class Redactor:
 
     def _begins_form(self, piece: str) -> bool:
         with self._learning:
-            return any(form.startswith(piece) for form in self._forms)
+            return any(form.startswith(piece) for form in self._forms[piece[:_SHORTEST_REDACTED]])
+
+
+def _without_query(url: re.Match[str]) -> str:
+    """Return a URL without its query, whoever's it is: it may be a signature."""
+    before, mark, query = url[0].partition("?")
+    return f"{before}{mark}{HIDDEN}" if query else url[0]
 
 
 def _forms_of(value: str) -> Iterator[str]:

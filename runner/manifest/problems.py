@@ -11,6 +11,7 @@ from runner.manifest.model import Place
 
 Severity = Literal["error", "warning"]
 MOST_ERRORS = 1_000
+MOST_WARNINGS = 1_000
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -55,18 +56,25 @@ class EnoughError(Exception):
 class Findings:
     """Collects problems. The same one found twice, such as in defaults used by many models, is kept once.
 
-    Beyond `MOST_ERRORS` it raises `EnoughError`, so that a file of nonsense costs no minutes.
+    Beyond `MOST_ERRORS` it raises `EnoughError`, so that a file of nonsense costs no minutes; beyond `MOST_WARNINGS`
+    warnings are left out.
     """
 
     def __init__(self, found: Iterable[Problem] = ()) -> None:
         self._found: dict[Problem, None] = dict.fromkeys(found)
         self._places: set[Place] = {problem.place for problem in self._found}
         self._errors = sum(problem.severity == "error" for problem in self._found)
+        self._warnings = len(self._found) - self._errors
 
     def add(self, problem: Problem) -> None:
         """Keep the problem, or raise `EnoughError`."""
         if problem in self._found:
             return
+        if problem.severity == "warning":
+            self._warnings += 1
+            if self._warnings > MOST_WARNINGS:
+                self._leave_out(problem)
+                return
         self._found[problem] = None
         self._places.add(problem.place)
         self._errors += problem.severity == "error"
@@ -74,6 +82,11 @@ class Findings:
             message = f"More than {MOST_ERRORS} errors; the rest is not shown."
             self._found[replace(problem, code="too-many-errors", message=message, hint="Repair these first.")] = None
             raise EnoughError
+
+    def _leave_out(self, warning: Problem) -> None:
+        if self._warnings == MOST_WARNINGS + 1:
+            message = f"More than {MOST_WARNINGS} warnings; the rest is not shown."
+            self._found[replace(warning, code="too-many-warnings", message=message, hint="See to these first.")] = None
 
     def error(self, place: Place, code: str, message: str, *, hint: str, related: tuple[Place, ...] = ()) -> None:
         """Keep an error."""

@@ -51,6 +51,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "too-large": "A manifest file has at most 4 MiB.",
         "too-many-errors": "Looking for problems ends after 1,000 errors.",
         "too-many-nodes": "A manifest file has a bounded number of values.",
+        "too-many-warnings": "Warnings beyond the first 1,000 are left out.",
         "unknown-alias": "An alias has an anchor before it.",
         "unknown-dataset": "The dataset of a model is defined.",
         "unknown-key": "Keys are those of the format.",

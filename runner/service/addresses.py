@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-_VISIBLE_ASCII = re.compile(r"[!-~]+")
+from runner.service.hosts import is_host
+
+_VISIBLE_ASCII = re.compile(r"[!#-;=?-~]+")  # without double quotes and angle brackets, which no URL has
 _PARTS = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]+)(?P<target>/[^#]*)", re.IGNORECASE)
 
 
@@ -48,7 +50,7 @@ def read_address(url: str) -> Address:
         host, port = split.hostname, split.port
     except ValueError:
         raise UnfitError("names no valid host and port") from None
-    if not host or port == 0:
+    if not host or port == 0 or not is_host(host.removesuffix(".")):  # urllib3 raises in mid-call over some others
         raise UnfitError("names no valid host and port")
     return Address(
         scheme="https" if parts["scheme"].lower() == "https" else "http", host=host, port=port, target=parts["target"]

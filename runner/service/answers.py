@@ -15,9 +15,10 @@ from runner.errors import Kind
 from runner.service.documents import one_line
 from runner.service.outcomes import Code
 
-_MOST_ERROR_BYTES = 64 * 1024
+MOST_ERROR_BYTES = 64 * 1024  # as far as an error's body is looked at
 _TAGS = re.compile(r"<[^<>]*>")
-_INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<(script|style|head)\b", re.IGNORECASE | re.ASCII)
+_ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE | re.ASCII) for name in ("script", "style", "head")}
 _STORE_CODE = re.compile(r"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>")
 
 
@@ -122,10 +123,24 @@ def said(body: bytes) -> str:
     document = _lenient_json(body)
     if document is None:
         text = _decoded(body)
-        return one_line(_TAGS.sub(" ", _INVISIBLE.sub(" ", text)))
+        return one_line(_TAGS.sub(" ", _seen(text)))
     by_name = dict(_named_strings(document))
     chosen = (by_name[name] for name in ("message", "error_message", "detail", "error", "title") if name in by_name)
     return one_line(next(chosen, ""))
+
+
+def _seen(html: str) -> str:
+    """Return HTML without the elements that a reader does not see, in linear time; one without an end stays."""
+    parts, at, endless = list[str](), 0, set[str]()
+    for begin in _UNSEEN.finditer(html):
+        name = begin[1].lower()
+        end = None if begin.start() < at or name in endless else _ENDS[name].search(html, begin.end())
+        if end is not None:
+            parts += [html[at : begin.start()], " "]
+            at = end.end()
+        elif begin.start() >= at:
+            endless.add(name)
+    return "".join([*parts, html[at:]])
 
 
 def store_code(body: bytes) -> str | None:
@@ -153,7 +168,7 @@ def _texts(body: bytes) -> Iterator[str]:
 
 
 def _decoded(body: bytes) -> str:
-    return body[:_MOST_ERROR_BYTES].decode("utf-8-sig", errors="replace")
+    return body[:MOST_ERROR_BYTES].decode("utf-8-sig", errors="replace")
 
 
 def _lenient_json(body: bytes) -> Any:

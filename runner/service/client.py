@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from runner.errors import Kind, UsageError
 from runner.secret import Redactor, Secret
 from runner.service.addresses import UnfitError, read_address
+from runner.service.answers import MOST_ERROR_BYTES
 from runner.service.deadlines import DEFAULT_DEADLINES, Deadlines
 from runner.service.discretion import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.service.effects import switch_effect, upload_effect
@@ -201,8 +202,19 @@ class Client:
         answer = self._wire.exchange(Request(method=method, url=url, key=key), take_answer, is_its_own)
         if isinstance(answer, Broken) or 200 <= answer.status <= 299:
             return answer
-        clean = self._redactor.redact(answer.body.decode("utf-8", errors="replace"))
-        return replace(answer, body=clean.encode("utf-8", errors="replace"))
+        return replace(answer, body=_without_key(answer.body, key))
+
+
+def _without_key(body: bytes, key: Secret) -> bytes:
+    """Return as much of an error's body as is looked at, without the key that was sent: tags may be cut out of it.
+
+    The other secrets are looked for in what is said of it at last, which is short: `discretion`.
+    """
+    own = Redactor()
+    own.learn(key)
+    text = body[:MOST_ERROR_BYTES].decode("utf-8", errors="replace")
+    cut = "…" if len(body) > MOST_ERROR_BYTES else ""  # the stump of a key before it is blotted out
+    return own.redact(f"{text}{cut}").encode("utf-8")
 
 
 def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """A last look at what the client hands back: no text of it holds a secret that the redactor knows.
 
-The client blots out secrets in an error's body before it is shortened. An answer may still carry one in a form that
-shows only once it is parsed (escaped JSON), in another letter case, as the signature alone, or cut off by our own
+The client blots out its call's key in an error's body before it is shortened. An answer may still carry a secret in a
+form that shows only once it is parsed (escaped JSON), another secret, the signature alone, or one cut off by our own
 limit on lengths.
 """
 

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Any
 
 _LONGEST_TEXT = 200
+_MOST_READ = 20 * _LONGEST_TEXT  # characters; many of them may be controls
 
 
 class NotJsonError(ValueError):
@@ -38,9 +39,8 @@ def read_json(body: bytes) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Return the text without control characters, on one line, cut to 200 characters."""
-    spaced = "".join(
-        " " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[: _LONGEST_TEXT * 20]
-    )
+    """Return the text without control characters, on one line, cut to 200 characters; `…` ends it where it was cut."""
+    spaced = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[:_MOST_READ])
     line = " ".join(spaced.split())
-    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 1]}…"
+    cut = line != "" and (len(line) > _LONGEST_TEXT or len(text) > _MOST_READ)
+    return f"{line[: _LONGEST_TEXT - 1]}…" if cut else line

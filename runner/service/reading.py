@@ -17,6 +17,8 @@ from runner.service.shapes import names_job, read_object, whole_number
 from runner.service.whole_answer import Answer
 
 _LONGEST_ID = 200
+_LONGEST_KEY = 8192  # as of those from elsewhere
+_LONGEST_URL = 16 * 1024  # stores sign in less than 8 KiB
 _OK = 200
 _NOT_SERVING = frozenset({"failed", "terminating", "terminated"})
 _PASSING = frozenset({408, 425, 429})
@@ -77,7 +79,7 @@ def read_api_key(answer: Answer) -> FetchedApiKey:
     """Read the answer to the call that fetches a model's key; the form of `end_date` is not published."""
     document = _read_of_account(answer)
     key = document.get("api_key") if isinstance(document, dict) else None
-    if not isinstance(key, str) or not key:
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isascii():
         raise _rejection(answer, "holds no API key")
     return FetchedApiKey(key=Secret(key), end_date=one_line(str(document.get("end_date") or "")))
 
@@ -166,6 +168,8 @@ def _usable_id(text: str) -> bool:
 def _signed_url(answer: Answer, value: Any, *, secure: bool) -> str:
     if not isinstance(value, str):
         raise _rejection(answer, "holds a signed URL that is not text")
+    if len(value) > _LONGEST_URL:
+        raise _rejection(answer, f"holds a signed URL of more than {_LONGEST_URL} characters")
     try:
         address = read_address(value)
     except UnfitError as error:

@@ -4,6 +4,7 @@ A line that no longer fits the sources is to be brought up to date or replaced, 
 """
 
 from tests.torture import (
+    mutants_of_the_answers,
     mutants_of_the_clocks,
     mutants_of_the_disk,
     mutants_of_the_doubt,
@@ -28,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_loss.MUTANTS,
     *mutants_of_the_disk.MUTANTS,
     *mutants_of_the_clocks.MUTANTS,
+    *mutants_of_the_answers.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

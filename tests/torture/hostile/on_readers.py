@@ -43,6 +43,11 @@ _NONSENSE: tuple[Callable[[int], str], ...] = (
     lambda size: "\n" * size + "a: [",
     lambda size: "version: 1\nmodels: {" + "".join(f"m{number}: {{}}," for number in range(size // 12)) + "}",
     lambda size: "version: 1." + "0" * size,
+    lambda size: "version: 1\npolicies:\n" + "".join(f"  p{number}: {{type: auto}}\n" for number in range(size // 25)),
+    lambda size: (
+        f"{_HEAD}datasets: {{{''.join(f'd{number}: {{train: d}},' for number in range(size // 60))}}}\n"
+        f"models: {{{''.join(f'm{n}: {{api_key: {{env: K}}, dataset: x{n}, policy: p}},' for n in range(2000))}}}\n"
+    ),
     lambda size: "version: 1\nmodels: {k: {" + "a-key: {" * 60 + "secret-" * (size // 7),
 )
 

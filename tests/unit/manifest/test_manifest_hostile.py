@@ -133,6 +133,13 @@ def test_no_problem_is_said_of_what_follows_a_thousand_errors(read_text: Read) -
     assert problems[-1].code == "too-many-errors"
 
 
+def test_warnings_end_after_a_thousand(read_text: Read) -> None:
+    policies = "".join(f"  p{number}: {{type: auto}}\n" for number in range(5_000))
+    problems = read_text(f"version: 1\npolicies:\n{policies}").problems
+    codes = [problem.code for problem in problems if problem.severity == "warning"]
+    assert codes == ["unused"] * 1_000 + ["too-many-warnings"]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -358,3 +358,19 @@ def test_classifiers_that_cannot_be_read_are_an_error(client: Client, key: Secre
     with pytest.raises(ServiceError) as caught:
         client.classifiers(key)
     assert caught.value.code is Code.NOT_FOUND_KEY
+
+
+@responses.activate
+@pytest.mark.parametrize("fetched", ["\ud800abcdef", "k\u00e9y", "k" * 8193, ""])
+def test_a_fetched_key_is_ascii_of_bounded_length(client: Client, fetched: str) -> None:
+    responses.get(API + "/api-key", json={"api_key": fetched})
+    with pytest.raises(ServiceError, match="holds no API key"):
+        client.fetch_api_key(Secret("account-key"), 7)
+
+
+@responses.activate
+def test_a_signed_url_has_a_bounded_length(client: Client, key: Secret) -> None:
+    url = "https://store.example/a?sig=" + "s" * 16384
+    responses.get(API + "/retrain_jobs/upload_url", json={"retrain_job_id": "job-1", "upload_url": url})
+    with pytest.raises(ServiceError, match="a signed URL of more than 16384 characters"):
+        client.take_job(key, "d.csv")

@@ -202,3 +202,14 @@ def test_time_is_not_saved_up_by_what_came_fast(passing: Callable[[float], None]
     countdown.received(1 << 30)
     passing(61)
     assert countdown.over
+
+
+@pytest.mark.parametrize("host", ["%", "a%zz", "%61%0d%0a", "a%00b", "a\\b", "-", "*", "a|b", "a" * 254, "xn--"])
+def test_a_host_that_cannot_be_one_is_refused(host: str) -> None:
+    with pytest.raises(UnfitError, match="names no valid host"):
+        read_address(f"https://{host}/x")
+
+
+@pytest.mark.parametrize("host", ["store.example.", "a_b", "192.0.2.1", "[::1]", "[fe80::1%25eth0]", "xn--r8jz45g"])
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert read_address(f"https://{host}/x").host == host.strip("[]")
