@@ -31,6 +31,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "never-decides": "A threshold policy has a rule that decides.",
         "never-fails": "A rule can fail.",
         "never-passes": "A rule can pass.",
+        "no-emulator": "The emulator plays a provider that it knows.",
+        "no-evaluation-data": "Evaluation data goes to a provider that takes it.",
         "no-limit": "A rule has a limit.",
         "no-manifest": "A folder that is named holds manifest files.",
         "no-models": "A manifest names at least one model.",
