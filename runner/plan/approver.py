@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval
 
+_UNPROVEN = {"none": "unsigned", "bad": "bad signature", "unknown": "signature unknown"}
 _DONE = {"approve": "approved", "reject": "rejected"}
 
 
@@ -20,10 +21,15 @@ def why_followed(word: Approval, source: ApprovalSource) -> str:
 
 
 def said_by(source: ApprovalSource) -> str:
-    """Return the author of the commit that brought exactly this file; without one, the name in it, as what it is."""
-    if source.committed and source.author is not None:
-        return source.author
-    return f"{source.approver} (as the file says)"
+    """Return the author of the commit that brought exactly this file; without one, the name in it, as what it is.
+
+    An author is what the commit says: without a good signature of their own, what there is of one is told beside it.
+    """
+    if not source.committed or source.author is None:
+        return f"{source.approver} (as the file says)"
+    if source.signature != "good":
+        return f"{source.author} ({_UNPROVEN.get(source.signature or 'none', 'signature unknown')})"
+    return source.author if _signed_by_author(source) else f"{source.author} (signed by {source.signer})"
 
 
 def is_named(source: ApprovalSource) -> bool:

@@ -559,4 +559,11 @@ MUTANTS: tuple[Mutant, ...] = (
         new="if not any(one == each for each in selectors))",
         caught_by=_GROWTH,
     ),
+    Mutant(
+        name="an_author_is_named_alone_without_a_signature",
+        file="runner/plan/approver.py",
+        old='    if source.signature != "good":\n',
+        new='    if source.signature == "bad":\n',
+        caught_by=_HOSTILE + "[an unsigned commit in the chief's name]",
+    ),
 )

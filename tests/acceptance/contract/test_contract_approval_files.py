@@ -70,15 +70,15 @@ def test_the_author_of_the_commit_comes_before_the_name_in_the_file(waiting: Pro
     git(waiting, "add", "approvals")
     git(waiting, "commit", "-q", "-m", "approve")
     told = waiting.retrain("plan", "models.yaml").out
-    assert "was approved by Ann <ann@example.com> in approvals/" in told
+    assert "was approved by Ann <ann@example.com> (unsigned) in approvals/" in told
     assert "which names ceo@example.com" in told
     ran = waiting.run()
     entry = waiting.entry("churn")
-    assert entry["decision"]["approval"]["by"] == "Ann <ann@example.com>"
+    assert entry["decision"]["approval"]["by"] == "Ann <ann@example.com> (unsigned)"
     assert entry["decision"]["approval"]["source"]["approver"] == "ceo@example.com"
     assert any("is by Ann <ann@example.com>, who committed it, and names ceo" in one for one in entry["warnings"])
     assert "names ceo@example.com as the approver" in ran.out + ran.err
-    assert entry["reason"].startswith("Ann <ann@example.com> approved it in approvals/")
+    assert entry["reason"].startswith("Ann <ann@example.com> (unsigned) approved it in approvals/")
 
 
 def test_a_written_approval_names_the_author_that_its_commit_will_have(waiting: Project) -> None:

@@ -239,15 +239,28 @@ def _other_name(folder: Path, chance: Random) -> Iterator[str]:
         word = approval(place, approver)
         found = ApprovalProvenance(place).trace(word)
         told = list(doubts(found))
-        author = "Mallory <mallory@example.com>"
+        author = "Mallory <mallory@example.com> (unsigned)"
         if said_by(found) != author or not why_followed(word, found).startswith(
             f"Candidate j was approved by {author}"
         ):
             yield f"the approval of {approver!r} is not first of all that of {author}"
-        if not any(author in one and approver in one for one in told):
+        if not any("by Mallory <mallory@example.com>" in one and approver in one for one in told):
             yield f"no warning says that {approver!r} did not commit the file"
         if list(doubts(ApprovalProvenance(place).trace(approval(place, "MALLORY@example.com")))):
             raise AssertionError("the author's own name is warned of")
+
+
+def _made_up_author(folder: Path, chance: Random) -> Iterator[str]:
+    """Commit in the chief's name, which needs no key."""
+    with operator(folder / "home"):
+        place = folder / "checkout"
+        checkout(place, who=CEO)
+        word = approval(place, chance.choice(("ceo@example.com", "CEO", "CEO <ceo@example.com>")))
+        found = ApprovalProvenance(place).trace(word)
+        if found.author != "CEO <ceo@example.com>" or found.signature != "none":
+            raise AssertionError(found)
+        if "by CEO <ceo@example.com> (unsigned) in" not in why_followed(word, found):
+            yield f"anybody is named as the chief: {why_followed(word, found)}"
 
 
 def _other_signer(folder: Path, chance: Random) -> Iterator[str]:
@@ -272,5 +285,6 @@ ATTACKS = (
     Attack(name="a repository names its own signers", sentence="G3", play=_each(_SAYS_GOOD, _own_signers)),
     Attack(name="a signed commit shows another file", sentence="G4", play=_each(_SHOWS, _shown_commit)),
     Attack(name="an approval names another approver", sentence="G5", play=_other_name),
+    Attack(name="an unsigned commit in the chief's name", sentence="G7", play=_made_up_author),
     Attack(name="an allowed signer signs as another author", sentence="G6", play=_other_signer),
 )

@@ -41,6 +41,19 @@ def test_an_approval_is_by_the_author_of_its_commit() -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
+        (replace(SOURCE, signature="none", signer=None), "unsigned"),
+        (replace(SOURCE, signature="bad", signer=None), "bad signature"),
+        (replace(SOURCE, signature="unknown", signer=None), "signature unknown"),
+        (replace(SOURCE, signer="bob@example.com"), "signed by bob@example.com"),
+    ],
+)
+def test_an_author_whom_no_signature_of_theirs_proves_is_not_named_alone(source: ApprovalSource, told: str) -> None:
+    assert said_by(source) == f"Ann Lee <ann@example.com> ({told})"
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
         (replace(SOURCE, committed=False), "is not as it was committed in 4f2c1d9a8b7e"),
         (
             replace(SOURCE, committed=False, commit=None, author=None, signature=None, signer=None),
