@@ -88,6 +88,11 @@ def real_folder(root: Path, *names: str) -> Path:
     return folder
 
 
+def is_real_folder(path: Path) -> bool:
+    """Return whether there is a folder at this path, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def real_folders(folder: Path) -> Iterator[Path]:
     """Yield the folders in a folder that are no links; none where it is not a folder itself."""
     yield from (path for path, mode in _entries(folder) if stat.S_ISDIR(mode))

@@ -11,10 +11,11 @@ from runner.app.plan import read_progress
 from runner.app.provenance import ci_actor, tool
 from runner.app.session import Session, unchecked_session
 from runner.app.strangers import Finding
-from runner.durable import make_folder, sync_folder
+from runner.durable import is_real_folder, make_folder, sync_folder
 from runner.errors import ExitCode, StateError, UsageError
 from runner.journal.events import Draft, Fact, LossAccepted
 from runner.journal.folder import state_folder
+from runner.journal.heads import require_writable
 from runner.journal.instants import stamp
 from runner.journal.lock import current_user
 from runner.journal.store import open_for_reading
@@ -61,6 +62,7 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
                 f"The journal in {opened.folder.root} has no run to go on from.",
                 hint="Restore the newest copy of the state folder, or begin anew in another folder with --state.",
             )
+        require_writable(opened.progress.lineage or "")
         _record(opened, missing, request.reason)
         aside = _set_aside(opened)
         opened.store.settle()
@@ -93,10 +95,14 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
 
 
 def _set_aside(opened: Session) -> Path | None:
-    """Move what the journal does not know out of the run folders; nothing is removed."""
+    """Move what the journal does not know, and what is no folder, out of the run folders; nothing is removed."""
     folder, progress = opened.folder, opened.progress
     aside = folder.lost / opened.run_id
-    unknown = [path for path in _entries(folder.runs) if path.name != "latest" and path.name not in progress.runs]
+    unknown = [
+        path
+        for path in _entries(folder.runs)
+        if path != folder.latest and (path.name not in progress.runs or not is_real_folder(path))
+    ]
     reports = [
         path
         for run in progress.runs.values()
@@ -118,4 +124,5 @@ def _set_aside(opened: Session) -> Path | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    """Return what can be seen in a folder; nothing of a link, whose target is not ours."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if is_real_folder(folder) else []

@@ -103,7 +103,7 @@ class BundleEvidence:
 
     def holds(self, name: str) -> bool:
         """Tell whether there is such a member."""
-        return name in self.container.names
+        return self.container.holds(name)
 
     def shown(self, name: str) -> str:
         """Return the bundle's path and the member's name."""

@@ -13,9 +13,10 @@ import msgspec
 
 from runner.app.open_state import open_state
 from runner.app.strangers import Finding, strange_entries
-from runner.durable import open_file
+from runner.durable import open_below, read_up_to
 from runner.errors import StateError
 from runner.journal.folder import StateFolder
+from runner.journal.forms import is_run_id
 from runner.journal.heads import Head, HeadFile, outside
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import EventLog
@@ -41,7 +42,7 @@ _REPORT = msgspec.json.Decoder(_Report)
 
 def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
     """Return what shows that events are missing from the journal; nothing where it is whole."""
-    entries = (one for one in strange_entries(folder, progress) if not one.where.endswith("latest"))
+    entries = (one for one in strange_entries(folder, progress) if is_run_id(Path(one.where).name))
     return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
 
 
@@ -165,14 +166,15 @@ def _outside(lineage: str) -> Head | None:
 def _report_losses(folder: StateFolder, store: EventLog, runs: Iterable[RunRecord]) -> Iterator[Finding]:
     for run in runs:
         if run.report is None:
-            yield from _beyond(folder.run_folder(run.run_id) / "report.json", store)
+            yield from _beyond(folder.root, f"runs/{run.run_id}/report.json", store)
 
 
-def _beyond(report: Path, store: EventLog) -> Iterator[Finding]:
+def _beyond(root: Path, name: str, store: EventLog) -> Iterator[Finding]:
     """Yield that a report which the journal does not know was rendered from events that it does not have."""
+    report = root / name
     try:
-        with open_file(report) as file:
-            end = _REPORT.decode(file.read(LARGEST_REPORT)).journal
+        with open_below(root, name) as file:
+            end = _REPORT.decode(read_up_to(file, LARGEST_REPORT)).journal
     except FileNotFoundError:
         return
     except (OSError, msgspec.MsgspecError) as error:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.app.open_state import open_state
 from runner.app.realm import Realm, realm_of
-from runner.app.recorded import require_seen
+from runner.app.recorded import refuse_of_the_state, require_seen
 from runner.app.selection import find_model
 from runner.errors import UsageError
 from runner.journal.events import EMULATOR
@@ -39,6 +39,7 @@ def model_scope(
     Raises:
         UsageError: no run had the model and no manifest is named, or the manifest is not found from here or has it no
             more.
+        StateError: the manifest of the model's last run is in the state itself.
         ManifestError: the manifest is invalid.
     """
     record = _last_run_with(progress, name)
@@ -47,7 +48,9 @@ def model_scope(
     paths = tuple(manifest)
     if record is not None and not manifest:
         paths = tuple(Path(path) for path in record.started.paths)
-        _refuse_missing(record, paths, open_state(state).work.root.absolute().parent)
+        root = open_state(state).work.root
+        _refuse_missing(record, paths, root.absolute().parent)
+        refuse_of_the_state(record, paths, root)
     loaded = load(paths)
     _refuse_former(loaded, name)
     emulator = record is not None and record.started.realm == EMULATOR

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.app.open_state import open_state
 from runner.app.selection import select
-from runner.errors import UsageError, too_large
+from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import StateStore
@@ -71,6 +71,20 @@ def require_seen(seen: Iterable[str], name: str) -> None:
     if name not in known:
         hint = did_you_mean(name, known, otherwise="`retrain status` lists the models; check --state.")
         raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
+
+
+def refuse_of_the_state(record: RunRecord, paths: Sequence[Path], root: Path) -> None:
+    """Refuse a recorded manifest in the state: whoever can write there would choose the commands that print the keys.
+
+    Raises:
+        StateError: one of the paths leads into the state folder.
+    """
+    inside = next((path for path in paths if path.resolve().is_relative_to(root.resolve())), None)
+    if inside is not None:
+        raise StateError(
+            f"The manifest of run {record.run_id}, {inside}, is in the state folder {root}, so it is not read.",
+            hint="Name your own manifest with --manifest.",
+        )
 
 
 def last_paths(runs: Sequence[RunRecord]) -> list[Path]:

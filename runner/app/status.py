@@ -10,7 +10,7 @@ from runner.app.clock_check import Warn, silent, warn_of_future
 from runner.app.open_state import open_state
 from runner.app.plan import read_progress
 from runner.app.realm import realm_of
-from runner.app.recorded import last_paths
+from runner.app.recorded import last_paths, refuse_of_the_state
 from runner.app.refresh import refresh
 from runner.journal.events import EMULATOR
 from runner.journal.job import IN_FLIGHT, Job, JobStage
@@ -76,7 +76,7 @@ def status(
     Raises:
         UsageError: the manifest is not found from here, or API keys may not be sent to its service.
         ManifestError: it is invalid.
-        StateError: the journal is missing, foreign or damaged.
+        StateError: the journal is missing, foreign or damaged, or the manifest it names is in the state.
     """
     progress = read_progress(state)
     warn_of_future(progress.last_at, warn)
@@ -89,6 +89,8 @@ def status(
 def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:
     last = next(reversed(progress.runs.values()))
     paths = list(named) or last_paths(list(progress.runs.values()))
+    if not named:
+        refuse_of_the_state(last, paths, open_state(state).work.root)
     manifest = load(paths)
     realm = realm_of(manifest, emulator=last.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
     models = list(manifest.models.values())

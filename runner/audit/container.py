@@ -87,6 +87,10 @@ class Container:
         """Return the members' names in their order."""
         return tuple(self._members)
 
+    def holds(self, name: str) -> bool:
+        """Return whether there is such a member."""
+        return name in self._members
+
     def open(self, name: str) -> BinaryIO:
         """Return a member as a seekable stream whose bytes are those of its checksum.
 

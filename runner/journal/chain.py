@@ -14,6 +14,7 @@ from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.events import Draft, Event, ResultStored
 from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
+from runner.journal.parts import part_misfit
 from runner.journal.shared import SharedParts
 
 GENESIS = "0" * 64
@@ -104,6 +105,7 @@ class EventCheck:
 
     def __init__(self) -> None:
         self._runs: set[str] = set()
+        self._guards: set[str] = set()
         self._models: set[str | None] = {None}
 
     def misfit(self, event: Event) -> str | None:
@@ -116,12 +118,16 @@ class EventCheck:
             if event.model is None or not is_model(event.model):
                 return f"{str(event.model)[:_SHOWN]!a} is not the name of a model"
             self._models.add(event.model)
+        if event.guard is not None:
+            if event.guard in self._guards:
+                return "what it says may happen once is said by an event before it"
+            self._guards.add(event.guard)
         if not is_instant(event.at):
             return f"{event.at[:_SHOWN]!a} is not a time"
         fact = event.fact
         if isinstance(fact, ResultStored) and not is_result_path(fact.path, event.run_id, event.model):
             return f"{fact.path[:_SHOWN]!a} is not where its run stores a result"
-        return None
+        return part_misfit(fact)
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:

@@ -4,6 +4,7 @@ The published schema asks for the same (`schemas/journal.schema.json`).
 """
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -13,10 +14,16 @@ JobId = Annotated[str, Meta(min_length=1, max_length=200)]  # it names no file; 
 ModelName = Annotated[str, Meta(pattern=r"\A\w[\w.-]{0,99}\Z")]
 FileName = Annotated[str, Meta(pattern=r"\A[a-z]{1,20}(\.[a-z]{1,20}){1,2}\Z")]  # of a file in a run's folder
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}(\.[0-9]{6})?Z-[0-9a-f]{6}")
 _MODEL = re.compile(r"\w[\w.-]{0,99}")
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_INSTANT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _RESULT = re.compile(r"result\.(csv|json|zip|gz|tar|html|bin)")
+
+
+def is_sha256(text: str) -> bool:
+    """Return whether the text has the form of a digest."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def is_run_id(text: str) -> bool:
@@ -30,8 +37,14 @@ def is_model(text: str) -> bool:
 
 
 def is_instant(text: str) -> bool:
-    """Return whether the text has the form of an RFC 3339 time in UTC with microseconds."""
-    return _INSTANT.fullmatch(text) is not None
+    """Return whether the text is an RFC 3339 time in UTC with microseconds, in a year with room around it."""
+    if _INSTANT.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_result_path(path: str, run_id: str, model: str | None) -> bool:

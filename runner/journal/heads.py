@@ -51,7 +51,7 @@ class HeadFile:
         self._handle: int | None = None
 
     def read(self) -> Head | None:
-        """Return the note, or None where there is none.
+        """Return the note, or None where there is none yet: a full disk or a kill leaves the first one empty.
 
         Raises:
             OSError: it cannot be read.
@@ -63,7 +63,8 @@ class HeadFile:
             return None
         try:
             _require_regular(handle)
-            return _DECODER.decode(os.pread(handle, _BYTES + 1, 0))
+            content = os.pread(handle, _BYTES + 1, 0)
+            return _DECODER.decode(content) if content else None
         finally:
             os.close(handle)
 
@@ -172,6 +173,20 @@ def outside(lineage: str) -> Path | None:
     named, home = os.environ.get("XDG_STATE_HOME", ""), os.environ.get("HOME", "")
     root = Path(named) if Path(named).is_absolute() else Path(home) / ".local" / "state"
     return root / "retrain" / "heads" / lineage if root.is_absolute() and lineage else None
+
+
+def require_writable(lineage: str) -> None:
+    """Raise a StateError where the user's own note of a journal is there and cannot be written."""
+    place = outside(lineage)
+    if place is None or not os.path.lexists(place):
+        return
+    try:
+        os.close(_opened(place))
+    except OSError as error:
+        raise StateError(
+            f"{place} cannot be written: {error.strerror}. It may tell of the loss again at every start.",
+            hint="Correct its permissions or remove it, then run the command again.",
+        ) from error
 
 
 def head_of(one: Link | None, lineage: str) -> Head:

@@ -14,12 +14,13 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Meta, Struct
 
-from runner.durable import FILE_MODE, open_file, write_whole
+from runner.durable import FILE_MODE, open_file, read_up_to, write_whole
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.instants import stamp
 
 _Name = Annotated[str, Meta(max_length=255)]
+_LARGEST_NOTE = 4096  # bytes
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +149,7 @@ def read_holder(folder: StateFolder) -> Holder | None:
     """Return the note of who took the lock last, or None where there is none; only a held lock makes it true."""
     try:
         with open_file(folder.holder) as file:
-            return msgspec.json.decode(file.read(), type=Holder)
+            return msgspec.json.decode(read_up_to(file, _LARGEST_NOTE), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -90,6 +90,7 @@ class Progress:
     def _add(self, one: Link) -> None:
         event = one.event
         fact = event.fact
+        self._require_order(event)
         if isinstance(fact, RunStarted):
             self.runs[event.run_id] = RunRecord(run_id=event.run_id, started=fact, started_at=moment(event.at))
         elif isinstance(fact, RunFinished):
@@ -108,6 +109,21 @@ class Progress:
                 model.loss = self.loss
         elif event.model is not None:
             self._add_to_model(event, event.model, one.sha256)
+
+    def _require_order(self, event: Event) -> None:
+        """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.
+
+        `retrain prune` is no run: its records have an id of their own.
+        """
+        run, fact = self.runs.get(event.run_id), event.fact
+        if run is None or isinstance(fact, RunStarted):
+            fits = run is None and isinstance(fact, RunStarted | ResultsPruned)
+        elif isinstance(fact, ReportWritten):
+            fits = run.finished is not None and run.report is None
+        else:
+            fits = run.finished is None
+        if not fits:
+            raise ValueError(f"an event of run {event.run_id} is out of order")
 
     def _add_to_model(self, event: Event, name: str, sha256: str) -> None:
         run = self.runs[event.run_id]

@@ -16,6 +16,7 @@ from runner.errors import StateError, too_large
 from runner.journal.chain import GENESIS, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
+from runner.journal.forms import is_sha256
 from runner.journal.heads import Heads, head_of
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.rollback_journal import check_rollback_journal
@@ -38,6 +39,7 @@ CREATE TABLE events (
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema"
 _OURS = (("table", "events", _TABLE.strip()), ("index", "sqlite_autoindex_events_1", None))
 _SHOWN = 100  # characters of a name in a message
+_LAST_SEQ = 2**63 - 1  # that a database can hold; a note or a report may name any number
 _ALL = "SELECT seq, body, sha256, guard FROM events ORDER BY seq"
 _INSERT = """
 INSERT INTO events (seq, body, sha256, guard) SELECT * FROM (VALUES {rows})
@@ -97,13 +99,16 @@ class Store:
         return self._head or (0, GENESIS)
 
     def extent(self) -> tuple[int, str]:
-        """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
+        """Return how many events there are now, and the SHA-256 of the first; nothing but its form is checked."""
         with _translated(self._path):
             (events,) = self._connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
-        return events, self.digest(1) or ""
+        first: object = self.digest(1)
+        return events, first if isinstance(first, str) and is_sha256(first) else ""
 
     def digest(self, seq: int) -> str | None:
         """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        if not 0 < seq <= _LAST_SEQ:
+            return None
         with _translated(self._path):
             row = self._connection.execute("SELECT sha256 FROM events WHERE seq = ?", (seq,)).fetchone()
         return None if row is None else row[0]

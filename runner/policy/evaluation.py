@@ -1,10 +1,11 @@
 """What came of judging a result file: one record, written into the journal and compared byte by byte by audits."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+DecimalText = Annotated[str, Meta(pattern=r"\A-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,4})?\Z", max_length=1000)]
 Verdict = Literal["passed", "failed", "inconclusive"]
 Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
 Action = Literal["switch", "hold", "await_approval"]
@@ -18,11 +19,11 @@ class RuleResult(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     metric: str
-    observed: str | None
-    baseline: str | None
+    observed: DecimalText | None
+    baseline: DecimalText | None
     formula: str
-    limit: str
-    margin: str | None
+    limit: DecimalText
+    margin: DecimalText | None
     level: Literal["decide", "warn"]
     verdict: Verdict
     reason: str
@@ -46,10 +47,10 @@ class Evaluation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     spells in another way.
     """
 
-    unread: str | None
+    unread: Annotated[str, Meta(min_length=1)] | None
     place: str | None
     searched: bool
-    metrics: Mapping[str, str | None]
+    metrics: Mapping[str, DecimalText | None]
     problems: Mapping[str, str]
     texts: Mapping[str, str]
     verdict: Verdict

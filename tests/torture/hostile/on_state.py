@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -49,7 +49,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 
 
-class _Scene:
+class Scene:
     """A project with a state of two runs, and beside it what an attacker is after."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,14 +63,14 @@ class _Scene:
         (self.folder / "d.csv").write_text("visits,churned\n" + "1,y\n2,n\n" * 60, encoding="utf-8")
         self.state = StateFolder(self.folder / ".retrain")
         self.links = made_state(self.state.root, [None, None])
-        self.before = self._victims()
+        self.before = self.outside()
 
-    def retrain(self, *words: str) -> tuple[int, str]:
+    def retrain(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Run the real command, and return its exit code and what it said."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "runner", *words],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), "COLUMNS": "500"},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), "COLUMNS": "500", **(environment or {})},
             capture_output=True,
             text=True,
             timeout=60,
@@ -87,19 +87,20 @@ class _Scene:
 
     def harm(self) -> Iterator[str]:
         """Yield what happened to what is outside the state."""
-        after = self._victims()
+        after = self.outside()
         for name in sorted({*self.before, *after}):
             if self.before.get(name) != after.get(name):
                 yield f"{name} beside the state was changed, made or removed"
 
-    def _victims(self) -> dict[str, bytes]:
+    def outside(self) -> dict[str, bytes]:
+        """Return the content of all files but those of the state and the site."""
         files = [one for one in sorted(self.victim.parent.rglob("*")) if one.is_file() and not one.is_symlink()]
         ours = (self.state.root, self.folder / "public")
         kept = [one for one in files if not any(one.is_relative_to(place) for place in ours)]
         return {str(one.relative_to(self.victim.parent)): one.read_bytes() for one in kept}
 
 
-def _forge(state: StateFolder, change: Forge) -> None:
+def forge_noted(state: StateFolder, change: Forge) -> None:
     """Replace the events, and let the note beside the journal say that it ends so."""
     forge_all(state.journal, change)
     with closing(sqlite3.connect(state.journal)) as database:
@@ -110,7 +111,7 @@ def _forge(state: StateFolder, change: Forge) -> None:
     note.close()
 
 
-def _lost(scene: _Scene, run_id: str) -> None:
+def _lost(scene: Scene, run_id: str) -> None:
     """Let the last run have this id, and no report yet: a next run ends it, clears up after it and reports on it."""
 
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -121,27 +122,27 @@ def _lost(scene: _Scene, run_id: str) -> None:
         return kept
 
     last = scene.links[-1].event.run_id
-    _forge(scene.state, change)
+    forge_noted(scene.state, change)
     shutil.rmtree(scene.state.run_folder(last))
 
 
 def _run_id_that_is_a_path(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     ids = ("../../../victim", str(scene.victim), "..", ".", "", "latest", "a/b", "x\0y", "20260301T000001Z-abcdef\n")
     run_id = chance.choice((*ids, "../runs/../../../victim", "20260301T000001Z-abcdef/../../../../victim"))
     _lost(scene, run_id)
     yield from scene.refused(chance.choice(_COMMANDS), names="at event 4")
 
 
-def _added(scene: _Scene, model: str | None, fact: dict[str, Any]) -> None:
+def _added(scene: Scene, model: str | None, fact: dict[str, Any]) -> None:
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [*events, {**events[-1], "model": model, "guard": None, "fact": fact}]
 
-    _forge(scene.state, change)
+    forge_noted(scene.state, change)
 
 
 def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     bad = chance.choice(("../../../victim/secret.txt", str(scene.victim / "secret.txt"), "..", "a\0b", "", "x\n"))
     run = scene.links[-1].event.run_id
     stored = {"kind": "result_stored", "retrain_job_id": "j", "sha256": "0" * 64, "bytes": 1}
@@ -163,7 +164,7 @@ def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _link_in_a_place(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     state = scene.state
     beside = [state.journal.with_name(f"{state.journal.name}{ending}") for ending in ("-journal", "-wal", "-shm")]
     place = chance.choice((state.journal, state.lock, state.holder, state.runs, state.spool, state.emulator, *beside))
@@ -173,7 +174,7 @@ def _link_in_a_place(folder: Path, chance: Random) -> Iterator[str]:
     if place == state.journal:
         target = scene.victim / "journal"
         shutil.move(place, target)
-        scene.before = scene._victims()
+        scene.before = scene.outside()
     elif place.is_dir():
         shutil.rmtree(place)
     else:
@@ -184,7 +185,7 @@ def _link_in_a_place(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _run_folder_that_is_a_link(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     run_id = scene.links[-1].event.run_id
     _lost(scene, run_id)
     target = chance.choice((scene.victim, scene.victim / "new", Path("../../../victim")))
@@ -193,7 +194,7 @@ def _run_folder_that_is_a_link(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _what_is_cleared(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     run_id, part = scene.links[-1].event.run_id, scene.state.spool / scene.links[-1].event.run_id
     places = {
         part / "upload-abcdefgh": part,
@@ -226,7 +227,7 @@ def _git(folder: Path, *words: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _tracked(scene: _Scene, chance: Random) -> str:
+def _tracked(scene: Scene, chance: Random) -> str:
     top = chance.choice((scene.folder, scene.folder.parent))
     _git(top, "init", "-q")
     names = chance.choice(([".retrain"], [".retrain/journal.sqlite3"], [".retrain/runs"]))
@@ -236,14 +237,14 @@ def _tracked(scene: _Scene, chance: Random) -> str:
     return "Git tracks"
 
 
-def _open_to_others(scene: _Scene, chance: Random) -> str:
+def _open_to_others(scene: Scene, chance: Random) -> str:
     place = chance.choice((scene.state.root, scene.state.journal, scene.state.lock))
     place.touch()
     place.chmod(place.stat().st_mode | chance.choice((0o020, 0o002)))
     return "Others may write"
 
 
-def _foreign(scene: _Scene, chance: Random) -> str:
+def _foreign(scene: Scene, chance: Random) -> str:
     if os.geteuid() != 0:
         return _open_to_others(scene, chance)
     place = chance.choice((scene.state.root, scene.state.journal))
@@ -251,21 +252,21 @@ def _foreign(scene: _Scene, chance: Random) -> str:
     return "belongs to"
 
 
-def _linked(scene: _Scene, _chance: Random) -> str:
+def _linked(scene: Scene, _chance: Random) -> str:
     elsewhere = scene.folder.parent / "elsewhere"
     scene.state.root.rename(elsewhere)
     scene.state.root.symlink_to(elsewhere)
-    scene.before = scene._victims()
+    scene.before = scene.outside()
     return "is a link"
 
 
-_OWNERS: tuple[Callable[[_Scene, Random], str], ...] = (_tracked, _open_to_others, _foreign, _linked)
+_OWNERS: tuple[Callable[[Scene, Random], str], ...] = (_tracked, _open_to_others, _foreign, _linked)
 
 
 def _state_of_others(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     told = chance.choice(_OWNERS)(scene, chance)
-    scene.before = scene._victims()
+    scene.before = scene.outside()
     yield from scene.refused(chance.choice(_COMMANDS), names=told)
     code, said = scene.retrain("status", "--trust-state")
     if code != 0:
@@ -273,7 +274,7 @@ def _state_of_others(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _database_with_more(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     more = chance.choice(
         (
             "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events WHERE seq > 3; END",
@@ -292,7 +293,7 @@ def _database_with_more(folder: Path, chance: Random) -> Iterator[str]:
 
 def _rollback_journal_of_others(folder: Path, chance: Random) -> Iterator[str]:
     """A rollback journal may name a "super-journal", which SQLite removes when it rolls back: any file at all."""
-    scene = _Scene(folder)
+    scene = Scene(folder)
     target = scene.victim / chance.choice(("secret.txt", ".keep", "report.json"))
     _plant_rollback(scene.state.journal, target)
     proof = folder / "proof"
@@ -303,7 +304,7 @@ def _rollback_journal_of_others(folder: Path, chance: Random) -> Iterator[str]:
         database.execute("SELECT * FROM events").fetchall()
     if (proof / target.name).exists():
         raise AssertionError("SQLite did not remove the file, so this scene proves nothing")
-    scene.before = scene._victims()
+    scene.before = scene.outside()
     yield from scene.refused(chance.choice(_COMMANDS), names="-journal")
 
 
@@ -323,7 +324,7 @@ def _plant_rollback(journal: Path, target: Path) -> None:
 
 
 def _what_verify_sees(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     run = scene.state.run_folder(scene.links[0].event.run_id)
     place = chance.choice((scene.state.root, scene.state.runs, run, run / "results", scene.state.spool))
     place.mkdir(exist_ok=True)
@@ -349,7 +350,7 @@ def _what_verify_sees(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _note_of_the_lock(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     host = os.uname().nodename
     note: dict[str, Any] = {"run_id": "20260301T000001Z-abcdef", "user": "ann", "host": host, "since": "2026"}
@@ -377,7 +378,7 @@ def _note_of_the_lock(folder: Path, chance: Random) -> Iterator[str]:
 
 
 def _list_of_a_site(folder: Path, chance: Random) -> Iterator[str]:
-    scene = _Scene(folder)
+    scene = Scene(folder)
     code, said = scene.retrain("site", "public")
     public, target = scene.folder / "public", "notes.txt"
     if code != 0:

@@ -111,7 +111,7 @@ def test_the_note_is_there_before_the_first_commit(tmp_path: Path) -> None:
         assert HeadFile(opened.folder.head).read() == EMPTY
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 512, b"{}"])
+@pytest.mark.parametrize("content", [b"\xff" * 512, b"{}", b" "])
 def test_a_note_that_is_none_is_refused(world: World, content: bytes) -> None:
     world.state.head.write_bytes(content)
     with pytest.raises(StateError, match="does not say where the journal ended"):
@@ -197,3 +197,10 @@ def test_after_a_loss_an_unknown_model_waits_for_a_person(world: World) -> None:
     assert ended.outcome == "failed"
     assert ended.error is not None
     assert "n may have been trained already" in ended.error.message
+
+
+def test_a_file_of_somebody_among_the_runs_is_no_loss(world: World) -> None:
+    for name in ("notes.txt", "Thumbs.db", "my-copy"):
+        (world.state.runs / name).write_text("mine", encoding="utf-8")
+    open_session(state_of(world))
+    assert (world.state.runs / "notes.txt").read_text(encoding="utf-8") == "mine"

@@ -109,7 +109,7 @@ def test_a_removed_result_is_a_note_with_a_number_and_a_missing_one_a_finding(wo
 def test_a_record_about_other_bytes_hides_no_loss(world: World) -> None:
     prune(request(world))
     store = open_store(world.state)
-    recorder = Recorder(store=store, progress=Progress(store.read()), clock=world.clock, run_id=run_id(4))
+    recorder = Recorder(store=store, progress=Progress(store.read()), clock=world.clock, run_id=run_id(9))
     stored = recorder.progress.results[result(3)].fact
     forged = PrunedFile(path=stored.path, sha256="0" * 64, bytes=1, retrain_job_id=stored.retrain_job_id)
     recorder.run_fact(ResultsPruned(files=(forged,), by="x", why="y"))

@@ -1,9 +1,23 @@
 """`verify` finds switches without a decision of their own, and rollbacks to where none can lead."""
 
 from collections.abc import Iterable
+from typing import Literal
+
+import pytest
+from msgspec.structs import replace
 
 from runner.app.switch_audit import SwitchAudit
-from runner.journal.events import Fact, ModelsMoved, NameMove, RollbackDecided, SwitchDone, SwitchIntended
+from runner.journal.events import (
+    Fact,
+    Judged,
+    ModelsMoved,
+    NameMove,
+    Reviewed,
+    RollbackDecided,
+    SwitchDone,
+    SwitchIntended,
+)
+from runner.policy.evaluation import Action, Decision
 from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_started
 
 
@@ -23,30 +37,80 @@ def done(job: str) -> SwitchDone:
     return SwitchDone(retrain_job_id=job, proof="answer")
 
 
+def served(*jobs: str) -> list[Fact]:
+    """Return switches to these jobs, one after the other, each by its policy."""
+    facts: list[Fact] = []
+    for job in jobs:
+        decision = judged(job)
+        facts += [decision, intent(job, [*facts, decision]), done(job)]
+    return facts
+
+
+def judged(job: str, action: Action = "switch", candidate: str = "c" * 64) -> Judged:
+    base = example("judged")
+    assert isinstance(base, Judged)
+    evaluation = replace(base.evaluation, decision=Decision(action=action, reason="Because."))
+    return replace(base, retrain_job_id=job, candidate_sha256=candidate, evaluation=evaluation)
+
+
+def intent(job: str, before: Iterable[Fact]) -> SwitchIntended:
+    """Return the intent to switch that refers to the last decision about the job before it."""
+    links = chained([draft(run_started(), model=None), *(draft(fact) for fact in before)])
+    last = [one for one in links if isinstance(one.event.fact, Judged) and one.event.fact.retrain_job_id == job][-1]
+    return SwitchIntended(retrain_job_id=job, decision_sha256=last.sha256, attempt=1)
+
+
+def word(job: str, action: Literal["approve", "reject"], candidate: str = "c" * 64) -> Reviewed:
+    return Reviewed(retrain_job_id=job, candidate_sha256=candidate, action=action, by="ann", reason="seen")
+
+
 def test_a_rollback_from_what_serves_to_what_served_is_no_finding() -> None:
-    assert found([done("a"), done("b"), rollback("a", "b")]) == []
+    assert found([*served("a", "b"), rollback("a", "b")]) == []
 
 
 def test_a_rollback_to_a_job_that_never_served_is_found_with_its_place() -> None:
-    assert found([done("b"), rollback("a", "b")]) == [
-        "event 3, switch of churn is a rollback to job a, which had never served"
+    assert found([*served("b"), rollback("a", "b")]) == [
+        "event 5, switch of churn is a rollback to job a, which had never served"
     ]
 
 
 def test_a_rollback_from_a_job_that_did_not_serve_is_found() -> None:
-    assert "from job c, which did not serve" in found([done("a"), done("b"), rollback("a", "c")])[0]
+    assert "from job c, which did not serve" in found([*served("a", "b"), rollback("a", "c")])[0]
 
 
 def test_a_switch_that_refers_to_no_decision_or_to_one_about_another_job_is_found() -> None:
-    judged = example("judged")
-    decision = chained([draft(run_started(), model=None), draft(judged)])[-1].sha256
-    job = getattr(judged, "retrain_job_id", "")
+    judgement, job = judged("a"), "a"
+    decision = chained([draft(run_started(), model=None), draft(judgement)])[-1].sha256
     right = SwitchIntended(retrain_job_id=job, decision_sha256=decision, attempt=1)
     other = SwitchIntended(retrain_job_id="other", decision_sha256=decision, attempt=1)
     nowhere = SwitchIntended(retrain_job_id=job, decision_sha256="0" * 64, attempt=1)
-    assert found([judged, right]) == []
-    assert len(found([judged, other])) == 1
-    assert len(found([judged, nowhere])) == 1
+    assert found([judgement, right]) == []
+    assert len(found([judgement, other])) == 1
+    assert len(found([judgement, nowhere])) == 1
+
+
+def test_a_switch_without_an_intent_is_found() -> None:
+    assert "no intent stands before it" in found([done("a")])[0]
+    assert "no intent stands before it" in found([*served("a"), done("a")])[0]
+
+
+@pytest.mark.plays("E7")
+@pytest.mark.parametrize("action", ["hold", "await_approval"])
+def test_a_switch_that_nobody_decided_on_is_found(action: Action) -> None:
+    decision = judged("a", action)
+    cases: tuple[tuple[list[Fact], str | None], ...] = (
+        ([decision], f"rests on a decision to {action}, and nobody approved that candidate"),
+        ([decision, word("a", "approve")], None),
+        ([decision, word("a", "approve", "d" * 64)], "nobody approved that candidate"),
+        ([decision, word("a", "reject")], "which ann rejected"),
+        ([decision, word("a", "approve"), word("a", "reject")], "which ann rejected"),
+        ([decision, word("a", "approve"), decision], "nobody approved that candidate"),
+        ([judged("a"), word("a", "reject")], "which ann rejected"),
+    )
+    for before, finding in cases:
+        told = found([*before, intent("a", before), done("a")])
+        assert len(told) == (finding is not None)
+        assert finding is None or finding in told[0]
 
 
 def test_only_the_runs_that_are_looked_at_are_judged() -> None:
@@ -54,9 +118,8 @@ def test_only_the_runs_that_are_looked_at_are_judged() -> None:
 
 
 def test_a_switch_after_a_move_refers_to_the_decision_before_it() -> None:
-    judged = example("judged")
-    job = getattr(judged, "retrain_job_id", "")
-    before = [draft(run_started(), model=None), draft(judged)]
+    judgement, job = judged("a"), "a"
+    before = [draft(run_started(), model=None), draft(judgement)]
     intended = SwitchIntended(retrain_job_id=job, decision_sha256=chained(before)[-1].sha256, attempt=1)
     moved = ModelsMoved(moves=(NameMove(old="churn", new="other"), NameMove(old="other", new="churn")))
     for name, findings in (("other", 0), ("churn", 1)):

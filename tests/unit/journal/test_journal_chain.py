@@ -10,7 +10,7 @@ from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.chain import Link, Row, link, read_chain
 from runner.journal.events import Draft, StatusSeen, TrainingFailed
-from tests.unit.journal.journal_facts import RUN, chained, draft, status
+from tests.unit.journal.journal_facts import RUN, chained, draft, run_started, status
 
 
 def rows(count: int = 6) -> list[Row]:
@@ -185,3 +185,18 @@ def test_what_would_be_refused_when_it_is_read_is_not_written() -> None:
     for changes in ({"run_id": "../x"}, {"model": "a/b"}, {"at": "now"}, {"fact": status(job="")}):
         with pytest.raises(StateError, match="cannot be recorded"):
             link(msgspec.structs.replace(draft(), **changes), seq=1, prev="0" * 64)
+
+
+def test_a_part_of_another_form_breaks_a_sound_chain() -> None:
+    fact = msgspec.to_builtins(run_started())
+    strange: tuple[dict[str, Any], ...] = ({"options": {"plan_sha256": "x"}}, {"options": {"command": []}})
+    assert len(list(read_chain([forged(model=None, fact=fact)]))) == 1
+    for changes in strange:
+        with pytest.raises(StateError, match=r"at event 1: its part .* has another form"):
+            list(read_chain([forged(model=None, fact={**fact, **changes})]))
+
+
+def test_a_guard_that_is_taken_twice_breaks_a_sound_chain() -> None:
+    twice = [as_row(one) for one in chained([draft(guard="g"), draft(), draft(guard="g")])]
+    with pytest.raises(StateError, match="at event 3: what it says may happen once is said by an event before it"):
+        list(read_chain(twice))

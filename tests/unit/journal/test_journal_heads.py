@@ -1,7 +1,9 @@
 """The notes of a journal's end: written after each commit, in place, and never in the way of a run."""
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -106,7 +108,22 @@ def test_a_note_has_room_for_what_a_made_up_journal_may_say(text: str) -> None:
     assert (head_of(strange, one.sha256).run_id, head_of(strange, one.sha256).at) == ("", "")
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'{"events":-1,"sha256":"' + b"0" * 64 + b'"}', b" " * 600])
+def test_a_note_that_a_full_disk_left_empty_is_none_yet(folder: StateFolder) -> None:
+    folder.root.mkdir()
+    folder.head.touch()
+    assert beside(folder) is None
+
+
+def test_a_lineage_that_is_no_digest_leads_nowhere(folder: StateFolder, opened: Opened) -> None:
+    store = opened()
+    store.append([draft(run_started("service.test"), model=None)])
+    for forged in ("../../../../etc/passwd", b"\x00", "a\0b"):
+        with closing(sqlite3.connect(folder.journal)) as database, database:
+            database.execute("UPDATE events SET sha256 = ?", (forged,))
+        assert store.extent() == (1, "")
+
+
+@pytest.mark.parametrize("text", [b"{}", b'{"events":-1,"sha256":"' + b"0" * 64 + b'"}', b" " * 600])
 def test_what_is_no_note_is_not_read_as_one(folder: StateFolder, text: bytes) -> None:
     folder.root.mkdir()
     folder.head.write_bytes(text)

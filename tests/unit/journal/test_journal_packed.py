@@ -10,6 +10,8 @@ from runner.journal.events import Draft, Judged
 from runner.journal.packed import PackedLinks
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
+_POLICY = {"type": "auto", "name": "always"}
+
 
 def judged(policy: dict[str, Any]) -> Draft:
     fact = example("judged")
@@ -34,7 +36,7 @@ def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], c
 
 
 def test_policies_of_the_same_text_are_kept_once_and_those_of_another_text_stay_what_they_were() -> None:
-    policies: list[dict[str, Any]] = [{"any": True}, {"any": 1}, {"any": 1.0}, {"any": True}]
+    policies: list[dict[str, Any]] = [{**_POLICY, "any": one} for one in (True, 1, 1.0, True)]
     facts = [one.event.fact for one in PackedLinks(chained([judged(one) for one in policies]))]
     found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, Judged)]
     assert [type(one) for one in found[:2]] == [bool, int]

@@ -334,7 +334,7 @@ def test_a_fact_of_a_run_nobody_began_is_damage() -> None:
 
 
 def test_a_time_that_is_none_is_damage() -> None:
-    with pytest.raises(StateError, match="at event 1: it does not fit"):
+    with pytest.raises(StateError, match="is not a time"):
         Progress(chained([draft(run_started(), model=None, at="2026-02-30T04:05:06.000007Z")]))
 
 

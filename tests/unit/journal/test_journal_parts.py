@@ -1,0 +1,64 @@
+"""The open parts of events: what a run writes fits, and what would surprise a reader of it does not."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from runner.journal.events import Fact, Judged, RunStarted
+from runner.journal.parts import part_misfit
+from runner.policy.evaluation import Evaluation
+from tests.unit.journal.journal_facts import example
+
+_ANY: tuple[Any, ...] = (1, "x", [], ["x"], {"command": {}})
+
+
+def with_part(kind: str, part: str, value: Any) -> Fact:
+    fact = example(kind)
+    return replace(fact, **{part: value})
+
+
+def test_what_a_run_writes_fits() -> None:
+    for kind in ("run_started", "judged", "run_finished"):
+        assert part_misfit(example(kind)) is None
+
+
+@pytest.mark.parametrize(("kind", "part"), [("run_started", "options"), ("judged", "inputs")])
+@pytest.mark.parametrize("value", _ANY)
+def test_a_part_of_another_form_is_named(kind: str, part: str, value: Any) -> None:
+    assert f"its part '{part}' has another form" in (part_misfit(with_part(kind, part, value)) or "")
+
+
+def test_each_value_within_a_part_has_a_form() -> None:
+    fact = example("judged")
+    assert isinstance(fact, Judged)
+    for key in fact.inputs:
+        assert part_misfit(replace(fact, inputs={**fact.inputs, key: 1})) is not None
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "NaN", "Infinity", "", "0x1", "1" * 5000, " 1"])
+def test_a_number_is_a_decimal_text_with_an_end(text: str) -> None:
+    fact = example("judged")
+    assert isinstance(fact, Judged)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({**msgspec.to_builtins(fact.evaluation), "metrics": {"auc": text}}, Evaluation)
+
+
+def test_an_option_that_is_shown_is_a_text() -> None:
+    fact = example("run_started")
+    assert isinstance(fact, RunStarted)
+    for options in ({"command": ["run"]}, {"plan_sha256": "x"}):
+        assert part_misfit(replace(fact, options={**fact.options, **options})) is not None
+    assert part_misfit(replace(fact, options={**fact.options, "select": ["churn"]})) is None
+
+
+def test_a_decision_has_a_verdict_on_each_rule_of_its_policy() -> None:
+    fact = example("judged")
+    assert isinstance(fact, Judged)
+    policy = {"type": "threshold", "name": "p", "rules": [{}]}
+    told = part_misfit(
+        replace(fact, inputs={**fact.inputs, "policy": policy}, evaluation=replace(fact.evaluation, rules=()))
+    )
+    assert told is not None
+    assert "another number of rules" in told
