@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -21,6 +20,8 @@ _LINE = "retrain-journal {first} {events} {sha256}"
 _PATTERN = "^retrain-journal [0-9a-f]{64} [1-9][0-9]{0,14} [0-9a-f]{64}$"
 _FETCH = "refs/notes/{0}:refs/notes/{0}"
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*")
+_SCHEME = re.compile(r"([A-Za-z0-9+.-]+::)?[A-Za-z0-9+.-]*")  # first a program of git's that reads the rest
+_EXTRA = re.compile("[?#;]")  # where parameters, a query or a fragment begins
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -154,14 +155,17 @@ def commit_of(started: RunStarted) -> str | None:
 
 
 def without_userinfo(remote: str) -> str:
-    """Return a remote's URL without user and password: tokens are written there."""
-    try:
-        parts = urlsplit(remote)
-    except ValueError:
+    """Return a remote's URL without user, password, parameters and query: tokens are written there.
+
+    Of an address without a scheme the user stays, as in `git@example.com:models.git`, unless a password is beside it.
+    """
+    scheme, mark, rest = remote.partition("://")
+    if mark and not _SCHEME.fullmatch(scheme):
         return "a URL that cannot be read"
-    if not parts.netloc:
-        return remote
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    authority, slash, path = (rest if mark else remote).partition("/")
+    user, at, place = authority.rpartition("@")
+    shown = authority if at and not mark and ":" not in user else place
+    return (scheme + mark if mark else "") + _EXTRA.split(shown + slash + path, maxsplit=1)[0]
 
 
 def _checked(ref: str) -> str:

@@ -156,7 +156,8 @@ def _who_vouches(folder: Path, chance: Random) -> Iterator[str]:
     with operator(folder / "home", **_WRITER):
         here, state = folder / "here", folder / "state"
         commit = checkout(here)
-        url = chance.choice(("https://ann:TOKEN@git.example/x", "//ann:TOKEN@git.example/x")) + "\x1b[31m"
+        forms = ("https://", "//", "helper::https://", "")
+        url = f"{chance.choice(forms)}ann:TOKEN@git.example/x\x1b[31m"
         git(here, "config", "remote.origin.url", url)
         made_state(state, [commit])
         with chdir(here):

@@ -86,6 +86,14 @@ def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, f
         ("https://user:token@host.test/a/b.git", "https://host.test/a/b.git"),
         ("https://token@host.test:8443/a.git?x=1", "https://host.test:8443/a.git"),
         ("git@host.test:a/b.git", "git@host.test:a/b.git"),
+        ("https://user:to?ken@host.test/a.git", "https://host.test/a.git"),
+        ("https://host.test/@a/b.git;token=1", "https://host.test/@a/b.git"),
+        ("https://host.test?token", "https://host.test"),
+        ("helper::https://user:token@host.test/a", "helper::https://host.test/a"),
+        ("ext::sh -c 'fetch https://user:token@host.test'", "a URL that cannot be read"),
+        ("user:token@host.test:a", "host.test:a"),
+        ("ssh://git@[::1]:22/a", "ssh://[::1]:22/a"),
+        ("/srv/models?token", "/srv/models"),
     ],
 )
 def test_a_remote_is_recorded_without_its_token(remote: str, shown: str) -> None:
