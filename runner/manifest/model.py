@@ -80,14 +80,14 @@ class Rule(Struct, frozen=True, kw_only=True):
     any_eval: bool
 
 
-class AutoPolicy(Struct, frozen=True, kw_only=True):
+class AutoPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="auto"):
     """Switch whatever the metrics say."""
 
     name: str
     place: Place
 
 
-class ManualPolicy(Struct, frozen=True, kw_only=True):
+class ManualPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="manual"):
     """A person decides; an approval is possible until `expires` after the decision, or for ever when None."""
 
     name: str
@@ -95,7 +95,7 @@ class ManualPolicy(Struct, frozen=True, kw_only=True):
     place: Place
 
 
-class ThresholdPolicy(Struct, frozen=True, kw_only=True):
+class ThresholdPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="threshold"):
     """Rules decide."""
 
     name: str

@@ -13,9 +13,9 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
 from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
-from runner.policy.encoding import EncodingError, decode
 from runner.policy.formula import Aim, gain
 from runner.policy.metrics import MISSING, direction_of, target_of
+from runner.policy.record import definitions_from_json
 
 Change = Literal["better", "worse", "same"]
 _EXACT = Context(prec=5000)  # of numbers with at most 100 digits and exponents of at most 400
@@ -195,9 +195,6 @@ def _unfair(ours: _Side, theirs: _Side) -> str | None:
 def _definitions(decided: Decided | None) -> Mapping[str, MetricDefinition]:
     """Return the custom metrics as the decision knew them; none where its record has another form."""
     try:
-        found: Mapping[str, MetricDefinition] = decode(
-            Mapping[str, MetricDefinition], decided.fact.inputs["definitions"] if decided else {}
-        )
-    except (EncodingError, KeyError):
+        return definitions_from_json(decided.fact.inputs["definitions"] if decided else {})
+    except (ValueError, KeyError):
         return {}
-    return found

@@ -8,8 +8,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Manifest, Model, ThresholdPolicy
 from runner.plan.binding import binding
 from runner.plan.incumbent import baseline_of, drift_of
-from runner.policy.encoding import encode
-from runner.policy.record import Inputs, baseline_to_json, policy_digest
+from runner.policy.record import Inputs, as_json, policy_digest
 
 
 def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> Inputs:
@@ -47,7 +46,7 @@ def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
         return "there is no decision yet"
     if policy_digest(manifest.policies[model.policy], manifest.metrics) != decided.fact.policy_sha256:
         return "its policy changed since the decision"
-    if _missed_metrics(decided) and encode(manifest.metrics) != decided.fact.inputs["definitions"]:
+    if _missed_metrics(decided) and as_json(manifest.metrics) != decided.fact.inputs["definitions"]:
         return "`metrics` in the manifest changed since the decision"
     before, now = decided.fact.bound or {}, binding(manifest, model)
     changed = [f"`{name}`" for name in now if before.get(name, now[name]) != now[name]]
@@ -72,7 +71,7 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
     drifted = [one == "changed_outside" for one in (decided.fact.inputs["drift"], drift_of(progress))]
     if drifted[0] != drifted[1]:
         return "the model in service was changed outside" if drifted[1] else "the model in service is ours again"
-    before, now = decided.fact.inputs.get("baseline"), baseline_to_json(baseline_of(progress))
+    before, now = decided.fact.inputs.get("baseline"), as_json(baseline_of(progress))
     same = before == now
     if not same and not isinstance(manifest.policies[model.policy], ThresholdPolicy):
         same = _name(before) == _name(now)

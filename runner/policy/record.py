@@ -1,10 +1,9 @@
 """What a decision is made from, as JSON values, and the decision itself: enough to make it again from the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,19 +11,17 @@ from msgspec.structs import replace
 
 from runner.canonical import digest
 from runner.errors import StateError
-from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Policy, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Policy, ThresholdPolicy
 from runner.policy.baseline import Baseline, Drift, knowledge_of
 from runner.policy.decide import decide
-from runner.policy.encoding import EncodingError, decode, encode
 from runner.policy.evaluation import Evaluation
 from runner.policy.judge import judge
 from runner.policy.number import number_text
 from runner.policy.result import result_metrics
 
-_POLICY_TYPES: Mapping[str, type[Policy]] = MappingProxyType(
-    {"auto": AutoPolicy, "manual": ManualPolicy, "threshold": ThresholdPolicy}
-)
+T = TypeVar("T")
 _UNROUNDED = Context(prec=5000)
+_ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=dict)  # of mappings that cannot change
 
 
 class Inputs(Struct, frozen=True, kw_only=True):
@@ -46,73 +43,60 @@ class Inputs(Struct, frozen=True, kw_only=True):
 
 def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
     """Return the inputs as a JSON object; every decimal and duration in it is a text."""
-    return {
-        "policy": _policy_to_json(inputs.policy),
-        "definitions": encode(inputs.definitions),
-        "baseline": baseline_to_json(inputs.baseline),
-        "eval_sha256": inputs.eval_sha256,
-        "drift": inputs.drift,
-        "place_before": inputs.place_before,
-    }
-
-
-def baseline_to_json(baseline: Baseline | None) -> dict[str, Any] | None:
-    """Return the part of the inputs that tells what changes are compared with."""
-    value: dict[str, Any] | None = encode(baseline)
+    value: dict[str, Any] = as_json(inputs)
     return value
 
 
-def _policy_to_json(policy: Policy) -> dict[str, Any]:
-    name = next(name for name, kind in _POLICY_TYPES.items() if isinstance(policy, kind))
-    return {"type": name, **encode(policy)}
+def as_json(value: object) -> Any:
+    """Return a value of frozen structs as JSON has it, decimals and durations as texts: no number becomes a float."""
+    return msgspec.json.decode(_ENCODER.encode(value))
 
 
-def inputs_from_json(value: dict[str, Any]) -> Inputs:
+def inputs_from_json(value: Mapping[str, Any]) -> Inputs:
     """Return the inputs that `inputs_to_json` made this object from.
 
     Raises:
         StateError: the object has any other form.
     """
     try:
-        typed = _typed_policy(msgspec.json.encode(value.get("policy")))
-        rest = decode(_Rest, {key: item for key, item in value.items() if key != "policy"})
-    except (EncodingError, RecursionError) as error:
+        inputs = _from_json(value, Inputs)
+        limits = [rule.limit for rule in inputs.policy.rules] if isinstance(inputs.policy, ThresholdPolicy) else []
+        _require_finite(limits)
+        _require_finite_targets(inputs.definitions)
+    except (ValueError, RecursionError) as error:
         raise StateError(
             f"The recorded inputs of a decision cannot be read: {error}.",
             hint="They come from another version or were changed; `retrain verify` shows where the record breaks.",
         ) from error
-    return Inputs(
-        policy=typed,
-        definitions=rest.definitions,
-        baseline=rest.baseline,
-        eval_sha256=rest.eval_sha256,
-        drift=rest.drift,
-        place_before=rest.place_before,
-    )
+    return inputs
 
 
-class _Rest(Struct, frozen=True, kw_only=True):
-    """The inputs but for the policy, whose type stands in the record."""
+def definitions_from_json(value: object) -> Mapping[str, MetricDefinition]:
+    """Return the custom metrics of recorded inputs.
 
-    definitions: Mapping[str, MetricDefinition]
-    baseline: Baseline | None
-    eval_sha256: str | None
-    drift: Drift
-    place_before: str | None
-
-
-@lru_cache  # by its text: in a journal nearly all decisions are made by a few policies
-def _typed_policy(recorded: bytes) -> Policy:
-    kind, policy = _split_policy(msgspec.json.decode(recorded))
-    typed: Policy = decode(_POLICY_TYPES[kind], policy)
-    return typed
+    Raises:
+        ValueError: the value has another form.
+    """
+    definitions = _from_json(value, dict[str, MetricDefinition])
+    _require_finite_targets(definitions)
+    return definitions
 
 
-def _split_policy(value: Any) -> tuple[str, dict[str, Any]]:
-    kind = value.get("type") if isinstance(value, dict) else None
-    if not isinstance(kind, str) or kind not in _POLICY_TYPES:
-        raise EncodingError(f"expected a policy of type {', '.join(_POLICY_TYPES)}")
-    return kind, {key: item for key, item in value.items() if key != "type"}
+def _from_json(value: object, kind: type[T]) -> T:
+    """Return the value that JSON was made from; another spelling, or a key too many or too few, is refused."""
+    found = msgspec.convert(value, kind)
+    if _ENCODER.encode(found) != _ENCODER.encode(value):
+        raise ValueError("it is not written as this version writes it")
+    return found
+
+
+def _require_finite_targets(definitions: Mapping[str, MetricDefinition]) -> None:
+    _require_finite([one.target for one in definitions.values() if one.target is not None])
+
+
+def _require_finite(numbers: Sequence[Decimal]) -> None:
+    if not all(number.is_finite() for number in numbers):
+        raise ValueError("expected finite numbers")
 
 
 def policy_digest(policy: Policy, definitions: Mapping[str, MetricDefinition]) -> str:
@@ -128,8 +112,8 @@ def policy_digest(policy: Policy, definitions: Mapping[str, MetricDefinition]) -
 def _spec_digest(policy: Policy, used: tuple[tuple[str, MetricDefinition | None], ...]) -> str:
     if isinstance(policy, ThresholdPolicy):
         policy = replace(policy, rules=tuple(replace(rule, limit=_plain(rule.limit)) for rule in policy.rules))
-    spec = {key: item for key, item in _policy_to_json(policy).items() if key not in ("name", "place")}
-    metrics = {name: encode(_plain_target(definition)) for name, definition in used if definition is not None}
+    spec = {key: item for key, item in as_json(policy).items() if key not in ("name", "place")}
+    metrics = {name: as_json(_plain_target(definition)) for name, definition in used if definition is not None}
     return digest({"policy": spec, "metrics": metrics})
 
 
