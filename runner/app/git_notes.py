@@ -159,7 +159,7 @@ def without_userinfo(remote: str) -> str:
 
     Of an address without a scheme the user stays, as in `git@example.com:models.git`, unless a password is beside it.
     """
-    scheme, mark, rest = remote.partition("://")
+    scheme, mark, rest = remote.partition("//" if remote.startswith("//") else "://")
     if mark and not _SCHEME.fullmatch(scheme):
         return "a URL that cannot be read"
     authority, slash, path = (rest if mark else remote).partition("/")

@@ -92,6 +92,7 @@ def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, f
         ("helper::https://user:token@host.test/a", "helper::https://host.test/a"),
         ("ext::sh -c 'fetch https://user:token@host.test'", "a URL that cannot be read"),
         ("user:token@host.test:a", "host.test:a"),
+        ("//user:token@host.test/a", "//host.test/a"),
         ("ssh://git@[::1]:22/a", "ssh://[::1]:22/a"),
         ("/srv/models?token", "/srv/models"),
     ],
