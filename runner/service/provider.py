@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -10,7 +10,9 @@ from runner.secret import Redactor, Secret
 from runner.service.facts import ProviderFacts, Statuses
 from runner.service.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
 from runner.service.upload_watch import Watch
-from runner.sums import Sum
+
+if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
+    from runner.sums import Sum
 
 
 class ProviderCalls(Protocol):
@@ -26,7 +28,7 @@ class ProviderCalls(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: "Sum", watch: Watch) -> Effect:
         """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
