@@ -191,8 +191,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_approval_is_by_whom_it_names",
         file="runner/plan/approver.py",
-        old="        return source.author\n",
-        new="        return source.approver\n",
+        old='        return f"{source.author} (',
+        new='        return f"{source.approver} (',
         caught_by=_HOSTILE + "[an approval names another approver]",
     ),
     Mutant(
@@ -226,14 +226,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_head_of_the_state_vouches_for_it",
         file="runner/app/anchoring.py",
-        old="return path.resolve().is_relative_to(folder.resolve())",
+        old="return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))",
         new="return False",
         caught_by=_HOSTILE + "[a state brings its head]",
     ),
     Mutant(
         name="a_link_hides_that_a_head_is_in_the_state",
         file="runner/app/anchoring.py",
-        old="return path.resolve().is_relative_to(folder.resolve())",
+        old="return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))",
         new="return path.absolute().is_relative_to(folder.absolute())",
         caught_by=_HOSTILE + "[a state brings its head]",
     ),
@@ -268,8 +268,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_remote_without_a_scheme_shows_its_token",
         file="runner/app/git_notes.py",
-        old="    if not parts.netloc:",
-        new="    if not parts.scheme or not parts.netloc:",
+        old='remote.partition("//" if remote.startswith("//") else "://")',
+        new='remote.partition("://")',
         caught_by=_HOSTILE + "[a journal goes on after its anchor]",
     ),
     Mutant(
