@@ -27,9 +27,9 @@ from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.inputs import candidate_digest, inputs_now
 from runner.plan.person_commands import inspect_command
-from runner.policy.decide import unread_clause
 from runner.policy.evaluation import Evaluation
 from runner.policy.forms import HEAD, form_of
+from runner.policy.phrases import unread_clause
 from runner.policy.places import place_phrase
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.secret import Secret

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from runner.journal.events import Fact, Judged, RunStarted
 from runner.journal.forms import Sha256
+from runner.policy.types import POLICY_TYPES
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ class _Baseline(_Part, frozen=True, kw_only=True):
 class _Policy(Struct, frozen=True, kw_only=True):
     """Of a policy, what is shown without reading all of it."""
 
-    type: Literal["auto", "manual", "threshold"]
+    type: str
     rules: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -55,6 +56,8 @@ def part_misfit(fact: Fact) -> str | None:
             msgspec.convert(value, form)
         except (msgspec.ValidationError, RecursionError):
             return f"its part {name!r} has another form than what a run writes"
+    if isinstance(fact, Judged) and fact.inputs["policy"]["type"] not in POLICY_TYPES:
+        return "its part 'inputs' has a policy of a type that this version does not know"
     if isinstance(fact, Judged) and len(fact.inputs["policy"].get("rules", ())) != len(fact.evaluation.rules):
         return "its part 'evaluation' has another number of rules than its policy"
     return None

@@ -25,7 +25,6 @@ from runner.manifest.model import (
     Model,
     Policy,
     Service,
-    ThresholdPolicy,
 )
 from runner.manifest.models import all_settings, check_model, read_model
 from runner.manifest.moved import former_names, read_moved, read_moved_services
@@ -186,7 +185,7 @@ def _limits(combined: Combined) -> Limits:
 
 def _check_task(model: Model, policy: Policy | None, combined: Combined) -> None:
     """Report the rules on metrics that the model's task, where it is known, does not have."""
-    if model.emulator is None or not isinstance(policy, ThresholdPolicy):
+    if model.emulator is None or policy is None:
         return
     task = model.emulator.task
     used = dict.fromkeys(rule.metric for rule in policy.rules if rule.metric in BUILT_IN_METRICS)

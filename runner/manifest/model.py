@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ Direction = Literal["higher", "lower", "nearest"]
 Pick = Literal["latest", "all"]
 RuleKind = Literal["min", "max", "max_drop", "min_gain", "max_drop_pct", "min_gain_pct"]
 Unit = Literal["percent", "fraction"]
+FirstRun = Literal["pass", "hold", "ask"]
 Task = Literal["binary_classification", "multi_classification", "regression"]
 
 
@@ -80,35 +81,53 @@ class Rule(Struct, frozen=True, kw_only=True):
     any_eval: bool
 
 
-class AutoPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="auto"):
+class Policy(Struct, frozen=True, kw_only=True):
+    """When a candidate may take over; each type is a subclass, and `runner.policy.types` says how it decides.
+
+    A type that `judges_by_rules` has `rules` and `first_run`. An approval is possible until `expires` after the
+    decision, or for ever when None.
+    """
+
+    judges_by_rules: ClassVar[bool] = False
+    name: str
+    place: Place
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules that are judged, in the manifest's order."""
+        return ()
+
+    @property
+    def first_run(self) -> FirstRun:
+        """Return what change rules do while nothing is recorded of the model in service."""
+        return "ask"
+
+    @property
+    def expires(self) -> timedelta | None:
+        """Return how long after the decision an approval is possible."""
+        return None
+
+
+class AutoPolicy(Policy, frozen=True, kw_only=True, tag_field="type", tag="auto"):
     """Switch whatever the metrics say."""
 
-    name: str
-    place: Place
 
+class ManualPolicy(Policy, frozen=True, kw_only=True, tag_field="type", tag="manual"):
+    """A person decides."""
 
-class ManualPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="manual"):
-    """A person decides; an approval is possible until `expires` after the decision, or for ever when None."""
-
-    name: str
     expires: timedelta | None
-    place: Place
 
 
-class ThresholdPolicy(Struct, frozen=True, kw_only=True, tag_field="type", tag="threshold"):
+class ThresholdPolicy(Policy, frozen=True, kw_only=True, tag_field="type", tag="threshold"):
     """Rules decide."""
 
-    name: str
+    judges_by_rules: ClassVar[bool] = True
     rules: tuple[Rule, ...]
     on_pass: Literal["switch", "ask"]
     on_fail: Literal["hold", "ask"]
     on_inconclusive: Literal["hold", "ask"]
-    first_run: Literal["pass", "hold", "ask"]
+    first_run: FirstRun
     expires: timedelta | None
-    place: Place
-
-
-Policy = AutoPolicy | ManualPolicy | ThresholdPolicy
 
 
 class MetricDefinition(Struct, frozen=True, kw_only=True):

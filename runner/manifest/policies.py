@@ -1,8 +1,11 @@
 """The section `policies`, and the rules of threshold policies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import get_args
+
+from msgspec import Struct
 
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import YamlList, YamlMap
@@ -21,23 +24,49 @@ Directions = Mapping[str, Direction | None]
 
 def read_policy(section: YamlMap, name: str, metrics: Directions | None, findings: Findings) -> Policy:
     """Return one policy; `metrics` are the names under `metrics` with their directions, None when not all are known."""
-    policy: YamlMap = section[name]
-    place = section.key_place(name)
-    expires = read_duration(policy, "expires", findings)
-    if policy["type"] == "auto":
-        return AutoPolicy(name=name, place=place)
-    if policy["type"] == "manual":
-        return ManualPolicy(name=name, expires=expires, place=place)
+    written: YamlMap = section[name]
+    found = WrittenPolicy(name=name, section=written, place=section.key_place(name), metrics=metrics, findings=findings)
+    return READERS[written["type"]](found)
+
+
+class WrittenPolicy(Struct, frozen=True, kw_only=True):
+    """A policy as it is written; `metrics` as for `read_policy`, and problems go to `findings`."""
+
+    name: str
+    section: YamlMap
+    place: Place
+    metrics: Directions | None
+    findings: Findings
+
+    def expires(self) -> timedelta | None:
+        """Return the key `expires`."""
+        return read_duration(self.section, "expires", self.findings)
+
+
+def _auto(written: WrittenPolicy) -> AutoPolicy:
+    written.expires()
+    return AutoPolicy(name=written.name, place=written.place)
+
+
+def _manual(written: WrittenPolicy) -> ManualPolicy:
+    return ManualPolicy(name=written.name, expires=written.expires(), place=written.place)
+
+
+def _threshold(written: WrittenPolicy) -> ThresholdPolicy:
+    policy = written.section
     return ThresholdPolicy(
-        name=name,
-        rules=_read_rules(policy, metrics, findings),
+        name=written.name,
+        expires=written.expires(),
+        rules=_read_rules(policy, written.metrics, written.findings),
         on_pass=policy.get("on_pass", "switch"),
         on_fail=policy.get("on_fail", "hold"),
         on_inconclusive=policy.get("on_inconclusive", "hold"),
         first_run=policy.get("first_run", "ask"),
-        expires=expires,
-        place=place,
+        place=written.place,
     )
+
+
+READERS: dict[str, Callable[[WrittenPolicy], Policy]] = {"auto": _auto, "manual": _manual, "threshold": _threshold}
 
 
 def _read_rules(policy: YamlMap, metrics: Directions | None, findings: Findings) -> tuple[Rule, ...]:

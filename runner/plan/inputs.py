@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from runner.canonical import digest
 from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
-from runner.manifest.model import Manifest, Model, ThresholdPolicy
+from runner.manifest.model import Manifest, Model
 from runner.plan.binding import binding
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.policy.record import Inputs, as_json, policy_digest
@@ -73,7 +73,7 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
         return "the model in service was changed outside" if drifted[1] else "the model in service is ours again"
     before, now = decided.fact.inputs.get("baseline"), as_json(baseline_of(progress))
     same = before == now
-    if not same and not isinstance(manifest.policies[model.policy], ThresholdPolicy):
+    if not same and not manifest.policies[model.policy].judges_by_rules:
         same = _name(before) == _name(now)
     return None if same else "the incumbent changed since the decision"
 

@@ -12,7 +12,7 @@ from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.manifest.durations import duration_text
-from runner.manifest.model import Approval, Manifest, ManualPolicy, Model, ThresholdPolicy
+from runner.manifest.model import Approval, Manifest, Model
 from runner.plan.approver import untraced, why_followed
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
@@ -21,7 +21,7 @@ from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
 from runner.plan.person_commands import person_command, review_commands
 from runner.plan.standing import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.words import Case, contradiction, idle_words, word_on
-from runner.policy.decide import unread_clause
+from runner.policy.phrases import unread_clause
 
 _RESUMED = {
     JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
@@ -280,7 +280,7 @@ def _awaiting(manifest: Manifest, model: Model, progress: ModelProgress, job: Jo
 def approval_expires_at(manifest: Manifest, model: Model, job: Job) -> datetime | None:
     """Return when the waiting candidate can no longer be approved, or None when it always can."""
     policy = manifest.policies[model.policy]
-    if not isinstance(policy, ManualPolicy | ThresholdPolicy) or policy.expires is None or job.decided is None:
+    if policy.expires is None or job.decided is None:
         return None
     return job.decided.at + policy.expires
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.manifest.model import MetricDefinition, Policy, Rule, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Policy, Rule
 from runner.policy.baseline import (
     Baseline,
     Drift,
@@ -61,7 +61,7 @@ def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by 
 ) -> Judgement:
     """Return the verdict of every rule and of the policy.
 
-    Auto and manual policies have no rules: they pass, and are inconclusive where no metric could be read.
+    Policies of a type without rules pass, and are inconclusive where no metric could be read.
 
     `baseline` is None while nothing is recorded of the model in service; `eval_sha256` is the candidate's evaluation
     file, None when the service held out rows of its own; `drift` says whether the baseline's model is still in service.
@@ -69,7 +69,7 @@ def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by 
     Raises:
         ModelError: of kind config, when a rule names a metric that is neither built in nor defined.
     """
-    if not isinstance(policy, ThresholdPolicy):
+    if not policy.judges_by_rules:
         return Judgement(verdict="passed" if metrics.unread is None else "inconclusive", rules=())
     case = _Case(
         metrics=metrics,

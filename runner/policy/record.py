@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from runner.canonical import digest
 from runner.errors import StateError
-from runner.manifest.model import MetricDefinition, Policy, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Policy
 from runner.policy.baseline import Baseline, Drift, knowledge_of
 from runner.policy.decide import decide
 from runner.policy.evaluation import Evaluation
 from runner.policy.judge import judge
 from runner.policy.number import number_text
 from runner.policy.result import result_metrics
+from runner.policy.types import POLICY_TYPES
 
 T = TypeVar("T")
 _UNROUNDED = Context(prec=5000)
@@ -59,9 +60,9 @@ def inputs_from_json(value: Mapping[str, Any]) -> Inputs:
         StateError: the object has any other form.
     """
     try:
-        inputs = _from_json(value, Inputs)
-        limits = [rule.limit for rule in inputs.policy.rules] if isinstance(inputs.policy, ThresholdPolicy) else []
-        _require_finite(limits)
+        inputs = _inputs(msgspec.convert(value, _Recorded))
+        _require_as_written(inputs, value)
+        _require_finite([rule.limit for rule in inputs.policy.rules])
         _require_finite_targets(inputs.definitions)
     except (ValueError, RecursionError) as error:
         raise StateError(
@@ -69,6 +70,31 @@ def inputs_from_json(value: Mapping[str, Any]) -> Inputs:
             hint="They come from another version or were changed; `retrain verify` shows where the record breaks.",
         ) from error
     return inputs
+
+
+class _Recorded(Struct, frozen=True, kw_only=True):
+    """The inputs before the policy has its own type."""
+
+    policy: dict[str, Any]
+    definitions: Mapping[str, MetricDefinition]
+    baseline: Baseline | None
+    eval_sha256: str | None
+    drift: Drift
+    place_before: str | None
+
+
+def _inputs(recorded: _Recorded) -> Inputs:
+    kind = POLICY_TYPES.get(str(recorded.policy.get("type")))
+    if kind is None:
+        raise ValueError(f"expected a policy of type {', '.join(POLICY_TYPES)}")
+    return Inputs(
+        policy=msgspec.convert(recorded.policy, kind.value),
+        definitions=recorded.definitions,
+        baseline=recorded.baseline,
+        eval_sha256=recorded.eval_sha256,
+        drift=recorded.drift,
+        place_before=recorded.place_before,
+    )
 
 
 def definitions_from_json(value: object) -> Mapping[str, MetricDefinition]:
@@ -85,9 +111,13 @@ def definitions_from_json(value: object) -> Mapping[str, MetricDefinition]:
 def _from_json(value: object, kind: type[T]) -> T:
     """Return the value that JSON was made from; another spelling, or a key too many or too few, is refused."""
     found = msgspec.convert(value, kind)
+    _require_as_written(found, value)
+    return found
+
+
+def _require_as_written(found: object, value: object) -> None:
     if _ENCODER.encode(found) != _ENCODER.encode(value):
         raise ValueError("it is not written as this version writes it")
-    return found
 
 
 def _require_finite_targets(definitions: Mapping[str, MetricDefinition]) -> None:
@@ -104,13 +134,12 @@ def policy_digest(policy: Policy, definitions: Mapping[str, MetricDefinition]) -
 
     Its name, its place and the spelling of its numbers do not count; the custom metrics that its rules use do.
     """
-    rules = policy.rules if isinstance(policy, ThresholdPolicy) else ()
-    return _spec_digest(policy, tuple((rule.metric, definitions.get(rule.metric)) for rule in rules))
+    return _spec_digest(policy, tuple((rule.metric, definitions.get(rule.metric)) for rule in policy.rules))
 
 
 @lru_cache  # all models of a fleet may share one policy
 def _spec_digest(policy: Policy, used: tuple[tuple[str, MetricDefinition | None], ...]) -> str:
-    if isinstance(policy, ThresholdPolicy):
+    if policy.judges_by_rules:
         policy = replace(policy, rules=tuple(replace(rule, limit=_plain(rule.limit)) for rule in policy.rules))
     spec = {key: item for key, item in as_json(policy).items() if key not in ("name", "place")}
     metrics = {name: as_json(_plain_target(definition)) for name, definition in used if definition is not None}

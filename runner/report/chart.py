@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.errors import RetrainError
 from runner.journal.job import Decided
-from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Rule
 from runner.policy.evaluation import RuleResult
 from runner.policy.metrics import direction_of, target_of
 from runner.policy.number import short_text
@@ -50,7 +50,7 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
     results = decided.fact.evaluation.rules
     try:
         inputs = inputs_from_json(dict(decided.fact.inputs))
-        rules = inputs.policy.rules if isinstance(inputs.policy, ThresholdPolicy) else ()
+        rules = inputs.policy.rules
         with localcontext(EXACT):
             return [_chart(rule, one, inputs.definitions) for rule, one in zip(rules, results, strict=True)]
     except (RetrainError, ValueError):

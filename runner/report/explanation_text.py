@@ -5,8 +5,8 @@ from typing import Any
 
 from runner.journal.events import ADOPTED, FileRecord
 from runner.journal.instants import stamp
-from runner.policy.decide import unread_clause
 from runner.policy.evaluation import RuleResult
+from runner.policy.phrases import unread_clause
 from runner.report.build import metrics_of
 from runner.report.explanation import Explanation, Trail
 from runner.report.text import acting, inline, number, short_digest, utc, words

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from runner.errors import RetrainError
 from runner.journal.job import Decided
-from runner.manifest.model import MetricDefinition, Rule, ThresholdPolicy
+from runner.manifest.model import MetricDefinition, Rule
 from runner.policy.record import inputs_from_json
 from runner.report.chart import Interval, passing_values
 
@@ -54,5 +54,5 @@ def _read(decided: Decided) -> Standard:
         inputs = inputs_from_json(dict(decided.fact.inputs))
     except (RetrainError, ValueError):
         return _NOTHING  # a record of another form still has its values to show
-    rules = inputs.policy.rules if isinstance(inputs.policy, ThresholdPolicy) else ()
+    rules = inputs.policy.rules
     return Standard(rules=rules, definitions=inputs.definitions)

@@ -14,7 +14,7 @@ from runner.plan.evidence import evidence
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.person_commands import person_command
 from runner.policy.baseline import Knowledge, knowledge_of
-from runner.policy.decide import unread_clause
+from runner.policy.phrases import unread_clause
 from runner.report.build import decision_report, metrics_of, rules_of
 from runner.report.evidence_text import evidence_line
 from runner.report.history import Entry

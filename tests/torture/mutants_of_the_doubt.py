@@ -152,7 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_more_daring_of_two_wishes_wins",
-        file="runner/policy/decide.py",
+        file="runner/policy/threshold.py",
         old='("hold", "ask", "switch")',
         new='("ask", "hold", "switch")',
         caught_by=_DECIDE + "test_hold_wins_where_a_missing_metric_and_a_missing_incumbent_differ",
