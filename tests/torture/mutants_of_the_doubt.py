@@ -11,6 +11,7 @@ _END = "tests/unit/execute/test_execute_coordinator_end.py::"
 _PROGRESS = "tests/unit/journal/test_journal_progress.py::"
 _DURABLE = "tests/unit/test_durable.py::"
 _DECIDE = "tests/unit/policy/test_policy_decide.py::"
+_RECORD = "tests/unit/policy/test_policy_record.py::"
 _VERIFY = "tests/unit/app/test_app_verify.py::"
 _LOCK = "tests/unit/journal/test_journal_lock.py::"
 
@@ -193,6 +194,20 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        lock.release()\n",
         new="",
         caught_by=_LOCK + "test_the_state_is_free_as_soon_as_a_command_has_failed_and_not_when_its_lock_is_collected",
+    ),
+    Mutant(
+        name="recorded_inputs_in_another_spelling_are_believed",
+        file="runner/policy/record.py",
+        old="    if _ENCODER.encode(found) != _ENCODER.encode(value):",
+        new="    if not found and not value:",
+        caught_by=_RECORD + "test_a_record_of_any_other_form_is_refused",
+    ),
+    Mutant(
+        name="recorded_limits_may_be_no_numbers",
+        file="runner/policy/record.py",
+        old="    if not all(number.is_finite() for number in numbers):",
+        new="    if any(number.is_snan() for number in numbers):",
+        caught_by=_RECORD + "test_a_record_of_any_other_form_is_refused",
     ),
     Mutant(
         name="decisions_are_not_compared_when_they_are_computed_again",
