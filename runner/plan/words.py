@@ -11,6 +11,7 @@ from runner.manifest.model import Approval, Manifest, Model
 from runner.plan.inputs import inputs_moved
 from runner.plan.standing import barred
 
+_MOST_TOLD = 5  # files in one reason
 _DONE = {"approve": "approved", "reject": "rejected"}
 
 
@@ -44,11 +45,12 @@ def _counting(case: Case) -> Iterator[Approval]:
 
 
 def idle_words(case: Case) -> Iterator[str]:
-    """Yield a sentence for each word that changes nothing, but for those that have done their work."""
-    for one in _words(case):
-        why = None if _is_settled(case, one) else objection(case, one)
-        if why:
-            yield f"The file {one.file} does nothing: {why}"
+    """Yield a sentence for each word that changes nothing, but for those that have done their work; of many few."""
+    idle = [one for one in _words(case) if not _is_settled(case, one) and objection(case, one)]
+    for one in idle[:_MOST_TOLD]:
+        yield f"The file {one.file} does nothing: {objection(case, one)}"
+    if len(idle) > _MOST_TOLD:
+        yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
 
 
 def _words(case: Case) -> list[Approval]:

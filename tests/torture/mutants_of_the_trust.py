@@ -650,4 +650,11 @@ MUTANTS: tuple[Mutant, ...] = (
         new='first if isinstance(first, str) else ""',
         caught_by="tests/unit/journal/test_journal_heads.py::test_a_lineage_that_is_no_digest_leads_nowhere",
     ),
+    Mutant(
+        name="each_file_that_does_nothing_is_told",
+        file="runner/plan/words.py",
+        old="    for one in idle[:_MOST_TOLD]:",
+        new="    for one in idle:",
+        caught_by="tests/unit/plan/test_plan_words.py::test_of_many_words_that_do_nothing_few_are_told",
+    ),
 )

@@ -199,3 +199,12 @@ def test_a_word_follows_its_job_when_names_are_swapped(tmp_path: Path) -> None:
     assert {name: end.outcome for name, end in ends.items()} == {"m": "awaiting_approval", "n": "switched"}
     assert "does nothing" not in ends["m"].reason
     assert world.service.serving == {"key-m": "job-1"}
+
+
+def test_of_many_words_that_do_nothing_few_are_told(waiting: World) -> None:
+    job = waiting.model().jobs["job-1"]
+    for number in range(9):
+        write_word(waiting, f"w{number}", job, candidate_sha256="0" * 64)
+    reason = plan_of(waiting).reason
+    assert reason.count("does nothing: ") == 5
+    assert "The same goes for 4 more of that folder's files." in reason
