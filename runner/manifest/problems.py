@@ -27,9 +27,13 @@ class Problem(Struct, frozen=True, kw_only=True):
     related: tuple[Place, ...] = ()
 
     def line_text(self) -> str:
-        """Return the problem as one line: `file:line:column: code: message (hint)`; a warning says so at its end."""
+        """Return the problem as one line: `file:line:column: code: message (hint)`; a warning says so at its end.
+
+        A line that begins with `::` is a command to the runner of a pipeline. So a file of such a name gets a `./`.
+        """
         mark = "" if self.severity == "error" else " [warning]"
-        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message} ({self.hint}){mark}"
+        plain = "./" if self.file.lstrip().startswith(":") else ""
+        return f"{plain}{self.file}:{self.line}:{self.column}: {self.code}: {self.message} ({self.hint}){mark}"
 
     @property
     def place(self) -> Place:

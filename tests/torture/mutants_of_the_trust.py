@@ -657,4 +657,14 @@ MUTANTS: tuple[Mutant, ...] = (
         new="    for one in idle:",
         caught_by="tests/unit/plan/test_plan_words.py::test_of_many_words_that_do_nothing_few_are_told",
     ),
+    Mutant(
+        name="a_file_commands_the_runner_of_a_pipeline",
+        file="runner/manifest/problems.py",
+        old='"./" if self.file.lstrip().startswith(":") else ""',
+        new='""',
+        caught_by=(
+            "tests/unit/manifest/test_manifest_approvals.py::"
+            "test_no_line_begins_as_a_command_to_the_runner_of_a_pipeline"
+        ),
+    ),
 )

@@ -161,3 +161,16 @@ def test_an_approval_outside_of_the_checkout_counts(tmp_path: Path) -> None:
     manifest = read([tmp_path / "models"]).manifest
     assert manifest is not None
     assert [word.file for word in manifest.words] == ["outside/a.yaml"]
+
+
+@pytest.mark.parametrize("name", ["::add-mask::x", " ::set-output name=a::b"])
+def test_no_line_begins_as_a_command_to_the_runner_of_a_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    Path(name, "a.yaml").write_text("a: 1", encoding="utf-8")
+    Path("models.yaml").write_text(MANIFEST.replace("words/", f'"{name}"'), encoding="utf-8")
+    lines = [one.line_text() for one in read([Path("models.yaml")]).problems]
+    assert any(name in line for line in lines)
+    assert not any(line.lstrip().startswith("::") for line in lines)
