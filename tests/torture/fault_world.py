@@ -23,6 +23,7 @@ from runner.app.verify import verify
 from runner.execute import retry
 from runner.execute.news import News
 from runner.secret import Secret
+from runner.service import client
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
 from runner.service.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
@@ -193,7 +194,7 @@ class FaultWorld:
         keys = {f"KEY_{name}": f"{KEY_CANARY}-{name}" for name in self.names}
         keys |= {f"ACCOUNT_{name}": f"{KEY_CANARY}-of-{name}" for name in self.names}
         with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(engine, "Client", partial(NamedClient, world=self)))
+            stack.enter_context(mock.patch.object(client, "Client", partial(NamedClient, world=self)))
             stack.enter_context(mock.patch.object(engine, "_CALLS", _THREADS))
             stack.enter_context(mock.patch.object(retry, "LONGEST_ASKED_S", LONGEST_ASKED_S))
             stack.enter_context(mock.patch.dict(os.environ, keys))
