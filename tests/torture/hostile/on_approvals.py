@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from msgspec import to_builtins
-
 from runner.app.approval_provenance import ApprovalProvenance
 from runner.journal.events import ApprovalSource
 from runner.plan.approver import doubts, said_by, why_followed
@@ -274,7 +272,7 @@ def _other_signer(folder: Path, chance: Random) -> Iterator[str]:
         if git(place, "log", "-1", "--format=%ae %G?") != "ceo@example.com G":
             raise AssertionError("git does not take the signature for good")
         found = _told(place)
-        if found.signer != address or f"of {address}" not in origin(to_builtins(found)):
+        if found.signer != address or f"of {address}" not in origin(found):
             yield f"a good signature is not shown with its signer {address}: {found}"
         if not any(address in one and "CEO" in one for one in doubts(found)):
             yield f"no warning says that {address} signed what the chief is said to have committed"
