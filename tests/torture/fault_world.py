@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,12 @@ from runner.app.verify import verify
 from runner.execute import retry
 from runner.execute.news import News
 from runner.secret import Secret
-from runner.service import client
 from runner.service.client import Client
 from runner.service.deadlines import Deadlines
 from runner.service.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
+from runner.service.prediction_one_facts import FACTS
+from runner.service.provider import Connection, ProviderEntry
+from runner.service.registry import PROVIDERS
 from runner.service.upload_watch import Watch
 from runner.sums import Sum
 from tests.fakes.result_files import result
@@ -132,6 +133,15 @@ class FaultWorld:
         """Return the state folder."""
         return self.folder / "state"
 
+    def _connect(self, connection: Connection) -> NamedClient:
+        return NamedClient(
+            base_url=connection.base_url,
+            statuses=connection.statuses,
+            redactor=connection.redactor,
+            trusted_hosts=connection.trusted_hosts,
+            world=self,
+        )
+
     def owner_of_key(self, key: Secret) -> str:
         """Return the model whose key it is."""
         return key.reveal().rpartition("-")[2]
@@ -194,7 +204,9 @@ class FaultWorld:
         keys = {f"KEY_{name}": f"{KEY_CANARY}-{name}" for name in self.names}
         keys |= {f"ACCOUNT_{name}": f"{KEY_CANARY}-of-{name}" for name in self.names}
         with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(client, "Client", partial(NamedClient, world=self)))
+            stack.enter_context(
+                mock.patch.dict(PROVIDERS, {FACTS.name: ProviderEntry(facts=FACTS, connect=self._connect)})
+            )
             stack.enter_context(mock.patch.object(engine, "_CALLS", _THREADS))
             stack.enter_context(mock.patch.object(retry, "LONGEST_ASKED_S", LONGEST_ASKED_S))
             stack.enter_context(mock.patch.dict(os.environ, keys))
