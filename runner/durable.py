@@ -186,8 +186,10 @@ def remove_unfinished(target: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def publish(target: Path, content: bytes, *, lasting: bool = True) -> None:
+def publish(target: Path, content: bytes, *, lasting: bool = True, new_mode: int | None = None) -> None:
     """Write a file that a user named: whole, through links, as readable as the umask or the file before it says.
+
+    `new_mode` takes the place of the umask for a file that was not there.
 
     A pipe or a device is written to as it is. The folder must exist. What is not `lasting` may be gone or cut after a
     power cut: waiting for the disk takes longer than making a page.
@@ -196,7 +198,8 @@ def publish(target: Path, content: bytes, *, lasting: bool = True) -> None:
         target.write_bytes(content)
         return
     place = Path(os.path.realpath(target))  # unlike Path.resolve it bears a circle of links
-    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else user_file_mode()
+    fresh = user_file_mode() if new_mode is None else new_mode
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else fresh
     if not place.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
     with replacing(place, lasting=lasting) as file:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from runner.app.evidence import state_evidence
 from runner.app.git_notes import note_place, repository, write_note
+from runner.app.loss import refuse_noted_loss
 from runner.errors import UsageError
 
 
@@ -31,7 +32,7 @@ def head(state: str, *, note: Note | None = None) -> KeptHead:
 
     Raises:
         UsageError: there is no journal or no event in it, or git refuses the note.
-        StateError: the journal is foreign or damaged.
+        StateError: the journal is foreign or damaged, or events are missing that a note would have to vouch for.
     """
     evidence = state_evidence(state)
     links = evidence.links()
@@ -39,6 +40,7 @@ def head(state: str, *, note: Note | None = None) -> KeptHead:
         raise UsageError("The journal has no event yet.", hint="Run `retrain run` first, or check --state.")
     if note is None:
         return KeptHead(events=len(links), head_sha256=links[-1].sha256)
+    refuse_noted_loss(state)
     checkout = repository(note.repository, foreign_to=evidence.folder.root)
     place, commit = note_place(checkout, note.name), write_note(checkout, note.name, links)
     return KeptHead(

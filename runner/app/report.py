@@ -5,11 +5,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runner.app.anchoring import lies_in
 from runner.app.recorded import reading
 from runner.app.written_file import refuse_link_out
-from runner.durable import publish
+from runner.durable import FILE_MODE, publish
 from runner.errors import RetrainError, UsageError
 from runner.journal.events import RunFinished, RunStarted
+from runner.journal.folder import DEFAULT, state_folder
 from runner.journal.packed import PackedLinks
 from runner.report.build import read_history
 from runner.report.formats import Render
@@ -59,8 +61,8 @@ def _refused(run_id: str, runs: Container[str]) -> UsageError:
     return UsageError(f"The journal has no run {run_id}.", hint="`retrain history` lists the runs; check --state.")
 
 
-def write_report(file: Path, content: bytes) -> None:
-    """Write a report to a file of the user's.
+def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:
+    """Write a report to a file of the user's; a new one in the state folder is for its owner alone.
 
     Raises:
         UsageError: it leads out of its checkout.
@@ -68,7 +70,7 @@ def write_report(file: Path, content: bytes) -> None:
     """
     refuse_link_out(file)
     try:
-        publish(file, content)
+        publish(file, content, new_mode=FILE_MODE if lies_in(file, state_folder(state).root) else None)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise RetrainError(

@@ -21,7 +21,7 @@ def refuse_sample_data(train: FileFacts, evaluation: FileFacts | None) -> None:
             raise ModelError(
                 Kind.DATA,
                 f"{file.source} is the sample data that `retrain init` lays out: customers who do not exist. "
-                "Only the emulator is trained on it.",
+                "Only a run with `--emulator` trains on it.",
                 hint="Name your own data under `datasets`, or run with `--emulator`.",
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.app.anchoring import lies_in
 from runner.audit.keys import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
-from runner.durable import open_file, remove_unfinished, write_new
+from runner.durable import open_file, remove_unfinished, user_file_mode, write_new
 from runner.errors import UsageError
 
 _PUBLIC_SUFFIX = ".pub"
@@ -71,7 +71,7 @@ def make_key(path: Path) -> tuple[SigningKey, Path]:
         remove_unfinished(path)
         remove_unfinished(public)
         write_new(path, key.pem())
-        write_new(public, key.public.pem())
+        write_new(public, key.public.pem(), mode=user_file_mode())
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:

@@ -129,11 +129,11 @@ class Container:
             raise DamagedError(f"it has {len(members)} members, more than {_MOST_MEMBERS}")
         if len({member.filename for member in members}) != len(members):
             raise DamagedError("it holds two members of one name")
-        if sum(member.file_size for member in members) > size:
-            raise DamagedError("its members are larger than itself")
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 0x1:
-                raise DamagedError(f"its member {member.filename} is compressed or encrypted")
+                raise DamagedError(f"its member {member.filename} is compressed or encrypted, as if packed again")
+        if sum(member.file_size for member in members) > size:
+            raise DamagedError("its members are larger than itself")
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -138,7 +138,7 @@ _COMMON = (
 _TRUST_STATE: dict[str, Any] = {
     "is_flag": True,
     "envvar": "RETRAIN_TRUST_STATE",
-    "help": "Use the state even if git tracks it, another user owns it or others may write it.",
+    "help": "Use the state even if it is a link, git tracks it, another user owns it or others may write it.",
 }
 _checked_state = click.option("--trust-state", expose_value=False, callback=_check_state, **_TRUST_STATE)
 trust_state = click.option("--trust-state", **_TRUST_STATE)

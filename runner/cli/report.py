@@ -32,7 +32,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
         if out is None or str(out) == "-":
             console.document(rendered.content)
         else:
-            write_report(out, rendered.content)
+            write_report(out, rendered.content, state=state)
         return ExitCode.OK
 
     return command

@@ -168,7 +168,7 @@ def _standing(model: ModelStatus) -> list[str]:
     """Return what is under way or waits, one phrase each."""
     parts = []
     if model.drift == "changed_outside":
-        parts.append(f"changed outside: {model.drift_reason}")
+        parts.append(f"changed outside: {(model.drift_reason or '').removesuffix('.')}")
     elif model.drift_at is not None:
         parts.append(words(model.drift))
     if model.rolled_back_from:

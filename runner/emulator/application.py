@@ -1,6 +1,7 @@
 """The WSGI application: route, play faults, handle, log, answer."""
 
 import ipaddress
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -69,7 +70,9 @@ class Parts(Struct, frozen=True, kw_only=True):
 
 
 class Application:
-    """Answers every request; an exception of ours becomes a 500 and a traceback in the server's log."""
+    """Answers every request; an exception of ours becomes a 500 and a traceback in the server's log,
+    and a data folder that cannot be used any more a 500 and a sentence.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -118,9 +121,8 @@ class Application:
             return replace(xml_refusal(problem), retrain_job_id=exchange.arguments.get("retrain_job_id"))
         except AdminError as problem:
             return json_answer({"error": str(problem)}, status=problem.status)
-        except Exception:  # noqa: BLE001 # the server must go on, and tell
-            traceback.print_exc(file=sys.stderr)
-            return json_answer({"message": "Internal server error"}, status=500)
+        except Exception as error:  # noqa: BLE001 # the server must go on, and tell
+            return _broken(error)
 
     def _model(self, request: Request, arguments: Mapping[str, str]) -> str | None:
         match _host(request):
@@ -150,6 +152,16 @@ class Application:
                 fault=exchange.rule.kind if exchange.rule else None,
             )
         )
+
+
+def _broken(error: Exception) -> Answer:
+    """Tell of an error on stderr, and return its answer; a data folder that went away or is full is no bug of ours."""
+    if not isinstance(error, sqlite3.Error):
+        traceback.print_exception(error, file=sys.stderr)
+        return json_answer({"message": "Internal server error"}, status=500)
+    text = f"The emulator's data folder cannot be used: {error}."
+    sys.stderr.write(f"error: {text}\nhint: Stop the emulator, check the folder and its disk, and start it again.\n")
+    return json_answer({"message": text}, status=500)
 
 
 def _route(request: Request) -> tuple[str, Mapping[str, str]]:

@@ -185,3 +185,15 @@ def test_nothing_is_laid_out_through_a_link_to_elsewhere(place: str, retrain: Re
     assert done.returncode == 2
     assert f"error: {place} leads out of ., and nothing is written through it." in done.stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_git_takes_none_of_what_the_commands_of_the_documentation_leave(retrain: Retrain, tmp_path: Path) -> None:
+    laid = written(retrain("init", cwd=tmp_path).stdout)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    left = ("audit.key", "journal.head", "evidence.zip", "plan.json", ".retrain-moved/journal.sqlite3", "public/a.html")
+    for name in (*left, "statement.json", "statement.json.sig", "state-backup.tgz", ".retrain/journal.sqlite3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    words = ["git", "ls-files", "--others", "--exclude-standard"]
+    taken = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert sorted(taken) == sorted(laid)

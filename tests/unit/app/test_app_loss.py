@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.app.accept_loss import AcceptLossRequest, accept_loss, missing_history
+from runner.app.audit import Note, head
 from runner.app.loss import loss_warning
 from runner.app.plan import read_progress
 from runner.app.session import session
@@ -204,3 +205,10 @@ def test_a_file_of_somebody_among_the_runs_is_no_loss(world: World) -> None:
         (world.state.runs / name).write_text("mine", encoding="utf-8")
     open_session(state_of(world))
     assert (world.state.runs / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_head_of_a_journal_that_lacks_events_is_noted_nowhere(world: World) -> None:
+    cut(world.state.root, events_of(world.state.root) - 3)
+    with pytest.raises(StateError, match=r"lacks its last 3 event\(s\)"):
+        head(state_of(world), note=Note(name="retrain"))
+    assert head(state_of(world)).events == events_of(world.state.root)

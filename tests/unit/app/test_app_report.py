@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -70,6 +71,19 @@ def test_writing_goes_through_a_link_and_leaves_it(tmp_path: Path) -> None:
     write_report(tmp_path / "link.xml", b"after")
     assert (tmp_path / "link.xml").is_symlink()
     assert (tmp_path / "real.xml").read_bytes() == b"after"
+
+
+def test_a_new_report_is_for_its_owner_alone_in_the_state_and_as_the_umask_says_elsewhere(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "link").symlink_to("state")
+        write_report(tmp_path / "link" / "report.md", b"x", state=str(tmp_path / "state"))
+        write_report(tmp_path / "report.md", b"x", state=str(tmp_path / "state"))
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "state" / "report.md").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "report.md").stat().st_mode) == 0o644
 
 
 def test_writing_to_a_pipe_keeps_the_pipe(tmp_path: Path) -> None:

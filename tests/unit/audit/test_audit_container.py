@@ -76,7 +76,7 @@ def with_zip(write: Callable[[zipfile.ZipFile], None], compression: int = zipfil
 
 def test_compressed_members_are_refused_before_they_are_read() -> None:
     bomb = with_zip(lambda archive: archive.writestr("a", bytes(50_000_000)), zipfile.ZIP_DEFLATED)
-    with pytest.raises(DamagedError, match="larger than itself"):
+    with pytest.raises(DamagedError, match="compressed or encrypted, as if packed again"):
         Container(bomb)
     small = with_zip(lambda archive: archive.writestr("a", b"xyz"), zipfile.ZIP_DEFLATED)
     with pytest.raises(DamagedError, match="compressed"):

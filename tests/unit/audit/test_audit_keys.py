@@ -1,5 +1,6 @@
 """Key files: which are taken, which are refused, and that a secret one is never shown or overwritten."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -93,6 +94,16 @@ def test_a_folder_of_public_keys_is_trusted_as_a_whole_and_an_empty_one_is_a_mis
     for name in ("a", "b"):
         (folder / f"{name}.pub").write_bytes((tmp_path / f"{name}.pub").read_bytes())
     assert set(trusted_keys([folder])) == keys
+
+
+def test_the_public_half_is_as_readable_as_the_umask_says_and_the_key_its_owners_alone(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        make_key(tmp_path / "key")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "key.pub").stat().st_mode) == 0o644
 
 
 def test_without_the_extra_a_signature_command_says_what_to_install(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from runner.emulator import serve
 from runner.emulator.faults import Faults
 from runner.emulator.hosting import Hosting
 from runner.emulator.http_server import make_server
+from runner.emulator.keys import own_key
 from runner.errors import UsageError
-from tests.unit.emulator.emulator_harness import Emulator, metrics_of, started, to_csv, write_manifest
+from tests.unit.emulator.emulator_harness import API, Emulator, metrics_of, started, to_csv, write_manifest
 
 OWN = "--own-keys"
 
@@ -131,3 +132,14 @@ def test_what_a_model_was_trained_on_is_kept_and_not_the_model(ended: tuple[Path
     data, trained, failed = ended
     assert {file.name for file in (data / "jobs" / trained).iterdir()} == {"result.zip", "upload", "recipe.json"}
     assert {file.name for file in (data / "jobs" / failed).iterdir()} == {"upload"}
+
+
+def test_a_data_folder_that_is_moved_away_is_told_in_a_sentence(folder: Path) -> None:
+    with started(folder, "--own-keys") as emulator:
+        emulator.data.rename(folder / "moved")
+        answer = emulator.call("GET", f"{API}/retrain_jobs/upload_url?filename=a.csv", key=own_key("spare"))
+    told = (folder / "stderr.txt").read_text(encoding="utf-8")
+    assert answer.status == 500
+    assert "The emulator's data folder cannot be used: " in answer.json()["message"]
+    assert "error: The emulator's data folder cannot be used: " in told
+    assert "Traceback" not in told
