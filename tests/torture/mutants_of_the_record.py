@@ -184,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what_the_service_says_is_not_searched_for_secrets",
         file="runner/secret.py",
-        old="                if text[at : at + length] in self._forms:",
+        old="                if text[at : at + length] in self._forms[start]:",
         new="                if text[at : at + length] == HIDDEN:",
         caught_by=_SECRETS + "test_no_key_and_no_signature_is_in_any_byte_while_everything_fails",
     ),

@@ -501,7 +501,9 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/data/local_source.py",
         old="    _require_data(file)\n",
         new="",
-        caught_by="tests/unit/data/test_data_resolve.py",
+        caught_by=(
+            "tests/unit/data/test_data_resolve.py::test_a_link_out_of_the_checkout_makes_no_data_of_another_file"
+        ),
     ),
     Mutant(
         name="files_of_others_are_shown_as_approvals",
@@ -515,7 +517,9 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/app/written_file.py",
         old="    if leaves_checkout(target):",
         new="    if False:",
-        caught_by="tests/unit/app/test_app_written_file.py",
+        caught_by=(
+            "tests/unit/app/test_app_written_file.py::test_nothing_is_written_through_a_link_out_of_the_checkout"
+        ),
     ),
     Mutant(
         name="a_link_of_the_checkout_takes_what_init_lays_out",
@@ -665,6 +669,41 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=(
             "tests/unit/manifest/test_manifest_approvals.py::"
             "test_no_line_begins_as_a_command_to_the_runner_of_a_pipeline"
+        ),
+    ),
+    Mutant(
+        name="a_head_is_noted_of_a_journal_that_lacks_events",
+        file="runner/app/audit.py",
+        old="    refuse_noted_loss(state)\n",
+        new="",
+        caught_by="tests/unit/app/test_app_loss.py::test_the_head_of_a_journal_that_lacks_events_is_noted_nowhere",
+    ),
+    Mutant(
+        name="a_report_that_is_put_back_is_everybodys",
+        file="runner/app/report.py",
+        old="new_mode=FILE_MODE if lies_in(file, state_folder(state).root) else None",
+        new="new_mode=None",
+        caught_by=(
+            "tests/unit/app/test_app_report.py::"
+            "test_a_new_report_is_for_its_owner_alone_in_the_state_and_as_the_umask_says_elsewhere"
+        ),
+    ),
+    Mutant(
+        name="a_signing_key_goes_into_git",
+        file="runner/app/scaffold/gitignore",
+        old="*.key\n",
+        new="",
+        caught_by=(
+            "tests/acceptance/places/test_init.py::test_git_takes_none_of_what_the_commands_of_the_documentation_leave"
+        ),
+    ),
+    Mutant(
+        name="a_data_folder_that_went_away_is_taken_for_a_bug",
+        file="runner/emulator/application.py",
+        old="    if not isinstance(error, sqlite3.Error):",
+        new="    if True:",
+        caught_by=(
+            "tests/unit/emulator/test_emulator_recovery.py::test_a_data_folder_that_is_moved_away_is_told_in_a_sentence"
         ),
     ),
 )
