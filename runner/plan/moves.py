@@ -97,7 +97,7 @@ def _has_history(known: Known, name: str) -> bool:
 def _several(olds: Collection[str], new: str) -> ModelError:
     return ModelError(
         Kind.CONFIG,
-        f"`moved` leads from {' and '.join(olds)} to {new}, and this state has a history of each.",
+        f"`moved` leads from {' and '.join(sorted(olds))} to {new}, and this state has a history of each.",
         hint=f"Keep the entry of the one that {new} is.",
     )
 

@@ -54,12 +54,12 @@ class FleetRecording:
     served: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
 
-    def begin(self, command: str = "run") -> None:
+    def begin(self, command: str = "run", actor: str = "root@ci") -> None:
         """Begin a run, some time after the one before."""
         self.record.now += self.apart
         self.record.run_id = f"{self.record.now:%Y%m%dT%H%M%SZ}-{len(self.runs):06x}"
         self.runs.append(self.record.run_id)
-        self.record.start(command=command)
+        self.record.start(actor=actor, command=command)
 
     def end(self, code: int = 0, *, page: bytes | None = None) -> None:
         """End the run and write its report; `page` stands in for a report that would take long to render."""

@@ -50,8 +50,7 @@ def files(year: Recording) -> dict[str, bytes]:
 
 @pytest.fixture
 def hostile_files(fleet: FleetRecording) -> dict[str, bytes]:
-    fleet.begin()
-    fleet.record.start(actor=HOSTILE)
+    fleet.begin(actor=HOSTILE)
     for name in NAMES:
         fleet.fail(name, HOSTILE)
     fleet.end(1, page=b"")
