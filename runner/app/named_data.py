@@ -8,7 +8,6 @@ from msgspec import Struct
 from runner.data.header import read_header
 from runner.data.resolve import resolve_file
 from runner.errors import ModelError
-from runner.manifest.confined import leads_out
 from runner.manifest.model import Dataset, Manifest, Model, Place, Source
 from runner.manifest.problems import EnoughError, Findings
 from runner.manifest.words import did_you_mean, shown
@@ -27,8 +26,8 @@ class _Header(Struct, frozen=True, kw_only=True):
 def check_named_data(manifest: Manifest, findings: Findings) -> None:
     """Report data files that cannot be used, as warnings, and targets that their headers do not have.
 
-    Of each file no more than the header is read, and nothing of one that a link takes out of its checkout: messages
-    name columns. A pattern for folders is not looked for, as it may walk a whole disk.
+    Of each file no more than the header is read, and nothing of one outside of the manifest's checkout: messages name
+    columns. A pattern for folders is not looked for, as it may walk a whole disk.
     """
     unusable: list[tuple[Place, ModelError]] = []
     headers = {name: list(_headers(dataset, unusable)) for name, dataset in manifest.datasets.items()}
@@ -60,8 +59,7 @@ def _walks(source: Source) -> bool:
 
 def _header(source: Source, dataset: str) -> _Header | None:
     file = resolve_file(source, None, dataset)
-    own = file.parts[0].local
-    if own is None or leads_out(own):
+    if file.outside or file.parts[0].local is None:
         return None
     columns = read_header(file)
     return _Header(shown=file.parts[0].shown, columns=columns) if columns else None

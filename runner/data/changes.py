@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from runner.data.check import Checked
 from runner.data.columns import column_difference
 from runner.data.facts import Reference, ReferenceFile
+from runner.data.naming import some
 from runner.data.problem import Finding
 
 _MOST_GONE = 10  # a file with at most one row in so many has lost its substance
 _HALF_GONE = 2
-_FEW = 5  # labels and columns named in one message
 
 
 def training_changes(train: Checked, target: str | None, reference: Reference) -> Iterator[Finding]:
     """Yield what the training file has lost, or has otherwise than the reference, so that it cannot replace it."""
     columns = reference.shape.columns
-    difference = column_difference(train.shape.columns, columns)
+    difference = column_difference(train.shape.columns, columns, hidden=train.hidden)
     if difference and train.shape.columns and sorted(train.shape.columns) != sorted(columns):
         yield 1, f"{difference}, unlike {reference.name}"
     yield from _losses(train, reference.train, reference)
@@ -23,7 +23,7 @@ def training_changes(train: Checked, target: str | None, reference: Reference) -
     if gone := _gone_labels(train, target, reference):
         before, now = reference.shape.labels or (), train.shape.labels or ()
         counts = f"{len(now)} labels now, {len(before)} in {reference.name}"
-        yield None, f"no row has the target label {some(gone)} any more: {counts}"
+        yield None, f"no row has the target label {some(gone, hidden=train.hidden)} any more: {counts}"
 
 
 def evaluation_changes(evaluation: Checked, target: str | None, reference: Reference) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def _other_numbers(train: Checked, reference: Reference) -> Iterator[str]:
     if now is None or before is None or now == before or not train.complete:
         return
     changes = (("has the new label", set(now) - set(before)), ("has lost the label", set(before) - set(now)))
-    told = " and ".join(f"{what} {some(labels)}" for what, labels in changes if labels)
+    told = " and ".join(f"{what} {some(labels, hidden=train.hidden)}" for what, labels in changes if labels)
     yield f"{train.file.source}: the numeric target {told}, unlike {reference.name}"
 
 
@@ -63,7 +63,7 @@ def _losses(checked: Checked, before: ReferenceFile, reference: Reference) -> It
     if emptied := [name for name in checked.file.empty_columns if name in known]:
         what = "column" if len(emptied) == 1 else "columns"
         now = f"no value in any of {checked.file.rows:,} rows now"
-        yield None, f"the {what} {some(emptied)}: {now}, and values in {reference.name}"
+        yield None, f"the {what} {some(emptied, hidden=checked.hidden)}: {now}, and values in {reference.name}"
 
 
 def _lost_rows(checked: Checked, before: ReferenceFile, divisor: int) -> str | None:
@@ -82,9 +82,11 @@ def _labels(checked: Checked, target: str | None, reference: Reference) -> Itera
         return
     if labels is None:
         if checked.only_value != "":
-            yield None, f"the target {target!r} holds only numbers, and the labels {some(before)} in {reference.name}"
+            had = some(before, hidden=checked.hidden)
+            yield None, f"the target {target!r} holds only numbers, and the labels {had} in {reference.name}"
     elif unseen := set(labels) - set(before):
-        yield None, f"the target {target!r} has the new label {some(unseen)}, unlike {reference.name}"
+        new = some(unseen, hidden=checked.hidden)
+        yield None, f"the target {target!r} has the new label {new}, unlike {reference.name}"
 
 
 def _gone_labels(train: Checked, target: str | None, reference: Reference) -> set[str]:
@@ -92,9 +94,3 @@ def _gone_labels(train: Checked, target: str | None, reference: Reference) -> se
     if labels is None or not train.complete or target not in train.shape.columns:
         return set()
     return set(reference.shape.labels or ()) - set(labels)
-
-
-def some(names: set[str] | tuple[str, ...] | list[str]) -> str:
-    """Return the first few names, sorted, and how many more there are."""
-    shown = ", ".join(repr(name) for name in sorted(names)[:_FEW])
-    return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown

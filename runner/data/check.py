@@ -25,7 +25,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     `too_many_labels` says that there are more values than `shape.labels` may hold; `only_value` is the target's value
     where it has a single one, and empty where it has none; `gaps` are the rows without one. `complete` is False when a
     problem made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass
-    took.
+    took. `hidden` says that no name and no value of the file is shown to anybody.
     """
 
     file: CheckedFile
@@ -37,6 +37,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     complete: bool
     problems: Problems
     seconds: float
+    hidden: bool = False
 
 
 def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Sum | None = None) -> Checked:
@@ -83,7 +84,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         delimiter=file.delimiter,
         empty_columns=tuple(columns[index] for index in collected.empty.left) if rows and _is_complete(scans) else (),
     )
-    return _checked(facts, columns, scans, collected, began)
+    return _checked(facts, columns, scans, collected, began, hidden=file.outside)
 
 
 def _byte_forms(target: str | None) -> frozenset[bytes]:
@@ -102,14 +103,14 @@ def _is_complete(scans: list[Scan]) -> bool:
     return not any(scan.given_up for scan in scans)
 
 
-def _checked(
-    facts: CheckedFile, columns: tuple[str, ...], scans: list[Scan], collected: Collected, began: float
+def _checked(  # noqa: PLR0913 -- the parts of what is found
+    facts: CheckedFile, columns: tuple[str, ...], scans: list[Scan], collected: Collected, began: float, *, hidden: bool
 ) -> Checked:
     labels = collected.labels
     problems = Problems(scans[0].problems.file)
     for scan in scans:
         if scan is not scans[0]:
-            _compare_with_first(scan, columns, facts.encoding, problems.file)
+            _compare_with_first(scan, columns, facts.encoding, problems.file, hidden=hidden)
         problems.extend(scan.problems)
     text = labels.text
     return Checked(
@@ -122,6 +123,7 @@ def _checked(
         complete=_is_complete(scans),
         problems=problems,
         seconds=monotonic() - began,
+        hidden=hidden,
     )
 
 
@@ -129,11 +131,11 @@ def _decoded(header: tuple[bytes, ...], encoding: str) -> tuple[str, ...]:
     return tuple(name.decode(encoding.removesuffix("-sig"), "replace") for name in header)
 
 
-def _compare_with_first(scan: Scan, columns: tuple[str, ...], encoding: str, first: str) -> None:
+def _compare_with_first(scan: Scan, columns: tuple[str, ...], encoding: str, first: str, *, hidden: bool) -> None:
     own = scan.encoding.encoding
     if not scan.encoding.ascii and own.removesuffix("-sig") != encoding.removesuffix("-sig"):
         scan.problems.add(None, f"is {own}, but the files joined with it are {encoding}")
         return
-    difference = column_difference(_decoded(scan.header, own), columns)
+    difference = column_difference(_decoded(scan.header, own), columns, hidden=hidden)
     if scan.header and difference:
         scan.problems.add(1, f"{difference}, unlike {first}, with which it is joined")

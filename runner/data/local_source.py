@@ -10,17 +10,21 @@ from msgspec import Struct
 from runner.data.source import DELIMITERS, Fingerprint, unreadable
 from runner.data.walk import TooMuchError, matching
 from runner.errors import Kind, ModelError
-from runner.manifest.confined import leads_out
+from runner.manifest.confined import leads_out, lies_outside
 from runner.manifest.model import Source
 
 _MAGIC = frozenset("*?[")
 
 
 class LocalFile(Struct, frozen=True, kw_only=True):
-    """One file on disk; `shown` is its path as people know it."""
+    """One file on disk; `shown` is its path as people know it.
+
+    `outside` says that it is not in the checkout, or folder, of the manifest that names it.
+    """
 
     path: Path
     shown: str
+    outside: bool = False
 
     @property
     def name(self) -> str:
@@ -52,10 +56,14 @@ class LocalSource:
 
     def find(self, source: Source) -> tuple[LocalFile, ...]:
         """Return the files that match and can be read."""
-        files = tuple(LocalFile(path=path, shown=_shown(path, source.folder)) for path in _matches(source))
+        files = tuple(_file(path, source.folder) for path in _matches(source))
         for file in files:
             _require_readable(file)
         return files
+
+
+def _file(path: Path, folder: Path) -> LocalFile:
+    return LocalFile(path=path, shown=_shown(path, folder), outside=lies_outside(path, folder))
 
 
 def _matches(source: Source) -> list[Path]:

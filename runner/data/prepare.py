@@ -5,6 +5,7 @@ from pathlib import Path
 from time import monotonic
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.data.changes import change_remarks, evaluation_changes, training_changes
 from runner.data.check import Checked
@@ -98,7 +99,9 @@ def _checked(resolved: ResolvedDataset, checks: Checks, readings: Readings) -> t
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
         refuse_unpinned(file, checked.file.sha256)
         found.append(checked)
-    return found[0], found[1] if resolved.eval else None
+    hidden = any(one.hidden for one in found)  # messages about one file name columns and labels of the other
+    train, *others = (replace(one, hidden=hidden) for one in found)
+    return train, others[0] if others else None
 
 
 def _judged(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference | None) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
     pin: str | None
 
     @property
+    def outside(self) -> bool:
+        """Whether a part is outside of the checkout, or folder, of the manifest that names it."""
+        return any(part.outside for part in self.parts)
+
+    @property
     def source(self) -> str:
         """The first part's path, with the number of the others."""
         more = len(self.parts) - 1

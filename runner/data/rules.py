@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from runner.data.changes import some
 from runner.data.check import Checked
 from runner.data.columns import column_difference, repeated
+from runner.data.naming import one_name, some
 from runner.data.problem import Finding
 from runner.manifest.model import Bounds, Checks
 from runner.manifest.words import clipped, nearest
@@ -23,7 +23,7 @@ def training_findings(train: Checked, checks: Checks) -> Iterator[Finding]:
 def evaluation_findings(evaluation: Checked, train: Checked, checks: Checks) -> Iterator[Finding]:
     """Yield what is wrong with the evaluation file by itself and beside the training file."""
     yield from _table(evaluation, checks, Bounds(min=1, max=checks.rows.max))
-    difference = column_difference(evaluation.shape.columns, train.shape.columns)
+    difference = column_difference(evaluation.shape.columns, train.shape.columns, hidden=evaluation.hidden)
     if difference and evaluation.shape.columns:
         yield 1, f"{difference}, unlike the training file"
     if evaluation.file.sha256 == train.file.sha256:
@@ -40,17 +40,18 @@ def remarks(train: Checked, evaluation: Checked | None) -> Iterator[str]:
     if evaluation is not None and here:
         unseen = set(evaluation.shape.labels or ()) - here
         if unseen:
-            yield f"{evaluation.file.source}: the target label {some(unseen)} does not occur in the training file"
+            labels = some(unseen, hidden=evaluation.hidden)
+            yield f"{evaluation.file.source}: the target label {labels} does not occur in the training file"
 
 
 def _table(checked: Checked, checks: Checks, rows: Bounds) -> Iterator[Finding]:
     columns = checked.shape.columns
     if columns:
-        yield from _names(columns)
+        yield from _names(columns, hidden=checked.hidden)
         if reason := _outside(len(columns), "columns", checks.columns):
             yield 1, reason
         if checks.target is not None and checks.target not in columns:
-            yield 1, _no_target(checks.target, columns)
+            yield 1, _no_target(checks.target, () if checked.hidden else columns)
     if checked.complete and (reason := _outside(checked.file.rows, "rows", rows) or _too_few_targets(checked, rows)):
         yield None, reason
 
@@ -61,13 +62,14 @@ def _too_few_targets(checked: Checked, rows: Bounds) -> str | None:
     return f"{reason}; {checked.gaps:,} of {checked.file.rows:,} have none" if reason and checked.gaps else None
 
 
-def _names(columns: tuple[str, ...]) -> Iterator[Finding]:
+def _names(columns: tuple[str, ...], *, hidden: bool) -> Iterator[Finding]:
     for number, name in enumerate(columns, start=1):
         if not name.strip():
             yield 1, f"column {number} has no name"
     for name, numbers in repeated(columns).items():
         if name.strip():
-            yield 1, f"the column name {clipped(name)!r} occurs {len(numbers)} times, as columns {_listed(numbers)}"
+            shown = one_name(clipped(name), hidden=hidden)
+            yield 1, f"the column name {shown} occurs {len(numbers)} times, as columns {_listed(numbers)}"
 
 
 def _listed(numbers: list[int]) -> str:
@@ -97,15 +99,17 @@ def _single_value(train: Checked, checks: Checks) -> Iterator[Finding]:
     Rows with another trouble are not looked at, so nothing is known of all rows then.
     """
     if train.only_value and not train.problems.found:
-        yield None, f"the target {checks.target!r} has the single value {train.only_value!r}; a model needs two or more"
+        value = one_name(train.only_value, hidden=train.hidden)
+        yield None, f"the target {checks.target!r} has the single value {value}; a model needs two or more"
 
 
 def _too_many_labels(checked: Checked, checks: Checks) -> Iterator[Finding]:
     if checked.too_many_labels and checked.text_label is not None:
+        example = "" if checked.hidden else f" ({checked.text_label!r})"
         yield (
             None,
             (
                 f"the target {checks.target!r} has more than {checks.labels} different values, "
-                f"and not all are numbers ({checked.text_label!r})"
+                f"and not all are numbers{example}"
             ),
         )

@@ -38,6 +38,10 @@ class DataFile(Protocol):
     def local(self) -> Path | None:
         """Return where it is on this machine; None where its bytes come from elsewhere."""
 
+    @property
+    def outside(self) -> bool:
+        """Return whether it is outside of the manifest's checkout: then nothing that it holds is shown."""
+
     def open(self) -> BinaryIO:
         """Open it for reading, unbuffered."""
 

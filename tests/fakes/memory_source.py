@@ -46,6 +46,10 @@ class MemoryFile(Struct, frozen=True, kw_only=True):
     def local(self) -> None:
         return None
 
+    @property
+    def outside(self) -> bool:
+        return False
+
     def open(self) -> BinaryIO:
         self.source.reads[self.shown] = self.source.reads.get(self.shown, 0) + 1
         return io.BytesIO(self._now())

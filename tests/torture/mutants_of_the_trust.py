@@ -331,9 +331,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="columns_of_a_linked_data_file_are_told",
         file="runner/app/named_data.py",
-        old="    if own is None or leads_out(own):",
-        new="    if own is None:",
+        old="    if file.outside or file.parts[0].local is None:",
+        new="    if file.parts[0].local is None:",
         caught_by="tests/unit/app/test_app_named_data.py::test_columns_of_a_file_that_a_link_leads_to_are_not_told",
+    ),
+    Mutant(
+        name="columns_of_data_outside_of_the_checkout_are_named",
+        file="runner/data/local_source.py",
+        old="outside=lies_outside(path, folder))",
+        new="outside=False)",
+        caught_by=_HOSTILE + "[data outside of the checkout]",
+    ),
+    Mutant(
+        name="data_in_the_checkout_is_named_after_data_outside_of_it",
+        file="runner/data/prepare.py",
+        old="(replace(one, hidden=hidden) for one in found)",
+        new="found",
+        caught_by="tests/unit/data/test_data_prepare.py::test_nothing_names_what_a_file_outside_of_the_checkout_holds",
     ),
     Mutant(
         name="names_are_compared_letter_by_letter",

@@ -102,6 +102,65 @@ def _linked(folder: Path, random: Random) -> Iterator[str]:
         yield f"a linked {way} shows its lines: {done.stdout}"
 
 
+_COLUMN = "\n".join("ab" * 6)
+_SPOILT: dict[str, tuple[str, str]] = {  # the content of the file outside, and of the one beside it
+    "a file of one line": (f"{_CANARY}:x:19000\n", f"x,y\n{_COLUMN}\n"),
+    "a name that occurs twice": (f"{_CANARY},{_CANARY},y\n1,2,3\n", "x,y\n1,2\n"),
+    "a single label": ("x,y\n" + f"1,{_CANARY}\n" * 12, "x,y\n" + "1,a\n2,b\n" * 6),
+    "a label of its own": ("x,y\n" + f"1,a\n2,b\n3,{_CANARY}\n" * 6, "x,y\n" + "1,a\n2,b\n" * 6),
+    "a label too many": ("x,y\n" + "".join(f"1,{_CANARY}{at}\n" for at in range(250)), "x,y\n1,a\n2,b\n"),
+    "a name like the target's": (f"x,{_CANARY}s\n1,2\n", "x,y\n1,2\n"),
+}
+
+
+def _elsewhere(folder: Path, random: Random) -> Iterator[str]:
+    """Have the columns and labels of a data file outside of the checkout named by what is said against the data."""
+    outside, checkout = folder / "outside", folder / "checkout"
+    outside.mkdir()
+    checkout.mkdir()
+    if random.randrange(2):
+        (checkout / ".git").mkdir()
+    kind = random.choice(tuple(_SPOILT))
+    foreign, own = _SPOILT[kind]
+    (outside / "secret.csv").write_text(foreign, encoding="utf-8")
+    (checkout / "own.csv").write_text(own, encoding="utf-8")
+    (checkout / "link.csv").symlink_to("../outside/secret.csv")
+    (checkout / "step").symlink_to("../outside")
+    named = random.choice(
+        (
+            "link.csv",
+            "step/secret.csv",
+            str(outside / "secret.csv"),
+            "../outside/secret.csv",
+            "{glob: '../outside/*.csv'}",
+        )
+    )
+    train, evaluation = (named, "own.csv") if kind == "a single label" or random.randrange(2) else ("own.csv", named)
+    target = f"{_CANARY[:-1]}0" if kind == "a name like the target's" else "y"
+    fails = random.choice(("stop", "warn"))
+    (checkout / "models.yaml").write_text(
+        f"{_HEAD}service: {{url: 'http://127.0.0.1:9'}}\ndatasets: {{d: {{train: {train}, eval: {evaluation}}}}}\n"
+        f"models: {{m: {{api_key: {{env: PATH}}, dataset: d, policy: p, checks: {{target: {target}, on_fail: {fails},"
+        " rows: {min: 1}, columns: {min: 1}}}}\n",
+        encoding="utf-8",
+    )
+    checked = _retrain(checkout, "validate", "models.yaml")
+    planned = _retrain(checkout, "plan", "models.yaml", "--format", random.choice(("text", "json", "markdown")))
+    ran = (
+        _retrain(checkout, "run", "models.yaml", "--format", "json")
+        if "nothing was uploaded" in planned.stdout
+        else planned
+    )
+    said = "".join(one.stdout + one.stderr for one in (checked, planned, ran))
+    reports = "".join(one.read_text(encoding="utf-8") for one in (checkout / ".retrain").glob("runs/*/report.*"))
+    if "own.csv" not in said + reports and "secret.csv" not in said + reports and "link.csv" not in said + reports:
+        raise AssertionError(said)
+    if "Traceback" in said:
+        raise AssertionError(said)
+    if _CANARY in said + reports:
+        yield f"{kind}, named {named} ({fails}), is told: {said}"
+
+
 _TWINS = (
     ("churn", "\u0441hurn"),
     ("churn", "\uff43\uff48urn"),
@@ -158,6 +217,7 @@ def _walk(folder: Path, random: Random) -> Iterator[str]:
 ATTACKS = (
     Attack(name="a manifest of nonsense", sentence="B1", play=_nonsense),
     Attack(name="a link out of the checkout", sentence="B2", play=_linked),
+    Attack(name="data outside of the checkout", sentence="B2", play=_elsewhere),
     Attack(name="names that look alike", sentence="B3", play=_twins),
     Attack(name="a pattern without end", sentence="B4", play=_walk),
 )

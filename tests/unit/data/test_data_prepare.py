@@ -419,3 +419,43 @@ def test_memory_stays_small_whatever_the_size_of_the_files(desk: Desk) -> None:
     assert found.train.rows == 2_003_000
     assert found.train.bytes > 20 << 20
     assert peak < 10 << 20, peak
+
+
+@pytest.mark.parametrize("way", ["a link", "a path"])
+@pytest.mark.parametrize("train_is_outside", [True, False])
+@pytest.mark.parametrize(
+    ("train", "evaluation", "told"),
+    [
+        ("SECRET:x:1\n", HEADER + rows(1), "lacks the column (1 not shown"),
+        ("SECRET,SECRET,target\n1,2,yes\n", HEADER + rows(1), "the column name (not shown"),
+        (HEADER + "1,red,SECRET\n2,red,SECRET\n", HEADER + rows(2), "has the single value (not shown"),
+        (HEADER + rows(4), HEADER + "1,red,SECRET\n", "the target label (1 not shown"),
+        (HEADER + rows(4).replace("yes", "SECRET"), HEADER + rows(2), "has the new label (1 not shown"),
+        (
+            HEADER + "".join(f"1,red,SECRET{n}\n" for n in range(250)),
+            HEADER + rows(1),
+            "more than 200 different values",
+        ),
+        ("id,SECRETS,target\n1,,yes\n2,,no\n", "id,SECRETS,target\n1,a,yes\n", "lacks the column (1 not shown"),
+    ],
+)
+def test_nothing_names_what_a_file_outside_of_the_checkout_holds(
+    desk: Desk, way: str, train_is_outside: bool, train: str, evaluation: str, told: str
+) -> None:
+    """Not even where the other file of the dataset is compared with it."""
+    home = Desk(folder=desk.folder / "checkout")
+    outside = "train.csv" if train_is_outside else "eval.csv"
+    for name, text in (("train.csv", train), ("eval.csv", evaluation)):
+        (desk if name == outside else home).write(name, text)
+    named = {name: name for name in ("train.csv", "eval.csv")}
+    if way == "a path":
+        named[outside] = f"../{outside}"
+    else:
+        home.folder.mkdir(exist_ok=True)
+        (home.folder / outside).symlink_to(f"../{outside}")
+    checks = replace(TARGET, on_fail="warn", target="target")
+    data = home.dataset(named["train.csv"], named["eval.csv"])
+    warnings = "; ".join(home.prepare(data, checks, reference=SERVES).warnings)
+    assert told in warnings
+    assert "SECRET" not in warnings
+    assert "not shown: the data is outside of the manifest's checkout or folder" in warnings or "more than" in told
