@@ -11,13 +11,15 @@ from runner.plan.evidence import Evidence
 class Proposal(Struct, frozen=True, kw_only=True):
     """A decision that waits for a person's yes: what is done to which job of which model, and on what evidence.
 
-    `emulator` tells that the model is the emulator's, and no production model.
+    `emulator` tells that the model is the emulator's, and no production model; `again` that the job is the one that is
+    recorded in service, so that the evidence's incumbent is the one before it.
     """
 
     action: Literal["approve", "reject", "rollback"]
     model: str
     emulator: bool
     evidence: Evidence
+    again: bool = False
 
 
 def refuse_changed(model: str, agreed: Evidence | None, now: Evidence) -> None:

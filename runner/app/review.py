@@ -29,8 +29,10 @@ from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.plan.evidence import Evidence, evidence
+from runner.plan.incumbent import drift_of
 from runner.plan.inputs import incumbent_moved, inputs_now
 from runner.plan.model import STAGES, Action, ModelPlan
+from runner.plan.person_commands import person_command, state_option
 
 
 class ReviewRequest(Struct, frozen=True, kw_only=True):
@@ -122,12 +124,28 @@ def _case(request: ReviewRequest) -> _Case:
     )
     progress = everything.model(scope.realm.name, request.model)
     leads_back = request.force and _has_served(request.model, progress, request.job)
+    if leads_back:
+        _refuse_serving(request, progress)
     return _Case(scope=scope, progress=progress, leads_back=leads_back)
 
 
 def _has_served(model: str, progress: ModelProgress, job: str | None) -> bool:
     """Tell whether the job once served: to let it serve again is a rollback, in whatever direction."""
     return job is not None and progress.jobs[full_job_id(model, progress.jobs, job)].stage == JobStage.SWITCHED
+
+
+def _refuse_serving(request: ReviewRequest, progress: ModelProgress) -> None:
+    """Refuse to approve what is recorded in service, unless the service said that another model is."""
+    incumbent = progress.incumbent
+    if incumbent is None or drift_of(progress) == "changed_outside":
+        return
+    job = incumbent.retrain_job_id
+    if request.job is not None and full_job_id(request.model, progress.jobs, request.job) == job:
+        again = person_command("rollback", request.model, "--to", job, state=state_option(request.state))
+        raise UsageError(
+            f"Job {job} of {request.model} is recorded in service: there is nothing to approve.",
+            hint=f"To switch to it once more, run `{again}`.",
+        )
 
 
 def _back_to(request: ReviewRequest) -> RollbackRequest:

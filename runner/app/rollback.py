@@ -58,9 +58,13 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
         UsageError, StateError: as `roll_back`.
     """
     scope, progress = _found(request)
-    target, _ = find_target(progress, request.model, request.to, state=request.state)
+    target, incumbent = find_target(progress, request.model, request.to, state=request.state)
     return Proposal(
-        action="rollback", model=request.model, emulator=scope.realm.emulator, evidence=evidence(progress, target)
+        action="rollback",
+        model=request.model,
+        emulator=scope.realm.emulator,
+        evidence=evidence(progress, target),
+        again=incumbent is not None and target.retrain_job_id == incumbent.retrain_job_id,
     )
 
 

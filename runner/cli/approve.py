@@ -62,7 +62,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     if write is not None:
         show_proposal(console, proposal, asks=False)
         return write_and_show(console, request, write, lasts)
-    consent = Consent(yes=yes, command=_agreeing(request, proposal))
+    stake = "the next run would change production" if record_only else "production would change"
+    consent = Consent(yes=yes, command=_agreeing(request, proposal), stake=stake)
     if not confirm_proposal(console, proposal, consent, later=record_only):
         return ExitCode.FAILED
     return show_result(console, review(replace(request, agreed=proposal.evidence)), form, state)

@@ -82,6 +82,9 @@ def agreeing_command(words: Sequence[str], *, manifest: Sequence[Path], state: s
 def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
     evidence = proposal.evidence
     serves = "" if evidence.incumbent_job_id is None else f", last switched to job {evidence.incumbent_job_id}"
+    if proposal.again:
+        before = evidence.incumbent_job_id
+        serves = f", recorded in service{f'; job {before} served before it' if before else ''}"
     yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {evidence.retrain_job_id}{serves}"
     width = console.error_look.columns
     yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()
@@ -97,6 +100,6 @@ def _question(proposal: Proposal, *, later: bool) -> str:
         case "reject":
             return f"Reject job {job} of {proposal.model}?"
         case "rollback":
-            return f"Switch {model} back to job {job}?"
+            return f"Switch {model} to job {job} once more?" if proposal.again else f"Switch {model} back to job {job}?"
         case "approve":
             return f"Let the next run switch {model} to job {job}?" if later else f"Switch {model} to job {job}?"

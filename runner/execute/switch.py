@@ -239,7 +239,7 @@ def _why(job: Job) -> str:
     if job.rollback is not None:
         back = job.rollback.fact
         if back.from_job_id == job.retrain_job_id:
-            return f"{back.by} restored it after a change outside this project ({back.reason})"
+            return f"{back.by} switched to it once more ({back.reason})"
         return (
             f"{back.by} rolled back from {f'job {back.from_job_id}' if back.from_job_id else ADOPTED} ({back.reason})"
         )

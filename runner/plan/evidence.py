@@ -177,6 +177,8 @@ def _problem(name: str, ours: _Side, theirs: _Side, candidate: Decimal | None, i
 def _note(progress: ModelProgress, ours: _Side, theirs: _Side) -> str | None:
     if drift_of(progress) == "changed_outside":
         return CHANGED_OUTSIDE
+    if theirs.source == "unrecorded" and progress.incumbent is not None:
+        return "Nothing is recorded of the model before this one."
     if theirs.source == "unrecorded":
         return "Nothing is recorded of the model in service."
     stated = "The incumbent's values are stated by a person." if theirs.source == "stated" else None

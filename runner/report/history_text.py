@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from runner.journal.events import ADOPTED
+from runner.journal.events import ADOPTED, RollbackDecided
 from runner.journal.instants import stamp
 from runner.journal.job import Decided
 from runner.report.build import metrics_of
@@ -89,7 +89,13 @@ def _incumbent(one: Incumbent) -> list[str]:
     if job.rollback is not None:
         by, reason = (
             job.rollback.fact.by,
-            f"rollback from {job.rollback.fact.from_job_id or ADOPTED}: {job.rollback.fact.reason}",
+            f"{_turn(job.rollback.fact)}: {job.rollback.fact.reason}",
         )
     since = utc(stamp(job.switched_at)) if job.switched_at else ""
     return [one.model, job.retrain_job_id, since, by, one.run.run_id, one.service, reason]
+
+
+def _turn(fact: RollbackDecided) -> str:
+    """Return what a rollback was: one to the job that is recorded in service switches to it once more."""
+    same = fact.from_job_id == fact.retrain_job_id
+    return "switched to once more" if same else f"rollback from {fact.from_job_id or ADOPTED}"

@@ -65,7 +65,7 @@ def test_a_rollback_restores_our_job_straight_after_a_switch_by_hand(served: Pro
     served.service.publish_by_hand("churn")
     restored = served.retrain("rollback", "churn", "--to", second, "--yes", "--reason", "ours is better")
     assert restored.code == 0, restored.err
-    assert "restored it after a change outside this project" in restored.out
+    assert "switched to it once more (ours is better)" in restored.out
     assert served.service.switches("churn") == [first, second, second]
     assert served.retrain("verify").code == 0
 
