@@ -14,6 +14,7 @@ from runner.audit.statement import by_run, recorded, statement
 from runner.durable import write_whole
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
+from runner.plan.person_commands import state_option
 
 
 class Signed(Struct, frozen=True, kw_only=True):
@@ -99,5 +100,5 @@ def refuse_unverified(state: str, run_id: str, what: str) -> None:
         first = findings[0]
         raise StateError(
             f"Run {run_id} does not verify, so it is not {what}: {first.where} {first.what}.",
-            hint=f"`retrain verify {run_id}` shows every finding; restore the files from a copy.",
+            hint=f"`retrain verify {run_id}{state_option(state)}` shows every finding; restore the files from a copy.",
         )

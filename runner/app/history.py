@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
 from runner.app.clock_check import Warn, silent, warn_of_future
+from runner.app.job_ids import full_job_id
 from runner.app.recompute import Different, SameBytes, recompute
 from runner.app.recorded import names_now, reading, require_seen, seen_models
 from runner.app.removed import gone
@@ -14,6 +16,7 @@ from runner.errors import UsageError
 from runner.execute.candidate import blob_sha256
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
+from runner.plan.person_commands import state_option
 from runner.report.explanation import Confirmation, Explanation, Trail, read_trails
 from runner.report.history import Entry, Incumbent, incumbents_at, read_entries
 
@@ -108,6 +111,7 @@ def explain(
     """
     blobs, progress, model, trails = _trails(state, model)
     require_seen(dict.fromkeys(name for _, name in progress.models), model)
+    job = _whole_id(model, trails, job)
     chosen = [
         one
         for one in trails
@@ -118,9 +122,17 @@ def explain(
     if not chosen:
         where = " and ".join([*([f"in run {run_id}"] if run_id else []), *([f"about job {job}"] if job else [])])
         raise UsageError(
-            f"No decision {where} is recorded for {model}.", hint=f"`retrain history {model}` lists its runs and jobs."
+            f"No decision {where} is recorded for {model}.",
+            hint=f"`retrain history --select {quote(model)}{state_option(state)}` lists its runs and jobs.",
         )
     return [Explanation(trail=one, confirmation=_confirm(blobs, progress, one)) for one in chosen]
+
+
+def _whole_id(model: str, trails: Iterable[Trail], given: str | None) -> str | None:
+    """Return the id of a job that is given as far as it is unique; one that no decision is about stays as it is."""
+    ids = dict.fromkeys(one.decided.fact.retrain_job_id for one in trails)
+    begun = given and any(one.startswith(given) for one in ids)
+    return full_job_id(model, ids, given) if given and begun else given
 
 
 def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[Trail]]:

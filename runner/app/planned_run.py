@@ -42,6 +42,7 @@ def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
         emulator=options.emulator,
         allow_service_change=options.allow_service_change,
         trusted_hosts=given.trusted_hosts,
+        state=given.state,
     )
     try:
         return read_scope(choice)

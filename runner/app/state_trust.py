@@ -71,10 +71,10 @@ def _require_untracked(folder: StateFolder) -> None:
     except GitError:
         return  # git cannot say; then the owner and the mode have to do
     if tracked:
-        name = shlex.quote(str(folder.root))
+        name = shlex.quote(str(folder.root.absolute()))
         raise StateError(
             f"Git tracks files of the state folder {folder.root}: whoever could commit there may have written them.",
-            hint=f"Give another folder with --state; if it is yours, run `git rm -r --cached {name}`. {_ACCEPT}",
+            hint=f"Give another folder with --state; if it is yours, run `git -C {name} rm -r --cached .`. {_ACCEPT}",
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from msgspec import Struct
 
@@ -19,7 +20,9 @@ from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
+from runner.plan.standing import barred, history_lost
 from runner.policy.baseline import Drift, Knowledge, knowledge_of
+from runner.policy.evaluation import Action
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
@@ -28,7 +31,8 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     `incumbent_known` says how the model in service is known and `incumbent_metrics` its values, decimal texts by name;
     `drift` is what the service's list said of it at `drift_at`. `rolled_back_from` is the job a person turned back from
     to the incumbent, `rolled_back_by` that person, and `rollback_due` a job that a person wants to serve again and that
-    does not yet. `evidence` is there for a candidate that waits or is held.
+    does not yet. `history_lost` says that events are lost and no person decided about the model since, as a clause.
+    `evidence` is there for a candidate that waits or is held.
     """
 
     name: str
@@ -48,6 +52,7 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     waiting: str | None
     switch_due: str | None
     held: str | None
+    history_lost: str | None
     last_outcome: str | None
     last_reason: str | None
     last_at: datetime | None
@@ -100,6 +105,7 @@ def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_host
 def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
     last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
     baseline, seen = baseline_of(progress), progress.observation
+    bar = barred(progress, last) if last and progress.loss else None
     flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
     return ModelStatus(
         name=name,
@@ -116,9 +122,10 @@ def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
         rollback_due=last.retrain_job_id if last and last.rollback and progress.serving.wanted else None,
         in_flight=flying.retrain_job_id if flying else None,
         stage=str(flying.stage) if flying else None,
-        waiting=_candidate(last, "await_approval"),
-        switch_due=_candidate(last, "switch"),
-        held=_candidate(last, "hold"),
+        waiting=None if bar else _candidate(last, "await_approval"),
+        switch_due=None if bar else _candidate(last, "switch"),
+        held=_candidate(last, *get_args(Action)) if bar else _candidate(last, "hold"),
+        history_lost=history_lost(progress.loss) if progress.loss else None,
         last_outcome=end.outcome if end else None,
         last_reason=end.reason if end else None,
         last_at=progress.last_outcome_at,
@@ -132,6 +139,6 @@ def _since(progress: ModelProgress) -> datetime | None:
     return progress.adoption.at if progress.adoption else None
 
 
-def _candidate(job: Job | None, action: str) -> str | None:
-    """Return the id of a candidate that rests with this decision."""
-    return job.retrain_job_id if job is not None and job.rests_with == action else None
+def _candidate(job: Job | None, *actions: str) -> str | None:
+    """Return the id of a candidate that rests with one of these decisions."""
+    return job.retrain_job_id if job is not None and job.rests_with in actions else None

@@ -34,7 +34,7 @@ class Value(click.ParamType[tuple[str, str]]):
 @click.option("--metric", "metrics", multiple=True, type=Value(), metavar="NAME=VALUE", help="A value it has.")
 @click.option("--result", type=click.Path(path_type=Path), help="Its result file, to read its metrics from.")
 @click.option("--eval", "evaluation", type=click.Path(path_type=Path), help="The file its metrics were measured on.")
-@click.option("--reason", required=True, help="Why; kept in the journal.")
+@options.reason("Why; kept in the journal.")
 @options.yes
 @options.manifest
 @options.trust_host

@@ -19,7 +19,7 @@ from runner.errors import ExitCode
 
 @click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')
 @options.reviewed
-@click.option("--reason", required=True, help="Why; kept in the journal.")
+@options.reason("Why; kept in the journal.")
 @click.option("--force", is_flag=True, help="Approve one that is older than the incumbent or was rolled back from.")
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.manifest

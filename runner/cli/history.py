@@ -125,4 +125,5 @@ def _next(entries: Sequence[Entry], state: str) -> list[str]:
     if not decided:
         return []
     last = decided[-1]
-    return [f"why: retrain history {shlex.quote(inline(last.model))} --run {last.run.run_id}{state_option(state)}"]
+    job = last.decided.fact.retrain_job_id if last.decided else ""
+    return [f"why: retrain history {shlex.quote(inline(last.model))} --job {job}{state_option(state)}"]

@@ -185,6 +185,18 @@ manifest = click.option(
 )
 
 
+def reason(help_text: str, *, required: bool = True) -> Callable[[F], F]:
+    """Return a --reason option; one without a letter or a digit, such as the dots of a printed command, is refused."""
+    given: dict[str, Any] = {"required": True} if required else {"default": ""}
+    return click.option("--reason", callback=_telling, help=help_text, **given)
+
+
+def _telling(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value.strip() and not any(one.isalnum() for one in value):
+        raise click.BadParameter(f"{value!r} says nothing. Write the reason in words; it is kept.", ctx, param)
+    return value
+
+
 def output_format(*choices: str) -> Callable[[F], F]:
     """Return a --format option with these choices; the first is the default."""
     return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)

@@ -103,7 +103,8 @@ def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
         if needs_look(model):
             yield f"look: {inline(inspect_command(model.name, state=option))}"
     for model in held[:most]:
-        yield f"why: retrain history {shlex.quote(inline(model.name))} --run {report.run_id}{option}"
+        job = f" --job {model.retrain_job_id}" if model.retrain_job_id else ""
+        yield f"why: retrain history {shlex.quote(inline(model.name))}{job}{option}"
     hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0
     if hidden:
         yield f"next: retrain status{option} shows {hidden} more"

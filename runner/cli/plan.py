@@ -57,6 +57,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         emulator=emulator,
         trusted_hosts=trusted_hosts,
         allow_service_change=allow_service_change,
+        state=state,
     )
     document = plan(PlanRequest(choice=choice, state=state, out=out, refresh=refresh, warn=console.warning))
     warn_of_loss(console, state)

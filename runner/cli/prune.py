@@ -7,10 +7,12 @@ import click
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from runner.app.loss import refuse_noted_loss
 from runner.app.prune import PruneRequest, Pruning, propose_prune, prune, refusal
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.manifest.durations import duration_text
 from runner.plan.person_commands import state_option
@@ -46,6 +48,10 @@ def command(  # noqa: PLR0913 -- one argument an option
             hint="Say how much stays, for example `retrain prune --results --older-than 90d` or `--keep 30`.",
         )
     request = PruneRequest(keep=Keep(count=count, age=age), state=state, lock_timeout=lock_timeout)
+    if dry_run:
+        warn_of_loss(console, state)
+    else:
+        refuse_noted_loss(state)
     found = propose_prune(request)
     if dry_run or not found.count:
         console.result(_shown(found, form, "would be removed" if dry_run else "removed"))

@@ -18,7 +18,7 @@ from runner.errors import ExitCode
 
 @click.command("reject", epilog='Example: retrain reject churn --reason "seen by the team"')
 @options.reviewed
-@click.option("--reason", default="", help="Why; kept in the journal.")
+@options.reason("Why; kept in the journal.", required=False)
 @options.manifest
 @options.lock_timeout
 @options.output_format("text", "json")

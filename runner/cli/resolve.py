@@ -14,7 +14,7 @@ from runner.errors import ExitCode
 @click.command("resolve", epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"')
 @options.model
 @click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What became of it.")
-@click.option("--reason", required=True, help="How you know; kept in the journal.")
+@options.reason("How you know; kept in the journal.")
 @options.lock_timeout
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option

@@ -22,7 +22,7 @@ from runner.errors import ExitCode
     metavar="JOB",
     help="A job that has served, as far as its id is unique; by default the last one before the incumbent.",
 )
-@click.option("--reason", required=True, help="Why; kept in the journal.")
+@options.reason("Why; kept in the journal.")
 @options.yes
 @options.manifest
 @options.trust_host

@@ -17,7 +17,7 @@ def command() -> None:
 
 
 @command.command("accept-loss", epilog='Example: retrain state accept-loss --reason "the disk failed"')
-@click.option("--reason", required=True, help="What happened to the newer state; kept in the journal.")
+@options.reason("What happened to the newer state; kept in the journal.")
 @options.lock_timeout
 @options.common
 def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console) -> int:

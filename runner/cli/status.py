@@ -19,7 +19,7 @@ from runner.report.evidence_text import evidence_line
 from runner.report.job_ids import short_ids, with_short_ids
 from runner.report.json_form import render_json
 from runner.report.table import FEWEST_COLUMNS, Column, text_table
-from runner.report.text import inline, utc, words
+from runner.report.text import acting, inline, utc, words
 
 _MANY = 10  # models
 _MOST_NEXT = 3  # models that wait
@@ -100,7 +100,11 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
         lines += _undecided(found, width)
     else:
         lines = [_line(model) for model in found.models]
-    ends = [*_counts(found), *_next(found, state), f"last run: {last.run_id}, {code}"]
+    ends = [
+        *_counts(found),
+        *_next(found, state),
+        f"last run: {last.run_id} by {inline(acting(last.started.actor, last.started.ci_actor))}, {code}",
+    ]
     return "\n".join([*lines, *([""] if lines else []), *ends])
 
 
@@ -181,6 +185,8 @@ def _standing(model: ModelStatus) -> list[str]:
         parts.append(f"candidate {model.waiting} waits for approval")
     if model.switch_due:
         parts.append(f"the switch to {model.switch_due} is due at the next run")
+    if model.history_lost:
+        parts.append(f"waits for a person before it is trained or switched: {model.history_lost}")
     if model.held:
         parts.append(f"candidate {model.held} is held")
     return parts

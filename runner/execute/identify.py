@@ -83,7 +83,8 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
             Kind.CONFIG,
             f"The key of {run.model.name} may be that of another model: {what}.",
             hint=f"Give {run.model.name} its own key. If it is another model of the service now, call it by another "
-            "name; if the service forgot the job, `retrain run --force` trains it. Nothing was uploaded.",
+            f"name; if the service forgot the job, `{run.run.options.train_anew(run.model.name)}` trains it. "
+            "Nothing was uploaded.",
         )
     run.warn(what)
 

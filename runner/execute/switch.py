@@ -45,9 +45,10 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
         end = yield from decide_again(run)
         return end or (yield from switch(run))
     approved = job.review is not None and job.review.fact.action == "approve"
-    if not approved and job.decided.action != "switch":
-        return _rests(run, job.decided)
     bar = barred(run.progress, job)
+    waits_barred = bar is not None and run.progress.loss is not None and job.decided.action == "await_approval"
+    if not approved and job.decided.action != "switch" and not waits_barred:
+        return _rests(run, job.decided)
     if bar is not None:
         return Ending(outcome="held", reason=f"{_clause(bar)}; the current model is kept. {_forced(run, job)}")
     return (yield from _switch_if_allowed(run))

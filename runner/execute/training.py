@@ -113,7 +113,7 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusSeen, ...]) -> Steps
     return failed_with(
         Kind.TRAINING,
         f"The training of job {name} failed ({status.word}): {message.rstrip('.')}.",
-        f"{again}, or train it now with `retrain run --force`.",
+        f"{again}, or train it now with `{run.run.options.train_anew(run.model.name)}`.",
     )
 
 

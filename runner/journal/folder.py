@@ -78,7 +78,8 @@ class StateFolder:
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",
-                hint="Restore journal.sqlite3 from a copy, or give another folder with --state to begin anew.",
+                hint="Restore journal.sqlite3 from a copy, or give another folder with --state to begin anew; "
+                "`retrain state accept-loss` goes on from a journal, so it needs one.",
             )
 
     def prepare(self) -> None:

@@ -1,5 +1,6 @@
 """What a run will do to one model: an action, the stages it walks through, and the reason in one sentence."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -56,11 +57,20 @@ STAGES: Mapping[Action, tuple[Stage, ...]] = {
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """The flags of a run that change a plan."""
+    """The flags of a run that change a plan; `run` and `state` make commands that run as printed.
+
+    `run` is the run's own command without flags that change it, `state` the option that names the state, or nothing.
+    """
 
     force: bool = False
     no_switch: bool = False
     allow_service_change: bool = False
+    run: str = "retrain run"
+    state: str = ""
+
+    def train_anew(self, model: str) -> str:
+        """Return the command that trains a model whatever was trained before."""
+        return f"{self.run} --force --select {shlex.quote(model)}"
 
 
 class ModelPlan(Struct, frozen=True, kw_only=True):

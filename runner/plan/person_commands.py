@@ -1,4 +1,7 @@
-"""The commands with which a person decides about a model, as they are printed: each runs as printed. Pure."""
+"""The commands with which a person decides about a model, as they are printed: each runs with the reason filled in.
+
+Pure.
+"""
 
 import shlex
 from typing import Literal
@@ -7,7 +10,7 @@ from runner.journal.folder import DEFAULT
 
 Verb = Literal["adopt", "approve", "reject", "resolve", "rollback"]
 Doubt = Literal["upload", "switch"]
-_REASON = '--reason "..."'  # a reason that is accepted; who copies the command puts a better one there
+_REASON = '--reason "..."'  # to be written by the person: as it is, the command ends before it does anything
 _ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-switched")}
 
 

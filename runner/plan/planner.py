@@ -1,6 +1,5 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
-import shlex
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -73,22 +72,22 @@ def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: F
         return _retrain(model, facts, _why_forced(job))
     if job is None:
         first = _retrain(model, facts, "it has not been trained by this project yet")
-        return _unless_lost(model, progress, first)
+        return _unless_lost(model, progress, first, options)
     case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
-    plan = _underway(case) or _by_data(manifest, model, progress, progress.last or job, facts)
-    plan = _unless_lost(model, progress, plan)
+    plan = _underway(case) or _by_data(replace(case, job=progress.last or job), facts, options)
+    plan = _unless_lost(model, progress, plan, options)
     idle = [f"{one}." for one in idle_words(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
 
 
-def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan) -> ModelPlan:
+def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
     """Train nothing that may have been trained in events that are lost: a person says whether it was."""
     if progress.loss is None or Stage.UPLOAD not in plan.stages:
         return plan
     error = ModelError(
         Kind.CONFIG,
         f"{model.name} may have been trained already: {history_lost(progress.loss)}.",
-        hint=f"Look in the product for newer jobs; `retrain run --force --select {shlex.quote(model.name)}` trains it.",
+        hint=f"Look in the product for newer jobs; `{options.train_anew(model.name)}` trains it.",
     )
     return failed_plan(model, error, dataset_sha256=plan.dataset_sha256)
 
@@ -169,13 +168,14 @@ def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: 
     return _on_candidate(model, job, Action.SWITCH, f"the switch to job {job.retrain_job_id} {why} and not done yet")
 
 
-def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, facts: Facts) -> ModelPlan:
+def _by_data(case: Case, facts: Facts, options: Options) -> ModelPlan:
     """Plan for a model with nothing in flight: is there a reason to train again?"""
+    model, progress, job = case.model, case.progress, case.job
     if isinstance(facts.dataset, ModelError):
         return failed_plan(model, facts.dataset)
     turn = withdrawn_data(progress, facts.dataset.sha256)
     if turn is not None:
-        text = f"{turned_back(turn)}; new data, or `retrain run --force`, brings a new candidate"
+        text = f"{turned_back(turn)}; new data, or `{options.train_anew(model.name)}`, brings a new candidate"
         return _rest(model, progress.incumbent or job, "unchanged", text)
     if progress.incumbent is not None and withdrawn(progress, job):
         job = progress.incumbent
@@ -183,9 +183,9 @@ def _by_data(manifest: Manifest, model: Model, progress: ModelProgress, job: Job
     if reason:
         return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
     if job.stage == JobStage.FAILED:
-        return _after_failure(model, progress, job, facts)
+        return _after_failure(model, progress, job, facts, options)
     if job.stage == JobStage.JUDGED:
-        return _candidate_rests(manifest, model, progress, job, facts.now)
+        return _candidate_rests(replace(case, job=job), options)
     serves = "was switched to last" if job.retrain_job_id == progress.incumbent_id else "has served"
     return _rest(
         model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which {serves}; nothing to do"
@@ -217,7 +217,7 @@ def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | 
     return _rest(model, job, "skipped", text)
 
 
-def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts) -> ModelPlan:
+def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts, options: Options) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if failed < model.retrain.attempts:
         reason = f"attempt {failed} of {model.retrain.attempts} on this data failed ({job.failure})"
@@ -225,25 +225,34 @@ def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts
     error = ModelError(
         Kind.TRAINING,
         f"The training failed {failed} times on this data, all that `attempts` allows; the last time: {job.failure}.",
-        hint="Change the data, or train once more with `retrain run --force`.",
+        hint=f"Change the data, or train once more with `{options.train_anew(model.name)}`.",
     )
     return failed_plan(model, error)
 
 
-def _candidate_rests(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
+def _candidate_rests(case: Case, options: Options) -> ModelPlan:
     """Plan for a candidate that was held or waits for a person."""
+    manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
     name = job.retrain_job_id
     if job.rejection is not None:
-        text = f"{was_rejected(job, job.rejection)}; new data, or `retrain run --force`, brings a new candidate"
+        anew = options.train_anew(model.name)
+        text = f"{was_rejected(job, job.rejection)}; new data, or `{anew}`, brings a new candidate"
         return _rest(model, job, "unchanged", text)
     moved = definition_moved(manifest, model, job) or learnt_since(model, progress, job)
     if job.review is None and job.decided and job.decided.action == "await_approval":
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
-    if job.decided and job.decided.action == "await_approval":
-        return _awaiting(manifest, model, progress, job, now)
-    return _held(model, progress, job, barred(progress, job) or _decision_reason(job))
+    bar = barred(progress, job)
+    if job.decided and job.decided.action == "await_approval" and (bar is None or progress.loss is None):
+        return _awaiting(case, options)
+    return _held(model, progress, job, _barred(model, job, bar, options) if bar else _decision_reason(job))
+
+
+def _barred(model: Model, job: Job, bar: str, options: Options) -> str:
+    """Return what is in the way of a candidate, and the command of a person who lets it serve all the same."""
+    forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=options.state)
+    return f"{bar}; `{forced}` lets it serve all the same"
 
 
 def _decision_reason(job: Job) -> str:
@@ -263,15 +272,19 @@ def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datet
     return expires if expires and now >= expires else None
 
 
-def _awaiting(manifest: Manifest, model: Model, progress: ModelProgress, job: Job, now: datetime) -> ModelPlan:
-    expires, name = _expired(manifest, model, job, now), job.retrain_job_id
+def _awaiting(case: Case, options: Options) -> ModelPlan:
+    manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
+    expires, name = _expired(manifest, model, job, case.now), job.retrain_job_id
     if expires:
         text = f"the time to approve it ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
-        return _held(model, progress, job, f"{text}; new data or `retrain run --force` brings a new candidate")
-    approve, reject = review_commands(model.name)
+        return _held(
+            model, progress, job, f"{text}; new data or `{options.train_anew(model.name)}` brings a new candidate"
+        )
+    approve, reject = review_commands(model.name, state=options.state)
     text = f"candidate {name} waits for `{approve}` or `{reject}`"
     if manifest.approvals is not None:
-        text = f"{text}, or for a file that `{person_command('approve', model.name, '--write')}` makes"
+        written = person_command("approve", model.name, "--write", state=options.state)
+        text = f"{text}, or for a file that `{written}` makes"
     if job.decided is not None and job.decided.unread is not None:
         text = f"{text}; {unread_clause(job.decided.unread)}"
     return _rest(model, job, "awaiting_approval", text)

@@ -229,8 +229,8 @@ def printed(project: Project, out: str) -> dict[str, str]:
 
 
 def run_as_printed(project: Project, command: str) -> int:
-    """Run a command on a terminal, and agree where it asks."""
-    terminal = in_project(project, *shlex.split(command)[1:])
+    """Run a command on a terminal with a reason in the place of the dots, and agree where it asks."""
+    terminal = in_project(project, *shlex.split(command.replace('"..."', '"seen by the team"'))[1:])
     terminal.type("y\n")
     return terminal.finish()
 

@@ -10,7 +10,9 @@ from runner.app.accept_loss import AcceptLossRequest, accept_loss, missing_histo
 from runner.app.audit import Note, head
 from runner.app.loss import loss_warning
 from runner.app.plan import read_progress
+from runner.app.scope import Choice
 from runner.app.session import session
+from runner.app.status import status
 from runner.app.verify import verify
 from runner.errors import StateError, UsageError
 from runner.journal.heads import EMPTY, HeadFile
@@ -212,3 +214,27 @@ def test_the_head_of_a_journal_that_lacks_events_is_noted_nowhere(world: World) 
     with pytest.raises(StateError, match=r"lacks its last 3 event\(s\)"):
         head(state_of(world), note=Note(name="retrain"))
     assert head(state_of(world)).events == events_of(world.state.root)
+
+
+def test_after_a_loss_a_candidate_that_waits_is_held_with_the_command_that_lets_it_serve(world: World) -> None:
+    """Both in the run that judges it and in the one after it; `status` says so, and why nothing goes on."""
+    world.write_manifest(ONE_MODEL.replace("{type: threshold, rules: [{metric: auc, min: 0.9}]}", "{type: manual}"))
+    lose_after(world, "training_finished")
+    job = next(reversed(read_progress(state_of(world)).model("service.test", "m").jobs))
+    for ended in (world.run()["m"], world.run()["m"]):
+        assert ended.outcome == "held"
+        forced = f'`retrain approve m --job {job} --force --reason "..."'
+        assert forced in ended.reason
+    [found] = status(state_of(world)).models
+    assert (found.waiting, found.held, found.switch_due) == (None, job, None)
+    assert "events of the journal are lost, which" in str(found.history_lost)
+
+
+def test_the_command_that_trains_after_a_loss_names_the_whole_run(world: World) -> None:
+    world.write_data("2")
+    lose_after(world, "switch_done")
+    choice = Choice(paths=[Path("my models.yaml")], emulator=True, state="old state")
+    world.options = Options(run=choice.command)
+    error = world.run()["m"].error
+    assert error is not None
+    assert "`retrain run 'my models.yaml' --emulator --state 'old state' --force --select m` trains it" in error.hint

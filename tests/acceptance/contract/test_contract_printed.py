@@ -1,0 +1,111 @@
+"""What the commands print for a person is true and runs: next steps, refusals, and what a damaged state is told."""
+
+import shlex
+import subprocess
+
+import pytest
+
+from tests.acceptance.contract.contract_project import Project, rows
+from tests.fakes.cut_journal import cut, events_of
+
+
+@pytest.fixture
+def served(project: Project) -> Project:
+    """Return a project whose model was switched twice."""
+    project.add("churn")
+    for seed in range(2):
+        project.write_data("churn", rows(seed=seed))
+        assert project.run().code == 0
+    return project
+
+
+def test_the_job_in_service_is_not_approved_and_a_second_switch_to_it_is_told_as_one(served: Project) -> None:
+    first, second = served.service.switches("churn")
+    refused = served.retrain("approve", "churn", "--job", second[:8], "--force", "--reason", "again", "--yes")
+    assert refused.code == 2
+    assert f"Job {second} of churn is recorded in service: there is nothing to approve." in refused.err
+    [command] = [one for one in refused.err.split("`") if one.startswith("retrain rollback ")]
+    words = shlex.split(command.replace('"..."', '"the list was old"'))[1:]
+    again = served.retrain(*words, "--yes")
+    assert again.code == 0, again.err
+    assert f"job {second}, recorded in service; job {first} served before it" in again.err
+    assert "switched to it once more (the list was old)" in again.out
+    shown = served.retrain("history", "churn", "--incumbent-at", "2099-01-01").out
+    assert "rollback from" not in shown
+    assert served.service.switches("churn") == [first, second, second]
+
+
+def test_the_first_job_that_serves_has_nothing_recorded_before_it(project: Project) -> None:
+    project.add("churn")
+    assert project.run().code == 0
+    [job] = project.service.switches("churn")
+    again = project.retrain("rollback", "churn", "--to", job, "--reason", "again", "--yes")
+    assert "Nothing is recorded of the model before this one." in again.err
+    assert "Nothing is recorded of the model in service." not in again.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("approve", "churn"),
+        ("reject", "churn"),
+        ("rollback", "churn"),
+        ("adopt", "churn"),
+        ("resolve", "churn", "--as", "started"),
+        ("state", "accept-loss"),
+    ],
+)
+@pytest.mark.parametrize("reason", ["...", "-", "\u2026"])
+def test_a_reason_without_a_letter_is_none(project: Project, command: tuple[str, ...], reason: str) -> None:
+    refused = project.retrain(*command, f"--reason={reason}")
+    assert refused.code == 2
+    assert "says nothing" in refused.err
+
+
+def test_a_recorded_approval_without_a_terminal_does_not_say_that_production_would_change(project: Project) -> None:
+    project.add("churn", policy={"type": "manual"})
+    project.run()
+    refused = project.retrain("approve", "churn", "--record-only", "--reason", "seen")
+    assert "Nothing was done: the next run would change production, and there is no terminal" in refused.err
+
+
+def test_a_journal_that_lacks_events_is_not_noted_and_prunes_nothing(served: Project) -> None:
+    cut(served.state, events_of(served.state) - 3)
+    prune = ("prune", "--results", "--keep", "0")
+    for refused in (served.retrain(*prune, "--yes"), served.retrain(*prune)):
+        assert refused.code == 7
+        assert ".retrain/" not in refused.out + refused.err.partition("error")[0]
+        assert "results/" not in refused.out + refused.err.partition("error")[0]
+    dry = served.retrain(*prune, "--dry-run")
+    assert dry.code == 0
+    assert "lacks its last 3 event(s)" in dry.err
+    git = ("git", "-C", str(served.folder), "-c", "user.name=a", "-c", "user.email=a@b.test")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "begin"], check=True)
+    noted = served.retrain("audit", "head", "--git-note", "--repository", str(served.folder), "--trust-state")
+    assert noted.code == 7
+    assert "lacks its last 3 event(s)" in noted.err
+    assert "If this is a copy, or a copy of it was used elsewhere" in noted.err
+    assert subprocess.run([*git, "notes", "--ref", "retrain", "list"], check=False, capture_output=True).stdout == b""
+
+
+def test_why_a_candidate_is_still_held_runs_as_printed_and_takes_a_short_id(project: Project) -> None:
+    rule = {"type": "threshold", "rules": [{"metric": "auc", "min": 0.99}]}
+    project.add("churn", policy=rule)
+    for _ in range(2):
+        done = project.run()
+        [why] = [line.removeprefix("why: ") for line in done.out.splitlines() if line.startswith("why: ")]
+        assert project.retrain(*shlex.split(why)[1:]).code == 0
+    [why] = [line for line in project.retrain("history", "churn").out.splitlines() if line.startswith("why: ")]
+    assert project.retrain(*shlex.split(why)[2:]).code == 0
+    job = project.entry("churn")["retrain_job_id"]
+    assert job in project.retrain("history", "churn", "--job", job[:8]).out
+
+
+def test_the_hint_of_an_audit_names_the_state(served: Project) -> None:
+    run = max(path.name for path in (served.state / "runs").iterdir() if not path.is_symlink())
+    with (served.state / "runs" / run / "report.md").open("a") as file:
+        file.write(" ")
+    refused = served.retrain("audit", "bundle", run)
+    assert refused.code == 7
+    assert f"`retrain verify {run} --state {served.state}` shows every finding" in refused.err
