@@ -111,9 +111,9 @@ def way_back(folder: StateFolder) -> str:
     """Return what to do about a loss."""
     state = shlex.quote(str(folder.root))
     return (
-        "If this is a copy, or a copy of it was used elsewhere, go on with the newer one. "
         "Restore the newest copy of the whole state folder. Where that is gone for good, look in the product for newer "
-        f'jobs, then run `retrain state accept-loss --reason "..." --state {state}`.'
+        f'jobs, then run `retrain state accept-loss --reason "..." --state {state}`. '
+        "If a copy of this state was used elsewhere, go on with that copy."
     )
 
 

@@ -8,6 +8,7 @@ _HOSTILE = "tests/torture/test_hostile.py::test_an_attack_gets_no_further_than_t
 _CHAIN = "tests/unit/journal/test_journal_chain.py::"
 _STATE_FILES = "tests/unit/app/test_app_state_files.py::"
 _STATE_TRUST = "tests/unit/app/test_app_state_trust.py::"
+_PRINTED = "tests/acceptance/contract/test_contract_printed.py::"
 _GROWTH = "tests/unit/manifest/test_manifest_growth.py::test_four_times_as_much_takes_four_times_the_steps"
 _HYGIENE = "tests/unit/test_code_hygiene.py"
 
@@ -348,6 +349,28 @@ MUTANTS: tuple[Mutant, ...] = (
         old="(replace(one, hidden=hidden) for one in found)",
         new="found",
         caught_by="tests/unit/data/test_data_prepare.py::test_nothing_names_what_a_file_outside_of_the_checkout_holds",
+    ),
+    Mutant(
+        name="a_prune_lists_files_of_a_cut_journal_before_it_refuses",
+        file="runner/cli/prune.py",
+        old="        refuse_noted_loss(state)",
+        new="        pass",
+        caught_by=_PRINTED + "test_a_journal_that_lacks_events_is_not_noted_and_prunes_nothing",
+    ),
+    Mutant(
+        name="three_dots_are_a_reason",
+        file="runner/cli/options.py",
+        old="    if value.strip() and not any(one.isalnum() for one in value):",
+        new="    if False:",
+        caught_by=_PRINTED + "test_a_reason_without_a_letter_is_none",
+    ),
+    Mutant(
+        name="after_a_loss_a_candidate_waits_for_a_word_that_is_refused",
+        file="runner/plan/planner.py",
+        old='"await_approval" and (bar is None or progress.loss is None):',
+        new='"await_approval":',
+        caught_by="tests/unit/app/test_app_loss.py::"
+        "test_after_a_loss_a_candidate_that_waits_is_held_with_the_command_that_lets_it_serve",
     ),
     Mutant(
         name="names_are_compared_letter_by_letter",

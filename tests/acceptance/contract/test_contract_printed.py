@@ -85,7 +85,7 @@ def test_a_journal_that_lacks_events_is_not_noted_and_prunes_nothing(served: Pro
     noted = served.retrain("audit", "head", "--git-note", "--repository", str(served.folder), "--trust-state")
     assert noted.code == 7
     assert "lacks its last 3 event(s)" in noted.err
-    assert "If this is a copy, or a copy of it was used elsewhere" in noted.err
+    assert "If a copy of this state was used elsewhere" in noted.err
     assert subprocess.run([*git, "notes", "--ref", "retrain", "list"], check=False, capture_output=True).stdout == b""
 
 

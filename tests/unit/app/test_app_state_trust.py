@@ -1,6 +1,7 @@
 """A state that somebody else may have written is refused with what to do about it; the operator may accept it."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -56,12 +57,18 @@ def test_what_another_user_owns_is_refused_and_chown_is_the_way_out(state: State
 
 
 @pytest.mark.parametrize("names", [[".retrain"], [".retrain/journal.sqlite3"], [".retrain/lock"]])
-def test_a_state_that_git_tracks_is_refused(state: StateFolder, names: list[str]) -> None:
+def test_a_state_that_git_tracks_is_refused(
+    state: StateFolder, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(state.root.parent, "init", "-q")
     require_trusted(str(state.root), accepted=False)  # untracked, though in a checkout
     git(state.root.parent, "add", "-f", *names)
-    assert "Git tracks files" in refusal(state)
-    git(state.root.parent, "rm", "-r", "-q", "--cached", ".retrain")
+    with pytest.raises(StateError, match="Git tracks files") as caught:
+        require_trusted(str(state.root), accepted=False)
+    require_trusted(str(state.root), accepted=True)
+    monkeypatch.chdir("/")
+    [command] = [one for one in caught.value.hint.split("`") if one.startswith("git -C ")]
+    subprocess.run(shlex.split(command), check=True, capture_output=True)  # from whatever folder
     require_trusted(str(state.root), accepted=False)
 
 
