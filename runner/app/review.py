@@ -126,6 +126,7 @@ def _case(request: ReviewRequest) -> _Case:
     leads_back = request.force and _has_served(request.model, progress, request.job)
     if leads_back:
         _refuse_serving(request, progress)
+        _refuse_later(request)
     return _Case(scope=scope, progress=progress, leads_back=leads_back)
 
 
@@ -145,6 +146,15 @@ def _refuse_serving(request: ReviewRequest, progress: ModelProgress) -> None:
         raise UsageError(
             f"Job {job} of {request.model} is recorded in service: there is nothing to approve.",
             hint=f"To switch to it once more, run `{again}`.",
+        )
+
+
+def _refuse_later(request: ReviewRequest) -> None:
+    """Refuse to leave a switch back to the next run: it is a rollback, which is done at once."""
+    if request.record_only:
+        raise UsageError(
+            f"Job {request.job} of {request.model} has served: it would be switched to at once, not by the next run.",
+            hint="Leave --record-only out to switch back now.",
         )
 
 

@@ -109,3 +109,12 @@ def test_the_hint_of_an_audit_names_the_state(served: Project) -> None:
     refused = served.retrain("audit", "bundle", run)
     assert refused.code == 7
     assert f"`retrain verify {run} --state {served.state}` shows every finding" in refused.err
+
+
+def test_a_job_that_served_is_not_switched_to_where_only_a_record_is_asked_for(served: Project) -> None:
+    before = served.service.switches("churn")
+    words = ("approve", "churn", "--job", before[0], "--force", "--record-only", "--reason", "seen", "--yes")
+    refused = served.retrain(*words)
+    assert refused.code == 2
+    assert "Leave --record-only out" in refused.err
+    assert served.service.switches("churn") == before
