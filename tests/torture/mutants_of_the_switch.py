@@ -30,8 +30,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_held_candidate_is_switched_to",
         file="runner/execute/switch.py",
-        old='if not approved and job.decided.action != "switch":',
-        new='if not approved and job.decided.action == "await_approval":',
+        old='if not approved and job.decided.action != "switch" and not waits_barred:',
+        new='if not approved and job.decided.action == "await_approval" and not waits_barred:',
         caught_by=_PROTOCOL + "test_a_candidate_below_its_limit_is_held_and_never_switched",
     ),
     Mutant(
