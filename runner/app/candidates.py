@@ -39,9 +39,9 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
     _refuse_expired(scope, job, now)
     name, moved = scope.model.name, definition_moved(scope.manifest, scope.model, job)
     if moved and job.rejection is not None:
-        raise _refusal(name, f"it was rejected, and {moved}", "`retrain run --force` trains a new candidate.")
+        raise _refusal(name, f"it was rejected, and {moved}", f"`{scope.run} --force` trains a new candidate.")
     if moved:
-        raise _refusal(name, moved, "`retrain run` judges it again without a new training; then review that decision.")
+        raise _refusal(name, moved, f"`{scope.run}` judges it again without a new training; then review that decision.")
     if wish.action == "reject" or wish.force:
         return job
     bar = barred(progress, job)
@@ -49,7 +49,7 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
         raise _refusal(name, bar, f"`{_forced(scope, job)}` approves it nevertheless.")
     moved = incumbent_moved(scope.manifest, scope.model, progress, job)
     if moved:
-        raise _refusal(name, moved, f"`retrain run` judges it again; `{_forced(scope, job)}` approves it nevertheless.")
+        raise _refusal(name, moved, f"`{scope.run}` judges it again; `{_forced(scope, job)}` approves it nevertheless.")
     return job
 
 
@@ -73,7 +73,7 @@ def _older(scope: ModelScope, progress: ModelProgress, newest: Job, wish: Wish) 
         done, undone = resolve_commands(name, "switch", state=state_option(scope.state))
         raise StateError(
             f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
-            hint=f"Run `retrain run`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
+            hint=f"Run `{scope.run}`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
         )
     if job is None or job.stage != JobStage.JUDGED:
         raise StateError(
@@ -104,7 +104,7 @@ def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:
     if expires and now >= expires:
         raise StateError(
             f"The time to decide about job {job.retrain_job_id} of {scope.model.name} ended at {stamp(expires)}.",
-            hint="`retrain run --force` trains a new candidate.",
+            hint=f"`{scope.run} --force` trains a new candidate.",
         )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
 from runner.app.open_state import open_state
 from runner.app.realm import Realm, realm_of
 from runner.app.recorded import refuse_of_the_state, require_seen
+from runner.app.scope import Choice
 from runner.app.selection import find_model
 from runner.errors import UsageError
 from runner.journal.events import EMULATOR
@@ -24,6 +26,12 @@ class ModelScope(Struct, frozen=True, kw_only=True):
     realm: Realm
     paths: tuple[Path, ...]
     state: str
+
+    @property
+    def run(self) -> str:
+        """Return the command of a run of the model alone, as a shell takes it."""
+        whole = Choice(paths=self.paths, emulator=self.realm.emulator, state=self.state).command
+        return f"{whole} --select {quote(self.model.name)}"
 
 
 def model_scope(

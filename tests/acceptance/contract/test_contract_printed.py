@@ -118,3 +118,15 @@ def test_a_job_that_served_is_not_switched_to_where_only_a_record_is_asked_for(s
     assert refused.code == 2
     assert "Leave --record-only out" in refused.err
     assert served.service.switches("churn") == before
+
+
+def test_a_refused_approval_names_the_whole_run_that_judges_again(project: Project) -> None:
+    project.add("churn", policy={"type": "manual"})
+    project.run()
+    project.manifest["policies"]["churn"] = {"type": "threshold", "rules": [{"metric": "auc", "min": 0.1}]}
+    project.save()
+    refused = project.retrain("approve", "churn", "--reason", "seen", "--yes")
+    assert refused.code == 7
+    [command] = [one for one in refused.err.split("`") if one.startswith("retrain run ")]
+    assert command.endswith(f" --state {project.state} --select churn")
+    assert project.retrain(*shlex.split(command)[1:]).code == 0
