@@ -8,10 +8,10 @@ import subprocess
 import time
 from typing import Any, NoReturn
 
-from runner.child_environment import COMMAND_VARIABLES, command_environment
 from runner.errors import Kind, ModelError
+from runner.lib.child_environment import COMMAND_VARIABLES, command_environment
+from runner.lib.secrets import Secret
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
-from runner.secret import Secret
 
 COMMAND_SECONDS = 30
 _LONGEST_KEY = 8192  # bytes; servers refuse longer headers

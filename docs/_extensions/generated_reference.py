@@ -6,7 +6,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from docs._extensions.schema_tables import Tables
-from runner.schema import NAMES, load_schema
+from runner.lib.schemas import NAMES, load_schema
 
 
 class SchemaTables(SphinxDirective):

@@ -7,9 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.pinned_source import NOT_SET, installed_source, is_pinned
-from runner.durable import remove_unfinished, user_file_mode, write_new
 from runner.errors import RetrainError, UsageError
-from runner.schema import schema_path
+from runner.lib.atomic_files import remove_unfinished, user_file_mode, write_new
+from runner.lib.schemas import schema_path
 
 MANIFEST = "models.yaml"
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.data.header import read_header
-from runner.data.resolve import resolve_file
+from runner.datasets.header import read_header
+from runner.datasets.resolve import resolve_file
 from runner.errors import ModelError
 from runner.manifest.model import Dataset, Manifest, Model, Place, Source
 from runner.manifest.problems import EnoughError, Findings
-from runner.manifest.words import did_you_mean, shown
+from runner.manifest.wording import did_you_mean, shown
 
 _MOST_FILES = 20  # warned of one by one; a checkout without any data would bury everything else
 _MAGIC = frozenset("*?[")

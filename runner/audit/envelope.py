@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from runner.audit.keys import PublicKey, SigningKey
-from runner.canonical import canonical_bytes
+from runner.lib.canonical_json import canonical_bytes
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 LARGEST = 64 * 1024 * 1024  # bytes of an envelope; a run of ten thousand models makes about ten million

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from runner.canonical import canonical_bytes
+from runner.lib.canonical_json import canonical_bytes
 
 INDEX = "bundle.json"
 JOURNAL = "journal.jsonl"

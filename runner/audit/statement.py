@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from runner.canonical import canonical_bytes
 from runner.journal.chain import Link
 from runner.journal.events import (
     DataChecked,
@@ -22,6 +21,7 @@ from runner.journal.events import (
     RunStarted,
     SwitchDone,
 )
+from runner.lib.canonical_json import canonical_bytes
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:retrain-runner:run:1"

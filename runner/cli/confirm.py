@@ -6,12 +6,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.proposal import Proposal
+from runner.app.review.proposal import Proposal
 from runner.cli.console import Console
 from runner.errors import UsageError
-from runner.plan.person_commands import state_option
-from runner.report.evidence_text import evidence_table
-from runner.report.job_ids import short_ids
+from runner.plan.operator_commands import state_option
+from runner.reports.evidence_text import evidence_table
+from runner.reports.job_ids import short_ids
 
 _SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to"}
 

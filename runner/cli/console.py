@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from runner.cli.encoding import is_terminal
-from runner.cli.look import Look, look_of
-from runner.report.text import inline
+from runner.cli.terminal.capabilities import Look, look_of
+from runner.cli.terminal.encoding import is_terminal
+from runner.reports.text import inline
 
 if TYPE_CHECKING:  # both are slow to import, and most commands have no news to tell
-    from runner.cli.screen.live import LiveTable
-    from runner.execute.news import Listener, News
+    from runner.cli.terminal.live_table import LiveTable
+    from runner.execute.progress_events import Listener, News
 
 
 class Console:
@@ -33,7 +33,7 @@ class Console:
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
-            from runner.cli.library_log import show_library_log  # noqa: PLC0415 -- only -v asks for it
+            from runner.cli.terminal.library_log import show_library_log  # noqa: PLC0415 -- only -v asks for it
 
             show_library_log(lambda text: Console.current().detail(text), everything=verbosity > 1)
 
@@ -156,7 +156,7 @@ class Console:
 
     @contextmanager
     def _live(self) -> Iterator["Listener"]:
-        from runner.cli.screen.live import LiveTable  # noqa: PLC0415 -- see TYPE_CHECKING
+        from runner.cli.terminal.live_table import LiveTable  # noqa: PLC0415 -- see TYPE_CHECKING
 
         log = self._log()
         table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
@@ -175,7 +175,7 @@ class Console:
                 self.line(line)
 
     def _log(self) -> "Listener":
-        from runner.cli.screen import log_lines  # noqa: PLC0415 -- as above
+        from runner.cli.terminal import log_lines  # noqa: PLC0415 -- as above
 
         form, every = log_lines.text_line, log_lines.UPLOAD_LINE_S
         if self._json:
@@ -188,7 +188,7 @@ class Console:
         )
 
     def _event_log(self) -> "Listener":
-        from runner.cli.screen import log_lines  # noqa: PLC0415 -- as above
+        from runner.cli.terminal import log_lines  # noqa: PLC0415 -- as above
 
         return log_lines.Thinned(
             tell=lambda model, news: self.result(log_lines.event_line(model, news)),

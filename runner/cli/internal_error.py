@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner import __version__
-from runner.durable import real_folder, write_new
 from runner.errors import RetrainError
 from runner.journal.folder import state_folder
+from runner.lib.atomic_files import real_folder, write_new
 
 
 def traceback_of(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """What commands that only read the journal say where events are missing from it."""
 
-from runner.app.loss import loss_warning
+from runner.app.state.loss import loss_warning
 from runner.cli.console import Console
 
 

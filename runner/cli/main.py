@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from runner import __version__
-from runner.cli.streams import flush, prepare_streams
+from runner.cli.terminal.stdio import flush, prepare_streams
 from runner.errors import HangUpError
 
 COMMANDS = {
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the command and return its exit code; a result that could not be printed makes 1 of 0."""
-        from runner.cli.failure import lost_code  # noqa: PLC0415 -- `--version` and `--help` end before
+        from runner.cli.errors import lost_code  # noqa: PLC0415 -- `--version` and `--help` end before
 
         answer: Any = super().invoke(ctx)
         return int(answer or 0) or lost_code()
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = int(group.main(words, prog_name="retrain", standalone_mode=False))
     except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
         _let_go(error)
-        from runner.cli.failure import failure_code  # noqa: PLC0415 -- most commands end well
+        from runner.cli.errors import failure_code  # noqa: PLC0415 -- most commands end well
 
         code = failure_code(error)
     _end(code)
@@ -108,7 +108,7 @@ def _let_go(error: BaseException) -> None:
 
 def _imported(name: str) -> ModuleType:
     """Import a command's module. All that comes with it stays, so it is not searched for garbage, now or ever."""
-    module = f"runner.cli.{name}"
+    module = f"runner.cli.commands.{name}"
     if module in sys.modules:
         return sys.modules[module]
     gc.disable()

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from runner.cli.console import Console
-from runner.cli.look import wants_plain
+from runner.cli.terminal.capabilities import wants_plain
 from runner.errors import RetrainError
+from runner.http.hosts import is_host
 from runner.journal.folder import DEFAULT
 from runner.manifest.durations import FORMS, LONGEST, parse_duration
-from runner.service.hosts import is_host
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ class Duration(click.ParamType[timedelta]):
 
 def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of the state's models that begin so, for the shell; where there is no state, none."""
-    from runner.app.status import status  # noqa: PLC0415 -- only when a shell completes
+    from runner.app.queries.status import status  # noqa: PLC0415 -- only when a shell completes
 
     try:
         names = {one.name for one in status(ctx.params.get("state") or DEFAULT).models}
@@ -63,7 +63,7 @@ def stateless(function: F) -> F:
 
 
 def _check_state(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
-    from runner.app.state_trust import require_trusted  # noqa: PLC0415 -- not for `--help`
+    from runner.app.state.state_trust import require_trusted  # noqa: PLC0415 -- not for `--help`
 
     if not ctx.resilient_parsing:
         require_trusted(ctx.params["state"], accepted=value)

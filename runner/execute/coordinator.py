@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from runner.execute.asks import Ask, Lane, Pause, Record, Steps, StoppedError, TakeSlot, Work
+from runner.execute.commands import Ask, Lane, Pause, Record, Steps, StoppedError, TakeSlot, Work
 from runner.execute.ports import Clock
 
 

@@ -7,15 +7,15 @@ also to a newer key of it. Such a question has no effect.
 from collections.abc import Mapping
 
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps
+from runner.execute.commands import Steps
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
-from runner.journal.job import VOID, Job
 from runner.journal.model_progress import ModelProgress
+from runner.journal.retrain_job import VOID, Job
+from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
-from runner.plan.binding import binding
-from runner.secret import Secret
-from runner.service.outcomes import Code, ServiceError, Status
+from runner.plan.decision_fingerprint import binding
+from runner.providers.outcomes import Code, ServiceError, Status
 
 _JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
 _QUESTIONS = 60  # for one model; names that were used last come first

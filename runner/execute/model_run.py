@@ -9,26 +9,26 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from runner.data.facts import Prepared
-from runner.data.readings import Readings
+from runner.datasets.file_cache import Readings
+from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
-from runner.execute.asks import Steps
-from runner.execute.news import Called, Listener, Meter, News, Retried, Said, Warned
-from runner.execute.pace import Pace
+from runner.execute.commands import Steps
 from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
+from runner.execute.progress_events import Called, Listener, Meter, News, Retried, Said, Warned
+from runner.execute.training_stats import Pace
 from runner.journal.events import Fact
-from runner.journal.job import Job
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
+from runner.journal.retrain_job import Job
 from runner.journal.state_store import Blobs
+from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest, Model
 from runner.plan.approver import untraced
-from runner.plan.model import ModelPlan, Options, Stage
-from runner.plan.person_commands import state_option
-from runner.secret import Secret
-from runner.service.outcomes import Status
-from runner.service.provider import ProviderCalls
+from runner.plan.model_plan import ModelPlan, Options, Stage
+from runner.plan.operator_commands import state_option
+from runner.providers.base import ProviderCalls
+from runner.providers.outcomes import Status
 
 _ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stage.SWITCH})  # they take no new job
 

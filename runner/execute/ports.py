@@ -1,4 +1,4 @@
-"""What the executor needs from outside, as types: the clock and the keys; the provider is `runner.service.provider`.
+"""What the executor needs from outside, as types: the clock and the keys; the provider is `runner.providers.base`.
 
 The composition root hands in the real ones; the simulator of the tests hands in its own and drives the same code.
 """
@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from runner.journal.events import ApprovalSource
+from runner.lib.secrets import Secret
 from runner.manifest.model import Approval, Model
-from runner.secret import Secret
 
 
 class Clock(Protocol):

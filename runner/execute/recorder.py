@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from runner.execute.asks import Record
+from runner.execute.commands import Record
 from runner.execute.ports import Clock
 from runner.journal.events import Draft, Fact
-from runner.journal.instants import stamp
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog
+from runner.lib.timestamps import stamp
 
 
 class Recorder(Struct, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from runner.execute.asks import Lane, Steps, Work, call, pause
+from runner.execute.commands import Lane, Steps, Work, call, pause
 from runner.execute.model_run import ModelRun
-from runner.service.outcomes import Effect, NeverSent, ServiceError
+from runner.providers.outcomes import Effect, NeverSent, ServiceError
 
 T = TypeVar("T")
 

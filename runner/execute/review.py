@@ -1,6 +1,6 @@
 """A person's word from a file: recorded, with where it comes from, before anything is done about it."""
 
-from runner.execute.asks import Steps, call, record
+from runner.execute.commands import Steps, call, record
 from runner.execute.model_run import Ending, ModelRun, StageEnd
 from runner.journal.events import Reviewed
 from runner.plan.approver import doubts, said_by

@@ -12,7 +12,7 @@ from msgspec import Struct
 from runner.errors import Kind, ModelError
 from runner.execute.model_run import ModelRun
 from runner.execute.ports import Clock
-from runner.journal.instants import NOTICED, seconds_text
+from runner.lib.timestamps import NOTICED, seconds_text
 from runner.manifest.durations import duration_text
 
 _TICK = timedelta(seconds=1)  # a Date leaves out what is less

@@ -9,24 +9,24 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.execute.asks import Lane, Steps, StoppedError, pause, record
-from runner.execute.candidate import decide_again
-from runner.execute.keys import get_key
+from runner.execute.api_keys import get_key
+from runner.execute.commands import Lane, Steps, StoppedError, pause, record
+from runner.execute.drift import Listed, list_classifiers, note_serving
+from runner.execute.evaluation import decide_again
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
-from runner.execute.news import Entered
 from runner.execute.ports import Clock
+from runner.execute.progress_events import Entered
 from runner.execute.retry import backoff, send
-from runner.execute.serving import Listed, list_classifiers, note_serving
 from runner.journal.events import ADOPTED, SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
-from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
+from runner.journal.retrain_job import Decided, Job
+from runner.lib.secrets import Secret
+from runner.plan.decision_inputs import incumbent_moved, inputs_moved
+from runner.plan.eligibility import barred
 from runner.plan.incumbent import may_drift, own_models
-from runner.plan.inputs import incumbent_moved, inputs_moved
-from runner.plan.model import Stage
-from runner.plan.person_commands import person_command, resolve_commands, review_commands
-from runner.plan.standing import barred
-from runner.secret import Secret
-from runner.service.outcomes import Done, Effect, NeverSent, Refused
+from runner.plan.model_plan import Stage
+from runner.plan.operator_commands import person_command, resolve_commands, review_commands
+from runner.providers.outcomes import Done, Effect, NeverSent, Refused
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all

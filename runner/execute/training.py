@@ -1,19 +1,19 @@
 """Waiting for a training, by its job's status, under the manifest's own deadline."""
 
 from runner.errors import Kind
-from runner.execute.asks import Steps, pause, record
-from runner.execute.keys import get_key
+from runner.execute.api_keys import get_key
+from runner.execute.commands import Steps, pause, record
 from runner.execute.model_run import Ending, ModelRun, StageEnd, failed, failed_with
-from runner.execute.news import InTraining, WordSeen
+from runner.execute.progress_events import InTraining, WordSeen
 from runner.execute.retry import backoff, read
-from runner.execute.waiting import NOT_FOUND
-from runner.execute.watch import Watch
+from runner.execute.training_wait import Watch
+from runner.execute.upload_evidence import NOT_FOUND
 from runner.journal.events import Fact, StatusSeen, TrainingFailed, TrainingFinished
-from runner.journal.job import TRAINED, Job, JobStage
+from runner.journal.retrain_job import TRAINED, Job, JobStage
+from runner.lib.secrets import Secret
 from runner.manifest.durations import duration_text
-from runner.plan.person_commands import resolve_commands
-from runner.secret import Secret
-from runner.service.outcomes import Code, ServiceError, Status
+from runner.plan.operator_commands import resolve_commands
+from runner.providers.outcomes import Code, ServiceError, Status
 
 OUTAGES = 10  # reads in a row that may fail, each with its own retries, before this run gives up waiting
 

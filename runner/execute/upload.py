@@ -9,14 +9,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from runner.data.facts import CheckedFile, Prepared
-from runner.data.prepare import check_data, pack
+from runner.datasets.metadata import CheckedFile, Prepared
+from runner.datasets.prepare import check_data, pack
 from runner.errors import Kind
-from runner.execute.asks import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.api_keys import get_key
+from runner.execute.commands import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.identify import refuse_other_model
-from runner.execute.keys import get_key
 from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
-from runner.execute.news import Entered
+from runner.execute.progress_events import Entered
 from runner.execute.retry import backoff, read, send
 from runner.execute.service_clock import (
     ClockReading,
@@ -26,7 +26,8 @@ from runner.execute.service_clock import (
     surely_over,
     url_end,
 )
-from runner.execute.waiting import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
+from runner.execute.upload_evidence import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
+from runner.http.upload_watch import Watch
 from runner.journal.events import (
     DataChecked,
     FileRecord,
@@ -38,14 +39,13 @@ from runner.journal.events import (
     UploadRefused,
     UploadUnclear,
 )
-from runner.journal.instants import seconds_text, stamp
-from runner.plan.model import Stage
-from runner.plan.person_commands import resolve_commands
-from runner.plan.reference import reference
-from runner.secret import Secret
-from runner.service.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
-from runner.service.registry import facts_of
-from runner.service.upload_watch import Watch
+from runner.lib.secrets import Secret
+from runner.lib.timestamps import seconds_text, stamp
+from runner.plan.model_plan import Stage
+from runner.plan.operator_commands import resolve_commands
+from runner.plan.reference_data import reference
+from runner.providers.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
+from runner.providers.registry import facts_of
 
 _SETTLE_PAUSE_S = 15.0
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.events import Draft, Event, ResultStored
 from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
 from runner.journal.parts import part_misfit
-from runner.journal.shared import SharedParts
+from runner.journal.shared_values import SharedParts
+from runner.lib.canonical_json import canonical_bytes
 
 GENESIS = "0" * 64
 _SHOWN = 100  # characters of a value in a message

@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from runner.durable import make_folder, real_files, real_folder, real_folders, remove_flat
 from runner.errors import StateError, UsageError
 from runner.journal.entries import (
     BESIDE_JOURNAL,
@@ -17,6 +16,7 @@ from runner.journal.entries import (
     require_real,
 )
 from runner.journal.forms import is_run_id
+from runner.lib.atomic_files import make_folder, real_files, real_folder, real_folders, remove_flat
 
 DEFAULT = ".retrain"
 _BESIDE_LATEST = ".latest."

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.durable import open_below, open_file, real_folder, replacing
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Hold, locked
 from runner.journal.store import Store, open_for_reading, open_store
+from runner.lib.atomic_files import open_below, open_file, real_folder, replacing
 
 
 class FolderBlobs(Struct, frozen=True):

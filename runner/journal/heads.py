@@ -15,11 +15,11 @@ from typing import Annotated
 
 import msgspec
 
-from runner.durable import FILE_MODE, make_folder, sync_folder
 from runner.errors import StateError
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import EMULATOR, LossAccepted, RunStarted
 from runner.journal.folder import StateFolder
+from runner.lib.atomic_files import FILE_MODE, make_folder, sync_folder
 
 _BYTES = 512  # one sector of a disk: a power cut leaves the old note or the new one
 _LONGEST = 64  # characters of a run id that are noted; a made-up journal may have any

@@ -14,10 +14,10 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Meta, Struct
 
-from runner.durable import FILE_MODE, open_file, read_up_to, write_whole
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
-from runner.journal.instants import stamp
+from runner.lib.atomic_files import FILE_MODE, open_file, read_up_to, write_whole
+from runner.lib.timestamps import stamp
 
 _Name = Annotated[str, Meta(max_length=255)]
 _LARGEST_NOTE = 4096  # bytes

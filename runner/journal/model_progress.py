@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from runner.journal.deployments import Departure, Serving, is_older
 from runner.journal.events import (
     DataChecked,
     Event,
@@ -29,10 +30,9 @@ from runner.journal.events import (
     SwitchRefused,
     UploadIntended,
 )
-from runner.journal.instants import moment
-from runner.journal.job import TRAINED, VOID, Job, JobStage
-from runner.journal.job_changes import At, changed, taken
-from runner.journal.serving import Departure, Serving, is_older
+from runner.journal.job_reducer import At, changed, taken
+from runner.journal.retrain_job import TRAINED, VOID, Job, JobStage
+from runner.lib.timestamps import moment
 
 _ABOUT_RUNS = (
     LossAccepted,

@@ -20,10 +20,10 @@ from runner.journal.events import (
     RunFinished,
     RunStarted,
 )
-from runner.journal.instants import moment
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
-from runner.journal.moved import moved
+from runner.journal.renames import moved
 from runner.journal.stored import Removal, StoredFile, removals, stored
+from runner.lib.timestamps import moment
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

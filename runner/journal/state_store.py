@@ -1,6 +1,6 @@
 """What a place for the state must do: keep a log of events, let one run at a time hold it, and keep files.
 
-A new kind of store is one module beside `folder_store.py` and an entry in `runner.app.open_state`. Each passes
+A new kind of store is one module beside `folder_store.py` and an entry in `runner.app.state.open_state`. Each passes
 `tests/unit/journal/test_journal_state_stores.py`.
 """
 

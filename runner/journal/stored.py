@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from runner.journal.events import Event, PrunedFile, ResultsPruned, ResultStored
-from runner.journal.instants import moment
+from runner.lib.timestamps import moment
 
 
 class StoredFile(Struct, frozen=True, kw_only=True):

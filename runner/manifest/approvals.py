@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from runner.manifest.builder import build
 from runner.manifest.confined import lies_outside
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Approval, Place
 from runner.manifest.problems import EnoughError, Findings
-from runner.manifest.shape import check_shape
+from runner.manifest.schema_check import check_shape
 from runner.manifest.text import read_text
-from runner.manifest.words import did_you_mean, shown
+from runner.manifest.wording import did_you_mean, shown
+from runner.manifest.yaml_parser import build
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _LONGEST_YEAR = 9998  # the day after the last one of this year is still a date

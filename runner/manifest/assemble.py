@@ -5,14 +5,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, get_args
 
-from runner.canonical import digest
+from runner.lib.canonical_json import digest
 from runner.manifest.approvals import read_approvals
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
-from runner.manifest.combine import Combined
 from runner.manifest.datasets import read_dataset
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.key_checks import check_keys
+from runner.manifest.merge import Combined
 from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
     Approval,
@@ -32,9 +32,9 @@ from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import Directions, check_rule, read_policy
 from runner.manifest.service import read_service
-from runner.manifest.words import choice, nearest, shown
-from runner.service.facts import ProviderFacts
-from runner.service.registry import facts_of
+from runner.manifest.wording import choice, nearest, shown
+from runner.providers.facts import ProviderFacts
+from runner.providers.registry import facts_of
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}
 _T = TypeVar("_T")

@@ -2,12 +2,12 @@
 
 import re
 
-from runner.manifest.combine import Combined
 from runner.manifest.document import YamlMap
+from runner.manifest.merge import Combined
 from runner.manifest.model import Dataset, Source
 from runner.manifest.problems import Findings
 
-SCHEMES: set[str] = set()  # of addresses that `runner.data.sources` finds data at, beside paths
+SCHEMES: set[str] = set()  # of addresses that `runner.datasets.sources` finds data at, beside paths
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _GLOB = re.compile(r"[*?\[]")
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.manifest.combine import Combined
+from runner.http.hosts import host_of
 from runner.manifest.document import YamlMap
+from runner.manifest.merge import Combined
 from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, KeySource, Model, Place
-from runner.manifest.words import shown
-from runner.service.hosts import host_of
+from runner.manifest.wording import shown
 
 _MOST_TOLD = 5  # hosts in a sentence
 

@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from runner.manifest.combine import Combined
 from runner.manifest.document import YamlMap
+from runner.manifest.merge import Combined
 from runner.manifest.model import CommandKey, EnvKey, FetchedKey, FileKey, KeyringKey, KeySource, StoredKey
 
 

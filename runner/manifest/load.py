@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from runner.errors import MEMORY_HINT, UsageError
 from runner.manifest.assemble import assemble
-from runner.manifest.builder import build
-from runner.manifest.combine import Document, combine
+from runner.manifest.merge import Document, combine
 from runner.manifest.model import Manifest, ManifestFile, Place
 from runner.manifest.problems import EnoughError, Findings, ManifestError, Problem
-from runner.manifest.shape import check_shape
+from runner.manifest.schema_check import check_shape
 from runner.manifest.text import Text, read_text
+from runner.manifest.yaml_parser import build
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 

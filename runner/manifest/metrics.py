@@ -9,7 +9,7 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import YamlMap
 from runner.manifest.model import MetricDefinition, Place
 from runner.manifest.problems import Findings
-from runner.manifest.words import did_you_mean, shown
+from runner.manifest.wording import did_you_mean, shown
 
 _WRONG_ESCAPE = re.compile(r"~(?![01])")
 

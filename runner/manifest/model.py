@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from runner.service.facts import Statuses
-from runner.service.registry import DEFAULT_PROVIDER
+from runner.providers.facts import Statuses
+from runner.providers.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]
 Pick = Literal["latest", "all"]
@@ -30,7 +30,7 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
 class Service(Struct, frozen=True, kw_only=True):
     """The service the models live on. Exactly one of `url` (no trailing slash) and `emulator` is set.
 
-    `provider` is the name under which `runner.service.registry` has it.
+    `provider` is the name under which `runner.providers.registry` has it.
     """
 
     url: str | None

@@ -4,17 +4,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
-from runner.manifest.combine import Combined, overlay
 from runner.manifest.datasets import read_source
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.keys import read_key, read_key_hosts
+from runner.manifest.merge import Combined, overlay
 from runner.manifest.metrics import check_metric_name
 from runner.manifest.model import Bounds, Checks, EmulatorModel, Model, Retrain, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
-from runner.manifest.words import did_you_mean, shown
-from runner.service.facts import DataLimits
+from runner.manifest.wording import did_you_mean, shown
+from runner.providers.facts import DataLimits
 
 _REQUIRED = {
     "api_key": "Add where its key comes from, for example `api_key: {env: NAME}`.",

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from runner.manifest.combine import Combined
 from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.merge import Combined
 from runner.manifest.model import NameChange, Place, ServiceChange
 from runner.manifest.problems import Findings
-from runner.manifest.words import did_you_mean, shown
+from runner.manifest.wording import did_you_mean, shown
 
 
 def read_moved(combined: Combined) -> tuple[NameChange, ...]:

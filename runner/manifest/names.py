@@ -7,7 +7,7 @@ from itertools import islice
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
-from runner.manifest.words import shown
+from runner.manifest.wording import shown
 
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters, as Unicode has it, that nobody sees

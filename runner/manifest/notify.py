@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
-from runner.manifest.combine import Combined
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.keys import read_stored_key
+from runner.manifest.merge import Combined
 from runner.manifest.model import Model, Notification, Ping, Place
 from runner.manifest.selectors import selectors_of
-from runner.manifest.words import shown
+from runner.manifest.wording import shown
 
 _MOST_TOLD = 10  # of one entry
 

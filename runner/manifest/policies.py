@@ -14,7 +14,7 @@ from runner.manifest.metrics import check_metric_name
 from runner.manifest.model import AutoPolicy, Direction, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
 from runner.manifest.problems import Findings
 from runner.manifest.rule_range import check_limits, check_side
-from runner.manifest.words import choice
+from runner.manifest.wording import choice
 
 _KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")

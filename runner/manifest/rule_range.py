@@ -8,7 +8,7 @@ from runner.manifest.built_in_metrics import BuiltInMetric
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Direction, RuleKind
 from runner.manifest.problems import Findings
-from runner.manifest.words import shown
+from runner.manifest.wording import shown
 
 _HUNDRED, _CENT, _ENDLESS = Decimal(100), Decimal("0.01"), Decimal("Infinity")
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")

@@ -2,13 +2,13 @@
 
 from urllib.parse import SplitResult, urlsplit
 
+from runner.http.hosts import is_loopback
 from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.model import Service
 from runner.manifest.problems import Findings
-from runner.service.facts import ProviderFacts, Statuses
-from runner.service.hosts import is_loopback
-from runner.service.registry import DEFAULT_PROVIDER, facts_of
+from runner.providers.facts import ProviderFacts, Statuses
+from runner.providers.registry import DEFAULT_PROVIDER, facts_of
 
 
 def read_service(section: YamlMap, findings: Findings) -> Service:

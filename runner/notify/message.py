@@ -8,7 +8,7 @@ from msgspec import Struct
 from runner.journal.outcomes import OUTCOMES, Outcome, Severity, urgency
 from runner.manifest.model import Model, Notification
 from runner.manifest.selectors import matches
-from runner.report.text import exit_meaning, inline, words
+from runner.reports.text import exit_meaning, inline, words
 
 ALWAYS = "always"
 _LONGEST_BODY = 1800  # characters; the strictest of the common services takes 2,000

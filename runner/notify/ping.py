@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from runner.credentials import read_secret
+from runner.http.deadlines import Deadlines
+from runner.http.request import Broken, Head, Request
+from runner.http.transport import Wire
+from runner.lib.secrets import Secret
 from runner.manifest.model import StoredKey
 from runner.notify.delivery import UndeliveredError
-from runner.secret import Secret
-from runner.service.deadlines import Deadlines
-from runner.service.exchange import Broken, Head, Request
-from runner.service.http import Wire
 
 START = "start"
 _DEADLINES = Deadlines(connect=4, silence=4, call=4)

@@ -8,11 +8,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from runner.canonical import digest
 from runner.errors import StateError
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
-from runner.plan.model import Action, Stage
+from runner.lib.canonical_json import digest
+from runner.plan.model_plan import Action, Stage
 from runner.policy.baseline import Drift, Knowledge
 
 PLAN_VERSION: Final = 1

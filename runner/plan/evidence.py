@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from runner.errors import ModelError
 from runner.journal.events import IncumbentAdopted
-from runner.journal.job import Decided, Job
 from runner.journal.model_progress import ModelProgress
+from runner.journal.retrain_job import Decided, Job
 from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
 from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness

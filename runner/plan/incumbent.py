@@ -12,15 +12,15 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.canonical import digest
 from runner.journal.events import ServingObserved
-from runner.journal.instants import age
-from runner.journal.job import Job
 from runner.journal.model_progress import Adoption, ModelProgress
+from runner.journal.retrain_job import Job
+from runner.lib.canonical_json import digest
+from runner.lib.timestamps import age
 from runner.manifest.model import Model, Source
 from runner.policy.baseline import Baseline, Drift
 from runner.policy.number import number_text
-from runner.service.outcomes import Classifier
+from runner.providers.outcomes import Classifier
 
 _SHOWN = 5  # numbers of models named in one message
 ONE_WAY = "The model published now has no job id here; the API cannot bring it back."

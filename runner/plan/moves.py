@@ -7,13 +7,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.errors import Kind, ModelError
+from runner.http.hosts import is_loopback
 from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
-from runner.journal.moved import Histories
+from runner.journal.renames import Histories
 from runner.manifest.model import Manifest
 from runner.manifest.moved import destinations
-from runner.plan.model import Action, ModelPlan
-from runner.service.hosts import is_loopback
+from runner.plan.model_plan import Action, ModelPlan
 
 _SHOWN = 3  # names in one sentence
 Known = Mapping[str, ModelProgress]  # the histories of one service, by name

@@ -4,22 +4,22 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from runner.data.facts import DatasetDigest
+from runner.datasets.metadata import DatasetDigest
 from runner.errors import Kind, ModelError
-from runner.journal.instants import age
-from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
+from runner.journal.retrain_job import Job, JobStage
+from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
+from runner.plan.approvals import Case, contradiction, idle_words, word_on
 from runner.plan.approver import untraced, why_followed
+from runner.plan.decision_inputs import definition_moved, incumbent_moved, inputs_moved
+from runner.plan.eligibility import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
-from runner.plan.inputs import definition_moved, incumbent_moved, inputs_moved
-from runner.plan.model import STAGES, Action, Facts, ModelPlan, Options, Stage
-from runner.plan.person_commands import person_command, review_commands
-from runner.plan.standing import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
-from runner.plan.words import Case, contradiction, idle_words, word_on
+from runner.plan.model_plan import STAGES, Action, Facts, ModelPlan, Options, Stage
+from runner.plan.operator_commands import person_command, review_commands
 from runner.policy.phrases import unread_clause
 
 _RESUMED = {

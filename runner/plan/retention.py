@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from runner.journal.job import IN_FLIGHT, Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.journal.retrain_job import IN_FLIGHT, Job, JobStage
 from runner.journal.stored import StoredFile, removal_of
 from runner.manifest.durations import duration_text
 

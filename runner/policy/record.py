@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.canonical import digest
 from runner.errors import StateError
+from runner.lib.canonical_json import digest
 from runner.manifest.model import MetricDefinition, Policy
 from runner.policy.baseline import Baseline, Drift, knowledge_of
 from runner.policy.decide import decide

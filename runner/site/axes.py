@@ -5,8 +5,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 
 from msgspec import Struct
 
-from runner.report.chart import EXACT, Axis
-from runner.report.table import short_number
+from runner.reports.charts.rule_chart import EXACT, Axis
+from runner.reports.table import short_number
 
 _ROUGH = Context(prec=28)  # places are rounded to tenths
 _EDGE = 1.5  # percent of the width, free on either side

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import Progress
-from runner.report.build import metrics_of
-from runner.report.history import Entry
-from runner.report.table import short_number
+from runner.reports.build import metrics_of
+from runner.reports.history import Entry
+from runner.reports.table import short_number
 from runner.site.addresses import run_path
-from runner.site.chronicle import Chronicle, Reign
-from runner.site.standing import leading_values, told_values
+from runner.site.model_summary import leading_values, told_values
+from runner.site.model_timeline import Chronicle, Reign
 
 _DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from runner.report.standards import Standards
+from runner.reports.charts.policy_limits import Standards
 from runner.site.addresses import INDEX, RUNS, Place, model_place
-from runner.site.chronicle import Chronicle, Fleet
-from runner.site.edition import edition
+from runner.site.build_id import edition
 from runner.site.model_history import entry_rows, outcome_counts, reign_rows
+from runner.site.model_summary import standing
+from runner.site.model_timeline import Chronicle, Fleet
 from runner.site.plot import HEIGHT, plots
 from runner.site.render import Assets, assets, render
 from runner.site.run_list import run_lines
-from runner.site.standing import standing
 
 _RECENT = 12  # runs on the first page
 

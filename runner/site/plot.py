@@ -6,13 +6,13 @@ from decimal import Decimal, localcontext
 
 from msgspec import Struct
 
-from runner.journal.job import Job
-from runner.report.chart import EXACT, Axis, Interval
-from runner.report.standards import Standards
-from runner.report.table import short_number
-from runner.report.trend import fate_of
+from runner.journal.retrain_job import Job
+from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.rule_chart import EXACT, Axis, Interval
+from runner.reports.charts.trend import fate_of
+from runner.reports.table import short_number
 from runner.site.axes import Frame, Tick
-from runner.site.chronicle import Chronicle, Reign
+from runner.site.model_timeline import Chronicle, Reign
 
 HEIGHT = 200  # of the picture, in pixels
 MOST_METRICS = 6

@@ -8,9 +8,9 @@ from typing import Any
 from jinja2 import Environment
 from msgspec import Struct
 
-from runner.report.inline_files import inline_file
-from runner.report.render import FILTERS
-from runner.report.templating import templates
+from runner.reports.formats.render import FILTERS
+from runner.reports.inline_files import inline_file
+from runner.reports.templating import templates
 from runner.site.addresses import asset_path
 
 
@@ -38,4 +38,4 @@ def render(template: str, **values: Any) -> bytes:
 
 @cache
 def _environment() -> Environment:
-    return templates("runner.site", "runner.report", filters=FILTERS)
+    return templates("runner.site", "runner.reports", filters=FILTERS)

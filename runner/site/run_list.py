@@ -7,7 +7,7 @@ from msgspec import Struct
 from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import RunRecord
 from runner.site.addresses import run_path
-from runner.site.chronicle import Fleet
+from runner.site.model_timeline import Fleet
 
 
 class RunLine(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from runner.emulator.keys import own_key
-from runner.emulator.launch import running_emulator
+from emulator.keys import own_key
+from emulator.launch import running_emulator
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "examples" / "vendor_samples"

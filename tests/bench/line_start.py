@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from runner.schema import schema_path
+from runner.lib.schemas import schema_path
 from tests.bench.figure import Part, Row, Target, at_most, ratio, sample
 from tests.bench.manifests import write_many
 from tests.bench.measure import cost_of, in_turn

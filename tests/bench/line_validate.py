@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from runner.schema import schema_path
+from runner.lib.schemas import schema_path
 from tests.bench.figure import Part, Row, at_least, at_most, exponent, ratio, sample
 from tests.bench.manifests import write_many
 from tests.bench.measure import cost_of, in_turn

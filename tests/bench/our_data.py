@@ -6,10 +6,10 @@ Prints the seconds of digest and checks, the seconds of packing, and the bytes o
 import sys
 from pathlib import Path
 
-from runner.data.prepare import check_data, pack
-from runner.data.readings import Readings
+from runner.datasets.file_cache import Readings
+from runner.datasets.prepare import check_data, pack
 from runner.manifest.load import load
-from runner.service.prediction_one_facts import FACTS
+from runner.providers.prediction_one.facts import FACTS
 
 folder = Path(sys.argv[1])
 manifest = load([folder / "models.yaml"])

@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from runner.data.content import blocks
-from runner.data.local_source import LocalFile
-from runner.secret import Redactor, Secret
-from runner.service.client import Client
-from runner.service.outcomes import Done
-from runner.sums import sum_of
+from runner.datasets.joined_stream import blocks
+from runner.datasets.local_source import LocalFile
+from runner.lib.checksums import sum_of
+from runner.lib.secrets import Redactor, Secret
+from runner.providers.outcomes import Done
+from runner.providers.prediction_one.client import Client
 from tests.fakes.prediction_one import STATUSES
 
 url, file, *authority = sys.argv[1:]

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runner import canonical
-from runner.app.session import session
+from runner.app.state.session import session
 from runner.journal.chain import Link
 from runner.journal.events import (
     Draft,
@@ -24,9 +23,10 @@ from runner.journal.events import (
     SwitchIntended,
 )
 from runner.journal.folder import StateFolder
-from runner.journal.instants import stamp
 from runner.journal.store import Store, open_store
-from runner.plan.inputs import candidate_digest
+from runner.lib import canonical_json as canonical
+from runner.lib.timestamps import stamp
+from runner.plan.decision_inputs import candidate_digest
 from tests.bench.manifests import keys, write_data, write_many
 from tests.bench.measure import cost_of
 from tests.bench.services import retrain, slow_service

@@ -13,8 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 from runner.journal.folder import StateFolder
-from runner.report.render import render_html
-from tests.unit.report.report_history import MemoryJournal, Recording
+from runner.reports.formats.render import render_html
+from tests.unit.reports.report_history import MemoryJournal, Recording
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (

@@ -9,8 +9,8 @@ from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.conftest import Browser
-from tests.unit.report.report_history import HOSTILE, Recording, record_everything, record_hostile
-from tests.unit.report.report_scenes import record_fleet, record_year
+from tests.unit.reports.report_history import HOSTILE, Recording, record_everything, record_hostile
+from tests.unit.reports.report_scenes import record_fleet, record_year
 
 Render = Callable[[Callable[[Recording], None]], bytes]
 SHOWN = "return [...document.querySelectorAll('#list tbody:not([hidden]) th')].map((one) => one.innerText)"

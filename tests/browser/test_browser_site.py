@@ -11,11 +11,11 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from runner.app.site import build_site
+from runner.app.site.site import build_site
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from tests.browser.conftest import Browser
-from tests.unit.report.report_history import ASK, HOSTILE, Recording
+from tests.unit.reports.report_history import ASK, HOSTILE, Recording
 from tests.unit.site.fleet_history import FleetRecording
 
 NAMES = ("churn", "需要予測", "a.b-c_d")

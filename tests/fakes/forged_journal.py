@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from runner.canonical import canonical_bytes
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import Draft, Event
+from runner.lib.canonical_json import canonical_bytes
 
 Change = Callable[[dict[str, Any]], None]  # of one event, as a JSON object
 Forge = Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]]  # of all events, as JSON objects

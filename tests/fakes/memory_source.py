@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.data.source import DataFile, Fingerprint
+from runner.datasets.source import DataFile, Fingerprint
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Source
 

@@ -13,11 +13,14 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from runner.durable import write_whole
 from runner.errors import Kind
-from runner.secret import Secret
-from runner.service.facts import DataLimits, ProviderFacts, Statuses
-from runner.service.outcomes import (
+from runner.http.upload_watch import Watch
+from runner.lib.atomic_files import write_whole
+from runner.lib.checksums import Sum
+from runner.lib.secrets import Secret
+from runner.providers.base import Connection, ProviderEntry
+from runner.providers.facts import DataLimits, ProviderFacts, Statuses
+from runner.providers.outcomes import (
     Classifier,
     Done,
     Downloaded,
@@ -28,9 +31,6 @@ from runner.service.outcomes import (
     ServiceError,
     Status,
 )
-from runner.service.provider import Connection, ProviderEntry
-from runner.service.upload_watch import Watch
-from runner.sums import Sum
 from tests.fakes.world import sha256_of
 
 FACTS = ProviderFacts(

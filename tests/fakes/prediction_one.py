@@ -1,7 +1,7 @@
 """The provider's facts, as a manifest that says nothing else has them."""
 
 from runner.manifest.models import standard_checks
-from runner.service.prediction_one_facts import FACTS
+from runner.providers.prediction_one.facts import FACTS
 
 STATUSES = FACTS.statuses
 CHECKS = standard_checks(FACTS.limits)

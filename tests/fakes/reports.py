@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runner.journal.outcomes import OUTCOMES
-from runner.report.model import JournalReport, ManifestReport, ModelReport, Report
+from runner.reports.model import JournalReport, ManifestReport, ModelReport, Report
 from tests.fakes.run_origin import TOOL
 
 

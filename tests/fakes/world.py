@@ -19,29 +19,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runner.app.facts import digests
-from runner.app.provenance import moved_names
+from runner.app.planning.dataset_digests import digests
+from runner.app.state.provenance import moved_names
 from runner.errors import Kind
-from runner.execute.asks import Lane, Record
+from runner.execute.commands import Lane, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
-from runner.execute.drive import drive
 from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
-from runner.execute.news import News
+from runner.execute.progress_events import News
 from runner.execute.recorder import Recorder
+from runner.execute.workflow import drive
+from runner.http.upload_watch import Watch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, StateStore
+from runner.lib.checksums import Sum
+from runner.lib.secrets import Secret
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
-from runner.plan.model import Facts, ModelPlan, Options
+from runner.plan.model_plan import Facts, ModelPlan, Options
 from runner.plan.moves import DueMoves, due_moves, with_moves
 from runner.plan.planner import plan_model
-from runner.secret import Secret
-from runner.service.outcomes import (
+from runner.providers.outcomes import (
     Classifier,
     Code,
     Done,
@@ -54,8 +56,6 @@ from runner.service.outcomes import (
     Status,
     Unclear,
 )
-from runner.service.upload_watch import Watch
-from runner.sums import Sum
 from tests.fakes.run_ids import run_id
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 

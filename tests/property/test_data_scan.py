@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.data.collected import Collected
-from runner.data.labels import Labels
-from runner.data.local_source import LocalFile
-from runner.data.scan import Scan
+from runner.datasets.column_contents import Collected
+from runner.datasets.csv_scan import Scan
+from runner.datasets.label_set import Labels
+from runner.datasets.local_source import LocalFile
 
 # Few characters, so that quotes, delimiters and line ends meet in every way; two of them take several bytes.
 PIECES = st.sampled_from(["a", "1", ",", ",", ",", "\n", "\n", "\r\n", '"', '""', '","', '\n"', "é", "漢"])

@@ -9,9 +9,9 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.emulator.training.data import MIN_ROWS, TrainingData, read_training_data
-from runner.emulator.training.refusal import RefusedTrainingError
-from runner.emulator.training.upload import read_upload
+from emulator.training.data import MIN_ROWS, TrainingData, read_training_data
+from emulator.training.refusal import RefusedTrainingError
+from emulator.training.upload import read_upload
 
 Kind = Literal["binary_classification", "multi_classification", "regression"]
 KINDS = st.sampled_from(["binary_classification", "multi_classification", "regression"])

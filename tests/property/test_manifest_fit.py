@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from runner.manifest.misfits import misfits
-from runner.schema import load_schema
-from runner.schema_fit import Fit, fit
+from runner.lib.schema_fit import Fit, fit
+from runner.lib.schemas import load_schema
+from runner.manifest.schema_errors import misfits
 
 REGISTRY: Registry[Any] = Registry()
 SCHEMA = load_schema("manifest")

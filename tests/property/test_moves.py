@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.journal.events import JobTaken
-from runner.journal.moved import moved
 from runner.journal.progress import Progress
+from runner.journal.renames import moved
 from runner.manifest.load import read
 from runner.manifest.model import Manifest
 from runner.plan.moves import due_moves

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from runner.canonical import canonical_bytes
 from runner.errors import ModelError
+from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import (
     AutoPolicy,

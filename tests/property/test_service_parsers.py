@@ -6,14 +6,14 @@ from datetime import UTC
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.service.addresses import UnfitError, read_address
-from runner.service.answers import documented, said, store_code
-from runner.service.effects import switch_effect, upload_effect
-from runner.service.expiry import expiry
-from runner.service.outcomes import Done, ServiceError, Status
-from runner.service.reading import read_api_key, read_classifiers, read_job, read_status
-from runner.service.retry_after import retry_after
-from runner.service.whole_answer import Answer
+from runner.http.addresses import UnfitError, read_address
+from runner.http.response_body import Answer
+from runner.http.retry_after import retry_after
+from runner.providers.outcomes import Done, ServiceError, Status
+from runner.providers.prediction_one.effects import switch_effect, upload_effect
+from runner.providers.prediction_one.response_reading import read_api_key, read_classifiers, read_job, read_status
+from runner.providers.prediction_one.responses import documented, said, store_code
+from runner.providers.prediction_one.url_expiry import expiry
 from tests.fakes.prediction_one import STATUSES
 
 JSON = st.recursive(

@@ -17,23 +17,23 @@ _REMOVES = {"rmtree", "unlink", "remove", "rmdir", "removedirs"}
 
 # Where files are removed, and why it is right there.
 REMOVING = {
-    "app/bundle.py": "the half-written bundle of this command",
-    "app/site_folder.py": "pages that the site's own list names",
-    "app/result_files.py": "results that are recorded as removed, reached through real folders",
-    "durable.py": "the unfinished file beside the target; the files of one folder of ours, by real_files",
+    "app/audit/bundle.py": "the half-written bundle of this command",
+    "app/site/site_folder.py": "pages that the site's own list names",
+    "app/state/result_files.py": "results that are recorded as removed, reached through real folders",
+    "lib/atomic_files.py": "the unfinished file beside the target; the files of one folder of ours, by real_files",
     "emulator/store.py": "the upload that was not accepted",
-    "execute/candidate.py": "downloads of the model's own job",
+    "execute/evaluation.py": "downloads of the model's own job",
     "journal/folder.py": "the link to the last run, and what a killed writer left beside it",
     "journal/lock.py": "the note of who holds the lock, by its holder",
     "journal/store.py": "the unfinished journal beside the new one",
-    "report/templating.py": "the compiled template that was not finished",
+    "reports/templating.py": "the compiled template that was not finished",
 }
 # Who sees the whole environment, and why.
 SEEING_ALL = {
-    "child_environment.py": "makes the allow-list of it",
-    "cli/encoding.py": "reads four names of it",
-    "cli/look.py": "reads six names of it",
-    "cli/options.py": "hands it to cli/look.py",
+    "lib/child_environment.py": "makes the allow-list of it",
+    "cli/terminal/encoding.py": "reads four names of it",
+    "cli/terminal/capabilities.py": "reads six names of it",
+    "cli/options.py": "hands it to cli/terminal/capabilities.py",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.durable import (
+from runner.lib.atomic_files import (
     FOLDER_MODE,
     open_below,
     read_up_to,

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from runner.sums import Sum, comparison_with, sum_of
+from runner.lib.checksums import Sum, comparison_with, sum_of
 
 CONTENT = b"a,b\n" * 1000
 

@@ -22,19 +22,19 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # its package does not list what it gives
 
-from runner.app.evidence import state_evidence
-from runner.app.verify import Demands, verify
+from runner.app.audit.evidence import state_evidence
+from runner.app.audit.verify import Demands, verify
 from runner.audit.container import bytes_member, pack
 from runner.audit.layout import ATTESTATION, INDEX, JOURNAL
-from runner.cli.failure import failure_code
+from runner.cli.errors import failure_code
 from runner.cli.main import group
 from runner.errors import StateError
 from runner.journal.chain import Link
 from runner.journal.events import Draft, ReportWritten, RunStarted, SwitchIntended
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.report.build import read_history
-from runner.report.render import render_files
+from runner.reports.build import read_history
+from runner.reports.formats.render import render_files
 from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, rows, threshold
 from tests.fakes.cut_journal import cut, rewind
 from tests.fakes.result_files import result

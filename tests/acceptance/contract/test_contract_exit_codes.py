@@ -22,12 +22,12 @@ from tests.fakes.result_files import result
 
 AUC = threshold({"metric": "auc", "min": 0.80})
 BROKEN_STATUS = """
-import runner.app.status
+import runner.app.queries.status
 
 def status(_state, **_options):
     raise ZeroDivisionError("planted")
 
-runner.app.status.status = status
+runner.app.queries.status.status = status
 """
 
 

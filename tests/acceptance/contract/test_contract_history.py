@@ -12,10 +12,10 @@ from typing import Any
 import click
 import pytest
 
-from runner.app.history import HistoryRequest, history, incumbents
-from runner.cli.history import command
+from runner.app.queries.history import HistoryRequest, history, incumbents
+from runner.cli.commands.history import command
 from runner.errors import UsageError
-from runner.journal.instants import stamp
+from runner.lib.timestamps import stamp
 from tests.acceptance.contract.contract_project import AUTO, Finished, Project, rows, threshold
 from tests.fakes.result_files import result
 from tests.fakes.two_port_service import TwoPortService

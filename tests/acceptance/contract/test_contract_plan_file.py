@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from runner.schema import load_schema
+from runner.lib.schemas import load_schema
 from tests.acceptance.contract.contract_project import Finished, Project, rows, wait_until
 from tests.fakes.result_files import result
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
 from tests.acceptance.contract.contract_project import AUTO, Project, finish, rows, threshold, wait_until
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import documented

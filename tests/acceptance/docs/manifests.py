@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from runner.schema import load_schema
+from runner.lib.schemas import load_schema
 from tests.acceptance.docs.blocks import Block
 
 MANIFEST_KEYS = frozenset(load_schema("manifest")["properties"])

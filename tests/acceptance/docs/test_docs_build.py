@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.cli.main import COMMANDS
-from runner.schema import NAMES, load_schema
+from runner.lib.schemas import NAMES, load_schema
 from tests.acceptance.conftest import ROOT
 
 PAGE_OF = {"journal": "journal-events"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from runner.emulator.faults_file import read_faults
-from runner.report import openmetrics
-from runner.schema import load_schema
+from emulator.faults_file import read_faults
+from runner.lib.schemas import load_schema
+from runner.reports.formats import openmetrics
 from tests.acceptance.conftest import ROOT, Retrain
 from tests.acceptance.docs.blocks import Block, blocks_of, pages
 from tests.acceptance.docs.manifests import kind_of, manifest_text, value_of, workflow_text

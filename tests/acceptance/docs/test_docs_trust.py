@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.torture.hostile.attacks import ATTACKS
+from tests.stress.hostile.attacks import ATTACKS
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "explanation" / "trust.md"

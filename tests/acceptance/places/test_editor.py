@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.app.init import MANIFEST, init
-from runner.schema import load_schema
+from runner.lib.schemas import load_schema
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.places.editor import Editor, editor
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.clock_check import warn_of_future
+from runner.app.state.clock_check import warn_of_future
 from runner.errors import ExitCode
 from runner.journal.events import Draft, RunStarted
 from runner.journal.folder import StateFolder
-from runner.journal.instants import stamp
 from runner.journal.store import open_store
+from runner.lib.timestamps import stamp
 from tests.acceptance.contract.contract_project import Project
 from tests.fakes.run_ids import run_id
 from tests.fakes.run_origin import NO_MANIFEST, TOOL

@@ -8,14 +8,14 @@ import yaml
 from msgspec.structs import replace
 
 from runner.app.init import init, sample_files
-from runner.app.plan import PlanRequest, plan
-from runner.app.run import RunRequest, run
-from runner.app.scope import Choice
+from runner.app.planning.plan import PlanRequest, plan
+from runner.app.planning.scope import Choice
+from runner.app.run.run import RunRequest, run
 from runner.errors import ExitCode
 from runner.plan.document import PlannedModel
-from runner.report.model import ModelReport
-from runner.report.plan_markdown import render_plan_markdown
-from runner.report.plan_text import render_plan_text
+from runner.reports.model import ModelReport
+from runner.reports.plan_markdown import render_plan_markdown
+from runner.reports.plan_text import render_plan_text
 
 HOSTS = frozenset({"service.test"})
 MANIFEST = Path("models.yaml")

@@ -3,17 +3,17 @@
 from datetime import timedelta
 from pathlib import Path
 
-from runner.app.engine import Job, _context
-from runner.app.keys import EmulatorKeys
-from runner.app.realm import realm_of
-from runner.app.session import session
+from runner.app.planning.api_keys import EmulatorKeys
+from runner.app.run.execution import Job, _context
+from runner.app.state.service_name import realm_of
+from runner.app.state.session import session
 from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished
 from runner.journal.progress import Progress
 from runner.journal.store import open_store
-from runner.plan.model import Options
-from runner.secret import Redactor
-from runner.service.client import Client
+from runner.lib.secrets import Redactor
+from runner.plan.model_plan import Options
+from runner.providers.prediction_one.client import Client
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.provenance import manifest_record
-from runner.git.checkout import identity
+from runner.app.state.provenance import manifest_record
+from runner.lib.git.checkout import identity
 from runner.manifest.load import load
 
 MANIFEST = """

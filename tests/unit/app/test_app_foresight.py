@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.app.facts import digests
-from runner.app.foresight import foresight
-from runner.app.plan import PlanRequest, plan, plan_models
-from runner.app.realm import realm_of
-from runner.app.run import RunRequest, run
-from runner.app.scope import Choice, read_scope
-from runner.data import readings as readings_module
-from runner.data.facts import FileFacts
-from runner.data.readings import Readings
-from runner.data.resolve import ResolvedFile, resolve
+from runner.app.planning.dataset_digests import digests
+from runner.app.planning.plan import PlanRequest, plan, plan_models
+from runner.app.planning.prefetch_checks import foresight
+from runner.app.planning.scope import Choice, read_scope
+from runner.app.run.run import RunRequest, run
+from runner.app.state.service_name import realm_of
+from runner.datasets import file_cache as readings_module
+from runner.datasets.file_cache import Readings
+from runner.datasets.metadata import FileFacts
+from runner.datasets.resolve import ResolvedFile, resolve
 from runner.journal.chain import GENESIS, link
 from runner.journal.events import (
     DataChecked,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.history import HistoryRequest, history
-from runner.app.status import status
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
+from runner.app.queries.history import HistoryRequest, history
+from runner.app.queries.status import status
 from runner.errors import RetrainError, StateError
 from runner.journal.events import Draft, Event, JobTaken, RunStarted
 from runner.journal.folder import StateFolder

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.git_notes import note_place, noted_heads, repository, write_note
+from runner.app.state.git_notes import note_place, noted_heads, repository, write_note
 from runner.errors import UsageError
 from runner.journal.chain import Link
-from tests.torture.hostile.repositories import checkout, git, operator
-from tests.torture.hostile.states import made_state
+from tests.stress.hostile.repositories import checkout, git, operator
+from tests.stress.hostile.states import made_state
 
 
 @pytest.fixture(autouse=True)

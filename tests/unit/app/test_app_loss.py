@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.accept_loss import AcceptLossRequest, accept_loss, missing_history
-from runner.app.audit import Note, head
-from runner.app.loss import loss_warning
-from runner.app.plan import read_progress
-from runner.app.scope import Choice
-from runner.app.session import session
-from runner.app.status import status
-from runner.app.verify import verify
+from runner.app.audit.head import Note, head
+from runner.app.audit.verify import verify
+from runner.app.planning.plan import read_progress
+from runner.app.planning.scope import Choice
+from runner.app.queries.status import status
+from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
+from runner.app.state.loss import loss_warning
+from runner.app.state.session import session
 from runner.errors import StateError, UsageError
 from runner.journal.heads import EMPTY, HeadFile
 from runner.journal.store import open_for_reading
-from runner.plan.model import Options
+from runner.plan.model_plan import Options
 from tests.fakes.cut_journal import cut, events_of, rewind
 from tests.fakes.world import ONE_MODEL, World
 

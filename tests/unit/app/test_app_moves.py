@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.history import HistoryRequest, explain, history
-from runner.app.plan import PlanRequest, plan, read_progress
-from runner.app.resolve import ResolveRequest, resolve
-from runner.app.review import ReviewRequest, review
-from runner.app.rollback import RollbackRequest, roll_back
-from runner.app.run import RunRequest, run
-from runner.app.scope import Choice
-from runner.app.session import session
-from runner.app.site import build_site
-from runner.app.status import status
+from runner.app.planning.plan import PlanRequest, plan, read_progress
+from runner.app.planning.scope import Choice
+from runner.app.queries.history import HistoryRequest, explain, history
+from runner.app.queries.status import status
+from runner.app.review.resolve import ResolveRequest, resolve
+from runner.app.review.review import ReviewRequest, review
+from runner.app.review.rollback import RollbackRequest, roll_back
+from runner.app.run.run import RunRequest, run
+from runner.app.site.site import build_site
+from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import RunFinished
 from runner.plan.document import PlanDocument, counts
-from runner.report.plan_markdown import render_plan_markdown
-from runner.report.plan_text import render_plan_text
+from runner.reports.plan_markdown import render_plan_markdown
+from runner.reports.plan_text import render_plan_text
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import CrashError, World
 

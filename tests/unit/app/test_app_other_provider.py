@@ -8,12 +8,12 @@ import pytest
 
 from runner.cli.main import group
 from runner.errors import UsageError
-from runner.manifest import misfits
+from runner.lib.schema_fit import fit
+from runner.lib.schemas import load_schema
+from runner.manifest import schema_errors as misfits
 from runner.manifest.load import load
 from runner.manifest.problems import ManifestError
-from runner.schema import load_schema
-from runner.schema_fit import fit
-from runner.service.registry import PROVIDERS
+from runner.providers.registry import PROVIDERS
 from tests.fakes.other_provider import OTHER, OtherService, serving
 
 MANIFEST = """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.app.audit.verify import Demands, verify
 from runner.app.validate import validate
-from runner.app.verify import Demands, verify
-from runner.durable import open_file
 from runner.errors import UsageError
+from runner.lib.atomic_files import open_file
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 

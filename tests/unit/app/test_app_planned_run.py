@@ -13,17 +13,17 @@ import yaml
 from msgspec.structs import replace
 
 from runner import __version__
-from runner.app.plan import PlanRequest, plan, read_progress
-from runner.app.plan_file import MOST_BYTES, read_plan
-from runner.app.realm import realm_of
-from runner.app.run import RunRequest, run
-from runner.app.scope import Choice
-from runner.app.session import Session, session
-from runner.canonical import digest
+from runner.app.planning.plan import PlanRequest, plan, read_progress
+from runner.app.planning.plan_file import MOST_BYTES, read_plan
+from runner.app.planning.scope import Choice
+from runner.app.run.run import RunRequest, run
+from runner.app.state.service_name import realm_of
+from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
+from runner.lib.canonical_json import digest
 from runner.manifest.load import load
 from runner.plan.document import PlanDocument
-from runner.plan.model import ModelPlan
+from runner.plan.model_plan import ModelPlan
 from runner.plan.planner import plan_model
 from runner.plan.stale import StalePlanError
 
@@ -211,14 +211,14 @@ def test_time_alone_can_outrun_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
         made = plan_model(*arguments)
         return replace(made, outcome="skipped", stages=()) if made.model == "wine" else made
 
-    monkeypatch.setattr("runner.app.plan.plan_model", later)
+    monkeypatch.setattr("runner.app.planning.plan.plan_model", later)
     [said] = moved()
     assert said.startswith("wine: the plan says retrain, now a run would do nothing (skipped)")
 
 
 def test_a_plan_of_another_version_of_the_tool_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     keep()
-    monkeypatch.setattr("runner.app.provenance.__version__", "99.0")
+    monkeypatch.setattr("runner.app.state.provenance.__version__", "99.0")
     assert moved() == (f"the plan was made by retrain-runner {__version__}, this is retrain-runner 99.0",)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.prune import PruneRequest, propose_prune, prune, prune_after_run
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
+from runner.app.state.prune import PruneRequest, propose_prune, prune, prune_after_run
 from runner.errors import StateError, UsageError
 from runner.execute.recorder import Recorder
 from runner.journal.events import PrunedFile, ResultsPruned, RunFinished

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.report import report, write_report
+from runner.app.queries.report import report, write_report
 from runner.app.validate import validate
 from runner.errors import RetrainError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.report.formats import FORMATS
-from runner.report.problems_github import github_commands
-from runner.report.problems_gitlab import gitlab_report
-from runner.report.problems_json import problems_json
-from runner.report.problems_sarif import sarif_log
-from tests.unit.report.report_history import Recording, record_held
+from runner.reports.formats.registry import FORMATS
+from runner.reports.problems.github import github_commands
+from runner.reports.problems.gitlab import gitlab_report
+from runner.reports.problems.plain_json import problems_json
+from runner.reports.problems.sarif import sarif_log
+from tests.unit.reports.report_history import Recording, record_held
 
 FIRST, SECOND, THIRD = (f"2026030{day}T040506Z-1a2b3c" for day in (1, 2, 3))
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.site import Built, build_site
-from runner.app.site_folder import LISTING, open_site
+from runner.app.site.site import Built, build_site
+from runner.app.site.site_folder import LISTING, open_site
 from runner.errors import LockedError, RetrainError, StateError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.site.addresses import run_path
 from runner.site.pages import Page
 from runner.site.run_page import with_way_back
-from tests.unit.report.report_history import Recording
+from tests.unit.reports.report_history import Recording
 from tests.unit.site.fleet_history import FleetRecording
 
 REPORT = b"<!doctype html><title>the report of a run</title>\n<body>\n<h1>All done</h1>"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
 from runner.journal.folder import StateFolder
-from tests.torture.hostile.states import made_state
+from tests.stress.hostile.states import made_state
 
 Put = Callable[[Path], object]
 KINDS: dict[str, tuple[Put, str]] = {

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.app import telling
-from runner.app.clock_check import Warn
-from runner.app.scope import Choice, read_scope
-from runner.app.telling import Teller
+from runner.app.planning.scope import Choice, read_scope
+from runner.app.run import notifier as telling
+from runner.app.run.notifier import Teller
+from runner.app.state.clock_check import Warn
 from runner.errors import LockedError, StateError
 from runner.notify.delivery import Trouble
 from tests.fakes.receiver import Receiver

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.app.keys import ManifestKeys
-from runner.app.plan import PlanRequest, plan
-from runner.app.run import RunRequest, run
-from runner.app.scope import Choice
+from runner.app.planning.api_keys import ManifestKeys
+from runner.app.planning.plan import PlanRequest, plan
+from runner.app.planning.scope import Choice
+from runner.app.run.run import RunRequest, run
 from runner.errors import ExitCode, ModelError, UsageError
+from runner.lib.secrets import Redactor
 from runner.manifest.load import load
-from runner.report.plan_markdown import render_plan_markdown
-from runner.report.plan_text import render_plan_text
-from runner.secret import Redactor
-from runner.service.client import Client
+from runner.providers.prediction_one.client import Client
+from runner.reports.plan_markdown import render_plan_markdown
+from runner.reports.plan_text import render_plan_text
 from tests.fakes.prediction_one import STATUSES
 
 HOST = "service.test"

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runner.app.session import Session, session
-from runner.app.unlock import held_by, unlock
+from runner.app.state.session import Session, session
+from runner.app.state.unlock import held_by, unlock
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import state_folder
@@ -24,7 +24,7 @@ NOW = timedelta(0)
 HOLD = """
 import sys, time
 from datetime import timedelta
-from runner.app.session import session
+from runner.app.state.session import session
 
 with session(sys.argv[1], lock_timeout=timedelta(0)) as opened:
     print(opened.run_id, flush=True)

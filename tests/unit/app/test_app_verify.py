@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
 from runner.errors import StateError
 from runner.journal.events import Draft, Fact, Judged
 from runner.journal.store import open_store
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_while_verifying_is_an_error_of_the_state_that_names
     def check(*_: object) -> Iterator[object]:
         raise PermissionError(EACCES, "Permission denied", "/state/some-file")
 
-    monkeypatch.setattr("runner.app.verify.check_schemas", check)
+    monkeypatch.setattr("runner.app.audit.verify.check_schemas", check)
     with pytest.raises(StateError, match="/state/some-file cannot be read: Permission denied"):
         verify(str(world.state.root), None)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.plan_file import refuse_target
-from runner.app.report import write_report
-from runner.app.site_folder import open_site
-from runner.app.written_file import refuse_link_out
+from runner.app.planning.plan_file import refuse_target
+from runner.app.queries.report import write_report
+from runner.app.site.site_folder import open_site
+from runner.app.state.written_file import refuse_link_out
 from runner.errors import UsageError
 
 

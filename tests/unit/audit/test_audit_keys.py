@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from runner.app.trust import make_key, signing_key, trusted_keys
+from runner.app.audit.key_files import make_key, signing_key, trusted_keys
 from runner.audit.keys import NotAKeyError, new_key, read_public_key, read_signing_key
 from runner.errors import UsageError
 
@@ -121,6 +121,6 @@ def test_without_the_extra_a_signature_command_says_what_to_install(tmp_path: Pa
 
 
 def test_the_audit_commands_load_no_cryptography_before_a_key_is_used() -> None:
-    program = "import sys, runner.cli.audit, runner.cli.verify; print('cryptography' in sys.modules)"
+    program = "import sys, runner.cli.commands.audit, runner.cli.commands.verify; print('cryptography' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "False\n"

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from runner.audit.statement import by_run, recorded, statement
-from runner.durable import write_new
 from runner.errors import StateError
 from runner.journal.chain import Link, read_lines
 from runner.journal.events import ReportWritten
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.report.build import ended_histories, read_history
-from runner.report.render import render_files
-from runner.schema import event_violation, load_schema, report_violation
+from runner.lib.atomic_files import write_new
+from runner.lib.schemas import event_violation, load_schema, report_violation
+from runner.reports.build import ended_histories, read_history
+from runner.reports.formats.render import render_files
 from tests.unit.journal.journal_facts import FACTS
-from tests.unit.report.report_history import RUN, Recording, record_everything, record_held, record_switched
+from tests.unit.reports.report_history import RUN, Recording, record_everything, record_held, record_switched
 
 LATER = "20260302T040506Z-1a2b3c"
 

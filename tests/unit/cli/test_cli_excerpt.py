@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from runner.cli.excerpt import problem_lines
-from runner.cli.look import Look
+from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.excerpt import problem_lines
 from runner.manifest.load import read
 from runner.manifest.problems import Problem
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli.console import Console
-from runner.cli.failure import failure_code
+from runner.cli.errors import failure_code
 from runner.errors import ExitCode
 
 KEY = "CANARYkey/9e+4b"

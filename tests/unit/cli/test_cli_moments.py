@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from runner.cli.moments import Moment
 from runner.cli.options import Duration
+from runner.cli.params import Moment
 
 
 def moment(text: str, *, end_of_day: bool = False) -> datetime:

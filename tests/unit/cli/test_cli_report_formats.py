@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runner.cli.report import report_command
+from runner.cli.commands.report import report_command
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.report.formats import FORMATS, of_report
-from runner.report.model import Report
-from tests.unit.report.report_history import RUN, Recording, record_held
+from runner.reports.formats.registry import FORMATS, of_report
+from runner.reports.model import Report
+from tests.unit.reports.report_history import RUN, Recording, record_held
 
 
 def render_names(report: Report) -> bytes:

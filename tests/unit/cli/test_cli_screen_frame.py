@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from runner.cli.look import Look
-from runner.cli.screen.board import Board
-from runner.cli.screen.frame import clock, draw, size, size_of
-from runner.execute.news import (
+from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.live_frame import clock, draw, size, size_of
+from runner.cli.terminal.live_state import Board
+from runner.execute.progress_events import (
     Ended,
     Entered,
     InTraining,
@@ -22,7 +22,7 @@ from runner.execute.news import (
     Warned,
     WordSeen,
 )
-from runner.plan.model import Stage
+from runner.plan.model_plan import Stage
 
 EVIL = "[red]evil\x1b[2J\u202e[/red]"
 NAMES = ("churn", "需要予測モデル" * 5, EVIL, "x" * 300)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 
 from runner.cli.console import Console
-from runner.cli.look import Look
-from runner.cli.screen import live
-from runner.cli.screen.live import LiveTable
-from runner.cli.screen.log_lines import Thinned, event_line, text_line
-from runner.execute.news import Called, Ended, Entered, Meter, News, Recorded, Said, Sent, Starting, redacted
-from runner.plan.model import Stage
+from runner.cli.terminal import live_table as live
+from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.live_table import LiveTable
+from runner.cli.terminal.log_lines import Thinned, event_line, text_line
+from runner.execute.progress_events import Called, Ended, Entered, Meter, News, Recorded, Said, Sent, Starting, redacted
+from runner.plan.model_plan import Stage
 from tests.fakes.terminal import Screen
 
 LOOK = Look(columns=80, rows=24, live=True)

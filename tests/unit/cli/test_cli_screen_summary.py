@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from runner.app.run import RunResult
+from runner.app.run.run import RunResult
 from runner.cli.console import Console
-from runner.cli.look import Look
-from runner.cli.outcome import show_result
-from runner.cli.screen.summary import render_summary
+from runner.cli.run_result import show_result
+from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.summary import render_summary
 from runner.errors import ExitCode
 from runner.journal.outcomes import NEEDS_PERSON, Outcome
 from runner.plan.evidence import Evidence, MetricEvidence
-from runner.report.model import ModelReport, Report
+from runner.reports.model import ModelReport, Report
 from tests.fakes.reports import report_of
 
 WHY = "auc 0.9 >= 0.95 failed by 0.05; the current model is kept. Improve the data or change the limit. " * 2

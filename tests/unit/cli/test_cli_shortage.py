@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from runner.cli.failure import failure_code
+from runner.cli.errors import failure_code
 from runner.errors import ExitCode
 
 

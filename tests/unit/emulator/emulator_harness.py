@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from runner.emulator.keys import own_key
+from emulator.keys import own_key
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("serve_for_tests.py")))
 TASKS = {

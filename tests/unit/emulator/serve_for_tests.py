@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from runner.emulator.command import serve_manifest
+from emulator.command import serve_manifest
 from runner.errors import RetrainError
 from runner.manifest.load import load
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.emulator.keys import ACCOUNT_KEY, own_key
+from emulator.keys import ACCOUNT_KEY, own_key
 from tests.unit.emulator.emulator_harness import API, TASKS, Answered, Emulator, started, write_manifest
 
 UPLOAD_URL = f"{API}/retrain_jobs/upload_url?filename=a.csv"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.emulator.faults import Call, FaultKind, Faults, Rule
-from runner.emulator.faults_file import read_faults
-from runner.emulator.keys import own_key
+from emulator.faults import Call, FaultKind, Faults, Rule
+from emulator.faults_file import read_faults
+from emulator.keys import own_key
 from runner.errors import UsageError
 from tests.unit.emulator.emulator_harness import API, Emulator, started, write_manifest
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from runner.emulator.hosting import host_models
-from runner.emulator.keys import ACCOUNT_KEY, key_digest, own_key
+from emulator.hosting import host_models
+from emulator.keys import ACCOUNT_KEY, key_digest, own_key
 from runner.errors import UsageError
 from runner.manifest.model import (
     EmulatorModel,
@@ -23,7 +23,7 @@ from runner.manifest.model import (
     Wait,
 )
 from runner.manifest.service import standard_service
-from runner.service.prediction_one_facts import FACTS
+from runner.providers.prediction_one.facts import FACTS
 from tests.fakes.prediction_one import CHECKS
 
 SETTINGS = EmulatorModel(task="regression", target="y")

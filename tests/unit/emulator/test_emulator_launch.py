@@ -13,16 +13,16 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from runner.emulator import extra
-from runner.emulator.launch import PROGRAM as REAL_PROGRAM
-from runner.emulator.launch import running_emulator
+from emulator import extra
+from emulator.launch import PROGRAM as REAL_PROGRAM
+from emulator.launch import running_emulator
 from runner.errors import UsageError
 from tests.unit.emulator.emulator_harness import PROGRAM
 
 RUNNER = """
 import sys, time
 from pathlib import Path
-from runner.emulator.launch import running_emulator
+from emulator.launch import running_emulator
 with running_emulator([Path(sys.argv[1])], Path(sys.argv[2]), program=sys.argv[3:]) as url:
     print(url, flush=True)
     time.sleep(60)
@@ -99,8 +99,8 @@ def test_a_start_that_fails_tells_what_the_emulator_said(folder: Path) -> None:
 
 
 def test_a_program_that_never_listens_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.emulator.launch._START_SECONDS", 0.3)
-    monkeypatch.setattr("runner.emulator.launch._END_SECONDS", 0.1)
+    monkeypatch.setattr("emulator.launch._START_SECONDS", 0.3)
+    monkeypatch.setattr("emulator.launch._END_SECONDS", 0.1)
     sleeper = (sys.executable, "-c", "import time; print('listening', flush=True); time.sleep(60)")
     began = time.monotonic()
     with (

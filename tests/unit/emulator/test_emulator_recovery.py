@@ -6,11 +6,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.emulator import serve
-from runner.emulator.faults import Faults
-from runner.emulator.hosting import Hosting
-from runner.emulator.http_server import make_server
-from runner.emulator.keys import own_key
+from emulator import serve
+from emulator.faults import Faults
+from emulator.hosting import Hosting
+from emulator.http_server import make_server
+from emulator.keys import own_key
 from runner.errors import UsageError
 from tests.unit.emulator.emulator_harness import API, Emulator, metrics_of, started, to_csv, write_manifest
 

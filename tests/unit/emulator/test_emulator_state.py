@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.emulator.hosting import HostedModel
-from runner.emulator.job import Phase
-from runner.emulator.state import State, UsedUploadError
+from emulator.hosting import HostedModel
+from emulator.job import Phase
+from emulator.state import State, UsedUploadError
 
 
 def hosted(name: str, declared_id: int | None = None) -> HostedModel:

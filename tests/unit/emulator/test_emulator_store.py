@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 
-from runner.emulator.keys import own_key
+from emulator.keys import own_key
 from tests.unit.emulator.emulator_harness import API, Emulator, started
 
 

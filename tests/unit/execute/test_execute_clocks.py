@@ -7,9 +7,9 @@ import pytest
 
 from runner.errors import Kind
 from runner.execute.service_clock import ClockReading
-from runner.journal.job import JobStage
-from runner.secret import Secret
-from runner.service.outcomes import Effect, Job
+from runner.journal.retrain_job import JobStage
+from runner.lib.secrets import Secret
+from runner.providers.outcomes import Effect, Job
 from tests.fakes.world import ONE_MODEL, REALM, START, UNCLEAR, CrashError, World
 
 QUARANTINE = timedelta(minutes=5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.errors import StateError
-from runner.execute.asks import Lane, Record, Steps, StoppedError, call, record, take_slot
+from runner.execute.commands import Lane, Record, Steps, StoppedError, call, record, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import VirtualClock

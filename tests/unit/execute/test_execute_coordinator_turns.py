@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any
 
-from runner.execute.asks import Lane, Record, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.commands import Lane, Record, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import JumpingMail, VirtualClock

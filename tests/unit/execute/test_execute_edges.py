@@ -11,12 +11,12 @@ from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S
 from runner.execute.switch import INTENTS
 from runner.execute.training import OUTAGES
 from runner.journal.events import SwitchIntended, UploadIntended
-from runner.journal.job import JobStage
+from runner.journal.retrain_job import JobStage
 from runner.journal.store import open_store
+from runner.lib.secrets import Secret
 from runner.manifest.model import Model
-from runner.plan.model import Options
-from runner.secret import Secret
-from runner.service.outcomes import Code, Effect, ServiceError
+from runner.plan.model_plan import Options
+from runner.providers.outcomes import Code, Effect, ServiceError
 from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeJob, FakeKeys, World, service_error
 
 ENOUGH = 400  # calls after which a loop is taken to have no end

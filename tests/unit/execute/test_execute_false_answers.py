@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from runner.journal.events import Draft, Fact, JobDead, Resolved, UploadDone
-from runner.journal.instants import stamp
-from runner.journal.job import Job, JobStage
+from runner.journal.retrain_job import Job, JobStage
 from runner.journal.store import open_store
-from runner.plan.model import Options
-from runner.service.outcomes import Code, Done, Effect
+from runner.lib.timestamps import stamp
+from runner.plan.model_plan import Options
+from runner.providers.outcomes import Code, Done, Effect
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import UNCLEAR, World, service_error, until_settled
 

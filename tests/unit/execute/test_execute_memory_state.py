@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.history import explain
-from runner.app.open_state import STORES
-from runner.app.session import session
+from runner.app.queries.history import explain
+from runner.app.state.open_state import STORES
+from runner.app.state.session import session
 from runner.errors import LockedError
 from tests.fakes.memory_state import MemoryState
 from tests.fakes.world import ONE_MODEL, CrashError, World

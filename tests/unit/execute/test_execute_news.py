@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.execute.news import Called, Decided, Ended, Entered, InTraining, News, Sent, WordSeen
-from runner.plan.model import Stage
-from runner.service.outcomes import Unclear
+from runner.execute.progress_events import Called, Decided, Ended, Entered, InTraining, News, Sent, WordSeen
+from runner.plan.model_plan import Stage
+from runner.providers.outcomes import Unclear
 from tests.fakes.world import ONE_MODEL, World
 
 

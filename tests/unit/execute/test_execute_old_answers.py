@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.execute.retry import backoff
-from runner.secret import Secret
-from runner.service.outcomes import Effect, Status
+from runner.lib.secrets import Secret
+from runner.providers.outcomes import Effect, Status
 from tests.fakes.world import ONE_MODEL, START, UNCLEAR, VirtualClock, World
 
 

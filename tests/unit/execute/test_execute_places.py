@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.replay import ReplayRequest, replay
-from runner.app.verify import verify
+from runner.app.audit.verify import verify
+from runner.app.queries.replay import ReplayRequest, replay
 from runner.journal.events import ModelFinished
-from runner.journal.job import Decided
+from runner.journal.retrain_job import Decided
 from tests.fakes.result_files import archive
 from tests.fakes.world import World
 

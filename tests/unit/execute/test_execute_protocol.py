@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal.job import JobStage
-from runner.plan.model import Options
-from runner.service.outcomes import Effect
+from runner.journal.retrain_job import JobStage
+from runner.plan.model_plan import Options
+from runner.providers.outcomes import Effect
 from tests.fakes.world import EXPIRED, NEVER_SENT, ONE_MODEL, REALM, UNCLEAR, CrashError, World, until_settled
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind, ModelError
-from runner.execute.candidate import DOWNLOADS
+from runner.execute.evaluation import DOWNLOADS
 from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S, SENDS
-from runner.journal.job import JobStage
+from runner.journal.retrain_job import JobStage
+from runner.lib.secrets import Secret
 from runner.manifest.model import Model
-from runner.secret import Secret
-from runner.service.outcomes import Effect, ServiceError
+from runner.providers.outcomes import Effect, ServiceError
 from tests.fakes import world as fake_world
 from tests.fakes.world import NEVER_SENT, ONE_MODEL, FakeKeys, World
 

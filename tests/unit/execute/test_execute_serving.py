@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.rollback_target import find_target
-from runner.plan.model import Options
+from runner.app.review.rollback_target import find_target
+from runner.plan.model_plan import Options
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import decide_rollback, manifest, review
 

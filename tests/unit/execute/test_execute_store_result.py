@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.execute import candidate
+from runner.execute import evaluation as candidate
 from tests.fakes.world import World
 
 MANIFEST = """\

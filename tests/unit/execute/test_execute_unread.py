@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.replay import ReplayRequest, replay
-from runner.app.verify import verify
-from runner.execute import candidate
+from runner.app.audit.verify import verify
+from runner.app.queries.replay import ReplayRequest, replay
+from runner.execute import evaluation as candidate
 from runner.journal.events import ModelFinished
 from runner.journal.folder_store import FolderBlobs
-from runner.journal.job import Decided, JobStage
-from runner.plan.model import Action
-from runner.report.replay import Judgeable
-from runner.service.outcomes import Code
+from runner.journal.retrain_job import Decided, JobStage
+from runner.plan.model_plan import Action
+from runner.providers.outcomes import Code
+from runner.reports.replay import Judgeable
 from tests.fakes.world import World, result_zip, service_error
 
 MANIFEST = """\

@@ -6,10 +6,10 @@ import pytest
 
 from runner.errors import StateError
 from runner.journal.events import Draft, Reviewed
-from runner.journal.instants import stamp
 from runner.journal.store import open_store
-from runner.plan.inputs import inputs_moved
-from runner.plan.model import Options
+from runner.lib.timestamps import stamp
+from runner.plan.decision_inputs import inputs_moved
+from runner.plan.model_plan import Options
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import World
 

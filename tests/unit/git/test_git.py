@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.approval_provenance import ApprovalProvenance
-from runner.git import process
-from runner.git.checkout import append_note, find_checkout, identity, ref_id, remote_url, top_level
-from runner.git.process import GitError
-from runner.git.stored import stored
-from tests.torture.hostile.repositories import approval, checkout, git, operator
+from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.lib.git import process
+from runner.lib.git.checkout import append_note, find_checkout, identity, ref_id, remote_url, top_level
+from runner.lib.git.process import GitError
+from runner.lib.git.stored import stored
+from tests.stress.hostile.repositories import approval, checkout, git, operator
 
 
 @pytest.fixture(autouse=True)

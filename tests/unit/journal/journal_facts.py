@@ -7,7 +7,7 @@ import msgspec
 
 from runner.journal.chain import GENESIS, Link, link
 from runner.journal.events import Draft, Fact, RunStarted, StatusSeen
-from runner.schema import load_schema
+from runner.lib.schemas import load_schema
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 RUN = "20260301T040506Z-1a2b3c"

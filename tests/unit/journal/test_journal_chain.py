@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from runner.canonical import canonical_bytes
 from runner.errors import StateError
 from runner.journal.chain import Link, Row, link, read_chain
 from runner.journal.events import Draft, StatusSeen, TrainingFailed
+from runner.lib.canonical_json import canonical_bytes
 from tests.unit.journal.journal_facts import RUN, chained, draft, run_started, status
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.journal.instants import age, moment, stamp
-from runner.journal.job import Job, JobStage
+from runner.journal.retrain_job import Job, JobStage
+from runner.lib.timestamps import age, moment, stamp
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, 7, tzinfo=UTC)
 

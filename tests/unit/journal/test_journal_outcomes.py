@@ -4,19 +4,19 @@ from typing import Any, get_args
 
 import pytest
 
-from runner.app.outcomes import exit_code
-from runner.cli.look import Look
-from runner.cli.screen.signs import outcome_sign
+from runner.app.run.exit_codes import exit_code
+from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.symbols import outcome_sign
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode
 from runner.journal.events import ModelFinished
 from runner.journal.outcomes import BY_URGENCY, FAILURES, NEEDS_PERSON, OUTCOMES, Outcome
+from runner.lib.schemas import load_schema
 from runner.notify.message import Message
-from runner.report.answer import answer
-from runner.report.inline_files import inline_file, sign
-from runner.report.junit import render_junit
-from runner.report.model import ModelReport, Report
-from runner.report.openmetrics import render_openmetrics
-from runner.schema import load_schema
+from runner.reports.formats.junit import render_junit
+from runner.reports.formats.openmetrics import render_openmetrics
+from runner.reports.headline import answer
+from runner.reports.inline_files import inline_file, sign
+from runner.reports.model import ModelReport, Report
 from tests.fakes.reports import report_of
 
 

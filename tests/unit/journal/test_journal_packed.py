@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from runner.journal.chain import Link
+from runner.journal.event_buffer import PackedLinks
 from runner.journal.events import Draft, Judged
-from runner.journal.packed import PackedLinks
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
 _POLICY = {"type": "auto", "name": "always"}

@@ -32,10 +32,10 @@ from runner.journal.events import (
     UploadRefused,
     UploadUnclear,
 )
-from runner.journal.instants import moment, stamp
-from runner.journal.job import Job, JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.journal.retrain_job import Job, JobStage
+from runner.lib.timestamps import moment, stamp
 from runner.policy.evaluation import Action, Decision
 from tests.unit.journal.journal_facts import FACTS, RUN, chained, draft, example, run_started
 

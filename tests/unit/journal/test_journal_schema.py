@@ -10,7 +10,7 @@ from referencing import Registry
 
 from runner.journal.chain import link
 from runner.journal.events import Event
-from runner.schema import load_schema
+from runner.lib.schemas import load_schema
 from tests.unit.journal.journal_facts import FACTS, draft, example
 
 LATER = {  # keys that journals of earlier versions do not have

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from runner.journal.chain import GENESIS, Row, link, read_chain
 from runner.journal.events import Draft, Fact, Reviewed, RollbackDecided, SwitchDone, SwitchIntended, SwitchRefused
-from runner.journal.job import JobStage
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
+from runner.journal.retrain_job import JobStage
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
 ADDED = {"judged": ("bound",), "reviewed": ("source", "forced"), "switch_refused": ("by_service",)}

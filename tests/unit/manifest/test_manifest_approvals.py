@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
+from runner.lib.schemas import load_schema
 from runner.manifest.load import Reading, read
-from runner.schema import load_schema
 
 MANIFEST = """
 version: 1

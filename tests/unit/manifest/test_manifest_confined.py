@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.manifest.confined import leads_out
-from runner.manifest.excerpt import excerpts
 from runner.manifest.load import read
+from runner.manifest.source_excerpt import excerpts
 
 SECRET = "canary: 4711\n"
 

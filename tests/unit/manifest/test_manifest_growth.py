@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.manifest.excerpt import excerpts
 from runner.manifest.load import read
+from runner.manifest.source_excerpt import excerpts
 
 SMALL, TIMES = 60, 4
 MOST = TIMES * 1.15  # a constant share makes it less than TIMES, sorting a little more

@@ -7,9 +7,10 @@ from typing import Protocol
 import pytest
 import yaml
 
-from runner.manifest import builder, opened
+from runner.manifest import yaml_parser as builder
+from runner.manifest import yaml_values as opened
 from runner.manifest.load import Reading
-from runner.manifest.scalars import NumberRangeError, resolve
+from runner.manifest.yaml_scalars import NumberRangeError, resolve
 
 SECONDS = 5  # the claim is 1 s on a free machine; the test machine is shared
 

@@ -32,7 +32,7 @@ from runner.manifest.model import (
 )
 from runner.manifest.problems import ManifestError
 from runner.manifest.service import standard_service
-from runner.service.prediction_one_facts import FACTS
+from runner.providers.prediction_one.facts import FACTS
 from tests.fakes.prediction_one import CHECKS
 
 ACCEPT = Path(__file__).parents[2] / "cases" / "accept"

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from runner.schema import load_schema, schema_path
+from runner.lib.schemas import load_schema, schema_path
 
 SCHEMA = load_schema("manifest")
 UNKNOWN_TO_OLDER_SERVERS = {

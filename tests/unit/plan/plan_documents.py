@@ -16,7 +16,7 @@ from runner.plan.document import (
     Tool,
     seal,
 )
-from runner.plan.model import STAGES, Action
+from runner.plan.model_plan import STAGES, Action
 
 
 def sha(letter: str) -> str:

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from runner.journal.events import Draft, Fact, Reviewed, RollbackDecided, RunStarted
-from runner.journal.instants import stamp
-from runner.journal.job import Job
+from runner.journal.retrain_job import Job
 from runner.journal.store import open_store
-from runner.plan.model import ModelPlan
+from runner.lib.timestamps import stamp
+from runner.plan.model_plan import ModelPlan
 from tests.fakes.run_ids import run_id
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, World

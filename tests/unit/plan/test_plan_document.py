@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from runner.errors import StateError
+from runner.lib.schemas import load_schema
 from runner.plan.document import counts, read_document
-from runner.plan.model import Action
-from runner.report.json_form import render_json
-from runner.schema import load_schema
+from runner.plan.model_plan import Action
+from runner.reports.json_text import render_json
 from tests.unit.plan.plan_documents import dataset, document, file, model
 
 WHOLE = document(

@@ -10,7 +10,16 @@ from runner.journal.events import Judged, ServingObserved, SwitchDone
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, MetricEvidence, evidence
-from tests.unit.report.report_history import ASK, GUARDED, MemoryJournal, Recording, checked, evaluated, judged, started
+from tests.unit.reports.report_history import (
+    ASK,
+    GUARDED,
+    MemoryJournal,
+    Recording,
+    checked,
+    evaluated,
+    judged,
+    started,
+)
 
 FIRST = b"AUC,0.954\nRMSE,1.50\nCoverage Rate,0.93\nAccuracy,88.5%\nRecall,much\n"
 SECOND = b"RMSE,1.25\nAUC,0.939\nCoverage Rate,0.88\nAccuracy,90.25%\nMAE,3\n"

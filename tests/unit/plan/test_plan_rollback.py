@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.execute.candidate import evaluate_stored, judged
-from runner.plan.inputs import inputs_now
-from runner.plan.model import Action, Options, Stage
+from runner.execute.evaluation import evaluate_stored, judged
+from runner.plan.decision_inputs import inputs_now
+from runner.plan.model_plan import Action, Options, Stage
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, World
 from tests.unit.plan.plan_words import decide_rollback, manifest, plan_of, review, roll_back, say, write_word
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runner.plan.document import PlannedFile, PlannedManifest, Tool
-from runner.plan.model import Action
+from runner.plan.model_plan import Action
 from runner.plan.stale import StalePlanError, differences
 from tests.unit.plan.plan_documents import dataset, document, file, model, sha
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from runner.canonical import digest
 from runner.journal.model_progress import ModelProgress
-from runner.plan.inputs import candidate_digest, incumbent_moved
-from runner.plan.standing import barred
+from runner.lib.canonical_json import digest
+from runner.plan.decision_inputs import candidate_digest, incumbent_moved
+from runner.plan.eligibility import barred
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest
 

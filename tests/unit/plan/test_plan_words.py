@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.plan.model import Action, Stage
+from runner.plan.model_plan import Action, Stage
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest, plan_of, review, write_word
 

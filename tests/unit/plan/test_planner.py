@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal.job import JobStage
+from runner.journal.retrain_job import JobStage
 from runner.plan.incumbent import ONE_WAY
-from runner.plan.model import Action, ModelPlan, Options, Stage
+from runner.plan.model_plan import Action, ModelPlan, Options, Stage
 from tests.fakes.world import UNCLEAR, CrashError, World
 
 MANIFEST = """

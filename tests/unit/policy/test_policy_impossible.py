@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.canonical import canonical_bytes
+from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition, Rule, RuleKind, ThresholdPolicy
 from runner.policy.baseline import Baseline

@@ -10,8 +10,8 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from runner.canonical import canonical_bytes
 from runner.errors import ModelError, StateError
+from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
 from runner.policy.baseline import Baseline
 from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest

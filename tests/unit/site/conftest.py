@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.journal.folder import StateFolder
-from tests.unit.report.report_history import MemoryJournal, Recording
+from tests.unit.reports.report_history import MemoryJournal, Recording
 from tests.unit.site.fleet_history import FleetRecording, record_year
 
 PAGE = b"the report of a run"

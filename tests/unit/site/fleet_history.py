@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from runner.durable import write_whole
 from runner.journal.events import (
     ErrorRecord,
     ReportWritten,
@@ -16,10 +15,11 @@ from runner.journal.events import (
     SwitchIntended,
     TrainingFailed,
 )
+from runner.lib.atomic_files import write_whole
 from runner.manifest.model import Policy, ThresholdPolicy
 from runner.policy.baseline import Baseline
-from runner.report.render import render_html
-from tests.unit.report.report_history import (
+from runner.reports.formats.render import render_html
+from tests.unit.reports.report_history import (
     ASK,
     PLACE,
     Recording,

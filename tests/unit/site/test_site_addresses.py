@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.site.addresses import asset_path, model_place, run_path
-from tests.unit.report.report_history import HOSTILE
+from tests.unit.reports.report_history import HOSTILE
 
 SAFE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*(\.[0-9A-Za-z-]+)?")  # a run's id has a point
 NAMES = ["..", ".", "", "/etc/passwd", "a/../../b", "CON", "-rf", "需要予測", "\ud800", "A" * 300, HOSTILE, "a\x00b"]

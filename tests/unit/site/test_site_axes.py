@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.report.chart import EXACT, Axis
+from runner.reports.charts.rule_chart import EXACT, Axis
 from runner.site.axes import Frame
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from runner.report.standards import Standards
-from runner.site.chronicle import Chronicle, Fleet, read_fleet
+from runner.reports.charts.policy_limits import Standards
+from runner.site.model_summary import standing
+from runner.site.model_timeline import Chronicle, Fleet, read_fleet
 from runner.site.plot import plots
-from runner.site.standing import standing
-from tests.unit.report.report_history import ASK, Recording
+from tests.unit.reports.report_history import ASK, Recording
 from tests.unit.site.fleet_history import FleetRecording
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from runner.journal.chain import Link
 from runner.site.addresses import run_path
-from runner.site.chronicle import read_fleet
+from runner.site.model_timeline import read_fleet
 from runner.site.pages import site_pages
-from tests.unit.report.report_history import HOSTILE, Recording, record_everything
+from tests.unit.reports.report_history import HOSTILE, Recording, record_everything
 from tests.unit.site.fleet_history import FleetRecording
 
 UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")

@@ -1,0 +1,60 @@
+"""A retrain job and a hosted model as they stand at one moment."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from emulator.condition import Condition
+
+
+class Phase(StrEnum):
+    """Where a retrain job stands, in the service's status words.
+
+    Documented is `job_finished` alone. The others are assumptions: a job can be read before its upload is complete and
+    says `waiting_for_upload`, then `training`; a training that cannot be done ends as `job_failed`.
+    """
+
+    WAITING = "waiting_for_upload"
+    TRAINING = "training"
+    FINISHED = "job_finished"
+    FAILED = "job_failed"
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One retrain job; times are RFC 3339 in UTC, `visible_at` is a Unix time before which its end is not shown."""
+
+    retrain_job_id: str
+    model: str
+    filename: str
+    phase: Phase
+    message: str | None
+    metrics: Mapping[str, float] | None
+    model_id: int | None
+    issued: str
+    started: str | None
+    finished: str | None
+    visible_at: float
+    deleted: bool
+
+    def shown_phase(self) -> Phase:
+        """Return the phase a client sees now; a fault may hold the end of a training back."""
+        ended = self.phase in (Phase.FINISHED, Phase.FAILED)
+        return Phase.TRAINING if ended and time.time() < self.visible_at else self.phase
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """What changes about a hosted model: its id, the job in service, a condition, and how often it was switched."""
+
+    name: str
+    model_id: int
+    serving_job: str | None
+    condition: Condition | None
+    switches: int
+
+
+def now_text() -> str:
+    """Return the time as RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,145 @@
+"""What an audit reads: a journal and the files it speaks of, in a state folder or in a bundle made from one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from runner.app.state.journal_summary import Testimony, hear
+from runner.audit.container import Container, DamagedError
+from runner.audit.layout import JOURNAL
+from runner.errors import StateError, UsageError
+from runner.journal.chain import Link, read_lines
+from runner.journal.folder import StateFolder, state_folder
+from runner.journal.store import open_for_reading
+from runner.lib.atomic_files import open_below, open_file
+
+
+class Evidence(Protocol):
+    """A journal and files by their paths relative to the state folder."""
+
+    def testimony(self) -> Testimony:
+        """Return the whole journal; raises StateError where its chain is broken."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file as a seekable stream; raises OSError when it is not there or cannot be read."""
+
+    def holds(self, name: str) -> bool:
+        """Tell whether anything lies at that name."""
+
+    def shown(self, name: str) -> str:
+        """Return how a finding names the file."""
+
+
+class StateEvidence:
+    """The state folder itself."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self.folder = folder
+
+    def links(self) -> list[Link]:
+        """Return the whole journal as it was read.
+
+        Raises:
+            UsageError: there is none yet.
+            StateError: it is missing, foreign or damaged.
+        """
+        with self._reading() as links:
+            return list(links)
+
+    def testimony(self) -> Testimony:
+        """Return what an audit needs of the whole journal; raises as `links`."""
+        with self._reading() as links:
+            return hear(links)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Iterator[Link]]:
+        store = open_for_reading(self.folder)
+        if store is None:
+            raise UsageError(
+                f"There is no journal in {self.folder.root}.", hint="Run `retrain run` first, or check --state."
+            )
+        try:
+            yield store.read()
+        finally:
+            store.close()
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file below the folder."""
+        return open_below(self.folder.root, name)
+
+    def holds(self, name: str) -> bool:
+        """Tell whether anything lies at that path, a link that leads nowhere included."""
+        return os.path.lexists(self.folder.root / name)
+
+    def shown(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self.folder.root / name)
+
+
+class BundleEvidence:
+    """A bundle: one zip file."""
+
+    def __init__(self, path: Path, container: Container) -> None:
+        self.path = path
+        self.container = container
+
+    def testimony(self) -> Testimony:
+        """Return the journal from its first event to the one that recorded the bundled run's report.
+
+        Raises:
+            StateError: it is missing or its chain is broken.
+        """
+        try:
+            with self.container.open(JOURNAL) as stream:
+                return hear(read_lines(stream))
+        except OSError as error:
+            raise not_a_bundle(self.path, error) from None
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a member."""
+        return self.container.open(name)
+
+    def holds(self, name: str) -> bool:
+        """Tell whether there is such a member."""
+        return self.container.holds(name)
+
+    def shown(self, name: str) -> str:
+        """Return the bundle's path and the member's name."""
+        return f"{self.path}:{name}"
+
+
+def state_evidence(state: str) -> StateEvidence:
+    """Return the evidence in a `--state` value."""
+    return StateEvidence(state_folder(state))
+
+
+@contextmanager
+def bundle_evidence(path: Path) -> Iterator[BundleEvidence]:
+    """Open a bundle.
+
+    Raises:
+        UsageError: the file cannot be opened.
+        StateError: it is no bundle.
+    """
+    try:
+        stream = open_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"The bundle {path} cannot be opened: {error.strerror}.", hint="Check the file's name."
+        ) from None
+    with stream:
+        try:
+            container = Container(stream)
+        except DamagedError as error:
+            raise not_a_bundle(path, error) from None
+        yield BundleEvidence(path, container)
+
+
+def not_a_bundle(path: Path, error: OSError) -> StateError:
+    """Return the error that says why a file is no bundle."""
+    return StateError(
+        f"{path} is no bundle of a run, or it is damaged: {error.strerror or error}.",
+        hint="Get the file again from where it is kept, or make it again with `retrain audit bundle`.",
+    )

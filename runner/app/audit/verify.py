@@ -1,0 +1,286 @@
+"""`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
+
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from runner.app.audit.anchors import Anchor, Anchoring, check_attestations, check_head, uncovered
+from runner.app.audit.bundle_check import bundle_findings, bundled_run
+from runner.app.audit.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
+from runner.app.audit.key_files import trusted_keys
+from runner.app.audit.recompute import SameBytes, recompute_from
+from runner.app.audit.removed import Removed
+from runner.app.audit.rerender import check_rendering, check_schemas
+from runner.app.audit.state_files import look_through
+from runner.app.audit.switch_audit import SwitchAudit
+from runner.app.state.journal_summary import Testimony
+from runner.app.state.loss import journal_losses
+from runner.app.state.unrecorded_files import Finding, strange_entries, strange_files, unreadable
+from runner.audit.container import sha256_of
+from runner.errors import StateError, UsageError, too_large
+from runner.journal.chain import Link
+from runner.journal.events import Judged, ResultStored
+from runner.journal.folder import StateFolder
+from runner.journal.progress import Progress, RunRecord
+
+_BUNDLE_SUFFIX = ".zip"
+
+
+class Demands(Struct, frozen=True, kw_only=True):
+    """What the evidence must agree with from outside: a head kept elsewhere, and public keys that must have signed."""
+
+    head: str | None = None
+    keys: Sequence[Path] = ()
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt.
+
+    `removed_files` are results that are recorded as removed and gone, `beyond_recomputing` the decisions about them.
+    `anchors` are what holds the journal from outside; without one, whoever can write the state can rewrite all of it.
+    """
+
+    events: int
+    runs: int
+    files: int
+    decisions: int
+    removed_files: int
+    beyond_recomputing: int
+    head_sha256: str
+    anchors: tuple[Anchor, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+    @property
+    def anchored_events(self) -> int:
+        """Return how many events, from the first, are held by an anchor."""
+        return max((one.events for one in self.anchors), default=0)
+
+
+NO_DEMANDS = Demands()
+
+
+def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verification:
+    """Check a run, a bundle of one, or all runs; all together also for what lies beside them and was never recorded.
+
+    Raises:
+        StateError: the journal itself is missing or its chain is broken; the message names the event.
+        UsageError: there is no such run or bundle, or a head or key cannot be read.
+    """
+    if run is not None and is_bundle(run):
+        with bundle_evidence(Path(run)) as bundle, _believable(bundle.path):
+            return _verify_bundle(bundle, demands)
+    evidence = state_evidence(state)
+    with _believable(evidence.folder.journal):
+        return _verify_state(evidence, run, demands)
+
+
+@contextmanager
+def _believable(journal: Path) -> Iterator[None]:
+    """Turn what unreadable files and a made-up journal do to their readers into an error of ours.
+
+    The chain of a made-up journal can be sound all the same.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"{error.filename or journal} cannot be read: {error.strerror or error}.",
+            hint="Verify as a user who may read the whole state folder.",
+        ) from error
+    except MemoryError:
+        raise too_large(journal) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StateError(
+            f"The journal in {journal} holds events that no run of this version writes ({type(error).__name__}).",
+            hint="It was made up or written by a newer version; restore it from a copy, or verify with that version.",
+        ) from error
+
+
+def _verify_state(evidence: StateEvidence, run: str | None, demands: Demands) -> Verification:
+    journal = evidence.testimony()
+    with _journal_first(journal):
+        return _verify_runs(evidence, journal, run, demands)
+
+
+@contextmanager
+def _journal_first(journal: Testimony) -> Iterator[None]:
+    """Let an event that does not fit to those before it be told before what was asked for wrongly."""
+    try:
+        yield
+    except UsageError:
+        Progress(journal.links)
+        raise
+
+
+def _verify_runs(evidence: StateEvidence, journal: Testimony, run: str | None, demands: Demands) -> Verification:
+    chosen = _chosen(journal.progress, evidence.folder, run)
+    strangers = (
+        *journal_losses(evidence.folder, chosen),
+        *(strange_entries(evidence.folder, journal.progress) if run is None else ()),
+        *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
+        *strange_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
+    )
+    files = look_through(evidence.folder, None if run is None else [one.run_id for one in chosen])
+    anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
+    found = _verification(evidence, journal, chosen, anchoring, (*strangers, *files.findings))
+    return structs.replace(found, notes=(*files.notes, *found.notes))
+
+
+def is_bundle(run: str) -> bool:
+    """Tell whether the argument names a bundle's file; the id of a run has neither that end nor a slash."""
+    return run.endswith(_BUNDLE_SUFFIX) or "/" in run
+
+
+def _verify_bundle(evidence: BundleEvidence, demands: Demands) -> Verification:
+    journal = evidence.testimony()
+    chosen = [bundled_run(evidence, journal.progress)]
+    with _journal_first(journal):
+        anchoring = _anchoring(evidence, journal, chosen, chosen, demands)
+    return _verification(evidence, journal, chosen, anchoring, tuple(bundle_findings(evidence, journal, chosen[0])))
+
+
+def _anchoring(
+    evidence: Evidence, journal: Testimony, runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
+) -> Anchoring:
+    """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
+    folder = evidence.folder.root if isinstance(evidence, StateEvidence) else None
+    trusted = trusted_keys(demands.keys, foreign_to=folder)
+    found = check_attestations(evidence, journal.links, runs if demands.keys else chosen, trusted)
+    if demands.keys:
+        reported = [run for run in chosen if run.report is not None]
+        found += Anchoring(findings=tuple(uncovered(found, journal.links, reported)))
+    if demands.head is not None:
+        found += check_head(demands.head, journal, evidence=folder)
+    return found
+
+
+def _verification(
+    evidence: Evidence,
+    journal: Testimony,
+    chosen: Sequence[RunRecord],
+    anchoring: Anchoring,
+    strangers: Sequence[Finding],
+) -> Verification:
+    """Check what an audit of a state and of a bundle have in common, and sum up."""
+    links, ids = journal.links, {run.run_id for run in chosen}
+    results, removed = list(journal.results(ids)), Removed(evidence, journal)
+    left = removed.left(results)
+    decided, switched = _decisions_and_switches(evidence, journal, ids, removed)
+    rendered = check_rendering(evidence, links, chosen)
+    findings = (
+        *strangers,
+        *(finding for run in chosen for finding in _run_files(evidence, run)),
+        *(finding for fact in left for finding in _file(evidence, fact.path, fact.sha256)),
+        *removed.findings(),
+        *check_schemas(evidence, links, chosen),
+        *rendered.findings,
+        *decided.findings,
+        *switched,
+        *anchoring.findings,
+    )
+    return Verification(
+        events=len(links),
+        runs=len(chosen),
+        files=sum(len(run.report.files) for run in chosen if run.report) + len(left),
+        decisions=decided.count,
+        removed_files=len(results) - len(left),
+        beyond_recomputing=sum(decided.beyond.values()),
+        head_sha256=journal.head_sha256,
+        anchors=anchoring.anchors,
+        findings=findings,
+        notes=(
+            *_unfinished(evidence, chosen),
+            *removed.notes(results, decided.beyond, anchoring.events),
+            *rendered.notes,
+            *anchoring.notes,
+        ),
+    )
+
+
+def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list[RunRecord]:
+    if run_id is None:
+        return list(progress.runs.values())
+    if run_id == "latest":
+        run_id = next(reversed(progress.runs), "")
+    if run_id not in progress.runs:
+        raise UsageError(f"The journal has no run {run_id}.", hint=f"The runs lie in {folder.runs}.")
+    return [progress.runs[run_id]]
+
+
+def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Finding]:
+    where = evidence.folder.run_folder(run.run_id)
+    try:
+        if run.report is None and (where / "report.json").exists():
+            what = "holds a report the journal does not know: it was cut, or a kill came before the record"
+            yield Finding(where=str(where), what=what)
+    except OSError as error:
+        yield unreadable(where, error)
+
+
+def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:
+    for name, sha256 in run.report.files.items() if run.report else ():
+        yield from _file(evidence, f"runs/{run.run_id}/{name}", sha256)
+
+
+def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Finding]:
+    for run in runs:
+        if run.report is None:
+            what = "is under way or was cut off; its files are not written yet"
+            yield Finding(where=evidence.shown(f"runs/{run.run_id}"), what=what)
+
+
+def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
+    try:
+        with evidence.open(name) as stream:
+            found = sha256_of(stream)
+    except OSError as error:
+        yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
+        return
+    if found != sha256:
+        yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
+
+
+def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultStored]:
+    """Return the last stored result of each retrain job and SHA-256."""
+    facts = [one.event.fact for one in links]
+    return {(fact.retrain_job_id, fact.sha256): fact for fact in facts if isinstance(fact, ResultStored)}
+
+
+class _Decided(Struct, frozen=True):
+    """How many decisions were computed again, those that did not come out the same, and by removal those beyond it."""
+
+    count: int
+    findings: tuple[Finding, ...]
+    beyond: Counter[int]
+
+
+def _decisions_and_switches(
+    evidence: Evidence, journal: Testimony, run_ids: Container[str], removed: Removed
+) -> tuple[_Decided, Sequence[Finding]]:
+    """Compute the runs' decisions again, and follow their switches, in one going through the events."""
+    stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
+    beyond = Counter[int]()
+    for one in journal.links:
+        audit.look(one)
+        fact = one.event.fact
+        if not isinstance(fact, Judged) or one.event.run_id not in run_ids:
+            continue
+        result = stored.get((fact.retrain_job_id, fact.result_sha256))
+        gone = removed.gone(result) if result else None
+        if gone is not None:
+            beyond[gone.seq] += 1
+            continue
+        count += 1
+        findings.extend(_decision(evidence, one, fact, result))
+    return _Decided(count, tuple(findings), beyond), audit.findings
+
+
+def _decision(evidence: Evidence, one: Link, fact: Judged, result: ResultStored | None) -> Iterator[Finding]:
+    """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
+    found = recompute_from(evidence.open, fact, result)
+    if not isinstance(found, SameBytes):
+        yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)

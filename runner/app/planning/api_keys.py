@@ -1,0 +1,99 @@
+"""API keys for a run: from where the manifest says, or the emulator's own."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from emulator.keys import own_key
+from runner.credentials import resolve
+from runner.errors import Kind, ModelError
+from runner.lib.secrets import Redactor, Secret, fingerprint
+from runner.manifest.model import EnvKey, FetchedKey, FileKey, Model, StoredKey
+from runner.providers.base import Provider
+
+
+class ManifestKeys:
+    """Reads keys where the manifest says they are; fetches the 30-day ones with the account's secret key."""
+
+    def __init__(self, client: Provider, redactor: Redactor, *, host: str) -> None:
+        """Prepare for the service's host."""
+        self._client = client
+        self._redactor = redactor
+        self._host = host
+        self._owners: dict[str, list[str]] = {}  # names of models, by the key's fingerprint
+
+    def learn_all(self, models: Iterable[Model]) -> None:
+        """Read every key that can be read without asking anybody, those of models that take no part included.
+
+        A service could name another model's key in an error, before the run has come to that model; and a key that two
+        models have may not be used for either.
+        """
+        for model in models:
+            source = model.api_key.secret_key if isinstance(model.api_key, FetchedKey) else model.api_key
+            if isinstance(source, EnvKey | FileKey):
+                with suppress(ModelError):
+                    key = self._redactor.learn(resolve(source, model=model.name))
+                    if source is model.api_key:
+                        self._owners.setdefault(fingerprint(key), []).append(model.name)
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's API key; raises ModelError when it cannot be had."""
+        return self._claim(model, self._read(model))
+
+    def asks_service(self, model: Model) -> bool:
+        """Tell whether the model's API key is fetched with the account's secret key."""
+        return isinstance(model.api_key, FetchedKey)
+
+    def _read(self, model: Model) -> Secret:
+        if not isinstance(model.api_key, FetchedKey):
+            return self._resolve(model.api_key, model)
+        secret_key = self._resolve(model.api_key.secret_key, model)
+        return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
+
+    def _claim(self, model: Model, key: Secret) -> Secret:
+        """Refuse a key that another model has: a key belongs to one model of the service, and both would switch it."""
+        owners = self._owners.setdefault(fingerprint(key), [model.name])
+        other = next((name for name in owners if name != model.name), None)
+        if other is not None:
+            raise ModelError(
+                Kind.CREDENTIALS,
+                f"{model.name} has the same API key as {other}, but a key belongs to one model of the service.",
+                hint="Give each model the key of its own; nothing was sent for this one.",
+            )
+        return key
+
+    def account_key(self, model: Model) -> Secret | None:
+        """Return the account's secret key where the manifest names one."""
+        if not isinstance(model.api_key, FetchedKey):
+            return None
+        return self._resolve(model.api_key.secret_key, model)
+
+    def _resolve(self, source: StoredKey, model: Model) -> Secret:
+        if model.key_hosts is not None and self._host not in model.key_hosts:
+            raise ModelError(
+                Kind.CONFIG,
+                f"The key of {model.name} is bound to {', '.join(model.key_hosts)}, and the service is {self._host}.",
+                hint="Correct `service.url`, or `hosts` of its `api_key`; the key was not read.",
+            )
+        return self._redactor.learn(resolve(source, model=model.name))
+
+
+class EmulatorKeys:
+    """The keys an emulator started for this run accepts; no real key is read."""
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's key; raises ModelError when the emulator was not told about the model."""
+        if model.emulator is None:
+            raise ModelError(
+                Kind.CONFIG,
+                f"The emulator cannot train {model.name}, because its manifest names no task and target.",
+                hint=f"Add `emulator: {{task: ..., target: ...}}` to {model.name}.",
+            )
+        return Secret(own_key(model.name))
+
+    def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
+        """Return False: the emulator's keys are known here."""
+        return False
+
+    def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
+        """Return None: the emulator lists what serves for a model's own key."""
+        return None

@@ -1,0 +1,111 @@
+"""Where an approval comes from: what git says of its file, in the checkout that the manifest is in and in no other."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from msgspec.structs import replace
+
+from runner.app.planning.git_commit import CommitContent, UnsoundError, blob_id, read_commit
+from runner.journal.events import ApprovalSource
+from runner.lib.atomic_files import open_file
+from runner.lib.git.checkout import Checkout, find_checkout, top_level
+from runner.lib.git.process import GitError
+from runner.lib.git.stored import Stored, stored
+from runner.manifest.model import Approval
+from runner.plan.approver import untraced
+
+_LARGEST = 1024 * 1024  # bytes; the manifest's reader refuses larger approvals
+Signature = Literal["good", "bad", "none", "unknown"]
+_SIGNATURES: Mapping[str, Signature] = {"G": "good", "B": "bad", "R": "bad", "N": "none"}  # the rest cannot be told
+
+
+class ApprovalProvenance:
+    """Says where the approvals of a manifest in this folder come from; its checkout is looked for once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def trace(self, word: Approval) -> ApprovalSource:
+        """Return the commit that last changed the approval's file, its author and signature, as far as git proves it.
+
+        A file of another checkout, or of one in the manifest's, is taken as not committed. Where git refuses to read
+        the repository, `committed` is None: nobody can tell.
+        """
+        path, checkout = Path(word.place.file), self._checkout
+        if isinstance(checkout, GitError):
+            return replace(untraced(word), committed=None) if checkout.foreign else untraced(word)
+        if checkout is None or checkout.head is None or top_level(path.parent) != checkout.top:
+            return untraced(word)
+        try:
+            names = (path.parent.resolve() / path.name).relative_to(checkout.top).parts
+            with stored(checkout) as objects, open_file(path) as file:
+                return _traced(word, objects, checkout, names, file.read(_LARGEST))
+        except (GitError, UnsoundError, OSError, ValueError):
+            return untraced(word)
+
+    @cached_property
+    def _checkout(self) -> Checkout | GitError | None:
+        try:
+            return find_checkout(self._folder) if top_level(self._folder) else None
+        except GitError as error:
+            return error
+
+
+def _traced(
+    word: Approval, objects: Stored, checkout: Checkout, names: tuple[str, ...], content: bytes
+) -> ApprovalSource:
+    """Return what the repository proves.
+
+    Raises:
+        GitError, UnsoundError: it does not answer, or it holds what is not what its name says.
+    """
+    head, form = checkout.head or "", checkout.object_format
+    if any("\n" in name for name in names):
+        return untraced(word)
+    held = read_commit(objects, head, names, form)
+    if held.file is None:
+        return untraced(word)
+    same = sha256(content).hexdigest() == word.sha256 and held.file == blob_id(content, form)
+    commit = objects.ask("log", "-1", "--format=%H", head, "--", "/".join(names)).decode().strip()
+    brought = _bringing(objects, commit, names, held.file, form)
+    if brought is None:
+        return replace(untraced(word), committed=same)
+    signature, signer = _signature(objects, commit, brought)
+    return ApprovalSource(
+        file=word.file,
+        sha256=word.sha256,
+        approver=word.approver,
+        committed=same,
+        commit=commit,
+        author=brought.author,
+        signature=signature,
+        signer=signer,
+    )
+
+
+def _bringing(objects: Stored, commit: str, names: tuple[str, ...], file: str, form: str) -> CommitContent | None:
+    """Return the commit that the file came with: it is in it, and in none of its parents; else None.
+
+    In a shallow clone the parents may be missing. Then any commit before could have brought it.
+    """
+    found = read_commit(objects, commit, names, form)
+    try:
+        before = [read_commit(objects, parent, names, form).file for parent in found.parents]
+    except UnsoundError:
+        return None
+    return found if found.file == file and file not in before else None
+
+
+def _signature(objects: Stored, commit: str, content: CommitContent) -> tuple[Signature, str | None]:
+    """Return what git makes of the commit's signature, and whose a good one is.
+
+    Programs, keys and allowed signers are the operator's. Any of these signers can sign a commit of any author.
+    """
+    said = objects.ask("log", "-1", "--format=%G?%GS", commit).decode(errors="replace").strip()
+    letter, signer = said[:1], said[1:]
+    if letter == "N" and content.is_signed:  # git says so too where it has no program to check one
+        return "unknown", None
+    return _SIGNATURES.get(letter, "unknown"), signer if letter == "G" else None

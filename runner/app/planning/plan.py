@@ -1,0 +1,143 @@
+"""`retrain plan`: what a run would do to each model, without doing or asking anything."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.app.planning.data_checks import with_data_checks
+from runner.app.planning.dataset_digests import digests
+from runner.app.planning.plan_document import describe
+from runner.app.planning.plan_file import refuse_target, write_plan
+from runner.app.planning.planned import Planned
+from runner.app.planning.prefetch_checks import foresight
+from runner.app.planning.refresh import refresh
+from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.open_state import open_state
+from runner.datasets.file_cache import Readings
+from runner.errors import UsageError
+from runner.journal.progress import Progress
+from runner.plan.approver import why_followed
+from runner.plan.document import PlanDocument, state_mark
+from runner.plan.model_plan import Facts, ModelPlan
+from runner.plan.moves import (
+    ServiceMove,
+    allows_service,
+    due_moves,
+    names_elsewhere,
+    services_before,
+    with_moves,
+    with_question,
+)
+from runner.plan.planner import plan_model
+
+
+class PlanRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain plan`.
+
+    `out` is the file the plan is kept in, `refresh` asks what is in service, `warn` takes a sentence.
+    """
+
+    choice: Choice
+    state: str
+    out: Path | None = None
+    refresh: bool = False
+    warn: Warn = silent
+
+
+def plan(request: PlanRequest) -> PlanDocument:
+    """Return the plan for every selected model, and keep it in a file where one is named.
+
+    Raises:
+        ManifestError, UsageError: nothing can be planned.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    choice = replace(request.choice, paths=[_portable(path) for path in request.choice.paths])
+    if request.out is not None:
+        refuse_target(request.out)
+    if request.out is not None and request.refresh:
+        raise UsageError(
+            "A plan for `retrain run --plan` is made from the journal alone.",
+            hint="Give --out or --refresh, not both; a run asks what is in service before it judges and switches.",
+        )
+    scope = read_scope(choice)
+    progress = read_progress(request.state)
+    warn_of_future(progress.last_at, request.warn)
+    if request.refresh:
+        folder = open_state(request.state).work
+        refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)
+    planned = plan_models(scope, progress)
+    document = describe(scope, planned, state_mark(progress))
+    if request.out is not None:
+        write_plan(document, request.out)
+    return document
+
+
+def plan_models(scope: Scope, progress: Progress, readings: Readings | None = None) -> Planned:
+    """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
+
+    Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
+    `readings`, where its stages find what was read for the plan.
+    """
+    realm, manifest, read = scope.realm.name, scope.manifest, readings or Readings()
+    due = due_moves(manifest, progress.known(realm))
+    moved = progress.with_moves(realm, due.moves)
+    data = digests(manifest, scope.models, foresight(scope, moved, read))
+    now = datetime.now(UTC)
+    before = services_before(manifest, realm, moved.models)
+    gone = names_elsewhere(manifest, moved.known(realm))
+    provenance = ApprovalProvenance(Path(manifest.files[0].path).parent)
+    plans = []
+    for model in scope.models:
+        standing = moved.model(realm, model.name)
+        facts = Facts(now=now, dataset=data[model.dataset])
+        plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
+        asked = plan if standing.has_history else with_question(plan, gone)
+        plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
+    return Planned(
+        plans=with_data_checks(scope, moved, plans, read),
+        data=data,
+        progress=moved,
+        moves=due.moves,
+        services_before={model.name: before[model.name] for model in scope.models if model.name in before},
+    )
+
+
+def _with_author(plan: ModelPlan, provenance: ApprovalProvenance) -> ModelPlan:
+    """Say in a plan that follows an approval who gave it, as far as git proves it."""
+    if plan.approval is None:
+        return plan
+    return replace(plan, reason=f"{why_followed(plan.approval, provenance.trace(plan.approval))}.")
+
+
+def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
+    if before is None:
+        return None
+    now = scope.realm.name
+    allowed = scope.options.allow_service_change or allows_service(scope.manifest, before, now)
+    return ServiceMove(before=before, now=now, allowed=allowed)
+
+
+def read_progress(state: str) -> Progress:
+    """Return the progress the journal shows; where no run has been yet there is none.
+
+    Raises:
+        StateError: the journal is missing, foreign or damaged.
+    """
+    log = open_state(state).read_log()
+    if log is None:
+        return Progress()
+    try:
+        return Progress(log.read())
+    finally:
+        log.close()
+
+
+def _portable(path: Path) -> Path:
+    """Return the path relative to the working folder when it lies below it: a plan may be run in another checkout."""
+    plain, here = Path(os.path.normpath(path)), Path.cwd()
+    return plain.relative_to(here) if path.is_absolute() and plain.is_relative_to(here) else path

@@ -1,0 +1,180 @@
+"""`retrain history`: every run, metric and decision of the models, by the journal alone."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from shlex import quote
+
+from msgspec import Struct
+
+from runner.app.audit.recompute import Different, SameBytes, recompute
+from runner.app.audit.removed import gone
+from runner.app.review.job_ids import full_job_id
+from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.read_state import names_now, reading, require_seen, seen_models
+from runner.errors import UsageError
+from runner.execute.evaluation import blob_sha256
+from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
+from runner.plan.operator_commands import state_option
+from runner.reports.decision import Confirmation, Explanation, Trail, read_trails
+from runner.reports.history import Entry, Incumbent, incumbents_at, read_entries
+
+LATEST = "latest"  # instead of a run's id: the newest decision
+
+
+class HistoryRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain history`; `since` is inclusive, `until` exclusive, both of the run's start.
+
+    `warn` takes a sentence about the journal's clock.
+    """
+
+    state: str
+    select: Sequence[str] = ()
+    manifest: Sequence[Path] = ()
+    service: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    outcomes: Sequence[str] = ()
+    limit: int | None = None
+    warn: Warn = silent
+
+
+def history(request: HistoryRequest) -> list[Entry]:
+    """Return what became of the selected models, run by run, oldest first.
+
+    Raises:
+        UsageError: there is no journal, or a selector names nothing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    progress = Progress()
+    with reading(request.state) as (_, links):
+        entries = list(read_entries(links, progress))
+    warn_of_future(progress.last_at, request.warn)
+    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
+    called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
+    names = _names(request, progress, called)
+    chosen = [one for one, name in zip(entries, called, strict=True) if name in names and _wanted(request, one)]
+    return _newest(chosen, request.limit)
+
+
+def _names(request: HistoryRequest, progress: Progress, models: Iterable[str]) -> set[str]:
+    select = names_now(progress, request.select)
+    return seen_models(dict.fromkeys(models), list(progress.runs.values()), select, request.manifest)
+
+
+def _wanted(request: HistoryRequest, entry: Entry) -> bool:
+    started = entry.run.started_at
+    return (
+        request.service in (None, entry.service)
+        and (request.since is None or started >= request.since)
+        and (request.until is None or started < request.until)
+        and (not request.outcomes or entry.outcome in request.outcomes)
+    )
+
+
+def _newest(entries: list[Entry], limit: int | None) -> list[Entry]:
+    """Return the newest entries of each model, still oldest first."""
+    if limit is None:
+        return entries
+    kept: list[Entry] = []
+    counts: dict[tuple[str, str], int] = {}
+    for entry in reversed(entries):
+        place = (entry.service, entry.identity)
+        counts[place] = counts.get(place, 0) + 1
+        if counts[place] <= limit:
+            kept.append(entry)
+    return kept[::-1]
+
+
+def incumbents(request: HistoryRequest, at: datetime) -> list[Incumbent]:
+    """Return what served the selected models just before a moment.
+
+    Raises:
+        UsageError: there is no journal, or a selector names nothing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with reading(request.state) as (_, links):
+        progress, found = incumbents_at(links, at)
+    names = _names(request, progress, [name for _, name in progress.models])
+    return [one for one in found if one.model in names and request.service in (None, one.service)]
+
+
+def explain(
+    state: str, model: str, *, run_id: str | None, job: str | None, service: str | None = None
+) -> list[Explanation]:
+    """Return the decision about a model in a run, or all about one of its jobs, each computed again now.
+
+    Raises:
+        UsageError: there is no journal, or no such decision in it.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    blobs, progress, model, trails = _trails(state, model)
+    require_seen(dict.fromkeys(name for _, name in progress.models), model)
+    job = _whole_id(model, trails, job)
+    chosen = [
+        one
+        for one in trails
+        if service in (None, one.run.started.realm) and job in (None, one.decided.fact.retrain_job_id)
+    ]
+    if run_id is not None:
+        chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, run_id)
+    if not chosen:
+        where = " and ".join([*([f"in run {run_id}"] if run_id else []), *([f"about job {job}"] if job else [])])
+        raise UsageError(
+            f"No decision {where} is recorded for {model}.",
+            hint=f"`retrain history --select {quote(model)}{state_option(state)}` lists its runs and jobs.",
+        )
+    return [Explanation(trail=one, confirmation=_confirm(blobs, progress, one)) for one in chosen]
+
+
+def _whole_id(model: str, trails: Iterable[Trail], given: str | None) -> str | None:
+    """Return the id of a job that is given as far as it is unique; one that no decision is about stays as it is."""
+    ids = dict.fromkeys(one.decided.fact.retrain_job_id for one in trails)
+    begun = given and any(one.startswith(given) for one in ids)
+    return full_job_id(model, ids, given) if given and begun else given
+
+
+def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[Trail]]:
+    """Return the decisions about a model under all names it had, with its name now."""
+    with reading(state) as (place, links):
+        progress, trails = read_trails(links, {name})
+    [model] = names_now(progress, [name])
+    names = {model, *progress.former_names(model)}
+    if names != {name}:
+        with reading(state) as (_, links):
+            _, trails = read_trails(links, names)
+    own = [one for one in trails if progress.model(one.run.started.realm, model).identity == one.identity]
+    return place.blobs, progress, model, own
+
+
+def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
+    """Return the decisions made in a run; a run that made none, those it switched by or that it brought a word on."""
+    made = [one for one in trails if one.run.run_id == run_id]
+    return made or [one for one in trails if run_id in one.runs]
+
+
+def _confirm(blobs: Blobs, progress: Progress, trail: Trail) -> Confirmation:
+    removal = gone(blobs, progress, trail.result)
+    changed = f"rests on a result file that {removal.told}" if removal else _changed(blobs, trail)
+    if changed:
+        return Confirmation(state="impossible", why=changed)
+    found = recompute(blobs, trail.decided.fact, trail.result)
+    match found:
+        case SameBytes():
+            return Confirmation(state="same", why="")
+        case Different():
+            return Confirmation(state="different", why=f"{found.why} ({', '.join(found.parts)})")
+        case _:
+            return Confirmation(state="impossible", why=found.why)
+
+
+def _changed(blobs: Blobs, trail: Trail) -> str | None:
+    """Return what keeps the stored result file from being the one that was judged."""
+    if trail.result is None:
+        return None
+    try:
+        found = blob_sha256(blobs, trail.result.path)
+    except OSError as error:
+        return f"has lost its result file {trail.result.path}: {error.strerror}"
+    return None if found == trail.result.sha256 else f"has a result file {trail.result.path} with other bytes today"

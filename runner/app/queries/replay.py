@@ -1,0 +1,138 @@
+"""`retrain replay`: all recorded results, judged by the policies as they are in the manifest now."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.app.audit.removed import gone
+from runner.app.state.read_state import reading
+from runner.app.state.selection import select
+from runner.app.state.service_name import realm_of
+from runner.errors import ModelError, StateError, UsageError
+from runner.execute.evaluation import evaluate_stored
+from runner.journal.events import ResultStored
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
+from runner.journal.retrain_job import Decided, Job
+from runner.journal.state_store import Blobs
+from runner.manifest.load import load
+from runner.manifest.model import Manifest, Model, Policy
+from runner.manifest.wording import did_you_mean, shown
+from runner.policy.record import Inputs, inputs_from_json, inputs_to_json, policy_digest
+from runner.reports.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
+
+
+class ReplayRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain replay`; `since` is inclusive, `until` exclusive, both of the decision."""
+
+    paths: Sequence[Path]
+    state: str
+    policy: str | None = None
+    select: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    emulator: bool = False
+
+
+def replay(request: ReplayRequest) -> Replay:
+    """Judge the last decision about every job again, each with the incumbent's values as they were recorded then.
+
+    Raises:
+        ManifestError: the manifest is invalid.
+        UsageError: there is no journal, or a selector or the policy names nothing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    manifest = load(request.paths)
+    models = select(manifest, request.select)
+    if request.policy is not None:
+        _require_policy(manifest, request.policy)
+    realm = realm_of(manifest, emulator=request.emulator).name
+    with reading(request.state) as (state, links):
+        progress = Progress(links)
+    bench = _Bench(blobs=state.blobs, progress=progress, manifest=manifest, request=request)
+    decisions = [one for model in models for one in bench.judge_all(model, progress.model(realm, model.name))]
+    replayed = {one.subject.model for one in decisions}
+    left_out = [_without(model, progress, realm, request) for model in models if model.name not in replayed]
+    return Replay(
+        service=realm,
+        policy=request.policy,
+        decisions=tuple(decisions),
+        left_out=(*left_out, *(_gone(progress, realm, manifest) if not request.select else ())),
+    )
+
+
+def _require_policy(manifest: Manifest, name: str) -> None:
+    if name not in manifest.policies:
+        known = list(manifest.policies)
+        hint = did_you_mean(name, known, otherwise=f"Policies are {', '.join(known[:5])}.")
+        raise UsageError(f"The manifest has no policy {shown(name)}.", hint=hint)
+
+
+def _without(model: Model, progress: Progress, realm: str, request: ReplayRequest) -> LeftOut:
+    if any(job.decided for job in progress.model(realm, model.name).jobs.values()):
+        return LeftOut(model=model.name, why="no decision about it falls into that time")
+    others = [name for name, one in progress.models if one == model.name and name != realm]
+    if others and not request.emulator:
+        why = f"no decision is recorded with {realm}; its history is with {', '.join(others)} (see --emulator)"
+        return LeftOut(model=model.name, why=why)
+    return LeftOut(model=model.name, why=f"no decision is recorded with {realm}")
+
+
+def _gone(progress: Progress, realm: str, manifest: Manifest) -> Iterator[LeftOut]:
+    """Yield the models that have decisions but stand no more in the manifest, so that no policy is known for them."""
+    for (service, name), model in progress.models.items():
+        decided = any(job.decided for job in model.jobs.values())
+        if service == realm and name not in manifest.models and decided:
+            yield LeftOut(model=name, why="it is not in the manifest any more, so it has no policy today")
+
+
+class _Bench(Struct, frozen=True, kw_only=True):
+    """What all decisions of one replay are judged with."""
+
+    blobs: Blobs
+    progress: Progress
+    manifest: Manifest
+    request: ReplayRequest
+
+    def judge_all(self, model: Model, progress: ModelProgress) -> Iterator[Judgeable | NotJudgeable]:
+        """Yield the model's jobs that were decided about, oldest decision first."""
+        policy = self.manifest.policies[self.request.policy or model.policy]
+        standard = _standard(policy, self.manifest)
+        decided = [(job.decided, job) for job in progress.jobs.values() if job.decided is not None]
+        for one, job in sorted(decided, key=lambda pair: pair[0].at):
+            if self._wanted(one.at):
+                yield self._judge(_subject(model, job, one), job.result, policy, standard)
+
+    def _wanted(self, at: datetime) -> bool:
+        since, until = self.request.since, self.request.until
+        return (since is None or at >= since) and (until is None or at < until)
+
+    def _judge(
+        self, subject: Subject, result: ResultStored | None, policy: Policy, standard: Standard
+    ) -> Judgeable | NotJudgeable:
+        fact = subject.decided.fact
+        if result is None or result.sha256 != fact.result_sha256:
+            return NotJudgeable(subject=subject, why="The journal has no result file for it.")
+        removal = gone(self.blobs, self.progress, result)
+        if removal is not None:
+            return NotJudgeable(subject=subject, why=f"Its result file {removal.told}.")
+        try:
+            recorded = inputs_from_json(dict(fact.inputs))
+            inputs = replace(recorded, policy=policy, definitions=self.manifest.metrics)
+            evaluation = evaluate_stored(self.blobs, result.path, result.sha256, inputs)
+        except (OSError, ModelError, StateError) as error:
+            return NotJudgeable(subject=subject, why=getattr(error, "message", str(error)))
+        then, now = sides(subject, standard, evaluation)
+        return Judgeable(subject=subject, then=then, now=now)
+
+
+def _standard(policy: Policy, manifest: Manifest) -> Standard:
+    inputs = Inputs(policy=policy, definitions=manifest.metrics, baseline=None, eval_sha256=None)
+    return Standard(policy=inputs_to_json(inputs)["policy"], policy_sha256=policy_digest(policy, manifest.metrics))
+
+
+def _subject(model: Model, job: Job, decided: Decided) -> Subject:
+    return Subject(model=model.name, retrain_job_id=job.retrain_job_id, decided=decided, review=job.review)

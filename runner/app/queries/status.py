@@ -1,0 +1,144 @@
+"""`retrain status`: where every model stands, by the journal alone."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+from msgspec import Struct
+
+from runner.app.planning.plan import read_progress
+from runner.app.planning.refresh import refresh
+from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.open_state import open_state
+from runner.app.state.read_state import last_paths, refuse_of_the_state
+from runner.app.state.service_name import realm_of
+from runner.journal.events import EMULATOR
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.retrain_job import IN_FLIGHT, Job, JobStage
+from runner.manifest.load import load
+from runner.plan.eligibility import barred, history_lost
+from runner.plan.evidence import Evidence, evidence
+from runner.plan.incumbent import baseline_of
+from runner.policy.baseline import Drift, Knowledge, knowledge_of
+from runner.policy.evaluation import Action
+
+
+class ModelStatus(Struct, frozen=True, kw_only=True):
+    """One model's line; job ids are None where there is no such job.
+
+    `incumbent_known` says how the model in service is known and `incumbent_metrics` its values, decimal texts by name;
+    `drift` is what the service's list said of it at `drift_at`. `rolled_back_from` is the job a person turned back from
+    to the incumbent, `rolled_back_by` that person, and `rollback_due` a job that a person wants to serve again and that
+    does not yet. `history_lost` says that events are lost and no person decided about the model since, as a clause.
+    `evidence` is there for a candidate that waits or is held.
+    """
+
+    name: str
+    service: str
+    incumbent: str | None
+    incumbent_known: Knowledge
+    incumbent_since: datetime | None
+    incumbent_metrics: Mapping[str, str]
+    drift: Drift
+    drift_reason: str | None
+    drift_at: datetime | None
+    rolled_back_from: str | None
+    rolled_back_by: str | None
+    rollback_due: str | None
+    in_flight: str | None
+    stage: str | None
+    waiting: str | None
+    switch_due: str | None
+    held: str | None
+    history_lost: str | None
+    last_outcome: str | None
+    last_reason: str | None
+    last_at: datetime | None
+    evidence: Evidence | None = None
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """All models, in order of their first appearance, and the last run."""
+
+    models: tuple[ModelStatus, ...]
+    last_run: RunRecord | None
+
+
+def status(
+    state: str,
+    *,
+    refreshed: bool = False,
+    manifest: Sequence[Path] = (),
+    trusted_hosts: frozenset[str] = frozenset(),
+    warn: Warn = silent,
+) -> Status:
+    """Return where every model stands; `refreshed` asks the service what is in service, by the last run's manifest.
+
+    `warn` takes a sentence about the journal's clock.
+
+    Raises:
+        UsageError: the manifest is not found from here, or API keys may not be sent to its service.
+        ManifestError: it is invalid.
+        StateError: the journal is missing, foreign or damaged, or the manifest it names is in the state.
+    """
+    progress = read_progress(state)
+    warn_of_future(progress.last_at, warn)
+    if refreshed and progress.runs:
+        _refresh(progress, state, manifest, trusted_hosts)
+    models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())
+    return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
+
+
+def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:
+    last = next(reversed(progress.runs.values()))
+    paths = list(named) or last_paths(list(progress.runs.values()))
+    if not named:
+        refuse_of_the_state(last, paths, open_state(state).work.root)
+    manifest = load(paths)
+    realm = realm_of(manifest, emulator=last.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
+    models = list(manifest.models.values())
+    refresh(progress, manifest, models, realm, paths=paths, folder=open_state(state).work)
+
+
+def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
+    last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
+    baseline, seen = baseline_of(progress), progress.observation
+    bar = barred(progress, last) if last and progress.loss else None
+    flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
+    return ModelStatus(
+        name=name,
+        service=realm,
+        incumbent=incumbent.retrain_job_id if incumbent else None,
+        incumbent_known=knowledge_of(baseline),
+        incumbent_since=_since(progress),
+        incumbent_metrics=baseline.metrics if baseline else {},
+        drift=seen.fact.drift if seen else "cannot_be_told",
+        drift_reason=seen.fact.reason if seen else None,
+        drift_at=seen.at if seen else None,
+        rolled_back_from=incumbent.rollback.fact.from_job_id if incumbent and incumbent.rollback else None,
+        rolled_back_by=incumbent.rollback.fact.by if incumbent and incumbent.rollback else None,
+        rollback_due=last.retrain_job_id if last and last.rollback and progress.serving.wanted else None,
+        in_flight=flying.retrain_job_id if flying else None,
+        stage=str(flying.stage) if flying else None,
+        waiting=None if bar else _candidate(last, "await_approval"),
+        switch_due=None if bar else _candidate(last, "switch"),
+        held=_candidate(last, *get_args(Action)) if bar else _candidate(last, "hold"),
+        history_lost=history_lost(progress.loss) if progress.loss else None,
+        last_outcome=end.outcome if end else None,
+        last_reason=end.reason if end else None,
+        last_at=progress.last_outcome_at,
+        evidence=evidence(progress, last) if last and last.rests_with in ("await_approval", "hold") else None,
+    )
+
+
+def _since(progress: ModelProgress) -> datetime | None:
+    if progress.incumbent is not None:
+        return progress.incumbent.switched_at
+    return progress.adoption.at if progress.adoption else None
+
+
+def _candidate(job: Job | None, *actions: str) -> str | None:
+    """Return the id of a candidate that rests with one of these decisions."""
+    return job.retrain_job_id if job is not None and job.rests_with in actions else None

@@ -1,0 +1,128 @@
+"""`retrain state accept-loss`: a person goes on from a journal that has lost events, and is asked about each model."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.app.planning.plan import read_progress
+from runner.app.state.loss import losses
+from runner.app.state.provenance import ci_actor, tool
+from runner.app.state.session import Session, unchecked_session
+from runner.app.state.unrecorded_files import Finding
+from runner.errors import ExitCode, StateError, UsageError
+from runner.journal.events import Draft, Fact, LossAccepted
+from runner.journal.folder import state_folder
+from runner.journal.heads import require_writable
+from runner.journal.lock import current_user
+from runner.journal.store import open_for_reading
+from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder
+from runner.lib.timestamps import stamp
+
+
+class AcceptLossRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain state accept-loss`."""
+
+    reason: str
+    state: str
+    lock_timeout: timedelta = timedelta(0)
+
+
+def missing_history(state: str) -> tuple[Finding, ...]:
+    """Return what shows that the journal has lost events. It is read only, and no lock is needed.
+
+    Raises:
+        UsageError: there is no journal, or nothing is missing.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    folder = state_folder(state)
+    store = open_for_reading(folder)
+    if store is None:
+        raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
+    try:
+        return _missing(losses(folder, store, read_progress(state)))
+    finally:
+        store.close()
+
+
+def accept_loss(request: AcceptLossRequest) -> Path | None:
+    """Record that events are lost, and return where files lie now that the journal does not know; None without any.
+
+    Raises:
+        UsageError: there is no reason, nothing is missing, or the journal has no run to go on from.
+        LockedError, StateError: as for each command that changes something.
+    """
+    if not request.reason.strip():
+        raise UsageError("A loss needs a reason.", hint='Say what happened: --reason "the disk failed".')
+    with unchecked_session(request.state, lock_timeout=request.lock_timeout) as opened:
+        missing = _missing(opened.missing)
+        if not opened.progress.runs:
+            raise UsageError(
+                f"The journal in {opened.folder.root} has no run to go on from.",
+                hint="Restore the newest copy of the state folder, or begin anew in another folder with --state.",
+            )
+        require_writable(opened.progress.lineage or "")
+        _record(opened, missing, request.reason)
+        aside = _set_aside(opened)
+        opened.store.settle()
+        opened.close_lost_runs()
+        opened.finish(ExitCode.OK, None)
+        return aside
+
+
+def _missing(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    if not found:
+        raise UsageError("Nothing is missing from the journal.", hint="There is no loss to accept; go on with `run`.")
+    return found
+
+
+def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
+    """Write the run's begin and the loss in one transaction."""
+    last = next(reversed(opened.progress.runs.values()))
+    facts: tuple[Fact, ...] = (
+        replace(
+            last.started,
+            tool=tool(),
+            actor=current_user(),
+            ci_actor=ci_actor(),
+            options={"command": "state accept-loss"},
+        ),
+        LossAccepted(missing=tuple(f"{one.where} {one.what}" for one in missing), by=current_user(), reason=reason),
+    )
+    at = stamp(opened.clock.now())
+    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=fact) for fact in facts])
+
+
+def _set_aside(opened: Session) -> Path | None:
+    """Move what the journal does not know, and what is no folder, out of the run folders; nothing is removed."""
+    folder, progress = opened.folder, opened.progress
+    aside = folder.lost / opened.run_id
+    unknown = [
+        path
+        for path in _entries(folder.runs)
+        if path != folder.latest and (path.name not in progress.runs or not is_real_folder(path))
+    ]
+    reports = [
+        path
+        for run in progress.runs.values()
+        if run.report is None and run.run_id != opened.run_id
+        for path in _entries(folder.run_folder(run.run_id))
+        if path.name != "results"
+    ]
+    try:
+        for path in (*unknown, *reports):
+            target = make_folder(aside / path.parent.relative_to(folder.runs)) / path.name
+            path.rename(target)
+            sync_folder(target.parent)
+    except OSError as error:
+        raise StateError(
+            f"{error.filename} cannot be moved to {aside}: {error.strerror}.",
+            hint="Correct the permissions, then run the command again.",
+        ) from error
+    return aside if unknown or reports else None
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what can be seen in a folder; nothing of a link, whose target is not ours."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if is_real_folder(folder) else []

@@ -1,0 +1,143 @@
+"""`retrain adopt`: a person states what is in service, so that candidates are compared with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.app.planning.model_scope import ModelScope, model_scope
+from runner.app.planning.plan import read_progress
+from runner.app.run.run import RunResult, carry_out
+from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.session import session
+from runner.errors import ModelError, UsageError
+from runner.execute.evaluation import file_sha256
+from runner.execute.progress_events import Listener
+from runner.journal.lock import current_user
+from runner.lib.atomic_files import open_file
+from runner.manifest.model import MetricDefinition, Place, Source
+from runner.manifest.wording import did_you_mean, shown
+from runner.plan.incumbent import Statement
+from runner.plan.model_plan import STAGES, Action, ModelPlan
+from runner.plan.operator_commands import inspect_command
+from runner.policy.metrics import BUILT_IN_NAMES, range_problem
+from runner.policy.number import NotANumber, number_from_text, number_text
+from runner.policy.result import read_result
+
+
+class AdoptRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain adopt`.
+
+    `metrics` are texts by name; `result` is a result file to read metrics from, and `eval` the file they were measured
+    on.
+    """
+
+    model: str
+    metrics: Mapping[str, str]
+    result: Path | None
+    eval: Path | None
+    reason: str
+    state: str
+    listener: Listener
+    manifest: Sequence[Path] = ()
+    trusted_hosts: frozenset[str] = frozenset()
+    lock_timeout: timedelta = timedelta(0)
+
+
+class Proposed(Struct, frozen=True, kw_only=True):
+    """What would be recorded: `statement` of the model in `scope`; `replaces` says what the journal knows until now."""
+
+    scope: ModelScope
+    statement: Statement
+    replaces: str
+
+
+def propose_adoption(request: AdoptRequest) -> Proposed:
+    """Return what a person is asked. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError: there is no reason, no such model or metric, or a file cannot be read.
+    """
+    if not request.reason.strip():
+        raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
+    refuse_noted_loss(request.state)
+    progress = read_progress(request.state)
+    scope = model_scope(
+        progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
+    scope.realm.require_trusted()
+    known = progress.model(scope.realm.name, request.model)
+    replaces = "nothing is recorded of it"
+    if known.incumbent is not None:
+        replaces = f"job {known.incumbent.retrain_job_id} is recorded as in service"
+    elif known.adoption is not None:
+        replaces = f"another statement of {known.adoption.fact.by} is recorded"
+    return Proposed(scope=scope, statement=_statement(request, scope), replaces=replaces)
+
+
+def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
+    """Record what is in service; it counts until a job of this project serves."""
+    scope, statement = proposed.scope, proposed.statement
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        options = {"command": "adopt", "emulator": scope.realm.emulator}
+        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
+        return carry_out(opened, scope, _plan(request.model, statement), request.listener)
+
+
+def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
+    definitions = scope.manifest.metrics
+    read = _from_result(request.result, definitions) if request.result else {}
+    return Statement(
+        metrics={**read, **{name: _value(name, text, definitions) for name, text in request.metrics.items()}},
+        eval=_source(request.eval) if request.eval else None,
+        source="command",
+        by=current_user(),
+        reason=request.reason,
+        result_sha256=file_sha256(request.result) if request.result else None,
+    )
+
+
+_COMMAND_LINE = Place(file="the command line", line=1, column=1)
+
+
+def _source(path: Path) -> Source:
+    if not path.is_file():
+        raise UsageError(f"The evaluation file {path} is not there.", hint="Check the path after --eval.")
+    return Source(pattern=str(path), folder=Path.cwd(), pick=None, place=_COMMAND_LINE)
+
+
+def _value(name: str, text: str, definitions: Mapping[str, MetricDefinition]) -> str:
+    known = (*BUILT_IN_NAMES, *definitions)
+    if name not in known:
+        hint = did_you_mean(name, known, otherwise=f"Use one of {', '.join(known)}.")
+        raise UsageError(f"There is no metric {shown(name)}.", hint=hint)
+    value = number_from_text(text)
+    why = value.why if isinstance(value, NotANumber) else range_problem(name, value)
+    if isinstance(value, NotANumber) or why is not None:
+        raise UsageError(f"The value of {name} {why}.", hint="Write it as in --metric auc=0.91.")
+    return number_text(value)
+
+
+def _from_result(path: Path, definitions: Mapping[str, MetricDefinition]) -> dict[str, str]:
+    try:
+        with open_file(path) as stream:
+            found = read_result(stream, definitions)
+    except ModelError as error:
+        hint = f"Look with `{inspect_command(str(path))}`, or state the metrics with --metric."
+        raise UsageError(f"{path}: {error.message}", hint=hint) from error
+    except OSError as error:
+        raise UsageError(
+            f"The result file {path} cannot be read: {error.strerror}.", hint="Check the path after --result."
+        ) from error
+    return {name: number_text(metric.value) for name, metric in found.metrics.items() if metric.value is not None}
+
+
+def _plan(model: str, statement: Statement) -> ModelPlan:
+    return ModelPlan(
+        model=model,
+        action=Action.ADOPT,
+        stages=STAGES[Action.ADOPT],
+        reason=f"{statement.by} states what is in service",
+        statement=statement,
+    )

@@ -1,0 +1,112 @@
+"""Which candidate a person's word is about, and whether the word may be given."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.app.planning.model_scope import ModelScope
+from runner.app.review.job_ids import full_job_id
+from runner.errors import StateError, UsageError
+from runner.journal.model_progress import ModelProgress
+from runner.journal.retrain_job import Job, JobStage
+from runner.lib.timestamps import stamp
+from runner.plan.decision_inputs import definition_moved, incumbent_moved
+from runner.plan.eligibility import barred, turned_back
+from runner.plan.operator_commands import person_command, resolve_commands, state_option
+from runner.plan.planner import approval_expires_at
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a person wants to say: of which candidate (the newest when `job` is None), and whether against the rules."""
+
+    action: Literal["approve", "reject"]
+    job: str | None = None
+    force: bool = False
+
+
+def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: datetime) -> Job:
+    """Return the candidate, after making sure that it is the one the person means and that nothing speaks against it.
+
+    Raises:
+        UsageError: no candidate waits.
+        StateError: the candidate is another one or an older one, its time is over, or what it was judged by changed.
+    """
+    if wish.job is not None:
+        wish = replace(wish, job=full_job_id(scope.model.name, progress.jobs, wish.job))
+    job = _chosen(scope, progress, wish)
+    _refuse_expired(scope, job, now)
+    name, moved = scope.model.name, definition_moved(scope.manifest, scope.model, job)
+    if moved and job.rejection is not None:
+        raise _refusal(name, f"it was rejected, and {moved}", f"`{scope.run} --force` trains a new candidate.")
+    if moved:
+        raise _refusal(name, moved, f"`{scope.run}` judges it again without a new training; then review that decision.")
+    if wish.action == "reject" or wish.force:
+        return job
+    bar = barred(progress, job)
+    if bar:
+        raise _refusal(name, bar, f"`{_forced(scope, job)}` approves it nevertheless.")
+    moved = incumbent_moved(scope.manifest, scope.model, progress, job)
+    if moved:
+        raise _refusal(name, moved, f"`{scope.run}` judges it again; `{_forced(scope, job)}` approves it nevertheless.")
+    return job
+
+
+def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
+    name, newest = scope.model.name, progress.last
+    if wish.job is not None and newest is not None and wish.job != newest.retrain_job_id:
+        return _older(scope, progress, newest, wish)
+    _refuse_left(scope, progress, newest)
+    if newest is None or newest.stage != JobStage.JUDGED:
+        raise UsageError(
+            f"No candidate of {name} waits for a decision.", hint="`retrain status` shows where it stands."
+        )
+    return newest
+
+
+def _older(scope: ModelScope, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
+    """Return an older candidate that was named; only force makes it one again."""
+    job, current, name = progress.jobs.get(wish.job or ""), progress.current, scope.model.name
+    _refuse_left(scope, progress, job)
+    if current is not None and current.stage == JobStage.SWITCHING:
+        done, undone = resolve_commands(name, "switch", state=state_option(scope.state))
+        raise StateError(
+            f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
+            hint=f"Run `{scope.run}`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
+        )
+    if job is None or job.stage != JobStage.JUDGED:
+        raise StateError(
+            f"The candidate of {name} is job {newest.retrain_job_id}, not {wish.job}.",
+            hint="Look at the newest report and name that job, or leave --job out.",
+        )
+    if not wish.force:
+        raise StateError(
+            f"The candidate of {name} is job {newest.retrain_job_id}; job {wish.job} is older.",
+            hint=f"Leave --job out; `{_forced(scope, job)}` approves the older one.",
+        )
+    return job
+
+
+def _refuse_left(scope: ModelScope, progress: ModelProgress, job: Job | None) -> None:
+    departure = progress.serving.left.get(job.retrain_job_id) if job else None
+    if job is not None and departure is not None:
+        raise _refusal(scope.model.name, turned_back(departure), f"`{_forced(scope, job)}` lets it serve again.")
+
+
+def _forced(scope: ModelScope, job: Job) -> str:
+    options = ("--job", job.retrain_job_id, "--force")
+    return person_command("approve", scope.model.name, *options, state=state_option(scope.state))
+
+
+def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:
+    expires = approval_expires_at(scope.manifest, scope.model, job)
+    if expires and now >= expires:
+        raise StateError(
+            f"The time to decide about job {job.retrain_job_id} of {scope.model.name} ended at {stamp(expires)}.",
+            hint=f"`{scope.run} --force` trains a new candidate.",
+        )
+
+
+def _refusal(model: str, why: str, hint: str) -> StateError:
+    return StateError(f"The candidate of {model} cannot be reviewed: {why}.", hint=hint)

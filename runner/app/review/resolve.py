@@ -1,0 +1,108 @@
+"""`retrain resolve`: a person says what became of a request whose result the service cannot tell."""
+
+from datetime import timedelta
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.app.state.provenance import ci_actor, tool
+from runner.app.state.read_state import require_seen
+from runner.app.state.session import session
+from runner.errors import ExitCode, UsageError
+from runner.journal.events import (
+    Draft,
+    Fact,
+    JobDead,
+    ModelFinished,
+    Resolved,
+    SwitchDone,
+    SwitchRefused,
+    UploadDone,
+)
+from runner.journal.lock import current_user
+from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import Outcome
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.retrain_job import Job, JobStage
+from runner.lib.timestamps import stamp
+
+Answer = Literal["started", "not-started", "switched", "not-switched"]
+
+
+class ResolveRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain resolve`."""
+
+    model: str
+    answer: Answer
+    reason: str
+    state: str
+    lock_timeout: timedelta = timedelta(0)
+
+
+def resolve(request: ResolveRequest) -> str:
+    """Record the person's word as the missing result, and return the job it is about.
+
+    Raises:
+        UsageError: no run had the model, or it has no request of that kind whose result is open.
+    """
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        job, last = _open_job(opened.progress, request)
+        started = replace(
+            last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options={"command": "resolve"}
+        )
+        opened.recorder.run_fact(started)
+        at, word = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
+        facts = (word, _result(request, job.retrain_job_id), _end(request, word))
+        opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=fact) for fact in facts])
+        opened.finish(ExitCode.OK, None)
+        return job.retrain_job_id
+
+
+def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:
+    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=current_user(), reason=request.reason)
+
+
+def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
+    outcomes: dict[Answer, Outcome] = {"started": "training", "switched": "switched"}
+    return ModelFinished(
+        outcome=outcomes.get(request.answer, "skipped"),
+        reason=f"{word.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` goes on.",
+        retrain_job_id=word.retrain_job_id,
+        error=None,
+        timings={},
+        calls={},
+        warnings=(),
+    )
+
+
+def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunRecord]:
+    """Return the job with the open request, and the last run that had the model."""
+    require_seen((name for _, name in progress.models), request.model)
+    upload = request.answer in ("started", "not-started")
+    for (realm, name), model in progress.models.items():
+        job = model.upload_in_doubt if upload else _switching(model)
+        if name == request.model and job is not None:
+            names = {name, *model.former_names}
+            runs = [run for run in progress.runs.values() if run.started.realm == realm and names & run.models.keys()]
+            return job, runs[-1]
+    what = "upload" if upload else "switch"
+    raise UsageError(
+        f"No {what} of {request.model} has an open result.", hint="`retrain status` shows what is in flight."
+    )
+
+
+def _switching(model: ModelProgress) -> Job | None:
+    return model.current if model.current and model.current.stage == JobStage.SWITCHING else None
+
+
+def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:
+    match request.answer:
+        case "started":
+            return UploadDone(retrain_job_id=retrain_job_id, proof="person")
+        case "not-started":
+            return JobDead(retrain_job_id=retrain_job_id, by="person")
+        case "switched":
+            return SwitchDone(retrain_job_id=retrain_job_id, proof="person")
+        case "not-switched":
+            return SwitchRefused(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")

@@ -1,0 +1,248 @@
+"""`retrain approve` and `retrain reject`: a person's word on a candidate, bound to exactly that candidate."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from runner.app.audit.removed import gone
+from runner.app.planning.model_scope import ModelScope, model_scope
+from runner.app.planning.plan import read_progress
+from runner.app.review.candidates import Wish, find_candidate
+from runner.app.review.job_ids import full_job_id
+from runner.app.review.proposal import Proposal, refuse_changed
+from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
+from runner.app.run.execution import Driven
+from runner.app.run.run import RunResult, carry_out, conclude
+from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.session import Session, session
+from runner.errors import StateError, UsageError
+from runner.execute.evaluation import evaluate_stored, judged
+from runner.execute.progress_events import Listener
+from runner.journal.events import Draft, Fact, Judged, ModelFinished, Reviewed
+from runner.journal.lock import current_user
+from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import Outcome
+from runner.journal.retrain_job import Job as RetrainJob
+from runner.journal.retrain_job import JobStage
+from runner.lib.timestamps import stamp
+from runner.plan.decision_inputs import incumbent_moved, inputs_now
+from runner.plan.evidence import Evidence, evidence
+from runner.plan.incumbent import drift_of
+from runner.plan.model_plan import STAGES, Action, ModelPlan
+from runner.plan.operator_commands import person_command, state_option
+
+
+class ReviewRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain approve` and `retrain reject`.
+
+    `agreed` is what the person was shown who said yes; the decision is refused when there is other evidence by then.
+    """
+
+    model: str
+    action: Literal["approve", "reject"]
+    state: str
+    listener: Listener
+    manifest: Sequence[Path] = ()
+    job: str | None = None
+    reason: str = ""
+    force: bool = False
+    record_only: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
+    lock_timeout: timedelta = timedelta(0)
+    agreed: Evidence | None = None
+
+    @property
+    def wish(self) -> Wish:
+        """Return what the person wants to say."""
+        return Wish(action=self.action, job=self.job, force=self.force)
+
+    @property
+    def switches(self) -> bool:
+        """Whether the service is asked to switch at once."""
+        return self.action == "approve" and not self.record_only
+
+
+def propose_review(request: ReviewRequest) -> Proposal:
+    """Return what the person is asked. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError, StateError: as `review`.
+    """
+    case = _case(request)
+    if case.leads_back:
+        return propose_rollback(_back_to(request))
+    job = find_candidate(case.scope, case.progress, request.wish, datetime.now(UTC))
+    return Proposal(
+        action=request.action,
+        model=request.model,
+        emulator=case.scope.realm.emulator,
+        evidence=evidence(case.progress, job),
+    )
+
+
+def review(request: ReviewRequest) -> RunResult:
+    """Record the word, and on an approval switch at once unless `record_only`.
+
+    Raises:
+        UsageError: there is no reason, the model or job is unknown, or no candidate can be approved or rejected.
+        StateError: the candidate is another one, or its policy changed since the decision.
+    """
+    case = _case(request)
+    scope = case.scope
+    if request.switches:
+        scope.realm.require_trusted()
+    if case.leads_back:
+        return roll_back(_back_to(request))
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        models = opened.progress.model(scope.realm.name, request.model)
+        job = find_candidate(scope, models, request.wish, opened.clock.now())
+        refuse_changed(request.model, request.agreed, evidence(models, job))
+        facts = _facts(opened, scope, models, job, request)
+        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
+        _write(opened, request.model, *facts)
+        return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
+
+
+class _Case(Struct, frozen=True, kw_only=True):
+    """What a request is about; `leads_back` tells that it is a job that once served."""
+
+    scope: ModelScope
+    progress: ModelProgress
+    leads_back: bool
+
+
+def _case(request: ReviewRequest) -> _Case:
+    if request.action == "approve" and not request.reason.strip():
+        raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
+    refuse_noted_loss(request.state)
+    everything = read_progress(request.state)
+    scope = model_scope(
+        everything, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+    )
+    progress = everything.model(scope.realm.name, request.model)
+    leads_back = request.force and _has_served(request.model, progress, request.job)
+    if leads_back:
+        _refuse_serving(request, progress)
+        _refuse_later(request)
+    return _Case(scope=scope, progress=progress, leads_back=leads_back)
+
+
+def _has_served(model: str, progress: ModelProgress, job: str | None) -> bool:
+    """Tell whether the job once served: to let it serve again is a rollback, in whatever direction."""
+    return job is not None and progress.jobs[full_job_id(model, progress.jobs, job)].stage == JobStage.SWITCHED
+
+
+def _refuse_serving(request: ReviewRequest, progress: ModelProgress) -> None:
+    """Refuse to approve what is recorded in service, unless the service said that another model is."""
+    incumbent = progress.incumbent
+    if incumbent is None or drift_of(progress) == "changed_outside":
+        return
+    job = incumbent.retrain_job_id
+    if request.job is not None and full_job_id(request.model, progress.jobs, request.job) == job:
+        again = person_command("rollback", request.model, "--to", job, state=state_option(request.state))
+        raise UsageError(
+            f"Job {job} of {request.model} is recorded in service: there is nothing to approve.",
+            hint=f"To switch to it once more, run `{again}`.",
+        )
+
+
+def _refuse_later(request: ReviewRequest) -> None:
+    """Refuse to leave a switch back to the next run: it is a rollback, which is done at once."""
+    if request.record_only:
+        raise UsageError(
+            f"Job {request.job} of {request.model} has served: it would be switched to at once, not by the next run.",
+            hint="Leave --record-only out to switch back now.",
+        )
+
+
+def _back_to(request: ReviewRequest) -> RollbackRequest:
+    return RollbackRequest(
+        model=request.model,
+        reason=request.reason,
+        state=request.state,
+        listener=request.listener,
+        to=request.job,
+        manifest=request.manifest,
+        trusted_hosts=request.trusted_hosts,
+        lock_timeout=request.lock_timeout,
+        agreed=request.agreed,
+    )
+
+
+def _facts(
+    opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
+) -> list[Fact]:
+    """Return the word; before it, when it is forced after another job came to serve, the decision as it is now."""
+    decided = job.decided.fact if job.decided else None
+    again = None
+    if request.force and incumbent_moved(scope.manifest, scope.model, progress, job):
+        again = _judged_again(opened, scope, progress, job)
+    about = again or decided
+    if about is None:
+        raise LookupError(f"{request.model}: a candidate without a decision was chosen")
+    word = Reviewed(
+        retrain_job_id=job.retrain_job_id,
+        candidate_sha256=about.candidate_sha256,
+        action=request.action,
+        by=current_user(),
+        reason=request.reason,
+        forced=request.force,
+    )
+    return [word] if again is None else [again, word]
+
+
+def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> Judged:
+    if job.result is None:
+        raise LookupError(f"job {job.retrain_job_id} was judged without a result")
+    removal = gone(opened.state.blobs, opened.progress, job.result)
+    if removal is not None:
+        raise StateError(
+            f"The result of job {job.retrain_job_id}, {job.result.path}, {removal.told}, so it cannot be judged again.",
+            hint="Put the file back from a copy of the state, or train anew with `retrain run --force`.",
+        )
+    inputs = inputs_now(scope.manifest, scope.model, progress, job)
+    evaluation = evaluate_stored(opened.state.blobs, job.result.path, job.result.sha256, inputs)
+    return judged(scope.manifest, scope.model, job.result, inputs, evaluation)
+
+
+def _options(request: ReviewRequest, scope: ModelScope) -> dict[str, Any]:
+    return {"command": request.action, "emulator": scope.realm.emulator, "force": request.force}
+
+
+def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: RetrainJob) -> RunResult:
+    plan = ModelPlan(
+        model=request.model,
+        action=Action.SWITCH,
+        stages=STAGES[Action.SWITCH],
+        reason="the candidate was approved",
+        retrain_job_id=job.retrain_job_id,
+    )
+    return carry_out(opened, scope, plan, request.listener)
+
+
+def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:
+    outcome: Outcome = "unchanged" if request.action == "reject" else "skipped"
+    text = (
+        f"{current_user()} rejected it: {request.reason or 'no reason given'}."
+        if request.action == "reject"
+        else ("The approval is recorded; the next `retrain run` switches.")
+    )
+    end = ModelFinished(
+        outcome=outcome,
+        reason=text,
+        retrain_job_id=job.retrain_job_id,
+        error=None,
+        timings={},
+        calls={},
+        warnings=(),
+    )
+    _write(opened, request.model, end)
+    return conclude(opened, Driven(ends=(end,), stopped=None, bugs=()), allow_held=True)
+
+
+def _write(opened: Session, model: str, *facts: Fact) -> None:
+    at = stamp(opened.clock.now())
+    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for fact in facts])

@@ -1,0 +1,208 @@
+"""Puts the executor together: client, keys, executors, signals, and the coordinator that drives the models."""
+
+import random
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from emulator.launch import running_emulator
+from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
+from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.app.state.providers import connected
+from runner.app.state.service_name import Realm
+from runner.app.state.session import Session
+from runner.datasets.file_cache import Readings
+from runner.execute.commands import Lane, Record
+from runner.execute.coordinator import Coordinator, Settings
+from runner.execute.identify import vanished_jobs
+from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.ports import Keys
+from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
+from runner.execute.training_stats import Pace
+from runner.execute.workflow import drive
+from runner.journal.events import ModelFinished
+from runner.lib.secrets import Redactor
+from runner.manifest.model import Manifest
+from runner.plan.model_plan import ModelPlan, Options
+from runner.providers.base import Provider
+
+_CALLS = 16  # threads for short calls
+_STAGES = 2  # threads for heavy stages beside the uploads
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """What the engine is to do."""
+
+    manifest: Manifest
+    paths: Sequence[Path]
+    realm: Realm
+    plans: Sequence[ModelPlan]
+    options: Options
+    parallel: int
+    listener: Listener
+    readings: Readings = field(default_factory=Readings)
+
+
+class Driven(Struct, frozen=True, kw_only=True):
+    """How it went: what became of the models in the plans' order, the signal that stopped it, and bugs of ours."""
+
+    ends: tuple[ModelFinished, ...]
+    stopped: str | None
+    bugs: tuple[Exception, ...]
+
+
+def execute(session: Session, job: Job) -> Driven:
+    """Drive every planned model to its outcome.
+
+    Raises:
+        StateError: the journal cannot be written any more.
+        RetrainError: the emulator cannot be started.
+    """
+    with ExitStack() as stack:
+        for plan in job.plans:
+            job.listener(plan.model, Planned(stages=plan.stages))
+        needs_service = any(plan.stages for plan in job.plans)
+        url = stack.enter_context(_service_url(session, job)) if needs_service else ""
+        redactor = Redactor()
+        client = connected(job.manifest.service, url, job.realm, redactor)
+        stack.callback(client.close)
+        keys = _keys(job, client, redactor)
+        context = _context(session, job, client, keys, redactor)
+        stack.callback(_free_spool, session)
+        executors = stack.enter_context(_executors(job))
+        coordinator = Coordinator(
+            executors=executors,
+            clock=session.clock,
+            commit=partial(_commit, session, job),
+            settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads, threads=_threads(job)),
+            stopping=partial(_stop, context, job),
+            lull=partial(_use_lull, executors),
+        )
+        with _stopping(coordinator):
+            coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
+    return Driven(ends=_ends(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+
+
+def _commit(session: Session, job: Job, records: Sequence[tuple[str, Record]]) -> None:
+    session.recorder.commit(records)
+    for model, one in records:
+        for fact in one.facts:
+            job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
+
+
+def _stop(context: RunContext, job: Job, why: str, effects: int) -> None:
+    """Let no further model begin, and tell that the run is about to end."""
+    context.budget.stopped = why
+    job.listener(None, Stopping(signal=why, effects=effects))
+
+
+def _use_lull(executors: Mapping[Lane, Executor]) -> None:
+    """While all models wait, load what the report will be rendered with."""
+    executors[Lane.STAGE].submit(_make_report_ready)
+
+
+def _make_report_ready() -> None:
+    from runner.reports.formats.render import make_ready  # noqa: PLC0415 -- 4 MiB that stand in no upload's way now
+
+    make_ready()
+
+
+def _keys(job: Job, client: Provider, redactor: Redactor) -> Keys:
+    if job.realm.emulator:
+        return EmulatorKeys()
+    keys = ManifestKeys(client, redactor, host=job.realm.name)
+    keys.learn_all(job.manifest.models.values())
+    return keys
+
+
+@contextmanager
+def _service_url(session: Session, job: Job) -> Iterator[str]:
+    if job.realm.emulator:
+        job.listener(None, Starting(what="the emulator"))
+        with running_emulator(job.paths, session.folder.emulator) as url:
+            yield url
+    else:
+        yield job.manifest.service.url or ""
+
+
+def _context(session: Session, job: Job, client: Provider, keys: Keys, redactor: Redactor) -> RunContext:
+    limits = job.manifest.limits
+    session.folder.clear_spool()  # what a killed run left; the lock is ours
+    return RunContext(
+        run_id=session.run_id,
+        realm=job.realm.name,
+        manifest=job.manifest,
+        options=job.options,
+        service=client,
+        keys=keys,
+        clock=session.clock,
+        chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
+        budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+        progress=session.progress,
+        blobs=session.state.blobs,
+        address=session.state.address,
+        run_folder=session.folder.make("runs", session.run_id),
+        spool=session.folder.make("spool", session.run_id),
+        listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
+        bugs=[],
+        trace=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
+        readings=job.readings,
+        holds=session.hold.lasts,
+        vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),
+        pace=Pace.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
+    )
+
+
+def _free_spool(session: Session) -> None:
+    session.folder.clear_spool(session.run_id)
+
+
+def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:
+    return ModelRun(run=context, model=job.manifest.models[plan.model], plan=plan)
+
+
+@contextmanager
+def _executors(job: Job) -> Iterator[Mapping[Lane, Executor]]:
+    """Give the executors; what a stop abandoned is not waited for."""
+    executors = {lane: ThreadPoolExecutor(size, thread_name_prefix=lane) for lane, size in _threads(job).items()}
+    try:
+        yield executors
+    finally:
+        for one in executors.values():
+            one.shutdown(wait=False, cancel_futures=True)
+
+
+def _threads(job: Job) -> Mapping[Lane, int]:
+    return {Lane.CALL: min(_CALLS, max(job.parallel, 1)), Lane.STAGE: job.manifest.limits.uploads + _STAGES}
+
+
+@contextmanager
+def _stopping(coordinator: Coordinator) -> Iterator[None]:
+    """Stop the coordinator at the first signal; the second one ends the process at once, which is as safe as a kill."""
+
+    def stop(number: int, _frame: object) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_DFL)
+        coordinator.stop(signal.Signals(number).name)
+
+    # One that whoever started the run has it ignore stays ignored: `nohup` does so, and a shell for a background job.
+    handlers = {one: signal.getsignal(one) for one in _SIGNALS}
+    before = {one: handler for one, handler in handlers.items() if handler != signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _ends(session: Session, job: Job) -> tuple[ModelFinished, ...]:
+    found = [session.progress.model(job.realm.name, plan.model).last_outcome for plan in job.plans]
+    return tuple(one for one in found if one is not None)

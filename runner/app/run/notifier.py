@@ -1,0 +1,97 @@
+"""Who hears of a run: dead-man switches of its start and end, people of its outcomes. None of it changes the run."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from runner.app.planning.scope import Scope
+from runner.app.state.clock_check import Warn
+from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
+from runner.manifest.model import Notification, Ping
+from runner.notify.chat import send_message
+from runner.notify.delivery import Delivery, deliver
+from runner.notify.message import ModelEnd, RunEnd, compose
+from runner.notify.ping import START, send_ping
+from runner.reports.model import Report
+
+START_SECONDS = 5.0  # the run waits for it
+END_SECONDS = 15.0
+STOPPED_SECONDS = 3.0  # who stopped the run will not wait for long
+
+
+class Teller:
+    """Tells of one run. A rehearsal by `--emulator` of a manifest for the real service is told to nobody."""
+
+    def __init__(self, scope: Scope, warn: Warn) -> None:
+        rehearsal = scope.choice.emulator and not scope.manifest.service.emulator
+        entries = () if rehearsal else scope.manifest.notify
+        self._models = scope.manifest.models
+        self._pings = [one for one in entries if isinstance(one, Ping)]
+        self._notifications = [one for one in entries if isinstance(one, Notification)]
+        self._warn = warn
+
+    def began(self) -> None:
+        """Tell that the run holds its state and goes to work."""
+        self._deliver(self._ping_deliveries(START), START_SECONDS)
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Tell of an error that ends the run without a report; a run that found another at work says nothing."""
+        try:
+            yield
+        except LockedError:
+            raise
+        except BaseException as error:
+            self._deliver(self._ping_deliveries(str(int(_code(error)))), STOPPED_SECONDS)
+            raise
+
+    def ended(self, report: Report) -> None:
+        """Tell of a run that is recorded, by its report."""
+        seconds = STOPPED_SECONDS if report.stopped else END_SECONDS
+        deliveries = [*self._ping_deliveries(str(report.exit_code)), *self._messages(_run_end(report))]
+        try:
+            self._deliver(deliveries, seconds)
+        except (KeyboardInterrupt, HangUpError):
+            self._warn("Interrupted; maybe not everybody was told of the run, which is over and recorded.")
+
+    def _ping_deliveries(self, word: str) -> Iterator[Delivery]:
+        for one in self._pings:
+            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word))
+
+    def _messages(self, end: RunEnd) -> Iterator[Delivery]:
+        for one in self._notifications:
+            message = compose(one, self._models, end)
+            if message is not None:
+                name = f"The notification of {_where(one)}"
+                yield Delivery(name=name, send=partial(send_message, one.to, message))
+
+    def _deliver(self, deliveries: Iterator[Delivery] | Sequence[Delivery], seconds: float) -> None:
+        for trouble in deliver(list(deliveries), seconds=seconds):
+            self._warn(f"{trouble.message} {trouble.hint}")
+
+
+def _where(entry: Notification | Ping) -> str:
+    return f"{entry.place.file}:{entry.place.line}"
+
+
+def _run_end(report: Report) -> RunEnd:
+    models = [
+        ModelEnd(name=model.name, outcome=model.outcome, reason=model.reason, still_held=model.still_held)
+        for model in report.models
+    ]
+    return RunEnd(run_id=report.run_id, service=report.service, exit_code=report.exit_code, models=models)
+
+
+def _code(error: BaseException) -> ExitCode:
+    """Return the exit code the process will end with."""
+    match error:
+        case RetrainError():
+            return error.exit_code
+        case HangUpError():
+            return ExitCode.UNFINISHED
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case OSError():
+            return ExitCode.FAILED
+        case _:
+            return ExitCode.BUG

@@ -1,0 +1,118 @@
+"""`retrain run --plan`: exactly what the plan says, or nothing."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.app.planning.plan import plan_models
+from runner.app.planning.plan_document import describe
+from runner.app.planning.planned import Planned
+from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.state.session import Session
+from runner.datasets.file_cache import Readings
+from runner.errors import UsageError
+from runner.manifest.problems import ManifestError
+from runner.plan.document import PlanDocument, StateMark
+from runner.plan.stale import StalePlanError, differences
+
+_NAMED = 5  # runs named in one line
+
+
+def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
+    """Return the scope a plan was made for; `given` are the arguments beside `--plan`.
+
+    Raises:
+        UsageError: the arguments do not go with a plan.
+        StalePlanError: the plan's manifest is gone or invalid now, or no longer has what the plan selects.
+    """
+    _refuse_flags(given)
+    paths = [Path(path) for path in document.manifest.paths]
+    if given.paths and list(map(os.path.realpath, given.paths)) != list(map(os.path.realpath, paths)):
+        made = " ".join(document.manifest.paths)
+        raise UsageError(
+            f"The plan {name} was made for {made}, seen from the folder it was made in.",
+            hint="Leave the paths out; a plan is run from the same folder of a checkout it was made in.",
+        )
+    options = document.options
+    choice = Choice(
+        paths=paths,
+        select=options.select,
+        force=options.force,
+        no_switch=options.no_switch,
+        emulator=options.emulator,
+        allow_service_change=options.allow_service_change,
+        trusted_hosts=given.trusted_hosts,
+        state=given.state,
+    )
+    try:
+        return read_scope(choice)
+    except (ManifestError, UsageError) as error:
+        raise StalePlanError(name, _manifest_trouble(error, paths)) from error
+
+
+def _refuse_flags(given: Choice) -> None:
+    flags = {
+        "--select": bool(given.select),
+        "--force": given.force,
+        "--no-switch": given.no_switch,
+        "--emulator": given.emulator,
+        "--allow-service-change": given.allow_service_change,
+    }
+    used = [flag for flag, is_given in flags.items() if is_given]
+    if used:
+        raise UsageError(
+            f"{' and '.join(used)} cannot be given together with --plan.",
+            hint="A plan holds the flags it was made with; make another plan, or run without one.",
+        )
+
+
+def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) -> list[str]:
+    missing = [f"the manifest {path} is not found from this folder" for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- a plan's path can be too long for Path.exists
+    problems = error.problems if isinstance(error, ManifestError) else ()
+    errors = [one.line_text() for one in problems if one.severity == "error"]
+    return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]
+
+
+def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: Readings) -> Planned:
+    """Plan anew under the lock, and return that plan when it is the one in the document.
+
+    Raises:
+        StalePlanError: anything moved; it names everything that did.
+    """
+    planned = plan_models(scope, opened.progress, readings)
+    now = describe(scope, planned, opened.found)
+    moved = _state_moves(opened, document.state)
+    found = differences(document, now, moved)
+    if found:
+        raise StalePlanError(name, found)
+    return planned
+
+
+def _state_moves(opened: Session, before: StateMark) -> list[str]:
+    """Say how the journal as this session found it differs from the one the plan was made on."""
+    found = opened.found
+    if found == before:
+        return []
+    if before.lineage not in (None, found.lineage):
+        what = "another one, with another journal" if found.lineage else "a new one without any run"
+        return [f"the state is {what}; is --state the one the plan was made with?"]
+    if found.serial < before.serial:
+        return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
+    at_plan, runs = before.head_sha256, dict[str, None]()
+    for one in opened.store.read():
+        if one.event.seq == before.serial:
+            at_plan = one.sha256
+        elif before.serial < one.event.seq <= found.serial:
+            runs.setdefault(one.event.run_id)
+    if at_plan != before.head_sha256 or not runs:
+        return [f"the state's history up to event {before.serial} is another one"]
+    return [f"the state moved on by {found.serial - before.serial} events: {_named(opened, list(runs))}"]
+
+
+def _named(opened: Session, runs: Sequence[str]) -> str:
+    words = []
+    for run_id in runs[:_NAMED]:
+        command = opened.progress.runs[run_id].started.options.get("command", "run")
+        words.append(f"run {run_id} (retrain {command})")
+    more = len(runs) - _NAMED
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,163 @@
+"""`retrain run`: plan the models, drive them to their outcomes, write the report."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from runner.app.planning.model_scope import ModelScope
+from runner.app.planning.plan import plan_models
+from runner.app.planning.plan_file import read_plan
+from runner.app.planning.planned import Planned
+from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.run.execution import Driven, Job, execute
+from runner.app.run.exit_codes import exit_code
+from runner.app.run.notifier import Teller
+from runner.app.run.planned_run import agreed_plan, planned_scope
+from runner.app.state.clock_check import Warn, warn_of_future
+from runner.app.state.session import Session, session
+from runner.datasets.file_cache import Readings
+from runner.errors import ExitCode
+from runner.execute.progress_events import Listener
+from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.lib.timestamps import stamp
+from runner.manifest.model import Manifest
+from runner.plan.document import PlanDocument
+from runner.plan.model_plan import ModelPlan, Options
+from runner.policy.record import policy_digest
+from runner.reports.model import Report
+
+
+class RunRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice. `warn` takes a sentence."""
+
+    choice: Choice
+    state: str
+    listener: Listener
+    warn: Warn
+    plan: Path | None = None
+    allow_held: bool = False
+    parallel: int | None = None
+    lock_timeout: timedelta = timedelta(0)
+
+
+class RunResult(Struct, frozen=True, kw_only=True):
+    """What a run left: its report, the folder with its files, its exit code, and bugs to trace."""
+
+    report: Report
+    folder: Path
+    exit_code: ExitCode
+    bugs: tuple[Exception, ...]
+
+
+def run(request: RunRequest) -> RunResult:
+    """Retrain, judge and switch the selected models.
+
+    Raises:
+        ManifestError, UsageError, LockedError, StateError: nothing was started (a plan that is stale included), or the
+            journal can no longer be written; models' own trouble is in the result.
+    """
+    document = read_plan(request.plan) if request.plan else None
+    scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
+    scope.realm.require_trusted()
+    teller = Teller(scope, request.warn)
+    with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
+        teller.began()
+        result = _retrain(opened, request, scope, document)
+    teller.ended(result.report)
+    return result
+
+
+def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
+    readings = Readings()
+    warn_of_future(opened.found_at, request.warn)
+    agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
+    paths = tuple(str(path) for path in scope.choice.paths)
+    opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
+    planned = agreed or plan_models(scope, opened.progress, readings)
+    _record_plans(opened, scope.manifest, planned)
+    job = Job(
+        manifest=scope.manifest,
+        paths=scope.choice.paths,
+        realm=scope.realm,
+        plans=planned.plans,
+        options=scope.options,
+        parallel=request.parallel or scope.manifest.limits.parallel,
+        listener=request.listener,
+        readings=readings,
+    )
+    driven = execute(opened, job)
+    _prune(opened, scope, driven, request.warn)
+    return conclude(opened, driven, allow_held=request.allow_held)
+
+
+def _prune(opened: Session, scope: Scope, driven: Driven, warn: Warn) -> None:
+    """Remove results by `limits.keep`, after a run that nobody stopped."""
+    age = scope.manifest.limits.keep
+    if age is None or driven.stopped is not None:
+        return
+    from runner.app.state.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
+
+    places = {(scope.realm.name, name) for name in scope.manifest.models}
+    for trouble in prune_after_run(opened.folder, opened.recorder, age, places).refused:
+        warn(f"limits.keep: {trouble}; it was not removed")
+
+
+def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Listener) -> RunResult:
+    """Do what a person decided about one model, and end the run."""
+    work = Job(
+        manifest=scope.manifest,
+        paths=scope.paths,
+        realm=scope.realm,
+        plans=[plan],
+        options=Options(),
+        parallel=1,
+        listener=listener,
+    )
+    return conclude(opened, execute(opened, work), allow_held=False)
+
+
+def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:
+    """End the run: its exit code, its record, its files."""
+    code = exit_code(driven.ends, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
+    report = opened.finish(code, driven.stopped)
+    return RunResult(report=report, folder=opened.run_folder, exit_code=code, bugs=driven.bugs)
+
+
+def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
+    choice = scope.choice
+    return {
+        "command": "run",
+        "select": list(choice.select),
+        "force": choice.force,
+        "no_switch": choice.no_switch,
+        "emulator": choice.emulator,
+        "allow_service_change": choice.allow_service_change,
+        "quarantine_s": scope.manifest.service.quarantine.total_seconds(),
+        "plan_sha256": document.sha256 if document else None,
+    }
+
+
+def _record_plans(opened: Session, manifest: Manifest, planned: Planned) -> None:
+    """Write all plans in one transaction, after what moved."""
+    facts: list[tuple[str | None, Fact]] = [(None, ModelsMoved(moves=planned.moves))] if planned.moves else []
+    for plan in planned.plans:
+        before = planned.services_before.get(plan.model)
+        if before is not None and plan.outcome != "failed":
+            facts.append((plan.model, ServiceMoved(from_service=before)))
+        facts.append((plan.model, _planned(manifest, plan)))
+    at = stamp(opened.clock.now())
+    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for model, fact in facts])
+
+
+def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
+    policy = manifest.models[plan.model].policy
+    return ModelPlanned(
+        action=plan.action,
+        stages=tuple(plan.stages),
+        reason=plan.reason,
+        policy=policy,
+        policy_sha256=policy_digest(manifest.policies[policy], manifest.metrics),
+        dataset_sha256=plan.dataset_sha256,
+    )

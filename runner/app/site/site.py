@@ -1,0 +1,115 @@
+"""`retrain site`: all runs and models as static pages, by the journal and the runs' own reports."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.app.site.site_folder import SiteFolder, open_site
+from runner.app.state.read_state import reading
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.state_store import Blobs
+from runner.reports.build import RunHistory, ended_histories
+from runner.reports.formats.render import render_html
+from runner.site.addresses import INDEX, run_path
+from runner.site.build_id import edition
+from runner.site.model_timeline import read_fleet
+from runner.site.pages import Page, site_pages
+from runner.site.run_page import with_way_back
+
+_REPORT = "report.html"
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """What a build did. `replaced` are the runs whose report was gone or changed and was rendered again."""
+
+    index: Path
+    models: int
+    runs: int
+    written: int
+    kept: int
+    removed: int
+    replaced: tuple[str, ...]
+
+
+def build_site(state: str, root: Path) -> Built:
+    """Write the site, or bring it up to date: only what changed is written.
+
+    Raises:
+        UsageError: there is no journal, or the folder is not one of ours.
+        LockedError: another build writes to the folder.
+        StateError: the journal is missing, foreign or damaged.
+        RetrainError: the folder cannot be written.
+    """
+    with reading(state) as (place, links):
+        fleet = read_fleet(links)
+    pages = list(site_pages(fleet))
+    runs = _run_pages(place.blobs, fleet.progress)
+    with open_site(root) as site:
+        site.announce([one.path for one in (*pages, *runs.values())])
+        replaced = _put_runs(site, state, runs)
+        for page in pages:
+            site.put(page)
+        site.close()
+    return Built(
+        index=root / INDEX,
+        models=len(fleet.chronicles),
+        runs=len(fleet.progress.runs),
+        written=site.written,
+        kept=len(site.files) - site.written,
+        removed=site.removed,
+        replaced=replaced,
+    )
+
+
+class _LostReportError(Exception):
+    """A run's report is not in the state folder as it was recorded."""
+
+
+def _run_pages(blobs: Blobs, progress: Progress) -> dict[str, Page]:
+    """Return the pages of the runs that have ended: their reports, with a way back."""
+    return {run_id: _run_page(blobs, run) for run_id, run in progress.runs.items() if run.finished is not None}
+
+
+def _run_page(blobs: Blobs, run: RunRecord) -> Page:
+    recorded = run.report.files.get(_REPORT) if run.report else None
+    source = f"{recorded or run.head} {edition()}"
+    content = partial(_recorded_report, blobs, f"runs/{run.run_id}/{_REPORT}", recorded)
+    return Page(path=run_path(run.run_id), source=source, render=content)
+
+
+def _recorded_report(blobs: Blobs, name: str, sha256: str | None) -> bytes:
+    try:
+        with blobs.open(name) as stream:
+            content = stream.read()
+    except OSError:
+        raise _LostReportError from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise _LostReportError
+    return with_way_back(content)
+
+
+def _put_runs(site: SiteFolder, state: str, runs: dict[str, Page]) -> tuple[str, ...]:
+    """Put the runs' pages into the site, and return the runs whose pages had to be rendered from the journal."""
+    lost: dict[str, Page] = {}
+    for run_id, page in runs.items():
+        try:
+            site.put(page)
+        except _LostReportError:
+            lost[run_id] = page
+    for page in _rendered(state, lost) if lost else ():
+        site.put(page)
+    return tuple(lost)
+
+
+def _rendered_report(history: RunHistory) -> bytes:
+    return with_way_back(render_html(history))
+
+
+def _rendered(state: str, lost: dict[str, Page]) -> Iterator[Page]:
+    with reading(state) as (_, links):
+        for history in ended_histories(links, lost):
+            page = lost[history.run_id]
+            yield Page(path=page.path, source=page.source, render=partial(_rendered_report, history))

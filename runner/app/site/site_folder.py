@@ -1,0 +1,185 @@
+"""The folder a site is written to: which files in it are ours, and what of them stays as it is."""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from runner.app.state.written_file import refuse_link_out
+from runner.errors import LockedError, RetrainError, UsageError
+from runner.lib.atomic_files import publish
+from runner.site.pages import Page
+
+LISTING = ".retrain-site.json"
+_VERSION = 1
+_HALF = re.compile(r"\.(?P<name>.+)\.[0-9a-z_]{8}")  # what a writer that was killed leaves beside the file `name`
+
+
+# What builds name their pages: the listing is data, and what it names is removed when no build makes it any more.
+_Ours = Annotated[
+    str,
+    Meta(pattern=r"\A((models|runs)/([0-9A-Za-z.-]{1,160}/)?)?index\.html\Z|\Aassets/site\.[0-9a-f]{12}\.(css|js)\Z"),
+]
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of ours: the SHA-256 of its bytes, and what it was made from; both empty before it is written."""
+
+    sha256: str
+    source: str
+
+
+class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    site_version: int
+    files: dict[_Ours, Written]
+
+
+class SiteFolder(Struct, kw_only=True):
+    """An open folder; nobody else writes to it meanwhile. `known` has the files that earlier builds left."""
+
+    root: Path
+    known: Mapping[str, Written]
+    files: dict[str, Written] = field(default_factory=dict)
+    written: int = 0
+    removed: int = 0
+
+    def announce(self, paths: Sequence[str]) -> None:
+        """Write down which files are to come, so that a build that is cut off leaves none that nobody knows."""
+        unwritten = Written(sha256="", source="")
+        self._clear_halves({*paths, *self.known, LISTING})
+        self._list({**dict.fromkeys(paths, unwritten), **self.known})
+
+    def _clear_halves(self, paths: Iterable[str]) -> None:
+        """Remove what a build that was killed left beside our files."""
+        names: dict[Path, set[str]] = {}
+        for place in map(self._place, paths):
+            names.setdefault(place.parent, set()).add(place.name)
+        for folder, ours in names.items():
+            for half in folder.glob(".*"):
+                if _is_half(half, ours):
+                    half.unlink()
+
+    def put(self, page: Page) -> None:
+        """Make a page stand in the folder; one that would be the same is neither made nor written."""
+        target, known = self._place(page.path), self.known.get(page.path)
+        found = _file_sha256(target)
+        if known is not None and known.source == page.source and known.sha256 == found:
+            self.files[page.path] = known
+            return
+        content = page.render()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != found:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            publish(target, content, lasting=False)  # the next build looks at its digest
+            self.written += 1
+        self.files[page.path] = Written(sha256=sha256, source=page.source)
+
+    def close(self) -> None:
+        """Remove our files that no build makes any more, and write down which ones there are."""
+        for path in self.known.keys() - self.files.keys():
+            self._remove(self._place(path))
+        self._list(self.files)
+
+    def _remove(self, target: Path) -> None:
+        with suppress(FileNotFoundError):
+            target.unlink()
+            self.removed += 1
+        folder = target.parent
+        with suppress(OSError):  # it holds other files
+            while folder != self.root:
+                folder.rmdir()
+                folder = folder.parent
+
+    def _place(self, path: str) -> Path:
+        """Return where a file of ours stands: within the folder, and not behind a link that leads out of it."""
+        target = self.root / path
+        if not target.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError(
+                f"{target} leads out of {self.root}, so it is neither written nor removed.",
+                hint="Remove the link, or give a new folder.",
+            )
+        return target
+
+    def _list(self, files: Mapping[str, Written]) -> None:
+        listing = _Listing(site_version=_VERSION, files=dict(sorted(files.items())))
+        content = msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n"
+        target = self.root / LISTING
+        if not target.exists() or target.read_bytes() != content:
+            publish(target, content)
+
+
+@contextmanager
+def open_site(root: Path) -> Iterator[SiteFolder]:
+    """Hold a folder for one build; a new one is made.
+
+    Raises:
+        UsageError: it is a file, leads out of its checkout, or has files and was not made by an earlier build.
+        LockedError: another build holds it.
+        RetrainError: it cannot be written.
+    """
+    refuse_link_out(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _lock(handle, root)
+            yield SiteFolder(root=root, known=_known(root))
+        finally:
+            os.close(handle)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{error.filename} is a file and no folder.", hint="Give another folder.") from error
+    except OSError as error:
+        raise RetrainError(
+            f"The site in {root} cannot be written: {error.strerror}.",
+            hint="Make room or correct the permissions, then build again; what was written is kept.",
+        ) from error
+
+
+def _lock(handle: int, root: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(
+            f"Another `retrain site` is writing to {root}.", hint="Wait until it is done, then build again."
+        ) from None
+
+
+def _known(root: Path) -> Mapping[str, Written]:
+    listing = root / LISTING
+    if not listing.exists():
+        if not all(_is_half(one, {LISTING}) for one in root.iterdir()):
+            raise UsageError(
+                f"{root} has files and was not made by `retrain site`.", hint="Give a new or an empty folder."
+            )
+        return {}
+    try:
+        found = msgspec.json.decode(listing.read_bytes(), type=_Listing)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = None
+    if found is None or found.site_version != _VERSION:
+        raise UsageError(
+            f"{listing} is no list of files that this version of retrain reads.",
+            hint="Remove the folder and build it anew; nothing is lost, it comes from the journal.",
+        )
+    return found.files
+
+
+def _is_half(file: Path, names: Collection[str]) -> bool:
+    """Tell whether a killed writer left a file that was to become one of those names."""
+    found = _HALF.fullmatch(file.name)
+    return found is not None and found["name"] in names
+
+
+def _file_sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,188 @@
+"""Whether events are missing from the journal: it was cut, restored from a copy, or another one was put in its place.
+
+The chain of a cut journal is sound. What is missing shows by what remembers more than it: the note of its end beside
+it, the user's own note outside of the state folder, and the files that runs left.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from runner.app.state.open_state import open_state
+from runner.app.state.unrecorded_files import Finding, strange_entries
+from runner.errors import StateError
+from runner.journal.folder import StateFolder
+from runner.journal.forms import is_run_id
+from runner.journal.heads import Head, HeadFile, outside
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.state_store import EventLog
+from runner.journal.store import open_for_reading
+from runner.lib.atomic_files import open_below, read_up_to
+from runner.reports.build import LARGEST_REPORT
+
+_SHOWN = 3  # findings in one message
+
+
+class _JournalEnd(msgspec.Struct, frozen=True):
+    events: int
+    head_sha256: str
+
+
+class _Report(msgspec.Struct, frozen=True):
+    """What a report says of the journal it was rendered from."""
+
+    journal: _JournalEnd
+
+
+_REPORT = msgspec.json.Decoder(_Report)
+
+
+def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
+    """Return what shows that events are missing from the journal; nothing where it is whole."""
+    entries = (one for one in strange_entries(folder, progress) if is_run_id(Path(one.where).name))
+    return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
+
+
+def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
+    """Yield how the journal falls short of the notes of its end. Each note is read before the journal is looked at."""
+    where = str(folder.journal)
+    try:
+        beside = HeadFile(folder.head).read()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not a note of a journal's end"
+        yield Finding(where=str(folder.head), what=f"does not say where the journal ended: {why}")
+        return
+    events, lineage = store.extent()
+    if beside is None:
+        if events:
+            yield Finding(
+                where=str(folder.head), what=f"is gone, which says where the journal ended; that has {events} events"
+            )
+    else:
+        yield from _behind(where, store, beside, lineage, "")
+    kept = _outside(lineage)
+    if kept is not None and kept != beside:
+        yield from _behind(where, store, kept, lineage, ", as this user's note outside of the state says")
+
+
+def journal_losses(folder: StateFolder, runs: Iterable[RunRecord]) -> Iterator[Finding]:
+    """Yield what notes of the journal's end and the reports of these runs know beyond the journal."""
+    store = open_for_reading(folder)
+    if store is not None:
+        try:
+            yield from noted_losses(folder, store)
+            yield from _report_losses(folder, store, runs)
+        finally:
+            store.close()
+
+
+def refuse(folder: StateFolder, found: Iterable[Finding]) -> None:
+    """Raise a StateError where events are missing; nothing may be started that may have been started before."""
+    told = list(found)
+    if told:
+        _raise(folder, told)
+
+
+def refuse_noted_loss(state: str) -> None:
+    """Refuse a journal that falls short of the notes of its end, for commands that read it before they hold the state.
+
+    Raises:
+        StateError: it does, or it is missing, foreign or damaged.
+    """
+    folder = open_state(state).folder
+    if folder is not None:
+        refuse(folder, _noted(folder))
+
+
+def loss_warning(state: str) -> str | None:
+    """Return what a reader of the journal is told where its end is not the one that was noted; costs no reading of it.
+
+    Raises:
+        StateError: the journal is missing, foreign or damaged.
+    """
+    folder = open_state(state).folder
+    return None if folder is None else _told(_noted(folder)) or None
+
+
+def way_back(folder: StateFolder) -> str:
+    """Return what to do about a loss."""
+    state = shlex.quote(str(folder.root))
+    return (
+        "Restore the newest copy of the whole state folder. Where that is gone for good, look in the product for newer "
+        f'jobs, then run `retrain state accept-loss --reason "..." --state {state}`. '
+        "If a copy of this state was used elsewhere, go on with that copy."
+    )
+
+
+def _noted(folder: StateFolder) -> list[Finding]:
+    store = open_for_reading(folder)
+    if store is None:
+        return []
+    try:
+        return list(noted_losses(folder, store))
+    finally:
+        store.close()
+
+
+def _raise(folder: StateFolder, found: list[Finding]) -> NoReturn:
+    raise StateError(_told(found), hint=way_back(folder))
+
+
+def _told(found: list[Finding]) -> str:
+    text = "; ".join(f"{one.where} {one.what}" for one in found[:_SHOWN])
+    more = len(found) - _SHOWN
+    return f"{text}; and {more} more." if more > 0 else f"{text}." if text else ""
+
+
+def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str) -> Iterator[Finding]:
+    """Yield how the journal does not hold the event that was once its last."""
+    if noted.events == 0:
+        return
+    event = f"event {noted.events} (run {noted.run_id or 'unknown'}, {noted.at or 'at an unknown time'})"
+    found = store.digest(noted.events)
+    events, _ = store.extent()
+    if lineage not in ("", noted.lineage):
+        yield Finding(where=where, what=f"is the journal of another state: this one's ended with {event}{source}")
+    elif found is None:
+        missing = noted.events - events
+        yield Finding(
+            where=where, what=f"lacks its last {missing} event(s): it ends at {events} and ended with {event}{source}"
+        )
+    elif found != noted.sha256:
+        yield Finding(where=where, what=f"went another way than the one that had {event}{source}")
+
+
+def _outside(lineage: str) -> Head | None:
+    """Return the user's own note of the journal; one that cannot be read says nothing."""
+    place = outside(lineage)
+    try:
+        return HeadFile(place).read() if place is not None else None
+    except (OSError, ValueError):
+        return None
+
+
+def _report_losses(folder: StateFolder, store: EventLog, runs: Iterable[RunRecord]) -> Iterator[Finding]:
+    for run in runs:
+        if run.report is None:
+            yield from _beyond(folder.root, f"runs/{run.run_id}/report.json", store)
+
+
+def _beyond(root: Path, name: str, store: EventLog) -> Iterator[Finding]:
+    """Yield that a report which the journal does not know was rendered from events that it does not have."""
+    report = root / name
+    try:
+        with open_below(root, name) as file:
+            end = _REPORT.decode(read_up_to(file, LARGEST_REPORT)).journal
+    except FileNotFoundError:
+        return
+    except (OSError, msgspec.MsgspecError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not a report"
+        yield Finding(where=str(report), what=f"does not say which journal it was written from: {why}")
+        return
+    if store.digest(end.events) != end.head_sha256:
+        events, _ = store.extent()
+        what = f"was written from a journal with {end.events} events, of which this one has only {events} or others"
+        yield Finding(where=str(report), what=what)

@@ -1,0 +1,157 @@
+"""Removes stored results that nothing needs any more: recorded first, by name and digest, then removed.
+
+A kill in between leaves files that are recorded as removed; the next prune removes them.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from runner.app.state.read_state import reading
+from runner.app.state.result_files import look_at, remove
+from runner.app.state.session import session
+from runner.errors import StateError
+from runner.execute.recorder import Recorder
+from runner.journal.events import Draft, PrunedFile, ResultsPruned
+from runner.journal.folder import StateFolder
+from runner.journal.lock import current_user
+from runner.journal.progress import Progress
+from runner.journal.stored import StoredFile
+from runner.lib.timestamps import stamp
+from runner.plan.retention import Keep, Place, needed_paths, prunable
+
+_FILES_OF_AN_EVENT = 500
+
+
+class Pruning(Struct, frozen=True, kw_only=True):
+    """What is or would be removed, what earlier prunes recorded and left there, and why other files are left alone."""
+
+    files: tuple[PrunedFile, ...]
+    left_over: tuple[PrunedFile, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of all that is removed."""
+        return sum(one.bytes for one in (*self.files, *self.left_over))
+
+    @property
+    def count(self) -> int:
+        """Return the number of files that are removed."""
+        return len(self.files) + len(self.left_over)
+
+
+class PruneRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain prune --results`; `agreed` are the paths a person was shown, None where nobody was."""
+
+    keep: Keep
+    state: str
+    lock_timeout: timedelta = timedelta(0)
+    agreed: frozenset[str] | None = None
+
+
+def propose_prune(request: PruneRequest) -> Pruning:
+    """Return what would be removed, by the names alone. The journal is only read, and no lock is needed.
+
+    Raises:
+        UsageError: there is no journal.
+        StateError: it is foreign or damaged.
+    """
+    with reading(request.state) as (state, links):
+        progress = Progress(links)
+    folder = state.work
+    chosen = [_file(one) for one in prunable(progress, request.keep, datetime.now(UTC))]
+    lie_there = [one for one in chosen if (folder.root / one.path).exists()]
+    return Pruning(files=tuple(lie_there), left_over=tuple(_left_over(folder, progress)))
+
+
+def prune(request: PruneRequest) -> Pruning:
+    """Record what is removed, and remove it.
+
+    Raises:
+        LockedError: a run holds the state.
+        StateError: the state cannot be read or written.
+    """
+    with reading(request.state):
+        pass  # a state that is not there is not begun by this
+    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+        chosen = prunable(opened.progress, request.keep, opened.clock.now())
+        wanted = [one for one in chosen if request.agreed is None or one.fact.path in request.agreed]
+        return _carry_out(opened.folder, opened.recorder, wanted, f"{request.keep} (retrain prune)")
+
+
+def prune_after_run(folder: StateFolder, recorder: Recorder, age: timedelta, models: Collection[Place]) -> Pruning:
+    """Do the same at the end of a run, with the results of the run's models that are older than `limits.keep`.
+
+    Raises:
+        StateError: the journal cannot be written.
+    """
+    keep = Keep(age=age)
+    chosen = prunable(recorder.progress, keep, recorder.clock.now(), models=models)
+    return _carry_out(folder, recorder, chosen, f"{keep} (limits.keep)")
+
+
+def _carry_out(folder: StateFolder, recorder: Recorder, chosen: Iterable[StoredFile], why: str) -> Pruning:
+    left_over = tuple(_left_over(folder, recorder.progress))
+    files, refused = list[PrunedFile](), list[str]()
+    for one in map(_file, chosen):
+        trouble = _trouble(folder, one)
+        if trouble is None:
+            files.append(one)
+        else:
+            refused.append(f"{folder.root / one.path} {trouble}")
+    _record(recorder, files, why)
+    refused += [trouble for one in (*left_over, *files) if (trouble := _removed(folder, one))]
+    return Pruning(files=tuple(files), left_over=left_over, refused=tuple(refused))
+
+
+def _file(one: StoredFile) -> PrunedFile:
+    fact = one.fact
+    return PrunedFile(path=fact.path, sha256=fact.sha256, bytes=fact.bytes, retrain_job_id=fact.retrain_job_id)
+
+
+def _left_over(folder: StateFolder, progress: Progress) -> Iterable[PrunedFile]:
+    """Yield what is recorded as removed, was stored by a run, and is still the recorded file."""
+    needed = needed_paths(progress)
+    for path, removal in progress.removed.items():
+        stored = progress.results.get(path)
+        if path in needed or stored is None or stored.fact.sha256 != removal.file.sha256:
+            continue
+        if (folder.root / path).exists() and _trouble(folder, removal.file) is None:
+            yield removal.file
+
+
+def _trouble(folder: StateFolder, file: PrunedFile) -> str | None:
+    """Return why a file is left alone: what is not there, or is another, must stay to be found by `verify`."""
+    try:
+        found = look_at(folder, file)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return {"same": None, "none": "is gone", "other": "is not the file that the journal recorded"}[found]
+
+
+def _record(recorder: Recorder, files: Sequence[PrunedFile], why: str) -> None:
+    at, by = stamp(recorder.clock.now()), current_user()
+    parts = [tuple(files[first : first + _FILES_OF_AN_EVENT]) for first in range(0, len(files), _FILES_OF_AN_EVENT)]
+    facts = [ResultsPruned(files=part, by=by, why=why) for part in parts]
+    if facts:
+        recorder.append([Draft(at=at, run_id=recorder.run_id, model=None, fact=fact) for fact in facts])
+
+
+def _removed(folder: StateFolder, file: PrunedFile) -> str | None:
+    """Remove a file, and return why it could not be."""
+    try:
+        remove(folder, file)
+    except OSError as error:
+        return f"{folder.root / file.path} cannot be removed: {error.strerror or error}"
+    return None
+
+
+def refusal(pruning: Pruning, option: str) -> StateError:
+    """Return the error that tells which files were left alone; `option` names the state in commands."""
+    more = f" and {len(pruning.refused) - 1} more" if len(pruning.refused) > 1 else ""
+    return StateError(
+        f"{pruning.refused[0]}{more}, so it was not removed.",
+        hint=f"`retrain verify{option}` shows what does not hold; the next prune removes what can be.",
+    )

@@ -1,0 +1,99 @@
+"""What the journal already knows, for commands that only read it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.app.state.open_state import open_state
+from runner.app.state.selection import select
+from runner.errors import StateError, UsageError, too_large
+from runner.journal.chain import Link
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.state_store import StateStore
+from runner.manifest.load import load
+from runner.manifest.wording import did_you_mean, shown
+
+_TAG = "tag:"
+
+
+@contextmanager
+def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
+    """Give the state and the journal's events, each checked against the chain.
+
+    Raises:
+        UsageError: no run has been yet.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    place = open_state(state)
+    log = place.read_log()
+    if log is None:
+        raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
+    try:
+        yield place, log.read()
+    except MemoryError:
+        raise too_large(place.work.journal) from None
+    finally:
+        log.close()
+
+
+def seen_models(
+    seen: Mapping[str, object], runs: Sequence[RunRecord], selectors: Sequence[str], manifest: Sequence[Path]
+) -> set[str]:
+    """Return the models of the journal that `NAME` and `tag:T` selectors choose; all without selectors.
+
+    Names are those that any run had, also when the manifest has them no more. Tags stand in the manifest: the one
+    given, or that of the last run.
+
+    Raises:
+        UsageError: a selector names nothing, or the last run's manifest is not found from here.
+        ManifestError: the manifest with the tags is invalid.
+    """
+    if not selectors:
+        return set(seen)
+    names = [selector for selector in selectors if not selector.startswith(_TAG)]
+    for name in names:
+        require_seen(seen, name)
+    tags = [selector for selector in selectors if selector.startswith(_TAG)]
+    tagged = select(load(manifest or last_paths(runs)), tags) if tags else ()
+    return {*names, *(model.name for model in tagged)}
+
+
+def names_now(progress: Progress, names: Sequence[str]) -> list[str]:
+    """Return what the models of these names are called now; a name that is in use is taken for itself."""
+    used = {name for _, name in progress.models}
+    now = {old: name for (_, name), one in progress.models.items() for old in one.former_names if old not in used}
+    return [now.get(name, name) for name in names]
+
+
+def require_seen(seen: Iterable[str], name: str) -> None:
+    """Raise a UsageError when no run of the journal had the model."""
+    known = list(seen)
+    if name not in known:
+        hint = did_you_mean(name, known, otherwise="`retrain status` lists the models; check --state.")
+        raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
+
+
+def refuse_of_the_state(record: RunRecord, paths: Sequence[Path], root: Path) -> None:
+    """Refuse a recorded manifest in the state: whoever can write there would choose the commands that print the keys.
+
+    Raises:
+        StateError: one of the paths leads into the state folder.
+    """
+    inside = next((path for path in paths if path.resolve().is_relative_to(root.resolve())), None)
+    if inside is not None:
+        raise StateError(
+            f"The manifest of run {record.run_id}, {inside}, is in the state folder {root}, so it is not read.",
+            hint="Name your own manifest with --manifest.",
+        )
+
+
+def last_paths(runs: Sequence[RunRecord]) -> list[Path]:
+    """Return the manifest of the last run, which is looked for from here."""
+    paths = [Path(path) for path in runs[-1].started.paths] if runs else []
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        raise UsageError(
+            f"The manifest of the last run, {', '.join(missing)}, is not found from this folder.",
+            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+        )
+    return paths

@@ -1,0 +1,65 @@
+"""Which service a run speaks to, and under which name the journal keeps its history."""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from runner.errors import UsageError
+from runner.http.hosts import host_of, is_trusted
+from runner.journal.events import EMULATOR
+from runner.manifest.model import Manifest
+from runner.providers.registry import facts_of
+
+
+class Realm(Struct, frozen=True, kw_only=True):
+    """A service as the journal knows it.
+
+    What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each
+    `name`: `emulator`, or the service's host. The port does not count: it changes in tests and rehearsals.
+    `trusted_hosts` are those that the operator named, never the manifest; `documented_hosts` are the provider's own.
+    """
+
+    name: str
+    emulator: bool
+    trusted_hosts: frozenset[str] = frozenset()
+    documented_hosts: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether API keys may be sent to the service."""
+        return self.emulator or is_trusted(self.name, self.documented_hosts, self.trusted_hosts)
+
+    def require_trusted(self) -> None:
+        """Raise a UsageError unless API keys may be sent to the service. Comes before any key is read."""
+        if not self.trusted:
+            raise untrusted(self.name)
+
+
+def untrusted(host: str) -> UsageError:
+    """Return the error of a host that nobody but the manifest names."""
+    return UsageError(
+        f"API keys are not sent to {host}: it is neither a host of the vendor nor one that you trust.",
+        hint=f"If the manifest may send them there, give --trust-host {host} or set RETRAIN_TRUSTED_HOSTS={host}.",
+    )
+
+
+def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> Realm:
+    """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's.
+
+    Raises:
+        UsageError: the emulator is asked for, and there is none of this provider.
+    """
+    facts = facts_of(manifest.service.provider)
+    if emulator and not facts.emulated:
+        raise UsageError(
+            f"There is no emulator of the provider {facts.name}.",
+            hint="Run without --emulator, against a test service.",
+        )
+    if emulator or manifest.service.emulator or manifest.service.url is None:
+        return Realm(name=EMULATOR, emulator=True)
+    return Realm(
+        name=host_of(manifest.service.url),
+        emulator=False,
+        trusted_hosts=frozenset(trusted_hosts),
+        documented_hosts=facts.hosts,
+    )

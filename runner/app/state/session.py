@@ -1,0 +1,158 @@
+"""A command that changes something: the lock, the journal, the run's record, and its files at the end."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from runner.app.state.loss import losses, refuse
+from runner.app.state.open_state import open_state
+from runner.app.state.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
+from runner.app.state.service_name import Realm
+from runner.app.state.unrecorded_files import Finding
+from runner.errors import ExitCode, StateError, too_large
+from runner.execute.ports import Clock
+from runner.execute.recorder import Recorder
+from runner.journal.events import ReportWritten, RunFinished, RunStarted
+from runner.journal.folder import StateFolder
+from runner.journal.lock import current_user
+from runner.journal.progress import Progress
+from runner.journal.state_store import EventLog, Lease, StateStore
+from runner.manifest.model import Manifest
+from runner.plan.document import StateMark, state_mark
+from runner.reports.build import build_report, read_history
+from runner.reports.model import Report
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything, and
+    `found_at` the stamp of its last event.
+
+    `hold` is the lock under which it runs; `missing` says what shows that the journal has lost events.
+    """
+
+    run_id: str
+    state: StateStore
+    store: EventLog
+    progress: Progress
+    clock: Clock
+    recorder: Recorder
+    found: StateMark
+    found_at: str | None
+    hold: Lease
+    missing: tuple[Finding, ...] = ()
+
+    @property
+    def folder(self) -> StateFolder:
+        """Return the folder of this machine that the run works in."""
+        return self.state.work
+
+    @property
+    def run_folder(self) -> Path:
+        """Return the folder of this run's files."""
+        return self.folder.run_folder(self.run_id)
+
+    def start(self, manifest: Manifest, realm: Realm, paths: tuple[str, ...], options: dict[str, Any]) -> None:
+        """Record that the run began."""
+        started = RunStarted(
+            tool=tool(),
+            actor=current_user(),
+            ci_actor=ci_actor(),
+            realm=realm.name,
+            paths=paths,
+            manifest=manifest_record(manifest),
+            options=options,
+        )
+        self.recorder.run_fact(started)
+
+    def finish(self, code: ExitCode, stopped: str | None) -> Report:
+        """Record the end, write the run's files, and return the report."""
+        self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
+        return self.write_files(self.run_id)
+
+    def write_files(self, run_id: str) -> Report:
+        """Render a finished run's files from the journal, and record their digests."""
+        from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
+
+        history = read_history(self.store.read(), run_id)
+        digests = self._write(run_id, each_file(history))
+        self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
+        return build_report(history)
+
+    def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        """Write a run's files, and return their SHA-256 by their names."""
+        digests: dict[str, str] = {}
+        place, blobs = f"runs/{run_id}", self.state.blobs
+        try:
+            for name, pieces in files:
+                digests[name] = blobs.put(f"{place}/{name}", pieces)
+            if run_id == self.run_id and self.state.folder is not None:
+                self.state.folder.point_latest(run_id)
+        except OSError as error:
+            raise StateError(
+                f"The report of run {run_id} in {blobs.shown(place)} could not be written: {error.strerror}.",
+                hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
+            ) from error
+        return digests
+
+    def close_lost_runs(self) -> list[str]:
+        """End the runs that a crash left without an end, write their reports, and return their ids."""
+        lost = [run.run_id for run in self.progress.runs.values() if run.report is None and run.run_id != self.run_id]
+        self.folder.clear_leftovers(lost)
+        for run_id in lost:
+            if self.progress.runs[run_id].finished is None:
+                self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
+            self.write_files(run_id)
+        return lost
+
+
+@contextmanager
+def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
+    """Hold the state for one command that changes something.
+
+    Raises:
+        LockedError: another run holds it.
+        StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
+    """
+    with unchecked_session(state, lock_timeout=lock_timeout) as opened:
+        refuse(opened.folder, opened.missing)
+        opened.store.settle()
+        opened.close_lost_runs()
+        yield opened
+
+
+@contextmanager
+def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
+    """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
+    clock, place = SystemClock(), open_state(state)
+    run_id = new_run_id(clock.now())
+    place.require_journal()
+    with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
+        store = place.open_log()
+        try:
+            progress = _taken_in(store, place)
+            recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
+            yield Session(
+                run_id=run_id,
+                state=place,
+                store=store,
+                progress=progress,
+                clock=clock,
+                recorder=recorder,
+                found=state_mark(progress),
+                found_at=progress.last_at,
+                hold=hold,
+                missing=losses(place.folder, store, progress) if place.folder else (),
+            )
+        finally:
+            store.close()
+
+
+def _taken_in(store: EventLog, place: StateStore) -> Progress:
+    try:
+        return Progress(store.read())
+    except MemoryError:
+        raise too_large(place.work.journal) from None

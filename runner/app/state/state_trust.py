@@ -1,0 +1,85 @@
+"""Whose a state folder is: one that git tracks, that another user owns or that others may write is not believed.
+
+Whoever writes the journal says what was trained and what is in service. What came with a checkout was written by
+whoever could commit there.
+"""
+
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.errors import StateError
+from runner.journal.folder import StateFolder, state_folder
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ACCEPT = "To use it as it is, give --trust-state or set RETRAIN_TRUST_STATE=1."
+
+
+def require_trusted(state: str, *, accepted: bool) -> None:
+    """Refuse a state that somebody else may have written, unless the operator accepts it.
+
+    Raises:
+        StateError: git tracks a file of it, another user owns it, or others may write it.
+    """
+    folder = state_folder(state)
+    if accepted or not os.path.lexists(folder.root):
+        return
+    if folder.root.is_symlink():
+        raise StateError(
+            f"The state folder {folder.root} is a link.",
+            hint=f"Give the folder itself: --state {shlex.quote(os.path.realpath(folder.root))}. {_ACCEPT}",
+        )
+    for path in _judged(folder):
+        _require_own(path, folder.root)
+    _require_untracked(folder)
+
+
+def _judged(folder: StateFolder) -> Iterator[Path]:
+    yield from (folder.root, folder.journal, folder.lock)
+
+
+def _require_own(path: Path, root: Path) -> None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return  # there is none, or whoever opens it says why not
+    name = shlex.quote(str(root))
+    if found.st_uid != os.geteuid():
+        raise StateError(
+            f"{path} belongs to {_user(found.st_uid)}, and this command runs as {_user(os.geteuid())}.",
+            hint=f"Run it as that user, or make the state yours: `chown -R {os.geteuid()} {name}`. {_ACCEPT}",
+        )
+    if found.st_mode & _OTHERS_WRITE:
+        raise StateError(
+            f"Others may write {path} (mode {stat.S_IMODE(found.st_mode):04o}).",
+            hint=f"Run `chmod -R go-w {name}`, and `retrain verify --state {name}` after it. {_ACCEPT}",
+        )
+
+
+def _require_untracked(folder: StateFolder) -> None:
+    place = folder.root.absolute()
+    if not any(os.path.lexists(one / ".git") for one in (place, *place.resolve().parents)):
+        return
+    from runner.lib.git.checkout import tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
+    from runner.lib.git.process import GitError  # noqa: PLC0415 -- as above
+
+    try:
+        tracked = tracks(folder.root / name for name in sorted(folder.names))
+    except GitError:
+        return  # git cannot say; then the owner and the mode have to do
+    if tracked:
+        name = shlex.quote(str(folder.root.absolute()))
+        raise StateError(
+            f"Git tracks files of the state folder {folder.root}: whoever could commit there may have written them.",
+            hint=f"Give another folder with --state; if it is yours, run `git -C {name} rm -r --cached .`. {_ACCEPT}",
+        )
+
+
+def _user(number: int) -> str:
+    try:
+        return f"{pwd.getpwuid(number).pw_name} (uid {number})"
+    except KeyError:
+        return f"uid {number}"

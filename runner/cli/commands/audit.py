@@ -1,0 +1,103 @@
+"""`retrain audit head|keygen|sign|statement|bundle`."""
+
+import json
+from pathlib import Path
+
+import click
+from msgspec import to_builtins
+
+from runner.app.audit import attestation
+from runner.app.audit.bundle import bundle as make_bundle
+from runner.app.audit.head import Note
+from runner.app.audit.head import head as journal_head
+from runner.app.audit.key_files import make_key
+from runner.app.state.git_notes import DEFAULT_REF
+from runner.cli import options
+from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
+from runner.errors import ExitCode
+from runner.reports.text import inline
+
+_run = click.argument("run", required=False)
+
+
+@click.group("audit", epilog="Example: retrain audit bundle latest --out evidence.zip")
+def command() -> None:
+    """Evidence for later and for elsewhere: the journal's head, signatures, bundles."""
+
+
+@command.command("head", epilog="Example: retrain audit head > /mnt/elsewhere/journal.head")
+@click.option(
+    "--git-note",
+    is_flag=False,
+    flag_value=DEFAULT_REF,
+    metavar="[NAME]",
+    help="Also add it to the git notes (`retrain`, or NAME) of the commit of the last run's manifest.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The repository of --git-note; the current folder's by default.",
+)
+@options.output_format("text", "json")
+@options.common
+def head(*, git_note: str | None, repository: Path, form: str, state: str, console: Console) -> int:
+    """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares."""
+    found = journal_head(state, note=Note(name=git_note, repository=repository) if git_note else None)
+    warn_of_loss(console, state)
+    text = f"{found.events} {found.head_sha256}"
+    console.result(json.dumps(to_builtins(found), indent=2) if form == "json" else text)
+    if found.commit is not None:
+        console.notice(
+            f"noted on commit {found.commit} in {inline(found.repository)}; push it: git push origin {found.ref}"
+        )
+    return ExitCode.OK
+
+
+@command.command("keygen", epilog="Example: retrain audit keygen ~/.config/retrain/audit.key")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@options.stateless
+def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
+    """Make an Ed25519 key: FILE for signing, readable by you alone, and FILE.pub to hand out."""
+    key, public = make_key(path)
+    console.result(f"key id {key.key_id}\nsigns: {inline(path)}\nchecks: {inline(public)}")
+    return ExitCode.OK
+
+
+@command.command("sign", epilog="Example: retrain audit sign latest --key ~/.config/retrain/audit.key")
+@_run
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key file (Ed25519).")
+@options.common
+def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
+    """Sign a run that verifies, the last one by default, and all of the journal before it."""
+    made = attestation.sign(state, run, key)
+    console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
+    console.notice(f"kept in {made.path}")
+    return ExitCode.OK
+
+
+@command.command("statement", epilog="Example: retrain audit statement latest > statement.json")
+@_run
+@options.common
+def statement(*, run: str | None, state: str, console: Console) -> int:
+    """Print what a signature over a run is made over, for another tool to sign; always the same bytes."""
+    console.document(attestation.statement_of(state, run))
+    return ExitCode.OK
+
+
+@command.command("bundle", epilog="Example: retrain audit bundle latest --out evidence.zip")
+@_run
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; RUN.zip by default.")
+@options.common
+def bundle(*, run: str | None, out: Path | None, state: str, console: Console) -> int:
+    """Write one zip of a run that `retrain verify FILE.zip` checks on any machine."""
+    made = make_bundle(state, run, out)
+    for path in made.missing:
+        console.notice(f"{path} is gone or changed since the run; the bundle has its digest only")
+    console.result(
+        f"bundled run {made.run_id} in {inline(made.path)}\nsha256 {made.sha256}\n"
+        f"head   {made.events} {made.head_sha256}"
+    )
+    return ExitCode.OK

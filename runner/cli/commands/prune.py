@@ -1,0 +1,88 @@
+"""`retrain prune`."""
+
+import json
+from datetime import timedelta
+
+import click
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.prune import PruneRequest, Pruning, propose_prune, prune, refusal
+from runner.cli import options
+from runner.cli.confirm import Consent, confirm, show
+from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
+from runner.errors import ExitCode, UsageError
+from runner.manifest.durations import duration_text
+from runner.plan.operator_commands import state_option
+from runner.plan.retention import Keep
+from runner.reports.text import inline
+
+
+@click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
+@click.option("--results", is_flag=True, help="Remove stored result files that nothing needs any more.")
+@click.option("--keep", "count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N of each model.")
+@click.option("--older-than", "age", type=options.Duration(), metavar="AGE", help="Keep those stored since then.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
+@options.yes
+@options.lock_timeout
+@options.output_format("text", "json")
+@options.common
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    results: bool,
+    count: int | None,
+    age: timedelta | None,
+    dry_run: bool,
+    yes: bool,
+    lock_timeout: timedelta,
+    form: str,
+    state: str,
+    console: Console,
+) -> int:
+    """Remove stored results that nothing needs any more; the journal keeps their digests and that they are removed."""
+    if not results or (count is None and age is None):
+        raise UsageError(
+            "What is to be removed was not said.",
+            hint="Say how much stays, for example `retrain prune --results --older-than 90d` or `--keep 30`.",
+        )
+    request = PruneRequest(keep=Keep(count=count, age=age), state=state, lock_timeout=lock_timeout)
+    if dry_run:
+        warn_of_loss(console, state)
+    else:
+        refuse_noted_loss(state)
+    found = propose_prune(request)
+    if dry_run or not found.count:
+        console.result(_shown(found, form, "would be removed" if dry_run else "removed"))
+        return ExitCode.OK
+    show(console, _lines(found), asks=not yes)
+    question = f"Remove {found.count} result file(s), {found.bytes:,} bytes, for good?"
+    stake = "evidence would be removed"
+    if not confirm(console, question, Consent(yes=yes, command=_command(count, age, state), stake=stake)):
+        return ExitCode.FAILED
+    agreed = frozenset(one.path for one in found.files)
+    done = prune(request if yes else replace(request, agreed=agreed))
+    console.result(_shown(done, form, "removed"))
+    if done.refused:
+        raise refusal(done, state_option(state))
+    return ExitCode.OK
+
+
+def _lines(found: Pruning) -> list[str]:
+    return [f"{one.path}  {one.bytes:,} bytes" for one in (*found.left_over, *found.files)]
+
+
+def _shown(found: Pruning, form: str, verb: str) -> str:
+    if form == "json":
+        return json.dumps({**to_builtins(found), "bytes": found.bytes}, indent=2, ensure_ascii=False)
+    listed = [inline(line) for line in _lines(found)] if verb != "removed" else []
+    return "\n".join([*listed, f"{found.count} result file(s) {verb}, {found.bytes:,} bytes"])
+
+
+def _command(count: int | None, age: timedelta | None, state: str) -> str:
+    parts = [
+        *([] if count is None else [f"--keep {count}"]),
+        *([] if age is None else [f"--older-than {duration_text(age)}"]),
+    ]
+    return f"retrain prune --results {' '.join(parts)} --yes{state_option(state)}"

@@ -1,0 +1,65 @@
+"""`retrain replay`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from runner.app.queries.replay import ReplayRequest, replay
+from runner.cli import options
+from runner.cli import params as moments
+from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
+from runner.errors import ExitCode
+from runner.reports.replay import Replay, replay_json
+from runner.reports.replay_text import replay_markdown, replay_text
+
+
+@click.command("replay", epilog="Example: retrain replay models.yaml --since 365d --detailed-exitcode")
+@options.paths
+@click.option("--policy", metavar="NAME", help="Judge by this policy of the manifest instead of each model's own.")
+@options.select
+@moments.since
+@moments.until
+@click.option("--emulator", is_flag=True, help="Replay the history with the emulator, not that with the service.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a decision would flip.")
+@click.option("--all", "everything", is_flag=True, help="As text: show also the decisions that would not flip.")
+@options.output_format("text", "json", "markdown")
+@options.common
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    paths: Sequence[Path],
+    policy: str | None,
+    select: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+    emulator: bool,
+    detailed_exitcode: bool,
+    everything: bool,
+    form: str,
+    state: str,
+    console: Console,
+) -> int:
+    """Judge all recorded results by the policies in the manifest now, and show which decisions would flip.
+
+    The last decision about every job is drawn again from its stored result file, with the incumbent's values as they
+    were recorded then. Changes nothing and asks no service.
+    """
+    request = ReplayRequest(
+        paths=paths, state=state, policy=policy, select=select, since=since, until=until, emulator=emulator
+    )
+    found = replay(request)
+    warn_of_loss(console, state)
+    console.result(_shown(found, form, everything=everything, width=console.width).rstrip("\n"))
+    return ExitCode.USAGE if detailed_exitcode and found.flips else ExitCode.OK
+
+
+def _shown(found: Replay, form: str, *, everything: bool, width: int | None) -> str:
+    match form:
+        case "json":
+            return replay_json(found)
+        case "markdown":
+            return replay_markdown(found)
+        case _:
+            return replay_text(found, width=width, everything=everything)

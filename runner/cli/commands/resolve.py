@@ -1,0 +1,32 @@
+"""`retrain resolve`."""
+
+from datetime import timedelta
+from typing import get_args
+
+import click
+
+from runner.app.review.resolve import Answer, ResolveRequest, resolve
+from runner.cli import options
+from runner.cli.console import Console
+from runner.errors import ExitCode
+
+
+@click.command("resolve", epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"')
+@options.model
+@click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What became of it.")
+@options.reason("How you know; kept in the journal.")
+@options.lock_timeout
+@options.common
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    model: str,
+    answer: Answer,
+    reason: str,
+    lock_timeout: timedelta,
+    state: str,
+    console: Console,
+) -> int:
+    """Say what became of a request that ended as `unknown`, when only a person can know."""
+    request = ResolveRequest(model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout)
+    console.result(f"job {resolve(request)} of {model} is recorded as {answer}; `retrain run` goes on from there")
+    return ExitCode.OK

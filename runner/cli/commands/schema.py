@@ -1,0 +1,17 @@
+"""`retrain schema`."""
+
+import click
+
+from runner.cli import options
+from runner.cli.console import Console
+from runner.errors import ExitCode
+from runner.lib.schemas import NAMES, schema_path
+
+
+@click.command("schema", epilog="Example: retrain schema manifest > manifest.schema.json")
+@click.argument("name", type=click.Choice(NAMES), default="manifest")
+@options.stateless
+def command(name: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
+    """Print the JSON schema of the manifest, of an approval, a plan, the report or a journal event."""
+    console.result(schema_path(name).read_text(encoding="utf-8").rstrip("\n"))
+    return ExitCode.OK

@@ -1,0 +1,29 @@
+"""`retrain site`."""
+
+from pathlib import Path
+
+import click
+
+from runner.app.site.site import Built, build_site
+from runner.cli import options
+from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
+from runner.errors import ExitCode
+
+
+@click.command("site", epilog="Example: retrain site public")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@options.common
+def command(folder: Path, state: str, console: Console) -> int:
+    """Write a static site of all runs and models to DIR, or bring it up to date."""
+    built = build_site(state, folder)
+    warn_of_loss(console, state)
+    for run_id in built.replaced:
+        console.warning(f"the report of run {run_id} is gone or changed; its page is rendered from the journal")
+    console.result(_line(built))
+    return ExitCode.OK
+
+
+def _line(built: Built) -> str:
+    files = f"{built.written} files written, {built.kept} unchanged, {built.removed} removed"
+    return f"{built.index}: {built.models} models, {built.runs} runs; {files}"

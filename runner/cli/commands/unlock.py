@@ -1,0 +1,36 @@
+"""`retrain unlock`."""
+
+from pathlib import Path
+
+import click
+
+from runner.app.state.unlock import held_by, unlock, what_next
+from runner.cli import options
+from runner.cli.console import Console
+from runner.errors import ExitCode
+from runner.plan.operator_commands import state_option
+from runner.reports.text import inline
+
+
+@click.command("unlock", epilog="Example: retrain unlock")
+@click.option("--id", "run_id", help="The run on a host that is gone, whose lock is to be freed.")
+@options.common
+def command(*, run_id: str | None, state: str, console: Console) -> int:
+    """Show who holds the state; with --id, free the lock of a run on another host that is gone.
+
+    A process of this host that has ended holds no lock, and that of a living one is not freed.
+    """
+    if run_id is not None:
+        holder = unlock(state, run_id)
+        console.result(inline(f"The lock of run {run_id} on {holder.host} is freed."))
+        return ExitCode.OK
+    held = held_by(state)
+    if held is None:
+        console.result("Nobody holds the state.")
+        return ExitCode.OK
+    if held.holder is None:
+        console.result("A command that left no note of itself holds the state. Wait for it to end.")
+    else:
+        told = held.holder.holds(Path(state)), what_next(held.holder, state_option(state))
+        console.result("\n".join(map(inline, told)))
+    return ExitCode.LOCKED

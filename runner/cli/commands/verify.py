@@ -1,0 +1,80 @@
+"""`retrain verify`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from msgspec import to_builtins
+
+from runner.app.audit.verify import Demands, Verification, is_bundle, verify
+from runner.app.state.state_trust import require_trusted
+from runner.cli import options
+from runner.cli.console import Console
+from runner.errors import ExitCode
+from runner.reports.text import inline
+
+
+@click.command("verify", epilog="Example: retrain verify latest")
+@click.argument("run", required=False, metavar="[RUN|BUNDLE.zip]")
+@click.option(
+    "--head",
+    metavar="HEAD",
+    help="A head kept elsewhere: SHA256, SHA256@EVENTS, a file with it, a report.json, or `git[:REPO][@REF]`.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Public key file that must have signed; may be given several times.",
+)
+@click.option("--trusted-keys", type=click.Path(path_type=Path), metavar="DIR", help="Folder of such key files.")
+@options.output_format("text", "json")
+@options.trust_state
+@options.stateless
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    run: str | None,
+    head: str | None,
+    keys: Sequence[Path],
+    trusted_keys: Path | None,
+    form: str,
+    trust_state: bool,
+    state: str,
+    console: Console,
+) -> int:
+    """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
+    if run is None or not is_bundle(run):
+        require_trusted(state, accepted=trust_state)
+    demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
+    found = verify(state, run, demands)
+    console.result(_json(found) if form == "json" else _text(found))
+    return ExitCode.STATE if found.findings else ExitCode.OK
+
+
+def _json(found: Verification) -> str:
+    form = {**to_builtins(found), "anchored_events": found.anchored_events}
+    return json.dumps(form, indent=2, ensure_ascii=False)
+
+
+def _text(found: Verification) -> str:
+    checked = (
+        f"{found.events} events, {found.runs} run(s), {found.files} file(s), "
+        f"{found.decisions} decision(s) computed again; head {found.head_sha256}"
+    )
+    notes = [f"note: {inline(one.where)} {inline(one.what)}" for one in found.notes]
+    if not found.findings:
+        return "\n".join([*notes, *_anchors(found), f"verified: {checked}"])
+    lines = [f"{inline(one.where)}: {inline(one.what)}" for one in found.findings]
+    return "\n".join([*notes, *lines, *_anchors(found), f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
+
+
+def _anchors(found: Verification) -> list[str]:
+    """Return who vouches for which events, and for which nobody does."""
+    if not found.anchors:
+        return ["not anchored: whoever can write the state can rewrite all of it; `--head` or `--key` compare it"]
+    lines = [f"anchored up to event {one.events} of {found.events} by {inline(one.by)}" for one in found.anchors]
+    if found.anchored_events < found.events:
+        lines.append(f"not anchored: the events after {found.anchored_events}; nobody vouches for them")
+    return lines

@@ -1,0 +1,114 @@
+"""How the result of a run is printed, for every command that makes one."""
+
+import math
+import shlex
+from collections.abc import Iterator
+
+from runner.app.run.run import RunResult
+from runner.cli.console import Console
+from runner.cli.errors import show_bug
+from runner.cli.terminal.capabilities import Look
+from runner.errors import ExitCode
+from runner.plan.operator_commands import inspect_command, state_option
+from runner.reports.evidence_text import evidence_line, undecided
+from runner.reports.json_text import json_line, render_json
+from runner.reports.model import ModelReport, Report
+from runner.reports.next_step import needs_look, next_commands
+from runner.reports.text import columns_of, inline, words
+
+_MOST_STILL_HELD = 5  # names in one line
+_MOST_NEXT = 3  # commands of a kind; a summary fits a screen
+_MANY_ROWS = 40  # of a terminal that has room for them whatever the number of models
+_PROMPT_LINES = 2  # the shell's own may be two
+
+
+def show_result(console: Console, result: RunResult, form: str, state: str) -> int:
+    """Print the report as JSON or as a summary with the next commands, and return the exit code."""
+    for bug in result.bugs:
+        show_bug(console, bug)
+    if form == "json":
+        console.result(render_json(result.report).decode().rstrip("\n"))
+    elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report.summary:
+        console.result("\n".join(_summary(console.look, result, state_option(state))))
+    return result.exit_code
+
+
+def show_events(console: Console, result: RunResult) -> int:
+    """Print the last of a run's events, its report on one line, and return the exit code."""
+    for bug in result.bugs:
+        show_bug(console, bug)
+    console.result(json_line({"event": "report", "report": result.report}))
+    return result.exit_code
+
+
+def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
+    """Yield the lines: models and outcomes, counts, next commands, where the report is."""
+    report = result.report
+    end = list(_end(result, option, _most_next(look, len(report.models))))
+    if look.columns is None:
+        yield from _plain(report)
+    else:
+        from runner.cli.terminal.summary import render_summary  # noqa: PLC0415 -- only a terminal needs it
+
+        taken = sum(max(math.ceil(columns_of(line) / look.columns), 1) for line in end)
+        yield render_summary(report, look, room=look.rows - taken - _PROMPT_LINES, option=option)
+    yield from end
+
+
+def _most_next(look: Look, models: int) -> int | None:
+    """Return how many commands of a kind are shown: all in a file, few where there are more models than lines."""
+    if look.columns is None:
+        return None
+    return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
+
+
+def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
+    report = result.report
+    yield ""
+    yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report.summary.items()) or "no models"
+    yield from _still_held(report)
+    yield from _next(report, option, most)
+    yield f"check: retrain verify {report.run_id}{option}"
+    yield f"report: {result.folder}/report.html"
+
+
+def _still_held(report: Report) -> Iterator[str]:
+    """Yield one line that counts the candidates that an earlier run has reported as held."""
+    names = [inline(model.name) for model in report.models if model.still_held]
+    if names:
+        more = len(names) - _MOST_STILL_HELD
+        told = ", ".join(names[:_MOST_STILL_HELD]) + (f" and {more} more" if more > 0 else "")
+        yield f"{'1 candidate is' if len(names) == 1 else f'{len(names)} candidates are'} still held: {told}"
+
+
+def _plain(report: Report) -> Iterator[str]:
+    """Yield one line a model, for files and pipes."""
+    names = [inline(model.name) for model in report.models]
+    width = max(map(columns_of, names), default=0)
+    for name, model in zip(names, report.models, strict=True):
+        evidence = undecided(model)
+        metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
+        space = " " * (width - columns_of(name))
+        yield f"{name}{space}  {words(model.outcome):17}  {inline(model.reason + metrics)}"
+
+
+def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
+    """Yield the commands for models that wait for a person, a line each, and that tell why a candidate was held."""
+    unknown, waiting, held = (_found(report, outcome) for outcome in ("unknown", "awaiting_approval", "held"))
+    for model in (*unknown[:most], *waiting[:most]):
+        first, *others = next_commands(model, state=option)
+        yield f"next: {inline(first)}"
+        yield from (f"  or: {inline(command)}" for command in others)
+    for model in (*waiting[:most], *held[:most]):
+        if needs_look(model):
+            yield f"look: {inline(inspect_command(model.name, state=option))}"
+    for model in held[:most]:
+        job = f" --job {model.retrain_job_id}" if model.retrain_job_id else ""
+        yield f"why: retrain history {shlex.quote(inline(model.name))}{job}{option}"
+    hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0
+    if hidden:
+        yield f"next: retrain status{option} shows {hidden} more"
+
+
+def _found(report: Report, outcome: str) -> list[ModelReport]:
+    return [model for model in report.models if model.outcome == outcome]

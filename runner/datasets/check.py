@@ -1,0 +1,141 @@
+"""One data file, checked and digested in one pass by two threads."""
+
+from collections import deque
+from collections.abc import Iterator
+from time import monotonic
+
+from msgspec import Struct
+
+from runner.datasets.column_contents import Collected
+from runner.datasets.columns import column_difference
+from runner.datasets.csv_scan import Scan
+from runner.datasets.file_checksum import is_worth_a_seal
+from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
+from runner.datasets.metadata import CheckedFile, Shape
+from runner.datasets.problem import Problems
+from runner.datasets.resolve import ResolvedFile
+from runner.datasets.source import DataFile
+from runner.lib.checksums import Sum, sum_of
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What one pass over a file gave.
+
+    `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
+    `too_many_labels` says that there are more values than `shape.labels` may hold; `only_value` is the target's value
+    where it has a single one, and empty where it has none; `gaps` are the rows without one. `complete` is False when a
+    problem made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass
+    took. `hidden` says that no name and no value of the file is shown to anybody.
+    """
+
+    file: CheckedFile
+    shape: Shape
+    text_label: str | None
+    too_many_labels: bool
+    only_value: str | None
+    gaps: int
+    complete: bool
+    problems: Problems
+    seconds: float
+    hidden: bool = False
+
+
+def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Sum | None = None) -> Checked:
+    """Read a file once: its digest, its structure, and the values of the target column when one is named.
+
+    Args:
+        file: what to read.
+        target: name of the target column.
+        most_labels: how many classes a text target may have.
+        known: the file's sum, where it need not be computed again.
+
+    Raises:
+        ModelError: of kind `data`, when the system will not read the file. What is wrong within it is no exception
+            but in `problems`.
+    """
+    began = monotonic()
+    collected = Collected(file.delimiter, most_labels)
+    scans: list[Scan] = []
+
+    def watched(part: DataFile) -> Iterator[bytes]:
+        scan = Scan(part, file.delimiter, _byte_forms(target), collected)
+        scans.append(scan)
+        for block in blocks(part, SHARED_BLOCK):
+            yield block
+            scan.feed(block)
+        scan.finish()
+
+    if known is None:
+        total = sum_of(content(file, watched), sealed=is_worth_a_seal(file))
+    else:
+        total = known
+        for part in file.parts:
+            deque(watched(part), maxlen=0)
+    encoding = _encoding(scans)
+    columns = _decoded(scans[0].header, encoding)
+    rows = sum(scan.rows for scan in scans)
+    facts = CheckedFile(
+        source=file.source,
+        sha256=total.sha256,
+        bytes=total.bytes,
+        seal=total.seal,
+        rows=rows,
+        encoding=encoding,
+        delimiter=file.delimiter,
+        empty_columns=tuple(columns[index] for index in collected.empty.left) if rows and _is_complete(scans) else (),
+    )
+    return _checked(facts, columns, scans, collected, began, hidden=file.outside)
+
+
+def _byte_forms(target: str | None) -> frozenset[bytes]:
+    if target is None:
+        return frozenset()
+    return frozenset(target.encode(name, "backslashreplace") for name in ("utf-8", "cp932"))
+
+
+def _encoding(scans: list[Scan]) -> str:
+    """Return the encoding of the first part that shows one; plain ASCII is both."""
+    telling = (scan.encoding for scan in scans if not scan.encoding.ascii)
+    return next(telling, scans[0].encoding).encoding
+
+
+def _is_complete(scans: list[Scan]) -> bool:
+    return not any(scan.given_up for scan in scans)
+
+
+def _checked(  # noqa: PLR0913 -- the parts of what is found
+    facts: CheckedFile, columns: tuple[str, ...], scans: list[Scan], collected: Collected, began: float, *, hidden: bool
+) -> Checked:
+    labels = collected.labels
+    problems = Problems(scans[0].problems.file)
+    for scan in scans:
+        if scan is not scans[0]:
+            _compare_with_first(scan, columns, facts.encoding, problems.file, hidden=hidden)
+        problems.extend(scan.problems)
+    text = labels.text
+    return Checked(
+        file=facts,
+        shape=Shape(columns=columns, labels=labels.decoded(facts.encoding), numbers=labels.numbers()),
+        text_label=None if text is None else text.decode(facts.encoding, "replace"),
+        too_many_labels=labels.too_many,
+        gaps=collected.gaps.count,
+        only_value=labels.only_value(facts.encoding),
+        complete=_is_complete(scans),
+        problems=problems,
+        seconds=monotonic() - began,
+        hidden=hidden,
+    )
+
+
+def _decoded(header: tuple[bytes, ...], encoding: str) -> tuple[str, ...]:
+    return tuple(name.decode(encoding.removesuffix("-sig"), "replace") for name in header)
+
+
+def _compare_with_first(scan: Scan, columns: tuple[str, ...], encoding: str, first: str, *, hidden: bool) -> None:
+    own = scan.encoding.encoding
+    if not scan.encoding.ascii and own.removesuffix("-sig") != encoding.removesuffix("-sig"):
+        scan.problems.add(None, f"is {own}, but the files joined with it are {encoding}")
+        return
+    difference = column_difference(_decoded(scan.header, own), columns, hidden=hidden)
+    if scan.header and difference:
+        scan.problems.add(1, f"{difference}, unlike {first}, with which it is joined")

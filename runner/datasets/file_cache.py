@@ -1,0 +1,119 @@
+"""What this process has read of data files: a file that did not change since is not read again.
+
+A file is taken for unchanged when the operating system says so, as git does. That is enough here: what is uploaded is
+compared on its way with what was read here, so a file system that says so wrongly costs a failed upload and no more.
+"""
+
+import time
+from threading import Lock
+
+from runner.datasets.check import Checked, check_file
+from runner.datasets.file_checksum import is_worth_a_seal
+from runner.datasets.joined_stream import content
+from runner.datasets.metadata import FileFacts
+from runner.datasets.resolve import ResolvedFile
+from runner.datasets.source import DataFile, Fingerprint, unreadable
+from runner.lib.checksums import Sum, sum_of
+
+_SECOND = 10**9  # ns
+_FINE = _SECOND // 20  # kernels stamp files by a clock that ticks every 1 to 10 ms
+_COARSE = 2 * _SECOND  # for file systems that keep whole seconds, or every second one
+
+Identity = tuple[Fingerprint, ...]  # of each part
+
+
+class Readings:
+    """Reads files and remembers what was found; safe to use from many threads, which wait for each other's file."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
+
+    def facts(self, file: ResolvedFile) -> FileFacts:
+        """Return the file's digest and length.
+
+        Raises:
+            ModelError: of kind `data`, when the system will not read the file.
+        """
+        known = self._of(file)
+        with known.lock:
+            total = known.sum_now()
+        return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
+
+    def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
+        """Return the file's digest, its structure, and the values of the target column when one is named.
+
+        All who ask for the same get the same object. `most_labels` is how many classes a text target may have.
+
+        Raises:
+            ModelError: of kind `data`, when the system will not read the file.
+        """
+        known = self._of(file)
+        with known.lock:
+            return known.checked_now(target, most_labels)
+
+    def _of(self, file: ResolvedFile) -> "_Known":
+        with self._lock:
+            return self._known.setdefault((file.parts, file.delimiter), _Known(file))
+
+
+class _Known:
+    """What is known of one file while its identity stays the same; the lock is held by who asks."""
+
+    def __init__(self, file: ResolvedFile) -> None:
+        self.lock = Lock()
+        self._file = file
+        self._identity: Identity | None = None
+        self._sum: Sum | None = None
+        self._checked: dict[tuple[str | None, int], Checked] = {}  # by the target that was looked at, and its limit
+
+    def sum_now(self) -> Sum:
+        began, identity = time.time_ns(), self._look()
+        if self._sum is not None:
+            return self._sum
+        total = sum_of(content(self._file), sealed=is_worth_a_seal(self._file))
+        if self._may_keep(identity, began):
+            self._sum = total
+        return total
+
+    def checked_now(self, target: str | None, most_labels: int) -> Checked:
+        began, identity = time.time_ns(), self._look()
+        wanted = target, most_labels
+        if wanted in self._checked:
+            return self._checked[wanted]
+        known = self._sum
+        found = check_file(self._file, target, most_labels, known=known)
+        if not self._may_keep(identity, began):
+            # the sum is that of another content by now
+            return check_file(self._file, target, most_labels) if known else found
+        self._sum = Sum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
+        self._checked[wanted] = found
+        return found
+
+    def _look(self) -> Identity:
+        """Return the identity of the file now, and forget what was known of another."""
+        now = tuple(_identity_of(part) for part in self._file.parts)
+        if now != self._identity:
+            self._identity, self._sum = now, None
+            self._checked.clear()
+        return now
+
+    def _may_keep(self, before: Identity, began: int) -> bool:
+        """Tell whether a change of the file since the reading began shows, or would show later."""
+        return self._look() == before and _settled(before, began)
+
+
+def _settled(identity: Identity, now: int) -> bool:
+    """Tell whether a change made at `now` would get another time than the file has."""
+    stamps = [stamp for part in identity for stamp in part.times]
+    if not stamps:
+        return True
+    tick = _FINE if any(stamp % _SECOND for stamp in stamps) else _COARSE
+    return max(stamps) + tick <= now
+
+
+def _identity_of(part: DataFile) -> Fingerprint:
+    try:
+        return part.fingerprint()
+    except OSError as error:
+        raise unreadable(part, error) from error

@@ -1,0 +1,135 @@
+"""Data files of this machine: a path, or a pattern of which the last by name or all are taken."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from runner.datasets.source import DELIMITERS, Fingerprint, unreadable
+from runner.datasets.walk import TooMuchError, matching
+from runner.errors import Kind, ModelError
+from runner.manifest.confined import leads_out, lies_outside
+from runner.manifest.model import Source
+
+_MAGIC = frozenset("*?[")
+
+
+class LocalFile(Struct, frozen=True, kw_only=True):
+    """One file on disk; `shown` is its path as people know it.
+
+    `outside` says that it is not in the checkout, or folder, of the manifest that names it.
+    """
+
+    path: Path
+    shown: str
+    outside: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return its file name."""
+        return self.path.name
+
+    @property
+    def local(self) -> Path:
+        """Return its path."""
+        return self.path
+
+    def open(self) -> BinaryIO:
+        """Open it."""
+        return self.path.open("rb", buffering=0)
+
+    def size(self) -> int:
+        """Return its size in bytes."""
+        return self.path.stat().st_size
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what the system says of it: device, inode, size, and when content and inode changed."""
+        found = self.path.stat()
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return Fingerprint((found.st_dev, found.st_ino, found.st_size, *times), times)
+
+
+class LocalSource:
+    """Files by their paths; a relative one starts at the folder of the manifest's file."""
+
+    def find(self, source: Source) -> tuple[LocalFile, ...]:
+        """Return the files that match and can be read."""
+        files = tuple(_file(path, source.folder) for path in _matches(source))
+        for file in files:
+            _require_readable(file)
+        return files
+
+
+def _file(path: Path, folder: Path) -> LocalFile:
+    return LocalFile(path=path, shown=_shown(path, folder), outside=lies_outside(path, folder))
+
+
+def _matches(source: Source) -> list[Path]:
+    literal = source.folder / source.pattern
+    if source.pick is None and (os.path.lexists(literal) or _MAGIC.isdisjoint(source.pattern)):
+        return [literal]
+    try:
+        found = matching(source.pattern, source.folder)
+    except TooMuchError as much:
+        raise ModelError(
+            Kind.DATA,
+            f"{source.pattern} was looked for among {much}, and there are more.",
+            hint="Begin the pattern with the folder that holds the data, and leave `**` out where it is not needed.",
+        ) from None
+    return _picked(source, [path for path in found if not path.is_dir()])
+
+
+def _picked(source: Source, files: list[Path]) -> list[Path]:
+    if not files:
+        raise ModelError(
+            Kind.DATA,
+            f"No file matches {source.pattern}.",
+            hint="Patterns start at the folder of the manifest file; correct the pattern or provide the file.",
+        )
+    if source.pick is None and len(files) > 1:
+        raise ModelError(
+            Kind.DATA,
+            f"{source.pattern} matches {len(files)} files, and only one is wanted.",
+            hint="Write {glob: ..., pick: latest} to take the last by name, or pick: all to join them.",
+        )
+    return files if source.pick == "all" else files[-1:]
+
+
+def _shown(path: Path, folder: Path) -> str:
+    plain = Path(os.path.normpath(path))
+    for base in (Path.cwd(), folder):
+        if plain.is_relative_to(os.path.normpath(base)):
+            return str(plain.relative_to(os.path.normpath(base)))
+    return str(path)
+
+
+def _require_readable(file: LocalFile) -> None:
+    try:
+        file.shown.encode()
+        found = file.path.stat()
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except ValueError as error:
+        raise ModelError(
+            Kind.DATA,
+            f"{file.shown!r} cannot be the name of a data file.",
+            hint="Use a name without NUL that is valid UTF-8.",
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        raise ModelError(Kind.DATA, f"{file.shown} is {what}.", hint="Name a .csv or .tsv file.")
+    if not os.access(file.path, os.R_OK):
+        raise unreadable(file, PermissionError(0, "Permission denied"))
+    _require_data(file)
+
+
+def _require_data(file: LocalFile) -> None:
+    """Refuse a link out of a checkout to a file that is no data: what is wrong with data is shown, and data is sent."""
+    if Path(os.path.realpath(file.path)).suffix.lower() not in DELIMITERS and leads_out(file.path):
+        raise ModelError(
+            Kind.DATA,
+            f"{file.shown} leads out of its checkout, to a file that does not end in .csv or .tsv.",
+            hint="Copy the data to this place, or name its own file in the manifest.",
+        )

@@ -1,0 +1,105 @@
+"""What is known of a dataset: before a run from its bytes, after the check also from its rows."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.lib.checksums import Sum
+from runner.lib.fast_checksum import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """One data file as it would be uploaded.
+
+    `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
+    lower-case hex over the content, joined when there are several files; `bytes` is its length. A large file has a seal
+    too, for whoever reads it again in this process.
+    """
+
+    source: str
+    sha256: str
+    bytes: int
+    seal: Seal | None = field(default=None, compare=False, repr=False)
+
+
+class DatasetDigest(Struct, frozen=True, kw_only=True):
+    """The identity of a dataset: `sha256` depends on the content of both files and on nothing else."""
+
+    train: FileFacts
+    eval: FileFacts | None
+    sha256: str
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """What must stay the same from job to job.
+
+    `labels` are the sorted distinct values of the target in the training file; None when no target is known, when it
+    is numeric and when it has more than 200 values. `numbers` are those of a numeric target, as they are written, when
+    it has at most 20: they may be classes.
+    """
+
+    columns: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    numbers: tuple[str, ...] | None = None
+
+
+class ReferenceFile(Struct, frozen=True, kw_only=True):
+    """What is known of a file that new data is compared with; `rows` is None when they were not counted."""
+
+    rows: int | None
+    empty_columns: tuple[str, ...]
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """The data that new data is compared with; `name` says whose it is, as `job 5b21, the last one switched to`."""
+
+    name: str
+    shape: Shape
+    train: ReferenceFile
+    eval: ReferenceFile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile(FileFacts):
+    """A file whose rows were read.
+
+    `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check
+    found trouble and was told to go on, both are the best that could be learnt. `empty_columns` are the names of the
+    columns that no row has a value in; none are known where there is no row, or where the rest could not be read.
+    """
+
+    rows: int
+    encoding: str
+    delimiter: str
+    empty_columns: tuple[str, ...] = ()
+
+
+class UploadFile(Struct, frozen=True, kw_only=True):
+    """The bytes to send, and the name the service is told.
+
+    `spool` is the private folder to remove after use, or None when `path` is the user's own file.
+    """
+
+    path: Path
+    filename: str
+    content: Sum
+    spool: Path | None = None
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A dataset that passed its check and is ready to send.
+
+    `check_s` and `package_s` are seconds; those of the check are the same for each model that shares it, whichever part
+    of the run did it.
+    """
+
+    train: CheckedFile
+    eval: CheckedFile | None
+    sha256: str
+    shape: Shape
+    upload: UploadFile
+    warnings: tuple[str, ...]
+    check_s: float
+    package_s: float

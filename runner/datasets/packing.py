@@ -1,0 +1,147 @@
+"""From checked files to the one file the service wants: the user's own, or a private spool file.
+
+The zip's headers are written by the standard library; only the members' data is compressed here, because zipfile
+takes no other compressor and none of several threads. Timestamps are fixed, so the same content gives the same zip.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZIP64_LIMIT, ZIP_DEFLATED, ZipFile, ZipInfo
+
+from runner.datasets.deflate import Deflater, crc32, threads
+from runner.datasets.digest import changed
+from runner.datasets.joined_stream import blocks, content
+from runner.datasets.local_source import LocalFile
+from runner.datasets.metadata import FileFacts, UploadFile
+from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
+from runner.errors import Kind, ModelError
+from runner.lib.atomic_files import make_folder, remove_flat, replacing
+from runner.lib.checksums import Sum, comparison_with, sum_of, worth_a_seal
+from runner.providers.facts import ArchiveFolders
+
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
+_FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
+
+
+def package(
+    resolved: ResolvedDataset,
+    train: FileFacts,
+    evaluation: FileFacts | None,
+    spool: Path,
+    folders: ArchiveFolders | None,
+) -> UploadFile:
+    """Make the file to upload, with the content the facts were learnt from.
+
+    Evaluation data goes with it in the `folders` of a zip; the manifest refuses it where the provider takes none.
+
+    Raises:
+        ModelError: of kind `data`: the content has changed since, or the spool folder takes no more. Then nothing is
+            left in it.
+    """
+    own = resolved.train.parts[0].local if len(resolved.train.parts) == 1 else None
+    if resolved.eval is None and own is not None:
+        return UploadFile(path=own, filename=resolved.train.name, content=_sum(train))
+    with _private_folder(spool) as folder:
+        if resolved.eval is None or evaluation is None or folders is None:
+            return _spooled(resolved.train, train, folder)
+        members = [(folders.train, resolved.train, train), (folders.eval, resolved.eval, evaluation)]
+        return _zipped(members, folder, f"{safe_name(resolved.name)}.zip")
+
+
+def discard(upload: UploadFile) -> None:
+    """Remove the upload when it lies in the spool folder; the user's own file stays."""
+    if upload.spool is not None:
+        remove_flat(upload.spool)
+
+
+@contextmanager
+def _private_folder(spool: Path) -> Iterator[Path]:
+    """Give a new folder that goes away again when anything fails."""
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="upload-", dir=make_folder(spool)))
+        yield folder
+    except BaseException as error:
+        if folder is not None:
+            remove_flat(folder)
+        if isinstance(error, OSError):
+            raise ModelError(
+                Kind.DATA,
+                f"The upload could not be written to the spool folder {spool}: {error.strerror}.",
+                hint="Free space there, or keep the state on a larger disk, and run again.",
+            ) from error
+        raise
+
+
+def _spooled(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
+    path = folder / file.name
+    with replacing(path) as out:
+        for block in _unchanged(file, facts):
+            out.write(block)
+    return UploadFile(path=path, filename=file.name, content=_sum(facts), spool=folder)
+
+
+def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, name: str) -> UploadFile:
+    path = folder / name
+    with replacing(path) as out, ZipFile(out, "w") as archive, ThreadPoolExecutor(threads()) as pool:
+        for place, file, facts in members:
+            info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
+            _add(archive, out, info, facts, _Member(_unchanged(file, facts), out, Deflater(pool)))
+    packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
+    return UploadFile(path=path, filename=name, content=packed, spool=folder)
+
+
+def _unchanged(file: ResolvedFile, facts: FileFacts) -> Iterator[bytes]:
+    """Yield the file's content, and raise at its end when it is not the one the facts were learnt from."""
+    with comparison_with(_sum(facts)) as compared:
+        for block in content(file):
+            compared.add(block)
+            yield block
+        if not compared.agrees():
+            raise changed(facts.source)
+
+
+def _sum(facts: FileFacts) -> Sum:
+    return Sum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
+
+
+class _Member:
+    """Compresses one file into the zip, and learns the CRC-32 of what it read."""
+
+    def __init__(self, text: Iterator[bytes], out: BinaryIO, deflater: Deflater) -> None:
+        self.crc = 0
+        self._text = text
+        self._out = out
+        self._deflater = deflater
+
+    def write(self) -> None:
+        """Write the compressed data."""
+        for block in self._text:
+            self.crc = crc32(block, self.crc)
+            self._out.writelines(self._deflater.add(block))
+        self._out.writelines(self._deflater.finish())
+
+
+def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, member: _Member) -> None:
+    """Write header and data; the header again when sizes are known; and enter the member into the directory.
+
+    The directory itself is written by ZipFile when it closes, from `filelist` and `start_dir`.
+    """
+    info.compress_type = ZIP_DEFLATED
+    info.external_attr = _FILE_MODE
+    info.header_offset, info.CRC = out.tell(), 0
+    large = facts.bytes > ZIP64_LIMIT - ZIP64_LIMIT // 64  # what cannot be compressed grows by less than a 64th
+    out.write(info.FileHeader(zip64=large))
+    begin = out.tell()
+    member.write()
+    archive.start_dir = out.tell()
+    info.CRC, info.file_size, info.compress_size = member.crc, facts.bytes, archive.start_dir - begin
+    out.seek(info.header_offset)
+    out.write(info.FileHeader(zip64=large))
+    out.seek(archive.start_dir)
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info

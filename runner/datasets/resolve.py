@@ -1,0 +1,113 @@
+"""From what the manifest says to files that exist. Nothing is read here yet."""
+
+import re
+from pathlib import PurePosixPath
+
+from msgspec import Struct
+
+from runner.datasets.source import DELIMITERS, DataFile, Fingerprint, unreadable
+from runner.datasets.sources import source_of
+from runner.errors import Kind, ModelError
+from runner.manifest.model import Dataset, Source
+
+
+class ResolvedFile(Struct, frozen=True, kw_only=True):
+    """One data file, made of one part or of several that are joined.
+
+    `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for.
+    """
+
+    parts: tuple[DataFile, ...]
+    name: str
+    delimiter: str
+    pin: str | None
+
+    @property
+    def outside(self) -> bool:
+        """Whether a part is outside of the checkout, or folder, of the manifest that names it."""
+        return any(part.outside for part in self.parts)
+
+    @property
+    def source(self) -> str:
+        """The first part's path, with the number of the others."""
+        more = len(self.parts) - 1
+        return f"{self.parts[0].shown} + {more} more" if more else self.parts[0].shown
+
+
+class ResolvedDataset(Struct, frozen=True, kw_only=True):
+    """A dataset whose files were found."""
+
+    name: str
+    train: ResolvedFile
+    eval: ResolvedFile | None
+
+
+def resolve(dataset: Dataset) -> ResolvedDataset:
+    """Find the dataset's files.
+
+    Raises:
+        ModelError: of kind `data`: no match, not a readable file, not .csv or .tsv, or one file in both places.
+    """
+    train = resolve_file(dataset.train, dataset.train_sha256, dataset.name)
+    if dataset.eval is None:
+        return ResolvedDataset(name=dataset.name, train=train, eval=None)
+    evaluation = resolve_file(dataset.eval, dataset.eval_sha256, dataset.name)
+    _refuse_same_file(train, evaluation)
+    return ResolvedDataset(name=dataset.name, train=train, eval=evaluation)
+
+
+def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
+    """Find the parts of one file; `pin` is the SHA-256 that the manifest asks for, `dataset` its dataset's name.
+
+    Raises:
+        ModelError: of kind `data`: no match, not a readable file, or not .csv or .tsv.
+    """
+    parts = tuple(source_of(source.pattern).find(source))
+    delimiter = _delimiter(parts)
+    name = parts[0].name if len(parts) == 1 else safe_name(dataset) + _suffix(parts[0])
+    return ResolvedFile(parts=parts, name=name, delimiter=delimiter, pin=pin)
+
+
+def safe_name(dataset: str) -> str:
+    """Return the dataset's name with all that could leave its folder replaced by `_`."""
+    return re.sub(r"[^\w.-]", "_", dataset)
+
+
+def _delimiter(parts: tuple[DataFile, ...]) -> str:
+    suffixes = {_suffix(part): part for part in parts}
+    for suffix, part in suffixes.items():
+        if suffix not in DELIMITERS:
+            raise ModelError(
+                Kind.DATA,
+                f"{part.shown} does not end in .csv or .tsv.",
+                hint="The service takes comma separated .csv and tab separated .tsv; rename or convert the file.",
+            )
+    if len(suffixes) > 1:
+        raise ModelError(
+            Kind.DATA,
+            f"{parts[0].shown} and the files joined with it mix .csv and .tsv.",
+            hint="Let the pattern match one of the two.",
+        )
+    return DELIMITERS[next(iter(suffixes))]
+
+
+def _suffix(file: DataFile) -> str:
+    return PurePosixPath(file.name).suffix.lower()
+
+
+def _refuse_same_file(train: ResolvedFile, evaluation: ResolvedFile) -> None:
+    trained = {_fingerprint(part) for part in train.parts}
+    for part in evaluation.parts:
+        if _fingerprint(part) in trained:
+            raise ModelError(
+                Kind.DATA,
+                f"{part.shown} is both training and evaluation data.",
+                hint="Evaluate on rows the model was not trained with; name another file.",
+            )
+
+
+def _fingerprint(part: DataFile) -> Fingerprint:
+    try:
+        return part.fingerprint()
+    except OSError as error:
+        raise unreadable(part, error) from error

@@ -1,0 +1,24 @@
+"""A model's API key, had once a run; where the service hands it out, that is a read like any other."""
+
+from runner.execute.commands import Steps, call
+from runner.execute.model_run import ModelRun
+from runner.execute.retry import read
+from runner.lib.secrets import Secret
+
+
+def get_key(run: ModelRun) -> Steps[Secret]:
+    """Return the model's API key.
+
+    Raises:
+        ModelError: it cannot be had.
+    """
+    if run.key is None:
+        run.key = yield from _fetch(run)
+    return run.key
+
+
+def _fetch(run: ModelRun) -> Steps[Secret]:
+    keys, model = run.run.keys, run.model
+    if keys.asks_service(model):
+        return (yield from read(run, "api_key", lambda: keys.model_key(model)))
+    return (yield from call(lambda: keys.model_key(model)))

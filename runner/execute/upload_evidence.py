@@ -1,0 +1,69 @@
+"""What a status word tells about an upload: that its data arrived, that it never did, or neither.
+
+The words for waiting (`service.statuses.waiting`) are assumptions: a service may say `waiting` of a job that waits for
+its data, or of one that waits for a machine. So such a word is believed only while no other job speaks against it:
+
+- not while it is the latest word of a model's newest job whose upload is held to have arrived: that job may be in
+  training under this word, or the store lied; nobody knows yet;
+- not after a job said it when a whole quarantine had passed since its upload arrived (`Job.lingered`).
+
+A job that turned out never to have started speaks against nothing any more. Safe: a job that started is called dead
+only if the service says a word for waiting longer than the quarantine after the data arrived, and no job was ever seen
+to do so. Within the quarantine a status may lag behind an upload; that is its bound, as it is for late requests, so
+what was said only then does not count. Live: the first kind of doubt ends when that job moves on; either ends when a
+person says that the store lied.
+"""
+
+from runner.execute.model_run import ModelRun
+from runner.journal.retrain_job import Job, JobStage
+from runner.providers.outcomes import Status
+
+NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
+
+
+def says_waiting(run: ModelRun, word: str) -> bool:
+    """Tell whether the manifest takes the word for one of a job whose data has not arrived."""
+    return word == NOT_FOUND or any(part in word for part in run.run.manifest.service.statuses.waiting)
+
+
+def proves_start(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
+    """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
+    if not isinstance(answer, Status) or answer.word == word_before:
+        return False
+    return answer.phase != "going" or (word_before is not None and not says_waiting(run, answer.word))
+
+
+def surely_waiting(run: ModelRun, answer: Status | str | None) -> bool:
+    """Tell whether the status shows that nothing arrived.
+
+    That a word did not change proves nothing: a service may call a job by one word before and after its upload.
+    """
+    word = word_of(answer)
+    return word is not None and says_waiting(run, word) and witness(run, word) is None
+
+
+def word_of(answer: Status | str | None) -> str | None:
+    """Return the status word, NOT_FOUND included."""
+    return answer.word if isinstance(answer, Status) else answer
+
+
+def witness(run: ModelRun, word: str) -> tuple[str, Job] | None:
+    """Return a model and its job that speak against taking the word for waiting, or None."""
+    for (realm, name), progress in run.run.progress.models.items():
+        newest = progress.last
+        for job in progress.jobs.values() if realm == run.run.realm else ():
+            open_under_it = job is newest and job.stage == JobStage.STARTED and job.word == word
+            if open_under_it or (word in job.lingered and job.stage != JobStage.NEVER_STARTED):
+                return name, job
+    return None
+
+
+def is_said_in_training(run: ModelRun, word: str) -> bool:
+    """Tell whether a job that went on to its end said the word long after its data had arrived."""
+    jobs = (
+        job
+        for (realm, _), one in run.run.progress.models.items()
+        if realm == run.run.realm
+        for job in one.jobs.values()
+    )
+    return any(word in job.lingered and job.stage not in (JobStage.STARTED, JobStage.NEVER_STARTED) for job in jobs)

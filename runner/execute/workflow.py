@@ -1,0 +1,168 @@
+"""One model from plan to outcome: walk the plan's stages, then record what became of it."""
+
+from collections.abc import Mapping
+
+from runner.datasets.digest import digest
+from runner.datasets.metadata import DatasetDigest
+from runner.datasets.prepare import release
+from runner.datasets.resolve import resolve
+from runner.errors import MEMORY_HINT, Kind, ModelError
+from runner.execute.commands import Steps, StoppedError, record, stage
+from runner.execute.drift import adopt
+from runner.execute.evaluation import decide_again, evaluate_result
+from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
+from runner.execute.progress_events import Ended, Entered
+from runner.execute.review import review
+from runner.execute.switch import settle_switch, switch
+from runner.execute.training import wait
+from runner.execute.upload import check, settle_upload, upload
+from runner.journal.events import ErrorRecord, ModelFinished
+from runner.journal.retrain_job import JobStage
+from runner.plan.model_plan import Facts, ModelPlan, Stage
+from runner.plan.planner import plan_model
+
+STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
+
+BUG_HINT = "Report it with the traceback in internal-errors/ of the state folder; the next run resumes."
+
+_STAGES: Mapping[Stage, RunStage] = {
+    Stage.ADOPT: adopt,
+    Stage.SETTLE_UPLOAD: settle_upload,
+    Stage.CHECK: check,
+    Stage.UPLOAD: upload,
+    Stage.WAIT: wait,
+    Stage.EVALUATE: evaluate_result,
+    Stage.DECIDE: decide_again,
+    Stage.SETTLE_SWITCH: settle_switch,
+    Stage.REVIEW: review,
+    Stage.SWITCH: switch,
+}
+# What a stage works on; the others only ask the service.
+_KINDS: Mapping[Stage, Kind] = {
+    Stage.CHECK: Kind.DATA,
+    Stage.UPLOAD: Kind.DATA,
+    Stage.EVALUATE: Kind.RESULT,
+    Stage.DECIDE: Kind.RESULT,
+}
+
+
+def drive(run: ModelRun) -> Steps[None]:
+    """Bring one model to an outcome and record it. No error of one model leaves this function."""
+    try:
+        ending = yield from _walk(run)
+    except ModelError as error:
+        ending = failed(error)
+    except StoppedError as stopped:
+        ending = _interrupted(run, str(stopped))
+    except Exception as bug:  # noqa: BLE001 -- a bug in one model's way must not end the others; the run exits with 70
+        run.run.bugs.append(bug)
+        ending = failed_with(Kind.CONFIG, f"Internal error: {type(bug).__name__}.", BUG_HINT)
+    finally:
+        if run.prepared is not None:
+            release(run.prepared)
+    if ending.outcome == "failed" and run.run.budget.failures is not None:
+        run.run.budget.failures -= 1
+    finished = _finished(run, ending)
+    yield from record(finished) if ending.last is None else record(ending.last, finished)
+    run.tell(Ended(outcome=ending.outcome, reason=ending.reason))
+
+
+def _walk(run: ModelRun) -> Steps[Ending]:
+    lost = ""
+    for _ in range(STARTS):
+        plan = run.plan
+        if plan.outcome is not None:
+            return Ending(outcome=plan.outcome, reason=plan.reason, error=plan.error, still_held=plan.still_held)
+        if run.run.budget.stopped is not None:
+            raise StoppedError(run.run.budget.stopped)
+        closed = run.run.budget.closed()
+        if closed:
+            return Ending(outcome="skipped", reason=closed)
+        end = yield from _walk_stages(run, plan.stages)
+        if isinstance(end, Ending):
+            return end
+        lost = end.reason.rstrip(".")
+        run.warn(f"{lost}; the model is planned anew")
+        run.plan = yield from _plan_again(run)
+    return failed_with(
+        Kind.SERVICE,
+        f"{STARTS} jobs were taken and none of their uploads arrived; of the last one: {lost}.",
+        "Run again; if it stays so, tell the service's support. Nothing was started.",
+    )
+
+
+def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
+    """Plan by the data as it is now: it may have changed since the upload that never arrived."""
+    if run.prepared is not None:
+        release(run.prepared)
+        run.prepared = None
+    dataset = run.run.manifest.datasets[run.model.dataset]
+    found: DatasetDigest | ModelError
+    try:
+        found = yield from stage(lambda: digest(resolve(dataset), run.run.readings.facts))
+    except ModelError as error:
+        found = error
+    facts = Facts(now=run.run.clock.now(), dataset=found)
+    return plan_model(run.run.manifest, run.model, run.progress, facts, run.run.options)
+
+
+def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
+    for one in stages:
+        run.tell(Entered(stage=one))
+        end: StageEnd = yield from _told(run, one)
+        if end is not None:
+            return end
+    raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
+
+
+def _told(run: ModelRun, one: Stage) -> Steps[StageEnd]:
+    """Walk one stage; a disk or a memory that does not suffice is an error of this model, told with the file."""
+    try:
+        return (yield from _STAGES[one](run))
+    except (MemoryError, OSError) as error:
+        kind = _KINDS.get(one, Kind.SERVICE)
+        if isinstance(error, MemoryError):
+            message = f"{_object(run, kind)} needs more memory than there is."
+            raise ModelError(kind, message, hint=MEMORY_HINT) from error
+        where = error.filename or run.run.address
+        message = f"{_object(run, kind)} cannot be worked on, {where}: {error.strerror or error}."
+        raise ModelError(kind, message, hint="Make room or give access there, then run again.") from error
+
+
+def _object(run: ModelRun, kind: Kind) -> str:
+    """Return what a stage works on."""
+    if kind == Kind.DATA:
+        dataset = run.run.manifest.datasets[run.model.dataset]
+        return f"The data of {run.model.name}, {dataset.train.folder / dataset.train.pattern},"
+    job = run.current
+    if kind == Kind.RESULT and job is not None:
+        place = run.run.run_folder / "results" / run.model.name
+        where = run.run.blobs.shown(job.result.path) if job.result else place
+        return f"The result of job {job.retrain_job_id}, {where},"
+    return f"The work on {run.model.name}"
+
+
+def _interrupted(run: ModelRun, why: str) -> Ending:
+    """Return the outcome of a model whose run was stopped: what is in flight stays, the next run goes on."""
+    job = run.current
+    if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
+        return Ending(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
+    name = job.retrain_job_id
+    if job.stage in (JobStage.SENDING, JobStage.SWITCHING):
+        text = f"{why} before the result of the last request about job {name} was known; the next `retrain run` asks."
+        return Ending(outcome="unknown", reason=text)
+    return Ending(outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` goes on with it.")
+
+
+def _finished(run: ModelRun, ending: Ending) -> ModelFinished:
+    job, error = run.current, ending.error
+    return ModelFinished(
+        outcome=ending.outcome,
+        reason=ending.reason,
+        retrain_job_id=job.retrain_job_id if job else None,
+        error=None if error is None else ErrorRecord(kind=error.kind, message=error.message, hint=error.hint),
+        timings={name: round(seconds, 3) for name, seconds in run.timings.items()},
+        calls=dict(run.calls),
+        warnings=tuple(run.warnings),
+        still_held=ending.still_held,
+    )

@@ -1,0 +1,155 @@
+"""SHA-256 sums, computed by a second thread beside what is done with the same bytes.
+
+Hashing large blocks lets go of the interpreter's lock, so it costs no time as long as a core is free. Reading stays
+with the caller: it lets go of the lock for the other thread. A thread that reads and hashes needs the lock again
+between the two, and gets it only when the caller's look at the bytes is over, so that nothing overlaps.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from runner.lib.fast_checksum import Seal, Sealing
+
+_MOST_WAITING = 2  # blocks; enough for both threads to have work, and a bound for the memory
+_WORTH_A_SEAL = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """Lower-case hex SHA-256 and length of some bytes; a seal where they are many and will be read again."""
+
+    sha256: str
+    bytes: int
+    seal: Seal | None = field(default=None, compare=False, repr=False)
+
+
+class SumBeside:
+    """A sum that grows block by block; as a context manager it lets go of its thread at the end.
+
+    The newest block stays here until another one comes, so that a small file needs no thread. With `sealed` the sum
+    gets a seal too.
+    """
+
+    def __init__(self, *, sealed: bool = False) -> None:
+        self._sha = hashlib.sha256()
+        self._sealing = Sealing.begin() if sealed else None
+        self._bytes = 0
+        self._newest = b""
+        self._thread: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, block: bytes) -> None:
+        """Take the next bytes, which may be used elsewhere at the same time."""
+        if self._newest:
+            self._hand_over(self._newest)
+        self._newest = block
+        self._bytes += len(block)
+
+    def total(self) -> Sum:
+        """Return the sum over all bytes taken so far."""
+        self._wait_for(0)
+        self._update(self._newest)
+        self._newest = b""
+        seal = self._sealing.end() if self._sealing else None
+        return Sum(sha256=self._sha.hexdigest(), bytes=self._bytes, seal=seal)
+
+    def _hand_over(self, block: bytes) -> None:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "sum")
+        self._wait_for(_MOST_WAITING - 1)
+        self._waiting.append(self._thread.submit(self._update, block))
+
+    def _update(self, block: bytes) -> None:
+        self._sha.update(block)
+        if self._sealing is not None:
+            self._sealing.add(block)
+
+    def _wait_for(self, left: int) -> None:
+        while len(self._waiting) > left:
+            self._waiting.popleft().result()
+
+
+def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Sum:
+    """Return the sum over bytes that arrive in blocks; what makes the next block runs beside the hashing of the last.
+
+    Raises:
+        Whatever the iterable raises.
+    """
+    with SumBeside(sealed=sealed) as beside:
+        for block in parts:
+            beside.add(block)
+        return beside.total()
+
+
+def worth_a_seal(size: int) -> bool:
+    """Tell whether a seal over so many bytes saves more than the loading of what makes it."""
+    return size >= _WORTH_A_SEAL
+
+
+class Comparison(Protocol):
+    """Compares bytes that arrive in blocks with a sum."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of what it took."""
+
+    def add(self, block: bytes) -> None:
+        """Take the next bytes."""
+
+    def agrees(self) -> bool:
+        """Tell whether they were the bytes of the sum; the last thing it is asked."""
+
+
+def comparison_with(expected: Sum) -> Comparison:
+    """Return what compares bytes with a sum: by its seal, where it has one, else by SHA-256 in a second thread."""
+    sealing = Sealing.begin(expected.seal.secret) if expected.seal else None
+    if expected.seal is None or sealing is None:
+        return _BySum(expected)
+    return _BySeal(sealing, expected.seal)
+
+
+class _BySum(SumBeside):
+    def __init__(self, expected: Sum) -> None:
+        super().__init__()
+        self._expected = expected
+
+    def agrees(self) -> bool:
+        return self.total() == self._expected
+
+
+class _BySeal:
+    def __init__(self, sealing: Sealing, expected: Seal) -> None:
+        self._sealing = sealing
+        self._expected = expected
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def add(self, block: bytes) -> None:
+        self._sealing.add(block)
+
+    def agrees(self) -> bool:
+        return self._sealing.end() == self._expected

@@ -1,0 +1,72 @@
+"""The published JSON schemas: where they lie, and how a document is checked against them without any network."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+NAMES = ("manifest", "approval", "plan", "report", "journal")
+
+
+def schema_path(name: str) -> Path:
+    """Return the file of a schema: inside the installed package, or beside it in a checkout.
+
+    A wheel carries `schemas/` inside the package; an editable install has it next to the package only.
+    """
+    here = Path(__file__).parents[1]
+    file = f"{name}.schema.json"
+    packaged = here / "schemas" / file
+    return packaged if packaged.exists() else here.parent / "schemas" / file
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """Return the schema `manifest`, `report` or `journal` as a JSON value."""
+    schema: dict[str, Any] = json.loads(schema_path(name).read_bytes())
+    return schema
+
+
+def report_violation(report: Any) -> str | None:
+    """Return where and how a report departs from its schema, or None."""
+    return _violation(_validator("report"), report)
+
+
+def event_violation(event: Any) -> str | None:
+    """Return where and how a line of a journal departs from its schema, or None.
+
+    Only the branch for the event's own kind is looked at: the schema has one for each, and a journal has many events.
+    """
+    fact = event.get("fact") if isinstance(event, dict) else None
+    kind = fact.get("kind") if isinstance(fact, dict) else None
+    kinds = load_schema("journal")["properties"]["fact"]["properties"]["kind"]["enum"]
+    if kind not in kinds:
+        return "it is of no kind that the schema knows"
+    return _violation(_event_validator(kind), event)
+
+
+@cache
+def _validator(name: str) -> Any:
+    return _offline(load_schema(name))
+
+
+@cache
+def _event_validator(kind: str) -> Any:
+    schema = {key: value for key, value in load_schema("journal").items() if key not in ("$id", "allOf")}
+    return _offline({**schema, "properties": {**schema["properties"], "fact": {"$ref": f"#/$defs/{kind}"}}})
+
+
+def _offline(schema: dict[str, Any]) -> Any:
+    """Return a validator that fetches nothing; the library is slow to load and most commands do without it."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 -- loaded when first used
+    from referencing import Registry  # noqa: PLC0415 -- as above
+
+    return Draft202012Validator(schema, registry=Registry())
+
+
+def _violation(validator: Any, document: Any) -> str | None:
+    """Return the first error's place and keyword; the library's own message would repeat the value."""
+    error = next(validator.iter_errors(document), None)
+    if error is None:
+        return None
+    place = "/".join(str(part) for part in error.absolute_path)
+    return f"it breaks the published schema at /{place} ({error.validator})"

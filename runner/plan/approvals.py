@@ -1,0 +1,106 @@
+"""Which of the words in the manifest's approvals folder counts for a candidate, and why the others do not. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from runner.journal.model_progress import ModelProgress
+from runner.journal.retrain_job import Job, JobStage
+from runner.manifest.model import Approval, Manifest, Model
+from runner.plan.decision_inputs import inputs_moved
+from runner.plan.eligibility import barred
+
+_MOST_TOLD = 5  # files in one reason
+_DONE = {"approve": "approved", "reject": "rejected"}
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """What a word is held against: the model's newest job, and the moment."""
+
+    manifest: Manifest
+    model: Model
+    progress: ModelProgress
+    job: Job
+    now: datetime
+
+
+def word_on(case: Case) -> Approval | None:
+    """Return the word that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
+    return next(_counting(case), None)
+
+
+def contradiction(case: Case) -> tuple[Approval, Approval] | None:
+    """Return two words that would both count for the candidate and contradict each other.
+
+    Only their authors can tell which one holds; once a person has spoken, neither counts any more.
+    """
+    counting = list(_counting(case))
+    return next(((counting[0], one) for one in counting if one.action != counting[0].action), None)
+
+
+def _counting(case: Case) -> Iterator[Approval]:
+    about = (one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id)
+    return (one for one in about if objection(case, one) is None)
+
+
+def idle_words(case: Case) -> Iterator[str]:
+    """Yield a sentence for each word that changes nothing, but for those that have done their work; of many few."""
+    idle = [one for one in _words(case) if not _is_settled(case, one) and objection(case, one)]
+    for one in idle[:_MOST_TOLD]:
+        yield f"The file {one.file} does nothing: {objection(case, one)}"
+    if len(idle) > _MOST_TOLD:
+        yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
+
+
+def _words(case: Case) -> list[Approval]:
+    return [one for one in case.manifest.words if _is_about(case, one)]
+
+
+def _is_about(case: Case, word: Approval) -> bool:
+    """Tell whether a word is about the model, under its name or one it had when the word was given.
+
+    A word about a job that went to another name with its history is not.
+    """
+    known = word.retrain_job_id in case.progress.jobs
+    former = case.progress.former_names
+    return (word.model == case.model.name and (known or not former)) or (word.model in former and known)
+
+
+def _is_settled(case: Case, word: Approval) -> bool:
+    """Tell whether nobody can expect anything of the word any more."""
+    job = case.progress.jobs.get(word.retrain_job_id)
+    if job is None or job.retrain_job_id in case.progress.serving.left:
+        return False
+    if case.job.stage == JobStage.SWITCHED:  # what it spoke about was switched to, or a newer job was
+        return True
+    return job.review is not None and job.review.fact.action == word.action
+
+
+def objection(case: Case, word: Approval) -> str | None:
+    """Return why a word does not count now, as the end of a sentence."""
+    job = case.progress.jobs.get(word.retrain_job_id)
+    if job is None:
+        return f"this state knows no job {word.retrain_job_id} of {case.model.name}"
+    if job.decided is None or word.result_sha256 != job.decided.fact.result_sha256:
+        return f"job {word.retrain_job_id} has no result with the SHA-256 that it names"
+    return _overtaken(case, word, job) or (_unfit(case, word, job) if word.action == "approve" else None)
+
+
+def _overtaken(case: Case, word: Approval, job: Job) -> str | None:
+    """Return what happened since the word was given: time, a newer job, another word."""
+    if case.now >= word.expires:
+        return f"it expired at {word.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if job.retrain_job_id != case.job.retrain_job_id:
+        return f"it names job {word.retrain_job_id}, and job {case.job.retrain_job_id} is newer"
+    if job.review is not None:
+        fact = job.review.fact
+        return f"{fact.by} has already {_DONE[fact.action]} job {job.retrain_job_id}"
+    return None
+
+
+def _unfit(case: Case, word: Approval, job: Job) -> str | None:
+    """Return why an approval must not be carried out."""
+    if job.decided and word.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
+        return "policy or manifest are others than those it was given for"
+    return barred(case.progress, job) or inputs_moved(case.manifest, case.model, case.progress, job)

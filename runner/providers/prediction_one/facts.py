@@ -1,0 +1,17 @@
+"""Prediction One as its manuals tell: its hosts, its status values and its limits."""
+
+from runner.providers.facts import ArchiveFolders, DataLimits, ProviderFacts, Statuses
+
+FACTS = ProviderFacts(
+    name="prediction_one",
+    hosts=("developer-api.predictionone.sony.biz", "developer-api.easy-predictive-analytics.sony.com"),
+    base_path="/v1/external",
+    statuses=Statuses(
+        finished=("job_finished",),
+        failed=("fail", "error", "cancel", "abort", "reject", "timeout", "expire"),
+        waiting=("wait", "created", "issued", "not_started", "pending_upload"),  # no manual names any: assumptions
+    ),
+    limits=DataLimits(rows=(100, 1_000_000), columns=(2, 999), labels=200),
+    archive=ArchiveFolders(train="train_src", eval="eval_src"),
+    emulated=True,
+)

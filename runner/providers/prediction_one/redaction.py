@@ -1,0 +1,56 @@
+"""A last look at what the client hands back: no text of it holds a secret that the redactor knows.
+
+The client blots out its call's key in an error's body before it is shortened. An answer may still carry a secret in a
+form that shows only once it is parsed (escaped JSON), another secret, the signature alone, or one cut off by our own
+limit on lengths.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from runner.errors import Kind
+from runner.lib.secrets import Redactor
+from runner.providers.outcomes import Done, Effect, Job, ServiceError, Status
+
+
+@contextmanager
+def discreet_errors(redactor: Redactor) -> Iterator[None]:
+    """Blot out the secrets in a `ServiceError` on its way to the caller."""
+    try:
+        yield
+    except ServiceError as error:
+        message, hint = redactor.redact(error.message), redactor.redact(error.hint)
+        raise ServiceError(
+            error.kind, message, hint=hint, again=error.again, after=error.after, code=error.code, date=error.date
+        ) from None
+
+
+def discreet_effect(effect: Effect, redactor: Redactor) -> Effect:
+    """Return what became of an effect, its texts without secrets."""
+    if isinstance(effect, Done):
+        return replace(effect, detail=redactor.redact(effect.detail))
+    return replace(effect, message=redactor.redact(effect.message), hint=redactor.redact(effect.hint))
+
+
+def discreet_status(status: Status, redactor: Redactor) -> Status:
+    """Return the state of a job, its words without secrets."""
+    message = None if status.message is None else redactor.redact(status.message)
+    return replace(status, word=redactor.redact(status.word), message=message)
+
+
+def discreet_job(job: Job, redactor: Redactor) -> Job:
+    """Return the job as it is.
+
+    Raises:
+        ServiceError: its id is a secret; it would be written down wherever the job is named.
+    """
+    if redactor.redact(job.retrain_job_id) == job.retrain_job_id:
+        return job
+    raise ServiceError(
+        Kind.SERVICE,
+        "The service named a retrain job by a secret.",
+        hint="Report this to the service's support; nothing was sent.",
+        again=False,
+    )

@@ -1,0 +1,192 @@
+"""Error answers: the service's documented messages, and what any other refusal says of itself.
+
+The table is the contract's: the message tells the cases apart, the code does not. The shape of the body is not
+published, so it is looked for in flat and nested JSON, in XML, HTML and plain text.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from runner.errors import Kind
+from runner.http.strict_json import one_line
+from runner.providers.outcomes import Code
+
+MOST_ERROR_BYTES = 64 * 1024  # as far as an error's body is looked at
+_TAGS = re.compile(r"<[^<>]*>")
+_UNSEEN = re.compile(r"<(script|style|head)\b", re.IGNORECASE | re.ASCII)
+_ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE | re.ASCII) for name in ("script", "style", "head")}
+_STORE_CODE = re.compile(r"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>")
+
+
+class Documented(Struct, frozen=True, kw_only=True):
+    """One row of the contract: the service's `text`, and what it means here."""
+
+    code: Code
+    text: str
+    kind: Kind
+    message: str
+    hint: str
+
+
+DOCUMENTED = (
+    Documented(
+        code=Code.INVALID_KEY,
+        text="invalid_api_key.",
+        kind=Kind.CREDENTIALS,
+        message="The service does not know this API key.",
+        hint="Copy the model's API key anew from the service into the secret that `api_key` names.",
+    ),
+    Documented(
+        code=Code.INACTIVE_KEY,
+        text="Inactive_credential.",
+        kind=Kind.CREDENTIALS,
+        message="The API key is wrong or past its 30 days.",
+        hint="Fetch a new key and replace the old one, or let the runner fetch it with `secret_key` and `model_id`.",
+    ),
+    Documented(
+        code=Code.NOT_FOUND_KEY,
+        text="Not_found_credential.",
+        kind=Kind.CREDENTIALS,
+        message="The service finds no credential for this API key.",
+        hint="Check that `api_key` names the key for retraining of this model, not a key for predictions.",
+    ),
+    Documented(
+        code=Code.USER_DELETED,
+        text="This user may be deleted.",
+        kind=Kind.SERVICE,
+        message="The account behind this API key may have been deleted.",
+        hint="Ask the owner of the account, then use a key of an account that exists.",
+    ),
+    Documented(
+        code=Code.MODEL_DELETED,
+        text="This model may be deleted.",
+        kind=Kind.SERVICE,
+        message="The model behind this API key may have been deleted.",
+        hint="Remove the model from the manifest, or give it the key of a model that exists.",
+    ),
+    Documented(
+        code=Code.JOB_DELETED,
+        text="This job may be deleted.",
+        kind=Kind.SERVICE,
+        message="The service no longer has this retrain job.",
+        hint="Train this data again with `retrain run --force` if its result is still wanted.",
+    ),
+    Documented(
+        code=Code.NOT_FOUND_JOB,
+        text="Not found retrain job.",
+        kind=Kind.SERVICE,
+        message="The service finds no such retrain job under this API key.",
+        hint="Check that `api_key` is the key of the model that started the job.",
+    ),
+    Documented(
+        code=Code.NOT_FOUND_CLASSIFIER,
+        text="Not found classifier.",
+        kind=Kind.SERVICE,
+        message="The model's prediction API may have been deleted.",
+        hint="Publish the model's prediction API again in the service, then run again.",
+    ),
+    Documented(
+        code=Code.NOT_FINISHED,
+        text="Retrain job is not finished.",
+        kind=Kind.SERVICE,
+        message="The retrain job is not finished.",
+        hint="Wait for the training; the next `retrain run` goes on with it.",
+    ),
+    Documented(
+        code=Code.SETTINGS_GONE,
+        text="Not found configuration_file.",
+        kind=Kind.SERVICE,
+        message="The service no longer has the stored settings of this model.",
+        hint="Create the model anew in the service: it cannot be retrained any more.",
+    ),
+)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().replace("_", " ").split()).rstrip(" .")
+
+
+_BY_TEXT = {_plain(row.text): row for row in DOCUMENTED}
+
+
+def documented(body: bytes) -> Documented | None:
+    """Return the documented row whose message stands in the body, or None."""
+    return next((row for text in _texts(body) if (row := _BY_TEXT.get(_plain(text)))), None)
+
+
+def said(body: bytes) -> str:
+    """Return what an error body says, on one line and shortened; empty when it says nothing."""
+    document = _lenient_json(body)
+    if document is None:
+        text = _decoded(body)
+        return one_line(_TAGS.sub(" ", _seen(text)))
+    by_name = dict(_named_strings(document))
+    chosen = (by_name[name] for name in ("message", "error_message", "detail", "error", "title") if name in by_name)
+    return one_line(next(chosen, ""))
+
+
+def _seen(html: str) -> str:
+    """Return HTML without the elements that a reader does not see, in linear time; one without an end stays."""
+    parts, at, endless = list[str](), 0, set[str]()
+    for begin in _UNSEEN.finditer(html):
+        name = begin[1].lower()
+        end = None if begin.start() < at or name in endless else _ENDS[name].search(html, begin.end())
+        if end is not None:
+            parts += [html[at : begin.start()], " "]
+            at = end.end()
+        elif begin.start() >= at:
+            endless.add(name)
+    return "".join([*parts, html[at:]])
+
+
+def store_code(body: bytes) -> str | None:
+    """Return the error code of an object store's XML, such as `AccessDenied`.
+
+    Only the code: the rest of such a body repeats parts of the signed URL.
+    """
+    found = _STORE_CODE.search(_decoded(body))
+    return found[1] if found else None
+
+
+def looks_like_error(document: dict[str, Any]) -> bool:
+    """Whether a JSON object, whatever its HTTP status, has the keys of an error and none of a success."""
+    return "metadata" not in document and bool({"error", "errors", "code"} & document.keys())
+
+
+def _texts(body: bytes) -> Iterator[str]:
+    document = _lenient_json(body)
+    if document is not None:
+        yield from (text for _, text in _named_strings(document))
+        return
+    text = _decoded(body)
+    yield text
+    yield from _TAGS.split(text)
+
+
+def _decoded(body: bytes) -> str:
+    return body[:MOST_ERROR_BYTES].decode("utf-8-sig", errors="replace")
+
+
+def _lenient_json(body: bytes) -> Any:
+    """Return the JSON object or array of an error body, or None; a duplicate key is no reason to lose its message."""
+    try:
+        document = json.loads(_decoded(body))
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict | list) else None
+
+
+def _named_strings(document: Any, depth: int = 2) -> Iterator[tuple[str, str]]:
+    """Give each string with its lower-case key; inner objects first, so that outer keys win in a mapping."""
+    inner = document.items() if isinstance(document, dict) else (("", item) for item in document)
+    own = []
+    for name, value in inner:
+        if isinstance(value, str):
+            own.append((name.lower(), value))
+        elif isinstance(value, dict | list) and depth:
+            yield from _named_strings(value, depth - 1)
+    yield from own

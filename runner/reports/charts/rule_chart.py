@@ -1,0 +1,159 @@
+"""One rule as a picture: where the candidate's value lies against the limit and the baseline, on one axis."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal, localcontext
+
+from msgspec import Struct
+
+from runner.errors import RetrainError
+from runner.journal.retrain_job import Decided
+from runner.manifest.model import MetricDefinition, Rule
+from runner.policy.evaluation import RuleResult
+from runner.policy.metrics import direction_of, target_of
+from runner.policy.number import short_text
+from runner.policy.record import inputs_from_json
+from runner.reports.table import short_number
+
+WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
+EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
+_MARGIN = Decimal("0.15")  # of the span, free on either side
+
+
+class Interval(Struct, frozen=True, kw_only=True):
+    """The values that pass, in the metric's unit; an open side is None."""
+
+    low: Decimal | None
+    high: Decimal | None
+
+
+class Chart(Struct, frozen=True, kw_only=True):
+    """Places on the axis, from 0 to `WIDTH` with one decimal, and the same in words.
+
+    `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
+    finite ends, each with its value. `margin` begins at the limit that is nearest to the candidate and ends there; None
+    without a limit. `unit` is what the rule's margin is counted in, where that is not the metric's own unit.
+    """
+
+    observed: str
+    baseline: str | None
+    passing: tuple[str, str] | None
+    limits: tuple[tuple[str, str], ...]
+    margin: tuple[str, str] | None
+    unit: str
+    words: str
+
+
+def rule_charts(decided: Decided | None) -> list[Chart | None]:
+    """Return a chart for each rule of a decision, None where the rule has no value or no limit to show."""
+    if decided is None:
+        return []
+    results = decided.fact.evaluation.rules
+    try:
+        inputs = inputs_from_json(dict(decided.fact.inputs))
+        rules = inputs.policy.rules
+        with localcontext(EXACT):
+            return [_chart(rule, one, inputs.definitions) for rule, one in zip(rules, results, strict=True)]
+    except (RetrainError, ValueError):
+        return [None] * len(results)  # a record of another form still has its formulas to show
+
+
+def _chart(rule: Rule, result: RuleResult, definitions: Mapping[str, MetricDefinition]) -> Chart | None:
+    observed, baseline = _decimal(result.observed), _decimal(result.baseline)
+    if observed is None:
+        return None
+    if rule.against is None:
+        passing: Interval | None = _bound(rule)
+    elif baseline is None:
+        return None
+    else:
+        passing = _change(rule, baseline, definitions)
+    return _drawn(observed, baseline, passing, rule)
+
+
+def passing_values(
+    rule: Rule, baseline: Decimal | None, definitions: Mapping[str, MetricDefinition]
+) -> Interval | None:
+    """Return the values of the metric that pass a rule; None where none does, or a change has no baseline."""
+    with localcontext(EXACT):
+        if rule.against is None:
+            return _bound(rule)
+        return None if baseline is None else _change(rule, baseline, definitions)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _bound(rule: Rule) -> Interval:
+    return Interval(low=rule.limit, high=None) if rule.kind == "min" else Interval(low=None, high=rule.limit)
+
+
+def _change(rule: Rule, baseline: Decimal, definitions: Mapping[str, MetricDefinition]) -> Interval | None:
+    """Return the values that are far enough on the good side of the baseline."""
+    gain = -rule.limit if rule.kind.startswith("max_drop") else rule.limit
+    if rule.kind.endswith("_pct"):
+        gain = gain * abs(baseline) / 100
+    direction = direction_of(rule.metric, definitions)
+    if direction == "higher":
+        return Interval(low=baseline + gain, high=None)
+    if direction == "lower":
+        return Interval(low=None, high=baseline - gain)
+    target = target_of(rule.metric, definitions)
+    reach = abs(baseline - target) - gain
+    return Interval(low=target - reach, high=target + reach) if reach >= 0 else None
+
+
+def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, rule: Rule) -> Chart:
+    limits = tuple(end for end in (passing.low, passing.high) if end is not None) if passing else ()
+    axis = Axis.over([one for one in (observed, baseline, *limits) if one is not None])
+    nearest = min(limits, key=lambda limit: abs(limit - observed), default=None)
+    return Chart(
+        observed=axis.place(observed),
+        baseline=None if baseline is None else axis.place(baseline),
+        passing=axis.stretch(passing) if passing else None,
+        limits=tuple((axis.place(end), short_number(end)) for end in limits),
+        margin=None if nearest is None else (axis.place(nearest), axis.place(observed)),
+        unit=" %" if rule.kind.endswith("_pct") else "",
+        words=_words(rule.metric, observed, baseline, passing),
+    )
+
+
+class Axis(Struct, frozen=True, kw_only=True):
+    """The values at the two ends of an axis."""
+
+    low: Decimal
+    high: Decimal
+
+    @classmethod
+    def over(cls, values: Iterable[Decimal]) -> "Axis":
+        """Return an axis on which all the values have some room around them; there is at least one."""
+        shown = list(values)
+        low, high = min(shown), max(shown)
+        free = (high - low) * _MARGIN or abs(low) * _MARGIN or Decimal(1)
+        return cls(low=low - free, high=high + free)
+
+    def share(self, value: Decimal) -> Decimal:
+        """Return how far along the axis a value lies: 0 at its low end, 1 at its high end."""
+        return (value - self.low) / (self.high - self.low)
+
+    def place(self, value: Decimal) -> str:
+        """Return a value's place in the picture."""
+        return f"{self.share(value) * WIDTH:.1f}"
+
+    def stretch(self, passing: Interval) -> tuple[str, str]:
+        """Return where an interval begins in the picture, and its length there."""
+        begin = Decimal(0) if passing.low is None else self.share(passing.low) * WIDTH
+        end = Decimal(WIDTH) if passing.high is None else self.share(passing.high) * WIDTH
+        return f"{begin:.1f}", f"{end - begin:.1f}"
+
+
+def _words(metric: str, observed: Decimal, baseline: Decimal | None, passing: Interval | None) -> str:
+    against = "" if baseline is None else f"; the baseline is {short_text(baseline)}"
+    return f"{metric} is {short_text(observed)}; {_range(passing)}{against}"
+
+
+def _range(passing: Interval | None) -> str:
+    if passing is None:
+        return "no value passes"
+    ends = [("from", passing.low), ("to", passing.high)]
+    return " ".join(["what passes goes", *(f"{word} {short_text(end)}" for word, end in ends if end is not None)])

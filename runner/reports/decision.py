@@ -1,0 +1,144 @@
+"""One decision in full: what it was made from, what came of it, and whether it comes out the same today. Pure."""
+
+from collections.abc import Container, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from runner.journal.chain import Link
+from runner.journal.events import Judged, ResultStored, Reviewed, RollbackDecided, SwitchDone
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.retrain_job import Decided, Job, Review, Rollback
+from runner.lib.timestamps import moment, stamp
+from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
+from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
+from runner.reports.json_text import render_json
+
+
+class Trail(Struct, kw_only=True):
+    """A decision, and what the journal says of it afterwards. Grows while the journal is read.
+
+    `identity` is that of the model's history, whatever its name is now.
+    `job` is the job as it was when it was decided about; `runs` are all runs that had to do with the decision.
+    """
+
+    run: RunRecord
+    model: str
+    identity: str
+    job: Job
+    decided: Decided
+    result: ResultStored | None
+    reviews: list[Review] = field(default_factory=list)
+    rollbacks: list[Rollback] = field(default_factory=list)
+    switched_at: list[datetime] = field(default_factory=list)
+    runs: set[str] = field(default_factory=set)
+
+
+class Confirmation(Struct, frozen=True, kw_only=True):
+    """What came of computing a decision again; `why` is a sentence's end, empty when the bytes are the same."""
+
+    state: Literal["same", "different", "impossible"]
+    why: str
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """A decision with what came of computing it again."""
+
+    trail: Trail
+    confirmation: Confirmation
+
+
+def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress, list[Trail]]:
+    """Return the progress of all models, and every decision about those of these names, oldest first."""
+    progress = Progress()
+    trails: list[Trail] = []
+    last: dict[tuple[str, str], Trail] = {}
+    for one in links:
+        progress.add(one)
+        event, fact = one.event, one.event.fact
+        if (
+            event.model is None
+            or event.model not in names
+            or not isinstance(fact, Judged | Reviewed | RollbackDecided | SwitchDone)
+        ):
+            continue
+        run = progress.runs[event.run_id]
+        place = (run.started.realm, fact.retrain_job_id)
+        if isinstance(fact, Judged):
+            last[place] = _trail(progress, run, event.model, fact)
+            trails.append(last[place])
+        elif place in last:
+            _follow(last[place], one)
+    return progress, trails
+
+
+def _trail(progress: Progress, run: RunRecord, model: str, fact: Judged) -> Trail:
+    known = progress.model(run.started.realm, model)
+    job = known.jobs[fact.retrain_job_id]
+    if job.decided is None:
+        raise LookupError(f"job {fact.retrain_job_id} was judged and has no decision")
+    return Trail(
+        run=run,
+        model=model,
+        identity=known.identity,
+        job=job,
+        decided=job.decided,
+        result=job.result,
+        runs={run.run_id},
+    )
+
+
+def _follow(trail: Trail, one: Link) -> None:
+    fact, at = one.event.fact, moment(one.event.at)
+    trail.runs.add(one.event.run_id)
+    if isinstance(fact, Reviewed):
+        trail.reviews.append(Review(fact=fact, at=at))
+    elif isinstance(fact, RollbackDecided):
+        trail.rollbacks.append(Rollback(fact=fact, at=at, event_sha256=one.sha256))
+    else:
+        trail.switched_at.append(at)
+
+
+def explanations_json(explanations: Sequence[Explanation]) -> str:
+    """Return explanations as a JSON document."""
+    decisions = [explanation_record(one) for one in explanations]
+    return render_json({"history_version": HISTORY_VERSION, "decisions": decisions}).decode()
+
+
+def explanation_record(one: Explanation) -> dict[str, Any]:
+    """Return the explanation as JSON values with stable keys."""
+    trail, fact = one.trail, one.trail.decided.fact
+    return {
+        **run_record(trail.run),
+        "model": trail.model,
+        "retrain_job_id": fact.retrain_job_id,
+        "decision": decision_record(trail.decided),
+        "verdict": fact.evaluation.verdict,
+        "rules": rules_of(trail.decided),
+        "metrics": metrics_of(trail.decided),
+        "unread": trail.decided.unread,
+        "policy": fact.inputs["policy"],
+        "policy_sha256": fact.policy_sha256,
+        "candidate_sha256": fact.candidate_sha256,
+        "decision_sha256": trail.decided.event_sha256,
+        "baseline": fact.inputs["baseline"],
+        "eval_sha256": fact.inputs["eval_sha256"],
+        "dataset": _dataset(trail.job),
+        "result": msgspec.to_builtins(trail.result) if trail.result else None,
+        "reviews": [approval_report(review) for review in trail.reviews],
+        "rollbacks": [rollback_report(rollback) for rollback in trail.rollbacks],
+        "switched_at": [stamp(at) for at in trail.switched_at],
+        "computed_again": {"state": one.confirmation.state, "why": one.confirmation.why or None},
+    }
+
+
+def _dataset(job: Job) -> dict[str, Any] | None:
+    if job.data is None:
+        return None
+    return {
+        "sha256": job.data.dataset_sha256,
+        "train": msgspec.to_builtins(job.data.train),
+        "eval": msgspec.to_builtins(job.data.eval),
+    }

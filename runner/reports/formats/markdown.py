@@ -1,0 +1,133 @@
+"""The parts of the Markdown report, each within its bound: forges refuse comments of over 65,536 characters."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
+from runner.reports.evidence_text import evidence_line, undecided
+from runner.reports.model import ModelReport, Report
+from runner.reports.next_step import next_step
+from runner.reports.text import clipped, markdown_code, markdown_prose, words
+
+_TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
+_MOST_ROWS = 40  # models that want a person; of more, each outcome has its first ones
+_ROWS_EACH = 10
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """Pieces of Markdown that fit, and how many more there would have been."""
+
+    pieces: Sequence[str]
+    left_out: int
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """The models that want a person as rows of a table, what is known of them as blocks, and the rest as rows.
+
+    `others` are the models that want a person and have no row, as names by outcome. `kinds` counts the failures.
+    """
+
+    troubled: Part
+    others: Mapping[str, Part]
+    kinds: Mapping[str, int]
+    blocks: Part
+    rest: Part
+    rest_count: int
+
+
+class _Mention(Struct, frozen=True):
+    """Where a model stands in the report, and what the parts are made up by; `kind` is that of its failure."""
+
+    place: int
+    name: str
+    outcome: Outcome
+    kind: str | None
+    is_told_of: bool
+
+
+def summarize(report: Report, render_block: Callable[[ModelReport], str]) -> Summary:
+    """Return the parts of a report; `render_block` renders what is known of one model."""
+    models = report.models
+    found = [_mention(place, model) for place, model in enumerate(models)]
+    mentions = sorted(found, key=lambda one: urgency(one.outcome))
+    troubled = [one for one in mentions if one.outcome in NEEDS_PERSON]
+    rest = mentions[len(troubled) :]
+    first = _first_ones(troubled)
+    rows = _fitting((_troubled_row(models[one.place]) for one in first), len(first), _TROUBLE_BYTES)
+    telling = [one.place for one in mentions if one.is_told_of]
+    return Summary(
+        troubled=rows,
+        others=_others(troubled, {one.name for one in first[: len(rows.pieces)]}),
+        kinds=dict(Counter(one.kind for one in troubled if one.kind is not None).most_common()),
+        blocks=_fitting((render_block(models[place]) for place in telling), len(telling), _BLOCK_BYTES),
+        rest=_fitting((_row(models[one.place]) for one in rest), len(rest), _REST_BYTES),
+        rest_count=len(rest),
+    )
+
+
+def _mention(place: int, model: ModelReport) -> _Mention:
+    outcome = model.outcome
+    if outcome in NEEDS_PERSON:
+        is_told_of = bool(model.rules or model.warnings or model.decision)
+    else:
+        is_told_of = outcome != "unchanged" and bool(model.decision)
+    kind = model.error.kind if outcome == "failed" and model.error else None
+    return _Mention(place, model.name, outcome, kind, is_told_of)
+
+
+def _first_ones(troubled: Sequence[_Mention]) -> Sequence[_Mention]:
+    """Return the models that are to have a row: all of a few, else some of each outcome, the most urgent first."""
+    if len(troubled) <= _MOST_ROWS:
+        return troubled
+    by_outcome = ([one for one in troubled if one.outcome == outcome] for outcome in NEEDS_PERSON)
+    return [one for some in by_outcome for one in some[:_ROWS_EACH]]
+
+
+def _others(troubled: Sequence[_Mention], shown: AbstractSet[str]) -> Mapping[str, Part]:
+    names: dict[str, list[str]] = {}
+    for one in troubled:
+        if one.name not in shown:
+            names.setdefault(one.outcome, []).append(_name(one.name))
+    return {outcome: _fitting(some, len(some), _NAMES_BYTES) for outcome, some in names.items()}
+
+
+def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
+    """Take the pieces up to the first that does not fit; those after it are not made."""
+    kept = list[str]()
+    for piece in pieces:
+        room -= len(piece.encode())
+        if room < 0:
+            break
+        kept.append(piece)
+    return Part(pieces=kept, left_out=count - len(kept))
+
+
+def _troubled_row(model: ModelReport) -> str:
+    step = next_step(model) or ""
+    reason = model.error.message if model.error else model.reason.removesuffix(step).rstrip()
+    evidence = undecided(model)
+    metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
+    return _joined(_name(model.name), _outcome(model), f"{_text(reason)}{metrics}", _text(step))
+
+
+def _row(model: ModelReport) -> str:
+    return _joined(_name(model.name), _outcome(model), _text(model.reason))
+
+
+def _joined(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _name(name: str) -> str:
+    return markdown_code(clipped(name))
+
+
+def _outcome(model: ModelReport) -> str:
+    return f"**{words(model.outcome)}**"
+
+
+def _text(text: str) -> str:
+    return markdown_prose(clipped(text))

@@ -1,0 +1,170 @@
+"""What became of every model in every run, as a fold over the journal's events. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.journal.chain import Link
+from runner.journal.events import (
+    DataChecked,
+    ErrorRecord,
+    IncumbentAdopted,
+    Judged,
+    ModelFinished,
+    ModelPlanned,
+    Reviewed,
+    RollbackDecided,
+    RunFinished,
+    SwitchDone,
+)
+from runner.journal.outcomes import Outcome
+from runner.journal.progress import Progress, RunRecord
+from runner.journal.retrain_job import Decided, Job, Review, Rollback
+from runner.lib.timestamps import moment
+from runner.reports.build import LOST, outcome_without_end
+
+UNDER_WAY = "The run has not ended yet."
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One model in one run.
+
+    What a person or a policy decided and `switched_at` are set when that happened in this run; `outcome` is None while
+    the run has no end. `model` is its name in that run, `identity` that of its history, whatever its name is now.
+    """
+
+    run: RunRecord
+    model: str
+    identity: str
+    outcome: Outcome | None
+    reason: str
+    retrain_job_id: str | None
+    policy: str | None
+    decided: Decided | None
+    review: Review | None
+    rollback: Rollback | None
+    switched_at: datetime | None
+    error: ErrorRecord | None
+
+    @property
+    def service(self) -> str:
+        """Return the service's host, or `emulator`."""
+        return self.run.started.realm
+
+
+class Incumbent(Struct, frozen=True, kw_only=True):
+    """The job that served a model at a moment, and the run that switched to it."""
+
+    service: str
+    model: str
+    job: Job
+    run: RunRecord
+
+
+class _Doing(Struct, kw_only=True):
+    """What a run has done to one model so far."""
+
+    plan: ModelPlanned | None = None
+    end: ModelFinished | None = None
+    retrain_job_id: str | None = None
+    decided: Decided | None = None
+    review: Review | None = None
+    rollback: Rollback | None = None
+    switched_at: datetime | None = None
+
+    def add(self, one: Link) -> None:
+        event, fact = one.event, one.event.fact
+        if isinstance(fact, ModelPlanned):
+            self.plan = fact
+        elif isinstance(fact, ModelFinished):
+            self.end = fact
+        elif not isinstance(fact, DataChecked):
+            self.retrain_job_id = getattr(fact, "retrain_job_id", self.retrain_job_id)
+        if isinstance(fact, Judged):
+            at = moment(event.at)
+            self.decided = Decided(fact=fact, at=at, event_sha256=one.sha256, run_id=event.run_id)
+        elif isinstance(fact, Reviewed):
+            self.review = Review(fact=fact, at=moment(event.at))
+        elif isinstance(fact, RollbackDecided):
+            self.rollback = Rollback(fact=fact, at=moment(event.at), event_sha256=one.sha256)
+        elif isinstance(fact, SwitchDone):
+            self.switched_at = moment(event.at)
+
+
+def read_entries(links: Iterable[Link], progress: Progress | None = None) -> Iterator[Entry]:
+    """Yield every model of every run, in the order in which the runs ended; those without an end come last.
+
+    A progress that is given takes in the events as they are read.
+    """
+    progress = Progress() if progress is None else progress
+    doings: dict[str, dict[str, _Doing]] = {}
+    for one in links:
+        progress.add(one)
+        event = one.event
+        if event.model is not None:
+            doings.setdefault(event.run_id, {}).setdefault(event.model, _Doing()).add(one)
+        elif isinstance(event.fact, RunFinished):
+            yield from _entries(progress, event.run_id, doings.pop(event.run_id, {}))
+    for run_id, models in doings.items():
+        yield from _entries(progress, run_id, models)
+
+
+def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iterator[Entry]:
+    run = progress.runs[run_id]
+    for model, doing in models.items():
+        end = doing.end
+        retrain_job_id = end.retrain_job_id if end else doing.retrain_job_id
+        known = progress.model(run.started.realm, model)
+        outcome, reason = _outcome(run, end, known.jobs.get(retrain_job_id) if retrain_job_id else None)
+        yield Entry(
+            run=run,
+            model=model,
+            identity=known.identity,
+            outcome=outcome,
+            reason=reason,
+            retrain_job_id=retrain_job_id,
+            policy=_policy(doing),
+            decided=doing.decided,
+            review=doing.review,
+            rollback=doing.rollback,
+            switched_at=doing.switched_at,
+            error=end.error if end else None,
+        )
+
+
+def _outcome(run: RunRecord, end: ModelFinished | None, job: Job | None) -> tuple[Outcome | None, str]:
+    if end is not None:
+        return end.outcome, end.reason
+    return (None, UNDER_WAY) if run.finished is None else (outcome_without_end(job), LOST)
+
+
+def _policy(doing: _Doing) -> str | None:
+    if doing.decided is not None:
+        return doing.decided.fact.policy
+    return doing.plan.policy if doing.plan else None
+
+
+def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[Incumbent]]:
+    """Return the progress of all models, and what served each just before a moment, by the last switch before it.
+
+    A model whose incumbent was adopted since has none: what served is no job of this project.
+    """
+    progress = Progress()
+    found: dict[tuple[str, str], Incumbent] = {}
+    for one in links:
+        progress.add(one)
+        event = one.event
+        if event.model is None or moment(event.at) >= at:
+            continue
+        if isinstance(event.fact, IncumbentAdopted):
+            found.pop((progress.runs[event.run_id].started.realm, event.model), None)
+        if isinstance(event.fact, SwitchDone):
+            run = progress.runs[event.run_id]
+            service = run.started.realm
+            known = progress.model(service, event.model)
+            job = known.jobs[event.fact.retrain_job_id]
+            found[service, known.identity] = Incumbent(service=service, model=event.model, job=job, run=run)
+    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
+    return progress, [replace(one, model=now[place]) for place, one in found.items()]

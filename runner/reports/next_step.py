@@ -1,0 +1,69 @@
+"""What a person does next about a model, in one sentence."""
+
+import shlex
+from collections.abc import Sequence
+
+from runner.journal.outcomes import urgency
+from runner.plan.operator_commands import inspect_command, person_command, resolve_commands, review_commands
+from runner.reports.model import ModelReport, RuleReport
+
+
+def next_step(model: ModelReport) -> str | None:
+    """Return what to do about a model of a report; None where nothing is to be done."""
+    if model.error is not None:
+        return model.error.hint
+    commands = " or ".join(f"`{command}`" for command in next_commands(model))
+    match model.outcome:
+        case "awaiting_approval":
+            look = f" `{inspect_command(model.name)}` shows what its result holds." if needs_look(model) else ""
+            return f"Decide with {commands}.{look}"
+        case "held":
+            return _after_hold(model)
+        case "unknown":
+            return f"Run again; if it stays unknown, look in the product and tell: {commands}."
+        case "training":
+            return "The next `retrain run` goes on with this job."
+    return None
+
+
+def next_commands(model: ModelReport, *, state: str = "") -> tuple[str, ...]:
+    """Return the commands a person chooses from about a model of a report; each runs as printed.
+
+    `state` is the option that names the state, where it is not the default one.
+    """
+    match model.outcome:
+        case "awaiting_approval":
+            return review_commands(model.name, state=state)
+        case "unknown":  # a job that is decided about was uploaded: what is not known is its switch
+            return resolve_commands(model.name, "switch" if model.decision else "upload", state=state)
+    return ()
+
+
+def needs_look(model: ModelReport) -> bool:
+    """Return whether a rule, or all of them, could not be judged by what was read of the result."""
+    return bool(model.unread) or any(rule.cause == "unusable" for rule in _undecided(model))
+
+
+def _undecided(model: ModelReport) -> list[RuleReport]:
+    return [rule for rule in model.rules if rule.level == "decide" and rule.verdict != "passed"]
+
+
+def _after_hold(model: ModelReport) -> str:
+    deciding = _undecided(model)
+    if needs_look(model):
+        return (
+            f"Say under `metrics:` in the manifest where the metrics are (`{inspect_command(model.name)}` prints the"
+            " lines); the next run judges the stored result."
+        )
+    history = f"`retrain history {shlex.quote(model.name)}`"
+    if model.decision and model.decision.drift == "changed_outside":
+        accept = person_command("adopt", model.name)
+        return f"Accept what serves with `{accept}`; {history} shows what this project switched to before."
+    if deciding and all(rule.cause in ("first_run", "no_baseline") for rule in deciding):
+        return "State what serves (`retrain adopt --help`); the candidate is then judged again without a training."
+    return f"Better data brings a new candidate; {history} shows the earlier ones."
+
+
+def by_urgency(models: Sequence[ModelReport]) -> list[ModelReport]:
+    """Return the models of a report, those that need a person first, else in the report's order."""
+    return sorted(models, key=lambda model: urgency(model.outcome))

@@ -1,0 +1,152 @@
+"""Rows as an aligned table for the terminal, and as comma-separated values for other programs."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Context, Decimal
+
+from msgspec import Struct
+
+from runner.policy.number import number_text
+from runner.reports.text import columns_of, inline
+
+FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
+_NARROW = 120  # columns of a terminal below which columns that are not needed are left out
+_GAP = "  "
+_FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
+_LONGEST_NUMBER = 8
+_MOST_DIGITS = 5
+_SMALLEST, _WHOLE, _LARGEST = -9, 4, 8  # powers of ten: below, and above the last, a number has an exponent
+_ROUGH = Context(prec=30)
+
+Cell = str | int | bool | Decimal | None
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column of a text table.
+
+    One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken.
+    """
+
+    title: str
+    number: bool = False
+    spare: bool = False
+    whole: bool = False
+
+
+def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None) -> str:
+    """Return the rows aligned under their titles, wide characters counted as two.
+
+    `width` is that of the terminal; without one no cell is broken. Where it is too narrow for that, each row is a few
+    lines, one for each cell.
+    """
+    narrow = width is not None and width < _NARROW
+    places = [place for place, column in enumerate(columns) if not (column.spare and narrow)]
+    kept = [columns[place] for place in places]
+    lines = [[inline(column.title) for column in kept]]
+    lines += [[inline(row[place]) for place in places] for row in rows]
+    return _aligned(kept, lines, width)
+
+
+def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:
+    widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
+    if width is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        return _folded(columns, lines, widths, width)
+    return "\n".join(
+        _GAP.join(
+            _padded(column, cell, " " * (size - columns_of(cell)))
+            for column, cell, size in zip(columns, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _padded(column: Column, cell: str, space: str) -> str:
+    return f"{space}{cell}" if column.number else f"{cell}{space}"
+
+
+def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> str:
+    """Return lines that are too long for the terminal with their cells broken; numbers never are."""
+    from rich.console import Console  # noqa: PLC0415 -- slow to import, and seldom needed
+    from rich.table import Table  # noqa: PLC0415 -- as above
+    from rich.text import Text  # noqa: PLC0415 -- as above
+
+    fewest = [_fewest(column, cells) for column, cells in zip(columns, zip(*lines[1:], strict=True), strict=True)]
+    room = width - len(_GAP) * (len(columns) - 1)
+    if sum(fewest) > room:
+        return "\n".join(_stacked(lines))
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="")
+    for column, title, size in zip(columns, lines[0], _fitting(widths, fewest, room), strict=True):
+        table.add_column(Text(title), justify="right" if column.number else "left", overflow="fold", width=size)
+    for line in lines[1:]:
+        table.add_row(*(Text(cell) for cell in line))
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None, _environ={}).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def _fewest(column: Column, cells: Iterable[str]) -> int:
+    """Return how many columns of the terminal a column must have."""
+    longest = max(map(columns_of, cells), default=1)
+    return max(longest if column.whole or column.number else min(longest, _FEWEST_OF_TEXT), 1)
+
+
+def _fitting(widths: Sequence[int], fewest: Sequence[int], room: int) -> list[int]:
+    """Return widths that take no more than the room; the widest are made narrower first."""
+    most = max(widths)
+    while sum(map(max, fewest, (min(size, most) for size in widths))) > room:
+        most -= 1
+    return list(map(max, fewest, (min(size, most) for size in widths)))
+
+
+def _stacked(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield each line's first cell, and below it the others behind their titles."""
+    for line in lines[1:]:
+        yield line[0]
+        yield from (f"{_GAP}{title}: {cell}" for title, cell in zip(lines[0][1:], line[1:], strict=True) if cell)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return the rows as RFC 4180 has them; text that a spreadsheet would compute begins with an apostrophe."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow([_csv_cell(column) for column in columns])
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, Decimal):
+        return number_text(cell)
+    if isinstance(cell, int):
+        return str(cell)
+    text = inline(cell)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA else text
+
+
+def short_number(value: Decimal | None) -> str:
+    """Return a number for people: one that is long is rounded to four or five digits, or to a whole number.
+
+    Below 1e9 it has no exponent.
+    """
+    if value is None:
+        return ""
+    text = number_text(value)
+    if len(text) <= _LONGEST_NUMBER and len(value.as_tuple().digits) <= _MOST_DIGITS:
+        return text
+    size = value.adjusted()
+    if not _SMALLEST <= size <= _LARGEST:
+        return f"{value:.4g}"
+    rounded = value.quantize(Decimal(1).scaleb(min(size - 3, 0)) if size < _WHOLE else Decimal(1), context=_ROUGH)
+    return number_text(rounded)
+
+
+def signed_number(value: Decimal | None) -> str:
+    """Return a margin for a column, with its sign: `+0.112`, `-0.4214`."""
+    text = short_number(value)
+    return text if value is None or value <= 0 else f"+{text}"

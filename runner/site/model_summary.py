@@ -1,0 +1,170 @@
+"""Where a model stands now, as a line of the fleet's page and the head of its own. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+from msgspec import Struct
+
+from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
+from runner.journal.retrain_job import Decided, Job
+from runner.plan.evidence import evidence
+from runner.plan.incumbent import baseline_of, drift_of
+from runner.plan.operator_commands import person_command
+from runner.policy.baseline import Knowledge, knowledge_of
+from runner.policy.phrases import unread_clause
+from runner.reports.build import decision_report, metrics_of, rules_of
+from runner.reports.evidence_text import evidence_line
+from runner.reports.history import Entry
+from runner.reports.model import ModelReport
+from runner.reports.next_step import next_step
+from runner.reports.table import short_number
+from runner.site.model_timeline import Chronicle
+
+_MOST_STRIPS = 24
+_MOST_VALUES = 3
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A candidate that a person decides about, since when, its metrics beside the incumbent's, the commands to copy."""
+
+    retrain_job_id: str
+    since: datetime
+    policy: str
+    metrics: str
+    approve: str
+    reject: str
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """Neighbouring runs with the same outcome in a row of runs; `x` and `width` are percent of its width."""
+
+    outcome: Outcome
+    x: str
+    width: str
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one.
+
+    `value` is the incumbent's leading value; without a job of ours `known` says whether a person stated it.
+    `changed_outside` says that another model was in service when the service's list was last read.
+    """
+
+    chronicle: Chronicle
+    entry: Entry
+    ended: Entry | None
+    incumbent: Job | None
+    known: Knowledge
+    changed_outside: bool
+    value: str
+    waiting: Waiting | None
+    next_step: str | None
+    strips: Sequence[Strip]
+    strip_words: str
+
+    @property
+    def troubled(self) -> bool:
+        """Tell whether the model wants a person."""
+        return self.waiting is not None or (self.ended is not None and self.ended.outcome in NEEDS_PERSON)
+
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """Return a key that sorts the models that want a person first."""
+        outcome = self.ended.outcome if self.ended else None
+        return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
+
+
+def standing(chronicle: Chronicle) -> Standing:
+    """Return where a model stands by the end of the journal."""
+    ended = next((one for one in reversed(chronicle.entries) if one.outcome is not None), None)
+    incumbent = chronicle.progress.incumbent
+    outcomes = [one.outcome for one in chronicle.entries if one.outcome is not None][-_MOST_STRIPS:]
+    return Standing(
+        chronicle=chronicle,
+        entry=max(chronicle.entries, key=lambda one: one.run.started_at),
+        ended=ended,
+        incumbent=incumbent,
+        known=knowledge_of(baseline_of(chronicle.progress)),
+        changed_outside=drift_of(chronicle.progress) == "changed_outside",
+        value=_leading_value(chronicle.progress),
+        waiting=_waiting(chronicle),
+        next_step=_next_step(chronicle, ended),
+        strips=_strips(outcomes),
+        strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
+    )
+
+
+def _next_step(chronicle: Chronicle, ended: Entry | None) -> str | None:
+    if ended is None or ended.outcome is None:
+        return None
+    return next_step(_as_reported(chronicle, ended, ended.outcome))
+
+
+def _as_reported(chronicle: Chronicle, entry: Entry, outcome: Outcome) -> ModelReport:
+    """Return what a report says of the model, as far as the next step hangs on it."""
+    job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
+    decided = job.decided if job is not None else None
+    return ModelReport(
+        name=entry.model,
+        outcome=outcome,
+        reason=entry.reason,
+        unread=decided.unread if decided is not None else None,
+        rules=rules_of(decided),
+        decision=decision_report(job),
+        error=entry.error,
+    )
+
+
+def _leading_value(progress: ModelProgress) -> str:
+    job, adoption = progress.incumbent, progress.adoption
+    stated = adoption.fact.metrics.items() if adoption else ()
+    values = leading_values(job.decided if job else None) or [(name, Decimal(text)) for name, text in stated]
+    return f"{values[0][0]} {short_number(values[0][1])}" if values else ""
+
+
+def _waiting(chronicle: Chronicle) -> Waiting | None:
+    job = chronicle.progress.current
+    if job is None or job.decided is None or job.rests_with != "await_approval":
+        return None
+    of_job = (chronicle.name, "--job", job.retrain_job_id)
+    return Waiting(
+        retrain_job_id=job.retrain_job_id,
+        since=job.decided.at,
+        policy=job.decided.fact.policy,
+        metrics=evidence_line(evidence(chronicle.progress, job)),
+        approve=person_command("approve", *of_job),
+        reject=person_command("reject", *of_job),
+    )
+
+
+def told_values(decided: Decided | None) -> list[str]:
+    """Return the leading values as text, or why no metric could be read."""
+    if decided is not None and decided.unread is not None:
+        return [unread_clause(decided.unread)]
+    return [f"{name} {short_number(value)}" for name, value in leading_values(decided)]
+
+
+def leading_values(decided: Decided | None) -> list[tuple[str, Decimal]]:
+    """Return up to three metrics with their values: those the rules looked at, without rules the result's first."""
+    if decided is None:
+        return []
+    ruled = dict.fromkeys(rule.metric for rule in decided.fact.evaluation.rules)
+    metrics = metrics_of(decided)
+    found = ((name, metrics.get(name)) for name in ruled or metrics)
+    return [(name, value) for name, value in found if value is not None][:_MOST_VALUES]
+
+
+def _strips(outcomes: Sequence[Outcome]) -> list[Strip]:
+    found, begin, share = list[Strip](), 0, 100 / _MOST_STRIPS
+    for outcome, group in groupby(outcomes):
+        count = len(list(group))
+        found.append(Strip(outcome=outcome, x=f"{begin * share:.2f}", width=f"{count * share:.2f}"))
+        begin += count
+    return found
+
+
+def _counted(outcomes: Sequence[Outcome]) -> list[str]:
+    return [f"{outcomes.count(one)} {one.replace('_', ' ')}" for one in BY_URGENCY if one in outcomes]

@@ -1,0 +1,159 @@
+"""What the site tells of each model over all runs, as one fold over the journal's events. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from msgspec import Struct, field
+
+from runner.journal.chain import Link
+from runner.journal.events import (
+    Fact,
+    IncumbentAdopted,
+    Judged,
+    ModelsMoved,
+    ReportWritten,
+    Reviewed,
+    RollbackDecided,
+    RunFinished,
+    RunStarted,
+    SwitchDone,
+)
+from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
+from runner.lib.timestamps import moment
+from runner.reports.history import Entry, read_entries
+
+
+class Reign(Struct, frozen=True, kw_only=True):
+    """What served from a switch or an adoption on: in which run, and by whose word. `turned_back` tells a rollback.
+
+    An adoption has no job; `metrics` are then the values that were stated, decimal texts by name.
+    """
+
+    retrain_job_id: str | None
+    begin: datetime
+    run_id: str
+    by: str
+    reason: str
+    turned_back: bool
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+
+class Chronicle(Struct, kw_only=True):
+    """One model: its runs and its incumbents, oldest first.
+
+    `mark` is the SHA-256 of the last event that can change what is told: of the model, or of the end of one of its
+    runs.
+    """
+
+    service: str
+    name: str
+    progress: ModelProgress
+    entries: list[Entry] = field(default_factory=list)
+    reigns: list[Reign] = field(default_factory=list)
+    words: dict[str, Fact] = field(default_factory=dict)  # by job, the last word on it
+    mark: str = ""
+
+
+class Fleet(Struct, frozen=True, kw_only=True):
+    """All models in order of their first appearance, and the runs."""
+
+    progress: Progress
+    chronicles: tuple[Chronicle, ...]
+
+
+def read_fleet(links: Iterable[Link]) -> Fleet:
+    """Read the whole journal once.
+
+    Raises:
+        StateError: an event does not fit to the ones before it.
+    """
+    watch = _Watch()
+    for entry in read_entries(watch.through(links), watch.progress):
+        watch.chronicle(entry.run.run_id, entry.model).entries.append(entry)
+    return Fleet(progress=watch.progress, chronicles=tuple(watch.chronicles.values()))
+
+
+class _Watch(Struct, kw_only=True):
+    """Notes the events that pass by on their way into the progress."""
+
+    progress: Progress = field(default_factory=Progress)
+    chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
+
+    def through(self, links: Iterable[Link]) -> Iterator[Link]:
+        """Yield the events; each is noted when the progress has taken it in."""
+        for one in links:
+            yield one
+            self._note(one)
+
+    def chronicle(self, run_id: str, model: str) -> Chronicle:
+        """Return the chronicle of a model of a run."""
+        service = self.progress.runs[run_id].started.realm
+        found = self.chronicles.get((service, model))
+        if found is None:
+            progress = self.progress.model(service, model)
+            found = self.chronicles[service, model] = Chronicle(service=service, name=model, progress=progress)
+        return found
+
+    def _note(self, one: Link) -> None:
+        event, fact = one.event, one.event.fact
+        if event.model is not None and not isinstance(fact, RunStarted):
+            chronicle = self.chronicle(event.run_id, event.model)
+            chronicle.mark = one.sha256
+            self._note_word(chronicle, one)
+        elif isinstance(fact, ModelsMoved):
+            self._move(self.progress.runs[event.run_id].started.realm, fact, one.sha256)
+        elif isinstance(fact, RunFinished | ReportWritten):
+            for name in self.progress.runs[event.run_id].models:
+                self.chronicle(event.run_id, name).mark = one.sha256
+
+    def _move(self, service: str, fact: ModelsMoved, sha256: str) -> None:
+        """Let the chronicles go by their new names, each in its place; what was told of a failed try is dropped."""
+        names = {move.old: move.new for move in fact.moves}
+        found: dict[tuple[str, str], Chronicle] = {}
+        for (realm, name), chronicle in self.chronicles.items():
+            if realm == service and name in names:
+                chronicle.name = names[name]
+                chronicle.progress, chronicle.mark = self.progress.model(service, chronicle.name), sha256
+                found[service, chronicle.name] = chronicle
+            elif realm != service or name not in names.values():
+                found[realm, name] = chronicle
+        self.chronicles = found
+
+    def _note_word(self, chronicle: Chronicle, one: Link) -> None:
+        fact = one.event.fact
+        if isinstance(fact, Judged | Reviewed | RollbackDecided):
+            chronicle.words[fact.retrain_job_id] = fact
+        elif isinstance(fact, SwitchDone):
+            word = chronicle.words.get(fact.retrain_job_id)
+            chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
+        elif isinstance(fact, IncumbentAdopted):
+            chronicle.reigns.append(_adopted(one, fact))
+
+
+def _adopted(one: Link, fact: IncumbentAdopted) -> Reign:
+    return Reign(
+        retrain_job_id=None,
+        begin=moment(one.event.at),
+        run_id=one.event.run_id,
+        by=fact.by,
+        reason=fact.reason,
+        turned_back=False,
+        metrics=fact.metrics,
+    )
+
+
+def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Reign:
+    by, reason = "", ""
+    if isinstance(word, Judged):
+        by, reason = f"policy {word.policy}", word.evaluation.decision.reason
+    elif isinstance(word, Reviewed | RollbackDecided):
+        by, reason = word.by, word.reason
+    return Reign(
+        retrain_job_id=retrain_job_id,
+        begin=moment(one.event.at),
+        run_id=one.event.run_id,
+        by=by,
+        reason=reason,
+        turned_back=isinstance(word, RollbackDecided),
+    )

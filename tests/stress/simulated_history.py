@@ -1,0 +1,334 @@
+"""A history: one seed makes a service, models, runs and everything that goes wrong, and says which promises broke."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from runner.journal.events import ModelFinished, RunFinished, RunStarted
+from runner.journal.progress import Progress
+from runner.journal.retrain_job import JobStage
+from runner.manifest.model import Manifest, NameChange, Place
+from runner.plan.eligibility import withdrawn_data
+from runner.plan.model_plan import Options
+from tests.fakes.run_ids import run_id as numbered_run
+from tests.fakes.world import REALM, CrashError
+from tests.stress.simulated_fortune import LONGEST_TRAINING_S, MACHINES, MOST_OFF_S, URL_LIFETIMES, Fortune
+from tests.stress.simulated_journal import Ledger
+from tests.stress.simulated_judge import Evidence, settled, violations
+from tests.stress.simulated_person import Person
+from tests.stress.simulated_runner import SimulatedRun, Trouble
+from tests.stress.simulated_service import SimulatedService
+from tests.stress.simulated_time import ShownClock, Timeline
+from tests.stress.simulated_workshop import POLICIES, VERSIONS, Workshop
+
+RENAMED, SWAPPED = 0.08, 0.1  # share of the models that get another name between two runs, of the pairs swapped
+NOWHERE = Place(file="models.yaml", line=1, column=1)
+BY_HAND = 0.25  # share of the models that somebody publishes another model for, between two runs
+ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
+LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and goes on
+TURNING_EVERY = 6  # every so-manyeth history is longer, and a person turns back from jobs that serve
+RECOVERY_RUNS = 16
+_OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
+LONGEST_S = 90 * 86400.0  # no history takes longer in virtual time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a history came to."""
+
+    seed: int
+    realistic: bool
+    violations: tuple[str, ...]
+    outcomes: Counter[str]
+    troubles: Counter[str]
+    effects: int
+
+
+class History:
+    """Plays one seed from beginning to end."""
+
+    def __init__(self, seed: int, workshop: Workshop, folder: Path) -> None:
+        self.seed = seed
+        self.fortune = Fortune(seed)
+        self.chance, self.quarantine = self.fortune.chance, self.fortune.quarantine
+        self.workshop = workshop
+        self.time = Timeline()
+        self.ledger = Ledger(folder, on_disk=seed % ON_DISK_EVERY == 0)
+        self.service = SimulatedService(
+            time=self.time,
+            clock=self.fortune.clock(self.time),
+            chance=self.chance,
+            traits=self.fortune.traits,
+            durable=lambda: len(self.ledger.links),
+        )
+        self.machines = self.fortune.machines(self.time)
+        self.turning = seed % TURNING_EVERY == 0
+        names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
+        self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
+        self.called = {name: name for name in names}
+        self.moved: list[NameChange] = []
+        self.service.publish_first([f"key-{name}" for name in names])
+        self.runs: list[SimulatedRun] = []
+        self.manifests: dict[str, Manifest] = {}
+        self.forced: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.troubles: Counter[str] = Counter()
+        self.found: list[str] = []
+        self.person = Person(
+            chance=self.chance,
+            clock=self.machines[0],
+            ledger=self.ledger,
+            service=self.service,
+            manifest=self._manifest,
+            manifests=self.manifests,
+        )
+
+    def play(self) -> Told:
+        """Let everything happen, then heal the service and let runs settle it; judge before and after."""
+        try:
+            for _ in range(self.chance.choice((4, 5, 6) if self.turning else (1, 2, 2, 3))):
+                self._change_world()
+                self._invoke_with_trouble()
+                self.time.wait(self.chance.choice((0.0, 5.0, 600.0, 86400.0)))
+            self._judge("before recovery")
+            self._recover()
+            self.time.wait(2 * self.quarantine)
+            self._judge("after recovery")
+            if self.seed % LOSING_EVERY == 0:
+                self._lose_state()
+                self.service.healed = False
+                self._change_world()
+                self._invoke_with_trouble()
+                self._recover()
+                self.time.wait(2 * self.quarantine)
+                self._judge("after the state was lost")
+        except AssertionError as error:
+            self.found.append(f"I6: {type(error).__name__}: {error}")
+        if self.time.seconds > LONGEST_S:
+            self.found.append(f"I6: the history took {self.time.seconds:.0f} s of virtual time")
+        return Told(
+            seed=self.seed,
+            realistic=self.fortune.realistic,
+            violations=tuple(dict.fromkeys(self.found)),
+            outcomes=self.outcomes,
+            troubles=self.troubles
+            + Counter(
+                {
+                    "resolved": self.person.resolved,
+                    "rolled back": self.person.rolled_back,
+                    "published by hand": self.service.published_by_hand,
+                }
+            ),
+            effects=len(self.service.log),
+        )
+
+    def _lose_state(self) -> None:
+        """Go on without a journal: what serves is known to nobody, and what was asked of the service is not judged."""
+        self.troubles["lost states"] += 1
+        self.service.forget_log()
+        self.forced.clear()
+        self.ledger.lose()
+
+    def _change_world(self) -> None:
+        """Between runs: new data, another policy, a person's word, a clock that was set."""
+        chance = self.chance
+        for settings in self.models.values():
+            if chance.random() < (0.6 if self.turning else 0.25):
+                settings["version"] = chance.randint(1, VERSIONS)
+            if chance.random() < 0.15:
+                settings["policy"] = chance.choice(POLICIES)
+        if chance.random() < 0.6:
+            self.person.review(self._progress())
+        if self.turning and chance.random() < 0.8:
+            self.person.roll_back(self._progress())
+        if chance.random() < 0.1:
+            self._jump()
+        self._publish_by_hand()
+        self._rename()
+
+    def _rename(self) -> None:
+        """Give a model another name in the manifest, or swap two, and say so under `moved`."""
+        pair = sorted(self.called)[:2]
+        if not self.moved and len(pair) == 2 and self.chance.random() < SWAPPED:
+            self._move({pair[0]: pair[1], pair[1]: pair[0]})
+        for name, now in self.called.items():
+            if now.startswith(name) and self.chance.random() < RENAMED:
+                self._move({name: f"{now}x"})
+
+    def _move(self, names: Mapping[str, str]) -> None:
+        self.troubles["renames"] += len(names)
+        self.moved += [NameChange(old=self.called[one], new=new, place=NOWHERE) for one, new in names.items()]
+        self.called = {**self.called, **names}
+
+    def _publish_by_hand(self) -> None:
+        """Let somebody publish a model in the product, at once or while the next run is under way.
+
+        What is `unknown` for that is so rightly; realistic histories, where the share of it is measured, go without.
+        """
+        if self.fortune.realistic:
+            return
+        for name in self.models:
+            if self.chance.random() < BY_HAND:
+                publish = partial(self.service.publish_by_hand, f"key-{name}")
+                self.time.after(self.chance.choice((0.0, 30.0, 600.0)), publish)
+
+    def _jump(self) -> None:
+        """Set the wall clock of one of the machines."""
+        self.troubles["clock jumps"] += 1
+        self.chance.choice(self.machines).ahead = self.fortune.jump()
+
+    def _invoke_with_trouble(self) -> None:
+        chance = self.chance
+        options = Options(force=chance.random() < 0.06, no_switch=chance.random() < 0.06)
+        self._spawn(options, self.fortune.ambush() if self.fortune.ambushed else self._trouble())
+        if self.fortune.overlapping:
+            for _ in range(chance.choice((1, 1, 2))):
+                self.troubles["stolen locks"] += 1
+                again = partial(self._spawn, Options(), Trouble() if self.fortune.ambushed else self._trouble())
+                self.time.after(chance.expovariate(1 / chance.choice((2.0, 30.0, 300.0))), again)
+        self._join()
+
+    def _trouble(self) -> Trouble:
+        drawn = self.fortune.trouble(self._jump)
+        self.troubles["suspensions"] += drawn.suspend_at is not None
+        self.troubles["signals"] += drawn.stop_after_s is not None
+        return drawn
+
+    def _manifest(self) -> Manifest:
+        return self.workshop.manifest(
+            self.quarantine, URL_LIFETIMES[-1], self.models, called=self.called, moved=self.moved
+        )
+
+    def _spawn(self, options: Options, trouble: Trouble) -> None:
+        run_id = numbered_run(len(self.runs) + 1)
+        self.manifests[run_id] = self._manifest()
+        run = SimulatedRun(
+            run_id=run_id,
+            manifest=self.manifests[run_id],
+            options=options,
+            trouble=trouble,
+            time=self.time,
+            clock=self._machine(),
+            service=self.service,
+            ledger=self.ledger,
+            workshop=self.workshop,
+            chance=self.chance,
+        )
+        if options.force:
+            self.forced.update(list(self.models))
+        self.runs.append(run)
+        run.start()
+
+    def _machine(self) -> ShownClock:
+        """Return the clock of the machine that runs next; in an ambush the two take turns."""
+        return self.machines[len(self.runs) % MACHINES] if self.fortune.ambushed else self.chance.choice(self.machines)
+
+    def _join(self) -> None:
+        """Wait until every run has ended and nothing is late any more."""
+        begun = len(self.runs)
+        self.time.wait(0)
+        while any(run.process is None or not run.process.ended for run in self.runs):
+            self.time.wait(None, on_mail=True)
+        if self.fortune.overlapping:
+            self.time.wait(3 * self.quarantine)
+            if len(self.runs) > begun:
+                self._join()
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Look at how the runs ended."""
+        for run in self.runs:
+            if run.process is None:
+                continue
+            error, run.process.error = run.process.error, None
+            if isinstance(error, CrashError):
+                self.troubles["crashes"] += 1
+            elif error is not None:
+                self.found.append(f"I4: {run.run_id} ended with {type(error).__name__}: {error}")
+            if run.fenced is not None:
+                self._note_fence(run)
+            self.found += [f"I4: a bug of ours in {run.run_id}: {bug!r}" for bug in run.bugs]
+            self.outcomes.update(end.outcome for end in run.ends.values())
+            run.fenced, run.bugs, run.ends = None, [], {}
+
+    def _note_fence(self, run: SimulatedRun) -> None:
+        self.troubles["fenced"] += 1
+        if not self.fortune.overlapping:
+            self.found.append(f"I4: {run.run_id} was alone and met a journal that it did not write: {run.fenced}")
+
+    def _progress(self) -> Progress:
+        store = self.ledger.open()
+        try:
+            return Progress(store.read())
+        finally:
+            store.close()
+
+    def _recover(self) -> None:
+        """Heal the service, set the clocks, run until nothing is in flight; a person tells what the service cannot."""
+        self.service.healed = True
+        for clock in self.machines:
+            clock.ahead = self.fortune.near()
+        for number in range(RECOVERY_RUNS):
+            calls, events = self.service.calls, len(self.ledger.links)
+            self._spawn(Options(), Trouble())
+            self._join()
+            progress = self._progress()
+            idle = all(isinstance(one.event.fact, _OF_IDLE_RUNS) for one in self.ledger.links[events:])
+            if idle and calls == self.service.calls and settled(progress, list(self.called.values())):
+                self._look_at_end(progress)
+                return
+            if number >= 1:
+                self.found += self.person.resolve(progress)
+            self.time.wait(LONGEST_TRAINING_S)
+        self.found.append(f"I4: not settled after {RECOVERY_RUNS} runs without faults: {self._stages()}")
+
+    def _stages(self) -> dict[str, str]:
+        progress = self._progress()
+        lasts = {name: progress.model(REALM, name).last for name in self.called.values()}
+        return {name: last.stage.value for name, last in lasts.items() if last is not None}
+
+    def _look_at_end(self, progress: Progress) -> None:
+        """I4: a model that may go on by itself has gone on; its newest data is trained and decided."""
+        manifest = self._manifest()
+        for name, model in manifest.models.items():
+            last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[model.dataset])
+            wanted = getattr(digest, "sha256", None)
+            at = progress.model(REALM, name)
+            if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and withdrawn_data(at, wanted)):
+                continue  # it serves, or a person turned back from it
+            if last is None or last.dataset_sha256 != wanted:
+                end = progress.model(REALM, name).last_outcome
+                self.found.append(f"I4: {name} rests and its data was never trained: {end and end.reason}")
+            elif last.stage not in (JobStage.JUDGED, JobStage.SWITCHED, JobStage.FAILED):
+                self.found.append(f"I4: {name} rests and its job {last.retrain_job_id} is {last.stage}")
+            elif last.rests_with == "switch" and last.review is None:
+                self.found.append(f"I4: {name} rests and its switch is due")
+
+    def _judge(self, when: str) -> None:
+        attempts = {name: settings["retrain"].attempts for name, settings in self.models.items()}
+        evidence = Evidence(
+            ledger=self.ledger,
+            service=self.service,
+            forced=self.forced,
+            attempts=attempts,
+            manifests=self.manifests,
+            askers={run.run_id: run.process for run in self.runs},
+            quarantine=self.quarantine,
+            apart=2 * MOST_OFF_S,
+            jumped=self.troubles["clock jumps"] > 0,
+        )
+        self.found += [f"{text} ({when})" for text in violations(evidence)]
+
+
+def play(seed: int, workshop: Workshop) -> Told:
+    """Play one seed in a folder of its own beside the workshop's."""
+    folder = Path(tempfile.mkdtemp(dir=workshop.folder))
+    try:
+        return History(seed, workshop, folder).play()
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,251 @@
+"""One invocation of the runner in virtual time: the real planner, coordinator and drives, with points to break it.
+
+A point is a moment before or after a call or a commit. At one of them the runner may crash or be suspended (SIGSTOP);
+what it had sent by then is on its way. A crashed runner's answers arrive nowhere.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from msgspec.structs import replace
+
+from runner.app.run.exit_codes import exit_code
+from runner.app.state.provenance import moved_names
+from runner.errors import StateError
+from runner.execute.commands import Lane, Record
+from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.recorder import Recorder
+from runner.execute.workflow import drive
+from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
+from runner.journal.folder_store import FolderBlobs
+from runner.journal.progress import Progress
+from runner.lib.secrets import Secret
+from runner.manifest.model import EnvKey, Manifest, Model
+from runner.plan.model_plan import Facts, ModelPlan, Options
+from runner.plan.moves import due_moves, with_moves
+from runner.plan.planner import plan_model
+from tests.fakes.run_origin import NO_MANIFEST, TOOL
+from tests.fakes.world import REALM, CrashError, FakeKeys
+from tests.stress.simulated_journal import Ledger
+from tests.stress.simulated_service import SimulatedService
+from tests.stress.simulated_time import Process, ShownClock, Timeline
+from tests.stress.simulated_workshop import Workshop
+
+_NEAR = 9  # points: after the commit of an intent, around its call, the next commit and two calls after it
+_SHORTEST_S = 0.001  # a slow clock's rounding must not let time stand still
+MOST_CALLS = 20_000  # of all runs of a history together; more would mean that somebody turns in a circle
+
+
+class Mail(SimpleQueue[Delivery | None]):
+    """A mailbox whose wait lets virtual time pass."""
+
+    def __init__(self, time: Timeline) -> None:
+        self.time = time
+        self.owner = time.running
+
+    def put(self, item: Delivery | None, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 -- as inherited
+        super().put(item)
+        self.time.wake(self.owner)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+        if self.empty():
+            self.time.wait(None if timeout is None else max(timeout, _SHORTEST_S), on_mail=True)
+        try:
+            return super().get(block=False)
+        except Empty:
+            if timeout is None:
+                raise AssertionError("woken without mail") from None
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What befalls one runner: at which of its points it crashes, sleeps or the clock is set, when a signal comes.
+
+    With `near_effects` only the points right after an intent was recorded count: the request, its answer, its record.
+    """
+
+    near_effects: bool = False
+    crash_at: int | None = None
+    suspend_at: int | None = None
+    suspend_s: float = 0.0
+    jump_at: int | None = None
+    jump: Callable[[], None] = lambda: None
+    stop_after_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SimulatedRun:
+    """One invocation. `ends` is empty when it crashed or was fenced."""
+
+    run_id: str
+    manifest: Manifest
+    options: Options
+    trouble: Trouble
+    time: Timeline
+    clock: ShownClock
+    service: SimulatedService
+    ledger: Ledger
+    workshop: Workshop
+    chance: random.Random
+    points: int = 0
+    near: int = 0  # how many points are still near an effect
+    process: Process | None = None
+    ends: dict[str, ModelFinished] = field(default_factory=dict)
+    bugs: list[Exception] = field(default_factory=list)
+    fenced: StateError | None = None
+    began_at: float = 0.0
+    ended_at: float = 0.0
+
+    def start(self) -> None:
+        """Let it begin as a process of its own."""
+        self.began_at = self.time.seconds
+        self.process = self.time.start(self._whole)
+
+    def point(self) -> None:
+        """Crash or sleep when this is the point for it."""
+        self.near -= self.near > 0
+        if self.trouble.near_effects and not self.near:
+            return
+        self.points += 1
+        if self.points == self.trouble.jump_at:
+            self.trouble.jump()
+        if self.points == self.trouble.crash_at:
+            raise CrashError
+        if self.points == self.trouble.suspend_at:
+            self.time.wait(self.trouble.suspend_s)
+        if self.service.calls > MOST_CALLS:
+            raise AssertionError(f"more than {MOST_CALLS} calls")
+
+    def _whole(self) -> None:
+        store = self.ledger.open()
+        try:
+            progress = Progress(store.read())
+            self._run(Recorder(store=store, progress=progress, clock=self.clock, run_id=self.run_id))
+        except StateError as error:
+            self.fenced = error
+        finally:
+            self.ended_at = self.time.seconds
+            store.close()
+
+    def _run(self, recorder: Recorder) -> None:
+        recorder.run_fact(
+            RunStarted(
+                tool=TOOL,
+                actor="test",
+                realm=REALM,
+                paths=(),
+                manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
+                options={"command": "run"},
+            )
+        )
+        due = due_moves(self.manifest, recorder.progress.known(REALM))
+        if due.moves:
+            self.point()
+            recorder.run_fact(ModelsMoved(moves=due.moves))
+            self.point()
+        plans = [with_moves(plan, due, None) for plan in self._plans(recorder.progress)]
+        context = self._context(recorder.progress)
+        mail = Mail(self.time)
+        executor = PointedExecutor(self)
+        coordinator = Coordinator(
+            executors=dict.fromkeys(Lane, executor),
+            clock=self.clock,
+            commit=partial(self._commit, recorder),
+            settings=Settings(parallel=self.manifest.limits.parallel, uploads=self.manifest.limits.uploads),
+            mail=mail,
+        )
+        if self.trouble.stop_after_s is not None:
+            self.time.after(self.trouble.stop_after_s, lambda: coordinator.stop("SIGTERM"))
+        models = self.manifest.models
+        coordinator.run(
+            [(plan.model, drive(ModelRun(run=context, model=models[plan.model], plan=plan))) for plan in plans]
+        )
+        self._conclude(recorder, context, coordinator.stopped)
+
+    def _conclude(self, recorder: Recorder, context: RunContext, stopped: str | None) -> None:
+        self.bugs = context.bugs
+        found = {name: recorder.progress.model(REALM, name).last_outcome for name in self.manifest.models}
+        ends = {name: end for name, end in found.items() if end is not None}
+        code = exit_code(ends.values(), bugs=bool(self.bugs), stopped=stopped, allow_held=False)
+        self.point()
+        recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
+        self.ends = ends
+
+    def _commit(self, recorder: Recorder, records: Sequence[tuple[str, Record]]) -> None:
+        self.point()
+        recorder.commit(records)
+        if any(isinstance(fact, UploadIntended | SwitchIntended) for _, one in records for fact in one.facts):
+            self.near = _NEAR
+        self.point()
+
+    def _plans(self, progress: Progress) -> list[ModelPlan]:
+        manifest = self.manifest
+        return [
+            plan_model(
+                manifest,
+                model,
+                progress.model(REALM, model.name),
+                Facts(now=self.clock.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
+                self.options,
+            )
+            for model in manifest.models.values()
+        ]
+
+    def _context(self, progress: Progress) -> RunContext:
+        limits, state = self.manifest.limits, self.ledger.state
+        return RunContext(
+            run_id=self.run_id,
+            realm=REALM,
+            manifest=self.manifest,
+            options=self.options,
+            service=self.service,
+            keys=SimulatedKeys(),
+            clock=self.clock,
+            chance=self.chance,
+            budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+            progress=progress,
+            blobs=FolderBlobs(state.root),
+            address=str(state.root),
+            run_folder=state.run_folder(self.run_id),
+            spool=state.spool,
+            listener=lambda _model, _text: None,
+            bugs=[],
+        )
+
+
+class SimulatedKeys(FakeKeys):
+    """The key of a model is the name of its variable, whatever the model is called."""
+
+    def model_key(self, model: Model) -> Secret:
+        assert isinstance(model.api_key, EnvKey), "the manifest of the histories has variables"
+        return Secret(f"key-{model.api_key.name.lower()}")
+
+
+class PointedExecutor(Executor):
+    """Does the work at once and hands its answer back after the time a call takes."""
+
+    def __init__(self, run: SimulatedRun) -> None:
+        self._run = run
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._run.point()
+        deliver: Callable[[], None]
+        try:
+            deliver = partial(future.set_result, fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 -- what an executor does
+            deliver = partial(future.set_exception, error)
+        self._run.point()
+        self._run.time.after(self._seconds(), deliver)
+        return future
+
+    def _seconds(self) -> float:
+        chance = self._run.chance
+        return chance.uniform(0.01, 1.0) if chance.random() < 0.97 else chance.uniform(1.0, 60.0)

@@ -1,0 +1,67 @@
+"""Several real processes on one state: started at once, and stopped longer than anything waits."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from tests.stress import crowd
+from tests.stress.figure import Figure
+
+_AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
+_STARTS = 60  # the full figure, half of them with two runners and half with three
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One thing that several processes do; `play` yields the promises they broke."""
+
+    name: str
+    play: Callable[[], Iterator[str]]
+
+
+def measure(count: int | None) -> Iterator[Figure]:
+    """Yield a figure for each kind of crowd; `count` bounds the points of each."""
+    yield figure("runners started at once", starts(min(count or _STARTS, _STARTS)))
+    yield figure("SIGSTOP longer than URL and quarantine", stops()[:count])
+    yield figure("unlocked within an upload", [Trial(name="stopped at the head", play=crowd.deprived)])
+
+
+def starts(count: int) -> list[Trial]:
+    """Return trials with two and with three runners, each from a seed."""
+    return [
+        Trial(
+            name=f"{runners} runners, seed {seed}",
+            play=partial(crowd.together, runners, seed),
+        )
+        for seed in range(count)
+        for runners in (2 + seed % 2,)
+    ]
+
+
+def stops() -> list[Trial]:
+    """Return a stop at every call of a run, before and after its effect, woken after and during the next run."""
+    return [
+        Trial(
+            name=f"stopped at {call} {moment}, woken {'after' if after else 'during'} the next run",
+            play=partial(crowd.stopped, call, moment, wake_after=after),
+        )
+        for call, moment in crowd.STOPS
+        for after in (True, False)
+    ]
+
+
+def figure(name: str, trials: Sequence[Trial]) -> Figure:
+    """Play all trials, several at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        broken = [one for found in pool.map(played, trials) for one in found]
+    return Figure(name=name, points=len(trials), violations=len(broken), detail="; ".join(broken[:20]))
+
+
+def played(trial: Trial) -> list[str]:
+    """Play one trial and return what it broke, under its name."""
+    try:
+        return [f"{trial.name}: {one}" for one in trial.play()]
+    except AssertionError as error:
+        return [f"{trial.name}: {error}"]

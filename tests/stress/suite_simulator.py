@@ -1,0 +1,88 @@
+"""Simulated histories: the real executor in virtual time, with late, lost and doubled requests, crashes, stolen locks.
+
+`python -m tests.stress suite_simulator --count N` plays the seeds 0 to N - 1; `--seed N` plays one and shows it.
+"""
+
+import multiprocessing
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from tests.stress.figure import Figure
+from tests.stress.simulated_history import History, Told, play
+from tests.stress.simulated_workshop import Workshop
+
+FULL = 100_000
+SHOWN = 10  # failing seeds in the figure
+MOST_UNKNOWN = 0.001  # of the outcomes at 5 % faults
+AGAIN = "python -m tests.stress suite_simulator --seed"
+_MEMORY = Path("/dev/shm")  # noqa: S108 -- absent elsewhere, then the ordinary folder does
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    """Give a workshop on a file system in memory where there is one."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        yield Workshop(Path(folder))
+
+
+def measure(count: int | None) -> Iterator[Figure]:
+    """Play the seeds and count the histories that broke a promise, and how often the outcome was `unknown`."""
+    with workshop() as shared:
+        yield from figures(list(play_all(range(count or FULL), shared)))
+
+
+def play_all(seeds: range, shared: Workshop) -> Iterator[Told]:
+    """Play seeds on all cores."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_play, seeds, [str(shared.folder)] * len(seeds), chunksize=50)
+
+
+@cache
+def _reopened(folder: str) -> Workshop:
+    return Workshop(Path(folder))
+
+
+def _play(seed: int, folder: str) -> Told:
+    return play(seed, _reopened(folder))
+
+
+def show(seed: int) -> tuple[list[str], int]:
+    """Play one seed; return its journal, the service's log and what was broken, and how much was."""
+    with workshop() as shared, tempfile.TemporaryDirectory(dir=shared.folder) as folder:
+        history = History(seed, shared, Path(folder))
+        told = history.play()
+    events = [
+        (one.event.seq, one.event.at, one.event.run_id, one.event.model, one.event.fact) for one in history.ledger.links
+    ]
+    lines = [" ".join(str(part) for part in event) for event in events]
+    lines += [str(one) for one in history.service.log]
+    return [*lines, str(history.service.traits), *told.violations], len(told.violations)
+
+
+def figures(told: list[Told]) -> Iterator[Figure]:
+    """Turn what was told into lines of the table."""
+    broken = [one for one in told if one.violations]
+    troubles = sum((one.troubles for one in told), Counter[str]())
+    shown = "; ".join(f"`{AGAIN} {one.seed}`: {one.violations[0]}" for one in broken[:SHOWN])
+    detail = ", ".join(f"{number:,} {name}" for name, number in sorted(troubles.items()))
+    effects = sum(one.effects for one in told)
+    yield Figure(
+        name="simulated histories",
+        points=len(told),
+        violations=len(broken),
+        detail=f"{effects:,} uploads and switches, {detail}{'; ' + shown if shown else ''}",
+    )
+    outcomes = sum((one.outcomes for one in told if one.realistic), Counter[str]())
+    total, unknown = outcomes.total(), outcomes["unknown"]
+    share = unknown / total if total else 0.0
+    yield Figure(
+        name="simulated: unknown at 5 % faults",
+        points=total,
+        violations=0 if share <= MOST_UNKNOWN else unknown,
+        detail=f"{unknown} unknown, {share:.3%} of the outcomes of models",
+    )

@@ -1,0 +1,173 @@
+"""The wire itself: what is never sent where, what is never logged, and that nothing leaks."""
+
+import base64
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import UsageError
+from runner.lib.checksums import Sum
+from runner.lib.secrets import Secret
+from runner.providers.outcomes import Done, ServiceError, Unclear
+from runner.providers.prediction_one.client import Client
+
+Serve = Callable[..., Any]
+MakeClient = Callable[..., Client]
+CANARIES = ("key-canary-4711", "signature-canary", "fetched-canary")
+
+
+def training(peer: Any) -> None:
+    peer.request()
+    peer.answer(200, {"status": "training"})
+
+
+@pytest.mark.plays("R1")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_so_the_key_does_not_travel(
+    serve: Serve, make_client: MakeClient, key: Secret, status: int
+) -> None:
+    elsewhere = serve(training)
+
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(status, Location=elsewhere.url + "/v1/external/retrain_jobs/job-1")
+
+    client = make_client(serve(behave).url)
+    with pytest.raises(ServiceError):
+        client.status(key, "job-1")
+    assert isinstance(client.switch(key, "job-1"), Unclear)
+    assert not elsewhere.peers
+
+
+def test_netrc_proxies_and_cookies_play_no_part(
+    serve: Serve, make_client: MakeClient, key: Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(200, {"status": "training"}, Set_Cookie="session=cookie-canary; Path=/")
+
+    proxy = serve(training)
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password netrc-canary\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server = serve(behave)
+    client = make_client(server.url)
+    client.status(key, "job-1")
+    client.status(key, "job-1")
+    assert not proxy.peers
+    for received in server.received:
+        head = received.decode().lower()
+        assert "authorization" not in head
+        assert "cookie" not in head
+        assert base64.b64encode(b"me:netrc-canary").decode().lower() not in head
+
+
+def test_the_logs_at_debug_hold_no_secret(
+    serve: Serve,
+    make_client: MakeClient,
+    key: Secret,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also at the root's DEBUG level, and where a head is malformed, which urllib3 warns about with the URL."""
+
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.say("HTTP/1.1 200 OK\r\nno header at all\r\nContent-Length: 5\r\n\r\nhello")
+
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+        caplog.set_level(logging.DEBUG, name)
+    server = serve(behave)
+    client = make_client(server.url)
+    file = tmp_path / "train.csv"
+    file.write_bytes(b"hello")
+    client.upload(Secret(server.url + "/a?sig=signature-canary"), file, content=Sum(bytes=5, sha256="0" * 64))
+    for call in (
+        lambda: client.download(Secret(server.url + "/b?sig=signature-canary"), tmp_path / "r", limit=10),
+        lambda: client.download(Secret("http://127.0.0.1:1/b?sig=signature-canary"), tmp_path / "r", limit=10),
+        lambda: client.status(key, "job-1"),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            call()
+        assert caught.value.__cause__ is None
+        assert not any(canary in repr(caught.value) for canary in CANARIES)
+    client.switch(key, "job-1")
+    assert [record.name for record in caplog.records].count("runner.http.transport") >= 4
+    assert not any(canary in caplog.text for canary in CANARIES)
+
+
+def test_a_ca_bundle_that_cannot_be_read_is_told_at_once(make_client: MakeClient, tmp_path: Path) -> None:
+    empty = tmp_path / "bundle.pem"
+    empty.touch()
+    for bundle in (empty, tmp_path / "absent.pem"):
+        with pytest.raises(UsageError, match="CA bundle"):
+            make_client(ca_bundle=bundle)
+
+
+def test_reads_over_tls_with_a_given_ca_bundle_work_and_a_drip_is_ended(
+    serve: Serve, make_client: MakeClient, key: Secret, tls: Any, certificate: Path
+) -> None:
+    def drip(peer: Any) -> None:
+        peer.request()
+        peer.drip("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + "x" * 900, pause=0.02)
+
+    assert make_client(serve(training, tls).url, ca_bundle=certificate).status(key, "job-1").word == "training"
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="in the time it had"):
+        make_client(serve(drip, tls).url, ca_bundle=certificate, call=0.5).status(key, "job-1")
+    assert time.monotonic() - began < 10
+
+
+def test_many_threads_share_a_client_without_warnings_or_leaks(
+    serve: Serve, make_client: MakeClient, key: Secret, caplog: pytest.LogCaptureFixture
+) -> None:
+    def behave(peer: Any) -> None:
+        line = peer.request().split()[1]
+        job = line.rsplit("/", 1)[1]
+        peer.answer(200, {"status": f"going-{job}", "metadata": {"retrain_job_id": job}})
+
+    client = make_client(serve(behave).url)
+    with ThreadPoolExecutor(60) as pool:
+        words = list(pool.map(lambda number: client.status(key, f"job-{number}").word, range(300)))
+    assert words == [f"going-job-{number}" for number in range(300)]
+    gc.collect()
+    assert not caplog.records
+    open_sockets = [link for link in Path("/proc/self/fd").iterdir() if _leads_to_socket(link)]
+    assert len(open_sockets) < 300
+
+
+def _leads_to_socket(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith("socket:")
+    except OSError:
+        return False
+
+
+def test_no_file_and_no_thread_stay_behind_an_upload_that_broke(
+    serve: Serve, make_client: MakeClient, tmp_path: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.head()
+        peer.reset()
+
+    file = tmp_path / "train.csv"
+    file.write_bytes(b"x" * (20 << 20))
+    client = make_client()
+    url = Secret(serve(behave).url + "/a?b")
+    assert not isinstance(client.upload(url, file, content=Sum(bytes=20 << 20, sha256="0" * 64)), Done)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("upload-digest")]
+    assert str(file) not in [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]

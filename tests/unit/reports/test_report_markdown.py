@@ -1,0 +1,165 @@
+"""The Markdown report begins with the answer, names what to do next, and never grows beyond a comment."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from runner.journal.events import ErrorRecord
+from runner.journal.folder import StateFolder
+from runner.journal.outcomes import Outcome
+from runner.policy.baseline import Drift
+from runner.policy.evaluation import Cause, Verdict
+from runner.reports.build import build_report
+from runner.reports.formats.markdown import summarize
+from runner.reports.formats.render import render_html, render_markdown
+from runner.reports.headline import answer
+from runner.reports.model import DecisionReport, ModelReport, RuleReport
+from runner.reports.next_step import next_step
+from runner.reports.text import clipped, drift, markdown_prose
+from tests.unit.reports.report_history import MemoryJournal, Recording, record_hostile
+from tests.unit.reports.report_scenes import record_fleet
+
+
+def recording() -> Recording:
+    return Recording(store=MemoryJournal(), folder=StateFolder(Path("nowhere")))
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Recording:
+    record = recording()
+    record_fleet(record)
+    return record
+
+
+def test_five_hundred_models_fit_into_a_comment(fleet: Recording) -> None:
+    text = render_markdown(build_report(fleet.history())).decode()
+    assert len(text.encode()) < 60_000
+    assert text.startswith("## 250 of 500 models switched; 50 were held back, 50 wait for approval, 100 failed and 50 ")
+    shown = text.split("<details>")[0]
+    for outcome, number in {"unknown": 50, "failed": 100, "held": 50, "awaiting approval": 50}.items():
+        rows = re.findall(rf"\n\| `(\w+)` \| \*\*{outcome}\*\*", shown)
+        [(count, names)] = re.findall(rf"\n(\d+) more \*\*{outcome}\*\*: (.+)\.\n", shown)
+        named = set(re.findall(r"`(\w+)`", names))
+        assert len(rows) == 10
+        assert int(count) == number - 10 == len(named - set(rows))
+    assert "Failures by kind: 100 training." in shown
+    assert "retrain approve " in shown
+
+
+def test_names_and_messages_of_any_length_and_kind_fit_too() -> None:
+    record = recording()
+    record.start()
+    for number in range(60):
+        record_hostile(record, f"{number} {'@#|`<' * 2000}")
+    record.end(1)
+    assert len(render_markdown(build_report(record.history()))) < 60_000
+
+
+def test_the_page_of_a_large_run_has_less_than_five_kilobytes_a_model() -> None:
+    record = recording()
+    record_fleet(record, size=110, before=5)
+    assert len(render_html(record.history())) / 110 < 5_000
+
+
+@pytest.mark.parametrize(
+    ("summary", "sentence"),
+    [
+        ({}, "No model took part."),
+        ({"switched": 1}, "The model switched."),
+        ({"held": 3}, "All 3 models were held back."),
+        ({"switched": 1, "unknown": 1}, "1 of 2 models switched; 1 has an unknown result."),
+        (
+            {"held": 2, "training": 1, "failed": 1200},
+            "2 of 1,203 models were held back; 1 is still in training and 1,200 failed.",
+        ),
+    ],
+)
+def test_the_answer_is_one_sentence(summary: dict[Outcome, int], sentence: str) -> None:
+    assert answer(summary) == sentence
+
+
+def decision(drift: Drift = "in_sync") -> DecisionReport:
+    return DecisionReport(
+        action="hold",
+        by="policy",
+        at="2026-03-01T04:05:06.000007Z",
+        reason="Because.",
+        policy_sha256="0" * 64,
+        candidate_sha256="0" * 64,
+        incumbent="measured",
+        drift=drift,
+        approval=None,
+        rollback=None,
+    )
+
+
+def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
+    waiting = ModelReport(name="a b", outcome="awaiting_approval", reason="Because.")
+    assert next_step(waiting) == (
+        "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
+    )
+    unread = replace(waiting, unread="The result is empty.")
+    assert str(next_step(unread)).endswith(" `retrain inspect 'a b'` shows what its result holds.")
+    for known, result in ((None, "not-started"), (decision(), "not-switched")):
+        told = next_step(replace(waiting, outcome="unknown", decision=known))
+        assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
+    error = ErrorRecord(kind="data", message="It is bad.", hint="Mend it.")
+    assert next_step(replace(waiting, outcome="failed", error=error)) == "Mend it."
+    assert next_step(replace(waiting, outcome="switched")) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ([("passed", "measured"), ("inconclusive", "first_run")], "State what serves"),
+        ([("inconclusive", "changed_outside")], "Accept what serves"),
+        ([("failed", "measured"), ("inconclusive", "first_run")], "Better data"),
+        ([("failed", "measured")], "Better data"),
+    ],
+)
+def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
+    rules: list[tuple[Verdict, Cause]], told: str
+) -> None:
+    entries = tuple(
+        RuleReport(
+            baseline=None,
+            cause=cause,
+            formula="auc >= 0.9",
+            level="decide",
+            limit=Decimal("0.9"),
+            margin=None,
+            metric="auc",
+            observed=None,
+            reason="Because.",
+            verdict=verdict,
+        )
+        for verdict, cause in rules
+    )
+    drift: Drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
+    model = ModelReport(name="m", outcome="held", reason="Because.", rules=entries, decision=decision(drift))
+    assert str(next_step(model)).startswith(told)
+
+
+def test_quoted_commands_are_code_and_everything_else_is_text() -> None:
+    assert markdown_prose("Run `retrain run` *now* `") == r"Run `retrain run` \*now\* \`"
+    assert markdown_prose("`<b>`<b>") == r"`<b>`\<b>"
+
+
+def test_long_text_is_cut_and_row_counts_tell_their_drift() -> None:
+    assert clipped("x" * 300) == "x" * 300
+    assert clipped("x" * 301) == "x" * 300 + "..."
+    assert drift(4567, 4426) == ", +141 (+3.2 %) since the job before"
+    assert drift(90, 100) == ", -10 (-10.0 %) since the job before"
+    assert drift(5, 5) == ", as many as the job before"
+    assert drift(5, None) == drift(None, 5) == drift(5, 0) == ""
+
+
+def test_what_finds_no_room_is_counted(fleet: Recording) -> None:
+    parts = summarize(build_report(fleet.history()), lambda _: "x" * 1000)
+    assert parts.rest.left_out > 0
+    assert len(parts.rest.pieces) + parts.rest.left_out == parts.rest_count == 250
+    assert len(parts.blocks.pieces) == 14
+    assert parts.blocks.left_out > 250
