@@ -40,25 +40,25 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename={"payload_type"
         return _unquoted(self.payload)
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
+class ValidSignature(msgspec.Struct, frozen=True, kw_only=True):
     """A trusted key made the signature."""
 
     key_id: str
 
 
-class Unproven(msgspec.Struct, frozen=True, kw_only=True):
+class UntrustedSignature(msgspec.Struct, frozen=True, kw_only=True):
     """No trusted key is the one the signature names, so it proves nothing here."""
 
     key_id: str
 
 
-class Wrong(msgspec.Struct, frozen=True, kw_only=True):
+class InvalidSignature(msgspec.Struct, frozen=True, kw_only=True):
     """The signature names a trusted key, which did not make it."""
 
     key_id: str
 
 
-Check = Proven | Unproven | Wrong
+Check = ValidSignature | UntrustedSignature | InvalidSignature
 
 
 def pre_authentication(payload_type: str, payload: bytes) -> bytes:
@@ -117,8 +117,8 @@ def _check(one: Signature, message: bytes, trusted: Mapping[str, PublicKey]) -> 
     signature = _unquoted(one.sig)
     for key_id, key in trusted.items():
         if key.made(signature, message):
-            return Proven(key_id=key_id)
-    return Wrong(key_id=one.keyid) if one.keyid in trusted else Unproven(key_id=one.keyid)
+            return ValidSignature(key_id=key_id)
+    return InvalidSignature(key_id=one.keyid) if one.keyid in trusted else UntrustedSignature(key_id=one.keyid)
 
 
 def _unquoted(text: str) -> bytes:

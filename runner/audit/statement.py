@@ -11,15 +11,15 @@ from msgspec import to_builtins
 
 from runner.journal.chain import Link
 from runner.journal.events import (
+    CandidateEvaluated,
     DataChecked,
     Event,
-    Judged,
     ReportWritten,
-    ResultStored,
+    ResultDownloaded,
     RollbackDecided,
     RunFinished,
     RunStarted,
-    SwitchDone,
+    SwitchSucceeded,
 )
 from runner.lib.canonical_json import canonical_bytes
 
@@ -63,9 +63,9 @@ def _subjects(own: Iterable[Link], run_id: str) -> Iterator[tuple[str, str]]:
                 yield from ((f"manifest:{file.path}", file.sha256) for file in manifest.files)
             case DataChecked(train=train, eval=evaluation):
                 yield from ((f"dataset:{file.source}", file.sha256) for file in (train, evaluation) if file)
-            case ResultStored(path=path, sha256=sha256):
+            case ResultDownloaded(path=path, sha256=sha256):
                 yield path, sha256
-            case Judged(result_sha256=sha256, retrain_job_id=job):
+            case CandidateEvaluated(result_sha256=sha256, retrain_job_id=job):
                 yield f"result:{job}", sha256
             case ReportWritten(files=files):
                 yield from ((f"runs/{run_id}/{name}", sha256) for name, sha256 in files.items())
@@ -86,11 +86,11 @@ def _run(own: Sequence[Link]) -> dict[str, Any]:
                 run |= _started(fact, one.event.at)
             case RunFinished() as fact:
                 run |= {"finished_at": one.event.at, "exit_code": fact.exit_code, "stopped": fact.stopped}
-            case Judged() as fact:
+            case CandidateEvaluated() as fact:
                 run["decisions"].append(_decision(one, fact))
             case RollbackDecided() as fact:
                 run["rollbacks"].append(_rollback(one, fact))
-            case SwitchDone(retrain_job_id=job):
+            case SwitchSucceeded(retrain_job_id=job):
                 run["switches"].append({**_place(one.event), "retrain_job_id": job})
             case _:
                 pass
@@ -109,7 +109,7 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
     }
 
 
-def _decision(one: Link, fact: Judged) -> dict[str, Any]:
+def _decision(one: Link, fact: CandidateEvaluated) -> dict[str, Any]:
     return {
         **_place(one.event),
         "event_sha256": one.sha256,

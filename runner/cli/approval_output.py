@@ -4,7 +4,7 @@ import shlex
 from datetime import timedelta
 from pathlib import Path
 
-from runner.app.review.approval_file import Written, write_word
+from runner.app.review.approval_file import WrittenApproval, write_word
 from runner.app.review.review import ReviewRequest
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -25,7 +25,7 @@ def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts:
     return ExitCode.OK
 
 
-def _next(written: Written, message: str) -> str:
+def _next(written: WrittenApproval, message: str) -> str:
     """Return the commands that make the word count, or what has to be done before there can be any."""
     if written.approvals is None:
         return "name a folder in the manifest with `approvals:`, move the file there and commit both"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from runner.cli.terminal.capabilities import Look, look_of
+from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
 from runner.cli.terminal.encoding import is_terminal
 from runner.reports.text import inline
 
 if TYPE_CHECKING:  # both are slow to import, and most commands have no news to tell
     from runner.cli.terminal.live_table import LiveTable
-    from runner.execute.progress_events import Listener, News
+    from runner.execute.progress_events import Listener, ProgressEvent
 
 
 class Console:
@@ -53,12 +53,12 @@ class Console:
         return self._verbosity < -1
 
     @property
-    def look(self) -> Look:
+    def look(self) -> TerminalCapabilities:
         """Return what the result's stream can show."""
         return look_of(sys.stdout, plain=self._plain)
 
     @property
-    def error_look(self) -> Look:
+    def error_look(self) -> TerminalCapabilities:
         """Return what the other stream can show."""
         return look_of(sys.stderr, plain=self._plain)
 
@@ -136,7 +136,7 @@ class Console:
         else:
             self.line(line)
 
-    def progress(self, model: str | None, news: "News") -> None:
+    def progress(self, model: str | None, news: "ProgressEvent") -> None:
         """Print news of a model as a line, if the verbosity asks for it; for commands that are over soon."""
         self._log()(model, news)
 
@@ -161,7 +161,7 @@ class Console:
         log = self._log()
         table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
 
-        def listen(model: str | None, news: "News") -> None:
+        def listen(model: str | None, news: "ProgressEvent") -> None:
             table.tell(model, news)
             if self.verbose or table.broken:
                 log(model, news)
@@ -180,7 +180,7 @@ class Console:
         form, every = log_lines.text_line, log_lines.UPLOAD_LINE_S
         if self._json:
             form, every = log_lines.event_line, log_lines.UPLOAD_EVENT_S
-        return log_lines.Thinned(
+        return log_lines.ThrottledLog(
             tell=lambda model, news: self.line(form(model, news)),
             verbosity=self._verbosity,
             every=every,
@@ -190,7 +190,7 @@ class Console:
     def _event_log(self) -> "Listener":
         from runner.cli.terminal import log_lines  # noqa: PLC0415 -- as above
 
-        return log_lines.Thinned(
+        return log_lines.ThrottledLog(
             tell=lambda model, news: self.result(log_lines.event_line(model, news)),
             verbosity=max(self._verbosity, 0),
             every=log_lines.UPLOAD_EVENT_S,
@@ -201,7 +201,7 @@ class Console:
 def _careful(listener: "Listener") -> "Listener":
     """Return a listener that never raises: a display must not disturb the run."""
 
-    def listen(model: str | None, news: "News") -> None:
+    def listen(model: str | None, news: "ProgressEvent") -> None:
         with suppress(Exception):
             listener(model, news)
 

@@ -14,7 +14,7 @@ _TIME = re.compile(
 )
 
 
-class Moment(click.ParamType[datetime]):
+class PointInTime(click.ParamType[datetime]):
     """A moment in UTC. A day stands for its beginning or, with `end_of_day`, for the beginning of the next."""
 
     name = "moment"
@@ -44,8 +44,11 @@ class Moment(click.ParamType[datetime]):
 
 
 since = click.option(
-    "--since", type=Moment(), metavar="WHEN", help="From then on: a day in UTC, a time with its zone, or an age (30d)."
+    "--since",
+    type=PointInTime(),
+    metavar="WHEN",
+    help="From then on: a day in UTC, a time with its zone, or an age (30d).",
 )
 until = click.option(
-    "--until", type=Moment(end_of_day=True), metavar="WHEN", help="Up to then; a day counts to its end."
+    "--until", type=PointInTime(end_of_day=True), metavar="WHEN", help="Up to then; a day counts to its end."
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from runner.app.run.run import RunResult
 from runner.cli.console import Console
 from runner.cli.errors import show_bug
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.errors import ExitCode
 from runner.plan.operator_commands import inspect_command, state_option
 from runner.reports.evidence_text import evidence_line, undecided
@@ -41,7 +41,7 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
+def _summary(look: TerminalCapabilities, result: RunResult, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     report = result.report
     end = list(_end(result, option, _most_next(look, len(report.models))))
@@ -55,7 +55,7 @@ def _summary(look: Look, result: RunResult, option: str) -> Iterator[str]:
     yield from end
 
 
-def _most_next(look: Look, models: int) -> int | None:
+def _most_next(look: TerminalCapabilities, models: int) -> int | None:
     """Return how many commands of a kind are shown: all in a file, few where there are more models than lines."""
     if look.columns is None:
         return None

@@ -6,13 +6,13 @@ from time import monotonic
 
 from msgspec import Struct
 
-from runner.datasets.column_contents import Collected
+from runner.datasets.column_contents import ColumnContents
 from runner.datasets.columns import column_difference
-from runner.datasets.csv_scan import Scan
+from runner.datasets.csv_scan import CsvScan
 from runner.datasets.file_checksum import is_worth_a_seal
 from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
 from runner.datasets.metadata import CheckedFile, Shape
-from runner.datasets.problem import Problems
+from runner.datasets.problem import DataProblems
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile
 from runner.lib.checksums import Sum, sum_of
@@ -35,7 +35,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     only_value: str | None
     gaps: int
     complete: bool
-    problems: Problems
+    problems: DataProblems
     seconds: float
     hidden: bool = False
 
@@ -54,11 +54,11 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
             but in `problems`.
     """
     began = monotonic()
-    collected = Collected(file.delimiter, most_labels)
-    scans: list[Scan] = []
+    collected = ColumnContents(file.delimiter, most_labels)
+    scans: list[CsvScan] = []
 
     def watched(part: DataFile) -> Iterator[bytes]:
-        scan = Scan(part, file.delimiter, _byte_forms(target), collected)
+        scan = CsvScan(part, file.delimiter, _byte_forms(target), collected)
         scans.append(scan)
         for block in blocks(part, SHARED_BLOCK):
             yield block
@@ -93,21 +93,27 @@ def _byte_forms(target: str | None) -> frozenset[bytes]:
     return frozenset(target.encode(name, "backslashreplace") for name in ("utf-8", "cp932"))
 
 
-def _encoding(scans: list[Scan]) -> str:
+def _encoding(scans: list[CsvScan]) -> str:
     """Return the encoding of the first part that shows one; plain ASCII is both."""
     telling = (scan.encoding for scan in scans if not scan.encoding.ascii)
     return next(telling, scans[0].encoding).encoding
 
 
-def _is_complete(scans: list[Scan]) -> bool:
+def _is_complete(scans: list[CsvScan]) -> bool:
     return not any(scan.given_up for scan in scans)
 
 
 def _checked(  # noqa: PLR0913 -- the parts of what is found
-    facts: CheckedFile, columns: tuple[str, ...], scans: list[Scan], collected: Collected, began: float, *, hidden: bool
+    facts: CheckedFile,
+    columns: tuple[str, ...],
+    scans: list[CsvScan],
+    collected: ColumnContents,
+    began: float,
+    *,
+    hidden: bool,
 ) -> Checked:
     labels = collected.labels
-    problems = Problems(scans[0].problems.file)
+    problems = DataProblems(scans[0].problems.file)
     for scan in scans:
         if scan is not scans[0]:
             _compare_with_first(scan, columns, facts.encoding, problems.file, hidden=hidden)
@@ -131,7 +137,7 @@ def _decoded(header: tuple[bytes, ...], encoding: str) -> tuple[str, ...]:
     return tuple(name.decode(encoding.removesuffix("-sig"), "replace") for name in header)
 
 
-def _compare_with_first(scan: Scan, columns: tuple[str, ...], encoding: str, first: str, *, hidden: bool) -> None:
+def _compare_with_first(scan: CsvScan, columns: tuple[str, ...], encoding: str, first: str, *, hidden: bool) -> None:
     own = scan.encoding.encoding
     if not scan.encoding.ascii and own.removesuffix("-sig") != encoding.removesuffix("-sig"):
         scan.problems.add(None, f"is {own}, but the files joined with it are {encoding}")

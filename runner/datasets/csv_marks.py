@@ -11,7 +11,7 @@ _ASCII = range(128)
 _LONE_CR = re.compile(rb"\r[^\n]")  # takes half the time of counting CRLF
 
 
-class Marks:
+class CsvMarks:
     """The marks of a row with so many columns (at least one), for one delimiter and line end."""
 
     def __init__(self, delimiter: bytes, columns: int, line_end: bytes) -> None:

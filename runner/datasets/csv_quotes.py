@@ -11,7 +11,7 @@ _QUOTES_APART = 4096  # bytes; records with quotes nearer to each other than thi
 _CLOSED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')  # possessive: linear in time and memory
 
 
-class Outside:
+class OutsideQuotes:
     """Takes quoted pieces out of records, for one delimiter."""
 
     def __init__(self, delimiter: bytes) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from runner.datasets.charset import EncodingCheck
-from runner.datasets.column_contents import Collected
-from runner.datasets.csv_marks import Marks
-from runner.datasets.csv_quotes import Outside, end_of_quotes, end_of_records, open_quote
+from runner.datasets.column_contents import ColumnContents
+from runner.datasets.csv_marks import CsvMarks
+from runner.datasets.csv_quotes import OutsideQuotes, end_of_quotes, end_of_records, open_quote
 from runner.datasets.joined_stream import BOM, blocks, line_end
 from runner.datasets.label_set import values_of_lines
-from runner.datasets.problem import Problems
+from runner.datasets.problem import DataProblems
 from runner.datasets.source import DataFile
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
@@ -26,7 +26,7 @@ _NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
-class Scan:
+class CsvScan:
     """Reads one part, block by block; when `finish` was called the other attributes tell what was found.
 
     `header` holds the column names as raw bytes. `wanted` are the byte forms of the target's name; what its values and
@@ -35,11 +35,17 @@ class Scan:
     """
 
     def __init__(
-        self, part: DataFile, delimiter: str, wanted: frozenset[bytes], collected: Collected, *, at_once: int = _AT_ONCE
+        self,
+        part: DataFile,
+        delimiter: str,
+        wanted: frozenset[bytes],
+        collected: ColumnContents,
+        *,
+        at_once: int = _AT_ONCE,
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
-        self.problems = Problems(part.shown)
+        self.problems = DataProblems(part.shown)
         self.encoding = EncodingCheck(lambda size: _first_bytes(part, size))
         self._delimiter = delimiter.encode()
         self._wanted = wanted
@@ -54,9 +60,9 @@ class Scan:
         self._blank: int | None = None  # first of the blank lines just passed
         self.given_up = False
         self._line_end = b""
-        self._marks: Marks | None = None
+        self._marks: CsvMarks | None = None
         self._expects_plain = False  # the next block seems to be ASCII without quotes, and only its rows count
-        self._outside = Outside(self._delimiter)
+        self._outside = OutsideQuotes(self._delimiter)
         self._nothing = re.compile(rb'""(?<![^%b\n]"")(?![^%b\r\n])' % (self._delimiter, self._delimiter))
         self._blanks = re.compile(rb'(?<![^%b\n])"\s*+"(?![^%b\r\n])' % (self._delimiter, self._delimiter))
 
@@ -126,7 +132,7 @@ class Scan:
         begin = 0 if self.header else self._quoted(text, 0, final=final)
         if self.header and self._marks is None:
             self._line_end = line_end(text[-2:])  # of a row where there is one; the header's may be another
-            self._marks = Marks(self._delimiter, len(self.header), self._line_end)
+            self._marks = CsvMarks(self._delimiter, len(self.header), self._line_end)
             self._gaps.begin(self._target, len(self.header), self._line_end)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from runner.datasets.file_cache import Readings
-from runner.datasets.metadata import DatasetDigest, FileFacts
+from runner.datasets.file_cache import FileCache
+from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
 from runner.errors import Kind, ModelError
 from runner.lib import canonical_json as canonical
@@ -11,7 +11,7 @@ from runner.lib import canonical_json as canonical
 _SHOWN_DIGITS = 12
 
 
-Look = Callable[[ResolvedFile], FileFacts]
+Look = Callable[[ResolvedFile], FileMetadata]
 
 
 def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest:
@@ -24,13 +24,13 @@ def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest
     Raises:
         ModelError: of kind `data`: a file cannot be read, or is not the one that is pinned.
     """
-    look = look or Readings().facts
+    look = look or FileCache().facts
     train = _facts(resolved.train, look)
     evaluation = _facts(resolved.eval, look) if resolved.eval else None
     return DatasetDigest(train=train, eval=evaluation, sha256=dataset_sha256(train, evaluation))
 
 
-def dataset_sha256(train: FileFacts, evaluation: FileFacts | None) -> str:
+def dataset_sha256(train: FileMetadata, evaluation: FileMetadata | None) -> str:
     """Return the digest over both contents; file names and places do not enter."""
     return canonical.digest({"train": train.sha256, "eval": evaluation.sha256 if evaluation else None})
 
@@ -55,7 +55,7 @@ def changed(source: str) -> ModelError:
     )
 
 
-def _facts(file: ResolvedFile, look: Look) -> FileFacts:
+def _facts(file: ResolvedFile, look: Look) -> FileMetadata:
     found = look(file)
     refuse_unpinned(file, found.sha256)
-    return FileFacts(source=found.source, sha256=found.sha256, bytes=found.bytes)
+    return FileMetadata(source=found.source, sha256=found.sha256, bytes=found.bytes)

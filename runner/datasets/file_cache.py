@@ -10,7 +10,7 @@ from threading import Lock
 from runner.datasets.check import Checked, check_file
 from runner.datasets.file_checksum import is_worth_a_seal
 from runner.datasets.joined_stream import content
-from runner.datasets.metadata import FileFacts
+from runner.datasets.metadata import FileMetadata
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, Fingerprint, unreadable
 from runner.lib.checksums import Sum, sum_of
@@ -22,14 +22,14 @@ _COARSE = 2 * _SECOND  # for file systems that keep whole seconds, or every seco
 Identity = tuple[Fingerprint, ...]  # of each part
 
 
-class Readings:
+class FileCache:
     """Reads files and remembers what was found; safe to use from many threads, which wait for each other's file."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
 
-    def facts(self, file: ResolvedFile) -> FileFacts:
+    def facts(self, file: ResolvedFile) -> FileMetadata:
         """Return the file's digest and length.
 
         Raises:
@@ -38,7 +38,7 @@ class Readings:
         known = self._of(file)
         with known.lock:
             total = known.sum_now()
-        return FileFacts(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
+        return FileMetadata(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
 
     def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
         """Return the file's digest, its structure, and the values of the target column when one is named.

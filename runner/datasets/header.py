@@ -1,7 +1,7 @@
 """The column names of a data file, without reading the rest of it."""
 
-from runner.datasets.column_contents import Collected
-from runner.datasets.csv_scan import Scan
+from runner.datasets.column_contents import ColumnContents
+from runner.datasets.csv_scan import CsvScan
 from runner.datasets.joined_stream import BLOCK, BOM, blocks, header_length
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile
@@ -19,7 +19,7 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     """
     part = file.parts[0]
     record = _first_record(part, file.delimiter)
-    scan = Scan(part, file.delimiter, frozenset(), Collected(file.delimiter, 0))
+    scan = CsvScan(part, file.delimiter, frozenset(), ColumnContents(file.delimiter, 0))
     scan.feed(record)
     scan.finish()
     if scan.problems.found:

@@ -8,7 +8,7 @@ _FEW = 4  # values that are faster to count than to collect again
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
 
-class Labels:
+class LabelSet:
     """Collects target values as raw bytes until it is clear that they are numbers or too many.
 
     `most` is how many there may be; `text` is one value that is no number, or None. Empty values are missing, not

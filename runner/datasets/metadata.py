@@ -6,11 +6,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.lib.checksums import Sum
-from runner.lib.fast_checksum import Seal
+from runner.lib.fast_checksum import FastChecksum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
+class FileMetadata:
     """One data file as it would be uploaded.
 
     `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
@@ -21,14 +21,14 @@ class FileFacts:
     source: str
     sha256: str
     bytes: int
-    seal: Seal | None = field(default=None, compare=False, repr=False)
+    seal: FastChecksum | None = field(default=None, compare=False, repr=False)
 
 
 class DatasetDigest(Struct, frozen=True, kw_only=True):
     """The identity of a dataset: `sha256` depends on the content of both files and on nothing else."""
 
-    train: FileFacts
-    eval: FileFacts | None
+    train: FileMetadata
+    eval: FileMetadata | None
     sha256: str
 
 
@@ -62,7 +62,7 @@ class Reference(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedFile(FileFacts):
+class CheckedFile(FileMetadata):
     """A file whose rows were read.
 
     `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check

@@ -16,7 +16,7 @@ from runner.datasets.deflate import Deflater, crc32, threads
 from runner.datasets.digest import changed
 from runner.datasets.joined_stream import blocks, content
 from runner.datasets.local_source import LocalFile
-from runner.datasets.metadata import FileFacts, UploadFile
+from runner.datasets.metadata import FileMetadata, UploadFile
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.errors import Kind, ModelError
 from runner.lib.atomic_files import make_folder, remove_flat, replacing
@@ -29,8 +29,8 @@ _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it
 
 def package(
     resolved: ResolvedDataset,
-    train: FileFacts,
-    evaluation: FileFacts | None,
+    train: FileMetadata,
+    evaluation: FileMetadata | None,
     spool: Path,
     folders: ArchiveFolders | None,
 ) -> UploadFile:
@@ -77,7 +77,7 @@ def _private_folder(spool: Path) -> Iterator[Path]:
         raise
 
 
-def _spooled(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
+def _spooled(file: ResolvedFile, facts: FileMetadata, folder: Path) -> UploadFile:
     path = folder / file.name
     with replacing(path) as out:
         for block in _unchanged(file, facts):
@@ -85,7 +85,7 @@ def _spooled(file: ResolvedFile, facts: FileFacts, folder: Path) -> UploadFile:
     return UploadFile(path=path, filename=file.name, content=_sum(facts), spool=folder)
 
 
-def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, name: str) -> UploadFile:
+def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path, name: str) -> UploadFile:
     path = folder / name
     with replacing(path) as out, ZipFile(out, "w") as archive, ThreadPoolExecutor(threads()) as pool:
         for place, file, facts in members:
@@ -95,7 +95,7 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileFacts]], folder: Path, na
     return UploadFile(path=path, filename=name, content=packed, spool=folder)
 
 
-def _unchanged(file: ResolvedFile, facts: FileFacts) -> Iterator[bytes]:
+def _unchanged(file: ResolvedFile, facts: FileMetadata) -> Iterator[bytes]:
     """Yield the file's content, and raise at its end when it is not the one the facts were learnt from."""
     with comparison_with(_sum(facts)) as compared:
         for block in content(file):
@@ -105,7 +105,7 @@ def _unchanged(file: ResolvedFile, facts: FileFacts) -> Iterator[bytes]:
             raise changed(facts.source)
 
 
-def _sum(facts: FileFacts) -> Sum:
+def _sum(facts: FileMetadata) -> Sum:
     return Sum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
 
 
@@ -126,7 +126,7 @@ class _Member:
         self._out.writelines(self._deflater.finish())
 
 
-def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileFacts, member: _Member) -> None:
+def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileMetadata, member: _Member) -> None:
     """Write header and data; the header again when sizes are known; and enter the member into the directory.
 
     The directory itself is written by ZipFile when it closes, from `filelist` and `start_dir`.

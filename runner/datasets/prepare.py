@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from runner.datasets.changes import change_remarks, evaluation_changes, training_changes
 from runner.datasets.check import Checked
 from runner.datasets.digest import changed, dataset_sha256, refuse_unpinned
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared, Reference
 from runner.datasets.packing import discard, package
-from runner.datasets.problem import Finding, Problems
+from runner.datasets.problem import DataProblems, Finding
 from runner.datasets.resolve import ResolvedDataset, resolve
 from runner.datasets.rules import evaluation_findings, remarks, training_findings
 from runner.errors import Kind, ModelError
@@ -33,7 +33,7 @@ class CheckedData(Struct, frozen=True, kw_only=True):
 
 
 def check_data(
-    dataset: Dataset, checks: Checks, *, reference: Reference | None, expected_sha256: str | None, readings: Readings
+    dataset: Dataset, checks: Checks, *, reference: Reference | None, expected_sha256: str | None, readings: FileCache
 ) -> CheckedData:
     """Check the dataset, as a run does before it packs and sends it.
 
@@ -91,7 +91,7 @@ def release(prepared: Prepared) -> None:
     discard(prepared.upload)
 
 
-def _checked(resolved: ResolvedDataset, checks: Checks, readings: Readings) -> tuple[Checked, Checked | None]:
+def _checked(resolved: ResolvedDataset, checks: Checks, readings: FileCache) -> tuple[Checked, Checked | None]:
     found: list[Checked] = []
     for file in filter(None, (resolved.train, resolved.eval)):
         checked = readings.checked(file, checks.target, checks.labels)
@@ -120,9 +120,9 @@ def _judged(train: Checked, evaluation: Checked | None, checks: Checks, referenc
 
 
 def _changes(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference) -> list[str]:
-    found = _with(Problems(train.problems.file), training_changes(train, checks.target, reference))
+    found = _with(DataProblems(train.problems.file), training_changes(train, checks.target, reference))
     if evaluation is not None:
-        own = Problems(evaluation.problems.file)
+        own = DataProblems(evaluation.problems.file)
         found += _with(own, evaluation_changes(evaluation, checks.target, reference))
     return found
 
@@ -136,9 +136,9 @@ def _stop(problems: Sequence[str], changes: Sequence[str]) -> None:
         )
 
 
-def _with(problems: Problems, findings: Iterable[Finding]) -> list[str]:
+def _with(problems: DataProblems, findings: Iterable[Finding]) -> list[str]:
     """Return the problems and the findings as text; the problems belong to all models that use the file."""
-    together = Problems(problems.file)
+    together = DataProblems(problems.file)
     together.extend(problems)
     for line, reason in findings:
         together.add(line, reason)

@@ -7,7 +7,7 @@ Finding = tuple[int | None, str]  # a line, or None for the whole file, and a re
 MOST_SHOWN = 5  # problems of one file; more would bury the first
 
 
-class Problem(Struct, frozen=True, kw_only=True):
+class DataProblem(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a file; `line` counts from 1 and is None when it is about the whole file."""
 
     file: str
@@ -19,22 +19,22 @@ class Problem(Struct, frozen=True, kw_only=True):
         return f"{place}: {self.reason}"
 
 
-class Problems:
+class DataProblems:
     """Collects the problems of one file: the first few in full, the others counted."""
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.found: list[Problem] = []
+        self.found: list[DataProblem] = []
         self.more = 0
 
     def add(self, line: int | None, reason: str) -> None:
         """Note a problem."""
         if len(self.found) < MOST_SHOWN:
-            self.found.append(Problem(file=self.file, line=line, reason=reason))
+            self.found.append(DataProblem(file=self.file, line=line, reason=reason))
         else:
             self.more += 1
 
-    def extend(self, others: "Problems") -> None:
+    def extend(self, others: "DataProblems") -> None:
         """Take over what another collection found, with its own file names."""
         room = MOST_SHOWN - len(self.found)
         self.found += others.found[:room]

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _SHORTEST_S = 0.001
 
 
-class Lane(StrEnum):
+class Pool(StrEnum):
     """Which executor does a piece of work."""
 
     CALL = "call"  # short calls of the service
@@ -30,7 +30,7 @@ class Work(Struct, frozen=True, kw_only=True):
     Where more work waits than the executor has threads, effects come first and `patient` work last.
     """
 
-    lane: Lane
+    lane: Pool
     function: Callable[[], Any]
     effect: bool = False
     patient: bool = False
@@ -71,13 +71,13 @@ class StoppedError(Exception):
 
 def call(function: Callable[[], T], *, effect: bool = False, patient: bool = False) -> Steps[T]:
     """Do a short call of the service."""
-    answer = yield Work(lane=Lane.CALL, function=function, effect=effect, patient=patient)
+    answer = yield Work(lane=Pool.CALL, function=function, effect=effect, patient=patient)
     return cast("T", answer)
 
 
 def stage(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
     """Do a heavy stage."""
-    answer = yield Work(lane=Lane.STAGE, function=function, effect=effect)
+    answer = yield Work(lane=Pool.STAGE, function=function, effect=effect)
     return cast("T", answer)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from runner.execute.commands import Ask, Lane, Pause, Record, Steps, StoppedError, TakeSlot, Work
+from runner.execute.commands import Ask, Pause, Pool, Record, Steps, StoppedError, TakeSlot, Work
 from runner.execute.ports import Clock
 
 
@@ -47,7 +47,7 @@ def _idle() -> None:
     """Do nothing while all models wait."""
 
 
-class Drive(Struct, eq=False, kw_only=True):
+class ModelWorkflow(Struct, eq=False, kw_only=True):
     """A model's generator and how to resume it."""
 
     model: str
@@ -56,10 +56,10 @@ class Drive(Struct, eq=False, kw_only=True):
     error: BaseException | None = None
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
     effect: bool = False  # that work has an effect
-    slot: "Slot | None" = None
+    slot: "UploadSlot | None" = None
 
 
-class Slot(Enum):
+class UploadSlot(Enum):
     """What a drive has of the upload slots."""
 
     HELD = auto()
@@ -69,8 +69,8 @@ class Slot(Enum):
 class Delivery(Struct, frozen=True, kw_only=True):
     """What an executor's thread hands back to the coordinator's."""
 
-    drive: Drive
-    lane: Lane
+    drive: ModelWorkflow
+    lane: Pool
     ticket: int
     answer: Any
     error: BaseException | None
@@ -81,13 +81,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     parallel: int
     uploads: int
-    threads: Mapping[Lane, int] = field(default_factory=dict)
+    threads: Mapping[Pool, int] = field(default_factory=dict)
 
 
 class Coordinator(Struct, kw_only=True):
     """Runs drives to their end. `stop` may be called from a signal handler."""
 
-    executors: Mapping[Lane, Executor]
+    executors: Mapping[Pool, Executor]
     clock: Clock
     commit: Commit
     settings: Settings
@@ -95,14 +95,16 @@ class Coordinator(Struct, kw_only=True):
     lull: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
     mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
-    _waiting: deque[Drive] = field(default_factory=deque)
-    _active: dict[Drive, None] = field(default_factory=dict)  # a set whose order is that of the plans
-    _ready: deque[Drive] = field(default_factory=deque)
-    _pauses: list[tuple[float, int, Drive]] = field(default_factory=list)
-    _records: list[tuple[Drive, Record]] = field(default_factory=list)
-    _queues: dict[Lane, list[tuple[int, int, Drive, Work]]] = field(default_factory=lambda: {one: [] for one in Lane})
-    _busy: Counter[Lane] = field(default_factory=Counter)
-    _slot_queue: deque[Drive] = field(default_factory=deque)
+    _waiting: deque[ModelWorkflow] = field(default_factory=deque)
+    _active: dict[ModelWorkflow, None] = field(default_factory=dict)  # a set whose order is that of the plans
+    _ready: deque[ModelWorkflow] = field(default_factory=deque)
+    _pauses: list[tuple[float, int, ModelWorkflow]] = field(default_factory=list)
+    _records: list[tuple[ModelWorkflow, Record]] = field(default_factory=list)
+    _queues: dict[Pool, list[tuple[int, int, ModelWorkflow, Work]]] = field(
+        default_factory=lambda: {one: [] for one in Pool}
+    )
+    _busy: Counter[Pool] = field(default_factory=Counter)
+    _slot_queue: deque[ModelWorkflow] = field(default_factory=deque)
     _slots_taken: int = 0
     _stop_told: bool = False
     _lull_told: bool = False
@@ -119,7 +121,7 @@ class Coordinator(Struct, kw_only=True):
         Raises:
             StateError: the journal cannot be written any more; nothing was started after that.
         """
-        self._waiting.extend(Drive(model=model, steps=steps) for model, steps in drives)
+        self._waiting.extend(ModelWorkflow(model=model, steps=steps) for model, steps in drives)
         try:
             self._run_all()
         finally:  # left to the garbage collector, a generator and the slot it holds may be ended one within the other
@@ -155,7 +157,7 @@ class Coordinator(Struct, kw_only=True):
                 return
             self._commit_records()
 
-    def _step(self, drive: Drive) -> None:
+    def _step(self, drive: ModelWorkflow) -> None:
         error, drive.error = drive.error, None
         answer, drive.answer = drive.answer, None
         drive.ticket, drive.effect = -1, False
@@ -166,7 +168,7 @@ class Coordinator(Struct, kw_only=True):
             return
         self._take(drive, ask)
 
-    def _take(self, drive: Drive, ask: Ask) -> None:
+    def _take(self, drive: ModelWorkflow, ask: Ask) -> None:
         if isinstance(ask, Record):
             self._records.append((drive, ask))
         elif self.stopped is not None:
@@ -180,19 +182,19 @@ class Coordinator(Struct, kw_only=True):
             self._slot_queue.append(drive)
             self._give_slots()
 
-    def _pause(self, drive: Drive, seconds: float) -> None:
+    def _pause(self, drive: ModelWorkflow, seconds: float) -> None:
         heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), drive))
-        if drive.slot is Slot.HELD:
-            self._free_slot(drive, then=Slot.LENT)
+        if drive.slot is UploadSlot.HELD:
+            self._free_slot(drive, then=UploadSlot.LENT)
 
-    def _wake(self, drive: Drive) -> None:
-        if drive.slot is Slot.LENT:
+    def _wake(self, drive: ModelWorkflow) -> None:
+        if drive.slot is UploadSlot.LENT:
             self._slot_queue.appendleft(drive)
             self._give_slots()
         else:
             self._resume(drive)
 
-    def _queue(self, drive: Drive, work: Work) -> None:
+    def _queue(self, drive: ModelWorkflow, work: Work) -> None:
         drive.ticket = next(self._order)
         heapq.heappush(self._queues[work.lane], (work.rank, drive.ticket, drive, work))
 
@@ -206,7 +208,7 @@ class Coordinator(Struct, kw_only=True):
                 if ticket == drive.ticket:
                     self._submit(drive, work)
 
-    def _submit(self, drive: Drive, work: Work) -> None:
+    def _submit(self, drive: ModelWorkflow, work: Work) -> None:
         drive.effect, ticket, lane = work.effect, drive.ticket, work.lane
         self._busy[lane] += 1
 
@@ -225,7 +227,7 @@ class Coordinator(Struct, kw_only=True):
         for drive, _ in records:
             self._resume(drive)
 
-    def _resume(self, drive: Drive, *, answer: Any = None, error: BaseException | None = None) -> None:
+    def _resume(self, drive: ModelWorkflow, *, answer: Any = None, error: BaseException | None = None) -> None:
         drive.answer, drive.error = answer, error
         self._ready.append(drive)
 
@@ -266,19 +268,19 @@ class Coordinator(Struct, kw_only=True):
         while self._slot_queue and self._slots_taken < self.settings.uploads:
             self._slots_taken += 1
             drive = self._slot_queue.popleft()
-            self._resume(drive, answer=None if drive.slot is Slot.LENT else self._slot(drive))
-            drive.slot = Slot.HELD
+            self._resume(drive, answer=None if drive.slot is UploadSlot.LENT else self._slot(drive))
+            drive.slot = UploadSlot.HELD
 
-    def _free_slot(self, drive: Drive, *, then: Slot | None) -> None:
+    def _free_slot(self, drive: ModelWorkflow, *, then: UploadSlot | None) -> None:
         drive.slot = then
         self._slots_taken -= 1
         self._give_slots()
 
     @contextmanager
-    def _slot(self, drive: Drive) -> Iterator[None]:
+    def _slot(self, drive: ModelWorkflow) -> Iterator[None]:
         try:
             yield
         finally:
-            if drive.slot is Slot.HELD:
+            if drive.slot is UploadSlot.HELD:
                 self._free_slot(drive, then=None)
             drive.slot = None

@@ -5,7 +5,7 @@ from runner.datasets.resolve import resolve
 from runner.errors import ModelError
 from runner.execute.api_keys import get_key
 from runner.execute.commands import Steps, call, record, stage
-from runner.execute.model_run import Ending, ModelRun, StageEnd
+from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd
 from runner.execute.retry import read
 from runner.journal.events import IncumbentAdopted
 from runner.lib.secrets import Secret
@@ -69,7 +69,9 @@ def adopt(run: ModelRun) -> Steps[StageEnd]:
     if run.plan.action != Action.ADOPT:
         return None
     values = ", ".join(f"{name} {text}" for name, text in adopted.metrics.items()) or "no metrics"
-    return Ending(outcome="unchanged", reason=f"The model in service is adopted as stated by {adopted.by}: {values}.")
+    return ModelOutcome(
+        outcome="unchanged", reason=f"The model in service is adopted as stated by {adopted.by}: {values}."
+    )
 
 
 def _sha256(run: ModelRun, source: Source) -> str:

@@ -17,10 +17,10 @@ from runner.execute.commands import Steps, pause, record, stage
 from runner.execute.drift import observe_serving
 from runner.execute.model_run import ModelRun, StageEnd, failed
 from runner.execute.progress_events import Decided
-from runner.execute.retry import Patience, read
+from runner.execute.retry import RetryBudget, read
 from runner.execute.training import wait
-from runner.journal.events import Judged, ResultStored
-from runner.journal.retrain_job import Job
+from runner.journal.events import CandidateEvaluated, ResultDownloaded
+from runner.journal.retrain_job import RetrainJob
 from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import open_file, real_folder, sync_folder
 from runner.lib.secrets import Secret
@@ -139,7 +139,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
         run.run.blobs.keep(name, evaluated.path)
     except OSError as error:
         return failed(_trouble("stored", evaluated.path.parent, error))
-    stored = ResultStored(
+    stored = ResultDownloaded(
         retrain_job_id=job.retrain_job_id,
         path=name,
         sha256=evaluated.downloaded.sha256,
@@ -190,14 +190,14 @@ def _tell(run: ModelRun, evaluation: Evaluation) -> None:
     run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action))
 
 
-def _download(run: ModelRun, job: Job, inputs: Inputs) -> Steps[Evaluated]:
+def _download(run: ModelRun, job: RetrainJob, inputs: Inputs) -> Steps[Evaluated]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again.
 
     A suspect file is downloaded once more; what comes then is the result.
     """
     key = yield from get_key(run)
     folder = run.run.run_folder / "results" / run.model.name
-    patience = Patience(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    patience = RetryBudget(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
     suspect = None
     while True:
         status, run.finished = run.finished, None
@@ -227,7 +227,7 @@ def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
     yield from pause(_SUSPECT_PAUSE_S)
 
 
-def _no_url(job: Job, word: str) -> ModelError:
+def _no_url(job: RetrainJob, word: str) -> ModelError:
     return ModelError(
         Kind.RESULT,
         f"Job {job.retrain_job_id} has the status {word} but no result file to download.",
@@ -262,10 +262,12 @@ def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> Eva
     )
 
 
-def judged(manifest: Manifest, model: Model, result: ResultStored, inputs: Inputs, evaluation: Evaluation) -> Judged:
+def judged(
+    manifest: Manifest, model: Model, result: ResultDownloaded, inputs: Inputs, evaluation: Evaluation
+) -> CandidateEvaluated:
     """Return the decision about a stored result as it is recorded, bound to job, result, policy and manifest."""
     policy_sha256, bound = policy_digest(inputs.policy, inputs.definitions), binding(manifest, model)
-    return Judged(
+    return CandidateEvaluated(
         retrain_job_id=result.retrain_job_id,
         result_sha256=result.sha256,
         policy=inputs.policy.name,

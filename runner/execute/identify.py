@@ -11,7 +11,7 @@ from runner.execute.commands import Steps
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import VOID, Job
+from runner.journal.retrain_job import VOID, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
 from runner.plan.decision_fingerprint import binding
@@ -45,7 +45,7 @@ def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
             )
 
 
-def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tuple[tuple[str, Job], ...]:
+def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tuple[tuple[str, RetrainJob], ...]:
     """Return the newest jobs of the names that left the manifest, each with its name, in the order to ask for them.
 
     The newest one of each name comes first, beginning with the name that was used last; then the second newest.
@@ -55,7 +55,7 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
     return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
 
 
-def _newest_jobs(progress: ModelProgress) -> list[Job]:
+def _newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
     return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
 
 
@@ -110,7 +110,7 @@ def _lines(run: ModelRun, other: str) -> str:
     return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
 
 
-def _ask(run: ModelRun, key: Secret, job: Job) -> Steps[Status | ServiceError]:
+def _ask(run: ModelRun, key: Secret, job: RetrainJob) -> Steps[Status | ServiceError]:
     """Return what the service says of the job under the key.
 
     Raises:

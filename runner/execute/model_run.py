@@ -9,31 +9,41 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
 from runner.execute.commands import Steps
 from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
-from runner.execute.progress_events import Called, Listener, Meter, News, Retried, Said, Warned
-from runner.execute.training_stats import Pace
+from runner.execute.progress_events import (
+    Listener,
+    Message,
+    ProgressEvent,
+    ProgressMeter,
+    RequestStarted,
+    Retried,
+    Warned,
+)
+from runner.execute.training_stats import TrainingStats
 from runner.journal.events import Fact
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.journal.state_store import Blobs
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest, Model
 from runner.plan.approver import untraced
-from runner.plan.model_plan import ModelPlan, Options, Stage
+from runner.plan.model_plan import ModelPlan, Options, PlanStage
 from runner.plan.operator_commands import state_option
 from runner.providers.base import ProviderCalls
 from runner.providers.outcomes import Status
 
-_ON_CANDIDATE = frozenset({Stage.REVIEW, Stage.SETTLE_SWITCH, Stage.DECIDE, Stage.SWITCH})  # they take no new job
+_ON_CANDIDATE = frozenset(
+    {PlanStage.REVIEW, PlanStage.SETTLE_SWITCH, PlanStage.DECIDE, PlanStage.SWITCH}
+)  # they take no new job
 
 
-class Ending(Struct, frozen=True, kw_only=True):
+class ModelOutcome(Struct, frozen=True, kw_only=True):
     """How a model ends in this run; `error` is set when it failed, `last` is a fact to be recorded with the end.
 
     `still_held` is true where the outcome is `held` and an earlier run has reported it.
@@ -46,13 +56,13 @@ class Ending(Struct, frozen=True, kw_only=True):
     still_held: bool = False
 
 
-class StartOver(Struct, frozen=True, kw_only=True):
+class Replan(Struct, frozen=True, kw_only=True):
     """Nothing was started by this job, surely: plan the model anew and take another job."""
 
     reason: str
 
 
-StageEnd = Ending | StartOver | None  # None: walk on to the next stage
+StageEnd = ModelOutcome | Replan | None  # None: walk on to the next stage
 
 
 class Budget(Struct, kw_only=True):
@@ -101,11 +111,11 @@ class RunContext(Struct, frozen=True, kw_only=True):
     listener: Listener
     bugs: list[Exception]
     trace: Trace = untraced
-    readings: Readings = field(default_factory=Readings)
+    readings: FileCache = field(default_factory=FileCache)
     holds: Holds = unfenced
-    pace: Pace = field(default_factory=Pace)
+    pace: TrainingStats = field(default_factory=TrainingStats)
     noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
-    vanished: tuple[tuple[str, Job], ...] = ()  # name and job, of the names that left the manifest
+    vanished: tuple[tuple[str, RetrainJob], ...] = ()  # name and job, of the names that left the manifest
 
     @property
     def state_option(self) -> str:
@@ -133,15 +143,15 @@ class ModelRun(Struct, kw_only=True):
         return self.run.progress.model(self.run.realm, self.model.name)
 
     @property
-    def current(self) -> Job | None:
+    def current(self) -> RetrainJob | None:
         """Return the job this run is about: the plan's own, where it takes no new one; else the newest that counts."""
-        first = next((stage for stage in self.plan.stages if stage != Stage.ADOPT), None)
+        first = next((stage for stage in self.plan.stages if stage != PlanStage.ADOPT), None)
         if self.plan.retrain_job_id is not None and (first is None or first in _ON_CANDIDATE):
             return self.progress.jobs.get(self.plan.retrain_job_id)
         return self.progress.last
 
     @property
-    def job(self) -> Job:
+    def job(self) -> RetrainJob:
         """Return the job the stages work on."""
         job = self.current
         if job is None:
@@ -153,13 +163,13 @@ class ModelRun(Struct, kw_only=True):
         """Return how long a lost request may still arrive."""
         return self.run.manifest.service.quarantine
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: ProgressEvent) -> None:
         """Tell the listener; safe from any thread."""
         self.run.listener(self.model.name, news)
 
     def say(self, text: str) -> None:
         """Tell the listener, in one plain line."""
-        self.tell(Said(text=text))
+        self.tell(Message(text=text))
 
     def warn(self, text: str) -> None:
         """Keep a warning for the report, and tell it."""
@@ -174,11 +184,11 @@ class ModelRun(Struct, kw_only=True):
     def count(self, call: str) -> None:
         """Count a call that is made now, and tell it."""
         self.calls[call] += 1
-        self.tell(Called(call=call, attempt=self.calls[call]))
+        self.tell(RequestStarted(call=call, attempt=self.calls[call]))
 
-    def meter(self, total: int) -> Meter:
+    def meter(self, total: int) -> ProgressMeter:
         """Return what an upload of `total` bytes reports to."""
-        return Meter(tell=self.tell, clock=self.run.clock, total=total)
+        return ProgressMeter(tell=self.tell, clock=self.run.clock, total=total)
 
     def get_prepared(self) -> Prepared:
         """Return what the check stage left for the upload."""
@@ -196,12 +206,12 @@ class ModelRun(Struct, kw_only=True):
             self.timings[name] += self.run.clock.monotonic() - began
 
 
-def failed(error: ModelError) -> Ending:
+def failed(error: ModelError) -> ModelOutcome:
     """Return the ending of a model that cannot go on."""
-    return Ending(outcome="failed", reason=str(error), error=error)
+    return ModelOutcome(outcome="failed", reason=str(error), error=error)
 
 
-def failed_with(kind: Kind, message: str, hint: str) -> Ending:
+def failed_with(kind: Kind, message: str, hint: str) -> ModelOutcome:
     """Return the ending of a model that cannot go on, from its parts."""
     return failed(ModelError(kind, message, hint=hint))
 

@@ -22,7 +22,7 @@ _TRUST = 0.85
 _UNKNOWN_LENGTH = 600.0  # a first training: somewhere between seconds and hours
 
 
-class Guess(Struct, frozen=True, kw_only=True):
+class EndEstimate(Struct, frozen=True, kw_only=True):
     """About how many seconds a training takes; the spreads are those of the two lognormals that are mixed."""
 
     seconds: float
@@ -30,16 +30,16 @@ class Guess(Struct, frozen=True, kw_only=True):
     broad: float
 
 
-def guess(last: float | None, usual: float | None) -> Guess | None:
+def guess(last: float | None, usual: float | None) -> EndEstimate | None:
     """Return the guess by the model's last training, else by what is usual for others; None where neither is known."""
     if last is not None and last > 0:
-        return Guess(seconds=last, narrow=_NARROW, broad=_BROAD)
+        return EndEstimate(seconds=last, narrow=_NARROW, broad=_BROAD)
     if usual is not None and usual > 0:
-        return Guess(seconds=usual, narrow=_NARROW_BY_OTHERS, broad=_BROADEST)
+        return EndEstimate(seconds=usual, narrow=_NARROW_BY_OTHERS, broad=_BROADEST)
     return None
 
 
-def next_pause(elapsed: float, by: Guess | None, fixed: timedelta | None, *, shortest: float = SHORTEST) -> float:
+def next_pause(elapsed: float, by: EndEstimate | None, fixed: timedelta | None, *, shortest: float = SHORTEST) -> float:
     """Return the seconds to wait, `elapsed` seconds into a training, but not fewer than `shortest`."""
     if fixed is not None:
         return fixed.total_seconds()
@@ -51,11 +51,11 @@ def next_pause(elapsed: float, by: Guess | None, fixed: timedelta | None, *, sho
     return min(max(min(pause, ahead), shortest), LONGEST)
 
 
-def _pause_at(elapsed: float, by: Guess | None) -> float:
+def _pause_at(elapsed: float, by: EndEstimate | None) -> float:
     return math.sqrt(2 * COST * elapsed / max(_hazard(elapsed, by), 1e-12))
 
 
-def _hazard(elapsed: float, by: Guess | None) -> float:
+def _hazard(elapsed: float, by: EndEstimate | None) -> float:
     if by is None:
         density, survival = _lognormal(elapsed, _UNKNOWN_LENGTH, _BROADEST)
         return density / survival

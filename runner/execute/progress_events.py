@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from runner.execute.ports import Clock
 from runner.journal.outcomes import Outcome
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 
 SENT_EVERY_S = 0.1  # between two news of the same upload
 
@@ -19,7 +19,7 @@ SENT_EVERY_S = 0.1  # between two news of the same upload
 class Planned(Struct, frozen=True, kw_only=True):
     """The model takes part in the run; `stages` is what it will walk through, nothing for some."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[PlanStage, ...]
 
     @property
     def text(self) -> str:
@@ -27,10 +27,10 @@ class Planned(Struct, frozen=True, kw_only=True):
         return f"planned: {' > '.join(self.stages) or 'nothing to do'}"
 
 
-class Entered(Struct, frozen=True, kw_only=True):
+class StageStarted(Struct, frozen=True, kw_only=True):
     """A stage begins."""
 
-    stage: Stage
+    stage: PlanStage
 
     @property
     def text(self) -> str:
@@ -38,7 +38,7 @@ class Entered(Struct, frozen=True, kw_only=True):
         return f"stage: {self.stage}"
 
 
-class Called(Struct, frozen=True, kw_only=True):
+class RequestStarted(Struct, frozen=True, kw_only=True):
     """The service is asked; `attempt` counts the calls of this kind for this model in this run."""
 
     call: str
@@ -50,7 +50,7 @@ class Called(Struct, frozen=True, kw_only=True):
         return f"call: {self.call}, number {self.attempt}"
 
 
-class Sent(Struct, frozen=True, kw_only=True):
+class UploadProgress(Struct, frozen=True, kw_only=True):
     """So many bytes of the upload are handed to the connection; `total` is all of it."""
 
     sent: int
@@ -76,7 +76,7 @@ class InTraining(Struct, frozen=True, kw_only=True):
         return f"waiting for job {self.retrain_job_id}{before}"
 
 
-class WordSeen(Struct, frozen=True, kw_only=True):
+class StatusReceived(Struct, frozen=True, kw_only=True):
     """The service calls the job by another word than before."""
 
     retrain_job_id: str
@@ -100,7 +100,7 @@ class Decided(Struct, frozen=True, kw_only=True):
         return f"judged: {self.verdict}, decision {self.action.replace('_', ' ')}"
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True):
     """Something worth a line."""
 
     text: str
@@ -134,7 +134,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
         return f"recorded: {self.fact}"
 
 
-class Ended(Struct, frozen=True, kw_only=True):
+class ModelEnded(Struct, frozen=True, kw_only=True):
     """The model has its outcome in this run."""
 
     outcome: Outcome
@@ -172,28 +172,34 @@ class Stopping(Struct, frozen=True, kw_only=True):
         return f"stopping ({self.signal}): {first}; {again} to end at once"
 
 
-News = (
+ProgressEvent = (
     Planned
-    | Entered
-    | Called
-    | Sent
+    | StageStarted
+    | RequestStarted
+    | UploadProgress
     | InTraining
-    | WordSeen
+    | StatusReceived
     | Decided
-    | Said
+    | Message
     | Retried
     | Warned
     | Recorded
-    | Ended
+    | ModelEnded
     | Starting
     | Stopping
 )
 # (model name or None for the run itself, news); from several threads at once, and it must not raise
-Listener = Callable[[str | None, News], None]
-_OURS = (Planned, Entered, Called, Sent, Recorded)  # nearly all news are these, and no text in them is from outside
+Listener = Callable[[str | None, ProgressEvent], None]
+_OURS = (
+    Planned,
+    StageStarted,
+    RequestStarted,
+    UploadProgress,
+    Recorded,
+)  # nearly all news are these, and no text in them is from outside
 
 
-def redacted(news: News, redact: Callable[[str], str]) -> News:
+def redacted(news: ProgressEvent, redact: Callable[[str], str]) -> ProgressEvent:
     """Return the news with every text in it redacted that may come from outside."""
     if isinstance(news, _OURS):
         return news
@@ -205,10 +211,10 @@ def redacted(news: News, redact: Callable[[str], str]) -> News:
     return replace(news, **texts) if texts else news
 
 
-class Meter(Struct, kw_only=True):
+class ProgressMeter(Struct, kw_only=True):
     """Tells of an upload's bytes, at most every 100 ms and at the end. Called by the thread that sends."""
 
-    tell: Callable[[News], None]
+    tell: Callable[[ProgressEvent], None]
     clock: Clock
     total: int
     _next: float = 0.0
@@ -218,4 +224,4 @@ class Meter(Struct, kw_only=True):
         now = self.clock.monotonic()
         if now >= self._next or sent >= self.total:
             self._next = now + SENT_EVERY_S
-            self.tell(Sent(sent=sent, total=self.total))
+            self.tell(UploadProgress(sent=sent, total=self.total))

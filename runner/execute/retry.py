@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from runner.execute.commands import Lane, Steps, Work, call, pause
+from runner.execute.commands import Pool, Steps, Work, call, pause
 from runner.execute.model_run import ModelRun
 from runner.providers.outcomes import Effect, NeverSent, ServiceError
 
@@ -29,7 +29,7 @@ def backoff(attempt: int, chance: random.Random) -> float:
     return step * (0.5 + chance.random())
 
 
-class Patience:
+class RetryBudget:
     """What is left for one read: how often it may be tried again, and how long waited for in all.
 
     `longest` are the seconds of all attempts and own pauses together.
@@ -72,7 +72,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool =
     Raises:
         ServiceError: it will not help, or the attempts or the time are used up.
     """
-    patience = Patience(run, name)
+    patience = RetryBudget(run, name)
     while True:
         run.count(name)
         try:
@@ -82,7 +82,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool =
         yield from patience.wait(failure)
 
 
-def send(run: ModelRun, name: str, lane: Lane, function: Callable[[], Effect]) -> Steps[Effect]:
+def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -> Steps[Effect]:
     """Do an effect once; do it again only when the one before surely never left.
 
     Raises:

@@ -1,8 +1,8 @@
 """A person's word from a file: recorded, with where it comes from, before anything is done about it."""
 
 from runner.execute.commands import Steps, call, record
-from runner.execute.model_run import Ending, ModelRun, StageEnd
-from runner.journal.events import Reviewed
+from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd
+from runner.journal.events import ApprovalRecorded
 from runner.plan.approver import doubts, said_by
 
 
@@ -14,7 +14,7 @@ def review(run: ModelRun) -> Steps[StageEnd]:
     source = yield from call(lambda: run.run.trace(word))
     for doubt in doubts(source):
         run.warn(doubt)  # recorded, and no reason to disregard the approval
-    reviewed = Reviewed(
+    reviewed = ApprovalRecorded(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=job.decided.fact.candidate_sha256,
         action=word.action,
@@ -26,7 +26,7 @@ def review(run: ModelRun) -> Steps[StageEnd]:
     if word.action == "approve":
         return None
     why = word.reason or "no reason given"
-    return Ending(
+    return ModelOutcome(
         outcome="unchanged",
         reason=f"{said_by(source)} rejected candidate {job.retrain_job_id} in {word.file} ({why}); "
         "new data brings a new candidate.",

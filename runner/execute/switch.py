@@ -10,23 +10,23 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Lane, Steps, StoppedError, pause, record
+from runner.execute.commands import Pool, Steps, StoppedError, pause, record
 from runner.execute.drift import Listed, list_classifiers, note_serving
 from runner.execute.evaluation import decide_again
-from runner.execute.model_run import Ending, ModelRun, StageEnd, failed_with
+from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed_with
 from runner.execute.ports import Clock
-from runner.execute.progress_events import Entered
+from runner.execute.progress_events import StageStarted
 from runner.execute.retry import backoff, send
-from runner.journal.events import ADOPTED, SwitchDone, SwitchIntended, SwitchRefused, SwitchUnclear
+from runner.journal.events import ADOPTED, SwitchIntended, SwitchRejected, SwitchSucceeded, SwitchUnknown
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Decided, Job
+from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.secrets import Secret
 from runner.plan.decision_inputs import incumbent_moved, inputs_moved
 from runner.plan.eligibility import barred
 from runner.plan.incumbent import may_drift, own_models
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 from runner.plan.operator_commands import person_command, resolve_commands, review_commands
-from runner.providers.outcomes import Done, Effect, NeverSent, Refused
+from runner.providers.outcomes import Done, Effect, NeverSent, Rejected
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
@@ -50,7 +50,7 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
     if not approved and job.decided.action != "switch" and not waits_barred:
         return _rests(run, job.decided)
     if bar is not None:
-        return Ending(outcome="held", reason=f"{_clause(bar)}; the current model is kept. {_forced(run, job)}")
+        return ModelOutcome(outcome="held", reason=f"{_clause(bar)}; the current model is kept. {_forced(run, job)}")
     return (yield from _switch_if_allowed(run))
 
 
@@ -58,9 +58,9 @@ def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
     """Switch, unless the run's flags or limits leave it to a later one, or another model came into service."""
     job = run.job
     if run.run.options.no_switch:
-        return Ending(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
+        return ModelOutcome(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
     if not run.run.budget.take_switch():
-        return Ending(
+        return ModelOutcome(
             outcome="skipped", reason=f"{_due(job)} limits.switches_per_run is used up; a later run switches."
         )
     listed = yield from list_classifiers(run)
@@ -77,7 +77,7 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
-    number, leaves = job.switches + 1, Leaves.within(run)
+    number, leaves = job.switches + 1, SendDeadline.within(run)
     yield from record(
         SwitchIntended(
             retrain_job_id=job.retrain_job_id,
@@ -90,21 +90,21 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
     run.say(f"switching to job {job.retrain_job_id}")
     try:
         with run.timed("switch_s"):
-            effect = yield from send(run, "switch", Lane.CALL, lambda: _put(run, key, job.retrain_job_id, leaves))
+            effect = yield from send(run, "switch", Pool.CALL, lambda: _put(run, key, job.retrain_job_id, leaves))
     except StoppedError:
-        yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message="stopped before it was sent"))
+        yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message="stopped before it was sent"))
         raise
     return (yield from _after_put(run, job, effect))
 
 
-class Leaves(Struct, frozen=True, kw_only=True):
+class SendDeadline(Struct, frozen=True, kw_only=True):
     """Until when a switch may leave, by both clocks: the one may be set back, the other may stand still in a sleep."""
 
     wall: datetime
     monotonic: float
 
     @classmethod
-    def within(cls, run: ModelRun) -> "Leaves":
+    def within(cls, run: ModelRun) -> "SendDeadline":
         """Return the moment for an intent written now."""
         length, clock = _leaves_within(run), run.run.clock
         return cls(wall=clock.now() + length, monotonic=clock.monotonic() + length.total_seconds())
@@ -118,26 +118,26 @@ def _leaves_within(run: ModelRun) -> timedelta:
     return min(run.quarantine, _LEAVES_WITHIN)
 
 
-def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: Leaves) -> Effect:
+def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) -> Effect:
     """Send the switch, unless this process slept too long after its intent: others may have taken over by now."""
     if leaves.passed(run.run.clock):
         return NeverSent(message="The switch was not sent in time.", hint="Look for what stopped this process so long.")
     return run.run.service.switch(key, retrain_job_id)
 
 
-def _after_put(run: ModelRun, job: Job, effect: Effect) -> Steps[StageEnd]:
+def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd]:
     name = job.retrain_job_id
     if isinstance(effect, Done):
         return _switched(run, proof="answer")
     if isinstance(effect, NeverSent):
-        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message))
+        yield from record(SwitchRejected(retrain_job_id=name, message=effect.message))
         return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
-    if isinstance(effect, Refused):
-        yield from record(SwitchRefused(retrain_job_id=name, message=effect.message, by_service=True))
+    if isinstance(effect, Rejected):
+        yield from record(SwitchRejected(retrain_job_id=name, message=effect.message, by_service=True))
         return failed_with(effect.kind, effect.message, effect.hint)
-    yield from record(SwitchUnclear(retrain_job_id=name, message=effect.message))
+    yield from record(SwitchUnknown(retrain_job_id=name, message=effect.message))
     run.warn(f"the switch's result is unclear: {effect.message}")
-    run.tell(Entered(stage=Stage.SETTLE_SWITCH))
+    run.tell(StageStarted(stage=PlanStage.SETTLE_SWITCH))
     return (yield from settle_switch(run)) or (yield from switch_now(run, (yield from list_classifiers(run))))
 
 
@@ -160,12 +160,12 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
             if _somebody_published(run, job, listed):  # whether before or after this switch is not known
                 return _unknown(run, job, serves=None)
             text = "not visible after the quarantine"
-            yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message=text))
+            yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message=text))
             return None
         yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, enough - waited))
 
 
-def _before(run: ModelRun, job: Job, listed: Listed) -> tuple[int, ...] | None:
+def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] | None:
     """Return the numbers of the models in service that can be this model's own, and the candidate's where it is listed.
 
     None where the list cannot be read or is too long to be kept.
@@ -176,7 +176,7 @@ def _before(run: ModelRun, job: Job, listed: Listed) -> tuple[int, ...] | None:
     return tuple(sorted(one for one in numbers if one is not None)) if len(numbers) <= _MOST_LISTED else None
 
 
-def _somebody_published(run: ModelRun, job: Job, listed: Listed) -> bool:
+def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
     """Return whether a model that was in service before the switch is not any more, though the candidate is not listed.
 
     Where it is not known which of the listed models is this model's own, those that this project's other models
@@ -202,7 +202,7 @@ def _switched_first(other: ModelProgress, new: set[int]) -> bool:
     return len(other.serving.ids) == 1 and incumbent is not None and incumbent.model_id in new
 
 
-def _serves(job: Job, listed: Listed) -> bool | None:
+def _serves(job: RetrainJob, listed: Listed) -> bool | None:
     """Return whether the candidate's model serves by this switch; None when that cannot be learnt.
 
     A model that was listed before proves nothing: another job, or another classifier of the account, may have brought
@@ -213,30 +213,32 @@ def _serves(job: Job, listed: Listed) -> bool | None:
     return None if found and was_listed else found
 
 
-def _is_listed(job: Job, listed: Listed) -> bool | None:
+def _is_listed(job: RetrainJob, listed: Listed) -> bool | None:
     """Return whether the service's list names the candidate's model as serving; None when that is not known."""
     if job.model_id is None or listed is None:
         return None
     return any(one.model_id == job.model_id for one in listed)
 
 
-def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> Ending:
+def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> ModelOutcome:
     job = run.job
     unverified = job.rollback.fact.unverified if job.rollback else ()
     told = f" Not verified: {', '.join(unverified)}." if unverified else ""
-    done = SwitchDone(retrain_job_id=job.retrain_job_id, proof=proof)
-    return Ending(outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.{told}", last=done)
+    done = SwitchSucceeded(retrain_job_id=job.retrain_job_id, proof=proof)
+    return ModelOutcome(
+        outcome="switched", reason=f"{_why(job)}; job {job.retrain_job_id} serves now.{told}", last=done
+    )
 
 
-def _rests(run: ModelRun, decided: Decided) -> Ending:
+def _rests(run: ModelRun, decided: Decided) -> ModelOutcome:
     reason = decided.fact.evaluation.decision.reason
     if decided.action == "hold":
-        return Ending(outcome="held", reason=reason)
+        return ModelOutcome(outcome="held", reason=reason)
     approve, reject = review_commands(run.model.name, state=run.run.state_option)
-    return Ending(outcome="awaiting_approval", reason=f"{reason} Decide with `{approve}` or `{reject}`.")
+    return ModelOutcome(outcome="awaiting_approval", reason=f"{reason} Decide with `{approve}` or `{reject}`.")
 
 
-def _why(job: Job) -> str:
+def _why(job: RetrainJob) -> str:
     if job.rollback is not None:
         back = job.rollback.fact
         if back.from_job_id == job.retrain_job_id:
@@ -256,17 +258,17 @@ def _clause(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _forced(run: ModelRun, job: Job) -> str:
+def _forced(run: ModelRun, job: RetrainJob) -> str:
     options = ("--job", job.retrain_job_id, "--force")
     command = person_command("approve", run.model.name, *options, state=run.run.state_option)
     return f"`{command}` switches to it all the same."
 
 
-def _due(job: Job) -> str:
+def _due(job: RetrainJob) -> str:
     return f"The switch to job {job.retrain_job_id} is decided and not done:"
 
 
-def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
+def _unknown(run: ModelRun, job: RetrainJob, *, serves: bool | None) -> ModelOutcome:
     name = job.retrain_job_id
     known = f"Whether the switch to job {name} was applied cannot be learnt from the service."
     if serves is None and job.listed_before is not None and job.model_id in job.listed_before:
@@ -274,7 +276,7 @@ def _unknown(run: ModelRun, job: Job, *, serves: bool | None) -> Ending:
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
     done, undone = resolve_commands(run.model.name, "switch", state=run.run.state_option)
-    return Ending(
+    return ModelOutcome(
         outcome="unknown",
         reason=f"{known} Look in the product which model is published, and tell: `{done}` or `{undone}`. "
         "Nothing is sent before that.",

@@ -3,13 +3,13 @@
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
 from runner.execute.commands import Steps, pause, record
-from runner.execute.model_run import Ending, ModelRun, StageEnd, failed, failed_with
-from runner.execute.progress_events import InTraining, WordSeen
+from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed, failed_with
+from runner.execute.progress_events import InTraining, StatusReceived
 from runner.execute.retry import backoff, read
-from runner.execute.training_wait import Watch
+from runner.execute.training_wait import TrainingWait
 from runner.execute.upload_evidence import NOT_FOUND
-from runner.journal.events import Fact, StatusSeen, TrainingFailed, TrainingFinished
-from runner.journal.retrain_job import TRAINED, Job, JobStage
+from runner.journal.events import Fact, StatusChanged, TrainingFailed, TrainingFinished
+from runner.journal.retrain_job import TRAINED, JobStage, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.durations import duration_text
 from runner.plan.operator_commands import resolve_commands
@@ -20,7 +20,7 @@ OUTAGES = 10  # reads in a row that may fail, each with its own retries, before 
 
 def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
-    key, watch = (yield from get_key(run)), Watch.begin(run)
+    key, watch = (yield from get_key(run)), TrainingWait.begin(run)
     run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
     with run.timed("wait_s"), run.run.pace.waiting():
         first = watch.first
@@ -29,7 +29,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
         while True:
             asked = watch.ask()
             status = yield from _ask(run, key, watch)
-            if isinstance(status, Ending):
+            if isinstance(status, ModelOutcome):
                 return status
             seen = _take_in(run, status, lingers=watch.lingers(status.word, asked))
             if status.phase != "going":
@@ -44,18 +44,18 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             yield from pause(watch.pause(status.word, asked))
 
 
-def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusSeen, ...]:
+def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusChanged, ...]:
     """Return what is to be recorded of a status: a new word, and once more a doubtful one that lingers."""
     job = run.job
     if status.word != job.word:
         _warn_of_drift(run, status)
-        run.tell(WordSeen(retrain_job_id=job.retrain_job_id, word=status.word))
+        run.tell(StatusReceived(retrain_job_id=job.retrain_job_id, word=status.word))
     elif not lingers:
         return ()
-    return (StatusSeen(retrain_job_id=job.retrain_job_id, word=status.word),)
+    return (StatusChanged(retrain_job_id=job.retrain_job_id, word=status.word),)
 
 
-def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
+def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | ModelOutcome]:
     """Read the status; put up with a job that is not known yet, and with outages, a bounded number of times."""
     job, outages = run.job, 0
 
@@ -81,20 +81,20 @@ def _ask(run: ModelRun, key: Secret, watch: Watch) -> Steps[Status | Ending]:
         yield from pause(backoff(outages, run.run.chance))
 
 
-def _was_never_known(job: Job) -> bool:
+def _was_never_known(job: RetrainJob) -> bool:
     """Tell whether the service did not know the job before its upload, nor since: it may need a moment."""
     never_seen = job.word in (None, NOT_FOUND) and job.upload_proof == "store"
     return job.stage == JobStage.STARTED and job.word_before in (None, NOT_FOUND) and never_seen
 
 
-def _deleted(run: ModelRun, error: ServiceError) -> Steps[Ending]:
+def _deleted(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
     yield from record(
         TrainingFailed(retrain_job_id=run.job.retrain_job_id, word="deleted", message=error.message.rstrip("."))
     )
     return failed(error)
 
 
-def _ended(run: ModelRun, status: Status, seen: tuple[StatusSeen, ...]) -> Steps[StageEnd]:
+def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> Steps[StageEnd]:
     """Record the last word together with the end that it tells."""
     name = run.job.retrain_job_id
     if status.phase == "finished":
@@ -126,21 +126,21 @@ def _warn_of_drift(run: ModelRun, status: Status) -> None:
         run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.word} now")
 
 
-def _still_training(run: ModelRun) -> Ending:
+def _still_training(run: ModelRun) -> ModelOutcome:
     job, model = run.job, run.model
     _, not_started = resolve_commands(model.name, "upload", state=run.run.state_option)
     doubt = f" If the product shows no training of it, tell: `{not_started}`."
-    return Ending(
+    return ModelOutcome(
         outcome="training",
         reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
         f"`retrain run` goes on waiting for it.{doubt if run.progress.upload_in_doubt is job else ''}",
     )
 
 
-def _contradicted(run: ModelRun, word: str) -> Ending:
+def _contradicted(run: ModelRun, word: str) -> ModelOutcome:
     name = run.job.retrain_job_id
     started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
-    return Ending(
+    return ModelOutcome(
         outcome="unknown",
         reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "
         "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "

@@ -12,7 +12,7 @@ from runner.journal.model_progress import ModelProgress
 ASKED_A_SECOND = 150  # questions about trainings, of all models together; more of them would only wait for each other
 
 
-class Pace(Struct, kw_only=True):
+class TrainingStats(Struct, kw_only=True):
     """Shared by the models of a run; only the coordinator's thread touches it.
 
     `going` tells that some training of this run was still going when it was asked after: they do not end at once.
@@ -23,7 +23,7 @@ class Pace(Struct, kw_only=True):
     _waiting: int = 0
 
     @classmethod
-    def known(cls, models: Iterable[ModelProgress]) -> "Pace":
+    def known(cls, models: Iterable[ModelProgress]) -> "TrainingStats":
         """Return what the journal tells by the last training of each model."""
         pace = cls()
         for one in models:

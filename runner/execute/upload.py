@@ -13,10 +13,10 @@ from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Lane, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.commands import Pool, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.identify import refuse_other_model
-from runner.execute.model_run import Ending, ModelRun, StageEnd, StartOver, failed_with
-from runner.execute.progress_events import Entered
+from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed_with
+from runner.execute.progress_events import StageStarted
 from runner.execute.retry import backoff, read, send
 from runner.execute.service_clock import (
     ClockReading,
@@ -27,24 +27,24 @@ from runner.execute.service_clock import (
     url_end,
 )
 from runner.execute.upload_evidence import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.journal.events import (
     DataChecked,
     FileRecord,
-    JobDead,
-    JobTaken,
-    UploadDone,
+    JobAbandoned,
+    JobCreated,
     UploadIntended,
     UploadRecord,
-    UploadRefused,
-    UploadUnclear,
+    UploadRejected,
+    UploadSucceeded,
+    UploadUnknown,
 )
 from runner.lib.secrets import Secret
 from runner.lib.timestamps import seconds_text, stamp
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 from runner.plan.operator_commands import resolve_commands
 from runner.plan.reference_data import reference
-from runner.providers.outcomes import Code, Done, Effect, Job, NeverSent, Refused, ServiceError, Status
+from runner.providers.outcomes import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
 from runner.providers.registry import facts_of
 
 _SETTLE_PAUSE_S = 15.0
@@ -91,7 +91,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     end = _upload_end(run, taken)
     number = run.progress.intents[prepared.sha256] + 1
     yield from record(
-        JobTaken(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), word_before=word),
+        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), word_before=word),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
         guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
@@ -103,7 +103,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
 class _Taken(Struct, frozen=True, kw_only=True):
     """A new job, how it stands before its upload, and when it was asked for; `monotonic` in seconds."""
 
-    job: Job
+    job: IssuedJob
     before: Status | str | None
     reading: ClockReading
     monotonic: float
@@ -137,23 +137,23 @@ def _upload_end(run: ModelRun, taken: _Taken) -> UploadEnd:
     return end
 
 
-def _send(run: ModelRun, job: Job, end: UploadEnd) -> Steps[Effect]:
+def _send(run: ModelRun, job: IssuedJob, end: UploadEnd) -> Steps[Effect]:
     """Send the one PUT."""
     try:
-        return (yield from send(run, "put", Lane.STAGE, lambda: _put(run, job.upload_url, end)))
+        return (yield from send(run, "put", Pool.STAGE, lambda: _put(run, job.upload_url, end)))
     except StoppedError:
         yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
 
 
-def _never_sent(retrain_job_id: str, message: str) -> UploadRefused:
-    return UploadRefused(retrain_job_id=retrain_job_id, why="never_sent", message=message)
+def _never_sent(retrain_job_id: str, message: str) -> UploadRejected:
+    return UploadRejected(retrain_job_id=retrain_job_id, why="never_sent", message=message)
 
 
 def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
     """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
     if end.passed(run.run.clock):
-        return Refused(
+        return Rejected(
             message="The upload URL expired before the upload began.",
             hint="A new job is taken.",
             kind=Kind.SERVICE,
@@ -161,26 +161,26 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    watch = Watch(sent=run.meter(file.content.bytes), may_end=run.run.holds)
+    watch = UploadWatch(sent=run.meter(file.content.bytes), may_end=run.run.holds)
     return run.run.service.upload(url, file.path, content=file.content, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
     if isinstance(effect, Done):
-        yield from record(UploadDone(retrain_job_id=retrain_job_id, proof="store"))
+        yield from record(UploadSucceeded(retrain_job_id=retrain_job_id, proof="store"))
         run.say("uploaded")
         return None
     if isinstance(effect, NeverSent):
         yield from record(_never_sent(retrain_job_id, effect.message))
         return failed_with(Kind.NETWORK, effect.message, f"{effect.hint} Then run again; nothing was started.")
-    if isinstance(effect, Refused):
-        yield from record(UploadRefused(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
+    if isinstance(effect, Rejected):
+        yield from record(UploadRejected(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
         if effect.reason == "expired_url":
-            return StartOver(reason=effect.message)
+            return Replan(reason=effect.message)
         return failed_with(effect.kind, effect.message, effect.hint)
-    yield from record(UploadUnclear(retrain_job_id=retrain_job_id, message=effect.message))
+    yield from record(UploadUnknown(retrain_job_id=retrain_job_id, message=effect.message))
     run.warn(f"the upload's result is unclear: {effect.message}")
-    run.tell(Entered(stage=Stage.SETTLE_UPLOAD))
+    run.tell(StageStarted(stage=PlanStage.SETTLE_UPLOAD))
     return (yield from settle_upload(run))
 
 
@@ -197,12 +197,12 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         run.count("status")
         answer, reading = yield from call(lambda: _status(run, key, job.retrain_job_id))
         if proves_start(run, answer, job.word_before):
-            yield from record(UploadDone(retrain_job_id=job.retrain_job_id, proof="status"))
+            yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
         over = waited >= steady and surely_over(run, job.url_expires_at, reading)
         if over and surely_waiting(run, answer):
-            yield from record(JobDead(retrain_job_id=job.retrain_job_id, by="quarantine"))
-            return StartOver(reason=f"the upload to job {job.retrain_job_id} never arrived")
+            yield from record(JobAbandoned(retrain_job_id=job.retrain_job_id, by="quarantine"))
+            return Replan(reason=f"the upload to job {job.retrain_job_id} never arrived")
         left = timeout.total_seconds() - waited
         if left <= 0:
             return _unknown(run, job.retrain_job_id, dead_at, word_of(answer))
@@ -225,11 +225,11 @@ def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | s
     return answer, ClockReading(date=date, before=before, after=run.run.clock.now())
 
 
-def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> Ending:
+def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> ModelOutcome:
     against = witness(run, word) if word is not None and says_waiting(run, word) else None
     other = f" Job {against[1].retrain_job_id} of {against[0]} says {word} too, after its upload." if against else ""
     started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
-    return Ending(
+    return ModelOutcome(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "
         f"`retrain run` again after {seconds_text(dead_at)}; it asks the service, and sends nothing before it knows. "

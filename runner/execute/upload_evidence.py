@@ -15,7 +15,7 @@ person says that the store lied.
 """
 
 from runner.execute.model_run import ModelRun
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.providers.outcomes import Status
 
 NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
@@ -47,7 +47,7 @@ def word_of(answer: Status | str | None) -> str | None:
     return answer.word if isinstance(answer, Status) else answer
 
 
-def witness(run: ModelRun, word: str) -> tuple[str, Job] | None:
+def witness(run: ModelRun, word: str) -> tuple[str, RetrainJob] | None:
     """Return a model and its job that speak against taking the word for waiting, or None."""
     for (realm, name), progress in run.run.progress.models.items():
         newest = progress.last

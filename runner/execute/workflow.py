@@ -10,39 +10,39 @@ from runner.errors import MEMORY_HINT, Kind, ModelError
 from runner.execute.commands import Steps, StoppedError, record, stage
 from runner.execute.drift import adopt
 from runner.execute.evaluation import decide_again, evaluate_result
-from runner.execute.model_run import Ending, ModelRun, RunStage, StageEnd, StartOver, failed, failed_with
-from runner.execute.progress_events import Ended, Entered
+from runner.execute.model_run import ModelOutcome, ModelRun, Replan, RunStage, StageEnd, failed, failed_with
+from runner.execute.progress_events import ModelEnded, StageStarted
 from runner.execute.review import review
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
 from runner.journal.events import ErrorRecord, ModelFinished
 from runner.journal.retrain_job import JobStage
-from runner.plan.model_plan import Facts, ModelPlan, Stage
+from runner.plan.model_plan import Facts, ModelPlan, PlanStage
 from runner.plan.planner import plan_model
 
 STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
 
 BUG_HINT = "Report it with the traceback in internal-errors/ of the state folder; the next run resumes."
 
-_STAGES: Mapping[Stage, RunStage] = {
-    Stage.ADOPT: adopt,
-    Stage.SETTLE_UPLOAD: settle_upload,
-    Stage.CHECK: check,
-    Stage.UPLOAD: upload,
-    Stage.WAIT: wait,
-    Stage.EVALUATE: evaluate_result,
-    Stage.DECIDE: decide_again,
-    Stage.SETTLE_SWITCH: settle_switch,
-    Stage.REVIEW: review,
-    Stage.SWITCH: switch,
+_STAGES: Mapping[PlanStage, RunStage] = {
+    PlanStage.ADOPT: adopt,
+    PlanStage.SETTLE_UPLOAD: settle_upload,
+    PlanStage.CHECK: check,
+    PlanStage.UPLOAD: upload,
+    PlanStage.WAIT: wait,
+    PlanStage.EVALUATE: evaluate_result,
+    PlanStage.DECIDE: decide_again,
+    PlanStage.SETTLE_SWITCH: settle_switch,
+    PlanStage.REVIEW: review,
+    PlanStage.SWITCH: switch,
 }
 # What a stage works on; the others only ask the service.
-_KINDS: Mapping[Stage, Kind] = {
-    Stage.CHECK: Kind.DATA,
-    Stage.UPLOAD: Kind.DATA,
-    Stage.EVALUATE: Kind.RESULT,
-    Stage.DECIDE: Kind.RESULT,
+_KINDS: Mapping[PlanStage, Kind] = {
+    PlanStage.CHECK: Kind.DATA,
+    PlanStage.UPLOAD: Kind.DATA,
+    PlanStage.EVALUATE: Kind.RESULT,
+    PlanStage.DECIDE: Kind.RESULT,
 }
 
 
@@ -64,22 +64,22 @@ def drive(run: ModelRun) -> Steps[None]:
         run.run.budget.failures -= 1
     finished = _finished(run, ending)
     yield from record(finished) if ending.last is None else record(ending.last, finished)
-    run.tell(Ended(outcome=ending.outcome, reason=ending.reason))
+    run.tell(ModelEnded(outcome=ending.outcome, reason=ending.reason))
 
 
-def _walk(run: ModelRun) -> Steps[Ending]:
+def _walk(run: ModelRun) -> Steps[ModelOutcome]:
     lost = ""
     for _ in range(STARTS):
         plan = run.plan
         if plan.outcome is not None:
-            return Ending(outcome=plan.outcome, reason=plan.reason, error=plan.error, still_held=plan.still_held)
+            return ModelOutcome(outcome=plan.outcome, reason=plan.reason, error=plan.error, still_held=plan.still_held)
         if run.run.budget.stopped is not None:
             raise StoppedError(run.run.budget.stopped)
         closed = run.run.budget.closed()
         if closed:
-            return Ending(outcome="skipped", reason=closed)
+            return ModelOutcome(outcome="skipped", reason=closed)
         end = yield from _walk_stages(run, plan.stages)
-        if isinstance(end, Ending):
+        if isinstance(end, ModelOutcome):
             return end
         lost = end.reason.rstrip(".")
         run.warn(f"{lost}; the model is planned anew")
@@ -106,16 +106,16 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
     return plan_model(run.run.manifest, run.model, run.progress, facts, run.run.options)
 
 
-def _walk_stages(run: ModelRun, stages: tuple[Stage, ...]) -> Steps[Ending | StartOver]:
+def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOutcome | Replan]:
     for one in stages:
-        run.tell(Entered(stage=one))
+        run.tell(StageStarted(stage=one))
         end: StageEnd = yield from _told(run, one)
         if end is not None:
             return end
     raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
 
 
-def _told(run: ModelRun, one: Stage) -> Steps[StageEnd]:
+def _told(run: ModelRun, one: PlanStage) -> Steps[StageEnd]:
     """Walk one stage; a disk or a memory that does not suffice is an error of this model, told with the file."""
     try:
         return (yield from _STAGES[one](run))
@@ -142,19 +142,21 @@ def _object(run: ModelRun, kind: Kind) -> str:
     return f"The work on {run.model.name}"
 
 
-def _interrupted(run: ModelRun, why: str) -> Ending:
+def _interrupted(run: ModelRun, why: str) -> ModelOutcome:
     """Return the outcome of a model whose run was stopped: what is in flight stays, the next run goes on."""
     job = run.current
     if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
-        return Ending(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
+        return ModelOutcome(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
     name = job.retrain_job_id
     if job.stage in (JobStage.SENDING, JobStage.SWITCHING):
         text = f"{why} before the result of the last request about job {name} was known; the next `retrain run` asks."
-        return Ending(outcome="unknown", reason=text)
-    return Ending(outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` goes on with it.")
+        return ModelOutcome(outcome="unknown", reason=text)
+    return ModelOutcome(
+        outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` goes on with it."
+    )
 
 
-def _finished(run: ModelRun, ending: Ending) -> ModelFinished:
+def _finished(run: ModelRun, ending: ModelOutcome) -> ModelFinished:
     job, error = run.current, ending.error
     return ModelFinished(
         outcome=ending.outcome,

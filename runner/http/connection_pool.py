@@ -20,7 +20,7 @@ L = TypeVar("L", bound=Line)
 Origin = tuple[str, str, int | None]  # scheme, host and port
 
 
-class Kept(Generic[L]):
+class ConnectionPool(Generic[L]):
     """Keeps lines by what they lead to; safe to use from many threads."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from runner.http.upload_body import UploadBody
 from runner.lib.secrets import Secret
 
 
-class Stage(Enum):
+class RequestStage(Enum):
     """How far an exchange came that brought no answer."""
 
     UNFIT_KEY = auto()
@@ -46,6 +46,6 @@ class Head(Struct, frozen=True, kw_only=True):
 class Broken(Struct, frozen=True, kw_only=True):
     """No whole answer; `cause` is the end of a sentence about `host`."""
 
-    stage: Stage
+    stage: RequestStage
     host: str
     cause: str

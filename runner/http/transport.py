@@ -29,10 +29,10 @@ from urllib3.util.retry import Retry
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, UnfitError, read_address
-from runner.http.connection_pool import Kept
+from runner.http.connection_pool import ConnectionPool
 from runner.http.deadlines import Countdown, Deadlines
 from runner.http.network_errors import cause, hung_up
-from runner.http.request import Broken, Head, Request, Stage
+from runner.http.request import Broken, Head, Request, RequestStage
 from runner.http.sockets import TlsContext, WholeHead, timed
 from runner.http.upload_body import BLOCK, BodyStoppedError
 from runner.lib.secrets import Secret
@@ -138,14 +138,14 @@ class _Line(HTTPAdapter):
         self._pool.close()
 
 
-class Wire:
+class Transport:
     """Makes exchanges; safe to use from many threads at once."""
 
     def __init__(self, *, deadlines: Deadlines, ca_bundle: Path | None) -> None:
         self._deadlines = deadlines
         self._ca_bundle = ca_bundle
         self._closed = threading.Event()
-        self._kept: Kept[_Line] = Kept()
+        self._kept: ConnectionPool[_Line] = ConnectionPool()
         if ca_bundle is not None:
             _ = self._tls  # a bundle that cannot be read is told at once
 
@@ -169,11 +169,13 @@ class Wire:
         try:
             address = read_address(request.url.reveal())
         except UnfitError as error:
-            return Broken(stage=Stage.UNFIT_URL, host="", cause=str(error))
+            return Broken(stage=RequestStage.UNFIT_URL, host="", cause=str(error))
         if request.key is not None and not _fits_header(request.key):
-            return Broken(stage=Stage.UNFIT_KEY, host=address.host, cause="the API key is not plain visible ASCII")
+            return Broken(
+                stage=RequestStage.UNFIT_KEY, host=address.host, cause="the API key is not plain visible ASCII"
+            )
         if self._closed.is_set():
-            return Broken(stage=Stage.NEVER_SENT, host=address.host, cause="the run is ending")
+            return Broken(stage=RequestStage.NEVER_SENT, host=address.host, cause="the run is ending")
         return self._exchange(request, address, take, is_its_own)
 
     def _exchange(
@@ -219,7 +221,7 @@ class Wire:
             if exchange.was_stale(error):
                 raise _StaleError from None
             _log.debug("%s %s: %s", request.method, address.host, error)
-            stage = Stage.UNCLEAR if exchange.began else Stage.NEVER_SENT
+            stage = RequestStage.UNCLEAR if exchange.began else RequestStage.NEVER_SENT
             return Broken(stage=stage, host=address.host, cause=str(error))
         except BaseException:
             line.close()

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Comparison, Sum, comparison_with
 from runner.lib.prefetch import ahead
 
@@ -34,7 +34,7 @@ class UploadBody:
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: Path, *, content: Sum, watch: Watch | None, read_ahead: bool) -> None:
+    def __init__(self, file: Path, *, content: Sum, watch: UploadWatch | None, read_ahead: bool) -> None:
         self._file = file
         self._content = content
         self._size = content.bytes

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 
-class Watch(Struct, frozen=True, kw_only=True):
+class UploadWatch(Struct, frozen=True, kw_only=True):
     """What an upload's owner is told and asked.
 
     `sent` is told the number of bytes handed over so far, about once a MiB; `may_end` is asked before the last few of

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from runner.errors import StateError
-from runner.journal.events import Draft, Event, ResultStored
+from runner.journal.events import Draft, Event, ResultDownloaded
 from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
 from runner.journal.parts import part_misfit
 from runner.journal.shared_values import SharedParts
@@ -125,7 +125,7 @@ class EventCheck:
         if not is_instant(event.at):
             return f"{event.at[:_SHOWN]!a} is not a time"
         fact = event.fact
-        if isinstance(fact, ResultStored) and not is_result_path(fact.path, event.run_id, event.model):
+        if isinstance(fact, ResultDownloaded) and not is_result_path(fact.path, event.run_id, event.model):
             return f"{fact.path[:_SHOWN]!a} is not where its run stores a result"
         return part_misfit(fact)
 

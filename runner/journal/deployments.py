@@ -18,7 +18,7 @@ class Departure(Struct, frozen=True, kw_only=True):
     newest: str
 
 
-class Serving(Struct, kw_only=True):
+class Deployments(Struct, kw_only=True):
     """The jobs that served, oldest switch first; a job stands there once for each switch to it.
 
     `left` has the jobs a person turned back from, until one of them serves again. `wanted` is the job a person wants

@@ -16,7 +16,7 @@ _EVENT = msgspec.json.Decoder(Event)
 _BODIES = msgspec.msgpack.Decoder(list[bytes])
 
 
-class PackedLinks:
+class EventBuffer:
     """Links in their order, as they were given; each going through them unpacks and decodes them anew.
 
     What an event decodes to takes ten times the memory of its bytes, so of a large journal that is never kept whole.

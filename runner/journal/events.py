@@ -221,7 +221,7 @@ class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
     package_s: float
 
 
-class JobTaken(_Fact, frozen=True, kw_only=True, tag="job_taken"):
+class JobCreated(_Fact, frozen=True, kw_only=True, tag="job_taken"):
     """The service issued a job id and an upload URL; nothing was sent yet.
 
     `word_before` is the status word read before the upload (`not_found` when the service knows no such job yet, None
@@ -241,7 +241,7 @@ class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
     attempt: int
 
 
-class UploadDone(_Fact, frozen=True, kw_only=True, tag="upload_done"):
+class UploadSucceeded(_Fact, frozen=True, kw_only=True, tag="upload_done"):
     """The upload arrived: by the store's 2xx, or because the job's status proves it."""
 
     retrain_job_id: JobId
@@ -249,7 +249,7 @@ class UploadDone(_Fact, frozen=True, kw_only=True, tag="upload_done"):
     upload_s: float | None = None
 
 
-class UploadRefused(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
+class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
     """The upload surely had no effect."""
 
     retrain_job_id: JobId
@@ -257,21 +257,21 @@ class UploadRefused(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
     message: str
 
 
-class UploadUnclear(_Fact, frozen=True, kw_only=True, tag="upload_unclear"):
+class UploadUnknown(_Fact, frozen=True, kw_only=True, tag="upload_unclear"):
     """Nobody knows yet whether the upload arrived."""
 
     retrain_job_id: JobId
     message: str
 
 
-class JobDead(_Fact, frozen=True, kw_only=True, tag="job_dead"):
+class JobAbandoned(_Fact, frozen=True, kw_only=True, tag="job_dead"):
     """The job never started: its URL has expired and the quarantine for late requests is over, or a person said so."""
 
     retrain_job_id: JobId
     by: Literal["quarantine", "person"]
 
 
-class StatusSeen(_Fact, frozen=True, kw_only=True, tag="status_seen"):
+class StatusChanged(_Fact, frozen=True, kw_only=True, tag="status_seen"):
     """The job's status word changed, or a doubtful one outlasted the quarantine; then it is written again."""
 
     retrain_job_id: JobId
@@ -293,7 +293,7 @@ class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
     message: str
 
 
-class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
+class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_stored"):
     """The result file lies at `path`, relative to the state folder."""
 
     retrain_job_id: JobId
@@ -302,7 +302,7 @@ class ResultStored(_Fact, frozen=True, kw_only=True, tag="result_stored"):
     bytes: int
 
 
-class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
+class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="judged"):
     """The decision about a candidate, with everything it was computed from.
 
     `inputs` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
@@ -320,7 +320,7 @@ class Judged(_Fact, frozen=True, kw_only=True, tag="judged"):
     bound: Mapping[str, str] | None = None
 
 
-class Reviewed(_Fact, frozen=True, kw_only=True, tag="reviewed"):
+class ApprovalRecorded(_Fact, frozen=True, kw_only=True, tag="reviewed"):
     """A person approved or rejected a candidate: by command, or in a file, then `source` tells which.
 
     `forced` tells that the candidate was approved although it is older than the incumbent or was rolled back from.
@@ -394,14 +394,14 @@ class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
     listed_before: tuple[int, ...] | None = None
 
 
-class SwitchDone(_Fact, frozen=True, kw_only=True, tag="switch_done"):
+class SwitchSucceeded(_Fact, frozen=True, kw_only=True, tag="switch_done"):
     """The candidate serves now."""
 
     retrain_job_id: JobId
     proof: Literal["answer", "read_back", "person"]
 
 
-class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
+class SwitchRejected(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
     """The switch surely had no effect; `by_service` tells that the service refused it, not that it never arrived."""
 
     retrain_job_id: JobId
@@ -409,7 +409,7 @@ class SwitchRefused(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
     by_service: bool = False
 
 
-class SwitchUnclear(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
+class SwitchUnknown(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
     """Nobody knows yet whether the switch was applied."""
 
     retrain_job_id: JobId
@@ -443,21 +443,21 @@ class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
 
 JobFact = (
     UploadIntended
-    | UploadDone
-    | UploadRefused
-    | UploadUnclear
-    | JobDead
-    | StatusSeen
+    | UploadSucceeded
+    | UploadRejected
+    | UploadUnknown
+    | JobAbandoned
+    | StatusChanged
     | TrainingFinished
     | TrainingFailed
-    | ResultStored
-    | Judged
-    | Reviewed
+    | ResultDownloaded
+    | CandidateEvaluated
+    | ApprovalRecorded
     | RollbackDecided
     | SwitchIntended
-    | SwitchDone
-    | SwitchRefused
-    | SwitchUnclear
+    | SwitchSucceeded
+    | SwitchRejected
+    | SwitchUnknown
     | Resolved
 )
 IncumbentFact = IncumbentAdopted | ServingObserved
@@ -471,7 +471,7 @@ Fact = (
     | LossAccepted
     | ModelPlanned
     | DataChecked
-    | JobTaken
+    | JobCreated
     | JobFact
     | IncumbentFact
     | ModelFinished

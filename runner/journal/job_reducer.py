@@ -7,28 +7,28 @@ from typing import Any
 import msgspec
 
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     DataChecked,
-    JobDead,
+    JobAbandoned,
+    JobCreated,
     JobFact,
-    JobTaken,
-    Judged,
     Resolved,
-    ResultStored,
-    Reviewed,
+    ResultDownloaded,
     RollbackDecided,
-    StatusSeen,
-    SwitchDone,
+    StatusChanged,
     SwitchIntended,
-    SwitchRefused,
-    SwitchUnclear,
+    SwitchRejected,
+    SwitchSucceeded,
+    SwitchUnknown,
     TrainingFailed,
     TrainingFinished,
-    UploadDone,
     UploadIntended,
-    UploadRefused,
-    UploadUnclear,
+    UploadRejected,
+    UploadSucceeded,
+    UploadUnknown,
 )
-from runner.journal.retrain_job import Decided, Job, JobStage, Review, Rollback
+from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment
 
 
@@ -40,9 +40,9 @@ class At(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
 
 
-def taken(fact: JobTaken, checked: DataChecked | None) -> Job:
+def taken(fact: JobCreated, checked: DataChecked | None) -> RetrainJob:
     """Return the job that begins with an issued id; `checked` is the data it is meant for."""
-    return Job(
+    return RetrainJob(
         retrain_job_id=fact.retrain_job_id,
         stage=JobStage.TAKEN,
         data=checked,
@@ -51,14 +51,14 @@ def taken(fact: JobTaken, checked: DataChecked | None) -> Job:
     )
 
 
-def changed(job: Job, fact: JobFact, place: At) -> Job:
+def changed(job: RetrainJob, fact: JobFact, place: At) -> RetrainJob:
     """Return the job after a fact about it."""
     changes = _CHANGES[type(fact)](fact, place)
-    if isinstance(fact, StatusSeen) and fact.word == job.word:
+    if isinstance(fact, StatusChanged) and fact.word == job.word:
         changes["lingered"] = (*job.lingered, fact.word)
-    if isinstance(fact, SwitchRefused) and job.rollback:
+    if isinstance(fact, SwitchRejected) and job.rollback:
         changes["stage"] = JobStage.SWITCHED  # it has served
-    if isinstance(fact, Judged) and job.rejection:
+    if isinstance(fact, CandidateEvaluated) and job.rejection:
         del changes["review"]  # it was said of the candidate, whatever another policy decides about it
     return msgspec.structs.replace(job, **changes)
 
@@ -68,7 +68,7 @@ def _rolled_back(fact: RollbackDecided, place: At) -> dict[str, Any]:
     return {"rollback": rollback, "switches": 0, "switched_at": None}
 
 
-def _judged(fact: Judged, place: At) -> dict[str, Any]:
+def _judged(fact: CandidateEvaluated, place: At) -> dict[str, Any]:
     decided = Decided(fact=fact, at=place.at, event_sha256=place.sha256, run_id=place.run_id)
     return {"stage": JobStage.JUDGED, "decided": decided, "review": None}
 
@@ -80,28 +80,32 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
         "attempt": fact.attempt,
         "intended_at": place.at,
     },
-    UploadDone: lambda fact, place: {"stage": JobStage.STARTED, "started_at": place.at, "upload_proof": fact.proof},
-    UploadRefused: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
-    UploadUnclear: lambda _fact, _place: {"stage": JobStage.SENDING},
-    JobDead: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
-    StatusSeen: lambda fact, _place: {"word": fact.word},
+    UploadSucceeded: lambda fact, place: {
+        "stage": JobStage.STARTED,
+        "started_at": place.at,
+        "upload_proof": fact.proof,
+    },
+    UploadRejected: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
+    UploadUnknown: lambda _fact, _place: {"stage": JobStage.SENDING},
+    JobAbandoned: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
+    StatusChanged: lambda fact, _place: {"word": fact.word},
     TrainingFinished: lambda fact, place: {
         "stage": JobStage.FINISHED,
         "finished_at": place.at,
         "model_id": fact.model_id,
     },
     TrainingFailed: lambda fact, place: {"stage": JobStage.FAILED, "finished_at": place.at, "failure": fact.message},
-    ResultStored: lambda fact, _place: {"stage": JobStage.STORED, "result": fact},
-    Judged: _judged,
-    Reviewed: lambda fact, place: {"review": Review(fact=fact, at=place.at)},
+    ResultDownloaded: lambda fact, _place: {"stage": JobStage.STORED, "result": fact},
+    CandidateEvaluated: _judged,
+    ApprovalRecorded: lambda fact, place: {"review": Review(fact=fact, at=place.at)},
     RollbackDecided: _rolled_back,
     SwitchIntended: lambda fact, _place: {
         "stage": JobStage.SWITCHING,
         "switches": fact.attempt,
         "listed_before": fact.listed_before,
     },
-    SwitchRefused: lambda _fact, _place: {"stage": JobStage.JUDGED},
-    SwitchUnclear: lambda _fact, _place: {"stage": JobStage.SWITCHING},
+    SwitchRejected: lambda _fact, _place: {"stage": JobStage.JUDGED},
+    SwitchUnknown: lambda _fact, _place: {"stage": JobStage.SWITCHING},
     Resolved: lambda _fact, _place: {},
-    SwitchDone: lambda _fact, place: {"stage": JobStage.SWITCHED, "switched_at": place.at},
+    SwitchSucceeded: lambda _fact, place: {"stage": JobStage.SWITCHED, "switched_at": place.at},
 }

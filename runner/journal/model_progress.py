@@ -5,33 +5,33 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from runner.journal.deployments import Departure, Serving, is_older
+from runner.journal.deployments import Departure, Deployments, is_older
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     DataChecked,
     Event,
     Fact,
     IncumbentAdopted,
+    JobCreated,
     JobFact,
-    JobTaken,
-    Judged,
     LossAccepted,
     ModelFinished,
     ModelPlanned,
     ModelsMoved,
     ReportWritten,
     ResultsPruned,
-    Reviewed,
     RollbackDecided,
     RunFinished,
     RunStarted,
     ServiceMoved,
     ServingObserved,
-    SwitchDone,
-    SwitchRefused,
+    SwitchRejected,
+    SwitchSucceeded,
     UploadIntended,
 )
 from runner.journal.job_reducer import At, changed, taken
-from runner.journal.retrain_job import TRAINED, VOID, Job, JobStage
+from runner.journal.retrain_job import TRAINED, VOID, JobStage, RetrainJob
 from runner.lib.timestamps import moment
 
 _ABOUT_RUNS = (
@@ -80,11 +80,11 @@ class ModelProgress(Struct, kw_only=True):
     former_names: tuple[str, ...] = ()
     from_service: str | None = None
     loss: AcceptedLoss | None = None
-    jobs: dict[str, Job] = field(default_factory=dict)
+    jobs: dict[str, RetrainJob] = field(default_factory=dict)
     checked: DataChecked | None = None
     incumbent_id: str | None = None
-    served: Job | None = None  # the incumbent, when the service has issued its id again
-    serving: Serving = field(default_factory=Serving)
+    served: RetrainJob | None = None  # the incumbent, when the service has issued its id again
+    serving: Deployments = field(default_factory=Deployments)
     adoption: Adoption | None = None  # the last statement of what is in service, until a job of ours is
     statements: set[str] = field(default_factory=set)  # digests of all statements that were recorded
     observation: Observation | None = None  # about the incumbent or adoption of now
@@ -99,17 +99,17 @@ class ModelProgress(Struct, kw_only=True):
         return bool(self.jobs) or self.adoption is not None
 
     @property
-    def incumbent(self) -> Job | None:
+    def incumbent(self) -> RetrainJob | None:
         """Return the job this project last switched to."""
         return self.served or (self.jobs[self.incumbent_id] if self.incumbent_id else None)
 
     @property
-    def last(self) -> Job | None:
+    def last(self) -> RetrainJob | None:
         """Return the newest job for which something was, or may have been, sent."""
         return next((job for job in reversed(self.jobs.values()) if job.stage not in VOID), None)
 
     @property
-    def current(self) -> Job | None:
+    def current(self) -> RetrainJob | None:
         """Return the job a run goes on with: the one a person wants to serve, else the newest that counts."""
         return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
 
@@ -118,7 +118,7 @@ class ModelProgress(Struct, kw_only=True):
         return is_older(reversed(self.jobs), one, other)
 
     @property
-    def upload_in_doubt(self) -> Job | None:
+    def upload_in_doubt(self) -> RetrainJob | None:
         """Return the job of which a person may tell whether it started.
 
         Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
@@ -158,7 +158,7 @@ class ModelProgress(Struct, kw_only=True):
             self.checked = fact
         elif isinstance(fact, ServiceMoved):
             self.from_service = fact.from_service
-        elif isinstance(fact, JobTaken):
+        elif isinstance(fact, JobCreated):
             self._take_job(fact)
         elif isinstance(fact, IncumbentAdopted):
             self._adopt(Adoption(fact=fact, at=moment(event.at)))
@@ -173,7 +173,7 @@ class ModelProgress(Struct, kw_only=True):
         self.statements.add(adoption.fact.statement_sha256)
         self.incumbent_id, self.served = None, None
 
-    def _take_job(self, fact: JobTaken) -> None:
+    def _take_job(self, fact: JobCreated) -> None:
         """Begin a job; an id issued twice stands where it was issued last, and an incumbent stays what it was."""
         before = self.jobs.pop(fact.retrain_job_id, None)
         if fact.retrain_job_id == self.incumbent_id:
@@ -185,23 +185,23 @@ class ModelProgress(Struct, kw_only=True):
     def _change_job(self, fact: JobFact, event: Event, sha256: str) -> None:
         name, place = fact.retrain_job_id, At(at=moment(event.at), sha256=sha256, run_id=event.run_id)
         self.jobs[name] = changed(self.jobs[name], fact, place)
-        if isinstance(fact, Judged) and self.reported_held == name:
+        if isinstance(fact, CandidateEvaluated) and self.reported_held == name:
             self.reported_held = None
         if isinstance(fact, UploadIntended):
             self.intents[fact.dataset_sha256] += 1
             self.serving.wanted = None
         elif isinstance(fact, RollbackDecided):
             self.serving.wanted = name
-        elif isinstance(fact, Reviewed):
+        elif isinstance(fact, ApprovalRecorded):
             self._follow_review(fact)
-        elif self.serving.wanted == name and (isinstance(fact, Judged) or _is_refusal(fact)):
+        elif self.serving.wanted == name and (isinstance(fact, CandidateEvaluated) or _is_refusal(fact)):
             self.serving.wanted = None
-        elif isinstance(fact, SwitchDone):
+        elif isinstance(fact, SwitchSucceeded):
             self.serving.take_over(name, self._departure(name))
             self.incumbent_id, self.served = name, None
             self.adoption, self.observation = None, None
 
-    def _follow_review(self, fact: Reviewed) -> None:
+    def _follow_review(self, fact: ApprovalRecorded) -> None:
         """Let a forced approval of an older candidate lead; a rejection takes it back."""
         name, last = fact.retrain_job_id, self.last
         if fact.action == "approve" and fact.forced and last is not None and last.retrain_job_id != name:
@@ -221,9 +221,9 @@ class ModelProgress(Struct, kw_only=True):
 
 def _decides(fact: Fact) -> bool:
     """Tell whether a person decided about the model: nothing of the kind happens by itself after a loss."""
-    by_person = isinstance(fact, UploadIntended | SwitchDone | RollbackDecided)
+    by_person = isinstance(fact, UploadIntended | SwitchSucceeded | RollbackDecided)
     return by_person or (isinstance(fact, IncumbentAdopted) and fact.source == "command")
 
 
 def _is_refusal(fact: JobFact) -> bool:
-    return isinstance(fact, SwitchRefused) and fact.by_service
+    return isinstance(fact, SwitchRejected) and fact.by_service

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from runner.journal.events import Fact, Judged, RunStarted
+from runner.journal.events import CandidateEvaluated, Fact, RunStarted
 from runner.journal.forms import Sha256
 from runner.policy.types import POLICY_TYPES
 
@@ -56,9 +56,11 @@ def part_misfit(fact: Fact) -> str | None:
             msgspec.convert(value, form)
         except (msgspec.ValidationError, RecursionError):
             return f"its part {name!r} has another form than what a run writes"
-    if isinstance(fact, Judged) and fact.inputs["policy"]["type"] not in POLICY_TYPES:
+    if isinstance(fact, CandidateEvaluated) and fact.inputs["policy"]["type"] not in POLICY_TYPES:
         return "its part 'inputs' has a policy of a type that this version does not know"
-    if isinstance(fact, Judged) and len(fact.inputs["policy"].get("rules", ())) != len(fact.evaluation.rules):
+    if isinstance(fact, CandidateEvaluated) and len(fact.inputs["policy"].get("rules", ())) != len(
+        fact.evaluation.rules
+    ):
         return "its part 'evaluation' has another number of rules than its policy"
     return None
 
@@ -66,5 +68,5 @@ def part_misfit(fact: Fact) -> str | None:
 def _parts(fact: Fact) -> Iterator[tuple[str, Mapping[str, Any], type[Struct]]]:
     if isinstance(fact, RunStarted):
         yield "options", fact.options, _Options
-    elif isinstance(fact, Judged):
+    elif isinstance(fact, CandidateEvaluated):
         yield "inputs", fact.inputs, _Inputs

@@ -15,8 +15,8 @@ from runner.journal.events import (
     ModelsMoved,
     NameMove,
     ReportWritten,
+    ResultDownloaded,
     ResultsPruned,
-    ResultStored,
     RunFinished,
     RunStarted,
 )
@@ -138,5 +138,5 @@ class Progress:
         if not progress.has_history:
             progress.begun_beside = run.started.manifest.moved.get(name)
         progress.add(event, sha256)
-        if isinstance(event.fact, ResultStored):
+        if isinstance(event.fact, ResultDownloaded):
             self.results[event.fact.path] = stored(event, event.fact, realm)

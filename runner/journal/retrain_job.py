@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from runner.journal.events import DataChecked, Judged, ResultStored, Reviewed, RollbackDecided
+from runner.journal.events import ApprovalRecorded, CandidateEvaluated, DataChecked, ResultDownloaded, RollbackDecided
 from runner.policy.evaluation import Action
 
 
@@ -33,7 +33,7 @@ TRAINED = frozenset({JobStage.FINISHED, JobStage.STORED, JobStage.JUDGED, JobSta
 class Decided(Struct, frozen=True, kw_only=True):
     """The last decision about a candidate; `event_sha256` and `run_id` say where it stands in the journal."""
 
-    fact: Judged
+    fact: CandidateEvaluated
     at: datetime
     event_sha256: str
     run_id: str
@@ -52,7 +52,7 @@ class Decided(Struct, frozen=True, kw_only=True):
 class Review(Struct, frozen=True, kw_only=True):
     """A person's word on a candidate."""
 
-    fact: Reviewed
+    fact: ApprovalRecorded
     at: datetime
 
 
@@ -64,7 +64,7 @@ class Rollback(Struct, frozen=True, kw_only=True):
     event_sha256: str
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
     """One retrain job of one model, from the taking of its id on. Times are None until they happened."""
 
     retrain_job_id: str
@@ -81,7 +81,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     model_id: int | None = None
     failure: str | None = None
-    result: ResultStored | None = None
+    result: ResultDownloaded | None = None
     decided: Decided | None = None
     review: Review | None = None
     rollback: Rollback | None = None

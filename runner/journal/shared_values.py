@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from runner.journal.events import Event, Judged
+from runner.journal.events import CandidateEvaluated, Event
 
 
 class SharedParts:
@@ -17,7 +17,7 @@ class SharedParts:
     def shared(self, event: Event) -> Event:
         """Return the event; what it has in common with earlier ones takes no room of its own."""
         fact = event.fact
-        if isinstance(fact, Judged) and isinstance(fact.inputs, dict) and "policy" in fact.inputs:
+        if isinstance(fact, CandidateEvaluated) and isinstance(fact.inputs, dict) and "policy" in fact.inputs:
             policy = fact.inputs["policy"]
             with suppress(RecursionError):  # one that is nested so deeply was made up; it is judged elsewhere
                 fact.inputs["policy"] = self._known.setdefault(msgspec.json.encode(policy), policy)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from runner.journal.events import Event, PrunedFile, ResultsPruned, ResultStored
+from runner.journal.events import Event, PrunedFile, ResultDownloaded, ResultsPruned
 from runner.lib.timestamps import moment
 
 
@@ -15,7 +15,7 @@ class StoredFile(Struct, frozen=True, kw_only=True):
     Its path is where that run stores that model's result: an event with another one is refused.
     """
 
-    fact: ResultStored
+    fact: ResultDownloaded
     at: datetime
     run_id: str
     realm: str
@@ -37,7 +37,7 @@ class Removal(Struct, frozen=True, kw_only=True):
         return f"was removed by prune on {self.at:%Y-%m-%d} (sha256 {self.file.sha256[:12]})"
 
 
-def stored(event: Event, fact: ResultStored, realm: str) -> StoredFile:
+def stored(event: Event, fact: ResultDownloaded, realm: str) -> StoredFile:
     """Return the file that an event says was stored."""
     return StoredFile(fact=fact, at=moment(event.at), run_id=event.run_id, realm=realm, model=event.model or "")
 
@@ -48,7 +48,7 @@ def removals(event: Event, fact: ResultsPruned) -> dict[str, Removal]:
     return {file.path: Removal(seq=event.seq, at=at, by=fact.by, why=fact.why, file=file) for file in fact.files}
 
 
-def removal_of(removed: Mapping[str, Removal], result: ResultStored) -> Removal | None:
+def removal_of(removed: Mapping[str, Removal], result: ResultDownloaded) -> Removal | None:
     """Return the record that this very file is removed; one about other bytes at its path is none."""
     found = removed.get(result.path)
     return found if found is not None and found.file.sha256 == result.sha256 else None

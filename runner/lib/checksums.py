@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from runner.lib.fast_checksum import Seal, Sealing
+from runner.lib.fast_checksum import FastChecksum, Sealing
 
 _MOST_WAITING = 2  # blocks; enough for both threads to have work, and a bound for the memory
 _WORTH_A_SEAL = 1 << 20  # bytes
@@ -25,7 +25,7 @@ class Sum:
 
     sha256: str
     bytes: int
-    seal: Seal | None = field(default=None, compare=False, repr=False)
+    seal: FastChecksum | None = field(default=None, compare=False, repr=False)
 
 
 class SumBeside:
@@ -136,7 +136,7 @@ class _BySum(SumBeside):
 
 
 class _BySeal:
-    def __init__(self, sealing: Sealing, expected: Seal) -> None:
+    def __init__(self, sealing: Sealing, expected: FastChecksum) -> None:
         self._sealing = sealing
         self._expected = expected
 

@@ -15,7 +15,7 @@ _SEED = 8  # bytes, all that XXH3 takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class FastChecksum:
     """The hash of some bytes, and the seed it was made with."""
 
     secret: bytes = field(repr=False)
@@ -42,6 +42,6 @@ class Sealing:
         """Take the next bytes."""
         self._hash.update(block)
 
-    def end(self) -> Seal:
+    def end(self) -> FastChecksum:
         """Return the seal over the bytes taken."""
-        return Seal(secret=self._secret, tag=self._hash.digest())
+        return FastChecksum(secret=self._secret, tag=self._hash.digest())

@@ -37,7 +37,7 @@ _VALUES = {
 _TO_COMMA = re.compile(r"[^,}]*")
 
 
-class Excerpt(Struct, frozen=True, kw_only=True):
+class SourceExcerpt(Struct, frozen=True, kw_only=True):
     """A line of a file and the place in it, counted in characters from 0."""
 
     text: str
@@ -55,7 +55,7 @@ class _Source(Struct, frozen=True, kw_only=True):
     inside: dict[int, bool] = field(default_factory=dict)
 
 
-def excerpts(problems: Sequence[Problem]) -> Iterator[Excerpt | None]:
+def excerpts(problems: Sequence[Problem]) -> Iterator[SourceExcerpt | None]:
     """Yield the line of each problem, None where there is none to show. Each file is read once."""
     last: dict[str, int] = {}
     for problem in problems:
@@ -95,7 +95,7 @@ def _lines_above(lines: Sequence[str]) -> list[int | None]:
     return above
 
 
-def _excerpt(source: _Source, problem: Problem) -> Excerpt | None:
+def _excerpt(source: _Source, problem: Problem) -> SourceExcerpt | None:
     lines = source.lines
     if problem.line > len(lines) or not lines[problem.line - 1].strip():
         return None
@@ -105,7 +105,7 @@ def _excerpt(source: _Source, problem: Problem) -> Excerpt | None:
     place = min(problem.column - 1, len(line))
     masked = _masked(line, place)
     if problem.code == "literal-key":
-        return Excerpt(text=f"{masked.text[: masked.place]}{MASK}", place=masked.place)
+        return SourceExcerpt(text=f"{masked.text[: masked.place]}{MASK}", place=masked.place)
     return masked
 
 
@@ -148,7 +148,7 @@ def _is_whole(value: str) -> bool:
     return text.startswith("{") and "}" in text
 
 
-def _masked(line: str, place: int) -> Excerpt:
+def _masked(line: str, place: int) -> SourceExcerpt:
     """Return the line without what may be secret, and the place moved along."""
     parts, done, moved = [], 0, place
     for start, end in _spans(line):
@@ -160,7 +160,7 @@ def _masked(line: str, place: int) -> Excerpt:
             moved += len(MASK) - (end - start)
         elif place > start:
             moved -= place - start
-    return Excerpt(text="".join([*parts, line[done:]]), place=moved)
+    return SourceExcerpt(text="".join([*parts, line[done:]]), place=moved)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from runner.credentials import read_secret
 from runner.http.deadlines import Deadlines
 from runner.http.request import Broken, Head, Request
-from runner.http.transport import Wire
+from runner.http.transport import Transport
 from runner.lib.secrets import Secret
 from runner.manifest.model import StoredKey
 from runner.notify.delivery import UndeliveredError
@@ -24,7 +24,7 @@ def send_ping(source: StoredKey, word: str) -> None:
     url = read_secret(source).reveal()
     base, mark, query = url.partition("?")
     request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{word}{mark}{query}"))
-    answer = Wire(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
+    answer = Transport(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
     if isinstance(answer, Broken):
         raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")
     if not 200 <= answer < 300:

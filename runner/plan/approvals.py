@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.manifest.model import Approval, Manifest, Model
 from runner.plan.decision_inputs import inputs_moved
 from runner.plan.eligibility import barred
@@ -21,7 +21,7 @@ class Case(Struct, frozen=True, kw_only=True):
     manifest: Manifest
     model: Model
     progress: ModelProgress
-    job: Job
+    job: RetrainJob
     now: datetime
 
 
@@ -87,7 +87,7 @@ def objection(case: Case, word: Approval) -> str | None:
     return _overtaken(case, word, job) or (_unfit(case, word, job) if word.action == "approve" else None)
 
 
-def _overtaken(case: Case, word: Approval, job: Job) -> str | None:
+def _overtaken(case: Case, word: Approval, job: RetrainJob) -> str | None:
     """Return what happened since the word was given: time, a newer job, another word."""
     if case.now >= word.expires:
         return f"it expired at {word.expires:%Y-%m-%dT%H:%M:%SZ}"
@@ -99,7 +99,7 @@ def _overtaken(case: Case, word: Approval, job: Job) -> str | None:
     return None
 
 
-def _unfit(case: Case, word: Approval, job: Job) -> str | None:
+def _unfit(case: Case, word: Approval, job: RetrainJob) -> str | None:
     """Return why an approval must not be carried out."""
     if job.decided and word.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
         return "policy or manifest are others than those it was given for"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Decided, Job
+from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.canonical_json import digest
 from runner.manifest.model import Manifest, Model
 from runner.plan.decision_fingerprint import binding
@@ -11,7 +11,7 @@ from runner.plan.incumbent import baseline_of, drift_of
 from runner.policy.record import Inputs, as_json, policy_digest
 
 
-def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> Inputs:
+def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> Inputs:
     """Return what a decision about `job` would be computed from now."""
     return Inputs(
         policy=manifest.policies[model.policy],
@@ -23,7 +23,7 @@ def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: J
     )
 
 
-def place_before(progress: ModelProgress, job: Job) -> str | None:
+def place_before(progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return where the newest job before had its metrics, of those that had them in a place of their own."""
     place = None
     for before in progress.jobs.values():
@@ -34,12 +34,12 @@ def place_before(progress: ModelProgress, job: Job) -> str | None:
     return place
 
 
-def inputs_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:
+def inputs_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return why the recorded decision about `job` is no longer the one that would be made, or None."""
     return definition_moved(manifest, model, job) or incumbent_moved(manifest, model, progress, job)
 
 
-def definition_moved(manifest: Manifest, model: Model, job: Job) -> str | None:
+def definition_moved(manifest: Manifest, model: Model, job: RetrainJob) -> str | None:
     """Return what the manifest says otherwise than at the decision about `job`, or None."""
     decided = job.decided
     if decided is None:
@@ -60,7 +60,7 @@ def _missed_metrics(decided: Decided) -> bool:
     return decided.unread is not None or unusable or bool(evaluation.problems)
 
 
-def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> str | None:
+def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return that another model serves than at the decision about `job`, or its values are others; else None.
 
     A policy without rules compares nothing, but its decision too was made about one incumbent: a rollback overtakes it.

@@ -12,7 +12,7 @@ from runner.errors import StateError
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
 from runner.lib.canonical_json import digest
-from runner.plan.model_plan import Action, Stage
+from runner.plan.model_plan import Action, PlanStage
 from runner.policy.baseline import Drift, Knowledge
 
 PLAN_VERSION: Final = 1
@@ -110,7 +110,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
 
     name: Name
     action: Action
-    stages: tuple[Stage, ...]
+    stages: tuple[PlanStage, ...]
     reason: str
     outcome: Outcome | None
     retrain_job_id: str | None

@@ -2,10 +2,10 @@
 
 from runner.journal.deployments import Departure
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
-from runner.journal.retrain_job import VOID, Job, Review
+from runner.journal.retrain_job import VOID, RetrainJob, Review
 
 
-def withdrawn(progress: ModelProgress, job: Job) -> Departure | None:
+def withdrawn(progress: ModelProgress, job: RetrainJob) -> Departure | None:
     """Return the turn back that speaks against a job.
 
     It was turned back from itself, or it was trained on the same data content and begun by then: the doubt is about
@@ -28,7 +28,7 @@ def withdrawn_data(progress: ModelProgress, dataset_sha256: str) -> Departure | 
     return withdrawn(progress, newest) if newest else None
 
 
-def barred(progress: ModelProgress, job: Job) -> str | None:
+def barred(progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return why only a person may let the candidate take over, as a clause; None when nothing is in the way.
 
     An approval that was forced has settled that.
@@ -45,7 +45,7 @@ def barred(progress: ModelProgress, job: Job) -> str | None:
     return _overtaken(progress, job)
 
 
-def _overtaken(progress: ModelProgress, job: Job) -> str | None:
+def _overtaken(progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return that a newer job than the candidate was switched to, as a clause."""
     incumbent = progress.incumbent
     if incumbent is None or progress.served is not None:
@@ -60,7 +60,7 @@ def history_lost(loss: AcceptedLoss) -> str:
     return f"events of the journal are lost, which {loss.fact.by} accepted on {loss.at:%Y-%m-%d}"
 
 
-def was_rejected(job: Job, rejection: Review) -> str:
+def was_rejected(job: RetrainJob, rejection: Review) -> str:
     """Return who rejected a candidate and why, as a clause."""
     why = rejection.fact.reason or "no reason given"
     return f"candidate {job.retrain_job_id} was rejected by {rejection.fact.by} ({why})"

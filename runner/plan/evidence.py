@@ -9,7 +9,7 @@ from msgspec import Struct
 from runner.errors import ModelError
 from runner.journal.events import IncumbentAdopted
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Decided, Job
+from runner.journal.retrain_job import Decided, RetrainJob
 from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
 from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
@@ -67,7 +67,7 @@ _NOTHING = _Side(
 )
 
 
-def evidence(progress: ModelProgress, job: Job) -> Evidence:
+def evidence(progress: ModelProgress, job: RetrainJob) -> Evidence:
     """Return a job's metrics beside those of the job that serves, or of the one that served before, if it serves."""
     ours, theirs = _side(job), _in_service(progress, job)
     definitions = _definitions(job.decided)
@@ -80,7 +80,7 @@ def evidence(progress: ModelProgress, job: Job) -> Evidence:
     )
 
 
-def _in_service(progress: ModelProgress, job: Job) -> _Side:
+def _in_service(progress: ModelProgress, job: RetrainJob) -> _Side:
     """Return what is recorded of the model that a switch to the job replaces, or has replaced."""
     if drift_of(progress) == "changed_outside":
         return _NOTHING
@@ -101,7 +101,7 @@ def _stated(fact: IncumbentAdopted) -> _Side:
     )
 
 
-def _rival(progress: ModelProgress, job: Job) -> Job | None:
+def _rival(progress: ModelProgress, job: RetrainJob) -> RetrainJob | None:
     incumbent = progress.incumbent
     if incumbent is None or progress.served is not None or incumbent.retrain_job_id != job.retrain_job_id:
         return incumbent
@@ -109,7 +109,7 @@ def _rival(progress: ModelProgress, job: Job) -> Job | None:
     return next((progress.jobs[name] for name in before if name in progress.jobs), None)
 
 
-def _side(job: Job) -> _Side:
+def _side(job: RetrainJob) -> _Side:
     found = job.decided.fact.evaluation if job.decided else None
     texts = found.texts if found else {}
     return _Side(

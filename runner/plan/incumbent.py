@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from runner.journal.events import ServingObserved
 from runner.journal.model_progress import Adoption, ModelProgress
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.lib.canonical_json import digest
 from runner.lib.timestamps import age
 from runner.manifest.model import Model, Source
@@ -60,7 +60,7 @@ def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
     return None if statement_sha256(statement) in progress.statements else statement
 
 
-def learnt_since(model: Model, progress: ModelProgress, job: Job) -> str | None:
+def learnt_since(model: Model, progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return what became known of the model in service after the decision about `job`, as a clause; else None."""
     if statement_due(model, progress) is not None:
         return "the manifest states what is in service"
@@ -181,7 +181,7 @@ def own_models(model: Model, progress: ModelProgress, listed: Sequence[Classifie
     return {expected} if expected is not None and expected in numbers else numbers
 
 
-def _name(incumbent: Job | None) -> str:
+def _name(incumbent: RetrainJob | None) -> str:
     return f"the model of job {incumbent.retrain_job_id}" if incumbent else "the adopted model"
 
 

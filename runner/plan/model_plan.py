@@ -15,7 +15,7 @@ from runner.plan.evidence import Evidence
 from runner.plan.incumbent import Statement
 
 
-class Stage(StrEnum):
+class PlanStage(StrEnum):
     """The stages, in the order they are walked. `retrain.execute` has one function for each; `plan` prints them."""
 
     ADOPT = "adopt"
@@ -44,14 +44,14 @@ class Action(StrEnum):
     NONE = "nothing"
 
 
-STAGES: Mapping[Action, tuple[Stage, ...]] = {
-    Action.RETRAIN: (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH),
-    Action.JUDGE: (Stage.DECIDE, Stage.SWITCH),
-    Action.SWITCH: (Stage.SWITCH,),
-    Action.REJECT: (Stage.REVIEW,),
-    Action.ROLLBACK: (Stage.SWITCH,),
+STAGES: Mapping[Action, tuple[PlanStage, ...]] = {
+    Action.RETRAIN: (PlanStage.CHECK, PlanStage.UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH),
+    Action.JUDGE: (PlanStage.DECIDE, PlanStage.SWITCH),
+    Action.SWITCH: (PlanStage.SWITCH,),
+    Action.REJECT: (PlanStage.REVIEW,),
+    Action.ROLLBACK: (PlanStage.SWITCH,),
     Action.MOVE: (),
-    Action.ADOPT: (Stage.ADOPT,),
+    Action.ADOPT: (PlanStage.ADOPT,),
     Action.NONE: (),
 }
 
@@ -83,7 +83,7 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
 
     model: str
     action: Action
-    stages: tuple[Stage, ...]
+    stages: tuple[PlanStage, ...]
     reason: str
     outcome: Outcome | None = None
     still_held: bool = False

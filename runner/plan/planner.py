@@ -8,7 +8,7 @@ from runner.datasets.metadata import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
@@ -18,16 +18,19 @@ from runner.plan.decision_inputs import definition_moved, incumbent_moved, input
 from runner.plan.eligibility import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
-from runner.plan.model_plan import STAGES, Action, Facts, ModelPlan, Options, Stage
+from runner.plan.model_plan import STAGES, Action, Facts, ModelPlan, Options, PlanStage
 from runner.plan.operator_commands import person_command, review_commands
 from runner.policy.phrases import unread_clause
 
 _RESUMED = {
-    JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "may or may not have started"),
-    JobStage.STARTED: ((Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "is in training"),
-    JobStage.FINISHED: ((Stage.WAIT, Stage.EVALUATE, Stage.SWITCH), "has finished and is not judged yet"),
-    JobStage.STORED: ((Stage.DECIDE, Stage.SWITCH), "has a stored result that is not judged yet"),
-    JobStage.SWITCHING: ((Stage.SETTLE_SWITCH, Stage.SWITCH), "may or may not have been switched to"),
+    JobStage.SENDING: (
+        (PlanStage.SETTLE_UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH),
+        "may or may not have started",
+    ),
+    JobStage.STARTED: ((PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH), "is in training"),
+    JobStage.FINISHED: ((PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH), "has finished and is not judged yet"),
+    JobStage.STORED: ((PlanStage.DECIDE, PlanStage.SWITCH), "has a stored result that is not judged yet"),
+    JobStage.SWITCHING: ((PlanStage.SETTLE_SWITCH, PlanStage.SWITCH), "may or may not have been switched to"),
 }
 
 
@@ -39,7 +42,7 @@ def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts:
 
 def _with_first_contact(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
     """Say what a first switch replaces, and that the API cannot take it back."""
-    if Stage.SWITCH not in plan.stages or options.no_switch or progress.serving.ids:
+    if PlanStage.SWITCH not in plan.stages or options.no_switch or progress.serving.ids:
         return plan
     nothing = is_unrecorded(progress) and statement_due(model, progress) is None
     unknown = " A switch replaces a model this project knows nothing about." if nothing else ""
@@ -54,7 +57,7 @@ def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> M
     values = ", ".join(f"{name} {text}" for name, text in statement.metrics.items())
     told = f"The model in service is adopted as stated ({values})."
     if plan.stages:
-        stages = (Stage.ADOPT, *plan.stages)
+        stages = (PlanStage.ADOPT, *plan.stages)
         return replace(plan, stages=stages, statement=statement, reason=f"{told} {plan.reason}")
     return ModelPlan(
         model=plan.model,
@@ -82,7 +85,7 @@ def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: F
 
 def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
     """Train nothing that may have been trained in events that are lost: a person says whether it was."""
-    if progress.loss is None or Stage.UPLOAD not in plan.stages:
+    if progress.loss is None or PlanStage.UPLOAD not in plan.stages:
         return plan
     error = ModelError(
         Kind.CONFIG,
@@ -123,15 +126,15 @@ def _underway(case: Case) -> ModelPlan | None:
     return _due_switch(case.manifest, model, case.progress, job) if _switch_is_due(job) else None
 
 
-def _by_word(model: Model, job: Job, word: Approval) -> ModelPlan:
+def _by_word(model: Model, job: RetrainJob, word: Approval) -> ModelPlan:
     """Plan for a candidate on which a file of the approvals folder has the word."""
     approves = word.action == "approve"
     action = Action.SWITCH if approves else Action.REJECT
     plan = _on_candidate(model, job, action, why_followed(word, untraced(word)))
-    return replace(plan, stages=(Stage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
+    return replace(plan, stages=(PlanStage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
 
 
-def _undecided(model: Model, job: Job, clash: tuple[Approval, Approval]) -> ModelPlan:
+def _undecided(model: Model, job: RetrainJob, clash: tuple[Approval, Approval]) -> ModelPlan:
     """Plan nothing for a candidate on which two files say the opposite."""
     one, other = clash
     error = ModelError(
@@ -142,7 +145,7 @@ def _undecided(model: Model, job: Job, clash: tuple[Approval, Approval]) -> Mode
     return failed_plan(model, error)
 
 
-def _why_forced(job: Job | None) -> str:
+def _why_forced(job: RetrainJob | None) -> str:
     """Name what a forced training leaves behind: nobody looks after it any more."""
     if job is not None and job.stage in _RESUMED:
         return f"--force was given; job {job.retrain_job_id}, which {_RESUMED[job.stage][1]}, is left alone"
@@ -151,14 +154,14 @@ def _why_forced(job: Job | None) -> str:
     return "--force was given"
 
 
-def _switch_is_due(job: Job) -> bool:
+def _switch_is_due(job: RetrainJob) -> bool:
     """Tell whether a switch to the candidate was decided, or a person spoke of it; `barred` says what is in the way."""
     if job.decided is None:
         return False
     return job.review is not None or job.decided.action == "switch"
 
 
-def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: Job) -> ModelPlan | None:
+def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> ModelPlan | None:
     if barred(progress, job):
         return None
     moved = inputs_moved(manifest, model, progress, job)
@@ -192,7 +195,7 @@ def _by_data(case: Case, facts: Facts, options: Options) -> ModelPlan:
     )
 
 
-def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) -> str | None:
+def _why_train(model: Model, job: RetrainJob, dataset: DatasetDigest, now: datetime) -> str | None:
     if job.dataset_sha256 != dataset.sha256:
         return f"the data changed since job {job.retrain_job_id}"
     if model.retrain.when == "always":
@@ -207,7 +210,7 @@ def _why_train(model: Model, job: Job, dataset: DatasetDigest, now: datetime) ->
     return f"its last training is older than max_age ({duration_text(max_age)})" if old >= max_age else None
 
 
-def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | None:
+def _too_soon(model: Model, job: RetrainJob, facts: Facts, reason: str) -> ModelPlan | None:
     interval, last = model.retrain.min_interval, job.intended_at
     since = age(last, facts.now) if last else None
     if interval is None or last is None or since is None or since >= interval:
@@ -217,7 +220,7 @@ def _too_soon(model: Model, job: Job, facts: Facts, reason: str) -> ModelPlan | 
     return _rest(model, job, "skipped", text)
 
 
-def _after_failure(model: Model, progress: ModelProgress, job: Job, facts: Facts, options: Options) -> ModelPlan:
+def _after_failure(model: Model, progress: ModelProgress, job: RetrainJob, facts: Facts, options: Options) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if failed < model.retrain.attempts:
         reason = f"attempt {failed} of {model.retrain.attempts} on this data failed ({job.failure})"
@@ -249,24 +252,24 @@ def _candidate_rests(case: Case, options: Options) -> ModelPlan:
     return _held(model, progress, job, _barred(model, job, bar, options) if bar else _decision_reason(job))
 
 
-def _barred(model: Model, job: Job, bar: str, options: Options) -> str:
+def _barred(model: Model, job: RetrainJob, bar: str, options: Options) -> str:
     """Return what is in the way of a candidate, and the command of a person who lets it serve all the same."""
     forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=options.state)
     return f"{bar}; `{forced}` lets it serve all the same"
 
 
-def _decision_reason(job: Job) -> str:
+def _decision_reason(job: RetrainJob) -> str:
     return job.decided.fact.evaluation.decision.reason.removesuffix(".") if job.decided else ""
 
 
-def _held(model: Model, progress: ModelProgress, job: Job, why: str) -> ModelPlan:
+def _held(model: Model, progress: ModelProgress, job: RetrainJob, why: str) -> ModelPlan:
     """Plan for a candidate that stays held until there is a newer one, an approval or a rejection."""
     name, still = job.retrain_job_id, progress.reported_held == job.retrain_job_id
     plan = _rest(model, job, "held", f"candidate {name} is {'still held' if still else 'held'}: {why}")
     return replace(plan, still_held=still)
 
 
-def _expired(manifest: Manifest, model: Model, job: Job, now: datetime) -> datetime | None:
+def _expired(manifest: Manifest, model: Model, job: RetrainJob, now: datetime) -> datetime | None:
     """Return when the time to decide about the candidate ended; None while it has not."""
     expires = approval_expires_at(manifest, model, job)
     return expires if expires and now >= expires else None
@@ -290,7 +293,7 @@ def _awaiting(case: Case, options: Options) -> ModelPlan:
     return _rest(model, job, "awaiting_approval", text)
 
 
-def approval_expires_at(manifest: Manifest, model: Model, job: Job) -> datetime | None:
+def approval_expires_at(manifest: Manifest, model: Model, job: RetrainJob) -> datetime | None:
     """Return when the waiting candidate can no longer be approved, or None when it always can."""
     policy = manifest.policies[model.policy]
     if policy.expires is None or job.decided is None:
@@ -310,7 +313,7 @@ def _retrain(model: Model, facts: Facts, reason: str) -> ModelPlan:
     )
 
 
-def _on_candidate(model: Model, job: Job, action: Action, reason: str) -> ModelPlan:
+def _on_candidate(model: Model, job: RetrainJob, action: Action, reason: str) -> ModelPlan:
     return ModelPlan(
         model=model.name,
         action=action,
@@ -321,7 +324,7 @@ def _on_candidate(model: Model, job: Job, action: Action, reason: str) -> ModelP
     )
 
 
-def _rest(model: Model, job: Job, outcome: Outcome, reason: str) -> ModelPlan:
+def _rest(model: Model, job: RetrainJob, outcome: Outcome, reason: str) -> ModelPlan:
     return ModelPlan(
         model=model.name,
         action=Action.NONE,

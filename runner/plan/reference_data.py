@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from runner.datasets.metadata import Reference, ReferenceFile, Shape
 from runner.journal.events import DataChecked, FileRecord
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import TRAINED, Job
+from runner.journal.retrain_job import TRAINED, RetrainJob
 
 
 def reference(progress: ModelProgress) -> Reference | None:
@@ -17,7 +17,7 @@ def reference(progress: ModelProgress) -> Reference | None:
     return next((_reference(name, data) for name, data in found), None)
 
 
-def _jobs(progress: ModelProgress) -> Iterator[tuple[str, Job]]:
+def _jobs(progress: ModelProgress) -> Iterator[tuple[str, RetrainJob]]:
     """Yield the jobs that count, with what is said of each, the best first."""
     incumbent = progress.incumbent
     if incumbent is not None:
@@ -27,7 +27,7 @@ def _jobs(progress: ModelProgress) -> Iterator[tuple[str, Job]]:
             yield f"job {job.retrain_job_id}, the last one neither held nor rejected", job
 
 
-def _counts(progress: ModelProgress, job: Job) -> bool:
+def _counts(progress: ModelProgress, job: RetrainJob) -> bool:
     withdrawn = job.retrain_job_id in progress.serving.left
     refused = job.rests_with == "hold" or job.rejection is not None
     return job.stage in TRAINED and not refused and not withdrawn

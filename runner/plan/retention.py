@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import IN_FLIGHT, Job, JobStage
+from runner.journal.retrain_job import IN_FLIGHT, JobStage, RetrainJob
 from runner.journal.stored import StoredFile, removal_of
 from runner.manifest.durations import duration_text
 
@@ -79,7 +79,7 @@ def _needed(progress: Progress) -> Iterator[str]:
         yield from (job.result.path for job in _needed_jobs(model) if job.result is not None)
 
 
-def _needed_jobs(model: ModelProgress) -> Iterator[Job]:
+def _needed_jobs(model: ModelProgress) -> Iterator[RetrainJob]:
     yield from (job for job in (model.incumbent, model.current, model.last) if job is not None)
     reach = list(dict.fromkeys(reversed(model.serving.ids)))[:_ROLLBACK_REACH]
     yield from (model.jobs[name] for name in reach if name in model.jobs)

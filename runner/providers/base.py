@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.facts import ProviderFacts, Statuses
-from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
+from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
 
 if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
     from runner.lib.checksums import Sum
@@ -22,13 +22,13 @@ class ProviderCalls(Protocol):
     trouble of the network or the service: what became of them is their value. No secret is in a text handed back.
     """
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         """Return a new job id with its upload URL; without an upload it has no effect."""
 
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, content: "Sum", watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: "Sum", watch: UploadWatch) -> Effect:
         """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:

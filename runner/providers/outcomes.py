@@ -13,7 +13,7 @@ from runner.errors import Kind, ModelError
 from runner.lib.secrets import Secret
 
 Phase = Literal["going", "finished", "failed"]
-RefusalReason = Literal["expired_url", "not_finished", "documented", "store", "gateway"]
+RejectionReason = Literal["expired_url", "not_finished", "documented", "store", "gateway"]
 
 
 class Code(StrEnum):
@@ -32,7 +32,7 @@ class Code(StrEnum):
     EXPIRED_URL = "expired_url"
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class IssuedJob(Struct, frozen=True, kw_only=True):
     """A retrain job that has been issued and not yet started; `expires_at` (aware UTC) only where the URL tells.
 
     `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
@@ -85,14 +85,14 @@ class Done(Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Refused(Struct, frozen=True, kw_only=True):
+class Rejected(Struct, frozen=True, kw_only=True):
     """The effect surely did not take place. `permanent`: the same request will not fare better."""
 
     message: str
     hint: str
     kind: Kind
     permanent: bool
-    reason: RefusalReason
+    reason: RejectionReason
 
 
 class NeverSent(Struct, frozen=True, kw_only=True):
@@ -102,14 +102,14 @@ class NeverSent(Struct, frozen=True, kw_only=True):
     hint: str
 
 
-class Unclear(Struct, frozen=True, kw_only=True):
+class Unknown(Struct, frozen=True, kw_only=True):
     """Whether the effect took place cannot be told from the answer; it must not be repeated blindly."""
 
     message: str
     hint: str
 
 
-Effect = Done | Refused | NeverSent | Unclear
+Effect = Done | Rejected | NeverSent | Unknown
 
 
 class ServiceError(ModelError):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.journal.chain import Link
-from runner.journal.event_buffer import PackedLinks
+from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import (
     DataChecked,
     FileRecord,
@@ -28,12 +28,12 @@ from runner.journal.events import (
 )
 from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import Decided, Job, JobStage, Review, Rollback
+from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Rollback
 from runner.lib.timestamps import stamp
 from runner.plan.evidence import Evidence, evidence
 from runner.policy.baseline import Knowledge
 from runner.policy.evaluation import RuleResult
-from runner.reports.lazy_list import OnDemand
+from runner.reports.lazy_list import LazyList
 from runner.reports.model import (
     ApprovalReport,
     Calls,
@@ -50,7 +50,7 @@ from runner.reports.model import (
     RuleReport,
     Timings,
 )
-from runner.reports.stage_timeline import Courses
+from runner.reports.stage_timeline import StageTimelines
 
 Counted = TypeVar("Counted", Timings, Calls)
 
@@ -87,8 +87,8 @@ class RunHistory(Struct, kw_only=True):
     plans: dict[str, ModelPlanned] = field(default_factory=dict)
     ends: dict[str, ModelFinished] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)  # model -> the last retrain job the run worked on
-    links: PackedLinks = field(default_factory=PackedLinks)
-    courses: Courses = field(default_factory=Courses)
+    links: EventBuffer = field(default_factory=EventBuffer)
+    courses: StageTimelines = field(default_factory=StageTimelines)
 
     @property
     def record(self) -> RunRecord:
@@ -186,9 +186,9 @@ def outline(history: RunHistory) -> Report:
     )
 
 
-def _models(history: RunHistory) -> OnDemand[ModelReport]:
+def _models(history: RunHistory) -> LazyList[ModelReport]:
     names = tuple(history.record.models)
-    return OnDemand(len(names), lambda place: _model(history, names[place]))
+    return LazyList(len(names), lambda place: _model(history, names[place]))
 
 
 def _outcome(history: RunHistory, name: str) -> Outcome:
@@ -230,7 +230,7 @@ def _known(kind: type[Counted], recorded: Mapping[str, Any]) -> Counted:
     return kind(**{name: recorded[name] for name in kind.__struct_fields__ if name in recorded})
 
 
-def find_job(history: RunHistory, name: str) -> Job | None:
+def find_job(history: RunHistory, name: str) -> RetrainJob | None:
     """Return the job a model's line in the report speaks of: the one its end names, else the last the run worked on."""
     end = history.ends.get(name)
     retrain_job_id = end.retrain_job_id if end else history.jobs.get(name)
@@ -238,14 +238,14 @@ def find_job(history: RunHistory, name: str) -> Job | None:
     return jobs.get(retrain_job_id) if retrain_job_id else None
 
 
-def outcome_without_end(job: Job | None) -> Outcome:
+def outcome_without_end(job: RetrainJob | None) -> Outcome:
     """Return the outcome of a model whose run was lost: what its job's last recorded stage comes to."""
     if job is None or (job.rollback is not None and job.switched_at is None and job.stage == JobStage.SWITCHED):
         return "skipped"  # a rollback that was decided and not begun
     return _LOST_OUTCOMES.get(job.stage, "skipped")
 
 
-def _dataset(job: Job | None) -> DatasetReport | None:
+def _dataset(job: RetrainJob | None) -> DatasetReport | None:
     if job is None or job.data is None:
         return None
     data = job.data
@@ -261,13 +261,13 @@ def _file(record: FileRecord) -> FileReport:
     return FileReport(source=record.source, sha256=record.sha256, bytes=record.bytes, rows=record.rows)
 
 
-def _result(job: Job | None) -> ResultReport | None:
+def _result(job: RetrainJob | None) -> ResultReport | None:
     if job is None or job.result is None:
         return None
     return ResultReport(path=job.result.path, sha256=job.result.sha256, bytes=job.result.bytes)
 
 
-def _evidence(history: RunHistory, name: str, job: Job | None) -> Evidence | None:
+def _evidence(history: RunHistory, name: str, job: RetrainJob | None) -> Evidence | None:
     """Return what a person decides by; None without a decision, and for a job that goes on serving."""
     if job is None or job.decided is None:
         return None
@@ -306,7 +306,7 @@ def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def decision_report(job: Job | None) -> DecisionReport | None:
+def decision_report(job: RetrainJob | None) -> DecisionReport | None:
     """Return the last decision about a job; None before there is one."""
     if job is None or job.decided is None:
         return None

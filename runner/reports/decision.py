@@ -8,9 +8,15 @@ import msgspec
 from msgspec import Struct, field
 
 from runner.journal.chain import Link
-from runner.journal.events import Judged, ResultStored, Reviewed, RollbackDecided, SwitchDone
+from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
+    ResultDownloaded,
+    RollbackDecided,
+    SwitchSucceeded,
+)
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import Decided, Job, Review, Rollback
+from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
@@ -27,9 +33,9 @@ class Trail(Struct, kw_only=True):
     run: RunRecord
     model: str
     identity: str
-    job: Job
+    job: RetrainJob
     decided: Decided
-    result: ResultStored | None
+    result: ResultDownloaded | None
     reviews: list[Review] = field(default_factory=list)
     rollbacks: list[Rollback] = field(default_factory=list)
     switched_at: list[datetime] = field(default_factory=list)
@@ -61,12 +67,12 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
         if (
             event.model is None
             or event.model not in names
-            or not isinstance(fact, Judged | Reviewed | RollbackDecided | SwitchDone)
+            or not isinstance(fact, CandidateEvaluated | ApprovalRecorded | RollbackDecided | SwitchSucceeded)
         ):
             continue
         run = progress.runs[event.run_id]
         place = (run.started.realm, fact.retrain_job_id)
-        if isinstance(fact, Judged):
+        if isinstance(fact, CandidateEvaluated):
             last[place] = _trail(progress, run, event.model, fact)
             trails.append(last[place])
         elif place in last:
@@ -74,7 +80,7 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
     return progress, trails
 
 
-def _trail(progress: Progress, run: RunRecord, model: str, fact: Judged) -> Trail:
+def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvaluated) -> Trail:
     known = progress.model(run.started.realm, model)
     job = known.jobs[fact.retrain_job_id]
     if job.decided is None:
@@ -93,7 +99,7 @@ def _trail(progress: Progress, run: RunRecord, model: str, fact: Judged) -> Trai
 def _follow(trail: Trail, one: Link) -> None:
     fact, at = one.event.fact, moment(one.event.at)
     trail.runs.add(one.event.run_id)
-    if isinstance(fact, Reviewed):
+    if isinstance(fact, ApprovalRecorded):
         trail.reviews.append(Review(fact=fact, at=at))
     elif isinstance(fact, RollbackDecided):
         trail.rollbacks.append(Rollback(fact=fact, at=at, event_sha256=one.sha256))
@@ -134,7 +140,7 @@ def explanation_record(one: Explanation) -> dict[str, Any]:
     }
 
 
-def _dataset(job: Job) -> dict[str, Any] | None:
+def _dataset(job: RetrainJob) -> dict[str, Any] | None:
     if job.data is None:
         return None
     return {

@@ -8,20 +8,20 @@ from msgspec.structs import replace
 
 from runner.journal.chain import Link
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     DataChecked,
     ErrorRecord,
     IncumbentAdopted,
-    Judged,
     ModelFinished,
     ModelPlanned,
-    Reviewed,
     RollbackDecided,
     RunFinished,
-    SwitchDone,
+    SwitchSucceeded,
 )
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import Decided, Job, Review, Rollback
+from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment
 from runner.reports.build import LOST, outcome_without_end
 
@@ -59,7 +59,7 @@ class Incumbent(Struct, frozen=True, kw_only=True):
 
     service: str
     model: str
-    job: Job
+    job: RetrainJob
     run: RunRecord
 
 
@@ -82,14 +82,14 @@ class _Doing(Struct, kw_only=True):
             self.end = fact
         elif not isinstance(fact, DataChecked):
             self.retrain_job_id = getattr(fact, "retrain_job_id", self.retrain_job_id)
-        if isinstance(fact, Judged):
+        if isinstance(fact, CandidateEvaluated):
             at = moment(event.at)
             self.decided = Decided(fact=fact, at=at, event_sha256=one.sha256, run_id=event.run_id)
-        elif isinstance(fact, Reviewed):
+        elif isinstance(fact, ApprovalRecorded):
             self.review = Review(fact=fact, at=moment(event.at))
         elif isinstance(fact, RollbackDecided):
             self.rollback = Rollback(fact=fact, at=moment(event.at), event_sha256=one.sha256)
-        elif isinstance(fact, SwitchDone):
+        elif isinstance(fact, SwitchSucceeded):
             self.switched_at = moment(event.at)
 
 
@@ -134,7 +134,7 @@ def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iter
         )
 
 
-def _outcome(run: RunRecord, end: ModelFinished | None, job: Job | None) -> tuple[Outcome | None, str]:
+def _outcome(run: RunRecord, end: ModelFinished | None, job: RetrainJob | None) -> tuple[Outcome | None, str]:
     if end is not None:
         return end.outcome, end.reason
     return (None, UNDER_WAY) if run.finished is None else (outcome_without_end(job), LOST)
@@ -160,7 +160,7 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
             continue
         if isinstance(event.fact, IncumbentAdopted):
             found.pop((progress.runs[event.run_id].started.realm, event.model), None)
-        if isinstance(event.fact, SwitchDone):
+        if isinstance(event.fact, SwitchSucceeded):
             run = progress.runs[event.run_id]
             service = run.started.realm
             known = progress.model(service, event.model)

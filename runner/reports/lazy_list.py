@@ -7,7 +7,7 @@ T = TypeVar("T")
 _FEW = 1000
 
 
-class OnDemand(Sequence[T]):
+class LazyList(Sequence[T]):
     """Up to a thousand items are kept once they are made. Of more, each is made anew: together they are large."""
 
     def __init__(self, count: int, make: Callable[[int], T]) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, urgency
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.reports.build import RunHistory, find_job
 from runner.reports.charts.gantt import Gantt, gantt
-from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.reports.charts.rule_chart import Chart, rule_charts
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
-from runner.reports.lazy_list import OnDemand
+from runner.reports.lazy_list import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
 from runner.reports.next_step import next_step
 from runner.reports.stage_timeline import Span
@@ -49,7 +49,7 @@ class Line(Struct, frozen=True, kw_only=True):
 class Page(Struct, frozen=True, kw_only=True):
     """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once."""
 
-    lines: OnDemand[Line]
+    lines: LazyList[Line]
     gantt: Gantt
     seconds: float
     many: bool
@@ -68,7 +68,7 @@ def build_page(history: RunHistory, report: Report) -> Page:
         return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
     return Page(
-        lines=OnDemand(len(order), line),
+        lines=LazyList(len(order), line),
         gantt=gantt(spans, [name for _, _, name in order]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
         many=many,
@@ -85,7 +85,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
 
     history: RunHistory
     bounds: Bounds
-    standards: Standards = field(default_factory=Standards)
+    standards: PolicyLimits = field(default_factory=PolicyLimits)
 
     def line(self, model: ModelReport, spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
         name, warnings = model.name, model.warnings
@@ -127,7 +127,7 @@ def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence
     return chart.unit if chart else ""
 
 
-def _rows_before(jobs: Iterable[Job], job: Job | None) -> int | None:
+def _rows_before(jobs: Iterable[RetrainJob], job: RetrainJob | None) -> int | None:
     """Return the training rows of the job before, None where there was none that was sent; `jobs` are newest first."""
     later = True
     for one in jobs:

@@ -17,7 +17,7 @@ _TOKEN = re.compile(r'[<>"]?[^<>"]+|[<>"]')
 _SHARE = 20  # what stands in one of so many panels is taken for markup, the rest for values
 
 
-class Folded(Struct, frozen=True, kw_only=True):
+class CompressedPanels(Struct, frozen=True, kw_only=True):
     """Panels as JSON: `pieces` of markup, and `panels` in which one private character stands for each piece.
 
     `kept` counts the panels that found room. The JSON can stand in a `script` element: it has no `<`.
@@ -27,7 +27,7 @@ class Folded(Struct, frozen=True, kw_only=True):
     kept: int
 
 
-def fold(panels: Sequence[str], room: int) -> Folded:
+def fold(panels: Sequence[str], room: int) -> CompressedPanels:
     """Return as many of the panels, from the first on, as go into so many bytes."""
     known: dict[str, str] = {}  # one object for each text: panels have very many, and few different ones
     split = [[known.setdefault(one, one) for one in _elements(_without_private(panel))] for panel in panels]
@@ -39,7 +39,7 @@ def fold(panels: Sequence[str], room: int) -> Folded:
     marks = {piece: chr(_FIRST + place) for place, piece in enumerate(pieces)}
     short = ["".join(marks.get(text, text) for text, _ in panel) for panel in runs]
     kept = _fitting(short, room - len(_json(pieces).encode()))
-    return Folded(text=_json({"pieces": pieces, "panels": short[:kept]}), kept=kept)
+    return CompressedPanels(text=_json({"pieces": pieces, "panels": short[:kept]}), kept=kept)
 
 
 def unfold(text: str) -> list[str]:

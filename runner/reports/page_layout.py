@@ -18,7 +18,7 @@ _PLACE = "\0"  # of the panel in its line, until it is known; templates show thi
 _WAITING = Markup("<noscript>{}</noscript>")
 
 
-class Sheet(Struct, frozen=True, kw_only=True):
+class PageLayout(Struct, frozen=True, kw_only=True):
     """Markup: the lines of the table and the lanes of the picture, the first ones apart from the later ones.
 
     `folded` is JSON with the panels of the lines, None where they stand in the lines. `left_out` counts the panels for
@@ -41,7 +41,7 @@ def lay_out(  # noqa: PLR0913 -- all by name: what a page is made of
     left_out: str,
     lanes: Sequence[str],
     folded: bool,
-) -> Sheet:
+) -> PageLayout:
     """Return the parts of a page of `PAGE_BYTES`.
 
     `row` renders a line with its panel, which is text where it is left out. `panel` is asked for those that may find
@@ -57,7 +57,7 @@ def lay_out(  # noqa: PLR0913 -- all by name: what a page is made of
     for place, text in enumerate(rows):
         rows[place] = text.replace(_PLACE, shown[place] if place < kept else left_out)
     at_once = _AT_ONCE if found else len(rows)
-    return Sheet(
+    return PageLayout(
         first_rows="".join(rows[:at_once]),
         later_rows=rows[at_once:],
         first_lanes="".join(lanes[:at_once]),

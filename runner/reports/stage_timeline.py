@@ -7,21 +7,21 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from runner.journal.events import (
+    CandidateEvaluated,
     DataChecked,
     Event,
     Fact,
-    JobDead,
-    JobTaken,
-    Judged,
+    JobAbandoned,
+    JobCreated,
     ModelFinished,
     ModelPlanned,
-    SwitchDone,
     SwitchIntended,
-    SwitchRefused,
+    SwitchRejected,
+    SwitchSucceeded,
     TrainingFailed,
     TrainingFinished,
-    UploadDone,
-    UploadRefused,
+    UploadRejected,
+    UploadSucceeded,
 )
 from runner.lib.timestamps import moment
 
@@ -42,16 +42,16 @@ _FIRST: Mapping[str, str] = MappingProxyType(  # a planned stage -> what the mod
 _AFTER: Mapping[type, str | None] = MappingProxyType(  # what begins with a fact; None: waiting for its turn, or the end
     {
         DataChecked: None,
-        JobTaken: "upload",
-        UploadDone: "train",
-        UploadRefused: None,
-        JobDead: None,
+        JobCreated: "upload",
+        UploadSucceeded: "train",
+        UploadRejected: None,
+        JobAbandoned: None,
         TrainingFinished: "judge",
         TrainingFailed: None,
-        Judged: None,
+        CandidateEvaluated: None,
         SwitchIntended: "switch",
-        SwitchDone: None,
-        SwitchRefused: None,
+        SwitchSucceeded: None,
+        SwitchRejected: None,
         ModelFinished: None,
     }
 )
@@ -109,7 +109,7 @@ class _Walk(Struct, kw_only=True):
         self.since = self.latest
 
 
-class Courses:
+class StageTimelines:
     """The stages of every model of a run. Grows with `add`; a stage that took no time is left out."""
 
     def __init__(self) -> None:

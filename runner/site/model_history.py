@@ -13,7 +13,7 @@ from runner.reports.history import Entry
 from runner.reports.table import short_number
 from runner.site.addresses import run_path
 from runner.site.model_summary import leading_values, told_values
-from runner.site.model_timeline import Chronicle, Reign
+from runner.site.model_timeline import Deployment, ModelTimeline
 
 _DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
 
@@ -28,22 +28,22 @@ class EntryRow(Struct, frozen=True, kw_only=True):
     decision: str
 
 
-class ReignRow(Struct, frozen=True, kw_only=True):
+class DeploymentRow(Struct, frozen=True, kw_only=True):
     """What served; `end` is None for what serves now as far as the journal knows."""
 
-    reign: Reign
+    reign: Deployment
     end: datetime | None
     path: str | None
     value: str
 
 
-def outcome_counts(chronicle: Chronicle) -> dict[Outcome, int]:
+def outcome_counts(chronicle: ModelTimeline) -> dict[Outcome, int]:
     """Return how often each outcome was met."""
     outcomes = [one.outcome for one in chronicle.entries]
     return {one: outcomes.count(one) for one in OUTCOMES if one in outcomes}
 
 
-def entry_rows(chronicle: Chronicle) -> Sequence[EntryRow]:
+def entry_rows(chronicle: ModelTimeline) -> Sequence[EntryRow]:
     """Return the model's runs."""
     return [_entry_row(one) for one in sorted(chronicle.entries, key=lambda one: one.run.started_at, reverse=True)]
 
@@ -67,21 +67,21 @@ def _decision(entry: Entry) -> str:
     return _DECISIONS.get(entry.decided.action, entry.decided.action) if entry.decided else ""
 
 
-def reign_rows(progress: Progress, chronicle: Chronicle) -> Sequence[ReignRow]:
+def reign_rows(progress: Progress, chronicle: ModelTimeline) -> Sequence[DeploymentRow]:
     """Return the jobs that served, with the first value that their policy looked at."""
-    found, end = list[ReignRow](), None
+    found, end = list[DeploymentRow](), None
     for reign in reversed(chronicle.reigns):
         found.append(_reign_row(progress, chronicle, reign, end))
         end = reign.begin
     return found
 
 
-def _reign_row(progress: Progress, chronicle: Chronicle, reign: Reign, end: datetime | None) -> ReignRow:
+def _reign_row(progress: Progress, chronicle: ModelTimeline, reign: Deployment, end: datetime | None) -> DeploymentRow:
     job = chronicle.progress.jobs.get(reign.retrain_job_id or "")
     stated = [(name, Decimal(text)) for name, text in reign.metrics.items()]
     values = leading_values(job.decided if job else None) or stated
     finished = progress.runs[reign.run_id].finished
-    return ReignRow(
+    return DeploymentRow(
         reign=reign,
         end=end,
         path=run_path(reign.run_id) if finished else None,

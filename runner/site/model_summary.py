@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
-from runner.journal.retrain_job import Decided, Job
+from runner.journal.retrain_job import Decided, RetrainJob
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.operator_commands import person_command
@@ -21,7 +21,7 @@ from runner.reports.history import Entry
 from runner.reports.model import ModelReport
 from runner.reports.next_step import next_step
 from runner.reports.table import short_number
-from runner.site.model_timeline import Chronicle
+from runner.site.model_timeline import ModelTimeline
 
 _MOST_STRIPS = 24
 _MOST_VALUES = 3
@@ -46,17 +46,17 @@ class Strip(Struct, frozen=True, kw_only=True):
     width: str
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class ModelSummary(Struct, frozen=True, kw_only=True):
     """One model now. `entry` is its newest run, `ended` the newest that has an end; None before there is one.
 
     `value` is the incumbent's leading value; without a job of ours `known` says whether a person stated it.
     `changed_outside` says that another model was in service when the service's list was last read.
     """
 
-    chronicle: Chronicle
+    chronicle: ModelTimeline
     entry: Entry
     ended: Entry | None
-    incumbent: Job | None
+    incumbent: RetrainJob | None
     known: Knowledge
     changed_outside: bool
     value: str
@@ -77,12 +77,12 @@ class Standing(Struct, frozen=True, kw_only=True):
         return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
 
 
-def standing(chronicle: Chronicle) -> Standing:
+def standing(chronicle: ModelTimeline) -> ModelSummary:
     """Return where a model stands by the end of the journal."""
     ended = next((one for one in reversed(chronicle.entries) if one.outcome is not None), None)
     incumbent = chronicle.progress.incumbent
     outcomes = [one.outcome for one in chronicle.entries if one.outcome is not None][-_MOST_STRIPS:]
-    return Standing(
+    return ModelSummary(
         chronicle=chronicle,
         entry=max(chronicle.entries, key=lambda one: one.run.started_at),
         ended=ended,
@@ -97,13 +97,13 @@ def standing(chronicle: Chronicle) -> Standing:
     )
 
 
-def _next_step(chronicle: Chronicle, ended: Entry | None) -> str | None:
+def _next_step(chronicle: ModelTimeline, ended: Entry | None) -> str | None:
     if ended is None or ended.outcome is None:
         return None
     return next_step(_as_reported(chronicle, ended, ended.outcome))
 
 
-def _as_reported(chronicle: Chronicle, entry: Entry, outcome: Outcome) -> ModelReport:
+def _as_reported(chronicle: ModelTimeline, entry: Entry, outcome: Outcome) -> ModelReport:
     """Return what a report says of the model, as far as the next step hangs on it."""
     job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
     decided = job.decided if job is not None else None
@@ -125,7 +125,7 @@ def _leading_value(progress: ModelProgress) -> str:
     return f"{values[0][0]} {short_number(values[0][1])}" if values else ""
 
 
-def _waiting(chronicle: Chronicle) -> Waiting | None:
+def _waiting(chronicle: ModelTimeline) -> Waiting | None:
     job = chronicle.progress.current
     if job is None or job.decided is None or job.rests_with != "await_approval":
         return None

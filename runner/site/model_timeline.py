@@ -7,16 +7,16 @@ from msgspec import Struct, field
 
 from runner.journal.chain import Link
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     Fact,
     IncumbentAdopted,
-    Judged,
     ModelsMoved,
     ReportWritten,
-    Reviewed,
     RollbackDecided,
     RunFinished,
     RunStarted,
-    SwitchDone,
+    SwitchSucceeded,
 )
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -24,7 +24,7 @@ from runner.lib.timestamps import moment
 from runner.reports.history import Entry, read_entries
 
 
-class Reign(Struct, frozen=True, kw_only=True):
+class Deployment(Struct, frozen=True, kw_only=True):
     """What served from a switch or an adoption on: in which run, and by whose word. `turned_back` tells a rollback.
 
     An adoption has no job; `metrics` are then the values that were stated, decimal texts by name.
@@ -39,7 +39,7 @@ class Reign(Struct, frozen=True, kw_only=True):
     metrics: Mapping[str, str] = field(default_factory=dict)
 
 
-class Chronicle(Struct, kw_only=True):
+class ModelTimeline(Struct, kw_only=True):
     """One model: its runs and its incumbents, oldest first.
 
     `mark` is the SHA-256 of the last event that can change what is told: of the model, or of the end of one of its
@@ -50,7 +50,7 @@ class Chronicle(Struct, kw_only=True):
     name: str
     progress: ModelProgress
     entries: list[Entry] = field(default_factory=list)
-    reigns: list[Reign] = field(default_factory=list)
+    reigns: list[Deployment] = field(default_factory=list)
     words: dict[str, Fact] = field(default_factory=dict)  # by job, the last word on it
     mark: str = ""
 
@@ -59,7 +59,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
     """All models in order of their first appearance, and the runs."""
 
     progress: Progress
-    chronicles: tuple[Chronicle, ...]
+    chronicles: tuple[ModelTimeline, ...]
 
 
 def read_fleet(links: Iterable[Link]) -> Fleet:
@@ -78,7 +78,7 @@ class _Watch(Struct, kw_only=True):
     """Notes the events that pass by on their way into the progress."""
 
     progress: Progress = field(default_factory=Progress)
-    chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
+    chronicles: dict[tuple[str, str], ModelTimeline] = field(default_factory=dict)
 
     def through(self, links: Iterable[Link]) -> Iterator[Link]:
         """Yield the events; each is noted when the progress has taken it in."""
@@ -86,13 +86,13 @@ class _Watch(Struct, kw_only=True):
             yield one
             self._note(one)
 
-    def chronicle(self, run_id: str, model: str) -> Chronicle:
+    def chronicle(self, run_id: str, model: str) -> ModelTimeline:
         """Return the chronicle of a model of a run."""
         service = self.progress.runs[run_id].started.realm
         found = self.chronicles.get((service, model))
         if found is None:
             progress = self.progress.model(service, model)
-            found = self.chronicles[service, model] = Chronicle(service=service, name=model, progress=progress)
+            found = self.chronicles[service, model] = ModelTimeline(service=service, name=model, progress=progress)
         return found
 
     def _note(self, one: Link) -> None:
@@ -110,7 +110,7 @@ class _Watch(Struct, kw_only=True):
     def _move(self, service: str, fact: ModelsMoved, sha256: str) -> None:
         """Let the chronicles go by their new names, each in its place; what was told of a failed try is dropped."""
         names = {move.old: move.new for move in fact.moves}
-        found: dict[tuple[str, str], Chronicle] = {}
+        found: dict[tuple[str, str], ModelTimeline] = {}
         for (realm, name), chronicle in self.chronicles.items():
             if realm == service and name in names:
                 chronicle.name = names[name]
@@ -120,19 +120,19 @@ class _Watch(Struct, kw_only=True):
                 found[realm, name] = chronicle
         self.chronicles = found
 
-    def _note_word(self, chronicle: Chronicle, one: Link) -> None:
+    def _note_word(self, chronicle: ModelTimeline, one: Link) -> None:
         fact = one.event.fact
-        if isinstance(fact, Judged | Reviewed | RollbackDecided):
+        if isinstance(fact, CandidateEvaluated | ApprovalRecorded | RollbackDecided):
             chronicle.words[fact.retrain_job_id] = fact
-        elif isinstance(fact, SwitchDone):
+        elif isinstance(fact, SwitchSucceeded):
             word = chronicle.words.get(fact.retrain_job_id)
             chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
         elif isinstance(fact, IncumbentAdopted):
             chronicle.reigns.append(_adopted(one, fact))
 
 
-def _adopted(one: Link, fact: IncumbentAdopted) -> Reign:
-    return Reign(
+def _adopted(one: Link, fact: IncumbentAdopted) -> Deployment:
+    return Deployment(
         retrain_job_id=None,
         begin=moment(one.event.at),
         run_id=one.event.run_id,
@@ -143,13 +143,13 @@ def _adopted(one: Link, fact: IncumbentAdopted) -> Reign:
     )
 
 
-def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Reign:
+def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Deployment:
     by, reason = "", ""
-    if isinstance(word, Judged):
+    if isinstance(word, CandidateEvaluated):
         by, reason = f"policy {word.policy}", word.evaluation.decision.reason
-    elif isinstance(word, Reviewed | RollbackDecided):
+    elif isinstance(word, ApprovalRecorded | RollbackDecided):
         by, reason = word.by, word.reason
-    return Reign(
+    return Deployment(
         retrain_job_id=retrain_job_id,
         begin=moment(one.event.at),
         run_id=one.event.run_id,

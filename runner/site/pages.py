@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.site.addresses import INDEX, RUNS, Place, model_place
 from runner.site.build_id import edition
 from runner.site.model_history import entry_rows, outcome_counts, reign_rows
 from runner.site.model_summary import standing
-from runner.site.model_timeline import Chronicle, Fleet
+from runner.site.model_timeline import Fleet, ModelTimeline
 from runner.site.plot import HEIGHT, plots
 from runner.site.render import Assets, assets, render
 from runner.site.run_list import run_lines
@@ -46,7 +46,7 @@ def site_pages(fleet: Fleet) -> Iterator[Page]:
     yield Page(path=INDEX, source=_source(head), render=desk.index)
 
 
-def _former_names(fleet: Fleet) -> Iterator[tuple[str, Chronicle]]:
+def _former_names(fleet: Fleet) -> Iterator[tuple[str, ModelTimeline]]:
     """Yield names that nothing is called any more, with the model that had them: links to their pages lead on."""
     used = {(one.service, one.name) for one in fleet.chronicles}
     for chronicle in fleet.chronicles:
@@ -65,7 +65,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
 
     fleet: Fleet
     assets: Assets
-    standards: Standards = field(default_factory=Standards)
+    standards: PolicyLimits = field(default_factory=PolicyLimits)
 
     def index(self) -> bytes:
         lines = sorted(map(standing, self.fleet.chronicles), key=lambda one: one.urgency)
@@ -85,7 +85,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
     def runs(self) -> bytes:
         return self._page("runs.html.j2", root="../", runs=run_lines(self.fleet))
 
-    def model(self, chronicle: Chronicle, place: Place) -> bytes:
+    def model(self, chronicle: ModelTimeline, place: Place) -> bytes:
         return self._page(
             "model_page.html.j2",
             root=place.root,
@@ -98,7 +98,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
             shell_name=shlex.quote(chronicle.name),
         )
 
-    def moved(self, old: str, chronicle: Chronicle, place: Place) -> bytes:
+    def moved(self, old: str, chronicle: ModelTimeline, place: Place) -> bytes:
         return self._page("moved_page.html.j2", root=place.root, old=old, chronicle=chronicle)
 
     def _page(self, template: str, **values: Any) -> bytes:

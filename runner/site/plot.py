@@ -6,13 +6,13 @@ from decimal import Decimal, localcontext
 
 from msgspec import Struct
 
-from runner.journal.retrain_job import Job
-from runner.reports.charts.policy_limits import Standards
+from runner.journal.retrain_job import RetrainJob
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.reports.charts.rule_chart import EXACT, Axis, Interval
 from runner.reports.charts.trend import fate_of
 from runner.reports.table import short_number
 from runner.site.axes import Frame, Tick
-from runner.site.model_timeline import Chronicle, Reign
+from runner.site.model_timeline import Deployment, ModelTimeline
 
 HEIGHT = 200  # of the picture, in pixels
 MOST_METRICS = 6
@@ -52,13 +52,13 @@ class _Sample(Struct, frozen=True, kw_only=True):
     passing: Interval | None
 
 
-def plots(chronicle: Chronicle, standards: Standards) -> list[Plot]:
+def plots(chronicle: ModelTimeline, standards: PolicyLimits) -> list[Plot]:
     """Return a picture for each metric of the newest decision that has numbers: those of its rules come first."""
     found = (_plot(chronicle, metric, standards) for metric in _metrics(chronicle))
     return [one for one in found if one is not None][:MOST_METRICS]
 
 
-def _metrics(chronicle: Chronicle) -> list[str]:
+def _metrics(chronicle: ModelTimeline) -> list[str]:
     decided = [job.decided for job in chronicle.progress.jobs.values() if job.decided is not None]
     if not decided:
         return []
@@ -66,7 +66,7 @@ def _metrics(chronicle: Chronicle) -> list[str]:
     return list(dict.fromkeys([*(rule.metric for rule in evaluation.rules), *evaluation.metrics]))
 
 
-def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | None:
+def _plot(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Plot | None:
     samples = sorted(_samples(chronicle, metric, standards), key=lambda one: one.at)
     if not samples:
         return None
@@ -88,7 +88,7 @@ def _plot(chronicle: Chronicle, metric: str, standards: Standards) -> Plot | Non
     )
 
 
-def _frame(chronicle: Chronicle, samples: Sequence[_Sample]) -> Frame:
+def _frame(chronicle: ModelTimeline, samples: Sequence[_Sample]) -> Frame:
     """Return the room for the samples and their limits, up to the last thing that happened to the model."""
     moments = [samples[-1].at, chronicle.entries[-1].run.started_at, *(one.begin for one in chronicle.reigns)]
     with localcontext(EXACT):
@@ -96,7 +96,7 @@ def _frame(chronicle: Chronicle, samples: Sequence[_Sample]) -> Frame:
     return Frame(begin=samples[0].at, end=max(moments), values=values, height=HEIGHT)
 
 
-def _samples(chronicle: Chronicle, metric: str, standards: Standards) -> Iterable[_Sample]:
+def _samples(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Iterable[_Sample]:
     for job in chronicle.progress.jobs.values():
         value = value_of(job, metric)
         if job.decided is not None and value is not None:
@@ -104,19 +104,19 @@ def _samples(chronicle: Chronicle, metric: str, standards: Standards) -> Iterabl
             yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
 
 
-def _served_value(reign: Reign, jobs: Mapping[str, Job], metric: str) -> Decimal | None:
+def _served_value(reign: Deployment, jobs: Mapping[str, RetrainJob], metric: str) -> Decimal | None:
     if reign.retrain_job_id is not None:
         return value_of(jobs.get(reign.retrain_job_id), metric)
     return Decimal(reign.metrics[metric]) if metric in reign.metrics else None
 
 
-def value_of(job: Job | None, metric: str) -> Decimal | None:
+def value_of(job: RetrainJob | None, metric: str) -> Decimal | None:
     """Return a metric of a job's result as it was judged."""
     text = job.decided.fact.evaluation.metrics.get(metric) if job is not None and job.decided is not None else None
     return None if text is None else Decimal(text)
 
 
-def _turns(chronicle: Chronicle, frame: Frame) -> list[Tick]:
+def _turns(chronicle: ModelTimeline, frame: Frame) -> list[Tick]:
     return [
         Tick(place=frame.x(one.begin), words=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
         for one in chronicle.reigns

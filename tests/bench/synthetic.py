@@ -13,11 +13,11 @@ import msgspec
 from runner.app.state.session import session
 from runner.journal.chain import Link
 from runner.journal.events import (
+    CandidateEvaluated,
     Draft,
     Fact,
-    Judged,
     ReportWritten,
-    ResultStored,
+    ResultDownloaded,
     RunFinished,
     RunStarted,
     SwitchIntended,
@@ -59,7 +59,7 @@ def make_pattern(folder: Path) -> Pattern:
     events = [one.event for one in store.read()]
     store.close()
     of_run = [event.fact for event in events if event.model is None]
-    (stored,) = (event.fact for event in events if isinstance(event.fact, ResultStored))
+    (stored,) = (event.fact for event in events if isinstance(event.fact, ResultDownloaded))
     return Pattern(
         run_id=events[0].run_id,
         model=next(event.model for event in events if event.model is not None),
@@ -101,7 +101,7 @@ def write_run(state: Path, pattern: Pattern, data: Path, *, models: int) -> int:
 
     _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=identity).run(models)
     for one in store.read():
-        if isinstance(one.event.fact, ResultStored):
+        if isinstance(one.event.fact, ResultDownloaded):
             path = state / one.event.fact.path
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pattern.result, path)
@@ -127,11 +127,11 @@ class _Writer:
 
     def run(self, models: int) -> None:
         """Write all models' facts up to their decisions, then the rest."""
-        place = next(at for at, (fact, _) in enumerate(self.pattern.steps) if isinstance(fact, Judged)) + 1
+        place = next(at for at, (fact, _) in enumerate(self.pattern.steps) if isinstance(fact, CandidateEvaluated)) + 1
         before, after = self.pattern.steps[:place], self.pattern.steps[place:]
         self.write([(None, self.pattern.started, None)])
         links = self.write([one for number in range(1, models + 1) for one in self._steps(before, number, "")])
-        decisions = {one.event.model: one.sha256 for one in links if isinstance(one.event.fact, Judged)}
+        decisions = {one.event.model: one.sha256 for one in links if isinstance(one.event.fact, CandidateEvaluated)}
         self.write(
             [one for number in range(1, models + 1) for one in self._steps(after, number, decisions[f"model_{number}"])]
         )
@@ -158,10 +158,10 @@ class _Writer:
             yield "retrain_job_id", job
         if hasattr(fact, "dataset_sha256"):
             yield "dataset_sha256", self.identity(number, self.night)
-        if isinstance(fact, ResultStored):
+        if isinstance(fact, ResultDownloaded):
             renamed = fact.path.replace(self.pattern.run_id, self.run_id).replace(self.pattern.model, model)
             yield "path", renamed.replace(self.pattern.retrain_job_id, job)
-        elif isinstance(fact, Judged):
+        elif isinstance(fact, CandidateEvaluated):
             digest = candidate_digest(job, fact.result_sha256, fact.policy_sha256, fact.bound)
             yield "candidate_sha256", digest
         elif isinstance(fact, SwitchIntended):

@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from runner.errors import Kind
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.atomic_files import write_whole
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
@@ -26,8 +26,8 @@ from runner.providers.outcomes import (
     Downloaded,
     Effect,
     FetchedApiKey,
-    Job,
-    Refused,
+    IssuedJob,
+    Rejected,
     ServiceError,
     Status,
 )
@@ -50,9 +50,9 @@ class OtherClient:
         self._base = connection.base_url + FACTS.base_path
         self._statuses = connection.statuses
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         opened = self._read("POST", "/trainings", key, json.dumps({"file": filename}).encode())
-        return Job(retrain_job_id=opened["id"], upload_url=Secret(self._base + opened["data"]), expires_at=None)
+        return IssuedJob(retrain_job_id=opened["id"], upload_url=Secret(self._base + opened["data"]), expires_at=None)
 
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         told = self._read("GET", f"/trainings/{retrain_job_id}", key)
@@ -66,7 +66,7 @@ class OtherClient:
             download_url=Secret(f"{self._base}/trainings/{retrain_job_id}/scores") if finished else None,
         )
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
         data = file.read_bytes()
         assert sha256_of(data) == content.sha256
         assert watch.may_end()
@@ -106,7 +106,7 @@ class OtherClient:
                 return Done(detail=str(answer.status))
         except HTTPError as error:
             text = f"It said {error.code}."
-            return Refused(message=text, hint="Look.", kind=Kind.SERVICE, permanent=True, reason="documented")
+            return Rejected(message=text, hint="Look.", kind=Kind.SERVICE, permanent=True, reason="documented")
 
 
 def _request(method: str, url: str, key: Secret | None, body: bytes | None) -> Request:

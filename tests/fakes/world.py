@@ -22,14 +22,14 @@ from msgspec.structs import replace
 from runner.app.planning.dataset_digests import digests
 from runner.app.state.provenance import moved_names
 from runner.errors import Kind
-from runner.execute.commands import Lane, Record
+from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
-from runner.execute.progress_events import News
+from runner.execute.progress_events import ProgressEvent
 from runner.execute.recorder import Recorder
 from runner.execute.workflow import drive
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
@@ -49,12 +49,12 @@ from runner.providers.outcomes import (
     Done,
     Downloaded,
     Effect,
-    Job,
+    IssuedJob,
     NeverSent,
-    Refused,
+    Rejected,
     ServiceError,
     Status,
-    Unclear,
+    Unknown,
 )
 from tests.fakes.run_ids import run_id
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -152,14 +152,14 @@ class FakeService:
     before: Callable[[str, str], Effect | None] = lambda _call, _job: None
     after: Callable[[str, str], Effect | None] = lambda _call, _job: None
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         name = f"job-{len(self.jobs) + 1}"
         self._enter("upload_url", name)
         self.jobs[name] = FakeJob(key=self._first(key))
         self._leave("upload_url", name)
         expires = self.now() + timedelta(seconds=self.url_s)
         url = Secret(f"https://store.test/{name}/{filename}")
-        return Job(retrain_job_id=name, upload_url=url, expires_at=expires, date=self.date())
+        return IssuedJob(retrain_job_id=name, upload_url=url, expires_at=expires, date=self.date())
 
     def now(self) -> datetime:
         """Return what the service's clock shows."""
@@ -169,7 +169,7 @@ class FakeService:
         """Return the Date of an answer given now."""
         return self.now().replace(microsecond=0) if self.tells_time else None
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
@@ -257,9 +257,9 @@ def service_error(code: Code | None, *, again: bool = False, date: datetime | No
     return ServiceError(Kind.SERVICE, f"The service said {code}.", hint="Look.", again=again, code=code, date=date)
 
 
-UNCLEAR = Unclear(message="The connection broke.", hint="The status is read.")
+UNCLEAR = Unknown(message="The connection broke.", hint="The status is read.")
 NEVER_SENT = NeverSent(message="The connection was refused.", hint="Check the network.")
-EXPIRED = Refused(
+EXPIRED = Rejected(
     message="The URL has expired.", hint="A new job is taken.", kind=Kind.SERVICE, permanent=True, reason="expired_url"
 )
 
@@ -312,7 +312,7 @@ class World:
         self.commits = 0
         self.on_commit: Callable[[int], None] = lambda _number: None
         self.coordinator: Coordinator | None = None
-        self.told: list[tuple[str | None, News]] = []
+        self.told: list[tuple[str | None, ProgressEvent]] = []
         self.write_manifest(manifest)
         self.write_data("1")
 
@@ -397,7 +397,7 @@ class World:
         mail = JumpingMail()
         mail.clock = self.clock
         self.coordinator = Coordinator(
-            executors={lane: InlineExecutor() for lane in Lane},
+            executors={lane: InlineExecutor() for lane in Pool},
             clock=self.clock,
             commit=self._counted(recorder),
             settings=Settings(parallel=manifest.limits.parallel, uploads=manifest.limits.uploads),

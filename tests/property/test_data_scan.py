@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.datasets.column_contents import Collected
-from runner.datasets.csv_scan import Scan
-from runner.datasets.label_set import Labels
+from runner.datasets.column_contents import ColumnContents
+from runner.datasets.csv_scan import CsvScan
+from runner.datasets.label_set import LabelSet
 from runner.datasets.local_source import LocalFile
 
 # Few characters, so that quotes, delimiters and line ends meet in every way; two of them take several bytes.
@@ -24,16 +24,16 @@ TABLES = st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(FIELDS, min_size=
 
 
 def scanned(
-    content: bytes, size: int, target: bytes | None = None, collected: Collected | None = None
-) -> tuple[Scan, Labels]:
+    content: bytes, size: int, target: bytes | None = None, collected: ColumnContents | None = None
+) -> tuple[CsvScan, LabelSet]:
     """Scan the content in blocks of several pieces; a file is there for the scanner to look back into."""
-    found = collected or Collected(",", 200)
+    found = collected or ColumnContents(",", 200)
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         path = Path(file.name)
         part, wanted = LocalFile(path=path, shown="a.csv"), frozenset([target] if target else [])
-        scan = Scan(part, ",", wanted, found, at_once=size)
+        scan = CsvScan(part, ",", wanted, found, at_once=size)
         for at in range(0, len(content), 3 * size - 1):
             scan.feed(content[at : at + 3 * size - 1])
         scan.finish()
@@ -89,7 +89,7 @@ def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
         file.seek(0)
         text = file.read()
     for index, name in enumerate(header):
-        collected = Collected(",", 200)
+        collected = ColumnContents(",", 200)
         scan, labels = scanned(text.encode(), size, name.encode(), collected)
         assert scan.problems.found == []
         assert collected.gaps.count == sum(not row[index] for row in table)

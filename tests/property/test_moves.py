@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.journal.events import JobTaken
+from runner.journal.events import JobCreated
 from runner.journal.progress import Progress
 from runner.journal.renames import moved
 from runner.manifest.load import read
@@ -39,7 +39,7 @@ def manifest(file: Path, models: list[str], moves: list[tuple[str, str]]) -> Man
 
 def progress_of(known: list[str]) -> Progress:
     """Return a progress in which each of these names has one job, called by it."""
-    facts = [JobTaken(retrain_job_id=f"job-{name}", url_expires_at=AT, word_before=None) for name in known]
+    facts = [JobCreated(retrain_job_id=f"job-{name}", url_expires_at=AT, word_before=None) for name in known]
     drafts = [draft(fact, model=name) for fact, name in zip(facts, known, strict=True)]
     return Progress(chained([draft(run_started(HOST), model=None), *drafts]))
 

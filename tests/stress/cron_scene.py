@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.journal.events import Judged
+from runner.journal.events import CandidateEvaluated
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_for_reading
 from tests.acceptance.contract.contract_project import ROOT, Project, rows
@@ -252,7 +252,7 @@ def _undecided_switches(project: Project) -> Iterator[str]:
     decided = {
         fact.retrain_job_id
         for fact in facts
-        if isinstance(fact, Judged) and fact.evaluation.decision.action == "switch"
+        if isinstance(fact, CandidateEvaluated) and fact.evaluation.decision.action == "switch"
     }
     yield from (f"{job} serves without a decision" for job in set(project.service.switches(MODEL)) - decided)
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from runner.app.audit.verify import verify
 from runner.errors import StateError
-from runner.journal.events import Draft, StatusSeen
+from runner.journal.events import Draft, StatusChanged
 from runner.journal.folder import StateFolder
 from runner.journal.state_store import GuardTakenError
 from runner.journal.store import Store
@@ -133,7 +133,7 @@ def _still_guards(root: Path) -> bool:
 
 
 def _draft(guard: str) -> Draft:
-    fact = StatusSeen(retrain_job_id="probe", word="probe")
+    fact = StatusChanged(retrain_job_id="probe", word="probe")
     return Draft(at="2026-03-01T00:00:00.000000Z", run_id=run_id(99), model="probe", fact=fact, guard=guard)
 
 

@@ -20,13 +20,13 @@ from runner.app.planning.scope import Choice
 from runner.app.run import execution as engine
 from runner.app.run.run import RunRequest, run
 from runner.execute import retry
-from runner.execute.progress_events import News
+from runner.execute.progress_events import ProgressEvent
 from runner.http.deadlines import Deadlines
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
 from runner.providers.base import Connection, ProviderEntry
-from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, Job, Status
+from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.registry import PROVIDERS
@@ -50,7 +50,7 @@ class NamedClient(Client):
         super().__init__(deadlines=DEADLINES, ca_bundle=world.ca_bundle, **arguments)
         self._world = world
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         with self._world.resolver.calling(self._world.owner_of_key(key), "upload_url"):
             return super().take_job(key, filename)
 
@@ -58,7 +58,7 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch | None = None) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
             return super().upload(url, file, content=content, watch=watch)
 
@@ -160,7 +160,7 @@ class FaultWorld:
         """Run `retrain run` once on all models."""
         seen_before, began, took = len(self.service.log), time.monotonic(), dict[str, float]()
 
-        def listen(model: str | None, news: News) -> None:
+        def listen(model: str | None, news: ProgressEvent) -> None:
             took[str(model)] = time.monotonic() - began
             self.written.write(f"{model}: {news.text}\n")
 

@@ -10,8 +10,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="prune_believes_any_path",
         file="runner/journal/chain.py",
-        old="if isinstance(fact, ResultStored) and not is_result_path(fact.path, event.run_id, event.model):",
-        new="if isinstance(fact, ResultStored) and is_result_path is None:",
+        old="if isinstance(fact, ResultDownloaded) and not is_result_path(fact.path, event.run_id, event.model):",
+        new="if isinstance(fact, ResultDownloaded) and is_result_path is None:",
         caught_by=_HOSTILE + "[prune_removes_a_foreign_file]",
     ),
     Mutant(

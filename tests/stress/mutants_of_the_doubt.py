@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_word_that_outlasts_the_quarantine_is_not_learnt",
         file="runner/journal/job_reducer.py",
-        old="if isinstance(fact, StatusSeen) and fact.word == job.word:",
-        new="if isinstance(fact, StatusSeen) and not fact.word:",
+        old="if isinstance(fact, StatusChanged) and fact.word == job.word:",
+        new="if isinstance(fact, StatusChanged) and not fact.word:",
         caught_by=_FALSE
         + "test_a_queue_that_was_short_over_the_quarantine_is_learnt_however_seldom_the_status_is_read",
     ),

@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_lost_training_is_trained_again",
         file="runner/plan/planner.py",
-        old="    if progress.loss is None or Stage.UPLOAD not in plan.stages:",
+        old="    if progress.loss is None or PlanStage.UPLOAD not in plan.stages:",
         new="    if model:",
         caught_by=_APP_LOSS + "test_after_a_loss_a_training_waits_for_a_person",
     ),

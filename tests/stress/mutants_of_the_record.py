@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_unclear_upload_folds_to_never_started",
         file="runner/journal/job_reducer.py",
-        old='UploadUnclear: lambda _fact, _place: {"stage": JobStage.SENDING},',
-        new='UploadUnclear: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},',
+        old='UploadUnknown: lambda _fact, _place: {"stage": JobStage.SENDING},',
+        new='UploadUnknown: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},',
         caught_by=_PROTOCOL + "test_an_upload_whose_answer_was_lost_is_found_by_the_status_and_not_sent_again",
     ),
     Mutant(
@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_open_upload_is_not_settled",
         file="runner/plan/planner.py",
-        old="JobStage.SENDING: ((Stage.SETTLE_UPLOAD, Stage.WAIT,",
-        new="JobStage.SENDING: ((Stage.WAIT,",
+        old="JobStage.SENDING: ((PlanStage.SETTLE_UPLOAD, PlanStage.WAIT,",
+        new="JobStage.SENDING: ((PlanStage.WAIT,",
         caught_by=_PLANNER + "test_an_upload_of_unknown_result_is_settled_first",
     ),
     Mutant(

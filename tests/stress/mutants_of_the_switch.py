@@ -52,7 +52,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="an_unclear_switch_counts_as_done",
         file="runner/execute/switch.py",
         old="if isinstance(effect, Done):",
-        new="if not isinstance(effect, NeverSent | Refused):",
+        new="if not isinstance(effect, NeverSent | Rejected):",
         caught_by=_PROTOCOL + "test_a_switch_that_never_became_visible_is_intended_once_more_after_the_quarantine",
     ),
     Mutant(
@@ -94,7 +94,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a_stop_before_the_switch_is_not_recorded",
         file="runner/execute/switch.py",
         old=(
-            '        yield from record(SwitchRefused(retrain_job_id=job.retrain_job_id, message="stopped '
+            '        yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message="stopped '
             'before it was sent"))\n'
         ),
         new="",

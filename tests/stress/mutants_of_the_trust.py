@@ -480,8 +480,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_site_removes_what_its_list_names",
         file="runner/app/site/site_folder.py",
-        old="    files: dict[_Ours, Written]",
-        new="    files: dict[str, Written]",
+        old="    files: dict[_Ours, WriteCounts]",
+        new="    files: dict[str, WriteCounts]",
         caught_by=_HOSTILE + "[a listing of a site that names other files]",
     ),
     Mutant(

@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_unclear_upload_counts_as_never_sent",
         file="runner/execute/upload.py",
-        old="yield from record(UploadUnclear(retrain_job_id=retrain_job_id, message=effect.message))",
+        old="yield from record(UploadUnknown(retrain_job_id=retrain_job_id, message=effect.message))",
         new="yield from record(_never_sent(retrain_job_id, effect.message))",
         caught_by=_PROTOCOL + "test_an_upload_whose_answer_was_lost_is_found_by_the_status_and_not_sent_again",
     ),
@@ -126,7 +126,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="an_unclear_upload_counts_as_done",
         file="runner/execute/upload.py",
         old="if isinstance(effect, Done):",
-        new="if not isinstance(effect, NeverSent | Refused):",
+        new="if not isinstance(effect, NeverSent | Rejected):",
         caught_by=_PROTOCOL + "test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quarantine",
     ),
     Mutant(

@@ -12,19 +12,19 @@ from runner.errors import StateError
 from runner.execute.evaluation import evaluate_file, file_sha256
 from runner.journal.chain import Link
 from runner.journal.events import (
-    JobDead,
-    Judged,
-    ResultStored,
-    Reviewed,
+    ApprovalRecorded,
+    CandidateEvaluated,
+    JobAbandoned,
+    ResultDownloaded,
     RollbackDecided,
-    SwitchDone,
     SwitchIntended,
-    SwitchRefused,
+    SwitchRejected,
+    SwitchSucceeded,
     TrainingFailed,
     TrainingFinished,
-    UploadDone,
     UploadIntended,
-    UploadRefused,
+    UploadRejected,
+    UploadSucceeded,
 )
 from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Policy, ThresholdPolicy
@@ -168,14 +168,14 @@ def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Itera
     links = evidence.ledger.links[: intent.event.seq - 1]
     decision = next((one.event.fact for one in links if one.sha256 == sha256), None)
     if isinstance(decision, RollbackDecided) and decision.retrain_job_id == sent.job:
-        served = {one.event.fact.retrain_job_id for one in links if isinstance(one.event.fact, SwitchDone)}
+        served = {one.event.fact.retrain_job_id for one in links if isinstance(one.event.fact, SwitchSucceeded)}
         if sent.job not in served:
             yield f"I2: a rollback led to {sent.job}, which had never served"
         return
-    if not isinstance(decision, Judged) or decision.retrain_job_id != sent.job:
+    if not isinstance(decision, CandidateEvaluated) or decision.retrain_job_id != sent.job:
         yield f"I2: the switch to {sent.job} refers to no durable decision about it"
         return
-    reviews = [one.event.fact for one in links if isinstance(one.event.fact, Reviewed)]
+    reviews = [one.event.fact for one in links if isinstance(one.event.fact, ApprovalRecorded)]
     words = [one.action for one in reviews if one.candidate_sha256 == decision.candidate_sha256]
     word = words[-1] if words else decision.evaluation.decision.action
     if word not in ("switch", "approve"):
@@ -189,16 +189,18 @@ def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Itera
 
 def nothing_replaced_by_accident(evidence: Evidence) -> Iterator[str]:
     """I7, I8: no policy switches over a model that it has to compare with and knows nothing of, or that is not ours."""
-    decisions = {one.sha256: one.event for one in evidence.links_of(Judged)}
-    reviews = [one.event.fact for one in evidence.links_of(Reviewed)]
-    approved = {one.candidate_sha256 for one in reviews if isinstance(one, Reviewed) and one.action == "approve"}
+    decisions = {one.sha256: one.event for one in evidence.links_of(CandidateEvaluated)}
+    reviews = [one.event.fact for one in evidence.links_of(ApprovalRecorded)]
+    approved = {
+        one.candidate_sha256 for one in reviews if isinstance(one, ApprovalRecorded) and one.action == "approve"
+    }
     for event in decisions.values():
-        assert isinstance(event.fact, Judged), "chosen by kind"
+        assert isinstance(event.fact, CandidateEvaluated), "chosen by kind"
         yield from _baseline_served(evidence, event.fact, event.run_id, event.seq)
     for link in evidence.links_of(SwitchIntended):
         assert isinstance(link.event.fact, SwitchIntended), "chosen by kind"
         decision = decisions.get(link.event.fact.decision_sha256)
-        if decision is None or not isinstance(decision.fact, Judged):
+        if decision is None or not isinstance(decision.fact, CandidateEvaluated):
             continue  # a person's rollback
         fact = decision.fact
         if fact.candidate_sha256 in approved:
@@ -238,7 +240,7 @@ def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterato
         yield f"I8: {_job(intent)} was switched to over a model that somebody had published, and the list showed it"
 
 
-def _baseline_served(evidence: Evidence, fact: Judged, run_id: str, seq: int) -> Iterator[str]:
+def _baseline_served(evidence: Evidence, fact: CandidateEvaluated, run_id: str, seq: int) -> Iterator[str]:
     """I8: a decision that says its baseline is in service was told so by the service, and by its newest answer."""
     inputs = inputs_from_json(dict(fact.inputs))
     if inputs.drift != "in_sync" or inputs.baseline is None:
@@ -259,15 +261,15 @@ def records_true(evidence: Evidence) -> Iterator[str]:
     for link in evidence.ledger.links:
         fact = link.event.fact
         match fact:
-            case UploadDone(retrain_job_id=job, proof="store") if job in dropped:
+            case UploadSucceeded(retrain_job_id=job, proof="store") if job in dropped:
                 pass  # the store's word was all there was to know
-            case UploadDone(retrain_job_id=job) if job not in started:
+            case UploadSucceeded(retrain_job_id=job) if job not in started:
                 yield f"I3: event {link.event.seq} says that {job} started, and it did not"
-            case JobDead(retrain_job_id=job) | UploadRefused(retrain_job_id=job) if job in started:
+            case JobAbandoned(retrain_job_id=job) | UploadRejected(retrain_job_id=job) if job in started:
                 yield f"I1: event {link.event.seq} ({type(fact).__name__}) says that {job} never started, and it did"
-            case UploadRefused(retrain_job_id=job, why="never_sent") if job in sent:
+            case UploadRejected(retrain_job_id=job, why="never_sent") if job in sent:
                 yield f"I3: event {link.event.seq} says that nothing of {job} was sent, and something was"
-            case SwitchDone(retrain_job_id=job) if job not in served:
+            case SwitchSucceeded(retrain_job_id=job) if job not in served:
                 yield f"I3: event {link.event.seq} says that {job} serves, and it does not"
             case TrainingFinished(retrain_job_id=job) if ends[job] != "finished":
                 yield f"I3: event {link.event.seq} says that {job} finished, and it {ends[job]}"
@@ -280,8 +282,8 @@ def records_true(evidence: Evidence) -> Iterator[str]:
 
 def _refused_switches(evidence: Evidence) -> Iterator[str]:
     """I2: a switch that the journal calls refused was not applied, not even later."""
-    for link in evidence.links_of(SwitchRefused):
-        assert isinstance(link.event.fact, SwitchRefused), "chosen by kind"
+    for link in evidence.links_of(SwitchRejected):
+        assert isinstance(link.event.fact, SwitchRejected), "chosen by kind"
         job, last = link.event.fact.retrain_job_id, link.event.seq
         intended = max(
             one.event.seq for one in evidence.links_of(SwitchIntended) if one.event.seq < last and _job(one) == job
@@ -298,18 +300,18 @@ def _job(link: Link) -> str:
 
 def decisions_compute(evidence: Evidence) -> Iterator[str]:
     """I3: every decision comes out the same from the stored result file and the recorded inputs."""
-    stored: dict[str, ResultStored] = {}
+    stored: dict[str, ResultDownloaded] = {}
     for link in evidence.ledger.links:
         fact = link.event.fact
-        if isinstance(fact, ResultStored):
+        if isinstance(fact, ResultDownloaded):
             stored[fact.retrain_job_id] = fact
-        if isinstance(fact, Judged):
+        if isinstance(fact, CandidateEvaluated):
             result = stored.get(fact.retrain_job_id)
             if result is None or not _computes(evidence, fact, result):
                 yield f"I3: the decision of event {link.event.seq} does not come out again"
 
 
-def _computes(evidence: Evidence, fact: Judged, result: ResultStored) -> bool:
+def _computes(evidence: Evidence, fact: CandidateEvaluated, result: ResultDownloaded) -> bool:
     path = evidence.ledger.state.root / result.path
     again = evaluate_file(path, inputs_from_json(dict(fact.inputs)))
     return (

@@ -8,19 +8,19 @@ from typing import Literal
 from runner.app.review.rollback_target import find_target
 from runner.errors import RetrainError
 from runner.journal.events import (
+    ApprovalRecorded,
     Draft,
     Fact,
-    JobDead,
+    JobAbandoned,
     Resolved,
-    Reviewed,
     RollbackDecided,
     RunStarted,
-    SwitchDone,
-    SwitchRefused,
-    UploadDone,
+    SwitchRejected,
+    SwitchSucceeded,
+    UploadSucceeded,
 )
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.decision_inputs import inputs_moved
@@ -63,7 +63,7 @@ class Person:
                 continue
             action: Literal["approve", "reject"] = "reject" if self.chance.random() < REJECTED else "approve"
             candidate = job.decided.fact.candidate_sha256
-            fact = Reviewed(
+            fact = ApprovalRecorded(
                 retrain_job_id=job.retrain_job_id, candidate_sha256=candidate, action=action, by="p", reason=""
             )
             self._write(name, fact)
@@ -118,19 +118,19 @@ class Person:
                     yield f"I4: {name} stays unknown although the service tells who serves"
                 self._write(name, *self._told_switch(job))
 
-    def _has_word(self, job: Job, outcome: str, *, in_doubt: bool) -> bool:
+    def _has_word(self, job: RetrainJob, outcome: str, *, in_doubt: bool) -> bool:
         """Tell whether the person has something to say: of an unknown, or of a training nobody can see."""
         missing = in_doubt and self.service.jobs[job.retrain_job_id].started_at is None
         return outcome == "unknown" or (outcome == "training" and missing)
 
-    def _told_upload(self, job: Job) -> Iterator[Fact]:
+    def _told_upload(self, job: RetrainJob) -> Iterator[Fact]:
         name = job.retrain_job_id
         if self.service.jobs[name].started_at is None:
             yield Resolved(retrain_job_id=name, state="not-started", by="p", reason="looked")
-            yield JobDead(retrain_job_id=name, by="person")
+            yield JobAbandoned(retrain_job_id=name, by="person")
         else:
             yield Resolved(retrain_job_id=name, state="started", by="p", reason="looked")
-            yield UploadDone(retrain_job_id=name, proof="person")
+            yield UploadSucceeded(retrain_job_id=name, proof="person")
 
     def _serves(self, name: str) -> bool:
         """Tell whether the service switched to the job last, among those of its model."""
@@ -139,11 +139,11 @@ class Person:
         applied = [(one.applied_at, one.job) for one in switches if one.key == key and one.applied_at is not None]
         return bool(applied) and max(applied)[1] == name
 
-    def _told_switch(self, job: Job) -> Iterator[Fact]:
+    def _told_switch(self, job: RetrainJob) -> Iterator[Fact]:
         name = job.retrain_job_id
         if self._serves(name):
             yield Resolved(retrain_job_id=name, state="switched", by="p", reason="looked")
-            yield SwitchDone(retrain_job_id=name, proof="person")
+            yield SwitchSucceeded(retrain_job_id=name, proof="person")
         else:
             yield Resolved(retrain_job_id=name, state="not-switched", by="p", reason="looked")
-            yield SwitchRefused(retrain_job_id=name, message="a person said so")
+            yield SwitchRejected(retrain_job_id=name, message="a person said so")

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from runner.app.run.exit_codes import exit_code
 from runner.app.state.provenance import moved_names
 from runner.errors import StateError
-from runner.execute.commands import Lane, Record
+from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.recorder import Recorder
@@ -155,7 +155,7 @@ class SimulatedRun:
         mail = Mail(self.time)
         executor = PointedExecutor(self)
         coordinator = Coordinator(
-            executors=dict.fromkeys(Lane, executor),
+            executors=dict.fromkeys(Pool, executor),
             clock=self.clock,
             commit=partial(self._commit, recorder),
             settings=Settings(parallel=self.manifest.limits.parallel, uploads=self.manifest.limits.uploads),

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from runner.errors import Kind
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
 from runner.providers.outcomes import (
@@ -25,11 +25,11 @@ from runner.providers.outcomes import (
     Done,
     Downloaded,
     Effect,
-    Job,
+    IssuedJob,
     NeverSent,
-    Refused,
+    Rejected,
     Status,
-    Unclear,
+    Unknown,
 )
 from tests.fakes.world import going, result_zip, service_error, sha256_of
 from tests.stress.simulated_time import Process, ShownClock, Timeline
@@ -46,7 +46,7 @@ WORDS: tuple[tuple[str | None, str], ...] = (
 FOREIGN, FIRST_FOREIGN = "foreign-", 100_000
 AUCS = ("0.70", "0.85", "0.905", "0.92")
 _RESULTS = {auc: result_zip({"AUC": auc}) for auc in AUCS}
-_LOST = Unclear(message="The connection broke.", hint="The status is read.")
+_LOST = Unknown(message="The connection broke.", hint="The status is read.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class SimulatedService:
         foreign = name.startswith(FOREIGN)
         return FIRST_FOREIGN + int(name.removeprefix(FOREIGN)) if foreign else self.jobs[name].number
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         fate = self._read("upload_url")
         number, traits = len(self.jobs) + 1, self.traits
         name = f"job-{number}"
@@ -166,7 +166,7 @@ class SimulatedService:
             raise service_error(None, again=True)
         expires = self.clock.now() + timedelta(seconds=traits.url_s) if traits.tells_expiry else None
         url = Secret(f"https://store.test/{name}/{filename}?signature=CANARY")
-        return Job(retrain_job_id=name, upload_url=url, expires_at=expires, date=self._date())
+        return IssuedJob(retrain_job_id=name, upload_url=url, expires_at=expires, date=self._date())
 
     def _date(self) -> datetime | None:
         """Return what the Date of an answer says, which leaves out what is less than a second."""
@@ -178,7 +178,7 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
         assert file.stat().st_size == content.bytes, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)
@@ -312,8 +312,8 @@ class SimulatedService:
         return self.chance.choice(fates) if not self.healed and self.chance.random() < self.traits.faults else "ok"
 
 
-def _refused(reason: str) -> Refused:
-    return Refused(
+def _refused(reason: str) -> Rejected:
+    return Rejected(
         message="The store refused it.",
         hint="A new job is taken.",
         kind=Kind.SERVICE,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from runner.execute import retry
-from runner.providers.outcomes import Done, Unclear
+from runner.providers.outcomes import Done, Unknown
 from tests.fakes.two_port_service import SIGNATURE_CANARY
 from tests.fakes.world import ONE_MODEL, World, service_error
 from tests.stress import fault_world, suite_faults
@@ -100,7 +100,7 @@ def violations_of(folder: Path, *texts: str) -> list[str]:
 def test_the_bench_sees_an_upload_that_is_sent_again_without_proof(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "NeverSent", Unclear)  # what may be sent again
+    monkeypatch.setattr(retry, "NeverSent", Unknown)  # what may be sent again
     found = violations_of(memory_path, "reset-after-the-body:put:1:done")
     assert any("2 uploads were accepted" in text for text in found), found
 

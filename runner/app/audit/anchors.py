@@ -22,9 +22,17 @@ from runner.app.state.git_notes import (
     noted_heads,
     repository,
 )
-from runner.app.state.journal_summary import Testimony
+from runner.app.state.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
-from runner.audit.envelope import LARGEST, Envelope, MalformedError, Proven, Wrong, check_signatures, read_envelope
+from runner.audit.envelope import (
+    LARGEST,
+    Envelope,
+    InvalidSignature,
+    MalformedError,
+    ValidSignature,
+    check_signatures,
+    read_envelope,
+)
 from runner.audit.head import Head, parse_head, places_of, read_head
 from runner.audit.keys import PublicKey
 from runner.audit.layout import ATTESTATION
@@ -57,15 +65,15 @@ class Anchor(Struct, frozen=True, kw_only=True):
     key_id: str | None = None
 
 
-class Anchoring(Struct, frozen=True, kw_only=True):
+class AnchorCheck(Struct, frozen=True, kw_only=True):
     """What holds, what does not, and signatures that prove nothing to whoever verifies."""
 
     anchors: tuple[Anchor, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
 
-    def __add__(self, other: "Anchoring") -> "Anchoring":
-        return Anchoring(
+    def __add__(self, other: "AnchorCheck") -> "AnchorCheck":
+        return AnchorCheck(
             anchors=self.anchors + other.anchors,
             findings=self.findings + other.findings,
             notes=self.notes + other.notes,
@@ -77,7 +85,7 @@ class Anchoring(Struct, frozen=True, kw_only=True):
         return max((one.events for one in self.anchors), default=0)
 
 
-def check_head(wanted: str, journal: Testimony, *, evidence: Path | None) -> Anchoring:
+def check_head(wanted: str, journal: JournalSummary, *, evidence: Path | None) -> AnchorCheck:
     """Look for a head kept elsewhere in the journal: SHA256, SHA256@EVENTS, a file, or `git[:REPO][@REF]`.
 
     `evidence` is the state folder, None for a bundle, which is a part of its journal: git notes hold many heads, and
@@ -97,12 +105,12 @@ def check_head(wanted: str, journal: Testimony, *, evidence: Path | None) -> Anc
         return _missing(head, by)
     if parse_head(wanted) is None and evidence is not None and lies_in(Path(wanted), evidence):
         what = "is in the state that is verified and vouches for itself: it anchors nothing; give a head kept elsewhere"
-        return Anchoring(notes=(Finding(where=wanted, what=what),))
+        return AnchorCheck(notes=(Finding(where=wanted, what=what),))
     file = None if parse_head(wanted) else str(Path(wanted).absolute())
-    return Anchoring(anchors=(Anchor(kind="head", events=place, by=f"{by}, {head.sha256[:12]}", file=file),))
+    return AnchorCheck(anchors=(Anchor(kind="head", events=place, by=f"{by}, {head.sha256[:12]}", file=file),))
 
 
-def _check_notes(folder: Path, ref: str, journal: Testimony, evidence: Path | None) -> Anchoring:
+def _check_notes(folder: Path, ref: str, journal: JournalSummary, evidence: Path | None) -> AnchorCheck:
     """Compare the journal with each of its heads in the git notes of the verifier's repository."""
     checkout = repository(folder, foreign_to=evidence)
     place, length = note_place(checkout, ref), len(journal.links)
@@ -112,8 +120,8 @@ def _check_notes(folder: Path, ref: str, journal: Testimony, evidence: Path | No
     shown = f"{place.ref} of {place.repository}"
     if not noted:
         what = "hold no head of this journal: it is another one, or it was rewritten from its start"
-        return Anchoring(findings=(Finding(where=f"the git notes {shown}", what=what),))
-    found, places = Anchoring(), places_of({one.head for one in noted}, journal.links.digests())
+        return AnchorCheck(findings=(Finding(where=f"the git notes {shown}", what=what),))
+    found, places = AnchorCheck(), places_of({one.head for one in noted}, journal.links.digests())
     commits = _commits(journal.links)
     for one in noted:
         events = places.get(one.head)
@@ -123,20 +131,20 @@ def _check_notes(folder: Path, ref: str, journal: Testimony, evidence: Path | No
             found += _noted(one, events, place, _commit_at(commits, events))
     if not found.anchors and not found.findings:
         what = "hold no head on the commit of the manifest that its run recorded"
-        found += Anchoring(findings=(Finding(where=f"the git notes {shown}", what=what),))
+        found += AnchorCheck(findings=(Finding(where=f"the git notes {shown}", what=what),))
     return found
 
 
-def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) -> Anchoring:
+def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) -> AnchorCheck:
     """Return the anchor that a note is; one on another commit than the run's manifest came from is none."""
     shown = f"{place.ref} of {place.repository}"
     if recorded not in (None, one.commit):
         where = f"the note on commit {one.commit[:12]} in {shown}"
         what = f"is about a run whose manifest is of commit {(recorded or '')[:12]}: it anchors nothing"
-        return Anchoring(notes=(Finding(where=where, what=what),))
+        return AnchorCheck(notes=(Finding(where=where, what=what),))
     remote = f", remote {place.remote}" if place.remote else ""
     by = f"a git note on commit {one.commit[:12]}, {shown}{remote}"
-    return Anchoring(
+    return AnchorCheck(
         anchors=(
             Anchor(
                 kind="git_note",
@@ -161,9 +169,9 @@ def _commit_at(commits: Sequence[tuple[int, str | None]], events: int) -> str | 
     return next((commit for begin, commit in reversed(commits) if begin <= events), None)
 
 
-def _missing(head: Head, by: str) -> Anchoring:
+def _missing(head: Head, by: str) -> AnchorCheck:
     what = f"does not contain the head {head} of {by}: it was cut, rewritten, ends before it, or is another one"
-    return Anchoring(findings=(Finding(where="the journal", what=what),))
+    return AnchorCheck(findings=(Finding(where="the journal", what=what),))
 
 
 def lies_in(path: Path, folder: Path) -> bool:
@@ -190,18 +198,18 @@ def _head_in_file(wanted: str) -> Head:
 
 def check_attestations(
     evidence: Evidence, links: Iterable[Link], runs: Sequence[RunRecord], trusted: Mapping[str, PublicKey]
-) -> Anchoring:
+) -> AnchorCheck:
     """Check every signature that lies beside the runs."""
     signed = {run.run_id for run in runs if _lies_there(evidence, run.run_id)}
     own = by_run(one for one in links if one.event.run_id in signed) if signed else {}
-    found = Anchoring()
+    found = AnchorCheck()
     for run in runs:
         if run.run_id in signed:
             found += _attestation(evidence, own[run.run_id], run.run_id, trusted)
     return found
 
 
-def uncovered(anchoring: Anchoring, links: Iterable[Link], runs: Iterable[RunRecord]) -> Iterator[Finding]:
+def uncovered(anchoring: AnchorCheck, links: Iterable[Link], runs: Iterable[RunRecord]) -> Iterator[Finding]:
     """Yield the runs that no trusted signature holds: neither their own nor that of a later run."""
     ends = {one.event.run_id: one.event.seq for one in links if isinstance(one.event.fact, ReportWritten)}
     for run in runs:
@@ -233,28 +241,28 @@ def _lies_there(evidence: Evidence, run_id: str) -> bool:
         return True
 
 
-def _attestation(evidence: Evidence, own: Sequence[Link], run_id: str, trusted: Mapping[str, PublicKey]) -> Anchoring:
+def _attestation(evidence: Evidence, own: Sequence[Link], run_id: str, trusted: Mapping[str, PublicKey]) -> AnchorCheck:
     where, end = evidence.shown(f"runs/{run_id}/{ATTESTATION}"), recorded(own)
     try:
         envelope = read_attestation(evidence, run_id)
         if envelope is None:
-            return Anchoring()
+            return AnchorCheck()
         if end is None or envelope.content != statement(own, run_id):
-            return Anchoring(findings=(Finding(where=where, what="is not about the run as the journal has it"),))
+            return AnchorCheck(findings=(Finding(where=where, what="is not about the run as the journal has it"),))
     except MalformedError as error:
-        return Anchoring(findings=(Finding(where=where, what=f"is no attestation: {error}"),))
+        return AnchorCheck(findings=(Finding(where=where, what=f"is no attestation: {error}"),))
     return _signatures(where, envelope, trusted, end.event.seq)
 
 
-def _signatures(where: str, envelope: Envelope, trusted: Mapping[str, PublicKey], end: int) -> Anchoring:
+def _signatures(where: str, envelope: Envelope, trusted: Mapping[str, PublicKey], end: int) -> AnchorCheck:
     anchors, findings, notes = list[Anchor](), list[Finding](), list[Finding]()
     for check in check_signatures(envelope, trusted):
-        if isinstance(check, Proven):
+        if isinstance(check, ValidSignature):
             by = f"a signature of key {check.key_id}"
             anchors.append(Anchor(kind="signature", events=end, by=by, key_id=check.key_id))
-        elif isinstance(check, Wrong):
+        elif isinstance(check, InvalidSignature):
             findings.append(Finding(where=where, what=f"has a signature that key {check.key_id} did not make"))
         else:
             what = f"has a signature that says it is of key {check.key_id}; unproven, since no such key is trusted"
             notes.append(Finding(where=where, what=what))
-    return Anchoring(anchors=tuple(anchors), findings=tuple(findings), notes=tuple(notes))
+    return AnchorCheck(anchors=tuple(anchors), findings=tuple(findings), notes=tuple(notes))

@@ -29,7 +29,7 @@ from runner.audit.layout import (
 from runner.audit.statement import statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
-from runner.journal.events import Judged, ReportWritten, ResultsPruned, ResultStored, RunStarted
+from runner.journal.events import CandidateEvaluated, ReportWritten, ResultDownloaded, ResultsPruned, RunStarted
 from runner.lib.atomic_files import open_file, replacing
 
 _IN_MEMORY = 1024 * 1024
@@ -131,9 +131,9 @@ def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
         match one.event.fact:
             case ReportWritten(files=files):
                 names |= {f"{folder}/{name}" for name in files}
-            case ResultStored(path=path):
+            case ResultDownloaded(path=path):
                 names.add(path)
-            case Judged(retrain_job_id=job, result_sha256=sha256) if (job, sha256) in stored:
+            case CandidateEvaluated(retrain_job_id=job, result_sha256=sha256) if (job, sha256) in stored:
                 names.add(stored[job, sha256].path)
             case _:
                 pass

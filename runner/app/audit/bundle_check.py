@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from runner.app.audit.evidence import BundleEvidence, not_a_bundle
-from runner.app.state.journal_summary import Testimony
+from runner.app.state.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.container import sha256_of
 from runner.audit.layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
@@ -28,7 +28,7 @@ def bundled_run(evidence: BundleEvidence, progress: Progress) -> RunRecord:
     return run
 
 
-def bundle_findings(evidence: BundleEvidence, journal: Testimony, run: RunRecord) -> Iterator[Finding]:
+def bundle_findings(evidence: BundleEvidence, journal: JournalSummary, run: RunRecord) -> Iterator[Finding]:
     """Yield what is wrong with the bundle as such."""
     index = _index(evidence)
     yield from _members(evidence, index)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from runner.app.state.journal_summary import Testimony, hear
+from runner.app.state.journal_summary import JournalSummary, hear
 from runner.audit.container import Container, DamagedError
 from runner.audit.layout import JOURNAL
 from runner.errors import StateError, UsageError
@@ -19,7 +19,7 @@ from runner.lib.atomic_files import open_below, open_file
 class Evidence(Protocol):
     """A journal and files by their paths relative to the state folder."""
 
-    def testimony(self) -> Testimony:
+    def testimony(self) -> JournalSummary:
         """Return the whole journal; raises StateError where its chain is broken."""
 
     def open(self, name: str) -> BinaryIO:
@@ -48,7 +48,7 @@ class StateEvidence:
         with self._reading() as links:
             return list(links)
 
-    def testimony(self) -> Testimony:
+    def testimony(self) -> JournalSummary:
         """Return what an audit needs of the whole journal; raises as `links`."""
         with self._reading() as links:
             return hear(links)
@@ -85,7 +85,7 @@ class BundleEvidence:
         self.path = path
         self.container = container
 
-    def testimony(self) -> Testimony:
+    def testimony(self) -> JournalSummary:
         """Return the journal from its first event to the one that recorded the bundled run's report.
 
         Raises:

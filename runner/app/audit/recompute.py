@@ -6,7 +6,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from runner.errors import ModelError, StateError
-from runner.journal.events import Judged, ResultStored
+from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.state_store import Blobs
 from runner.plan.decision_inputs import candidate_digest
 from runner.policy.record import evaluate, inputs_from_json, policy_digest
@@ -32,7 +32,7 @@ class Impossible(Struct, frozen=True, kw_only=True):
 Recomputed = SameBytes | Different | Impossible
 
 
-def recompute(blobs: Blobs, fact: Judged, result: ResultStored | None) -> Recomputed:
+def recompute(blobs: Blobs, fact: CandidateEvaluated, result: ResultDownloaded | None) -> Recomputed:
     """Judge the stored result file by the recorded inputs, and compare with what was recorded.
 
     That the file itself is the recorded one is for the caller to look at.
@@ -40,7 +40,9 @@ def recompute(blobs: Blobs, fact: Judged, result: ResultStored | None) -> Recomp
     return recompute_from(blobs.open, fact, result)
 
 
-def recompute_from(opened: Callable[[str], BinaryIO], fact: Judged, result: ResultStored | None) -> Recomputed:
+def recompute_from(
+    opened: Callable[[str], BinaryIO], fact: CandidateEvaluated, result: ResultDownloaded | None
+) -> Recomputed:
     """Do the same with a result file that `opened` gives by its recorded path."""
     if result is None or result.sha256 != fact.result_sha256:
         return Impossible(why="refers to a result file that is not in the journal")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from runner.app.audit.evidence import Evidence
-from runner.app.state.journal_summary import Testimony
+from runner.app.state.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
-from runner.journal.events import ResultStored
+from runner.journal.events import ResultDownloaded
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
 from runner.journal.stored import Removal, removal_of
@@ -14,19 +14,19 @@ from runner.journal.stored import Removal, removal_of
 class Removed:
     """What a journal says was removed, beside what its evidence holds."""
 
-    def __init__(self, evidence: Evidence, journal: Testimony) -> None:
+    def __init__(self, evidence: Evidence, journal: JournalSummary) -> None:
         self._evidence = evidence
         self._journal = journal
         self._gone: dict[str, Removal | None] = {}
 
-    def gone(self, result: ResultStored) -> Removal | None:
+    def gone(self, result: ResultDownloaded) -> Removal | None:
         """Return the record that this result is removed, where nothing lies in its place."""
         if result.path not in self._gone:
             found = removal_of(self._journal.progress.removed, result)
             self._gone[result.path] = None if found is None or self._evidence.holds(result.path) else found
         return self._gone[result.path]
 
-    def left(self, results: Iterable[ResultStored]) -> list[ResultStored]:
+    def left(self, results: Iterable[ResultDownloaded]) -> list[ResultDownloaded]:
         """Return those of the results that must be there."""
         return [one for one in results if self.gone(one) is None]
 
@@ -37,7 +37,7 @@ class Removed:
             if (path, one.file.sha256) not in known:
                 yield Finding(where=f"event {one.seq}", what=f"removes {path}, which was never stored with those bytes")
 
-    def notes(self, results: Iterable[ResultStored], beyond: Mapping[int, int], held: int) -> Iterator[Finding]:
+    def notes(self, results: Iterable[ResultDownloaded], beyond: Mapping[int, int], held: int) -> Iterator[Finding]:
         """Yield one note for each record: how many of these results it took, and how many decisions with them.
 
         `held` is the number of events that an anchor holds: a record after them may be anybody's.
@@ -64,7 +64,7 @@ class Removed:
         return f"{len(taken)} result files were removed by prune on {one.at:%Y-%m-%d}: {one.why}"
 
 
-def gone(blobs: Blobs, progress: Progress, result: ResultStored | None) -> Removal | None:
+def gone(blobs: Blobs, progress: Progress, result: ResultDownloaded | None) -> Removal | None:
     """Return the record that a stored result is removed, where nothing lies in its place."""
     found = removal_of(progress.removed, result) if result else None
     return None if found is None or blobs.holds(found.file.path) else found

@@ -12,7 +12,7 @@ from runner import __version__
 from runner.app.audit.evidence import Evidence
 from runner.app.state.unrecorded_files import Finding
 from runner.journal.chain import Link
-from runner.journal.event_buffer import PackedLinks
+from runner.journal.event_buffer import EventBuffer
 from runner.journal.progress import RunRecord
 from runner.lib.atomic_files import read_up_to
 from runner.lib.schema_fit import fit
@@ -62,7 +62,7 @@ def _sha256(pieces: Iterable[bytes]) -> str:
     return sha256.hexdigest()
 
 
-def check_schemas(evidence: Evidence, links: PackedLinks, runs: Collection[RunRecord]) -> Iterator[Finding]:
+def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRecord]) -> Iterator[Finding]:
     """Yield the runs' events and reports that break their published schema."""
     ids = {run.run_id for run in runs}
     for seq, body in enumerate(links.bodies(), start=1):

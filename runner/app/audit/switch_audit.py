@@ -8,18 +8,25 @@ from msgspec import Struct, field
 from runner.app.state.unrecorded_files import Finding
 from runner.journal.chain import Link
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     Fact,
     IncumbentAdopted,
-    Judged,
     ModelsMoved,
-    Reviewed,
     RollbackDecided,
     RunStarted,
-    SwitchDone,
     SwitchIntended,
+    SwitchSucceeded,
 )
 
-_ABOUT_SWITCHES = (IncumbentAdopted, Judged, Reviewed, RollbackDecided, SwitchIntended, SwitchDone)
+_ABOUT_SWITCHES = (
+    IncumbentAdopted,
+    CandidateEvaluated,
+    ApprovalRecorded,
+    RollbackDecided,
+    SwitchIntended,
+    SwitchSucceeded,
+)
 
 
 class _Model(Struct, kw_only=True):
@@ -31,8 +38,8 @@ class _Model(Struct, kw_only=True):
 
     served: set[str] = field(default_factory=set)
     incumbent: str | None = None
-    decided: dict[str, Judged | RollbackDecided] = field(default_factory=dict)
-    words: dict[str, Reviewed] = field(default_factory=dict)
+    decided: dict[str, CandidateEvaluated | RollbackDecided] = field(default_factory=dict)
+    words: dict[str, ApprovalRecorded] = field(default_factory=dict)
     intended: set[str] = field(default_factory=set)
 
 
@@ -68,7 +75,7 @@ class SwitchAudit:
 def _fault(model: _Model, fact: Fact) -> str | None:
     if isinstance(fact, SwitchIntended):
         return _unfounded(model, fact)
-    if isinstance(fact, SwitchDone) and fact.retrain_job_id not in model.intended:
+    if isinstance(fact, SwitchSucceeded) and fact.retrain_job_id not in model.intended:
         return f"is done to job {fact.retrain_job_id}, and no intent stands before it"
     if isinstance(fact, RollbackDecided) and fact.retrain_job_id not in model.served:
         return f"is a rollback to job {fact.retrain_job_id}, which had never served"
@@ -91,16 +98,16 @@ def _unfounded(model: _Model, fact: SwitchIntended) -> str | None:
 
 
 def _take_in(model: _Model, fact: Fact, sha256: str) -> None:
-    if isinstance(fact, Judged | RollbackDecided):
+    if isinstance(fact, CandidateEvaluated | RollbackDecided):
         model.decided[sha256] = fact
         word = model.words.get(fact.retrain_job_id)
-        if isinstance(fact, Judged) and word is not None and word.action == "approve":
+        if isinstance(fact, CandidateEvaluated) and word is not None and word.action == "approve":
             del model.words[fact.retrain_job_id]  # it was said of the decision before
-    elif isinstance(fact, Reviewed):
+    elif isinstance(fact, ApprovalRecorded):
         model.words[fact.retrain_job_id] = fact
     elif isinstance(fact, SwitchIntended):
         model.intended.add(fact.retrain_job_id)
-    elif isinstance(fact, SwitchDone):
+    elif isinstance(fact, SwitchSucceeded):
         model.intended.discard(fact.retrain_job_id)
         model.served.add(fact.retrain_job_id)
         model.incumbent = fact.retrain_job_id

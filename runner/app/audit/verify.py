@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from runner.app.audit.anchors import Anchor, Anchoring, check_attestations, check_head, uncovered
+from runner.app.audit.anchors import Anchor, AnchorCheck, check_attestations, check_head, uncovered
 from runner.app.audit.bundle_check import bundle_findings, bundled_run
 from runner.app.audit.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
 from runner.app.audit.key_files import trusted_keys
@@ -16,13 +16,13 @@ from runner.app.audit.removed import Removed
 from runner.app.audit.rerender import check_rendering, check_schemas
 from runner.app.audit.state_files import look_through
 from runner.app.audit.switch_audit import SwitchAudit
-from runner.app.state.journal_summary import Testimony
+from runner.app.state.journal_summary import JournalSummary
 from runner.app.state.loss import journal_losses
 from runner.app.state.unrecorded_files import Finding, strange_entries, strange_files, unreadable
 from runner.audit.container import sha256_of
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
-from runner.journal.events import Judged, ResultStored
+from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
 
@@ -107,7 +107,7 @@ def _verify_state(evidence: StateEvidence, run: str | None, demands: Demands) ->
 
 
 @contextmanager
-def _journal_first(journal: Testimony) -> Iterator[None]:
+def _journal_first(journal: JournalSummary) -> Iterator[None]:
     """Let an event that does not fit to those before it be told before what was asked for wrongly."""
     try:
         yield
@@ -116,7 +116,7 @@ def _journal_first(journal: Testimony) -> Iterator[None]:
         raise
 
 
-def _verify_runs(evidence: StateEvidence, journal: Testimony, run: str | None, demands: Demands) -> Verification:
+def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | None, demands: Demands) -> Verification:
     chosen = _chosen(journal.progress, evidence.folder, run)
     strangers = (
         *journal_losses(evidence.folder, chosen),
@@ -144,15 +144,19 @@ def _verify_bundle(evidence: BundleEvidence, demands: Demands) -> Verification:
 
 
 def _anchoring(
-    evidence: Evidence, journal: Testimony, runs: Sequence[RunRecord], chosen: Sequence[RunRecord], demands: Demands
-) -> Anchoring:
+    evidence: Evidence,
+    journal: JournalSummary,
+    runs: Sequence[RunRecord],
+    chosen: Sequence[RunRecord],
+    demands: Demands,
+) -> AnchorCheck:
     """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
     folder = evidence.folder.root if isinstance(evidence, StateEvidence) else None
     trusted = trusted_keys(demands.keys, foreign_to=folder)
     found = check_attestations(evidence, journal.links, runs if demands.keys else chosen, trusted)
     if demands.keys:
         reported = [run for run in chosen if run.report is not None]
-        found += Anchoring(findings=tuple(uncovered(found, journal.links, reported)))
+        found += AnchorCheck(findings=tuple(uncovered(found, journal.links, reported)))
     if demands.head is not None:
         found += check_head(demands.head, journal, evidence=folder)
     return found
@@ -160,9 +164,9 @@ def _anchoring(
 
 def _verification(
     evidence: Evidence,
-    journal: Testimony,
+    journal: JournalSummary,
     chosen: Sequence[RunRecord],
-    anchoring: Anchoring,
+    anchoring: AnchorCheck,
     strangers: Sequence[Finding],
 ) -> Verification:
     """Check what an audit of a state and of a bundle have in common, and sum up."""
@@ -244,10 +248,10 @@ def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
         yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
 
 
-def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultStored]:
+def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultDownloaded]:
     """Return the last stored result of each retrain job and SHA-256."""
     facts = [one.event.fact for one in links]
-    return {(fact.retrain_job_id, fact.sha256): fact for fact in facts if isinstance(fact, ResultStored)}
+    return {(fact.retrain_job_id, fact.sha256): fact for fact in facts if isinstance(fact, ResultDownloaded)}
 
 
 class _Decided(Struct, frozen=True):
@@ -259,7 +263,7 @@ class _Decided(Struct, frozen=True):
 
 
 def _decisions_and_switches(
-    evidence: Evidence, journal: Testimony, run_ids: Container[str], removed: Removed
+    evidence: Evidence, journal: JournalSummary, run_ids: Container[str], removed: Removed
 ) -> tuple[_Decided, Sequence[Finding]]:
     """Compute the runs' decisions again, and follow their switches, in one going through the events."""
     stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
@@ -267,7 +271,7 @@ def _decisions_and_switches(
     for one in journal.links:
         audit.look(one)
         fact = one.event.fact
-        if not isinstance(fact, Judged) or one.event.run_id not in run_ids:
+        if not isinstance(fact, CandidateEvaluated) or one.event.run_id not in run_ids:
             continue
         result = stored.get((fact.retrain_job_id, fact.result_sha256))
         gone = removed.gone(result) if result else None
@@ -279,7 +283,9 @@ def _decisions_and_switches(
     return _Decided(count, tuple(findings), beyond), audit.findings
 
 
-def _decision(evidence: Evidence, one: Link, fact: Judged, result: ResultStored | None) -> Iterator[Finding]:
+def _decision(
+    evidence: Evidence, one: Link, fact: CandidateEvaluated, result: ResultDownloaded | None
+) -> Iterator[Finding]:
     """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
     found = recompute_from(evidence.open, fact, result)
     if not isinstance(found, SameBytes):

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from runner.app.planning.sample_data import refuse_sample_data
 from runner.app.planning.scope import Scope
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.prepare import check_data
 from runner.errors import ModelError
 from runner.journal.progress import Progress
-from runner.plan.model_plan import ModelPlan, Stage
+from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.plan.planner import failed_plan
 from runner.plan.reference_data import reference
 
@@ -20,7 +20,7 @@ _READERS = 4  # as many files as are read side by side for their digests
 
 
 def with_data_checks(
-    scope: Scope, progress: Progress, plans: Iterable[ModelPlan], readings: Readings
+    scope: Scope, progress: Progress, plans: Iterable[ModelPlan], readings: FileCache
 ) -> list[ModelPlan]:
     """Return the plans, those of a training with the warnings of its data check, or failed where it would stop.
 
@@ -34,8 +34,8 @@ def with_data_checks(
         readers.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C does not wait for a gigabyte
 
 
-def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: Readings) -> ModelPlan:
-    if Stage.CHECK not in plan.stages:
+def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCache) -> ModelPlan:
+    if PlanStage.CHECK not in plan.stages:
         return plan
     model = scope.manifest.models[plan.model]
     try:

@@ -10,7 +10,7 @@ from runner.app.planning.scope import Choice
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import refuse_of_the_state, require_seen
 from runner.app.state.selection import find_model
-from runner.app.state.service_name import Realm, realm_of
+from runner.app.state.service_name import TargetService, realm_of
 from runner.errors import UsageError
 from runner.journal.events import EMULATOR
 from runner.journal.progress import Progress, RunRecord
@@ -23,7 +23,7 @@ class ModelScope(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     model: Model
-    realm: Realm
+    realm: TargetService
     paths: tuple[Path, ...]
     state: str
 

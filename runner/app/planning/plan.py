@@ -18,7 +18,7 @@ from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.state.clock_check import Warn, silent, warn_of_future
 from runner.app.state.open_state import open_state
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.journal.progress import Progress
 from runner.plan.approver import why_followed
@@ -77,13 +77,13 @@ def plan(request: PlanRequest) -> PlanDocument:
     return document
 
 
-def plan_models(scope: Scope, progress: Progress, readings: Readings | None = None) -> Planned:
+def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = None) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
 
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
     `readings`, where its stages find what was read for the plan.
     """
-    realm, manifest, read = scope.realm.name, scope.manifest, readings or Readings()
+    realm, manifest, read = scope.realm.name, scope.manifest, readings or FileCache()
     due = due_moves(manifest, progress.known(realm))
     moved = progress.with_moves(realm, due.moves)
     data = digests(manifest, scope.models, foresight(scope, moved, read))

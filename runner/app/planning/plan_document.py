@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from runner.app.planning.planned import Planned
 from runner.app.planning.scope import Scope
 from runner.app.state.provenance import tool
-from runner.datasets.metadata import DatasetDigest, FileFacts
+from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.errors import ModelError
 from runner.journal.progress import Progress
 from runner.lib.timestamps import stamp
@@ -79,7 +79,7 @@ def _dataset(name: str, found: DatasetDigest | ModelError) -> PlannedDataset:
     return PlannedDataset(name=name, sha256=found.sha256, train=_data(found.train), eval=evaluation, problem=None)
 
 
-def _data(file: FileFacts) -> PlannedData:
+def _data(file: FileMetadata) -> PlannedData:
     return PlannedData(source=_text(file.source), sha256=file.sha256, bytes=file.bytes)
 
 

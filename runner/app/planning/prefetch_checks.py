@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from runner.app.planning.dataset_digests import LookFor
 from runner.app.planning.scope import Scope
 from runner.datasets.digest import Look
-from runner.datasets.file_cache import Readings
-from runner.datasets.metadata import DatasetDigest, FileFacts
+from runner.datasets.file_cache import FileCache
+from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
 from runner.journal.events import FileRecord
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.manifest.model import Model
 from runner.plan.model_plan import Action, Facts
 from runner.plan.planner import plan_model
 
-_UNSEEN = DatasetDigest(train=FileFacts(source="", sha256="", bytes=0), eval=None, sha256="")  # content of no file
+_UNSEEN = DatasetDigest(train=FileMetadata(source="", sha256="", bytes=0), eval=None, sha256="")  # content of no file
 
 
-def foresight(scope: Scope, progress: Progress, readings: Readings) -> LookFor:
+def foresight(scope: Scope, progress: Progress, readings: FileCache) -> LookFor:
     """Return how a run reads each dataset: with its check, where one of the models is sure to be trained."""
     users: defaultdict[str, list[Model]] = defaultdict(list)
     for model in scope.models:
@@ -48,7 +48,7 @@ def _sure_to_train(
                 yield model
 
 
-def _is_other_data(last: Job, resolved: ResolvedDataset) -> bool:
+def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
     """Tell whether the data surely is not that of the last job: a file has another length."""
     if last.data is None or (last.data.eval is None) != (resolved.eval is None):
         return True

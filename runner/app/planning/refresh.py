@@ -9,7 +9,7 @@ from pathlib import Path
 from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
 from runner.app.state.providers import connected
-from runner.app.state.service_name import Realm
+from runner.app.state.service_name import TargetService
 from runner.errors import ModelError
 from runner.execute.ports import Keys
 from runner.journal.folder import StateFolder
@@ -28,7 +28,7 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
     progress: Progress,
     manifest: Manifest,
     models: Sequence[Model],
-    realm: Realm,
+    realm: TargetService,
     *,
     paths: Sequence[Path],
     folder: StateFolder,
@@ -62,7 +62,7 @@ def _listed(client: Provider, keys: Keys, model: Model) -> tuple[Classifier, ...
 
 @contextmanager
 def _service(
-    manifest: Manifest, realm: Realm, paths: Sequence[Path], folder: StateFolder
+    manifest: Manifest, realm: TargetService, paths: Sequence[Path], folder: StateFolder
 ) -> Iterator[tuple[Provider, Keys]]:
     redactor = Redactor()
     if realm.emulator:

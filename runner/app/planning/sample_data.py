@@ -6,11 +6,11 @@ from itertools import product
 
 from runner.app.init import sample_files
 from runner.datasets.joined_stream import BOM
-from runner.datasets.metadata import FileFacts
+from runner.datasets.metadata import FileMetadata
 from runner.errors import Kind, ModelError
 
 
-def refuse_sample_data(train: FileFacts, evaluation: FileFacts | None) -> None:
+def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> None:
     """Refuse data of which a file has the content of one that `retrain init` lays out.
 
     Raises:

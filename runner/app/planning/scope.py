@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.state.selection import select
-from runner.app.state.service_name import Realm, realm_of
+from runner.app.state.service_name import TargetService, realm_of
 from runner.journal.folder import DEFAULT
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
@@ -44,7 +44,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     choice: Choice
     manifest: Manifest
     models: Sequence[Model]
-    realm: Realm
+    realm: TargetService
     options: Options
 
 

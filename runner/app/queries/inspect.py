@@ -15,7 +15,7 @@ from runner.app.state.open_state import open_state
 from runner.errors import UsageError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.lib.atomic_files import open_file
 from runner.manifest.load import load
 from runner.manifest.wording import did_you_mean, shown
@@ -78,7 +78,7 @@ def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
     return replace(found, model=request.subject, retrain_job_id=job.retrain_job_id)
 
 
-def _job(request: InspectRequest, known: ModelProgress) -> Job:
+def _job(request: InspectRequest, known: ModelProgress) -> RetrainJob:
     if request.job is not None:
         return known.jobs[full_job_id(request.subject, known.jobs, request.job)]
     stored = [job for job in known.jobs.values() if job.result is not None]

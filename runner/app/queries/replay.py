@@ -13,10 +13,10 @@ from runner.app.state.selection import select
 from runner.app.state.service_name import realm_of
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored
-from runner.journal.events import ResultStored
+from runner.journal.events import ResultDownloaded
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Decided, Job
+from runner.journal.retrain_job import Decided, RetrainJob
 from runner.journal.state_store import Blobs
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model, Policy
@@ -111,7 +111,7 @@ class _Bench(Struct, frozen=True, kw_only=True):
         return (since is None or at >= since) and (until is None or at < until)
 
     def _judge(
-        self, subject: Subject, result: ResultStored | None, policy: Policy, standard: Standard
+        self, subject: Subject, result: ResultDownloaded | None, policy: Policy, standard: Standard
     ) -> Judgeable | NotJudgeable:
         fact = subject.decided.fact
         if result is None or result.sha256 != fact.result_sha256:
@@ -134,5 +134,5 @@ def _standard(policy: Policy, manifest: Manifest) -> Standard:
     return Standard(policy=inputs_to_json(inputs)["policy"], policy_sha256=policy_digest(policy, manifest.metrics))
 
 
-def _subject(model: Model, job: Job, decided: Decided) -> Subject:
+def _subject(model: Model, job: RetrainJob, decided: Decided) -> Subject:
     return Subject(model=model.name, retrain_job_id=job.retrain_job_id, decided=decided, review=job.review)

@@ -9,7 +9,7 @@ from runner.app.audit.anchors import lies_in
 from runner.app.state.read_state import reading
 from runner.app.state.written_file import refuse_link_out
 from runner.errors import RetrainError, UsageError
-from runner.journal.event_buffer import PackedLinks
+from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, state_folder
 from runner.lib.atomic_files import FILE_MODE, publish
@@ -34,7 +34,7 @@ def report(state: str, run_id: str | None, render: Render) -> Rendered:
         UsageError: there is no such run, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    links, runs, ended = PackedLinks(), dict[str, None](), set[str]()
+    links, runs, ended = EventBuffer(), dict[str, None](), set[str]()
     with reading(state) as (_folder, events):
         for one in events:
             links.append(one)

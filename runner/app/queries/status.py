@@ -16,7 +16,7 @@ from runner.app.state.service_name import realm_of
 from runner.journal.events import EMULATOR
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import IN_FLIGHT, Job, JobStage
+from runner.journal.retrain_job import IN_FLIGHT, JobStage, RetrainJob
 from runner.manifest.load import load
 from runner.plan.eligibility import barred, history_lost
 from runner.plan.evidence import Evidence, evidence
@@ -139,6 +139,6 @@ def _since(progress: ModelProgress) -> datetime | None:
     return progress.adoption.at if progress.adoption else None
 
 
-def _candidate(job: Job | None, *actions: str) -> str | None:
+def _candidate(job: RetrainJob | None, *actions: str) -> str | None:
     """Return the id of a candidate that rests with one of these decisions."""
     return job.retrain_job_id if job is not None and job.rests_with in actions else None

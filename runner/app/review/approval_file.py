@@ -15,7 +15,7 @@ from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.written_file import refuse_link_out
 from runner.errors import RetrainError, UsageError
 from runner.journal.lock import current_user
-from runner.journal.retrain_job import Job
+from runner.journal.retrain_job import RetrainJob
 from runner.lib.atomic_files import write_whole
 from runner.lib.git.checkout import identity, top_level
 from runner.plan.planner import approval_expires_at
@@ -24,7 +24,7 @@ from runner.reports.text import inline
 _HEAD = "# A word on one candidate of `retrain`; it counts for `retrain run` once it lies in the approvals folder.\n"
 
 
-class Written(Struct, frozen=True, kw_only=True):
+class WrittenApproval(Struct, frozen=True, kw_only=True):
     """A file that was made, or was there with the same word; `expires` is when the word ceases to count.
 
     `approvals` is the manifest's folder, the only one whose words count; `counts` tells that the file is in it.
@@ -37,7 +37,7 @@ class Written(Struct, frozen=True, kw_only=True):
     counts: bool
 
 
-def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> Written:
+def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> WrittenApproval:
     """Write the word into the folder, by default the manifest's. The journal is read only, and no lock is needed.
 
     Raises:
@@ -57,7 +57,9 @@ def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) ->
     refuse_link_out(path)
     _write_new(path, _text(request, job, expires, _approver(target)))
     counts = approvals is not None and os.path.realpath(target) == os.path.realpath(approvals)
-    return Written(path=path, retrain_job_id=job.retrain_job_id, expires=expires, approvals=approvals, counts=counts)
+    return WrittenApproval(
+        path=path, retrain_job_id=job.retrain_job_id, expires=expires, approvals=approvals, counts=counts
+    )
 
 
 def _folder(scope: ModelScope, folder: Path | None) -> Path:
@@ -70,7 +72,7 @@ def _folder(scope: ModelScope, folder: Path | None) -> Path:
     return found
 
 
-def _expires(scope: ModelScope, job: Job, wanted: datetime) -> datetime:
+def _expires(scope: ModelScope, job: RetrainJob, wanted: datetime) -> datetime:
     """Return when the word ceases to count: never later than the candidate can be approved."""
     latest = approval_expires_at(scope.manifest, scope.model, job)
     return (min(wanted, latest) if latest else wanted).replace(microsecond=0)
@@ -82,7 +84,7 @@ def _approver(folder: Path) -> str:
     return (identity(top) if top else None) or current_user()
 
 
-def _text(request: ReviewRequest, job: Job, expires: datetime, approver: str) -> str:
+def _text(request: ReviewRequest, job: RetrainJob, expires: datetime, approver: str) -> str:
     """Return the file; a JSON text is a YAML text too, so nothing a person or the service wrote can end its line."""
     if job.decided is None:
         raise LookupError(f"job {job.retrain_job_id} has no decision")

@@ -10,7 +10,7 @@ from runner.app.planning.model_scope import ModelScope
 from runner.app.review.job_ids import full_job_id
 from runner.errors import StateError, UsageError
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
 from runner.plan.eligibility import barred, turned_back
@@ -18,7 +18,7 @@ from runner.plan.operator_commands import person_command, resolve_commands, stat
 from runner.plan.planner import approval_expires_at
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class CandidateSelector(Struct, frozen=True, kw_only=True):
     """What a person wants to say: of which candidate (the newest when `job` is None), and whether against the rules."""
 
     action: Literal["approve", "reject"]
@@ -26,7 +26,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: datetime) -> Job:
+def find_candidate(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector, now: datetime) -> RetrainJob:
     """Return the candidate, after making sure that it is the one the person means and that nothing speaks against it.
 
     Raises:
@@ -53,7 +53,7 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: Wish, now: 
     return job
 
 
-def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
+def _chosen(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector) -> RetrainJob:
     name, newest = scope.model.name, progress.last
     if wish.job is not None and newest is not None and wish.job != newest.retrain_job_id:
         return _older(scope, progress, newest, wish)
@@ -65,7 +65,7 @@ def _chosen(scope: ModelScope, progress: ModelProgress, wish: Wish) -> Job:
     return newest
 
 
-def _older(scope: ModelScope, progress: ModelProgress, newest: Job, wish: Wish) -> Job:
+def _older(scope: ModelScope, progress: ModelProgress, newest: RetrainJob, wish: CandidateSelector) -> RetrainJob:
     """Return an older candidate that was named; only force makes it one again."""
     job, current, name = progress.jobs.get(wish.job or ""), progress.current, scope.model.name
     _refuse_left(scope, progress, job)
@@ -88,18 +88,18 @@ def _older(scope: ModelScope, progress: ModelProgress, newest: Job, wish: Wish) 
     return job
 
 
-def _refuse_left(scope: ModelScope, progress: ModelProgress, job: Job | None) -> None:
+def _refuse_left(scope: ModelScope, progress: ModelProgress, job: RetrainJob | None) -> None:
     departure = progress.serving.left.get(job.retrain_job_id) if job else None
     if job is not None and departure is not None:
         raise _refusal(scope.model.name, turned_back(departure), f"`{_forced(scope, job)}` lets it serve again.")
 
 
-def _forced(scope: ModelScope, job: Job) -> str:
+def _forced(scope: ModelScope, job: RetrainJob) -> str:
     options = ("--job", job.retrain_job_id, "--force")
     return person_command("approve", scope.model.name, *options, state=state_option(scope.state))
 
 
-def _refuse_expired(scope: ModelScope, job: Job, now: datetime) -> None:
+def _refuse_expired(scope: ModelScope, job: RetrainJob, now: datetime) -> None:
     expires = approval_expires_at(scope.manifest, scope.model, job)
     if expires and now >= expires:
         raise StateError(

@@ -13,18 +13,18 @@ from runner.errors import ExitCode, UsageError
 from runner.journal.events import (
     Draft,
     Fact,
-    JobDead,
+    JobAbandoned,
     ModelFinished,
     Resolved,
-    SwitchDone,
-    SwitchRefused,
-    UploadDone,
+    SwitchRejected,
+    SwitchSucceeded,
+    UploadSucceeded,
 )
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 
 Answer = Literal["started", "not-started", "switched", "not-switched"]
@@ -76,7 +76,7 @@ def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
     )
 
 
-def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunRecord]:
+def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, RunRecord]:
     """Return the job with the open request, and the last run that had the model."""
     require_seen((name for _, name in progress.models), request.model)
     upload = request.answer in ("started", "not-started")
@@ -92,17 +92,17 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[Job, RunReco
     )
 
 
-def _switching(model: ModelProgress) -> Job | None:
+def _switching(model: ModelProgress) -> RetrainJob | None:
     return model.current if model.current and model.current.stage == JobStage.SWITCHING else None
 
 
 def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:
     match request.answer:
         case "started":
-            return UploadDone(retrain_job_id=retrain_job_id, proof="person")
+            return UploadSucceeded(retrain_job_id=retrain_job_id, proof="person")
         case "not-started":
-            return JobDead(retrain_job_id=retrain_job_id, by="person")
+            return JobAbandoned(retrain_job_id=retrain_job_id, by="person")
         case "switched":
-            return SwitchDone(retrain_job_id=retrain_job_id, proof="person")
+            return SwitchSucceeded(retrain_job_id=retrain_job_id, proof="person")
         case "not-switched":
-            return SwitchRefused(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")
+            return SwitchRejected(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")

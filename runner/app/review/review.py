@@ -10,23 +10,23 @@ from msgspec import Struct
 from runner.app.audit.removed import gone
 from runner.app.planning.model_scope import ModelScope, model_scope
 from runner.app.planning.plan import read_progress
-from runner.app.review.candidates import Wish, find_candidate
+from runner.app.review.candidates import CandidateSelector, find_candidate
 from runner.app.review.job_ids import full_job_id
 from runner.app.review.proposal import Proposal, refuse_changed
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
-from runner.app.run.execution import Driven
+from runner.app.run.execution import ExecutionResult
 from runner.app.run.run import RunResult, carry_out, conclude
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
 from runner.execute.progress_events import Listener
-from runner.journal.events import Draft, Fact, Judged, ModelFinished, Reviewed
+from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Draft, Fact, ModelFinished
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
-from runner.journal.retrain_job import Job as RetrainJob
 from runner.journal.retrain_job import JobStage
+from runner.journal.retrain_job import RetrainJob as RetrainJob
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import incumbent_moved, inputs_now
 from runner.plan.evidence import Evidence, evidence
@@ -55,9 +55,9 @@ class ReviewRequest(Struct, frozen=True, kw_only=True):
     agreed: Evidence | None = None
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> CandidateSelector:
         """Return what the person wants to say."""
-        return Wish(action=self.action, job=self.job, force=self.force)
+        return CandidateSelector(action=self.action, job=self.job, force=self.force)
 
     @property
     def switches(self) -> bool:
@@ -183,7 +183,7 @@ def _facts(
     about = again or decided
     if about is None:
         raise LookupError(f"{request.model}: a candidate without a decision was chosen")
-    word = Reviewed(
+    word = ApprovalRecorded(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=about.candidate_sha256,
         action=request.action,
@@ -194,7 +194,7 @@ def _facts(
     return [word] if again is None else [again, word]
 
 
-def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> Judged:
+def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> CandidateEvaluated:
     if job.result is None:
         raise LookupError(f"job {job.retrain_job_id} was judged without a result")
     removal = gone(opened.state.blobs, opened.progress, job.result)
@@ -240,7 +240,7 @@ def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> 
         warnings=(),
     )
     _write(opened, request.model, end)
-    return conclude(opened, Driven(ends=(end,), stopped=None, bugs=()), allow_held=True)
+    return conclude(opened, ExecutionResult(ends=(end,), stopped=None, bugs=()), allow_held=True)
 
 
 def _write(opened: Session, model: str, *facts: Fact) -> None:

@@ -4,13 +4,15 @@ from runner.app.review.job_ids import full_job_id
 from runner.errors import StateError, UsageError
 from runner.journal.folder import DEFAULT
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.plan.operator_commands import resolve_commands, state_option
 
 _MOST_LISTED = 10
 
 
-def find_target(progress: ModelProgress, model: str, to: str | None, *, state: str = DEFAULT) -> tuple[Job, Job | None]:
+def find_target(
+    progress: ModelProgress, model: str, to: str | None, *, state: str = DEFAULT
+) -> tuple[RetrainJob, RetrainJob | None]:
     """Return the job to switch back to, and the incumbent, None where what serves was adopted.
 
     `state` names the state, for commands in messages.
@@ -35,7 +37,7 @@ def find_target(progress: ModelProgress, model: str, to: str | None, *, state: s
     return (_named(progress, model, to, incumbent) if to else _default(progress, model, incumbent)), incumbent
 
 
-def _named(progress: ModelProgress, model: str, given: str, incumbent: Job | None) -> Job:
+def _named(progress: ModelProgress, model: str, given: str, incumbent: RetrainJob | None) -> RetrainJob:
     to = full_job_id(model, progress.jobs, given)
     if incumbent is not None and to == incumbent.retrain_job_id:
         return incumbent  # somebody may have published another model since
@@ -45,7 +47,7 @@ def _named(progress: ModelProgress, model: str, given: str, incumbent: Job | Non
     return found
 
 
-def _default(progress: ModelProgress, model: str, incumbent: Job | None) -> Job:
+def _default(progress: ModelProgress, model: str, incumbent: RetrainJob | None) -> RetrainJob:
     """Return the job that served last before the incumbent: an older one, which nobody has rolled back from."""
     if incumbent is None:
         raise UsageError(
@@ -61,7 +63,7 @@ def _default(progress: ModelProgress, model: str, incumbent: Job | None) -> Job:
     )
 
 
-def _others(progress: ModelProgress, incumbent: Job | None) -> list[Job]:
+def _others(progress: ModelProgress, incumbent: RetrainJob | None) -> list[RetrainJob]:
     """Return the jobs that have served beside the incumbent, the one that served last first."""
     now = incumbent.retrain_job_id if incumbent else None
     ids = dict.fromkeys(reversed(progress.serving.ids))
@@ -69,11 +71,11 @@ def _others(progress: ModelProgress, incumbent: Job | None) -> list[Job]:
     return [job for job in jobs if job.stage == JobStage.SWITCHED]
 
 
-def _dated(job: Job) -> str:
+def _dated(job: RetrainJob) -> str:
     name, since = job.retrain_job_id, job.switched_at
     return f"{name} (switched to {since:%Y-%m-%d %H:%M} UTC)" if since else name
 
 
-def _choices(progress: ModelProgress, incumbent: Job | None) -> str:
+def _choices(progress: ModelProgress, incumbent: RetrainJob | None) -> str:
     served = [_dated(job) for job in _others(progress, incumbent)[:_MOST_LISTED]]
     return f"These have served: {', '.join(served)}; name one with --to." if served else "No other job has served."

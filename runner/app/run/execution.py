@@ -14,16 +14,16 @@ from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
 from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.state.providers import connected
-from runner.app.state.service_name import Realm
+from runner.app.state.service_name import TargetService
 from runner.app.state.session import Session
-from runner.datasets.file_cache import Readings
-from runner.execute.commands import Lane, Record
+from runner.datasets.file_cache import FileCache
+from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.identify import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
-from runner.execute.training_stats import Pace
+from runner.execute.training_stats import TrainingStats
 from runner.execute.workflow import drive
 from runner.journal.events import ModelFinished
 from runner.lib.secrets import Redactor
@@ -36,20 +36,20 @@ _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class ExecutionRequest(Struct, frozen=True, kw_only=True):
     """What the engine is to do."""
 
     manifest: Manifest
     paths: Sequence[Path]
-    realm: Realm
+    realm: TargetService
     plans: Sequence[ModelPlan]
     options: Options
     parallel: int
     listener: Listener
-    readings: Readings = field(default_factory=Readings)
+    readings: FileCache = field(default_factory=FileCache)
 
 
-class Driven(Struct, frozen=True, kw_only=True):
+class ExecutionResult(Struct, frozen=True, kw_only=True):
     """How it went: what became of the models in the plans' order, the signal that stopped it, and bugs of ours."""
 
     ends: tuple[ModelFinished, ...]
@@ -57,7 +57,7 @@ class Driven(Struct, frozen=True, kw_only=True):
     bugs: tuple[Exception, ...]
 
 
-def execute(session: Session, job: Job) -> Driven:
+def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
     """Drive every planned model to its outcome.
 
     Raises:
@@ -86,25 +86,25 @@ def execute(session: Session, job: Job) -> Driven:
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
-    return Driven(ends=_ends(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+    return ExecutionResult(ends=_ends(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
 
 
-def _commit(session: Session, job: Job, records: Sequence[tuple[str, Record]]) -> None:
+def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> None:
     session.recorder.commit(records)
     for model, one in records:
         for fact in one.facts:
             job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
 
 
-def _stop(context: RunContext, job: Job, why: str, effects: int) -> None:
+def _stop(context: RunContext, job: ExecutionRequest, why: str, effects: int) -> None:
     """Let no further model begin, and tell that the run is about to end."""
     context.budget.stopped = why
     job.listener(None, Stopping(signal=why, effects=effects))
 
 
-def _use_lull(executors: Mapping[Lane, Executor]) -> None:
+def _use_lull(executors: Mapping[Pool, Executor]) -> None:
     """While all models wait, load what the report will be rendered with."""
-    executors[Lane.STAGE].submit(_make_report_ready)
+    executors[Pool.STAGE].submit(_make_report_ready)
 
 
 def _make_report_ready() -> None:
@@ -113,7 +113,7 @@ def _make_report_ready() -> None:
     make_ready()
 
 
-def _keys(job: Job, client: Provider, redactor: Redactor) -> Keys:
+def _keys(job: ExecutionRequest, client: Provider, redactor: Redactor) -> Keys:
     if job.realm.emulator:
         return EmulatorKeys()
     keys = ManifestKeys(client, redactor, host=job.realm.name)
@@ -122,7 +122,7 @@ def _keys(job: Job, client: Provider, redactor: Redactor) -> Keys:
 
 
 @contextmanager
-def _service_url(session: Session, job: Job) -> Iterator[str]:
+def _service_url(session: Session, job: ExecutionRequest) -> Iterator[str]:
     if job.realm.emulator:
         job.listener(None, Starting(what="the emulator"))
         with running_emulator(job.paths, session.folder.emulator) as url:
@@ -131,7 +131,7 @@ def _service_url(session: Session, job: Job) -> Iterator[str]:
         yield job.manifest.service.url or ""
 
 
-def _context(session: Session, job: Job, client: Provider, keys: Keys, redactor: Redactor) -> RunContext:
+def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Keys, redactor: Redactor) -> RunContext:
     limits = job.manifest.limits
     session.folder.clear_spool()  # what a killed run left; the lock is ours
     return RunContext(
@@ -155,7 +155,7 @@ def _context(session: Session, job: Job, client: Provider, keys: Keys, redactor:
         readings=job.readings,
         holds=session.hold.lasts,
         vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),
-        pace=Pace.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
+        pace=TrainingStats.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
     )
 
 
@@ -163,12 +163,12 @@ def _free_spool(session: Session) -> None:
     session.folder.clear_spool(session.run_id)
 
 
-def _model_run(context: RunContext, job: Job, plan: ModelPlan) -> ModelRun:
+def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
     return ModelRun(run=context, model=job.manifest.models[plan.model], plan=plan)
 
 
 @contextmanager
-def _executors(job: Job) -> Iterator[Mapping[Lane, Executor]]:
+def _executors(job: ExecutionRequest) -> Iterator[Mapping[Pool, Executor]]:
     """Give the executors; what a stop abandoned is not waited for."""
     executors = {lane: ThreadPoolExecutor(size, thread_name_prefix=lane) for lane, size in _threads(job).items()}
     try:
@@ -178,8 +178,8 @@ def _executors(job: Job) -> Iterator[Mapping[Lane, Executor]]:
             one.shutdown(wait=False, cancel_futures=True)
 
 
-def _threads(job: Job) -> Mapping[Lane, int]:
-    return {Lane.CALL: min(_CALLS, max(job.parallel, 1)), Lane.STAGE: job.manifest.limits.uploads + _STAGES}
+def _threads(job: ExecutionRequest) -> Mapping[Pool, int]:
+    return {Pool.CALL: min(_CALLS, max(job.parallel, 1)), Pool.STAGE: job.manifest.limits.uploads + _STAGES}
 
 
 @contextmanager
@@ -203,6 +203,6 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _ends(session: Session, job: Job) -> tuple[ModelFinished, ...]:
+def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
     found = [session.progress.model(job.realm.name, plan.model).last_outcome for plan in job.plans]
     return tuple(one for one in found if one is not None)

@@ -19,7 +19,7 @@ END_SECONDS = 15.0
 STOPPED_SECONDS = 3.0  # who stopped the run will not wait for long
 
 
-class Teller:
+class Notifier:
     """Tells of one run. A rehearsal by `--emulator` of a manifest for the real service is told to nobody."""
 
     def __init__(self, scope: Scope, warn: Warn) -> None:

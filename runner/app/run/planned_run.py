@@ -9,7 +9,7 @@ from runner.app.planning.plan_document import describe
 from runner.app.planning.planned import Planned
 from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.state.session import Session
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.manifest.problems import ManifestError
 from runner.plan.document import PlanDocument, StateMark
@@ -73,7 +73,7 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
     return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]
 
 
-def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: Readings) -> Planned:
+def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:
     """Plan anew under the lock, and return that plan when it is the one in the document.
 
     Raises:

@@ -11,13 +11,13 @@ from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_file import read_plan
 from runner.app.planning.planned import Planned
 from runner.app.planning.scope import Choice, Scope, read_scope
-from runner.app.run.execution import Driven, Job, execute
+from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.run.exit_codes import exit_code
-from runner.app.run.notifier import Teller
+from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
 from runner.app.state.clock_check import Warn, warn_of_future
 from runner.app.state.session import Session, session
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.errors import ExitCode
 from runner.execute.progress_events import Listener
 from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, ServiceMoved
@@ -61,7 +61,7 @@ def run(request: RunRequest) -> RunResult:
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.realm.require_trusted()
-    teller = Teller(scope, request.warn)
+    teller = Notifier(scope, request.warn)
     with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
         teller.began()
         result = _retrain(opened, request, scope, document)
@@ -70,14 +70,14 @@ def run(request: RunRequest) -> RunResult:
 
 
 def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
-    readings = Readings()
+    readings = FileCache()
     warn_of_future(opened.found_at, request.warn)
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
     planned = agreed or plan_models(scope, opened.progress, readings)
     _record_plans(opened, scope.manifest, planned)
-    job = Job(
+    job = ExecutionRequest(
         manifest=scope.manifest,
         paths=scope.choice.paths,
         realm=scope.realm,
@@ -92,7 +92,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     return conclude(opened, driven, allow_held=request.allow_held)
 
 
-def _prune(opened: Session, scope: Scope, driven: Driven, warn: Warn) -> None:
+def _prune(opened: Session, scope: Scope, driven: ExecutionResult, warn: Warn) -> None:
     """Remove results by `limits.keep`, after a run that nobody stopped."""
     age = scope.manifest.limits.keep
     if age is None or driven.stopped is not None:
@@ -106,7 +106,7 @@ def _prune(opened: Session, scope: Scope, driven: Driven, warn: Warn) -> None:
 
 def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Listener) -> RunResult:
     """Do what a person decided about one model, and end the run."""
-    work = Job(
+    work = ExecutionRequest(
         manifest=scope.manifest,
         paths=scope.paths,
         realm=scope.realm,
@@ -118,7 +118,7 @@ def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Lis
     return conclude(opened, execute(opened, work), allow_held=False)
 
 
-def conclude(opened: Session, driven: Driven, *, allow_held: bool) -> RunResult:
+def conclude(opened: Session, driven: ExecutionResult, *, allow_held: bool) -> RunResult:
     """End the run: its exit code, its record, its files."""
     code = exit_code(driven.ends, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
     report = opened.finish(code, driven.stopped)

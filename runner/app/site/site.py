@@ -22,7 +22,7 @@ from runner.site.run_page import with_way_back
 _REPORT = "report.html"
 
 
-class Built(Struct, frozen=True, kw_only=True):
+class SiteBuild(Struct, frozen=True, kw_only=True):
     """What a build did. `replaced` are the runs whose report was gone or changed and was rendered again."""
 
     index: Path
@@ -34,7 +34,7 @@ class Built(Struct, frozen=True, kw_only=True):
     replaced: tuple[str, ...]
 
 
-def build_site(state: str, root: Path) -> Built:
+def build_site(state: str, root: Path) -> SiteBuild:
     """Write the site, or bring it up to date: only what changed is written.
 
     Raises:
@@ -53,7 +53,7 @@ def build_site(state: str, root: Path) -> Built:
         for page in pages:
             site.put(page)
         site.close()
-    return Built(
+    return SiteBuild(
         index=root / INDEX,
         models=len(fleet.chronicles),
         runs=len(fleet.progress.runs),

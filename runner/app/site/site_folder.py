@@ -29,7 +29,7 @@ _Ours = Annotated[
 ]
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WriteCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of ours: the SHA-256 of its bytes, and what it was made from; both empty before it is written."""
 
     sha256: str
@@ -38,21 +38,21 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     site_version: int
-    files: dict[_Ours, Written]
+    files: dict[_Ours, WriteCounts]
 
 
 class SiteFolder(Struct, kw_only=True):
     """An open folder; nobody else writes to it meanwhile. `known` has the files that earlier builds left."""
 
     root: Path
-    known: Mapping[str, Written]
-    files: dict[str, Written] = field(default_factory=dict)
+    known: Mapping[str, WriteCounts]
+    files: dict[str, WriteCounts] = field(default_factory=dict)
     written: int = 0
     removed: int = 0
 
     def announce(self, paths: Sequence[str]) -> None:
         """Write down which files are to come, so that a build that is cut off leaves none that nobody knows."""
-        unwritten = Written(sha256="", source="")
+        unwritten = WriteCounts(sha256="", source="")
         self._clear_halves({*paths, *self.known, LISTING})
         self._list({**dict.fromkeys(paths, unwritten), **self.known})
 
@@ -79,7 +79,7 @@ class SiteFolder(Struct, kw_only=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             publish(target, content, lasting=False)  # the next build looks at its digest
             self.written += 1
-        self.files[page.path] = Written(sha256=sha256, source=page.source)
+        self.files[page.path] = WriteCounts(sha256=sha256, source=page.source)
 
     def close(self) -> None:
         """Remove our files that no build makes any more, and write down which ones there are."""
@@ -107,7 +107,7 @@ class SiteFolder(Struct, kw_only=True):
             )
         return target
 
-    def _list(self, files: Mapping[str, Written]) -> None:
+    def _list(self, files: Mapping[str, WriteCounts]) -> None:
         listing = _Listing(site_version=_VERSION, files=dict(sorted(files.items())))
         content = msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n"
         target = self.root / LISTING
@@ -151,7 +151,7 @@ def _lock(handle: int, root: Path) -> None:
         ) from None
 
 
-def _known(root: Path) -> Mapping[str, Written]:
+def _known(root: Path) -> Mapping[str, WriteCounts]:
     listing = root / LISTING
     if not listing.exists():
         if not all(_is_half(one, {LISTING}) for one in root.iterdir()):

@@ -5,21 +5,21 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from runner.journal.chain import Link
-from runner.journal.event_buffer import PackedLinks
-from runner.journal.events import ReportWritten, ResultsPruned, ResultStored, RunFinished, RunStarted
+from runner.journal.event_buffer import EventBuffer
+from runner.journal.events import ReportWritten, ResultDownloaded, ResultsPruned, RunFinished, RunStarted
 from runner.journal.progress import Progress, RunRecord
 
 
-class Testimony(Struct, frozen=True, kw_only=True):
+class JournalSummary(Struct, frozen=True, kw_only=True):
     """A journal that was read once. `stored` are the results in it, each with the run that stored it, oldest first.
 
     `progress` knows the runs and the removals of results; models are no part of it, as what is known of them takes
     much room.
     """
 
-    links: PackedLinks
+    links: EventBuffer
     progress: Progress
-    stored: tuple[tuple[str, ResultStored], ...]
+    stored: tuple[tuple[str, ResultDownloaded], ...]
 
     @property
     def head_sha256(self) -> str:
@@ -31,28 +31,28 @@ class Testimony(Struct, frozen=True, kw_only=True):
         """Return the run that began last."""
         return next(reversed(self.progress.runs.values()), None)
 
-    def results(self, run_ids: Iterable[str]) -> Iterator[ResultStored]:
+    def results(self, run_ids: Iterable[str]) -> Iterator[ResultDownloaded]:
         """Yield the results that these runs stored."""
         ids = frozenset(run_ids)
         return (fact for run_id, fact in self.stored if run_id in ids)
 
-    def newest_results(self) -> dict[tuple[str, str], ResultStored]:
+    def newest_results(self) -> dict[tuple[str, str], ResultDownloaded]:
         """Return the last stored result of each retrain job and SHA-256: one that was lost may have come again."""
         return {(fact.retrain_job_id, fact.sha256): fact for _, fact in self.stored}
 
 
-def hear(links: Iterable[Link]) -> Testimony:
+def hear(links: Iterable[Link]) -> JournalSummary:
     """Take in a whole journal, each event once.
 
     Raises:
         StateError: its chain is broken, or an event about a run does not fit to those before it.
     """
-    packed, progress, stored = PackedLinks(), Progress(), list[tuple[str, ResultStored]]()
+    packed, progress, stored = EventBuffer(), Progress(), list[tuple[str, ResultDownloaded]]()
     for one in links:
         packed.append(one)
         fact = one.event.fact
         if isinstance(fact, RunStarted | RunFinished | ReportWritten | ResultsPruned):
             progress.add(one)
-        elif isinstance(fact, ResultStored):
+        elif isinstance(fact, ResultDownloaded):
             stored.append((one.event.run_id, fact))
-    return Testimony(links=packed, progress=progress, stored=tuple(stored))
+    return JournalSummary(links=packed, progress=progress, stored=tuple(stored))

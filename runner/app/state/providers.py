@@ -1,13 +1,13 @@
 """Connects a run with the provider that its manifest names. Nothing else in the program chooses one."""
 
-from runner.app.state.service_name import Realm
+from runner.app.state.service_name import TargetService
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Service
 from runner.providers.base import Connection, Provider
 from runner.providers.registry import PROVIDERS
 
 
-def connected(service: Service, url: str, realm: Realm, redactor: Redactor) -> Provider:
+def connected(service: Service, url: str, realm: TargetService, redactor: Redactor) -> Provider:
     """Return the provider of a manifest at this address; nothing is sent yet.
 
     Raises:

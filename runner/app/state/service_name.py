@@ -11,7 +11,7 @@ from runner.manifest.model import Manifest
 from runner.providers.registry import facts_of
 
 
-class Realm(Struct, frozen=True, kw_only=True):
+class TargetService(Struct, frozen=True, kw_only=True):
     """A service as the journal knows it.
 
     What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each
@@ -43,7 +43,7 @@ def untrusted(host: str) -> UsageError:
     )
 
 
-def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> Realm:
+def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> TargetService:
     """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's.
 
     Raises:
@@ -56,8 +56,8 @@ def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[st
             hint="Run without --emulator, against a test service.",
         )
     if emulator or manifest.service.emulator or manifest.service.url is None:
-        return Realm(name=EMULATOR, emulator=True)
-    return Realm(
+        return TargetService(name=EMULATOR, emulator=True)
+    return TargetService(
         name=host_of(manifest.service.url),
         emulator=False,
         trusted_hosts=frozenset(trusted_hosts),

@@ -11,7 +11,7 @@ from msgspec import Struct
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
 from runner.app.state.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
-from runner.app.state.service_name import Realm
+from runner.app.state.service_name import TargetService
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, too_large
 from runner.execute.ports import Clock
@@ -55,7 +55,7 @@ class Session(Struct, frozen=True, kw_only=True):
         """Return the folder of this run's files."""
         return self.folder.run_folder(self.run_id)
 
-    def start(self, manifest: Manifest, realm: Realm, paths: tuple[str, ...], options: dict[str, Any]) -> None:
+    def start(self, manifest: Manifest, realm: TargetService, paths: tuple[str, ...], options: dict[str, Any]) -> None:
         """Record that the run began."""
         started = RunStarted(
             tool=tool(),

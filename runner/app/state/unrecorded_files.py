@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.audit.layout import ATTESTATION
-from runner.journal.events import ResultStored
+from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
 
@@ -39,7 +39,9 @@ def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding
         yield unreadable(folder.runs, error)
 
 
-def strange_files(folder: StateFolder, runs: Iterable[RunRecord], stored: Iterable[ResultStored]) -> Iterator[Finding]:
+def strange_files(
+    folder: StateFolder, runs: Iterable[RunRecord], stored: Iterable[ResultDownloaded]
+) -> Iterator[Finding]:
     """Yield files in the folders of finished runs that were never recorded.
 
     A run that a kill or a signal ended may have left a result that it had no time to record; nothing reads such a file.

@@ -28,7 +28,9 @@ from runner.reports.text import inline
 @click.argument("model", required=False, shell_complete=options.known_models)
 @click.option("--run", "run_id", metavar="ID", help="Explain the decision in this run; `latest`: the newest one.")
 @click.option("--job", help="Explain the decisions about this retrain job of the model.")
-@click.option("--incumbent-at", type=moments.Moment(end_of_day=True), metavar="WHEN", help="What served at that time.")
+@click.option(
+    "--incumbent-at", type=moments.PointInTime(end_of_day=True), metavar="WHEN", help="What served at that time."
+)
 @options.select
 @moments.since
 @moments.until

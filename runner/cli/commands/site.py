@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from runner.app.site.site import Built, build_site
+from runner.app.site.site import SiteBuild, build_site
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
@@ -24,6 +24,6 @@ def command(folder: Path, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-def _line(built: Built) -> str:
+def _line(built: SiteBuild) -> str:
     files = f"{built.written} files written, {built.kept} unchanged, {built.removed} removed"
     return f"{built.index}: {built.models} models, {built.runs} runs; {files}"

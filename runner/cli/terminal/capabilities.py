@@ -7,7 +7,7 @@ from typing import NamedTuple, TextIO
 from runner.cli.terminal.encoding import has_own_encoding, is_terminal
 
 
-class Look(NamedTuple):
+class TerminalCapabilities(NamedTuple):
     """`columns` and `rows` are those of the terminal; `columns` is None where the stream is a file or a pipe.
 
     `live` tells that lines already written may be written anew.
@@ -25,17 +25,17 @@ def wants_plain(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NO_COLOR"))
 
 
-def look_of(stream: TextIO, *, plain: bool, environment: Mapping[str, str] = os.environ) -> Look:
+def look_of(stream: TextIO, *, plain: bool, environment: Mapping[str, str] = os.environ) -> TerminalCapabilities:
     """Return what the stream can show; `plain` forbids colours. FORCE_COLOR wishes them for files and pipes too."""
     plain = plain or wants_plain(environment)
     forced = environment.get("FORCE_COLOR", "0") not in ("", "0") and not plain
     if not is_terminal(stream):
-        return Look(colour=forced)
+        return TerminalCapabilities(colour=forced)
     able = environment.get("TERM", "dumb") != "dumb"
     import shutil  # noqa: PLC0415 -- it brings all compressors, and only a terminal has a size
 
     columns, rows = shutil.get_terminal_size()
-    return Look(
+    return TerminalCapabilities(
         colour=forced or (able and not plain),
         symbols=_is_unicode(stream, environment),
         columns=columns,

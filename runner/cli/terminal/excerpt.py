@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.manifest.problems import Problem
-from runner.manifest.source_excerpt import Excerpt, excerpts
+from runner.manifest.source_excerpt import SourceExcerpt, excerpts
 from runner.reports.text import columns_of, inline
 
 _COLUMNS = 100  # of a line where there is no terminal
@@ -12,7 +12,7 @@ _CUT = "..."
 _FEWEST = 20
 
 
-def problem_lines(problems: Sequence[Problem], look: Look) -> Iterator[str]:
+def problem_lines(problems: Sequence[Problem], look: TerminalCapabilities) -> Iterator[str]:
     """Yield the lines of all problems."""
     for problem, excerpt in zip(problems, excerpts(problems), strict=True):
         yield inline(problem.line_text())
@@ -20,7 +20,7 @@ def problem_lines(problems: Sequence[Problem], look: Look) -> Iterator[str]:
             yield from _pointed(problem, excerpt, look)
 
 
-def _pointed(problem: Problem, excerpt: Excerpt, look: Look) -> Iterator[str]:
+def _pointed(problem: Problem, excerpt: SourceExcerpt, look: TerminalCapabilities) -> Iterator[str]:
     gutter = f"{problem.line:>5} | "
     before, after = inline(excerpt.text[: excerpt.place]), inline(excerpt.text[excerpt.place :].rstrip())
     before, after = _around(before, after, max((look.columns or _COLUMNS) - len(gutter) - 1, _FEWEST))
@@ -28,7 +28,7 @@ def _pointed(problem: Problem, excerpt: Excerpt, look: Look) -> Iterator[str]:
     yield f"{' ' * 5} | {' ' * columns_of(before)}{_caret(problem, look)}"
 
 
-def _caret(problem: Problem, look: Look) -> str:
+def _caret(problem: Problem, look: TerminalCapabilities) -> str:
     if not look.colour:
         return "^"
     return f"\x1b[1;{31 if problem.severity == 'error' else 33}m^\x1b[0m"

@@ -6,12 +6,12 @@ from msgspec import Struct
 from rich.cells import cell_len
 from rich.text import Text
 
-from runner.cli.terminal.capabilities import Look
-from runner.cli.terminal.live_state import QUEUED, Board, Flow, Row
+from runner.cli.terminal.capabilities import TerminalCapabilities
+from runner.cli.terminal.live_state import QUEUED, Flow, LiveRow, LiveState
 from runner.cli.terminal.symbols import TROUBLE, bar, outcome_sign, turning
 from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 from runner.reports.table import FEWEST_COLUMNS
 from runner.reports.text import inline, words
 
@@ -33,27 +33,27 @@ _UPLOADS = (
     (0, ("share", "bytes")),
 )
 _DOING = {
-    Stage.SETTLE_UPLOAD: "asking for upload",
-    Stage.CHECK: "checking data",
-    Stage.UPLOAD: "uploading",
-    Stage.WAIT: "training",
-    Stage.EVALUATE: "judging",
-    Stage.DECIDE: "judging again",
-    Stage.SETTLE_SWITCH: "asking for switch",
-    Stage.REVIEW: "reviewing",
-    Stage.SWITCH: "switching",
+    PlanStage.SETTLE_UPLOAD: "asking for upload",
+    PlanStage.CHECK: "checking data",
+    PlanStage.UPLOAD: "uploading",
+    PlanStage.WAIT: "training",
+    PlanStage.EVALUATE: "judging",
+    PlanStage.DECIDE: "judging again",
+    PlanStage.SETTLE_SWITCH: "asking for switch",
+    PlanStage.REVIEW: "reviewing",
+    PlanStage.SWITCH: "switching",
 }
 
 
-class Shape(Struct, frozen=True, kw_only=True):
+class FrameSize(Struct, frozen=True, kw_only=True):
     """What all lines of a picture share; columns are those of the terminal, and of the names."""
 
-    look: Look
+    look: TerminalCapabilities
     columns: int
     name_columns: int
 
 
-def draw(board: Board, *, now: float, began: float, look: Look) -> list[Text]:
+def draw(board: LiveState, *, now: float, began: float, look: TerminalCapabilities) -> list[Text]:
     """Return the lines of the picture at `now` of a run that began at `began`, both in the clock's seconds.
 
     No line is longer than the terminal is wide. The last one is empty: there a shell goes on when the run is killed.
@@ -63,7 +63,7 @@ def draw(board: Board, *, now: float, began: float, look: Look) -> list[Text]:
     rows = board.picked(max(look.rows - len(counts) - _OTHER_LINES, _FEWEST_LINES))
     longest = max((cell_len(inline(row.name)) for row in rows), default=0)
     name_columns = min(longest, max(columns // 4, 8))
-    shape = Shape(look=look, columns=columns, name_columns=name_columns)
+    shape = FrameSize(look=look, columns=columns, name_columns=name_columns)
     lines = [_line(row, now, shape) for row in rows]
     lines += _counts(board, now - began, len(rows), columns)
     for line in lines:
@@ -71,14 +71,14 @@ def draw(board: Board, *, now: float, began: float, look: Look) -> list[Text]:
     return [*lines, Text("")]
 
 
-def _line(row: Row, now: float, shape: Shape) -> Text:
+def _line(row: LiveRow, now: float, shape: FrameSize) -> Text:
     name = Text(cut_middle(inline(row.name), shape.name_columns))
     name.append(" " * (shape.name_columns - cell_len(name.plain)))
     line = name.append("  ").append(_state(row, now, shape)).append("  ")
     return line.append(_detail(row, now, shape.columns - cell_len(line.plain), shape.look))
 
 
-def _state(row: Row, now: float, shape: Shape) -> Text:
+def _state(row: LiveRow, now: float, shape: FrameSize) -> Text:
     look = shape.look
     if row.outcome:
         sign = outcome_sign(row.outcome)
@@ -90,7 +90,7 @@ def _state(row: Row, now: float, shape: Shape) -> Text:
     return Text(f"{text:{_STATE_COLUMNS}}" if shape.columns >= FEWEST_COLUMNS else text, style)
 
 
-def _detail(row: Row, now: float, room: int, look: Look) -> Text:
+def _detail(row: LiveRow, now: float, room: int, look: TerminalCapabilities) -> Text:
     if row.outcome:
         return Text(inline(row.reason))
     if row.trouble:
@@ -98,15 +98,15 @@ def _detail(row: Row, now: float, room: int, look: Look) -> Text:
         return Text(f"{TROUBLE.shown(look)} {told}", TROUBLE.colour)
     if row.flow is not None:
         return _upload(row.flow, room, look)
-    if row.stage == Stage.WAIT and row.training_from is not None:
+    if row.stage == PlanStage.WAIT and row.training_from is not None:
         return _training(row, now - row.training_from, room, look)
     if row.began is not None:
-        waits = "  waiting to send" if row.stage == Stage.UPLOAD else ""
+        waits = "  waiting to send" if row.stage == PlanStage.UPLOAD else ""
         return Text(f"{clock(now - row.began)}{waits}", "bright_black")
     return Text("")
 
 
-def _upload(flow: Flow, room: int, look: Look) -> Text:
+def _upload(flow: Flow, room: int, look: TerminalCapabilities) -> Text:
     """Return as much of an upload as there is room for: a bar, its share, its bytes, their speed, and what is left."""
     share = flow.sent / max(flow.total, 1)
     parts = {"share": f"{share:3.0%}", "bytes": size_of(flow.sent, flow.total), "speed": "", "left": ""}
@@ -123,22 +123,22 @@ def _upload(flow: Flow, room: int, look: Look) -> Text:
     return Text(parts["share"])
 
 
-def _training(row: Row, elapsed: float, room: int, look: Look) -> Text:
+def _training(row: LiveRow, elapsed: float, room: int, look: TerminalCapabilities) -> Text:
     if row.expected_s:
         share = elapsed / row.expected_s
         text = Text(_bar(share, room, look)).append(f"{clock(elapsed)} of about {clock(row.expected_s)}")
     else:
         text = Text(clock(elapsed))
-    return text.append(f"  {inline(row.word)}" if row.word not in ("", _DOING[Stage.WAIT]) else "", "bright_black")
+    return text.append(f"  {inline(row.word)}" if row.word not in ("", _DOING[PlanStage.WAIT]) else "", "bright_black")
 
 
-def _bar(share: float, room: int, look: Look) -> str:
+def _bar(share: float, room: int, look: TerminalCapabilities) -> str:
     """Return a bar with a gap behind it, nothing where there is no room."""
     width = _LONGEST_BAR if room >= 70 else 10 if room >= 40 else 0
     return f"{bar(share, width, look)} " if width else ""
 
 
-def _counts(board: Board, elapsed: float, shown: int, columns: int) -> list[Text]:
+def _counts(board: LiveState, elapsed: float, shown: int, columns: int) -> list[Text]:
     """Return what is counted, the troubled first, in as many lines as it takes, and the stop of the run."""
     counts = board.counts()
     done = ", ".join(f"{counts[one]} {words(one)}" for one in BY_URGENCY if counts[one])

@@ -6,19 +6,19 @@ from msgspec import Struct, field
 
 from runner.execute.progress_events import (
     Decided,
-    Ended,
-    Entered,
     InTraining,
-    News,
+    ModelEnded,
+    ProgressEvent,
     Retried,
-    Sent,
+    StageStarted,
     Starting,
+    StatusReceived,
     Stopping,
+    UploadProgress,
     Warned,
-    WordSeen,
 )
 from runner.journal.outcomes import FAILURES, Outcome
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 
 QUEUED = "queued"
 _MORE, _ENDED, _LAST = 5, 6, 7  # ranks: of more ends in trouble, of other ends, and of what has not begun
@@ -49,12 +49,12 @@ class Flow(Struct, kw_only=True):
         return (self.total - self.sent) / self.speed if self.speed else None
 
 
-class Row(Struct, kw_only=True):
+class LiveRow(Struct, kw_only=True):
     """One model. `began` and `training_from` are in the clock's seconds, None before there was such a moment."""
 
     name: str
     place: int
-    stage: Stage | None = None
+    stage: PlanStage | None = None
     began: float | None = None
     flow: Flow | None = None
     training_from: float | None = None
@@ -79,18 +79,18 @@ class Row(Struct, kw_only=True):
             return rank, -(self.ended_at or 0.0)
         if self.stage is None:
             return _LAST, self.place
-        rank = 0 if self.trouble else 2 if self.flow else 4 if self.stage == Stage.WAIT else 3
+        rank = 0 if self.trouble else 2 if self.flow else 4 if self.stage == PlanStage.WAIT else 3
         return rank, self.began or 0.0
 
 
-class Board(Struct, kw_only=True):
+class LiveState(Struct, kw_only=True):
     """All rows by the model's name, in the order of the plan; what the run itself waits for, and its stop."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, LiveRow] = field(default_factory=dict)
     starting: str = ""
     stopping: str = ""
 
-    def take(self, model: str | None, news: News, now: float) -> None:
+    def take(self, model: str | None, news: ProgressEvent, now: float) -> None:
         """Take in the next news of a model, or of the run itself, at `now` seconds of the clock."""
         if isinstance(news, Starting):
             self.starting = news.text
@@ -99,18 +99,18 @@ class Board(Struct, kw_only=True):
         elif model is not None:
             self._take(model, news, now)
 
-    def _take(self, model: str, news: News, now: float) -> None:
+    def _take(self, model: str, news: ProgressEvent, now: float) -> None:
         row = self.rows.get(model)
         if row is None:
-            row = self.rows[model] = Row(name=model, place=len(self.rows))
-        if isinstance(news, Entered):
+            row = self.rows[model] = LiveRow(name=model, place=len(self.rows))
+        if isinstance(news, StageStarted):
             row.stage, row.began, row.flow, self.starting = news.stage, now, None, ""
-        elif isinstance(news, Sent):
+        elif isinstance(news, UploadProgress):
             row.flow = row.flow or Flow(total=news.total, sent=0, at=row.began or now)
             row.flow.add(news.sent, now)
         elif isinstance(news, InTraining):
             row.training_from, row.expected_s = now - news.elapsed_s, news.expected_s
-        elif isinstance(news, Ended):
+        elif isinstance(news, ModelEnded):
             row.outcome, row.reason, row.ended_at, row.trouble = news.outcome, news.reason, now, ""
         else:
             _note(row, news)
@@ -124,7 +124,7 @@ class Board(Struct, kw_only=True):
         """Return how many models have their outcome."""
         return sum(1 for row in self.rows.values() if row.outcome)
 
-    def picked(self, most: int) -> list[Row]:
+    def picked(self, most: int) -> list[LiveRow]:
         """Return all rows in order where they are few; else the troubled and the busiest, at most so many.
 
         Models that ended in trouble take a third of the room while others are at work: there may be very many.
@@ -138,10 +138,10 @@ class Board(Struct, kw_only=True):
         return ranked[: max(most, 0)]
 
 
-def _note(row: Row, news: News) -> None:
+def _note(row: LiveRow, news: ProgressEvent) -> None:
     """Keep what the news say beside the stage."""
     match news:
-        case WordSeen():
+        case StatusReceived():
             row.word, row.trouble = news.word, ""
         case Decided():
             row.verdict = news.verdict

@@ -19,10 +19,10 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.live_frame import draw
-from runner.cli.terminal.live_state import Board
-from runner.execute.progress_events import News
+from runner.cli.terminal.live_state import LiveState
+from runner.execute.progress_events import ProgressEvent
 
 EVERY_S = 0.125  # 8 pictures a second
 _LINE_UP = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
@@ -45,7 +45,7 @@ class SteadyConsole(RichConsole):
 class LiveTable:
     """Draws a board on stderr until it is closed. Any thread may tell it news."""
 
-    def __init__(self, look: Callable[[], Look], *, keep: bool) -> None:
+    def __init__(self, look: Callable[[], TerminalCapabilities], *, keep: bool) -> None:
         """Begin to draw.
 
         Args:
@@ -53,7 +53,7 @@ class LiveTable:
             keep: leave the last picture on the screen.
         """
         self._look = look
-        self._board = Board()
+        self._board = LiveState()
         self._guard = threading.Lock()
         self._above: deque[str] = deque()
         self._ending = threading.Event()
@@ -70,7 +70,7 @@ class LiveTable:
         self._thread = threading.Thread(target=self._run, name="live-table", daemon=True)
         self._thread.start()
 
-    def tell(self, model: str | None, news: News) -> None:
+    def tell(self, model: str | None, news: ProgressEvent) -> None:
         """Take in news; they are seen in the next picture."""
         with self._guard:
             self._board.take(model, news, time.monotonic())

@@ -6,43 +6,43 @@ from datetime import UTC, datetime
 from msgspec import Struct, field, to_builtins
 
 from runner.execute.progress_events import (
-    Called,
     Decided,
-    Ended,
-    Entered,
     InTraining,
     Listener,
-    News,
+    Message,
+    ModelEnded,
     Planned,
+    ProgressEvent,
     Recorded,
+    RequestStarted,
     Retried,
-    Said,
-    Sent,
+    StageStarted,
     Starting,
+    StatusReceived,
     Stopping,
+    UploadProgress,
     Warned,
-    WordSeen,
 )
 from runner.reports.json_text import json_line
 from runner.reports.text import inline
 
 _FROM = {  # the least verbosity that tells of it
-    Said: 0,
+    Message: 0,
     InTraining: 0,
-    WordSeen: 0,
+    StatusReceived: 0,
     Decided: 0,
     Warned: 0,
-    Sent: 0,
-    Ended: 0,
+    UploadProgress: 0,
+    ModelEnded: 0,
     Starting: 0,
     Stopping: 0,
     Planned: 1,
-    Entered: 1,
-    Called: 1,
+    StageStarted: 1,
+    RequestStarted: 1,
     Retried: 1,
     Recorded: 2,
 }
-_PROGRAMS_KNOW = (Planned, Entered)  # what people see by other words, programs are told always
+_PROGRAMS_KNOW = (Planned, StageStarted)  # what people see by other words, programs are told always
 UPLOAD_LINE_S = 30.0  # between two lines of one upload
 UPLOAD_EVENT_S = 1.0  # for programs
 
@@ -52,24 +52,24 @@ def stamp() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def text_line(model: str | None, news: News) -> str:
+def text_line(model: str | None, news: ProgressEvent) -> str:
     """Return the line for people."""
     name = "" if model is None else f"{inline(model)}: "
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(news.text)}"
 
 
-def event_line(model: str | None, news: News) -> str:
+def event_line(model: str | None, news: ProgressEvent) -> str:
     """Return the line for programs: when, which model, which event, its values, and the text a person would read."""
     return json_line({"at": stamp(), "model": model, "event": _event(news), **to_builtins(news), "text": news.text})
 
 
-def _event(news: News) -> str:
+def _event(news: ProgressEvent) -> str:
     """Return the name of its kind in small letters: `in_training`."""
     name = type(news).__name__
     return name[0].lower() + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name[1:])
 
 
-class Thinned(Struct, kw_only=True):
+class ThrottledLog(Struct, kw_only=True):
     """Hands on the news a log wants; of an upload's bytes only some, the first after `every` seconds.
 
     `events` tells that a program reads it.
@@ -81,11 +81,11 @@ class Thinned(Struct, kw_only=True):
     events: bool = False
     _last: dict[str | None, float] = field(default_factory=dict)
 
-    def __call__(self, model: str | None, news: News) -> None:
+    def __call__(self, model: str | None, news: ProgressEvent) -> None:
         """Take in news."""
         if _FROM[type(news)] > self.verbosity and not (self.events and isinstance(news, _PROGRAMS_KNOW)):
             return
-        if isinstance(news, Sent) and not self._is_due(model):
+        if isinstance(news, UploadProgress) and not self._is_due(model):
             return
         self.tell(model, news)
 

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.symbols import outcome_sign
 from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
@@ -27,7 +27,7 @@ _FEWEST = 5
 _GAP = 2  # columns between two cells
 
 
-def render_summary(report: Report, look: Look, *, room: int, option: str = "") -> str:
+def render_summary(report: Report, look: TerminalCapabilities, *, room: int, option: str = "") -> str:
     """Return the models of a report with their outcomes and reasons, in at most `room` lines, but in five at least.
 
     Where not all fit, reasons are cut, first those of models that want nobody; then models are counted. `option` is
@@ -54,7 +54,9 @@ def _none(_model: ModelReport) -> bool:
     return False
 
 
-def _table(models: Sequence[ModelReport], look: Look, whole: Callable[[ModelReport], bool]) -> RenderableType:
+def _table(
+    models: Sequence[ModelReport], look: TerminalCapabilities, whole: Callable[[ModelReport], bool]
+) -> RenderableType:
     """Return a line a model; a reason that is wanted whole goes on in the next line, others are cut."""
     columns = look.columns or 80
     if columns < FEWEST_COLUMNS:
@@ -70,7 +72,7 @@ def _table(models: Sequence[ModelReport], look: Look, whole: Callable[[ModelRepo
     return table
 
 
-def _cells(model: ModelReport, look: Look, names: int, room: int | None) -> tuple[Text, Text, Text]:
+def _cells(model: ModelReport, look: TerminalCapabilities, names: int, room: int | None) -> tuple[Text, Text, Text]:
     """Return a model's name, outcome and reason; with `room` for the reason it and the name are cut."""
     name = inline(model.name)
     if room is None:
@@ -100,7 +102,9 @@ def _reason(model: ModelReport) -> str:
     return with_short_ids(model.reason, short_ids(name for name in ids if name))
 
 
-def _stacked(models: Sequence[ModelReport], look: Look, whole: Callable[[ModelReport], bool]) -> RenderableType:
+def _stacked(
+    models: Sequence[ModelReport], look: TerminalCapabilities, whole: Callable[[ModelReport], bool]
+) -> RenderableType:
     """Return each model's name behind its outcome, and below that its reason where it is wanted."""
     lines: list[RenderableType] = []
     for model in models:
@@ -110,7 +114,7 @@ def _stacked(models: Sequence[ModelReport], look: Look, whole: Callable[[ModelRe
     return Group(*lines)
 
 
-def _grouped(models: Sequence[ModelReport], look: Look, room: int, option: str) -> Iterator[Text]:
+def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: int, option: str) -> Iterator[Text]:
     """Yield a heading for each outcome that wants a person with some of its models, and a line that counts the rest."""
     counts = Counter(model.outcome for model in models)
     shares = _shares({outcome: counts[outcome] for outcome in NEEDS_PERSON if counts[outcome]}, room - 1)
@@ -155,12 +159,12 @@ def _name_columns(models: Sequence[ModelReport], most: int) -> int:
     return min(max((cell_len(inline(model.name)) for model in models), default=0), max(most, 8))
 
 
-def _outcome(model: ModelReport, look: Look) -> Text:
+def _outcome(model: ModelReport, look: TerminalCapabilities) -> Text:
     sign = outcome_sign(model.outcome)
     return Text().append(f"{sign.shown(look)} {words(model.outcome)}", sign.colour)
 
 
-def _printed(table: RenderableType, look: Look) -> str:
+def _printed(table: RenderableType, look: TerminalCapabilities) -> str:
     stream = io.StringIO()
     console = RichConsole(
         file=stream,

@@ -13,11 +13,11 @@ from runner.errors import Kind, UsageError
 from runner.http.addresses import UnfitError, read_address
 from runner.http.deadlines import DEFAULT_DEADLINES, Deadlines
 from runner.http.hosts import is_loopback, is_trusted
-from runner.http.request import Broken, Request, Stage
+from runner.http.request import Broken, Request, RequestStage
 from runner.http.response_body import Answer, take_answer, take_store_answer
-from runner.http.transport import Wire
+from runner.http.transport import Transport
 from runner.http.upload_body import UploadBody
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.facts import Statuses
@@ -26,8 +26,8 @@ from runner.providers.outcomes import (
     Downloaded,
     Effect,
     FetchedApiKey,
-    Job,
-    Refused,
+    IssuedJob,
+    Rejected,
     ServiceError,
     Status,
 )
@@ -84,9 +84,9 @@ class Client:
         self._secure = base_url.lower().startswith("https:")
         self._statuses = statuses
         self._redactor = redactor
-        self._wire = Wire(deadlines=deadlines, ca_bundle=ca_bundle)
+        self._wire = Transport(deadlines=deadlines, ca_bundle=ca_bundle)
 
-    def take_job(self, key: Secret, filename: str) -> Job:
+    def take_job(self, key: Secret, filename: str) -> IssuedJob:
         """Take a new retrain job for an upload of this name; without an upload it has no effect.
 
         Raises:
@@ -124,7 +124,7 @@ class Client:
             self._redactor.learn(status.download_url)
         return discreet_status(status, self._redactor)
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: Watch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch | None = None) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:
@@ -151,7 +151,7 @@ class Client:
             if isinstance(taken, Downloaded):
                 return taken
             told = explain_broken(taken)
-            again = taken.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
+            again = taken.stage in (RequestStage.NEVER_SENT, RequestStage.UNCLEAR)
             raise ServiceError(told.kind, f"The download failed: {told.message}", hint=told.hint, again=again)
 
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
@@ -241,12 +241,12 @@ def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:
         )
 
 
-def _not_uploaded(file: Path, body: UploadBody) -> Refused:
+def _not_uploaded(file: Path, body: UploadBody) -> Rejected:
     """Return why the store was not sent a whole file."""
     hint = "Let nothing change the data during a run, then run again."
     if body.deprived:
         hint = "Somebody freed its lock; let the run that took over end, then run again."
-    return Refused(
+    return Rejected(
         message=f"The file {file} {body.problem}, so it was not uploaded.",
         hint=hint,
         kind=Kind.SERVICE if body.deprived else Kind.DATA,

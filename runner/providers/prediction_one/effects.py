@@ -1,9 +1,9 @@
-"""What the answer to an effect proves. Anything that is neither proof of success nor of refusal is `Unclear`."""
+"""What the answer to an effect proves. Anything that is neither proof of success nor of refusal is `Unknown`."""
 
 from runner.errors import Kind
-from runner.http.request import Broken, Stage
+from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer
-from runner.providers.outcomes import Code, Done, Effect, NeverSent, RefusalReason, Refused, Unclear
+from runner.providers.outcomes import Code, Done, Effect, NeverSent, Rejected, RejectionReason, Unknown
 from runner.providers.prediction_one.error_texts import explain_broken, explain_status
 from runner.providers.prediction_one.response_shapes import names_job, read_object
 from runner.providers.prediction_one.responses import Documented, documented, looks_like_error, store_code
@@ -25,7 +25,7 @@ def upload_effect(answer: Answer | Broken, *, handed_over: bool) -> Effect:
     code = store_code(answer.body)
     if answer.status in _STORE_REFUSALS and code is not None:  # without it, a page of whoever stands in between
         return _refused_by_store(answer.status, code)
-    return Unclear(
+    return Unknown(
         message=f"{answer.host} answered the upload with {answer.status}, which proves nothing.",
         hint=_READ_STATUS_HINT,
     )
@@ -42,32 +42,32 @@ def switch_effect(answer: Answer | Broken, retrain_job_id: str) -> Effect:
         return _refused_by_service(row)
     if answer.status in _GATEWAY_REFUSALS and read_object(answer.body) is not None:
         return _refused_by_gateway(answer)
-    return Unclear(
+    return Unknown(
         message=f"{answer.host} answered the switch with {answer.status}, which proves nothing.", hint=_READ_BACK_HINT
     )
 
 
 def _broken(broken: Broken, doubt: str, hint: str) -> Effect:
-    if broken.stage is Stage.UNCLEAR:
-        return Unclear(message=f"{doubt}: {broken.host} {broken.cause}.", hint=hint)
+    if broken.stage is RequestStage.UNCLEAR:
+        return Unknown(message=f"{doubt}: {broken.host} {broken.cause}.", hint=hint)
     told = explain_broken(broken)
-    if broken.stage is Stage.NEVER_SENT:
+    if broken.stage is RequestStage.NEVER_SENT:
         return NeverSent(message=f"Nothing was sent: {told.message}", hint=told.hint)
-    reason: RefusalReason = "gateway" if broken.stage is Stage.UNFIT_KEY else "store"
-    return Refused(message=told.message, hint=told.hint, kind=told.kind, permanent=True, reason=reason)
+    reason: RejectionReason = "gateway" if broken.stage is RequestStage.UNFIT_KEY else "store"
+    return Rejected(message=told.message, hint=told.hint, kind=told.kind, permanent=True, reason=reason)
 
 
-def _refused_by_store(status: int, code: str) -> Refused:
+def _refused_by_store(status: int, code: str) -> Rejected:
     told = f"{status} {code}"
     if status == 403 or code in _EXPIRED_CODES:
-        return Refused(
+        return Rejected(
             message=f"The store refused the upload ({told}): its signed URL has expired or is not valid.",
             hint="The runner takes a new retrain job when that is safe; check this machine's clock if it stays.",
             kind=Kind.SERVICE,
             permanent=False,
             reason="expired_url",
         )
-    return Refused(
+    return Rejected(
         message=f"The store refused the upload ({told}).",
         hint="Run again; if the answer stays, report it to the service's support with the retrain job's id.",
         kind=Kind.SERVICE,
@@ -79,20 +79,20 @@ def _refused_by_store(status: int, code: str) -> Refused:
 def _switched(answer: Answer, retrain_job_id: str) -> Effect:
     document = read_object(answer.body)
     if document is None or looks_like_error(document) or names_job(document, retrain_job_id) is None:
-        return Unclear(
+        return Unknown(
             message=f"{answer.host} answered the switch with {answer.status}, but not with the proof of a switch.",
             hint=_READ_BACK_HINT,
         )
     if not names_job(document, retrain_job_id):
-        return Unclear(
+        return Unknown(
             message=f"{answer.host} answered the switch with the id of another retrain job.", hint=_READ_BACK_HINT
         )
     return Done(detail=f"The service answered {answer.status}.")
 
 
-def _refused_by_service(row: Documented) -> Refused:
+def _refused_by_service(row: Documented) -> Rejected:
     unfinished = row.code is Code.NOT_FINISHED
-    return Refused(
+    return Rejected(
         message=row.message,
         hint=row.hint,
         kind=row.kind,
@@ -101,6 +101,6 @@ def _refused_by_service(row: Documented) -> Refused:
     )
 
 
-def _refused_by_gateway(answer: Answer) -> Refused:
+def _refused_by_gateway(answer: Answer) -> Rejected:
     told = explain_status(answer)
-    return Refused(message=told.message, hint=told.hint, kind=told.kind, permanent=True, reason="gateway")
+    return Rejected(message=told.message, hint=told.hint, kind=told.kind, permanent=True, reason="gateway")

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.http.request import Broken, Stage
+from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer
 from runner.providers.prediction_one.responses import said
 
@@ -20,13 +20,13 @@ class Explained(Struct, frozen=True, kw_only=True):
 
 def explain_broken(broken: Broken) -> Explained:
     """Explain an exchange that brought no answer."""
-    if broken.stage is Stage.UNFIT_KEY:
+    if broken.stage is RequestStage.UNFIT_KEY:
         return Explained(
             kind=Kind.CREDENTIALS,
             message=f"Nothing was sent: {broken.cause}.",
             hint="Look for line ends, quotes or spaces in the secret that `api_key` names.",
         )
-    if broken.stage is Stage.UNFIT_URL:
+    if broken.stage is RequestStage.UNFIT_URL:
         return Explained(
             kind=Kind.SERVICE,
             message=f"Nothing was sent: the URL to ask {broken.cause}.",

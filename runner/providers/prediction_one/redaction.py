@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor
-from runner.providers.outcomes import Done, Effect, Job, ServiceError, Status
+from runner.providers.outcomes import Done, Effect, IssuedJob, ServiceError, Status
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def discreet_status(status: Status, redactor: Redactor) -> Status:
     return replace(status, word=redactor.redact(status.word), message=message)
 
 
-def discreet_job(job: Job, redactor: Redactor) -> Job:
+def discreet_job(job: IssuedJob, redactor: Redactor) -> IssuedJob:
     """Return the job as it is.
 
     Raises:

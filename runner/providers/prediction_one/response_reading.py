@@ -5,12 +5,12 @@ from typing import Any
 
 from runner.errors import Kind
 from runner.http.addresses import UnfitError, read_address
-from runner.http.request import Broken, Stage
+from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer
 from runner.http.strict_json import NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
 from runner.providers.facts import Statuses
-from runner.providers.outcomes import Classifier, FetchedApiKey, Job, Phase, ServiceError, Status
+from runner.providers.outcomes import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status
 from runner.providers.prediction_one.error_texts import explain_broken, explain_status
 from runner.providers.prediction_one.response_shapes import names_job, read_object, whole_number
 from runner.providers.prediction_one.responses import documented, said
@@ -29,11 +29,11 @@ def arrived(answer: Answer | Broken) -> Answer:
     if isinstance(answer, Answer):
         return answer
     told = explain_broken(answer)
-    again = answer.stage in (Stage.NEVER_SENT, Stage.UNCLEAR)
+    again = answer.stage in (RequestStage.NEVER_SENT, RequestStage.UNCLEAR)
     raise ServiceError(told.kind, told.message, hint=told.hint, again=again)
 
 
-def read_job(answer: Answer, *, secure: bool) -> Job:
+def read_job(answer: Answer, *, secure: bool) -> IssuedJob:
     """Read the answer to "Retrain Data Upload"; with `secure` the signed URL must be https."""
     document = _read_success(answer)
     if not isinstance(document, dict) or not {"retrain_job_id", "upload_url"} <= document.keys():
@@ -42,7 +42,7 @@ def read_job(answer: Answer, *, secure: bool) -> Job:
     if not isinstance(retrain_job_id, str) or not _usable_id(retrain_job_id):
         raise _rejection(answer, "names a retrain job by something that is not an id")
     url = _signed_url(answer, document["upload_url"], secure=secure)
-    return Job(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url), date=answer.date)
+    return IssuedJob(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url), date=answer.date)
 
 
 def is_about(answer: Answer, *, retrain_job_id: str) -> bool:

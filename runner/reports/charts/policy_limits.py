@@ -12,20 +12,20 @@ from runner.policy.record import inputs_from_json
 from runner.reports.charts.rule_chart import Interval, passing_values
 
 
-class Standard(Struct, frozen=True, kw_only=True):
+class PolicyLimit(Struct, frozen=True, kw_only=True):
     """The rules a decision was made by, and the custom metrics they may speak of."""
 
     rules: tuple[Rule, ...]
     definitions: Mapping[str, MetricDefinition]
 
 
-_NOTHING = Standard(rules=(), definitions={})
+_NOTHING = PolicyLimit(rules=(), definitions={})
 
 
-class Standards(Struct, kw_only=True):
+class PolicyLimits(Struct, kw_only=True):
     """Reads the rules behind decisions, those of one policy once: a long history has thousands of decisions."""
 
-    known: dict[str, Standard] = field(default_factory=dict)
+    known: dict[str, PolicyLimit] = field(default_factory=dict)
 
     def interval(self, decided: Decided, metric: str) -> Interval | None:
         """Return the values of a metric that passed all the rules that decide; None where no rule drew a limit."""
@@ -42,17 +42,17 @@ class Standards(Struct, kw_only=True):
                 number = None if baseline is None else Decimal(baseline)
                 yield passing_values(rule, number, standard.definitions)
 
-    def _standard(self, decided: Decided) -> Standard:
+    def _standard(self, decided: Decided) -> PolicyLimit:
         key = decided.fact.policy_sha256
         if key not in self.known:
             self.known[key] = _read(decided)
         return self.known[key]
 
 
-def _read(decided: Decided) -> Standard:
+def _read(decided: Decided) -> PolicyLimit:
     try:
         inputs = inputs_from_json(dict(decided.fact.inputs))
     except (RetrainError, ValueError):
         return _NOTHING  # a record of another form still has its values to show
     rules = inputs.policy.rules
-    return Standard(rules=rules, definitions=inputs.definitions)
+    return PolicyLimit(rules=rules, definitions=inputs.definitions)

@@ -8,9 +8,9 @@ from itertools import islice
 from msgspec import Struct
 
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
-from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.reports.charts.rule_chart import EXACT, Axis, Interval
 from runner.reports.table import short_number
 
@@ -60,14 +60,16 @@ class Bounds(Struct, frozen=True, kw_only=True):
     samples: int
 
 
-def metric_trends(progress: ModelProgress, job: Job | None, standards: Standards, bounds: Bounds) -> list[Trend]:
+def metric_trends(
+    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, bounds: Bounds
+) -> list[Trend]:
     """Return a picture for each of the first metrics that the candidate of a run was judged by."""
     metrics = _metrics(job)[: bounds.metrics]
     found = [_metric_trend(progress, job, standards, metric, bounds.samples) for metric in metrics]
     return [one for one in found if one is not None]
 
 
-def rows_trend(progress: ModelProgress, job: Job | None, bounds: Bounds) -> Trend | None:
+def rows_trend(progress: ModelProgress, job: RetrainJob | None, bounds: Bounds) -> Trend | None:
     """Return a picture of the rows the model was trained with."""
     samples = (
         _sample(progress, one, Decimal(one.data.train.rows), job)
@@ -77,12 +79,12 @@ def rows_trend(progress: ModelProgress, job: Job | None, bounds: Bounds) -> Tren
     return _drawn(ROWS, samples, bounds.samples, _count)
 
 
-def _newest(progress: ModelProgress) -> Iterator[Job]:
+def _newest(progress: ModelProgress) -> Iterator[RetrainJob]:
     """Yield the jobs, newest first: of thousands only the last ones are drawn."""
     return reversed(progress.jobs.values())
 
 
-def _metrics(job: Job | None) -> list[str]:
+def _metrics(job: RetrainJob | None) -> list[str]:
     """Return the metrics of the rules in their order; without rules, all that the result has."""
     if job is None or job.decided is None:
         return []
@@ -91,12 +93,14 @@ def _metrics(job: Job | None) -> list[str]:
 
 
 def _metric_trend(
-    progress: ModelProgress, job: Job | None, standards: Standards, metric: str, most: int
+    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, metric: str, most: int
 ) -> Trend | None:
     return _drawn(metric, _measured(progress, job, standards, metric), most)
 
 
-def _measured(progress: ModelProgress, job: Job | None, standards: Standards, metric: str) -> Iterator[Sample]:
+def _measured(
+    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, metric: str
+) -> Iterator[Sample]:
     for one in _newest(progress):
         text = one.decided.fact.evaluation.metrics.get(metric) if one.decided else None
         if one.decided is not None and text is not None:
@@ -104,7 +108,11 @@ def _measured(progress: ModelProgress, job: Job | None, standards: Standards, me
 
 
 def _sample(
-    progress: ModelProgress, one: Job, value: Decimal, present: Job | None, passing: Interval | None = None
+    progress: ModelProgress,
+    one: RetrainJob,
+    value: Decimal,
+    present: RetrainJob | None,
+    passing: Interval | None = None,
 ) -> Sample:
     at = one.decided.at if one.decided else one.intended_at
     if at is None:
@@ -113,7 +121,7 @@ def _sample(
     return Sample(at=at, value=value, fate=fate_of(progress, one), passing=passing, present=same)
 
 
-def fate_of(progress: ModelProgress, job: Job) -> str:
+def fate_of(progress: ModelProgress, job: RetrainJob) -> str:
     """Return what became of a candidate: `switched`, `held`, `rejected`, `waiting` or `failed`."""
     if job.switched_at is not None or job.retrain_job_id in progress.serving.ids:
         return "switched"

@@ -18,7 +18,7 @@ from runner.reports.inline_files import inline_file, sign
 from runner.reports.json_text import json_pieces
 from runner.reports.model import Report
 from runner.reports.page import Page, build_page
-from runner.reports.page_layout import Sheet, lay_out
+from runner.reports.page_layout import PageLayout, lay_out
 from runner.reports.stage_timeline import STAGES
 from runner.reports.templating import templates
 
@@ -104,7 +104,7 @@ def _html(history: RunHistory) -> Iterator[bytes]:
     return (piece.encode() for piece in stream)
 
 
-def _sheet(page: Page) -> Sheet:
+def _sheet(page: Page) -> PageLayout:
     """Return the models' lines and lanes, with their panels as far as there is room."""
     line, model = _macros(_LINE), _macros(_PANEL)
     return lay_out(

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from runner.app.state.service_name import Realm
+from runner.app.state.service_name import TargetService
 from runner.app.state.session import session
 from runner.errors import ExitCode
 from runner.manifest.load import load
@@ -56,7 +56,7 @@ def _plain(page: str) -> str:
 def _report(folder: Path) -> dict[str, Any]:
     manifest = load([folder / "models.yaml"])
     with session(str(folder / "state"), lock_timeout=timedelta(0)) as opened:
-        opened.start(manifest, Realm(name="service.test", emulator=False), ("models.yaml",), {"command": "run"})
+        opened.start(manifest, TargetService(name="service.test", emulator=False), ("models.yaml",), {"command": "run"})
         opened.finish(ExitCode.OK, None)
     found: dict[str, Any] = json.loads((folder / "state" / "runs" / "latest" / "report.json").read_bytes())
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from runner.journal.events import Draft, PrunedFile, ResultsPruned, ResultStored
+from runner.journal.events import Draft, PrunedFile, ResultDownloaded, ResultsPruned
 from runner.journal.store import open_store
 from tests.acceptance.contract.contract_project import ROOT, Finished
 from tests.fakes.forged_journal import Change, forge
@@ -40,7 +40,7 @@ def _prune(state: Path) -> Finished:
     return _retrain(state, "prune", "--results", "--keep", "0", "--yes")
 
 
-def _scene(folder: Path, *, serving: bool = True) -> tuple[World, list[ResultStored]]:
+def _scene(folder: Path, *, serving: bool = True) -> tuple[World, list[ResultDownloaded]]:
     """Return a state after some trainings, and the results that nothing needs any more, oldest first."""
     world = World(folder, ONE_MODEL)
     world.service.metrics = {"AUC": "0.95" if serving else "0.1"}
@@ -61,7 +61,7 @@ def _append(world: World, *drafts: Draft) -> int:
     return links[-1].event.seq
 
 
-def _record(fact: ResultStored) -> Draft:
+def _record(fact: ResultDownloaded) -> Draft:
     pruned = PrunedFile(path=fact.path, sha256=fact.sha256, bytes=fact.bytes, retrain_job_id=fact.retrain_job_id)
     return Draft(
         at=_AT, run_id=run_id(_FORGED), model=None, fact=ResultsPruned(files=(pruned,), by="nobody", why="forged")

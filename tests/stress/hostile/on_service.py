@@ -11,7 +11,7 @@ from random import Random
 from runner.http.deadlines import Deadlines
 from runner.http.request import Broken, Request
 from runner.http.response_body import take_answer
-from runner.http.transport import Wire
+from runner.http.transport import Transport
 from runner.lib.secrets import Secret
 from tests.stress.hostile.attack import Attack
 
@@ -38,7 +38,7 @@ def _endless(_folder: Path, random: Random) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         speaker = threading.Thread(target=_speak, args=(listener, *_ENDLESS[name], asked), daemon=True)
         speaker.start()
-        wire = Wire(deadlines=Deadlines(call=_CALL), ca_bundle=None)
+        wire = Transport(deadlines=Deadlines(call=_CALL), ca_bundle=None)
         url = Secret(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         began = time.monotonic()
         answer = wire.exchange(Request(method="GET", url=url), take_answer)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from runner.app.planning.api_keys import EmulatorKeys
-from runner.app.run.execution import Job, _context
+from runner.app.run.execution import ExecutionRequest, _context
 from runner.app.state.service_name import realm_of
 from runner.app.state.session import session
 from runner.execute.recorder import Recorder
@@ -34,7 +34,7 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
     _end(world)
     manifest, redactor = world.manifest, Redactor()
     with session(str(world.state.root), lock_timeout=timedelta(0)) as opened:
-        job = Job(
+        job = ExecutionRequest(
             manifest=manifest,
             paths=[],
             realm=realm_of(manifest, emulator=False),

@@ -17,8 +17,8 @@ from runner.app.planning.scope import Choice, read_scope
 from runner.app.run.run import RunRequest, run
 from runner.app.state.service_name import realm_of
 from runner.datasets import file_cache as readings_module
-from runner.datasets.file_cache import Readings
-from runner.datasets.metadata import FileFacts
+from runner.datasets.file_cache import FileCache
+from runner.datasets.metadata import FileMetadata
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.journal.chain import GENESIS, link
 from runner.journal.events import (
@@ -26,12 +26,12 @@ from runner.journal.events import (
     Draft,
     Fact,
     FileRecord,
-    JobTaken,
+    JobCreated,
     RunStarted,
     TrainingFailed,
-    UploadDone,
     UploadIntended,
     UploadRecord,
+    UploadSucceeded,
 )
 from runner.journal.progress import Progress
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -116,7 +116,7 @@ def sent(size: int) -> list[Fact]:
         check_s=0.0,
         package_s=0.0,
     )
-    taken = JobTaken(retrain_job_id=JOB, url_expires_at=AT, word_before=None)
+    taken = JobCreated(retrain_job_id=JOB, url_expires_at=AT, word_before=None)
     intended = UploadIntended(retrain_job_id=JOB, dataset_sha256="1" * 64, attempt=1)
     return [checked, taken, intended]
 
@@ -138,14 +138,14 @@ def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
 
 def way(progress: Progress, **choice: Any) -> str:
     """Return how the run would read the dataset: `check` or `sum`."""
-    scope, readings = read_scope(Choice(paths=[MANIFEST], **choice)), Readings()
+    scope, readings = read_scope(Choice(paths=[MANIFEST], **choice)), FileCache()
     resolved = resolve(scope.manifest.datasets["d"])
     return "sum" if foresight(scope, progress, readings)(resolved) == readings.facts else "check"
 
 
 def test_data_of_another_length_than_the_last_jobs_is_checked_at_once() -> None:
     failed: list[Fact] = [
-        UploadDone(retrain_job_id=JOB, proof="store"),
+        UploadSucceeded(retrain_job_id=JOB, proof="store"),
         TrainingFailed(retrain_job_id=JOB, word="fail", message="no"),
     ]
     same = progress_of(("one", [*sent(len(ROWS)), *failed]))
@@ -169,11 +169,11 @@ def test_a_plan_without_readings_of_a_run_has_its_own(passes: list[str]) -> None
 def test_an_interrupt_does_not_wait_for_the_files_that_are_being_read() -> None:
     reading, over, waited_for = Event(), Event(), Event()
 
-    def look(file: ResolvedFile) -> FileFacts:
+    def look(file: ResolvedFile) -> FileMetadata:
         reading.set()
         if not over.wait(5):
             waited_for.set()
-        return FileFacts(source=file.source, sha256="", bytes=0)
+        return FileMetadata(source=file.source, sha256="", bytes=0)
 
     def interrupt() -> None:
         reading.wait(5)

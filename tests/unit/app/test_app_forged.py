@@ -11,7 +11,7 @@ from runner.app.audit.verify import verify
 from runner.app.queries.history import HistoryRequest, history
 from runner.app.queries.status import status
 from runner.errors import RetrainError, StateError
-from runner.journal.events import Draft, Event, JobTaken, RunStarted
+from runner.journal.events import Draft, Event, JobCreated, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from tests.fakes.world import ONE_MODEL, World
@@ -63,7 +63,7 @@ def test_any_order_of_events_ends_in_an_answer_or_an_error_of_the_state(tmp_path
         assert {type(one) for one in told(forged(tmp_path / str(number), some))} <= {StateError}
 
 
-@pytest.mark.parametrize("kind", [RunStarted, JobTaken])
+@pytest.mark.parametrize("kind", [RunStarted, JobCreated])
 def test_an_event_whose_beginning_is_missing_is_named(tmp_path: Path, events: list[Event], kind: type) -> None:
     state = forged(tmp_path / "forged", [one for one in events if not isinstance(one.fact, kind)])
     errors = list(told(state))

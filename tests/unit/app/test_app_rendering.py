@@ -9,7 +9,7 @@ import pytest
 
 from runner.app.audit.evidence import StateEvidence
 from runner.app.audit.rerender import check_schemas
-from runner.journal.event_buffer import PackedLinks
+from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import ReportWritten
 from runner.journal.folder import StateFolder
 from runner.journal.progress import RunRecord
@@ -26,7 +26,7 @@ def found(folder: Path, content: bytes) -> list[str]:
     (state.run_folder(RUN) / "report.json").write_bytes(content)
     report = ReportWritten(files={})
     run = RunRecord(run_id=RUN, started=run_started(), started_at=datetime.now(UTC), report=report)
-    return [one.what for one in check_schemas(StateEvidence(state), PackedLinks(), [run])]
+    return [one.what for one in check_schemas(StateEvidence(state), EventBuffer(), [run])]
 
 
 def renamed(key: bytes, other: bytes) -> Callable[[bytes], bytes]:

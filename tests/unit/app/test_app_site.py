@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.site.site import Built, build_site
+from runner.app.site.site import SiteBuild, build_site
 from runner.app.site.site_folder import LISTING, open_site
 from runner.errors import LockedError, RetrainError, StateError, UsageError
 from runner.journal.folder import StateFolder
@@ -43,7 +43,7 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "public"
 
 
-def build(fleet: FleetRecording, site: Path) -> Built:
+def build(fleet: FleetRecording, site: Path) -> SiteBuild:
     return build_site(str(fleet.record.folder.root), site)
 
 

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from runner.app.audit.switch_audit import SwitchAudit
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     Fact,
-    Judged,
     ModelsMoved,
     NameMove,
-    Reviewed,
     RollbackDecided,
-    SwitchDone,
     SwitchIntended,
+    SwitchSucceeded,
 )
 from runner.policy.evaluation import Action, Decision
 from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_started
@@ -33,8 +33,8 @@ def rollback(to: str, left: str) -> RollbackDecided:
     return RollbackDecided(retrain_job_id=to, from_job_id=left, by="ann", reason="off", unverified=())
 
 
-def done(job: str) -> SwitchDone:
-    return SwitchDone(retrain_job_id=job, proof="answer")
+def done(job: str) -> SwitchSucceeded:
+    return SwitchSucceeded(retrain_job_id=job, proof="answer")
 
 
 def served(*jobs: str) -> list[Fact]:
@@ -46,9 +46,9 @@ def served(*jobs: str) -> list[Fact]:
     return facts
 
 
-def judged(job: str, action: Action = "switch", candidate: str = "c" * 64) -> Judged:
+def judged(job: str, action: Action = "switch", candidate: str = "c" * 64) -> CandidateEvaluated:
     base = example("judged")
-    assert isinstance(base, Judged)
+    assert isinstance(base, CandidateEvaluated)
     evaluation = replace(base.evaluation, decision=Decision(action=action, reason="Because."))
     return replace(base, retrain_job_id=job, candidate_sha256=candidate, evaluation=evaluation)
 
@@ -56,12 +56,14 @@ def judged(job: str, action: Action = "switch", candidate: str = "c" * 64) -> Ju
 def intent(job: str, before: Iterable[Fact]) -> SwitchIntended:
     """Return the intent to switch that refers to the last decision about the job before it."""
     links = chained([draft(run_started(), model=None), *(draft(fact) for fact in before)])
-    last = [one for one in links if isinstance(one.event.fact, Judged) and one.event.fact.retrain_job_id == job][-1]
+    last = [
+        one for one in links if isinstance(one.event.fact, CandidateEvaluated) and one.event.fact.retrain_job_id == job
+    ][-1]
     return SwitchIntended(retrain_job_id=job, decision_sha256=last.sha256, attempt=1)
 
 
-def word(job: str, action: Literal["approve", "reject"], candidate: str = "c" * 64) -> Reviewed:
-    return Reviewed(retrain_job_id=job, candidate_sha256=candidate, action=action, by="ann", reason="seen")
+def word(job: str, action: Literal["approve", "reject"], candidate: str = "c" * 64) -> ApprovalRecorded:
+    return ApprovalRecorded(retrain_job_id=job, candidate_sha256=candidate, action=action, by="ann", reason="seen")
 
 
 def test_a_rollback_from_what_serves_to_what_served_is_no_finding() -> None:

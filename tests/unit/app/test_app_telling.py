@@ -9,7 +9,7 @@ import yaml
 
 from runner.app.planning.scope import Choice, read_scope
 from runner.app.run import notifier as telling
-from runner.app.run.notifier import Teller
+from runner.app.run.notifier import Notifier
 from runner.app.state.clock_check import Warn
 from runner.errors import LockedError, StateError
 from runner.notify.delivery import Trouble
@@ -31,7 +31,7 @@ def no_warning(text: str) -> None:
     raise AssertionError(text)
 
 
-def teller(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulator: bool = False) -> Teller:
+def teller(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulator: bool = False) -> Notifier:
     path = folder / "models.yaml"
     model = {
         "api_key": {"env": "KEY"},
@@ -48,7 +48,7 @@ def teller(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulat
         "notify": [{"ping": {"env": "PING"}}],
     }
     path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    return Teller(read_scope(Choice(paths=[path], emulator=emulator)), warn)
+    return Notifier(read_scope(Choice(paths=[path], emulator=emulator)), warn)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.app.audit.verify import verify
 from runner.errors import StateError
-from runner.journal.events import Draft, Fact, Judged
+from runner.journal.events import CandidateEvaluated, Draft, Fact
 from runner.journal.store import open_store
 from tests.fakes.world import ONE_MODEL, World
 
@@ -47,7 +47,7 @@ def doubted(world: World) -> list[str]:
 
 def test_a_decision_that_was_forged_in_an_unbroken_chain_is_named(world: World) -> None:
     def forge(fact: Fact) -> Fact:
-        if not isinstance(fact, Judged):
+        if not isinstance(fact, CandidateEvaluated):
             return fact
         decision = replace(fact.evaluation.decision, action="switch")
         return replace(fact, evaluation=replace(fact.evaluation, decision=decision))
@@ -59,7 +59,7 @@ def test_a_decision_that_was_forged_in_an_unbroken_chain_is_named(world: World) 
 
 @pytest.mark.parametrize("changes", [{"policy_sha256": "0" * 64}, {"candidate_sha256": "0" * 64}])
 def test_a_forged_digest_of_the_policy_or_the_candidate_is_named(world: World, changes: dict[str, str]) -> None:
-    rewrite(world, lambda fact: replace(fact, **changes) if isinstance(fact, Judged) else fact)
+    rewrite(world, lambda fact: replace(fact, **changes) if isinstance(fact, CandidateEvaluated) else fact)
     [what] = doubted(world)
     assert "digests" in what
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_while_verifying_is_an_error_of_the_state_that_names
 
 
 def test_an_event_that_does_not_fit_is_told_before_a_run_that_is_not_there(world: World) -> None:
-    rewrite(world, lambda fact: replace(fact, retrain_job_id="other") if isinstance(fact, Judged) else fact)
+    rewrite(world, lambda fact: replace(fact, retrain_job_id="other") if isinstance(fact, CandidateEvaluated) else fact)
     for run in (None, "nowhere"):
         with pytest.raises(StateError, match="it does not fit to the events before it"):
             verify(str(world.state.root), run)

@@ -14,10 +14,10 @@ from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-
 
 from runner.audit.envelope import (
     PAYLOAD_TYPE,
+    InvalidSignature,
     MalformedError,
-    Proven,
-    Unproven,
-    Wrong,
+    UntrustedSignature,
+    ValidSignature,
     check_signatures,
     envelope_bytes,
     pre_authentication,
@@ -72,7 +72,7 @@ def test_an_envelope_of_another_implementation_is_verified() -> None:
     trusted = PublicKey(raw=bytes.fromhex(signer.public_key.keyval["public"]))
     ours = read_envelope(json.dumps(envelope.to_dict()).encode())
     assert ours.content == PAYLOAD
-    assert check_signatures(ours, {trusted.key_id: trusted}) == [Proven(key_id=trusted.key_id)]
+    assert check_signatures(ours, {trusted.key_id: trusted}) == [ValidSignature(key_id=trusted.key_id)]
 
 
 def test_signatures_of_several_keys_stand_side_by_side_and_the_same_key_signs_once(
@@ -83,13 +83,13 @@ def test_signatures_of_several_keys_stand_side_by_side_and_the_same_key_signs_on
     assert signed(PAYLOAD, key, before=both.signatures) == both
     trusted = {one.key_id: one.public for one in (key, other)}
     assert {check.key_id for check in check_signatures(both, trusted)} == set(trusted)
-    assert all(isinstance(check, Proven) for check in check_signatures(both, trusted))
+    assert all(isinstance(check, ValidSignature) for check in check_signatures(both, trusted))
 
 
 def test_a_signature_of_a_key_that_is_not_trusted_is_unproven(key: SigningKey, other: SigningKey) -> None:
     envelope = signed(PAYLOAD, key)
-    assert check_signatures(envelope, {}) == [Unproven(key_id=key.key_id)]
-    assert check_signatures(envelope, {other.key_id: other.public}) == [Unproven(key_id=key.key_id)]
+    assert check_signatures(envelope, {}) == [UntrustedSignature(key_id=key.key_id)]
+    assert check_signatures(envelope, {other.key_id: other.public}) == [UntrustedSignature(key_id=key.key_id)]
 
 
 @pytest.mark.parametrize("field", ["payload", "sig"])
@@ -100,14 +100,14 @@ def test_a_changed_byte_makes_a_trusted_keys_signature_wrong(key: SigningKey, fi
     content[7] ^= 1
     place[field] = base64.b64encode(content).decode()
     envelope = read_envelope(json.dumps(document).encode())
-    assert check_signatures(envelope, {key.key_id: key.public}) == [Wrong(key_id=key.key_id)]
+    assert check_signatures(envelope, {key.key_id: key.public}) == [InvalidSignature(key_id=key.key_id)]
 
 
 def test_a_key_id_is_only_a_hint_and_base64_may_be_that_of_urls(key: SigningKey) -> None:
     document = json.loads(envelope_bytes(signed(PAYLOAD, key)))
     document["signatures"][0] = {"sig": document["signatures"][0]["sig"].replace("+", "-").replace("/", "_"), "x": 1}
     envelope = read_envelope(json.dumps(document).encode())
-    assert check_signatures(envelope, {key.key_id: key.public}) == [Proven(key_id=key.key_id)]
+    assert check_signatures(envelope, {key.key_id: key.public}) == [ValidSignature(key_id=key.key_id)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_is_no_envelope_is_refused(content: bytes) -> None:
 
 def test_an_envelope_with_a_signature_of_no_length_proves_nothing(key: SigningKey) -> None:
     empty = read_envelope(b'{"payload":"","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":""}]}')
-    assert check_signatures(empty, {key.key_id: key.public}) == [Unproven(key_id="")]
+    assert check_signatures(empty, {key.key_id: key.public}) == [UntrustedSignature(key_id="")]
 
 
 def test_a_signature_verifies_with_openssl_where_it_is_installed(key: SigningKey, tmp_path: Path) -> None:

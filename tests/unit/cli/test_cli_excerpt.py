@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.excerpt import problem_lines
 from runner.manifest.load import read
 from runner.manifest.problems import Problem
@@ -15,7 +15,7 @@ CANARY = "CANARYd3adb33f"
 
 def shown(path: Path, line: int, column: int, *, code: str = "wrong-value", columns: int | None = None) -> list[str]:
     problem = Problem(file=str(path), line=line, column=column, code=code, message="M.", hint="H.")
-    return list(problem_lines([problem], Look(columns=columns)))[1:]
+    return list(problem_lines([problem], TerminalCapabilities(columns=columns)))[1:]
 
 
 def written(folder: Path, text: str) -> Path:
@@ -91,7 +91,7 @@ def test_a_value_that_is_no_secret_is_shown_beside_one_that_may_be(tmp_path: Pat
 
 def test_a_real_literal_key_is_pointed_at_and_not_shown(tmp_path: Path) -> None:
     path = written(tmp_path, f"version: 1\nmodels:\n  churn: {{api_key: {CANARY}, dataset: d}}\n")
-    lines = "\n".join(problem_lines(read([path]).problems, Look()))
+    lines = "\n".join(problem_lines(read([path]).problems, TerminalCapabilities()))
     assert "  churn: {api_key: ***\n      |                    ^" in lines
     assert CANARY not in lines
 
@@ -105,7 +105,9 @@ def test_where_there_is_no_line_there_is_no_excerpt(tmp_path: Path, line: int, n
 def test_the_caret_is_coloured_where_colours_are(tmp_path: Path) -> None:
     path = written(tmp_path, "version: 1\n")
     problem = Problem(file=str(path), line=1, column=1, code="c", message="M.", hint="H.")
-    assert list(problem_lines([problem], Look(colour=True, columns=80)))[2].endswith("\x1b[1;31m^\x1b[0m")
+    assert list(problem_lines([problem], TerminalCapabilities(colour=True, columns=80)))[2].endswith(
+        "\x1b[1;31m^\x1b[0m"
+    )
 
 
 def test_a_line_of_megabytes_is_clipped_before_it_is_looked_at(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import click
 import pytest
 
 from runner.cli.options import Duration
-from runner.cli.params import Moment
+from runner.cli.params import PointInTime
 
 
 def moment(text: str, *, end_of_day: bool = False) -> datetime:
-    return Moment(end_of_day=end_of_day).convert(text, None, None)
+    return PointInTime(end_of_day=end_of_day).convert(text, None, None)
 
 
 def test_a_day_is_its_beginning_in_utc_or_its_end() -> None:

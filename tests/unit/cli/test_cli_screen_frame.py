@@ -6,39 +6,41 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.live_frame import clock, draw, size, size_of
-from runner.cli.terminal.live_state import Board
+from runner.cli.terminal.live_state import LiveState
 from runner.execute.progress_events import (
-    Ended,
-    Entered,
     InTraining,
-    News,
+    ModelEnded,
     Planned,
+    ProgressEvent,
     Retried,
-    Sent,
+    StageStarted,
     Starting,
+    StatusReceived,
     Stopping,
+    UploadProgress,
     Warned,
-    WordSeen,
 )
-from runner.plan.model_plan import Stage
+from runner.plan.model_plan import PlanStage
 
 EVIL = "[red]evil\x1b[2J\u202e[/red]"
 NAMES = ("churn", "需要予測モデル" * 5, EVIL, "x" * 300)
 
 
-def board(*told: tuple[str, float, News]) -> Board:
-    found = Board()
+def board(*told: tuple[str, float, ProgressEvent]) -> LiveState:
+    found = LiveState()
     for model, at, news in told:
         found.take(model, news, at)
     return found
 
 
-def lines(found: Board, *, now: float = 100.0, columns: int = 200, rows: int = 24, symbols: bool = True) -> list[str]:
+def lines(
+    found: LiveState, *, now: float = 100.0, columns: int = 200, rows: int = 24, symbols: bool = True
+) -> list[str]:
     """Return the picture as it would be printed, without the empty line at its end."""
     stream = io.StringIO()
-    look = Look(columns=columns, rows=rows, symbols=symbols, live=True)
+    look = TerminalCapabilities(columns=columns, rows=rows, symbols=symbols, live=True)
     console = Console(file=stream, width=columns, color_system=None, highlight=False)
     console.print(Group(*draw(found, now=now, began=0.0, look=look)))
     *shown, last = stream.getvalue().splitlines()
@@ -46,15 +48,15 @@ def lines(found: Board, *, now: float = 100.0, columns: int = 200, rows: int = 2
     return shown
 
 
-def fleet(count: int) -> Board:
-    return board(*((f"model_{number:03}", 0.0, Planned(stages=(Stage.CHECK,))) for number in range(count)))
+def fleet(count: int) -> LiveState:
+    return board(*((f"model_{number:03}", 0.0, Planned(stages=(PlanStage.CHECK,))) for number in range(count)))
 
 
 def test_an_upload_shows_its_share_its_bytes_its_speed_and_what_is_left() -> None:
     found = board(
-        ("churn", 90.0, Entered(stage=Stage.UPLOAD)),
-        ("churn", 95.0, Sent(sent=50_000_000, total=200_000_000)),
-        ("churn", 100.0, Sent(sent=100_000_000, total=200_000_000)),
+        ("churn", 90.0, StageStarted(stage=PlanStage.UPLOAD)),
+        ("churn", 95.0, UploadProgress(sent=50_000_000, total=200_000_000)),
+        ("churn", 100.0, UploadProgress(sent=100_000_000, total=200_000_000)),
     )
     line = lines(found)[0]
     assert f"{'⣿' * 10}{'⣀' * 10}  50%  100.0 of 200.0 MB  10.0 MB/s  0:10 left" in line
@@ -69,15 +71,15 @@ def test_an_upload_shows_its_share_its_bytes_its_speed_and_what_is_left() -> Non
 )
 def test_an_upload_in_80_columns_leaves_out_what_does_not_fit_and_cuts_nothing(name: str, told: str) -> None:
     found = board(
-        (name, 90.0, Entered(stage=Stage.UPLOAD)),
-        (name, 95.0, Sent(sent=50_000_000, total=200_000_000)),
-        (name, 100.0, Sent(sent=100_000_000, total=200_000_000)),
+        (name, 90.0, StageStarted(stage=PlanStage.UPLOAD)),
+        (name, 95.0, UploadProgress(sent=50_000_000, total=200_000_000)),
+        (name, 100.0, UploadProgress(sent=100_000_000, total=200_000_000)),
     )
     assert lines(found, columns=80)[0].partition("uploading")[2].strip() == told
 
 
 def test_an_upload_that_has_no_slot_yet_says_so() -> None:
-    assert "waiting to send" in lines(board(("m", 90.0, Entered(stage=Stage.UPLOAD))))[0]
+    assert "waiting to send" in lines(board(("m", 90.0, StageStarted(stage=PlanStage.UPLOAD))))[0]
 
 
 def test_long_names_keep_their_ends_where_those_of_a_fleet_differ() -> None:
@@ -91,7 +93,7 @@ def test_the_run_itself_says_what_it_starts_and_that_it_stops() -> None:
     found = fleet(2)
     found.take(None, Starting(what="the emulator"), 0.0)
     assert lines(found)[-1] == "1:40  starting the emulator  |  2 queued"
-    found.take("model_000", Entered(stage=Stage.CHECK), 0.0)
+    found.take("model_000", StageStarted(stage=PlanStage.CHECK), 0.0)
     assert "0 of 2 done" in lines(found)[-1]
     found.take(None, Stopping(signal="SIGINT", effects=1), 0.0)
     assert lines(found, columns=80)[-1] == "stopping (SIGINT): 1 request may finish; press Ctrl-C again to end at once"
@@ -99,10 +101,10 @@ def test_the_run_itself_says_what_it_starts_and_that_it_stops() -> None:
 
 def test_a_training_shows_how_long_it_takes_and_is_expected_to_take() -> None:
     found = board(
-        ("churn", 10.0, Entered(stage=Stage.WAIT)),
+        ("churn", 10.0, StageStarted(stage=PlanStage.WAIT)),
         ("churn", 10.0, InTraining(retrain_job_id="j", elapsed_s=210.0, expected_s=600.0)),
-        ("churn", 10.0, WordSeen(retrain_job_id="j", word="running")),
-        ("first", 10.0, Entered(stage=Stage.WAIT)),
+        ("churn", 10.0, StatusReceived(retrain_job_id="j", word="running")),
+        ("first", 10.0, StageStarted(stage=PlanStage.WAIT)),
         ("first", 10.0, InTraining(retrain_job_id="k", elapsed_s=0.0, expected_s=None)),
     )
     assert lines(found)[0].endswith(f"{'⣿' * 10}{'⣀' * 10} 5:00 of about 10:00  running")
@@ -112,12 +114,15 @@ def test_a_training_shows_how_long_it_takes_and_is_expected_to_take() -> None:
 @pytest.mark.parametrize("columns", [12, 40, 80, 200])
 @pytest.mark.parametrize("symbols", [True, False])
 def test_no_line_is_longer_than_the_terminal_and_no_name_steers_it(columns: int, symbols: bool) -> None:
-    told: list[tuple[str, float, News]] = []
+    told: list[tuple[str, float, ProgressEvent]] = []
     for number, name in enumerate(NAMES):
-        told += [(f"{name}{number}", 0.0, Entered(stage=Stage.UPLOAD))]
-        told += [(f"{name}{number}", 1.0, Sent(sent=5, total=9_000_000))]
-        told += [(f"{name}trouble", 0.0, Entered(stage=Stage.WAIT)), (f"{name}trouble", 0.0, Warned(warning=EVIL * 20))]
-        told += [(f"{name}end", 0.0, Ended(outcome="failed", reason=f"{EVIL}需要 " * 30))]
+        told += [(f"{name}{number}", 0.0, StageStarted(stage=PlanStage.UPLOAD))]
+        told += [(f"{name}{number}", 1.0, UploadProgress(sent=5, total=9_000_000))]
+        told += [
+            (f"{name}trouble", 0.0, StageStarted(stage=PlanStage.WAIT)),
+            (f"{name}trouble", 0.0, Warned(warning=EVIL * 20)),
+        ]
+        told += [(f"{name}end", 0.0, ModelEnded(outcome="failed", reason=f"{EVIL}需要 " * 30))]
     shown = lines(board(*told), columns=columns, symbols=symbols)
     assert max(map(cell_len, shown)) < columns
     assert not {"\x1b", "\u202e"} & set("".join(shown))
@@ -130,18 +135,18 @@ def test_markup_in_a_name_is_text() -> None:
 
 def test_a_fleet_folds_into_counts_with_the_troubled_then_the_busiest_on_top() -> None:
     found = fleet(500)
-    found.take("model_400", Entered(stage=Stage.UPLOAD), 1.0)
-    found.take("model_400", Sent(sent=1, total=2), 2.0)
-    found.take("model_450", Ended(outcome="failed", reason="no key"), 2.0)
-    found.take("model_460", Ended(outcome="switched", reason="good"), 2.0)
-    found.take("model_499", Entered(stage=Stage.WAIT), 1.0)
+    found.take("model_400", StageStarted(stage=PlanStage.UPLOAD), 1.0)
+    found.take("model_400", UploadProgress(sent=1, total=2), 2.0)
+    found.take("model_450", ModelEnded(outcome="failed", reason="no key"), 2.0)
+    found.take("model_460", ModelEnded(outcome="switched", reason="good"), 2.0)
+    found.take("model_499", StageStarted(stage=PlanStage.WAIT), 1.0)
     found.take("model_499", Retried(text="status, attempt 1"), 2.0)
     shown = lines(found, rows=12)
     assert len(shown) == 12 - 2
     assert [line.split()[0] for line in shown[:4]] == ["model_499", "model_450", "model_400", "model_460"]
     for number in range(100, 200):
-        found.take(f"model_{number}", Ended(outcome="failed", reason="no key"), 3.0)
-        found.take(f"model_{number + 100}", Entered(stage=Stage.WAIT), 3.0)
+        found.take(f"model_{number}", ModelEnded(outcome="failed", reason="no key"), 3.0)
+        found.take(f"model_{number + 100}", StageStarted(stage=PlanStage.WAIT), 3.0)
     names = [line.split()[0] for line in lines(found, rows=12)[:9]]
     assert sum("model_1" in name for name in names) == 3, names
     assert {"model_400", "model_200", "model_201"} < set(names)
@@ -150,9 +155,9 @@ def test_a_fleet_folds_into_counts_with_the_troubled_then_the_busiest_on_top() -
 
 def test_counts_that_are_too_long_for_one_line_take_two() -> None:
     found = fleet(300)
-    for number, stage in enumerate([Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE]):
-        found.take(f"model_{number:03}", Entered(stage=stage), 1.0)
-    found.take("model_100", Ended(outcome="awaiting_approval", reason=""), 1.0)
+    for number, stage in enumerate([PlanStage.CHECK, PlanStage.UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE]):
+        found.take(f"model_{number:03}", StageStarted(stage=stage), 1.0)
+    found.take("model_100", ModelEnded(outcome="awaiting_approval", reason=""), 1.0)
     shown = lines(found, columns=80)
     assert shown[-3].endswith("1 of 300 done  |  1 awaiting approval")
     assert shown[-2] == "      1 checking data, 1 uploading, 1 training, 1 judging, 295 queued"
@@ -161,14 +166,14 @@ def test_counts_that_are_too_long_for_one_line_take_two() -> None:
 
 def test_few_models_stay_in_the_order_of_the_plan() -> None:
     found = fleet(3)
-    found.take("model_002", Ended(outcome="failed", reason="no key"), 2.0)
+    found.take("model_002", ModelEnded(outcome="failed", reason="no key"), 2.0)
     assert [line.split()[0] for line in lines(found)[:3]] == ["model_000", "model_001", "model_002"]
 
 
 def test_trouble_is_over_when_the_service_speaks_again() -> None:
-    found = board(("m", 0.0, Entered(stage=Stage.WAIT)), ("m", 1.0, Retried(text="status, attempt 1")))
+    found = board(("m", 0.0, StageStarted(stage=PlanStage.WAIT)), ("m", 1.0, Retried(text="status, attempt 1")))
     assert "! status, attempt 1" in lines(found)[0]
-    found.take("m", WordSeen(retrain_job_id="j", word="running"), 2.0)
+    found.take("m", StatusReceived(retrain_job_id="j", word="running"), 2.0)
     assert "attempt" not in lines(found)[0]
 
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from runner.app.run.run import RunResult
 from runner.cli.console import Console
 from runner.cli.run_result import show_result
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.summary import render_summary
 from runner.errors import ExitCode
 from runner.journal.outcomes import NEEDS_PERSON, Outcome
@@ -27,7 +27,9 @@ def report(*outcomes: Outcome) -> Report:
 
 
 def lines(found: Report, *, columns: int = 80, room: int = 15) -> list[str]:
-    return render_summary(found, Look(columns=columns, rows=24), room=room, option=" --state s").splitlines()
+    return render_summary(
+        found, TerminalCapabilities(columns=columns, rows=24), room=room, option=" --state s"
+    ).splitlines()
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared, Reference
 from runner.datasets.prepare import check_data, pack
 from runner.manifest.model import Bounds, Checks, Dataset, Pick, Place, Source
@@ -68,10 +68,10 @@ class Desk:
         *,
         reference: Reference | None = None,
         expected: str | None = None,
-        readings: Readings | None = None,
+        readings: FileCache | None = None,
     ) -> Prepared:
         found = check_data(
-            dataset, checks, reference=reference, expected_sha256=expected, readings=readings or Readings()
+            dataset, checks, reference=reference, expected_sha256=expected, readings=readings or FileCache()
         )
         return pack(found, self.spool, FACTS.archive)
 

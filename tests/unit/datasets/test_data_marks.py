@@ -1,8 +1,8 @@
 import pytest
 
-from runner.datasets.csv_marks import Marks
+from runner.datasets.csv_marks import CsvMarks
 
-COMMAS = Marks(b",", 3, b"\n")
+COMMAS = CsvMarks(b",", 3, b"\n")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_only_ascii_rows_without_quotes_count_as_plain(rest: bytes, block: bytes
 
 
 def test_one_column_is_never_plain_since_a_blank_line_has_its_marks() -> None:
-    assert Marks(b",", 1, b"\n").plain_rows(b"", b"1\n2\n", 4) == 0
+    assert CsvMarks(b",", 1, b"\n").plain_rows(b"", b"1\n2\n", 4) == 0
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_one_column_is_never_plain_since_a_blank_line_has_its_marks() -> None:
 def test_a_carriage_return_in_plain_rows_stands_before_each_line_feed_and_nowhere_else(
     rest: bytes, block: bytes, rows: int
 ) -> None:
-    assert Marks(b",", 2, b"\r\n").plain_rows(rest, block, block.rfind(b"\n") + 1) == rows
+    assert CsvMarks(b",", 2, b"\r\n").plain_rows(rest, block, block.rfind(b"\n") + 1) == rows
 
 
 def test_lines_of_any_text_are_rows_when_their_delimiters_are_and_each_has_its_end() -> None:
     assert COMMAS.rows("é,2,3\n漢,,\n".encode()) == 2
     assert COMMAS.rows(b"1,2,3\n4,5,6") == 0
-    assert Marks(b"\t", 2, b"\r\n").rows(b"1\t2\r\n3\t4\r\n") == 2
-    assert Marks(b"\t", 2, b"\r\n").rows(b"1\t\r2\n") == 0
+    assert CsvMarks(b"\t", 2, b"\r\n").rows(b"1\t2\r\n3\t4\r\n") == 2
+    assert CsvMarks(b"\t", 2, b"\r\n").rows(b"1\t\r2\n") == 0

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from runner.datasets import check as check_module
 from runner.datasets import file_cache as module
 from runner.datasets.digest import digest
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.local_source import LocalFile
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.datasets.source import Fingerprint
@@ -61,7 +61,7 @@ def sha(text: str) -> str:
 
 
 def test_a_digest_a_check_and_a_check_by_another_model_read_the_file_once_each_kind(desk: Desk, opened: Opened) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     found = readings.facts(file)
     assert readings.facts(file) == found
     assert opened == ["train.csv"]
@@ -72,7 +72,7 @@ def test_a_digest_a_check_and_a_check_by_another_model_read_the_file_once_each_k
 
 def test_a_check_brings_the_digest_so_that_a_plan_and_its_run_read_the_file_once(desk: Desk, opened: Opened) -> None:
     settled(desk)
-    readings = Readings()
+    readings = FileCache()
     planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, "target", 200).file)
     prepared = [
         desk.prepare(desk.dataset(), TARGET, expected=planned.sha256, readings=readings) for _model in ("one", "two")
@@ -82,7 +82,7 @@ def test_a_check_brings_the_digest_so_that_a_plan_and_its_run_read_the_file_once
 
 
 def test_a_file_that_changed_since_is_read_again_though_its_length_and_its_time_stayed(desk: Desk) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     before = path_of(file).stat()
     readings.checked(file, "target", 200)
     other = (HEADER + rows(4)).replace("yes", "may")
@@ -94,7 +94,7 @@ def test_a_file_that_changed_since_is_read_again_though_its_length_and_its_time_
 
 
 def test_a_file_in_the_place_of_another_is_read_again(desk: Desk) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     readings.facts(file)
     settled(desk, HEADER + rows(5), "new.csv")
     (desk.folder / "new.csv").replace(path_of(file))
@@ -106,7 +106,7 @@ def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
 ) -> None:
     """A second write within the tick would leave the file with the same length and the same times."""
     desk.write("train.csv", HEADER + rows(4))
-    file, readings = resolve(desk.dataset()).train, Readings()
+    file, readings = resolve(desk.dataset()).train, FileCache()
     stamp = path_of(file).stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: stamp + module._FINE - 1)
     readings.facts(file)
@@ -127,7 +127,7 @@ def test_where_files_keep_whole_seconds_two_of_them_must_have_passed() -> None:
 def test_a_file_that_changes_while_its_rows_are_read_is_not_given_the_digest_of_its_past(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, readings, real = settled(desk), Readings(), check_module.check_file
+    file, readings, real = settled(desk), FileCache(), check_module.check_file
     readings.facts(file)
     other = HEADER + rows(9)
 
@@ -143,7 +143,7 @@ def test_a_file_that_changes_while_its_rows_are_read_is_not_given_the_digest_of_
 
 def test_data_that_changed_between_plan_and_check_is_refused_and_the_message_is_about_the_change(desk: Desk) -> None:
     settled(desk)
-    readings = Readings()
+    readings = FileCache()
     planned = digest(resolve(desk.dataset()), lambda file: readings.checked(file, None, 200).file)
     desk.write("train.csv", HEADER + rows(5))
     with pytest.raises(ModelError, match="changed while the run was at work"):
@@ -151,7 +151,7 @@ def test_data_that_changed_between_plan_and_check_is_refused_and_the_message_is_
 
 
 def test_models_with_other_targets_share_the_digest_and_get_their_own_labels(desk: Desk, opened: Opened) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     assert readings.checked(file, "target", 200).shape.labels == ("no", "yes")
     assert readings.checked(file, "colour", 200).shape.labels == ("red",)
     assert readings.checked(file, None, 200).shape.labels is None
@@ -161,7 +161,7 @@ def test_models_with_other_targets_share_the_digest_and_get_their_own_labels(des
 
 def test_what_one_models_limits_find_is_not_told_of_another_model(desk: Desk) -> None:
     settled(desk, HEADER + rows(4) + "5,red\n")
-    readings, strict = Readings(), replace(SMALL, rows=Bounds(min=100, max=None))
+    readings, strict = FileCache(), replace(SMALL, rows=Bounds(min=100, max=None))
     told = []
     for checks in (strict, strict, SMALL):
         with pytest.raises(ModelError) as caught:
@@ -172,7 +172,7 @@ def test_what_one_models_limits_find_is_not_told_of_another_model(desk: Desk) ->
 
 
 def test_many_threads_that_ask_at_once_wait_for_one_reading(desk: Desk, opened: Opened) -> None:
-    file, readings = settled(desk, HEADER + rows(60_000)), Readings()
+    file, readings = settled(desk, HEADER + rows(60_000)), FileCache()
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: readings.checked(file, "target", 200), range(8)))
     assert opened == ["train.csv"]
@@ -184,7 +184,7 @@ def test_joined_files_are_remembered_together_and_read_again_when_one_of_them_ch
 ) -> None:
     desk.write("day2.csv", HEADER + rows(2, first=9))
     settled(desk, HEADER + rows(3), "day1.csv")
-    file, readings = resolve(desk.joined()).train, Readings()
+    file, readings = resolve(desk.joined()).train, FileCache()
     first = readings.checked(file, "target", 200)
     assert (readings.checked(file, "target", 200), first.file.rows) == (first, 5)
     assert opened == ["day1.csv", "day2.csv"]
@@ -195,7 +195,7 @@ def test_joined_files_are_remembered_together_and_read_again_when_one_of_them_ch
 
 
 def test_a_file_that_is_gone_is_told_though_it_was_read_before(desk: Desk) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     readings.checked(file, None, 200)
     path_of(file).unlink()
     for ask in (lambda: readings.facts(file), lambda: readings.checked(file, None, 200)):
@@ -205,7 +205,7 @@ def test_a_file_that_is_gone_is_told_though_it_was_read_before(desk: Desk) -> No
 
 def test_checks_of_a_pinned_content_compare_what_is_remembered(desk: Desk) -> None:
     settled(desk)
-    readings = Readings()
+    readings = FileCache()
     pinned = replace(desk.dataset(), train_sha256="0" * 64)
     for _again in range(2):
         with pytest.raises(ModelError, match="pins 000000000000"):
@@ -213,7 +213,7 @@ def test_checks_of_a_pinned_content_compare_what_is_remembered(desk: Desk) -> No
 
 
 def test_a_check_that_was_done_for_the_plan_counts_with_its_own_time(desk: Desk) -> None:
-    file, readings = settled(desk), Readings()
+    file, readings = settled(desk), FileCache()
     took = readings.checked(file, SMALL.target, 200).seconds
     assert took > 0
     again = desk.prepare(desk.dataset("train.csv"), readings=readings)

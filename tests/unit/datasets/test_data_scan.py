@@ -3,16 +3,16 @@ from pathlib import Path
 import pytest
 
 from runner.datasets import csv_scan as scanner
-from runner.datasets.column_contents import Collected
-from runner.datasets.csv_scan import Scan
+from runner.datasets.column_contents import ColumnContents
+from runner.datasets.csv_scan import CsvScan
 from runner.datasets.local_source import LocalFile
 from runner.datasets.problem import MOST_SHOWN
 
 
-def scanned(tmp_path: Path, content: bytes, *, delimiter: str = ",", size: int = 1 << 16) -> Scan:
+def scanned(tmp_path: Path, content: bytes, *, delimiter: str = ",", size: int = 1 << 16) -> CsvScan:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    scan = Scan(LocalFile(path=path, shown="a.csv"), delimiter, frozenset(), Collected(delimiter, 200))
+    scan = CsvScan(LocalFile(path=path, shown="a.csv"), delimiter, frozenset(), ColumnContents(delimiter, 200))
     for at in range(0, len(content), size):
         scan.feed(content[at : at + size])
     scan.finish()
@@ -149,7 +149,7 @@ def test_an_open_quote_stops_at_the_length_of_a_field_and_says_where_it_opened(t
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanner, "LONGEST_RECORD", 1 << 20)
-    scan = Scan(LocalFile(path=tmp_path / "a.csv", shown="a.csv"), ",", frozenset(), Collected(",", 200))
+    scan = CsvScan(LocalFile(path=tmp_path / "a.csv", shown="a.csv"), ",", frozenset(), ColumnContents(",", 200))
     for _ in range(64):
         scan.feed(b"x" * (1 << 16))
     assert scan.problems.lines() == ["a.csv:1: a row is longer than 1 MiB"]

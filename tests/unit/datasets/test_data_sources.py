@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.datasets.digest import digest
-from runner.datasets.file_cache import Readings
+from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import resolve
 from runner.datasets.sources import SOURCES
@@ -55,7 +55,7 @@ def test_a_run_uploads_what_is_at_the_address_and_trains_once_for_one_content(
 
 
 def test_an_unchanged_fingerprint_spares_a_second_reading(memory: MemorySource, tmp_path: Path) -> None:
-    world, readings = world_of(tmp_path, "memory://d/train.csv"), Readings()
+    world, readings = world_of(tmp_path, "memory://d/train.csv"), FileCache()
     file = resolve(world.manifest.datasets["d"]).train
     first = readings.facts(file)
     assert readings.facts(file) == first

@@ -9,7 +9,7 @@ from runner.errors import Kind
 from runner.execute.service_clock import ClockReading
 from runner.journal.retrain_job import JobStage
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import Effect, Job
+from runner.providers.outcomes import Effect, IssuedJob
 from tests.fakes.world import ONE_MODEL, REALM, START, UNCLEAR, CrashError, World
 
 QUARANTINE = timedelta(minutes=5)
@@ -184,9 +184,9 @@ def test_where_the_url_does_not_tell_its_end_the_services_time_is_recorded(
 ) -> None:
     take = world.service.take_job
 
-    def untold(key: Secret, filename: str) -> Job:
+    def untold(key: Secret, filename: str) -> IssuedJob:
         job = take(key, filename)
-        return Job(retrain_job_id=job.retrain_job_id, upload_url=job.upload_url, expires_at=None, date=job.date)
+        return IssuedJob(retrain_job_id=job.retrain_job_id, upload_url=job.upload_url, expires_at=None, date=job.date)
 
     monkeypatch.setattr(world.service, "take_job", untold)
     world.clock.ahead = timedelta(minutes=4)

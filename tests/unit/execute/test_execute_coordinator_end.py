@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.errors import StateError
-from runner.execute.commands import Lane, Record, Steps, StoppedError, call, record, take_slot
+from runner.execute.commands import Pool, Record, Steps, StoppedError, call, record, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import VirtualClock
@@ -32,7 +32,7 @@ def test_drives_have_ended_when_the_journal_refuses_and_before_any_garbage_is_co
     drives = [(name, steps(name)) for name in ("first", "second")]
     with ThreadPoolExecutor(1) as pool:
         coordinator = Coordinator(
-            executors=dict.fromkeys(Lane, pool),
+            executors=dict.fromkeys(Pool, pool),
             clock=VirtualClock(),
             commit=refuse,
             settings=Settings(parallel=2, uploads=1),
@@ -79,7 +79,7 @@ def test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its
         told.append(f"{name} has ended")
 
     coordinator = Coordinator(
-        executors=dict.fromkeys(Lane, executor),
+        executors=dict.fromkeys(Pool, executor),
         clock=VirtualClock(),
         commit=lambda _records: None,
         settings=Settings(parallel=2, uploads=1),
@@ -106,7 +106,7 @@ def test_work_that_is_cancelled_after_the_end_says_nothing(caplog: pytest.LogCap
 
     script: list[Callable[[], object]] = []
     coordinator = Coordinator(
-        executors=dict.fromkeys(Lane, executor),
+        executors=dict.fromkeys(Pool, executor),
         clock=VirtualClock(),
         commit=lambda _records: None,
         settings=Settings(parallel=1, uploads=1),

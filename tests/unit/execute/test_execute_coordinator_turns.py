@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any
 
-from runner.execute.commands import Lane, Record, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.commands import Pool, Record, Steps, StoppedError, call, pause, record, stage, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import JumpingMail, VirtualClock
@@ -50,10 +50,10 @@ def commit_nothing(_records: Sequence[tuple[str, Record]]) -> None:
 
 def one_thread(executor: OneByOne, idle: Callable[[], None]) -> Coordinator:
     return Coordinator(
-        executors=dict.fromkeys(Lane, executor),
+        executors=dict.fromkeys(Pool, executor),
         clock=VirtualClock(),
         commit=commit_nothing,
-        settings=Settings(parallel=9, uploads=1, threads={Lane.CALL: 1}),
+        settings=Settings(parallel=9, uploads=1, threads={Pool.CALL: 1}),
         mail=FinishingMail(idle),
     )
 
@@ -142,7 +142,7 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
             return future
 
     Coordinator(
-        executors=dict.fromkeys(Lane, Inline()),
+        executors=dict.fromkeys(Pool, Inline()),
         clock=clock,
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),
@@ -185,7 +185,7 @@ def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_n
 
     mail = FinishingMail(idle)
     coordinator = Coordinator(
-        executors=dict.fromkeys(Lane, executor),
+        executors=dict.fromkeys(Pool, executor),
         clock=clock,
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),

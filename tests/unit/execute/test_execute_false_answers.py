@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.journal.events import Draft, Fact, JobDead, Resolved, UploadDone
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.events import Draft, Fact, JobAbandoned, Resolved, UploadSucceeded
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import Options
@@ -73,10 +73,10 @@ def tell(world: World, model: str, *facts: Fact) -> None:
 
 def not_started(world: World, job: str, model: str = "m") -> None:
     word = Resolved(retrain_job_id=job, state="not-started", by="p", reason="looked")
-    tell(world, model, word, JobDead(retrain_job_id=job, by="person"))
+    tell(world, model, word, JobAbandoned(retrain_job_id=job, by="person"))
 
 
-def last(world: World, model: str = "m") -> Job:
+def last(world: World, model: str = "m") -> RetrainJob:
     job = world.model(model).last
     assert job is not None
     return job
@@ -106,7 +106,7 @@ def test_a_person_may_also_tell_that_a_contradicted_job_did_start(world: World) 
     world.service.lag_s = 2000.0
     assert world.run()["m"].outcome == "unknown"
     word = Resolved(retrain_job_id="job-1", state="started", by="p", reason="looked")
-    tell(world, "m", word, UploadDone(retrain_job_id="job-1", proof="person"))
+    tell(world, "m", word, UploadSucceeded(retrain_job_id="job-1", proof="person"))
     assert world.run()["m"].outcome == "switched"
     assert world.service.effects["upload", "key-m"] == 1
 

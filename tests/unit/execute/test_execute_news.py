@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from runner.execute.progress_events import Called, Decided, Ended, Entered, InTraining, News, Sent, WordSeen
-from runner.plan.model_plan import Stage
-from runner.providers.outcomes import Unclear
+from runner.execute.progress_events import (
+    Decided,
+    InTraining,
+    ModelEnded,
+    ProgressEvent,
+    RequestStarted,
+    StageStarted,
+    StatusReceived,
+    UploadProgress,
+)
+from runner.plan.model_plan import PlanStage
+from runner.providers.outcomes import Unknown
 from tests.fakes.world import ONE_MODEL, World
 
 
@@ -15,21 +24,24 @@ def world(memory_path: Path) -> World:
     return World(memory_path, ONE_MODEL)
 
 
-def told(world: World, *kinds: type) -> list[News]:
+def told(world: World, *kinds: type) -> list[ProgressEvent]:
     return [news for _, news in world.told if isinstance(news, kinds)]
 
 
 def test_a_model_tells_of_its_stages_its_bytes_its_words_its_verdict_and_its_end(world: World) -> None:
     world.run()
-    stages = [Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH]
-    assert told(world, Entered) == [Entered(stage=stage) for stage in stages]
-    (sent,) = told(world, Sent)
-    assert isinstance(sent, Sent)
+    stages = [PlanStage.CHECK, PlanStage.UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH]
+    assert told(world, StageStarted) == [StageStarted(stage=stage) for stage in stages]
+    (sent,) = told(world, UploadProgress)
+    assert isinstance(sent, UploadProgress)
     assert sent.sent == sent.total == (world.folder / "data.csv").stat().st_size
-    assert [news.word for news in told(world, WordSeen) if isinstance(news, WordSeen)] == ["training", "job_finished"]
+    assert [news.word for news in told(world, StatusReceived) if isinstance(news, StatusReceived)] == [
+        "training",
+        "job_finished",
+    ]
     assert told(world, Decided) == [Decided(verdict="passed", action="switch")]
-    (end,) = told(world, Ended)
-    assert isinstance(end, Ended)
+    (end,) = told(world, ModelEnded)
+    assert isinstance(end, ModelEnded)
     assert end.outcome == "switched"
     assert world.told[-1] == ("m", end)
 
@@ -47,11 +59,11 @@ def test_a_training_is_expected_to_take_what_the_last_one_took(world: World) -> 
 
 def test_every_call_is_told_once(world: World) -> None:
     (end,) = world.run().values()
-    calls = [news.call for news in told(world, Called) if isinstance(news, Called)]
+    calls = [news.call for news in told(world, RequestStarted) if isinstance(news, RequestStarted)]
     assert {name: calls.count(name) for name in calls} == dict(end.calls)
 
 
 def test_an_upload_without_an_answer_is_seen_to_be_settled(world: World) -> None:
-    world.service.after = lambda call, _job: Unclear(message="cut", hint="-") if call == "put" else None
+    world.service.after = lambda call, _job: Unknown(message="cut", hint="-") if call == "put" else None
     world.run()
-    assert Entered(stage=Stage.SETTLE_UPLOAD) in told(world, Entered)
+    assert StageStarted(stage=PlanStage.SETTLE_UPLOAD) in told(world, StageStarted)

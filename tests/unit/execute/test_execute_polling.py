@@ -10,7 +10,7 @@ from statistics import mean
 import pytest
 
 from runner.execute.polling import LONGEST, SHORTEST, guess, next_pause
-from runner.execute.training_stats import ASKED_A_SECOND, Pace
+from runner.execute.training_stats import ASKED_A_SECOND, TrainingStats
 from tests.fakes.world import World
 
 HOUR = 3600.0
@@ -78,16 +78,16 @@ def test_a_model_with_a_training_of_its_own_is_not_guessed_by_others() -> None:
 
 
 def test_what_is_usual_is_the_median_of_the_known_trainings_in_whatever_order_they_are_learnt() -> None:
-    assert Pace().usual is None
+    assert TrainingStats().usual is None
     for lengths in permutations((1.0, 5.0, 900.0)):
-        pace = Pace()
+        pace = TrainingStats()
         for one in (*lengths, None):
             pace.learn(one)
         assert pace.usual == 5.0
 
 
 def test_a_fleet_asks_after_all_its_trainings_no_oftener_together_than_a_second_has_room_for() -> None:
-    pace = Pace()
+    pace = TrainingStats()
     with ExitStack() as stack:
         for _ in range(4 * ASKED_A_SECOND):
             stack.enter_context(pace.waiting())
@@ -157,4 +157,4 @@ def test_a_training_that_ended_in_this_run_is_what_the_next_model_without_a_hist
     assert len(ages["job-2"]) < 0.75 * len(ages["job-1"])
     assert ages["job-2"][-1] - 600 < 30
     known = [world.progress().model("service.test", name) for name in "ab"]
-    assert 600 <= (Pace.known(known).usual or 0) == max(one.last_training_seconds() or 0 for one in known)
+    assert 600 <= (TrainingStats.known(known).usual or 0) == max(one.last_training_seconds() or 0 for one in known)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StateError
-from runner.journal.events import Draft, Reviewed
+from runner.journal.events import ApprovalRecorded, Draft
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import inputs_moved
@@ -42,7 +42,7 @@ def review(world: World, action: str) -> None:
     assert job is not None
     assert job.decided is not None
     candidate = job.decided.fact.candidate_sha256
-    fact = Reviewed(
+    fact = ApprovalRecorded(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=candidate,
         action="approve" if action == "approve" else "reject",

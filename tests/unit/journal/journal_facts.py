@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 
 from runner.journal.chain import GENESIS, Link, link
-from runner.journal.events import Draft, Fact, RunStarted, StatusSeen
+from runner.journal.events import Draft, Fact, RunStarted, StatusChanged
 from runner.lib.schemas import load_schema
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
@@ -27,9 +27,9 @@ def draft(fact: Fact | None = None, *, model: str | None = "churn", guard: str |
     return Draft(at=at, run_id=RUN, model=model, fact=fact or status(), guard=guard)
 
 
-def status(word: str = "running", job: str = "j1") -> StatusSeen:
+def status(word: str = "running", job: str = "j1") -> StatusChanged:
     """Return a small fact."""
-    return StatusSeen(retrain_job_id=job, word=word)
+    return StatusChanged(retrain_job_id=job, word=word)
 
 
 def run_started(realm: str = "emulator") -> RunStarted:

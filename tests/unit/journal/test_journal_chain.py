@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import StateError
 from runner.journal.chain import Link, Row, link, read_chain
-from runner.journal.events import Draft, StatusSeen, TrainingFailed
+from runner.journal.events import Draft, StatusChanged, TrainingFailed
 from runner.lib.canonical_json import canonical_bytes
 from tests.unit.journal.journal_facts import RUN, chained, draft, run_started, status
 
@@ -131,7 +131,7 @@ def test_text_that_has_no_utf8_form_is_written_as_its_escapes() -> None:
 
 
 def test_the_bytes_are_canonical_whatever_the_order_of_keys() -> None:
-    fact = StatusSeen(retrain_job_id="j", word="é")
+    fact = StatusChanged(retrain_job_id="j", word="é")
     body = link(draft(fact), seq=1, prev="0" * 64).body
     assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_seen","retrain_job_id":"j"')
     assert msgspec.json.decode(body)["fact"]["word"] == "é"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import age, moment, stamp
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, 7, tzinfo=UTC)
@@ -26,7 +26,7 @@ def test_what_lies_far_ahead_has_no_age() -> None:
 @pytest.mark.parametrize(("seconds", "took"), [(60, 60.0), (0, 0.0), (-1, None)])
 def test_a_training_that_ended_before_it_began_took_no_time_that_is_known(seconds: int, took: float | None) -> None:
     """Its start was recorded by one machine, and its end by another whose clock is behind."""
-    job = Job(
+    job = RetrainJob(
         retrain_job_id="job-1",
         stage=JobStage.FINISHED,
         data=None,

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import pytest
 
 from runner.errors import StateError
-from runner.journal.events import Draft, Fact, JobTaken, ModelFinished, ModelsMoved, NameMove, ServiceMoved
+from runner.journal.events import Draft, Fact, JobCreated, ModelFinished, ModelsMoved, NameMove, ServiceMoved
 from runner.journal.progress import Progress
 from tests.unit.journal.journal_facts import AT, RUN, chained, draft, example, run_started
 
 HOST = "service.test"
 
 
-def taken(job: str) -> JobTaken:
-    return JobTaken(retrain_job_id=job, url_expires_at=AT, word_before=None)
+def taken(job: str) -> JobCreated:
+    return JobCreated(retrain_job_id=job, url_expires_at=AT, word_before=None)
 
 
 def failed() -> ModelFinished:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from runner.app.run.exit_codes import exit_code
-from runner.cli.terminal.capabilities import Look
+from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.symbols import outcome_sign
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode
 from runner.journal.events import ModelFinished
@@ -65,8 +65,8 @@ def test_every_outcome_has_an_exit_code_with_its_place_in_the_precedence(outcome
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_outcome_is_drawn_in_terminals_and_pages(outcome: Outcome) -> None:
     traits, style = OUTCOMES[outcome], inline_file("report.css").text
-    assert outcome_sign(outcome).shown(Look(symbols=True)) == sign(outcome) == traits.sign
-    assert outcome_sign(outcome).shown(Look()).isascii()
+    assert outcome_sign(outcome).shown(TerminalCapabilities(symbols=True)) == sign(outcome) == traits.sign
+    assert outcome_sign(outcome).shown(TerminalCapabilities()).isascii()
     assert f".badge.{outcome}, .toggle.{outcome} {{ color: var(--{traits.tone});" in style
     assert f".shares .{outcome}, .strip .{outcome} {{ fill: var(--{traits.fill}); }}" in style
     assert all(f"--{name}:" in style for name in (traits.tone, f"{traits.tone}-back", traits.fill))

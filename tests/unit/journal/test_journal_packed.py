@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from runner.journal.chain import Link
-from runner.journal.event_buffer import PackedLinks
-from runner.journal.events import Draft, Judged
+from runner.journal.event_buffer import EventBuffer
+from runner.journal.events import CandidateEvaluated, Draft
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
 _POLICY = {"type": "auto", "name": "always"}
@@ -15,7 +15,7 @@ _POLICY = {"type": "auto", "name": "always"}
 
 def judged(policy: dict[str, Any]) -> Draft:
     fact = example("judged")
-    assert isinstance(fact, Judged)
+    assert isinstance(fact, CandidateEvaluated)
     return draft(msgspec.structs.replace(fact, inputs={**fact.inputs, "policy": policy}))
 
 
@@ -26,7 +26,7 @@ def links() -> list[Link]:
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2501])
 def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], count: int) -> None:
-    packed = PackedLinks(links[:count])
+    packed = EventBuffer(links[:count])
     assert len(packed) == count
     assert list(packed) == list(packed) == links[:count]
     assert list(packed.events()) == [one.event for one in links[:count]]
@@ -37,9 +37,9 @@ def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], c
 
 def test_policies_of_the_same_text_are_kept_once_and_those_of_another_text_stay_what_they_were() -> None:
     policies: list[dict[str, Any]] = [{**_POLICY, "any": one} for one in (True, 1, 1.0, True)]
-    facts = [one.event.fact for one in PackedLinks(chained([judged(one) for one in policies]))]
-    found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, Judged)]
+    facts = [one.event.fact for one in EventBuffer(chained([judged(one) for one in policies]))]
+    found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, CandidateEvaluated)]
     assert [type(one) for one in found[:2]] == [bool, int]
     assert found == [True, 1, 1, True]
-    first, *_, last = (fact.inputs["policy"] for fact in facts if isinstance(fact, Judged))
+    first, *_, last = (fact.inputs["policy"] for fact in facts if isinstance(fact, CandidateEvaluated))
     assert first is last

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from runner.journal.events import Fact, Judged, RunStarted
+from runner.journal.events import CandidateEvaluated, Fact, RunStarted
 from runner.journal.parts import part_misfit
 from runner.policy.evaluation import Evaluation
 from tests.unit.journal.journal_facts import example
@@ -32,7 +32,7 @@ def test_a_part_of_another_form_is_named(kind: str, part: str, value: Any) -> No
 
 def test_each_value_within_a_part_has_a_form() -> None:
     fact = example("judged")
-    assert isinstance(fact, Judged)
+    assert isinstance(fact, CandidateEvaluated)
     for key in fact.inputs:
         assert part_misfit(replace(fact, inputs={**fact.inputs, key: 1})) is not None
 
@@ -40,7 +40,7 @@ def test_each_value_within_a_part_has_a_form() -> None:
 @pytest.mark.parametrize("text", ["1e999999999", "NaN", "Infinity", "", "0x1", "1" * 5000, " 1"])
 def test_a_number_is_a_decimal_text_with_an_end(text: str) -> None:
     fact = example("judged")
-    assert isinstance(fact, Judged)
+    assert isinstance(fact, CandidateEvaluated)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({**msgspec.to_builtins(fact.evaluation), "metrics": {"auc": text}}, Evaluation)
 
@@ -55,7 +55,7 @@ def test_an_option_that_is_shown_is_a_text() -> None:
 
 def test_a_decision_has_a_verdict_on_each_rule_of_its_policy() -> None:
     fact = example("judged")
-    assert isinstance(fact, Judged)
+    assert isinstance(fact, CandidateEvaluated)
     policy = {"type": "threshold", "name": "p", "rules": [{}]}
     told = part_misfit(
         replace(fact, inputs={**fact.inputs, "policy": policy}, evaluation=replace(fact.evaluation, rules=()))

@@ -8,33 +8,33 @@ import pytest
 
 from runner.errors import StateError
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     DataChecked,
     Draft,
     Fact,
     FileRecord,
-    JobDead,
-    JobTaken,
-    Judged,
+    JobAbandoned,
+    JobCreated,
     ModelFinished,
     ReportWritten,
-    ResultStored,
-    Reviewed,
+    ResultDownloaded,
     RunFinished,
-    StatusSeen,
-    SwitchDone,
+    StatusChanged,
     SwitchIntended,
-    SwitchRefused,
-    SwitchUnclear,
+    SwitchRejected,
+    SwitchSucceeded,
+    SwitchUnknown,
     TrainingFailed,
     TrainingFinished,
-    UploadDone,
     UploadIntended,
-    UploadRefused,
-    UploadUnclear,
+    UploadRejected,
+    UploadSucceeded,
+    UploadUnknown,
 )
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import Job, JobStage
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import moment, stamp
 from runner.policy.evaluation import Action, Decision
 from tests.unit.journal.journal_facts import FACTS, RUN, chained, draft, example, run_started
@@ -43,8 +43,8 @@ S = "a" * 64
 EXPIRES = "2026-03-01T05:00:00.000000Z"
 
 
-def taken(job: str = "j1", word: str | None = "not_found") -> JobTaken:
-    return JobTaken(retrain_job_id=job, url_expires_at=EXPIRES, word_before=word)
+def taken(job: str = "j1", word: str | None = "not_found") -> JobCreated:
+    return JobCreated(retrain_job_id=job, url_expires_at=EXPIRES, word_before=word)
 
 
 def intended(job: str = "j1", data: str = S, attempt: int = 1) -> UploadIntended:
@@ -58,16 +58,16 @@ def checked(data: str = S, *, with_eval: bool = True) -> DataChecked:
     return msgspec.structs.replace(base, dataset_sha256=data, eval=file)
 
 
-def judged(action: Action = "switch", job: str = "j1") -> Judged:
+def judged(action: Action = "switch", job: str = "j1") -> CandidateEvaluated:
     base = example("judged")
-    assert isinstance(base, Judged)
+    assert isinstance(base, CandidateEvaluated)
     decision = Decision(action=action, reason="Because.")
     evaluation = msgspec.structs.replace(base.evaluation, decision=decision)
     return msgspec.structs.replace(base, retrain_job_id=job, evaluation=evaluation)
 
 
-def done(job: str = "j1") -> UploadDone:
-    return UploadDone(retrain_job_id=job, proof="store")
+def done(job: str = "j1") -> UploadSucceeded:
+    return UploadSucceeded(retrain_job_id=job, proof="store")
 
 
 def trained(job: str = "j1") -> TrainingFinished:
@@ -82,8 +82,8 @@ def switch(job: str = "j1", attempt: int = 1) -> SwitchIntended:
     return SwitchIntended(retrain_job_id=job, decision_sha256=S, attempt=attempt)
 
 
-def switched(job: str = "j1") -> SwitchDone:
-    return SwitchDone(retrain_job_id=job, proof="answer")
+def switched(job: str = "j1") -> SwitchSucceeded:
+    return SwitchSucceeded(retrain_job_id=job, proof="answer")
 
 
 def fold(*facts: Fact) -> Progress:
@@ -103,7 +103,7 @@ def at(second: int) -> datetime:
     return datetime(2026, 3, 1, 4, 0, second, tzinfo=UTC)
 
 
-def fields(job: Job) -> dict[str, Any]:
+def fields(job: RetrainJob) -> dict[str, Any]:
     return {name: getattr(job, name) for name in job.__struct_fields__}
 
 
@@ -112,7 +112,7 @@ RESULT = f"runs/{RUN}/results/churn/result.csv"
 JUDGED = (
     *STARTED,
     trained(),
-    ResultStored(retrain_job_id="j1", path=RESULT, sha256=S, bytes=1),
+    ResultDownloaded(retrain_job_id="j1", path=RESULT, sha256=S, bytes=1),
     judged(),
 )
 
@@ -124,17 +124,17 @@ JUDGED = (
         ((taken(), intended()), done(), {"stage": "started", "started_at": at(3), "upload_proof": "store"}),
         (
             (taken(), intended()),
-            UploadRefused(retrain_job_id="j1", why="refused", message="no"),
+            UploadRejected(retrain_job_id="j1", why="refused", message="no"),
             {"stage": "never_started"},
         ),
-        ((taken(), intended()), UploadUnclear(retrain_job_id="j1", message="cut"), {}),
-        ((taken(), intended()), JobDead(retrain_job_id="j1", by="quarantine"), {"stage": "never_started"}),
-        (STARTED, StatusSeen(retrain_job_id="j1", word="running"), {"word": "running"}),
+        ((taken(), intended()), UploadUnknown(retrain_job_id="j1", message="cut"), {}),
+        ((taken(), intended()), JobAbandoned(retrain_job_id="j1", by="quarantine"), {"stage": "never_started"}),
+        (STARTED, StatusChanged(retrain_job_id="j1", word="running"), {"word": "running"}),
         (STARTED, trained(), {"stage": "finished", "finished_at": at(5), "model_id": 7}),
         (STARTED, failed(), {"stage": "failed", "finished_at": at(5), "failure": "too few rows"}),
         (JUDGED, switch(), {"stage": "switching", "switches": 1}),
-        ((*JUDGED, switch()), SwitchUnclear(retrain_job_id="j1", message="cut"), {}),
-        ((*JUDGED, switch()), SwitchRefused(retrain_job_id="j1", message="no"), {"stage": "judged"}),
+        ((*JUDGED, switch()), SwitchUnknown(retrain_job_id="j1", message="cut"), {}),
+        ((*JUDGED, switch()), SwitchRejected(retrain_job_id="j1", message="no"), {"stage": "judged"}),
         ((*JUDGED, switch()), switched(), {"stage": "switched", "switched_at": at(9)}),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else "",
@@ -159,7 +159,7 @@ def test_a_stored_result_and_a_decision_are_kept_with_their_place() -> None:
 
 
 def test_a_new_decision_takes_back_the_review_of_the_one_before() -> None:
-    review = Reviewed(retrain_job_id="j1", candidate_sha256=S, action="approve", by="ann", reason="")
+    review = ApprovalRecorded(retrain_job_id="j1", candidate_sha256=S, action="approve", by="ann", reason="")
     assert churn(*JUDGED, review).jobs["j1"].review is not None
     assert churn(*JUDGED, review, judged()).jobs["j1"].review is None
 
@@ -169,7 +169,7 @@ def test_a_candidate_rests_with_the_last_word_on_it_and_only_while_it_is_judged(
     def rests(*facts: Fact) -> str | None:
         return churn(*JUDGED[:-1], *facts).jobs["j1"].rests_with
 
-    approved = Reviewed(retrain_job_id="j1", candidate_sha256=S, action="approve", by="ann", reason="")
+    approved = ApprovalRecorded(retrain_job_id="j1", candidate_sha256=S, action="approve", by="ann", reason="")
     rejected = msgspec.structs.replace(approved, action="reject")
     assert rests() is None
     assert rests(judged(action)) == action
@@ -232,7 +232,7 @@ def test_the_incumbent_stays_what_it_was_when_its_id_is_issued_again() -> None:
 
 
 def test_jobs_for_which_nothing_was_sent_do_not_count_as_the_last() -> None:
-    void = (taken("j2"), taken("j3"), intended("j3", attempt=2), JobDead(retrain_job_id="j3", by="quarantine"))
+    void = (taken("j2"), taken("j3"), intended("j3", attempt=2), JobAbandoned(retrain_job_id="j3", by="quarantine"))
     last = churn(*STARTED, *void).last
     assert last is not None
     assert last.retrain_job_id == "j1"
@@ -256,7 +256,7 @@ def test_attempts_count_the_failures_in_a_row_on_one_content() -> None:
 
 
 def test_every_intent_is_counted_even_when_its_job_never_started() -> None:
-    dead = JobDead(retrain_job_id="j1", by="quarantine")
+    dead = JobAbandoned(retrain_job_id="j1", by="quarantine")
     progress = churn(checked(), taken("j1"), intended("j1"), dead, taken("j2"), intended("j2", attempt=2))
     assert progress.intents == {S: 2}
 
@@ -276,12 +276,12 @@ def test_the_last_outcome_is_kept_with_its_time() -> None:
 
 
 def test_a_word_that_is_written_twice_in_a_row_lingered() -> None:
-    words = [StatusSeen(retrain_job_id="j1", word=word) for word in ("waiting", "running", "waiting")]
+    words = [StatusChanged(retrain_job_id="j1", word=word) for word in ("waiting", "running", "waiting")]
     assert churn(*STARTED, *words).jobs["j1"].lingered == ()
     assert churn(*STARTED, *words, words[-1]).jobs["j1"].lingered == ("waiting",)
 
 
-LINGERING = (StatusSeen(retrain_job_id="j1", word="waiting"),) * 2
+LINGERING = (StatusChanged(retrain_job_id="j1", word="waiting"),) * 2
 
 
 @pytest.mark.parametrize(
@@ -292,10 +292,10 @@ LINGERING = (StatusSeen(retrain_job_id="j1", word="waiting"),) * 2
         (STARTED, False),
         ((*STARTED, LINGERING[0]), False),
         ((*STARTED, *LINGERING), True),
-        ((*STARTED, *LINGERING, StatusSeen(retrain_job_id="j1", word="running")), False),
+        ((*STARTED, *LINGERING, StatusChanged(retrain_job_id="j1", word="running")), False),
         ((*STARTED, *LINGERING, trained()), False),
-        ((taken(), intended(), UploadDone(retrain_job_id="j1", proof="status"), *LINGERING), False),
-        ((taken(), intended(), UploadDone(retrain_job_id="j1", proof="person"), *LINGERING), False),
+        ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="status"), *LINGERING), False),
+        ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="person"), *LINGERING), False),
     ],
 )
 def test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones(

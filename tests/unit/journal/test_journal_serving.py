@@ -5,7 +5,15 @@ import json
 from collections.abc import Iterable
 
 from runner.journal.chain import GENESIS, Row, link, read_chain
-from runner.journal.events import Draft, Fact, Reviewed, RollbackDecided, SwitchDone, SwitchIntended, SwitchRefused
+from runner.journal.events import (
+    ApprovalRecorded,
+    Draft,
+    Fact,
+    RollbackDecided,
+    SwitchIntended,
+    SwitchRejected,
+    SwitchSucceeded,
+)
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
@@ -37,7 +45,7 @@ def trained(job: str) -> list[Fact]:
 def switched(job: str) -> list[Fact]:
     return [
         SwitchIntended(retrain_job_id=job, decision_sha256="0" * 64, attempt=1),
-        SwitchDone(retrain_job_id=job, proof="answer"),
+        SwitchSucceeded(retrain_job_id=job, proof="answer"),
     ]
 
 
@@ -73,9 +81,9 @@ def test_a_decided_rollback_leads_until_it_is_done_and_then_speaks_against_the_j
 
 def test_a_refusal_by_the_service_ends_a_rollback_and_any_other_keeps_it_due() -> None:
     intent = switched("a")[0]
-    refused = fold(*TWO, rollback("a", "b"), intent, SwitchRefused(retrain_job_id="a", message="", by_service=True))
+    refused = fold(*TWO, rollback("a", "b"), intent, SwitchRejected(retrain_job_id="a", message="", by_service=True))
     assert (refused.serving.wanted, refused.jobs["a"].stage) == (None, JobStage.SWITCHED)
-    lost = fold(*TWO, rollback("a", "b"), intent, SwitchRefused(retrain_job_id="a", message=""))
+    lost = fold(*TWO, rollback("a", "b"), intent, SwitchRejected(retrain_job_id="a", message=""))
     assert (lost.serving.wanted, lost.jobs["a"].stage) == ("a", JobStage.SWITCHED)
 
 
@@ -93,7 +101,7 @@ def test_a_switch_after_a_rollback_refers_to_the_rollback() -> None:
 def test_only_a_forced_approval_makes_an_older_candidate_lead() -> None:
     two = (*trained("a"), *trained("b"))
     for forced, leads in ((True, "a"), (False, None)):
-        word = Reviewed(
+        word = ApprovalRecorded(
             retrain_job_id="a", candidate_sha256="0" * 64, action="approve", by="ann", reason="x", forced=forced
         )
         assert fold(*two, word).serving.wanted == leads

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from runner.journal.events import Draft, Fact, Reviewed, RollbackDecided, RunStarted
-from runner.journal.retrain_job import Job
+from runner.journal.events import ApprovalRecorded, Draft, Fact, RollbackDecided, RunStarted
+from runner.journal.retrain_job import RetrainJob
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import ModelPlan
@@ -70,13 +70,13 @@ def review(world: World, job: str, action: Any, *, forced: bool = False) -> None
     decided = world.model().jobs[job].decided
     assert decided is not None
     candidate = decided.fact.candidate_sha256
-    fact = Reviewed(
+    fact = ApprovalRecorded(
         retrain_job_id=job, candidate_sha256=candidate, action=action, by="ann", reason="seen", forced=forced
     )
     say(world, fact)
 
 
-def write_word(world: World, name: str, about: Job, **changes: str) -> None:
+def write_word(world: World, name: str, about: RetrainJob, **changes: str) -> None:
     """Put a word on a candidate into the approvals folder; it counts for a day."""
     assert about.decided is not None
     values = {

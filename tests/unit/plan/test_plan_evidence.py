@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.journal.events import Judged, ServingObserved, SwitchDone
+from runner.journal.events import CandidateEvaluated, ServingObserved, SwitchSucceeded
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import ModelProgress
 from runner.plan.evidence import Evidence, MetricEvidence, evidence
@@ -31,13 +31,15 @@ def record() -> Recording:
     return made
 
 
-def judge(made: Recording, job: str, content: bytes, *, switched: bool = False, with_eval: bool = True) -> Judged:
+def judge(
+    made: Recording, job: str, content: bytes, *, switched: bool = False, with_eval: bool = True
+) -> CandidateEvaluated:
     """Record a job with this result, and let it serve."""
     made("m", checked(job, with_eval=with_eval), *started(job, job))
     decision = judged(job, ASK, content=content)
     made("m", *evaluated(job, job, decision))
     if switched:
-        made("m", SwitchDone(retrain_job_id=job, proof="answer"))
+        made("m", SwitchSucceeded(retrain_job_id=job, proof="answer"))
     return decision
 
 

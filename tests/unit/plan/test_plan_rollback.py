@@ -6,7 +6,7 @@ import pytest
 
 from runner.execute.evaluation import evaluate_stored, judged
 from runner.plan.decision_inputs import inputs_now
-from runner.plan.model_plan import Action, Options, Stage
+from runner.plan.model_plan import Action, Options, PlanStage
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, World
 from tests.unit.plan.plan_words import decide_rollback, manifest, plan_of, review, roll_back, say, write_word
 
@@ -161,7 +161,7 @@ def test_an_older_candidate_is_switched_to_only_when_its_approval_was_forced(tmp
 def test_a_rollback_that_was_decided_and_not_begun_is_done_by_the_next_run_once(tmp_path: Path) -> None:
     world = served(tmp_path)
     decide_rollback(world, "job-1")
-    assert plan_of(world).stages == (Stage.SWITCH,)
+    assert plan_of(world).stages == (PlanStage.SWITCH,)
     assert world.run()["m"].outcome == "switched"
     assert world.run()["m"].outcome == "unchanged"
     assert world.service.log.count(("switch", "job-1")) == 2  # when it came, and when it came back

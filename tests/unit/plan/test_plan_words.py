@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.plan.model_plan import Action, Stage
+from runner.plan.model_plan import Action, PlanStage
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest, plan_of, review, write_word
 
@@ -29,7 +29,7 @@ def candidate(world: World, name: str = "job-1") -> str:
 def test_a_matching_approval_is_planned_as_a_recorded_review_and_a_switch(waiting: World) -> None:
     write_word(waiting, "a", waiting.model().jobs["job-1"], candidate_sha256=candidate(waiting))
     plan = plan_of(waiting)
-    assert (plan.action, plan.stages) == (Action.SWITCH, (Stage.REVIEW, Stage.SWITCH))
+    assert (plan.action, plan.stages) == (Action.SWITCH, (PlanStage.REVIEW, PlanStage.SWITCH))
     assert "approved by ann (as the file says) in approvals/a.yaml" in plan.reason
 
 
@@ -181,7 +181,7 @@ def test_a_word_counts_under_the_old_name_and_under_the_new_one(waiting: World, 
     waiting.keys["renamed"] = "key-m"
     waiting.write_manifest(f"{text}moved: [{{from: m, to: renamed}}]\n")
     plan = plan_of(waiting)
-    assert (plan.action, plan.stages) == (Action.SWITCH, (Stage.REVIEW, Stage.SWITCH))
+    assert (plan.action, plan.stages) == (Action.SWITCH, (PlanStage.REVIEW, PlanStage.SWITCH))
     assert waiting.run()["renamed"].outcome == "switched"
     assert waiting.service.effects == {("upload", "key-m"): 1, ("switch", "key-m"): 1}
     assert waiting.run()["renamed"].outcome == "unchanged"

@@ -7,7 +7,7 @@ import pytest
 
 from runner.journal.retrain_job import JobStage
 from runner.plan.incumbent import ONE_WAY
-from runner.plan.model_plan import Action, ModelPlan, Options, Stage
+from runner.plan.model_plan import Action, ModelPlan, Options, PlanStage
 from tests.fakes.world import UNCLEAR, CrashError, World
 
 MANIFEST = """
@@ -21,7 +21,7 @@ models:
 """
 GUARDED = "{type: threshold, rules: [{metric: auc, min: 0.9}]}"
 CHANGED = "{when: changed}"
-WHOLE_ROAD = (Stage.CHECK, Stage.UPLOAD, Stage.WAIT, Stage.EVALUATE, Stage.SWITCH)
+WHOLE_ROAD = (PlanStage.CHECK, PlanStage.UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH)
 
 UNKNOWN = "A switch replaces a model this project knows nothing about."
 
@@ -78,7 +78,7 @@ def test_a_job_in_training_is_waited_for_even_when_the_data_is_gone(tmp_path: Pa
     assert world.run()["m"].outcome == "training"
     (tmp_path / "data.csv").unlink()
     plan = plan_of(world)
-    assert (plan.action, plan.stages[0]) == (Action.RESUME, Stage.WAIT)
+    assert (plan.action, plan.stages[0]) == (Action.RESUME, PlanStage.WAIT)
 
 
 def test_an_upload_of_unknown_result_is_settled_first(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_an_upload_of_unknown_result_is_settled_first(tmp_path: Path) -> None:
     world.service.before = lambda call, _job: UNCLEAR if call == "put" else None
     assert world.run()["m"].outcome == "unknown"
     plan = plan_of(world)
-    assert (plan.action, plan.stages[0]) == (Action.RESUME, Stage.SETTLE_UPLOAD)
+    assert (plan.action, plan.stages[0]) == (Action.RESUME, PlanStage.SETTLE_UPLOAD)
 
 
 def test_when_always_trains_unchanged_data(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_waiting_candidate_is_judged_again_when_its_policy_changed(tmp_path: P
     world.run()
     world.write_manifest(MANIFEST.format(policy=policy, retrain=CHANGED))
     plan = plan_of(world)
-    assert (plan.action, plan.stages) == (Action.JUDGE, (Stage.DECIDE, Stage.SWITCH))
+    assert (plan.action, plan.stages) == (Action.JUDGE, (PlanStage.DECIDE, PlanStage.SWITCH))
     assert world.run()["m"].outcome == "switched"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import runner.http.connection_pool as kept_module
-from runner.http.connection_pool import Kept
+from runner.http.connection_pool import ConnectionPool
 from runner.http.sockets import PlainSocket
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
@@ -261,7 +261,7 @@ def test_a_closed_client_keeps_no_connection(serve: Serve, make_client: MakeClie
 
 
 def test_no_line_is_used_by_two_at_once() -> None:
-    kept: Kept[Any] = Kept()
+    kept: ConnectionPool[Any] = ConnectionPool()
     busy: set[int] = set()
 
     class Line:
@@ -287,7 +287,7 @@ def test_more_lines_than_are_used_at_once_are_closed_and_so_are_those_after_the_
         def close(self) -> None:
             closed.release()
 
-    kept: Kept[Line] = Kept()
+    kept: ConnectionPool[Line] = ConnectionPool()
     for _ in range(20):
         kept.put(ORIGIN, Line())
     assert [closed.acquire(blocking=False) for _ in range(5)] == [True, True, True, True, False]

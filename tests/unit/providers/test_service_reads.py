@@ -10,7 +10,7 @@ import responses
 from runner.errors import Kind
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.facts import Statuses
-from runner.providers.outcomes import Code, Job, ServiceError, Status
+from runner.providers.outcomes import Code, IssuedJob, ServiceError, Status
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
 
@@ -46,7 +46,7 @@ def test_a_job_is_taken_with_the_file_name_in_percent_encoded_utf_8(
     responses.get(API + "/retrain_jobs/upload_url", json={"retrain_job_id": "job-1", "upload_url": SIGNED})
     job = client.take_job(key, "学習 & data.csv")
     expires = datetime(2026, 1, 2, 3, 19, 5, tzinfo=UTC)
-    assert job == Job(retrain_job_id="job-1", upload_url=job.upload_url, expires_at=expires)
+    assert job == IssuedJob(retrain_job_id="job-1", upload_url=job.upload_url, expires_at=expires)
     assert job.upload_url.reveal() == SIGNED
     request = responses.calls[0].request
     assert request.url == API + "/retrain_jobs/upload_url?filename=%E5%AD%A6%E7%BF%92%20%26%20data.csv"

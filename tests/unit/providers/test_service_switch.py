@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import Kind
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import Code, Done, NeverSent, Refused, Unclear
+from runner.providers.outcomes import Code, Done, NeverSent, Rejected, Unknown
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
 
@@ -69,14 +69,14 @@ def test_a_json_object_that_names_the_job_is_proof(
     ],
 )
 def test_a_200_without_proof_is_unclear(serve: Serve, make_client: MakeClient, key: Secret, body: Any) -> None:
-    assert isinstance(make_client(serve(answering(200, body)).url).switch(key, "job-1"), Unclear)
+    assert isinstance(make_client(serve(answering(200, body)).url).switch(key, "job-1"), Unknown)
 
 
 def test_a_200_that_is_encoded_or_too_large_is_unclear(serve: Serve, make_client: MakeClient, key: Secret) -> None:
     encoded = serve(answering(200, PROOF, Content_Encoding="gzip"))
     large = serve(answering(200, PROOF | {"x": "y" * 1024 * 1024}))
-    assert isinstance(make_client(encoded.url).switch(key, "job-1"), Unclear)
-    assert isinstance(make_client(large.url).switch(key, "job-1"), Unclear)
+    assert isinstance(make_client(encoded.url).switch(key, "job-1"), Unknown)
+    assert isinstance(make_client(large.url).switch(key, "job-1"), Unknown)
 
 
 @pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.code)
@@ -87,7 +87,7 @@ def test_a_documented_message_refuses_the_switch(
     body = {"code": "4001000204", "error": "PREDA_EXTERNAL_BAD_REQUEST", "message": row.text}
     effect = make_client(serve(answering(status, body)).url).switch(key, "job-1")
     unfinished = row.code is Code.NOT_FINISHED
-    assert effect == Refused(
+    assert effect == Rejected(
         message=row.message,
         hint=row.hint,
         kind=row.kind,
@@ -99,7 +99,7 @@ def test_a_documented_message_refuses_the_switch(
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410])
 def test_a_plain_json_refusal_is_permanent(serve: Serve, make_client: MakeClient, key: Secret, status: int) -> None:
     effect = make_client(serve(answering(status, {"message": "Forbidden"})).url).switch(key, "job-1")
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.reason, effect.permanent) == ("gateway", True)
     assert effect.kind is (Kind.CREDENTIALS if status in (401, 403) else Kind.SERVICE)
     assert "Forbidden" in effect.message
@@ -110,12 +110,12 @@ def test_other_answers_leave_the_switch_unclear(
     serve: Serve, make_client: MakeClient, key: Secret, status: int
 ) -> None:
     server = serve(answering(status, {"message": "wait"}, Retry_After="0", Location="/elsewhere"))
-    assert isinstance(make_client(server.url).switch(key, "job-1"), Unclear)
+    assert isinstance(make_client(server.url).switch(key, "job-1"), Unknown)
     assert len(server.peers) == 1
 
 
 def test_a_refusal_that_is_not_json_is_unclear(serve: Serve, make_client: MakeClient, key: Secret) -> None:
-    assert isinstance(make_client(serve(answering(404, "<html>gone</html>")).url).switch(key, "job-1"), Unclear)
+    assert isinstance(make_client(serve(answering(404, "<html>gone</html>")).url).switch(key, "job-1"), Unknown)
 
 
 def cut_body(peer: Any) -> None:
@@ -144,7 +144,7 @@ def test_a_cut_answer_is_unclear_and_the_switch_is_not_repeated(
     serve: Serve, make_client: MakeClient, key: Secret, behave: Callable[[Any], None]
 ) -> None:
     server = serve(behave)
-    assert isinstance(make_client(server.url).switch(key, "job-1"), Unclear)
+    assert isinstance(make_client(server.url).switch(key, "job-1"), Unknown)
     assert len(server.peers) == 1
 
 
@@ -161,14 +161,14 @@ def test_a_dripping_answer_ends_at_the_deadline_and_is_unclear(
     began = time.monotonic()
     effect = make_client(serve(behave).url, call=0.5).switch(key, "job-1")
     assert 0.4 < time.monotonic() - began < 10
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert "in the time it had" in effect.message
 
 
 def test_a_silent_server_is_unclear(serve: Serve, make_client: MakeClient, key: Secret) -> None:
     server = serve(lambda peer: peer.server.ending.wait(20))
     effect = make_client(server.url, silence=0.3).switch(key, "job-1")
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert "in time" in effect.message
 
 
@@ -182,7 +182,7 @@ def test_a_key_that_fits_no_header_is_refused_unsent_and_unshown(
 ) -> None:
     server = serve(answering(200, PROOF))
     effect = make_client(server.url).switch(Secret(value), "job-1")
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.kind, effect.permanent) == (Kind.CREDENTIALS, True)
     assert not server.peers
     assert not value or value not in effect.message + effect.hint

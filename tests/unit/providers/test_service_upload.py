@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from runner.errors import Kind
-from runner.http.upload_watch import Watch
+from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import Done, Effect, NeverSent, Refused, Unclear
+from runner.providers.outcomes import Done, Effect, NeverSent, Rejected, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]
@@ -71,7 +71,7 @@ def test_sizes_around_a_block_arrive_whole(
     file = tmp_path / "train.csv"
     file.write_bytes(b"x" * size)
     told: list[int] = []
-    watch = Watch(sent=told.append, may_end=lambda: True)
+    watch = UploadWatch(sent=told.append, may_end=lambda: True)
     assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch, sealed=sealed), Done)
     assert server.received[0].partition(b"\r\n\r\n")[2] == b"x" * size
     assert told[-1] == size
@@ -96,7 +96,7 @@ def test_a_url_that_cannot_be_sent_as_it_stands_is_refused_without_showing_it(
     make_client: MakeClient, data: Path, url: str
 ) -> None:
     effect = upload(make_client(), url, data)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert effect.permanent
     assert url not in effect.message + effect.hint
 
@@ -114,7 +114,7 @@ def test_an_early_2xx_before_the_whole_body_was_sent_is_unclear(
     file = tmp_path / "train.csv"
     file.write_bytes(content)
     server = serve(behave)
-    assert isinstance(upload(make_client(call=2.0, silence=1.0), server.url + "/a?b", file, content), Unclear)
+    assert isinstance(upload(make_client(call=2.0, silence=1.0), server.url + "/a?b", file, content), Unknown)
 
 
 @pytest.mark.parametrize("size", [1, BLOCK, BLOCK + 1])
@@ -124,9 +124,9 @@ def test_a_run_that_lost_its_state_does_not_send_the_last_64_kib_of_its_upload(
     server = serve(lambda peer: peer.request())
     file = tmp_path / "train.csv"
     file.write_bytes(b"x" * size)
-    watch = Watch(sent=lambda _handed: None, may_end=lambda: False)
+    watch = UploadWatch(sent=lambda _handed: None, may_end=lambda: False)
     effect = upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.kind, effect.permanent) == (Kind.SERVICE, False)
     assert "was sent by a run that holds its state no longer" in effect.message
     server.settle()
@@ -154,7 +154,7 @@ def test_the_stores_refusals_surely_had_no_effect(
         peer.answer(status, body)
 
     effect = upload(make_client(), serve(behave).url + SIGNED, data)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.reason, effect.permanent, effect.kind) == (reason, permanent, Kind.SERVICE)
     assert str(status) in effect.message
 
@@ -170,7 +170,7 @@ def test_a_refusal_without_the_stores_own_words_proves_nothing(
         peer.request()
         peer.answer(status, body)
 
-    assert isinstance(upload(make_client(), serve(behave).url + SIGNED, data), Unclear)
+    assert isinstance(upload(make_client(), serve(behave).url + SIGNED, data), Unknown)
 
 
 def test_an_error_body_that_echoes_the_signature_is_not_shown(
@@ -181,7 +181,7 @@ def test_an_error_body_that_echoes_the_signature_is_not_shown(
         peer.answer(400, "<Error><Code>Odd</Code><SignatureProvided>signature-canary</SignatureProvided></Error>")
 
     effect = upload(make_client(), serve(behave).url + SIGNED, data)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert "Odd" in effect.message
     assert "canary" not in repr(effect)
 
@@ -196,7 +196,7 @@ def test_answers_that_prove_nothing_leave_the_upload_unclear(
 
     server = serve(behave)
     effect = upload(make_client(), server.url + SIGNED, data)
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert str(status) in effect.message
     assert len(server.peers) == 1  # no second PUT
 
@@ -269,14 +269,14 @@ def test_a_connection_that_breaks_after_the_first_byte_is_unclear_and_never_repe
 ) -> None:
     server = serve(behave)
     effect = upload(make_client(), server.url + SIGNED, data)
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert "canary" not in repr(effect)
     assert len(server.peers) == 1
 
 
 def test_a_reset_before_anything_was_read_is_not_a_success(serve: Serve, make_client: MakeClient, data: Path) -> None:
     server = serve(reset_before_reading)
-    assert isinstance(upload(make_client(), server.url + SIGNED, data), Unclear | NeverSent)
+    assert isinstance(upload(make_client(), server.url + SIGNED, data), Unknown | NeverSent)
     assert len(server.peers) == 1
 
 
@@ -384,7 +384,7 @@ def test_a_dripping_head_ends_at_the_deadline_and_is_unclear(
     began = time.monotonic()
     effect = upload(make_client(ca_bundle=certificate, call=0.6, slowest=1e9), server.url + SIGNED, data)
     assert time.monotonic() - began < 10
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
@@ -428,7 +428,7 @@ def test_a_store_that_took_a_large_file_cannot_drip_its_answer_for_hours(
     file.write_bytes(content)
     began = time.monotonic()
     effect = upload(make_client(call=0.6, slowest=1024), serve(behave).url + SIGNED, file, content)
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert time.monotonic() - began < 10
 
 
@@ -444,7 +444,7 @@ def test_a_store_that_stops_reading_is_left_at_the_deadline(
     file.write_bytes(content)
     began = time.monotonic()
     effect = upload(make_client(silence=0.5), serve(behave).url + SIGNED, file, content)
-    assert isinstance(effect, Unclear)
+    assert isinstance(effect, Unknown)
     assert "in time" in effect.message
     assert 0.4 < time.monotonic() - began < 5
 
@@ -456,7 +456,7 @@ def test_an_empty_file_is_refused_before_anything_is_sent(
     file.touch()
     server = serve(lambda peer: peer.request())
     effect = upload(make_client(), server.url + SIGNED, file, b"")
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert effect.kind is Kind.DATA
     assert not server.peers
 
@@ -468,14 +468,14 @@ def test_a_file_of_another_size_is_refused_before_anything_is_sent(
     data.write_bytes(changed)
     server = serve(lambda peer: peer.request())
     effect = upload(make_client(), server.url + SIGNED, data)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.kind, effect.permanent) == (Kind.DATA, True)
     assert not server.peers
 
 
 def test_a_missing_file_is_refused_before_anything_is_sent(make_client: MakeClient, tmp_path: Path) -> None:
     effect = upload(make_client(), "http://127.0.0.1:9" + SIGNED, tmp_path / "gone.csv")
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert effect.kind is Kind.DATA
     assert "No such file" in effect.message
 
@@ -508,9 +508,9 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
         for one in changes:
             one(data)
 
-    watch = Watch(sent=sent, may_end=lambda: True)
+    watch = UploadWatch(sent=sent, may_end=lambda: True)
     effect = upload(make_client(), server.url + SIGNED, data, watch=watch, sealed=sealed)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     assert (effect.kind, effect.reason, effect.permanent) == (Kind.DATA, "store", True)
     server.settle()
     head, _, body = server.received[0].partition(b"\r\n\r\n")
@@ -525,7 +525,7 @@ def test_another_content_of_the_same_size_never_becomes_a_whole_body(
     data.write_bytes(CONTENT[::-1])
     server = serve(lambda peer: peer.request())
     effect = upload(make_client(), server.url + SIGNED, data, sealed=sealed)
-    assert isinstance(effect, Refused)
+    assert isinstance(effect, Rejected)
     server.settle()
     assert len(server.received[0].partition(b"\r\n\r\n")[2]) < len(CONTENT)
 

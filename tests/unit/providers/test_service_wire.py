@@ -15,7 +15,7 @@ import pytest
 from runner.errors import UsageError
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import Done, ServiceError, Unclear
+from runner.providers.outcomes import Done, ServiceError, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]
@@ -42,7 +42,7 @@ def test_a_redirect_is_not_followed_so_the_key_does_not_travel(
     client = make_client(serve(behave).url)
     with pytest.raises(ServiceError):
         client.status(key, "job-1")
-    assert isinstance(client.switch(key, "job-1"), Unclear)
+    assert isinstance(client.switch(key, "job-1"), Unknown)
     assert not elsewhere.peers
 
 

@@ -11,31 +11,31 @@ from msgspec.structs import replace
 
 from runner.journal.chain import GENESIS, Link
 from runner.journal.events import (
+    ApprovalRecorded,
+    CandidateEvaluated,
     CommitRecord,
     DataChecked,
     Draft,
     ErrorRecord,
     Fact,
     FileRecord,
-    JobTaken,
-    Judged,
+    JobCreated,
     ManifestFile,
     ManifestRecord,
     ModelFinished,
     ModelPlanned,
-    ResultStored,
-    Reviewed,
+    ResultDownloaded,
     RunFinished,
     RunStarted,
-    StatusSeen,
-    SwitchDone,
+    StatusChanged,
     SwitchIntended,
+    SwitchSucceeded,
     TrainingFailed,
     TrainingFinished,
-    UploadDone,
     UploadIntended,
     UploadRecord,
-    UploadUnclear,
+    UploadSucceeded,
+    UploadUnknown,
 )
 from runner.journal.folder import StateFolder
 from runner.journal.store import Store
@@ -145,7 +145,7 @@ class Recording:
 
     def _placed(self, fact: Fact, model: str | None) -> Fact:
         """Return the fact; a result is stored in the run's folder."""
-        if not isinstance(fact, ResultStored):
+        if not isinstance(fact, ResultDownloaded):
             return fact
         return replace(fact, path=f"runs/{self.run_id}/results/{model}/result.csv")
 
@@ -203,18 +203,20 @@ def checked(model: str, *, source: str = "data/train.csv", with_eval: bool = Tru
 def started(job: str, model: str) -> tuple[Fact, ...]:
     """Return the facts from the taking of a job to its training."""
     return (
-        JobTaken(retrain_job_id=job, url_expires_at="2026-03-01T05:00:00.000000Z", word_before="not_found"),
+        JobCreated(retrain_job_id=job, url_expires_at="2026-03-01T05:00:00.000000Z", word_before="not_found"),
         UploadIntended(retrain_job_id=job, dataset_sha256=sha(f"data {model}"), attempt=1),
-        UploadDone(retrain_job_id=job, proof="store"),
-        StatusSeen(retrain_job_id=job, word="running"),
+        UploadSucceeded(retrain_job_id=job, proof="store"),
+        StatusChanged(retrain_job_id=job, word="running"),
     )
 
 
-def judged(job: str, policy: Policy, *, content: bytes = METRICS_CSV, baseline: Baseline | None = None) -> Judged:
+def judged(
+    job: str, policy: Policy, *, content: bytes = METRICS_CSV, baseline: Baseline | None = None
+) -> CandidateEvaluated:
     """Judge a result file by the real rules."""
     definitions: Mapping[str, MetricDefinition] = {}
     inputs = Inputs(policy=policy, definitions=definitions, baseline=baseline, eval_sha256=sha("eval of model"))
-    return Judged(
+    return CandidateEvaluated(
         retrain_job_id=job,
         result_sha256=sha(f"result {job}"),
         policy=policy.name,
@@ -225,12 +227,12 @@ def judged(job: str, policy: Policy, *, content: bytes = METRICS_CSV, baseline: 
     )
 
 
-def evaluated(job: str, model: str, decision: Judged) -> tuple[Fact, ...]:
+def evaluated(job: str, model: str, decision: CandidateEvaluated) -> tuple[Fact, ...]:
     """Return the facts from a finished training to its decision."""
     path = f"runs/{RUN}/results/{model}/result.csv"
     return (
         TrainingFinished(retrain_job_id=job, model_id=4711),
-        ResultStored(retrain_job_id=job, path=path, sha256=sha(f"result {job}"), bytes=321),
+        ResultDownloaded(retrain_job_id=job, path=path, sha256=sha(f"result {job}"), bytes=321),
         decision,
     )
 
@@ -263,7 +265,7 @@ def record_switched(record: Recording, model: str = "churn") -> None:
     record(
         model,
         SwitchIntended(retrain_job_id=job, decision_sha256=last.sha256, attempt=1),
-        SwitchDone(retrain_job_id=job, proof="answer"),
+        SwitchSucceeded(retrain_job_id=job, proof="answer"),
         finished("switched", f"auc 0.9120 >= 0.80 passed by 0.112; job {job} serves now.", job),
     )
 
@@ -284,7 +286,7 @@ def record_waiting(record: Recording, model: str = "daily", *, review: bool = Fa
     record(model, *evaluated(job, model, decision))
     if review:
         candidate = decision.candidate_sha256
-        fact = Reviewed(
+        fact = ApprovalRecorded(
             retrain_job_id=job, candidate_sha256=candidate, action="reject", by="ann@desk", reason="too few rows"
         )
         record(model, fact, finished("held", "ann@desk rejected it: too few rows.", job))
@@ -312,7 +314,7 @@ def record_unknown(record: Recording, model: str = "stock") -> None:
     """Record a model whose upload has no known result."""
     job = f"job-{model}"
     facts = started(job, model)[:2]
-    record(model, planned(), checked(model), *facts, UploadUnclear(retrain_job_id=job, message="no answer"))
+    record(model, planned(), checked(model), *facts, UploadUnknown(retrain_job_id=job, message="no answer"))
     record(model, finished("unknown", f"Whether the upload to job {job} started a training is not known yet.", job))
 
 

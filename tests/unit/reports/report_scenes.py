@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from runner.journal.events import (
+    ApprovalRecorded,
     ErrorRecord,
     Fact,
-    JobTaken,
-    Reviewed,
-    SwitchDone,
+    JobCreated,
     SwitchIntended,
+    SwitchSucceeded,
     TrainingFailed,
-    UploadUnclear,
+    UploadUnknown,
 )
 from runner.manifest.model import ThresholdPolicy
 from runner.policy.baseline import Baseline
@@ -91,7 +91,7 @@ def record_switch(record: Recording, model: str, job: str, decision: str) -> Non
     record(
         model,
         SwitchIntended(retrain_job_id=job, decision_sha256=decision, attempt=1),
-        SwitchDone(retrain_job_id=job, proof="answer"),
+        SwitchSucceeded(retrain_job_id=job, proof="answer"),
         finished("switched", f"All rules passed; job {job} serves now.", job),
     )
 
@@ -129,10 +129,10 @@ def record_one_of_many(record: Recording, number: int, place: int, *, trouble: b
     record(model, planned(), checked(model, rows=3000 + place * 17 % 900))
     facts: tuple[Fact, ...] = started(job, model)
     if kind == 0:
-        unclear = UploadUnclear(retrain_job_id=job, message="no answer")
+        unclear = UploadUnknown(retrain_job_id=job, message="no answer")
         record(model, *facts[:2], unclear, finished("unknown", f"Nobody knows whether job {job} started.", job))
         return
-    assert isinstance(facts[0], JobTaken)
+    assert isinstance(facts[0], JobCreated)
     record(model, *facts)
     if kind in (1, 2):
         record_broken(record, model, job)
@@ -162,5 +162,7 @@ def record_one_of_many(record: Recording, number: int, place: int, *, trouble: b
 
 def record_approval(record: Recording, model: str, job: str, candidate: str) -> None:
     """Record a person's word."""
-    word = Reviewed(retrain_job_id=job, candidate_sha256=candidate, action="approve", by="ann@desk", reason="fine")
+    word = ApprovalRecorded(
+        retrain_job_id=job, candidate_sha256=candidate, action="approve", by="ann@desk", reason="fine"
+    )
     record(model, word)

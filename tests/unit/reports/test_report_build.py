@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.journal.events import (
-    JobTaken,
+    ApprovalRecorded,
+    JobCreated,
     ReportWritten,
-    Reviewed,
-    SwitchDone,
     SwitchIntended,
-    SwitchUnclear,
+    SwitchSucceeded,
+    SwitchUnknown,
     TrainingFailed,
     UploadIntended,
-    UploadUnclear,
+    UploadUnknown,
 )
 from runner.reports.build import build_report, read_history
 from runner.reports.formats.render import render_files
@@ -171,14 +171,14 @@ def test_events_after_the_end_do_not_change_the_report(recording: Make) -> None:
     record.run_id = run_id(2)
     record.start()
     candidate = sha("candidate job-daily")
-    word = Reviewed(
+    word = ApprovalRecorded(
         retrain_job_id="job-daily", candidate_sha256=candidate, action="approve", by="bob", reason="looks right"
     )
     [last] = record("daily", word)
     record(
         "daily",
         SwitchIntended(retrain_job_id="job-daily", decision_sha256=last.sha256, attempt=1),
-        SwitchDone(retrain_job_id="job-daily", proof="answer"),
+        SwitchSucceeded(retrain_job_id="job-daily", proof="answer"),
     )
     record.end(0)
     assert render_files(read_history(record.store.read(), RUN)) == before
@@ -196,7 +196,7 @@ def test_an_unknown_run_is_named(everything: Recording) -> None:
         read_history(everything.store.read(), "nowhere")
 
 
-TAKEN = JobTaken(retrain_job_id="j", url_expires_at="2026-03-01T05:00:00.000000Z", word_before=None)
+TAKEN = JobCreated(retrain_job_id="j", url_expires_at="2026-03-01T05:00:00.000000Z", word_before=None)
 INTENDED = UploadIntended(retrain_job_id="j", dataset_sha256=sha("data lost"), attempt=1)
 
 
@@ -206,7 +206,7 @@ INTENDED = UploadIntended(retrain_job_id="j", dataset_sha256=sha("data lost"), a
         ((), "skipped"),
         ((TAKEN,), "skipped"),
         ((TAKEN, INTENDED), "unknown"),
-        ((TAKEN, INTENDED, UploadUnclear(retrain_job_id="j", message="cut")), "unknown"),
+        ((TAKEN, INTENDED, UploadUnknown(retrain_job_id="j", message="cut")), "unknown"),
         (started("j", "lost"), "training"),
         ((*started("j", "lost"), TrainingFailed(retrain_job_id="j", word="failed", message="no")), "failed"),
         ((*started("j", "lost"), *evaluated("j", "lost", judged("j", ASK))), "skipped"),
@@ -229,7 +229,7 @@ def test_a_lost_run_loses_no_job_and_no_decision(recording: Make) -> None:
 
 def test_a_lost_switch_is_unknown(recording: Make) -> None:
     intent = SwitchIntended(retrain_job_id="j", decision_sha256="0" * 64, attempt=1)
-    unclear = SwitchUnclear(retrain_job_id="j", message="cut")
+    unclear = SwitchUnknown(retrain_job_id="j", message="cut")
     steps = (*started("j", "lost"), *evaluated("j", "lost", judged("j", ASK)), intent, unclear)
     assert lost_after(recording(), *steps).outcome == "unknown"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.journal.events import Fact, ModelPlanned, SwitchDone, SwitchIntended
+from runner.journal.events import Fact, ModelPlanned, SwitchIntended, SwitchSucceeded
 from runner.reports.charts.gantt import gantt
 from runner.reports.stage_timeline import Span
 from tests.unit.reports.report_history import GUARDED, Recording, checked, evaluated, finished, judged, planned, started
@@ -41,7 +41,7 @@ def test_a_model_goes_through_its_stages_and_waits_between_them(record: Recordin
     switch = SwitchIntended(retrain_job_id="j", decision_sha256="0" * 64, attempt=1)
     steps: list[Timed] = [(0, planned()), (10, checked("m")), (20, taken), (20, intended), (25, done), (30, seen)]
     steps += [(100, trained), (103, stored), (103, decision), (104, switch)]
-    steps += [(106, SwitchDone(retrain_job_id="j", proof="answer")), (106, finished("switched", "yes", "j"))]
+    steps += [(106, SwitchSucceeded(retrain_job_id="j", proof="answer")), (106, finished("switched", "yes", "j"))]
     record_at(record, "m", *steps)
     assert told(record) == [
         ("check", 9.25, 10),  # it took 0.75 s; until then the model waited for its turn

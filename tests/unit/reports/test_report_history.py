@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable
 
-from runner.journal.events import RollbackDecided, SwitchDone
+from runner.journal.events import RollbackDecided, SwitchSucceeded
 from runner.lib.timestamps import moment
 from runner.reports.build import build_report
 from runner.reports.decision import Confirmation, Explanation, explanations_json, read_trails
@@ -64,7 +64,7 @@ def rolled_back(record: Recording) -> None:
         RollbackDecided(
             retrain_job_id="job-churn", from_job_id="job-bad", by="ann@desk", reason="=1+1", unverified=("x",)
         ),
-        SwitchDone(retrain_job_id="job-churn", proof="answer"),
+        SwitchSucceeded(retrain_job_id="job-churn", proof="answer"),
         finished("switched", "back", "job-churn"),
     )
     record.end(0)
@@ -88,7 +88,7 @@ def test_a_rollback_is_told_as_a_persons_decision(recording: Callable[[], Record
 def test_the_incumbent_is_that_of_the_last_switch_before_the_moment(recording: Callable[[], Recording]) -> None:
     record = recording()
     rolled_back(record)
-    first, second = (moment(one.event.at) for one in record.links if isinstance(one.event.fact, SwitchDone))
+    first, second = (moment(one.event.at) for one in record.links if isinstance(one.event.fact, SwitchSucceeded))
     assert incumbents_at(record.links, first)[1] == []
     [before] = incumbents_at(record.links, second)[1]
     [after] = incumbents_at(record.links, LATER)[1]

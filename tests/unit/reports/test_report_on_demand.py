@@ -1,4 +1,4 @@
-from runner.reports.lazy_list import OnDemand
+from runner.reports.lazy_list import LazyList
 
 
 def test_few_items_are_made_once_and_many_are_not_kept() -> None:
@@ -8,9 +8,9 @@ def test_few_items_are_made_once_and_many_are_not_kept() -> None:
         asked.append(place)
         return f"item {place}"
 
-    few = OnDemand(3, make)
+    few = LazyList(3, make)
     assert list(few) == list(few) == [few[0], few[1], few[2]] == ["item 0", "item 1", "item 2"]
     assert asked == [0, 1, 2]
-    many = OnDemand(1001, make)
+    many = LazyList(1001, make)
     assert many[1000] == many[1000] == "item 1000"
     assert (len(few), len(many), asked[3:]) == (3, 1001, [1000, 1000])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from runner.journal.folder import StateFolder
 from runner.manifest.model import ThresholdPolicy
 from runner.reports.build import RunHistory, build_report, find_job
-from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.reports.charts.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
 from runner.reports.page import build_page
 from tests.unit.reports import report_scenes
@@ -31,7 +31,7 @@ def trends(history: RunHistory, bounds: Bounds = LONG) -> list[Trend]:
     job = find_job(history, "churn")
     rows = rows_trend(progress, job, bounds)
     assert rows is not None
-    return [*metric_trends(progress, job, Standards(), bounds), rows]
+    return [*metric_trends(progress, job, PolicyLimits(), bounds), rows]
 
 
 def dots(trend: Trend) -> int:

@@ -11,8 +11,8 @@ from runner.journal.events import (
     ErrorRecord,
     ReportWritten,
     RollbackDecided,
-    SwitchDone,
     SwitchIntended,
+    SwitchSucceeded,
     TrainingFailed,
 )
 from runner.lib.atomic_files import write_whole
@@ -108,7 +108,7 @@ class FleetRecording:
 
     def _switch(self, model: str, job: str, decision_sha256: str) -> None:
         intended = SwitchIntended(retrain_job_id=job, decision_sha256=decision_sha256, attempt=1)
-        self.record(model, intended, SwitchDone(retrain_job_id=job, proof="answer"))
+        self.record(model, intended, SwitchSucceeded(retrain_job_id=job, proof="answer"))
 
     def _baseline(self, model: str) -> Baseline | None:
         if model not in self.served:

@@ -2,20 +2,20 @@
 
 from decimal import Decimal
 
-from runner.reports.charts.policy_limits import Standards
+from runner.reports.charts.policy_limits import PolicyLimits
 from runner.site.model_summary import standing
-from runner.site.model_timeline import Chronicle, Fleet, read_fleet
+from runner.site.model_timeline import Fleet, ModelTimeline, read_fleet
 from runner.site.plot import plots
 from tests.unit.reports.report_history import ASK, Recording
 from tests.unit.site.fleet_history import FleetRecording
 
 
-def chronicle_of(fleet: Fleet, name: str) -> Chronicle:
+def chronicle_of(fleet: Fleet, name: str) -> ModelTimeline:
     [found] = [one for one in fleet.chronicles if one.name == name]
     return found
 
 
-def read(fleet: FleetRecording, name: str) -> Chronicle:
+def read(fleet: FleetRecording, name: str) -> ModelTimeline:
     return chronicle_of(read_fleet(fleet.record.store.read()), name)
 
 
@@ -75,7 +75,7 @@ def test_the_incumbents_line_follows_switches_and_rollbacks(fleet: FleetRecordin
     fleet.begin("rollback")
     fleet.roll_back("churn")
     fleet.end(page=b"")
-    picture = next(one for one in plots(read(fleet, "churn"), Standards()) if one.name == "auc")
+    picture = next(one for one in plots(read(fleet, "churn"), PolicyLimits()) if one.name == "auc")
     low, high = (mark.y for mark in picture.marks)
     assert Decimal(low) > Decimal(high)
     assert [step.split("H")[0].split(" ")[-1] for step in picture.incumbent.split("V")] == [low, high, low]
@@ -88,7 +88,7 @@ def test_a_held_candidate_leaves_the_incumbents_line_where_it_is(fleet: FleetRec
         fleet.begin()
         fleet.train("churn", auc)
         fleet.end(page=b"")
-    picture = next(one for one in plots(read(fleet, "churn"), Standards()) if one.name == "auc")
+    picture = next(one for one in plots(read(fleet, "churn"), PolicyLimits()) if one.name == "auc")
     assert [mark.fate for mark in picture.marks] == ["switched", "held"]
     assert "V" not in picture.incumbent
 
