@@ -84,7 +84,7 @@ def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | Mode
 def _was_never_known(job: RetrainJob) -> bool:
     """Tell whether the service did not know the job before its upload, nor since: it may need a moment."""
     never_seen = job.word in (None, NOT_FOUND) and job.upload_proof == "store"
-    return job.stage == JobStage.STARTED and job.word_before in (None, NOT_FOUND) and never_seen
+    return job.stage == JobStage.STARTED and job.status_before_upload in (None, NOT_FOUND) and never_seen
 
 
 def _deleted(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
@@ -120,7 +120,7 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> St
 def _warn_of_drift(run: ModelRun, status: Status) -> None:
     """Say when the service contradicts what the journal knows of the job."""
     job = run.job
-    if job.upload_proof == "store" and status.phase == "going" and status.word == job.word_before:
+    if job.upload_proof == "store" and status.phase == "going" and status.word == job.status_before_upload:
         run.warn(f"drift: the store took the upload, but job {job.retrain_job_id} still says {status.word}")
     if job.stage in TRAINED and status.phase != "finished":
         run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.word} now")

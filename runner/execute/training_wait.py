@@ -107,7 +107,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
 
     def _is_doubtful(self, job: RetrainJob, word: str) -> bool:
         """Tell whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
-        unchanged = job.word_before in (None, word) and job.word in (None, word)
+        unchanged = job.status_before_upload in (None, word) and job.word in (None, word)
         return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, word))
 
     def _is_settled(self, job: RetrainJob, asked: StatusRequest) -> bool:

@@ -91,7 +91,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     end = _upload_end(run, taken)
     number = run.progress.intents[prepared.sha256] + 1
     yield from record(
-        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), word_before=word),
+        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), status_before_upload=word),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
         guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
@@ -196,7 +196,7 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         waited = clock.monotonic() - began  # before the question: a sleep over the answer makes it an old one
         run.count("status")
         answer, reading = yield from call(lambda: _status(run, key, job.retrain_job_id))
-        if proves_start(run, answer, job.word_before):
+        if proves_start(run, answer, job.status_before_upload):
             yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
         over = waited >= steady and surely_over(run, job.url_expires_at, reading)

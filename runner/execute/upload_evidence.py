@@ -26,11 +26,11 @@ def says_waiting(run: ModelRun, word: str) -> bool:
     return word == NOT_FOUND or any(part in word for part in run.run.manifest.service.statuses.waiting)
 
 
-def proves_start(run: ModelRun, answer: Status | str | None, word_before: str | None) -> bool:
+def proves_start(run: ModelRun, answer: Status | str | None, status_before_upload: str | None) -> bool:
     """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
-    if not isinstance(answer, Status) or answer.word == word_before:
+    if not isinstance(answer, Status) or answer.word == status_before_upload:
         return False
-    return answer.phase != "going" or (word_before is not None and not says_waiting(run, answer.word))
+    return answer.phase != "going" or (status_before_upload is not None and not says_waiting(run, answer.word))
 
 
 def surely_waiting(run: ModelRun, answer: Status | str | None) -> bool:

@@ -221,16 +221,16 @@ class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
     package_s: float
 
 
-class JobCreated(_Fact, frozen=True, kw_only=True, tag="job_taken"):
+class JobCreated(_Fact, frozen=True, kw_only=True, tag="job_created"):
     """The service issued a job id and an upload URL; nothing was sent yet.
 
-    `word_before` is the status word read before the upload (`not_found` when the service knows no such job yet, None
-    when it could not be read): after an unclear upload another word proves that the training started.
+    `status_before_upload` is the status read before the upload: `not_found` when the service knows no such job yet,
+    None when it could not be read. After an upload with an unknown result another status proves that it started.
     """
 
     retrain_job_id: JobId
     url_expires_at: str
-    word_before: str | None
+    status_before_upload: str | None
 
 
 class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
@@ -241,15 +241,15 @@ class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
     attempt: int
 
 
-class UploadSucceeded(_Fact, frozen=True, kw_only=True, tag="upload_done"):
+class UploadSucceeded(_Fact, frozen=True, kw_only=True, tag="upload_succeeded"):
     """The upload arrived: by the store's 2xx, or because the job's status proves it."""
 
     retrain_job_id: JobId
-    proof: Literal["store", "status", "person"]
+    proof: Literal["store", "status", "operator"]
     upload_s: float | None = None
 
 
-class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
+class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_rejected"):
     """The upload surely had no effect."""
 
     retrain_job_id: JobId
@@ -257,21 +257,21 @@ class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_refused"):
     message: str
 
 
-class UploadUnknown(_Fact, frozen=True, kw_only=True, tag="upload_unclear"):
+class UploadUnknown(_Fact, frozen=True, kw_only=True, tag="upload_unknown"):
     """Nobody knows yet whether the upload arrived."""
 
     retrain_job_id: JobId
     message: str
 
 
-class JobAbandoned(_Fact, frozen=True, kw_only=True, tag="job_dead"):
+class JobAbandoned(_Fact, frozen=True, kw_only=True, tag="job_abandoned"):
     """The job never started: its URL has expired and the quarantine for late requests is over, or a person said so."""
 
     retrain_job_id: JobId
-    by: Literal["quarantine", "person"]
+    by: Literal["quarantine", "operator"]
 
 
-class StatusChanged(_Fact, frozen=True, kw_only=True, tag="status_seen"):
+class StatusChanged(_Fact, frozen=True, kw_only=True, tag="status_changed"):
     """The job's status word changed, or a doubtful one outlasted the quarantine; then it is written again."""
 
     retrain_job_id: JobId
@@ -293,7 +293,7 @@ class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
     message: str
 
 
-class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_stored"):
+class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_downloaded"):
     """The result file lies at `path`, relative to the state folder."""
 
     retrain_job_id: JobId
@@ -302,7 +302,7 @@ class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_stored"):
     bytes: int
 
 
-class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="judged"):
+class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="candidate_evaluated"):
     """The decision about a candidate, with everything it was computed from.
 
     `inputs` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
@@ -320,7 +320,7 @@ class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="judged"):
     bound: Mapping[str, str] | None = None
 
 
-class ApprovalRecorded(_Fact, frozen=True, kw_only=True, tag="reviewed"):
+class ApprovalRecorded(_Fact, frozen=True, kw_only=True, tag="approval_recorded"):
     """A person approved or rejected a candidate: by command, or in a file, then `source` tells which.
 
     `forced` tells that the candidate was approved although it is older than the incumbent or was rolled back from.
@@ -394,14 +394,14 @@ class SwitchIntended(_Fact, frozen=True, kw_only=True, tag="switch_intended"):
     listed_before: tuple[int, ...] | None = None
 
 
-class SwitchSucceeded(_Fact, frozen=True, kw_only=True, tag="switch_done"):
+class SwitchSucceeded(_Fact, frozen=True, kw_only=True, tag="switch_succeeded"):
     """The candidate serves now."""
 
     retrain_job_id: JobId
-    proof: Literal["answer", "read_back", "person"]
+    proof: Literal["answer", "read_back", "operator"]
 
 
-class SwitchRejected(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
+class SwitchRejected(_Fact, frozen=True, kw_only=True, tag="switch_rejected"):
     """The switch surely had no effect; `by_service` tells that the service refused it, not that it never arrived."""
 
     retrain_job_id: JobId
@@ -409,7 +409,7 @@ class SwitchRejected(_Fact, frozen=True, kw_only=True, tag="switch_refused"):
     by_service: bool = False
 
 
-class SwitchUnknown(_Fact, frozen=True, kw_only=True, tag="switch_unclear"):
+class SwitchUnknown(_Fact, frozen=True, kw_only=True, tag="switch_unknown"):
     """Nobody knows yet whether the switch was applied."""
 
     retrain_job_id: JobId

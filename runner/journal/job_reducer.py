@@ -47,7 +47,7 @@ def taken(fact: JobCreated, checked: DataChecked | None) -> RetrainJob:
         stage=JobStage.TAKEN,
         data=checked,
         url_expires_at=moment(fact.url_expires_at),
-        word_before=fact.word_before,
+        status_before_upload=fact.status_before_upload,
     )
 
 

@@ -72,7 +72,7 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
     data: DataChecked | None
     attempt: int = 0
     url_expires_at: datetime
-    word_before: str | None
+    status_before_upload: str | None
     word: str | None = None
     lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
     upload_proof: str | None = None

@@ -39,7 +39,7 @@ def manifest(file: Path, models: list[str], moves: list[tuple[str, str]]) -> Man
 
 def progress_of(known: list[str]) -> Progress:
     """Return a progress in which each of these names has one job, called by it."""
-    facts = [JobCreated(retrain_job_id=f"job-{name}", url_expires_at=AT, word_before=None) for name in known]
+    facts = [JobCreated(retrain_job_id=f"job-{name}", url_expires_at=AT, status_before_upload=None) for name in known]
     drafts = [draft(fact, model=name) for fact, name in zip(facts, known, strict=True)]
     return Progress(chained([draft(run_started(HOST), model=None), *drafts]))
 

@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_open_upload_is_not_settled",
         file="runner/plan/planner.py",
-        old="JobStage.SENDING: ((PlanStage.SETTLE_UPLOAD, PlanStage.WAIT,",
-        new="JobStage.SENDING: ((PlanStage.WAIT,",
+        old="(PlanStage.SETTLE_UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE,",
+        new="(PlanStage.WAIT, PlanStage.EVALUATE,",
         caught_by=_PLANNER + "test_an_upload_of_unknown_result_is_settled_first",
     ),
     Mutant(

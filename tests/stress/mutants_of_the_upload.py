@@ -69,15 +69,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_unchanged_word_proves_a_start",
         file="runner/execute/upload_evidence.py",
-        old="if not isinstance(answer, Status) or answer.word == word_before:",
+        old="if not isinstance(answer, Status) or answer.word == status_before_upload:",
         new="if not isinstance(answer, Status):",
         caught_by=_PROTOCOL + "test_no_second_job_while_the_first_ones_word_proves_nothing",
     ),
     Mutant(
         name="an_ended_training_proves_no_start",
         file="runner/execute/upload_evidence.py",
-        old='return answer.phase != "going" or (word_before',
-        new="return (word_before",
+        old='return answer.phase != "going" or (status_before_upload',
+        new="return (status_before_upload",
         caught_by=_EDGES + "test_a_training_that_ended_proves_its_start_even_when_no_word_was_known_before",
     ),
     Mutant(

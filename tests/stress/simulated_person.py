@@ -127,10 +127,10 @@ class Person:
         name = job.retrain_job_id
         if self.service.jobs[name].started_at is None:
             yield Resolved(retrain_job_id=name, state="not-started", by="p", reason="looked")
-            yield JobAbandoned(retrain_job_id=name, by="person")
+            yield JobAbandoned(retrain_job_id=name, by="operator")
         else:
             yield Resolved(retrain_job_id=name, state="started", by="p", reason="looked")
-            yield UploadSucceeded(retrain_job_id=name, proof="person")
+            yield UploadSucceeded(retrain_job_id=name, proof="operator")
 
     def _serves(self, name: str) -> bool:
         """Tell whether the service switched to the job last, among those of its model."""
@@ -143,7 +143,7 @@ class Person:
         name = job.retrain_job_id
         if self._serves(name):
             yield Resolved(retrain_job_id=name, state="switched", by="p", reason="looked")
-            yield SwitchSucceeded(retrain_job_id=name, proof="person")
+            yield SwitchSucceeded(retrain_job_id=name, proof="operator")
         else:
             yield Resolved(retrain_job_id=name, state="not-switched", by="p", reason="looked")
             yield SwitchRejected(retrain_job_id=name, message="a person said so")

@@ -56,7 +56,7 @@ def test_damage_that_changes_a_row_is_never_counted_as_without_effect(
     state: FinishedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.stress.damaged_state.complaint", lambda _root: None)
-    place = state.files[JOURNAL].find(b'"kind":"judged"')
+    place = state.files[JOURNAL].find(b'"kind":"candidate_evaluated"')
     assert place > 0
     assert state.judge(Damage(file=JOURNAL, byte=place + 8, bit=0)) == "silent"
 

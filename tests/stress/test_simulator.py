@@ -117,7 +117,7 @@ def test_the_bench_sees_a_runner_that_believes_an_unclear_upload(
 
     def believing(*arguments: Any) -> Any:
         effect = put(*arguments)
-        return Done(detail="hoped") if type(effect).__name__ == "Unclear" else effect
+        return Done(detail="hoped") if type(effect).__name__ == "Unknown" else effect
 
     monkeypatch.setattr(upload, "_put", believing)
     assert first_broken(shared, range(300), "says that") is not None

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 RUNNER = Path(__file__).parents[2] / "runner"
-SOURCES = sorted(RUNNER.rglob("*.py"))
+EMULATOR = RUNNER.parent / "emulator"
+SOURCES = sorted([*RUNNER.rglob("*.py"), *EMULATOR.rglob("*.py")])
 
 _CODE_FROM_DATA = {"pickle", "_pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "code", "multiprocessing"}
 _CODE_FROM_TEXT = {"eval", "exec", "__import__", "unsafe_load", "full_load", "extractall", "unpack_archive"}
@@ -89,7 +90,7 @@ def sees_all(source: str) -> bool:
 
 
 def _named(file: Path) -> str:
-    return file.relative_to(RUNNER).as_posix()
+    return file.relative_to(RUNNER if file.is_relative_to(RUNNER) else EMULATOR.parent).as_posix()
 
 
 def test_no_line_makes_code_of_data_or_starts_a_program_without_an_environment() -> None:

@@ -34,7 +34,7 @@ def test_a_seal_changes_nothing_of_the_sum_and_shows_nothing_of_its_secret() -> 
     assert sealed.seal is not None
     assert again.seal is not None
     assert sealed.seal.secret != again.seal.secret
-    assert repr(sealed.seal) == "Seal()"
+    assert repr(sealed.seal) == "FastChecksum()"
     assert "Seal" not in repr(sealed)
 
 

@@ -99,10 +99,10 @@ def _switching(model: ModelProgress) -> RetrainJob | None:
 def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:
     match request.answer:
         case "started":
-            return UploadSucceeded(retrain_job_id=retrain_job_id, proof="person")
+            return UploadSucceeded(retrain_job_id=retrain_job_id, proof="operator")
         case "not-started":
-            return JobAbandoned(retrain_job_id=retrain_job_id, by="person")
+            return JobAbandoned(retrain_job_id=retrain_job_id, by="operator")
         case "switched":
-            return SwitchSucceeded(retrain_job_id=retrain_job_id, proof="person")
+            return SwitchSucceeded(retrain_job_id=retrain_job_id, proof="operator")
         case "not-switched":
             return SwitchRejected(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")

@@ -25,8 +25,7 @@ from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Draft, F
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
-from runner.journal.retrain_job import JobStage
-from runner.journal.retrain_job import RetrainJob as RetrainJob
+from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import incumbent_moved, inputs_now
 from runner.plan.evidence import Evidence, evidence

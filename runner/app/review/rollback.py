@@ -20,7 +20,7 @@ from runner.execute.progress_events import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import RetrainJob as RetrainJob
+from runner.journal.retrain_job import RetrainJob
 from runner.lib.timestamps import stamp
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.model_plan import STAGES, Action, ModelPlan

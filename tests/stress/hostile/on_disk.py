@@ -130,7 +130,7 @@ def _once(old: str, new: str, *, everywhere: bool) -> Change:
 
     def change(event: dict[str, Any]) -> None:
         fact = event["fact"]
-        if fact["kind"] == "result_stored" and fact["path"] == old and not seen:
+        if fact["kind"] == "result_downloaded" and fact["path"] == old and not seen:
             fact["path"] = new
             seen.append(old)
         elif fact["kind"] == "results_pruned" and everywhere:

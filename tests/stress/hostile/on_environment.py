@@ -100,7 +100,7 @@ def _emulator(folder: Path, random: Random) -> Iterator[str]:
     try:
         with running_emulator([folder / "models.yaml"], folder / "emulator"):
             started = psutil.Process().children(recursive=True)
-            seen = [process.environ() for process in started if "runner" in " ".join(process.cmdline())]
+            seen = [process.environ() for process in started if "emulator" in " ".join(process.cmdline())]
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -145,7 +145,7 @@ def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
     scene = Scene(folder)
     bad = chance.choice(("../../../victim/secret.txt", str(scene.victim / "secret.txt"), "..", "a\0b", "", "x\n"))
     run = scene.links[-1].event.run_id
-    stored = {"kind": "result_stored", "retrain_job_id": "j", "sha256": "0" * 64, "bytes": 1}
+    stored = {"kind": "result_downloaded", "retrain_job_id": "j", "sha256": "0" * 64, "bytes": 1}
     inside = f"runs/{run}/results/churn/result.zip"
     model, fact = chance.choice(
         (

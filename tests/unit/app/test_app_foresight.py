@@ -116,7 +116,7 @@ def sent(size: int) -> list[Fact]:
         check_s=0.0,
         package_s=0.0,
     )
-    taken = JobCreated(retrain_job_id=JOB, url_expires_at=AT, word_before=None)
+    taken = JobCreated(retrain_job_id=JOB, url_expires_at=AT, status_before_upload=None)
     intended = UploadIntended(retrain_job_id=JOB, dataset_sha256="1" * 64, attempt=1)
     return [checked, taken, intended]
 

@@ -167,7 +167,7 @@ def lose_after(world: World, kind: str) -> None:
 
 def test_after_a_loss_a_training_waits_for_a_person(world: World) -> None:
     world.write_data("2")
-    lose_after(world, "switch_done")
+    lose_after(world, "switch_succeeded")
     ended = world.run()["m"]
     assert ended.outcome == "failed"
     assert ended.error is not None
@@ -189,12 +189,12 @@ def test_after_a_loss_a_candidate_is_held(world: World) -> None:
 
 
 def test_after_a_loss_what_is_trained_already_stays_as_it_is(world: World) -> None:
-    lose_after(world, "switch_done")
+    lose_after(world, "switch_succeeded")
     assert world.run()["m"].outcome == "unchanged"
 
 
 def test_after_a_loss_an_unknown_model_waits_for_a_person(world: World) -> None:
-    lose_after(world, "switch_done")
+    lose_after(world, "switch_succeeded")
     world.write_manifest(ONE_MODEL.replace("  m: {api_key: {env: KEY}", "  n: {api_key: {env: KEY}"))
     ended = world.run()["n"]
     assert ended.outcome == "failed"
@@ -232,7 +232,7 @@ def test_after_a_loss_a_candidate_that_waits_is_held_with_the_command_that_lets_
 
 def test_the_command_that_trains_after_a_loss_names_the_whole_run(world: World) -> None:
     world.write_data("2")
-    lose_after(world, "switch_done")
+    lose_after(world, "switch_succeeded")
     choice = Choice(paths=[Path("my models.yaml")], emulator=True, state="old state")
     world.options = Options(run=choice.command)
     error = world.run()["m"].error

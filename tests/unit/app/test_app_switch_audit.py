@@ -47,7 +47,7 @@ def served(*jobs: str) -> list[Fact]:
 
 
 def judged(job: str, action: Action = "switch", candidate: str = "c" * 64) -> CandidateEvaluated:
-    base = example("judged")
+    base = example("candidate_evaluated")
     assert isinstance(base, CandidateEvaluated)
     evaluation = replace(base.evaluation, decision=Decision(action=action, reason="Because."))
     return replace(base, retrain_job_id=job, candidate_sha256=candidate, evaluation=evaluation)

@@ -150,13 +150,13 @@ def test_a_log_is_told_more_with_each_v() -> None:
     news: list[ProgressEvent] = [
         Message(text="said"),
         RequestStarted(call="status", attempt=2),
-        Recorded(fact="judged"),
+        Recorded(fact="candidate_evaluated"),
     ]
     assert [told(verbosity, *news) for verbosity in (-1, 0, 1, 2)] == [
         [],
         ["said"],
         ["said", "call: status, number 2"],
-        ["said", "call: status, number 2", "recorded: judged"],
+        ["said", "call: status, number 2", "recorded: candidate_evaluated"],
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_line_for_programs_has_the_values_and_no_character_that_steers() -> No
     found = json.loads(line)
     assert (found["model"], found["event"], found["outcome"], found["reason"]) == (
         "m\u202e\x1b",
-        "ended",
+        "model_ended",
         "failed",
         "why\u2028",
     )

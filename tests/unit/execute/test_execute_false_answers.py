@@ -73,7 +73,7 @@ def tell(world: World, model: str, *facts: Fact) -> None:
 
 def not_started(world: World, job: str, model: str = "m") -> None:
     word = Resolved(retrain_job_id=job, state="not-started", by="p", reason="looked")
-    tell(world, model, word, JobAbandoned(retrain_job_id=job, by="person"))
+    tell(world, model, word, JobAbandoned(retrain_job_id=job, by="operator"))
 
 
 def last(world: World, model: str = "m") -> RetrainJob:
@@ -106,7 +106,7 @@ def test_a_person_may_also_tell_that_a_contradicted_job_did_start(world: World) 
     world.service.lag_s = 2000.0
     assert world.run()["m"].outcome == "unknown"
     word = Resolved(retrain_job_id="job-1", state="started", by="p", reason="looked")
-    tell(world, "m", word, UploadSucceeded(retrain_job_id="job-1", proof="person"))
+    tell(world, "m", word, UploadSucceeded(retrain_job_id="job-1", proof="operator"))
     assert world.run()["m"].outcome == "switched"
     assert world.service.effects["upload", "key-m"] == 1
 

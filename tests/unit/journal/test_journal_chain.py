@@ -110,7 +110,7 @@ def test_what_is_no_event_is_an_error_of_ours(body: object) -> None:
 def test_an_unknown_kind_or_field_is_refused_not_ignored() -> None:
     [one] = chained([draft()])
     for body in (
-        one.body.replace(b'"status_seen"', b'"status_felt"'),
+        one.body.replace(b'"status_changed"', b'"status_felt"'),
         one.body.replace(b'"word":', b'"extra":1,"word":'),
         one.body.replace(b'{"at":', b'{"aa":1,"at":'),
     ):
@@ -133,7 +133,7 @@ def test_text_that_has_no_utf8_form_is_written_as_its_escapes() -> None:
 def test_the_bytes_are_canonical_whatever_the_order_of_keys() -> None:
     fact = StatusChanged(retrain_job_id="j", word="é")
     body = link(draft(fact), seq=1, prev="0" * 64).body
-    assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_seen","retrain_job_id":"j"')
+    assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_changed","retrain_job_id":"j"')
     assert msgspec.json.decode(body)["fact"]["word"] == "é"
     assert " " not in body.decode()
 
@@ -163,7 +163,7 @@ def test_a_model_s_name_that_no_manifest_allows_is_refused_at_its_event(name: st
 
 @pytest.mark.parametrize("path", [*OUTSIDE, f"runs/{RUN}/results/other/result.zip", f"runs/{RUN}/results/churn/x.zip"])
 def test_a_result_that_is_not_where_its_run_stores_it_is_refused(path: str) -> None:
-    fact = {"kind": "result_stored", "retrain_job_id": "j", "path": path, "sha256": "0" * 64, "bytes": 1}
+    fact = {"kind": "result_downloaded", "retrain_job_id": "j", "path": path, "sha256": "0" * 64, "bytes": 1}
     assert broken_at([forged(fact=fact)]) == 1
     good = {**fact, "path": f"runs/{RUN}/results/churn/result.json"}
     assert len(list(read_chain([forged(fact=good)]))) == 1

@@ -31,7 +31,7 @@ def test_a_training_that_ended_before_it_began_took_no_time_that_is_known(second
         stage=JobStage.FINISHED,
         data=None,
         url_expires_at=NOW,
-        word_before=None,
+        status_before_upload=None,
         started_at=NOW,
         finished_at=NOW + timedelta(seconds=seconds),
     )

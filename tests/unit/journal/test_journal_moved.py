@@ -13,7 +13,7 @@ HOST = "service.test"
 
 
 def taken(job: str) -> JobCreated:
-    return JobCreated(retrain_job_id=job, url_expires_at=AT, word_before=None)
+    return JobCreated(retrain_job_id=job, url_expires_at=AT, status_before_upload=None)
 
 
 def failed() -> ModelFinished:

@@ -14,14 +14,14 @@ _POLICY = {"type": "auto", "name": "always"}
 
 
 def judged(policy: dict[str, Any]) -> Draft:
-    fact = example("judged")
+    fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     return draft(msgspec.structs.replace(fact, inputs={**fact.inputs, "policy": policy}))
 
 
 @pytest.fixture(scope="module")
 def links() -> list[Link]:
-    return chained([draft(run_started(), model=None), *(draft(example("status_seen")) for _ in range(2500))])
+    return chained([draft(run_started(), model=None), *(draft(example("status_changed")) for _ in range(2500))])
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2501])

@@ -20,18 +20,18 @@ def with_part(kind: str, part: str, value: Any) -> Fact:
 
 
 def test_what_a_run_writes_fits() -> None:
-    for kind in ("run_started", "judged", "run_finished"):
+    for kind in ("run_started", "candidate_evaluated", "run_finished"):
         assert part_misfit(example(kind)) is None
 
 
-@pytest.mark.parametrize(("kind", "part"), [("run_started", "options"), ("judged", "inputs")])
+@pytest.mark.parametrize(("kind", "part"), [("run_started", "options"), ("candidate_evaluated", "inputs")])
 @pytest.mark.parametrize("value", _ANY)
 def test_a_part_of_another_form_is_named(kind: str, part: str, value: Any) -> None:
     assert f"its part '{part}' has another form" in (part_misfit(with_part(kind, part, value)) or "")
 
 
 def test_each_value_within_a_part_has_a_form() -> None:
-    fact = example("judged")
+    fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     for key in fact.inputs:
         assert part_misfit(replace(fact, inputs={**fact.inputs, key: 1})) is not None
@@ -39,7 +39,7 @@ def test_each_value_within_a_part_has_a_form() -> None:
 
 @pytest.mark.parametrize("text", ["1e999999999", "NaN", "Infinity", "", "0x1", "1" * 5000, " 1"])
 def test_a_number_is_a_decimal_text_with_an_end(text: str) -> None:
-    fact = example("judged")
+    fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({**msgspec.to_builtins(fact.evaluation), "metrics": {"auc": text}}, Evaluation)
@@ -54,7 +54,7 @@ def test_an_option_that_is_shown_is_a_text() -> None:
 
 
 def test_a_decision_has_a_verdict_on_each_rule_of_its_policy() -> None:
-    fact = example("judged")
+    fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     policy = {"type": "threshold", "name": "p", "rules": [{}]}
     told = part_misfit(

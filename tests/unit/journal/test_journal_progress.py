@@ -44,7 +44,7 @@ EXPIRES = "2026-03-01T05:00:00.000000Z"
 
 
 def taken(job: str = "j1", word: str | None = "not_found") -> JobCreated:
-    return JobCreated(retrain_job_id=job, url_expires_at=EXPIRES, word_before=word)
+    return JobCreated(retrain_job_id=job, url_expires_at=EXPIRES, status_before_upload=word)
 
 
 def intended(job: str = "j1", data: str = S, attempt: int = 1) -> UploadIntended:
@@ -59,7 +59,7 @@ def checked(data: str = S, *, with_eval: bool = True) -> DataChecked:
 
 
 def judged(action: Action = "switch", job: str = "j1") -> CandidateEvaluated:
-    base = example("judged")
+    base = example("candidate_evaluated")
     assert isinstance(base, CandidateEvaluated)
     decision = Decision(action=action, reason="Because.")
     evaluation = msgspec.structs.replace(base.evaluation, decision=decision)
@@ -217,7 +217,7 @@ def test_a_switch_back_makes_the_earlier_job_the_incumbent_again() -> None:
 def test_a_job_id_issued_twice_stands_where_it_was_issued_last() -> None:
     progress = churn(taken("j1"), intended("j1"), taken("j2"), taken("j1", word="running"))
     assert list(progress.jobs) == ["j2", "j1"]
-    assert (progress.jobs["j1"].stage, progress.jobs["j1"].word_before) == (JobStage.TAKEN, "running")
+    assert (progress.jobs["j1"].stage, progress.jobs["j1"].status_before_upload) == (JobStage.TAKEN, "running")
 
 
 def test_the_incumbent_stays_what_it_was_when_its_id_is_issued_again() -> None:
@@ -295,7 +295,7 @@ LINGERING = (StatusChanged(retrain_job_id="j1", word="waiting"),) * 2
         ((*STARTED, *LINGERING, StatusChanged(retrain_job_id="j1", word="running")), False),
         ((*STARTED, *LINGERING, trained()), False),
         ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="status"), *LINGERING), False),
-        ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="person"), *LINGERING), False),
+        ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="operator"), *LINGERING), False),
     ],
 )
 def test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones(
@@ -321,7 +321,7 @@ def test_a_run_knows_its_models_its_end_and_its_files() -> None:
     assert run.finished_at == moment(links[3].event.at)
 
 
-@pytest.mark.parametrize("kind", ["status_seen", "judged", "switch_done", "upload_intended"])
+@pytest.mark.parametrize("kind", ["status_changed", "candidate_evaluated", "switch_succeeded", "upload_intended"])
 def test_a_fact_about_a_job_nobody_took_is_damage_and_names_its_event(kind: str) -> None:
     with pytest.raises(StateError, match="at event 2: it does not fit"):
         fold(example(kind))

@@ -14,10 +14,10 @@ from runner.lib.schemas import load_schema
 from tests.unit.journal.journal_facts import FACTS, draft, example
 
 LATER = {  # keys that journals of earlier versions do not have
-    "judged": {"bound"},
-    "reviewed": {"source", "forced"},
+    "candidate_evaluated": {"bound"},
+    "approval_recorded": {"source", "forced"},
     "switch_intended": {"listed_before"},
-    "switch_refused": {"by_service"},
+    "switch_rejected": {"by_service"},
 }
 
 
@@ -116,4 +116,4 @@ def test_every_key_has_a_title_a_description_and_a_valid_example() -> None:
     ],
 )
 def test_a_malformed_envelope_is_refused(key: str, value: object) -> None:
-    assert not validator().is_valid({**line("status_seen"), key: value})
+    assert not validator().is_valid({**line("status_changed"), key: value})

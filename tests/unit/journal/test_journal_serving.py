@@ -19,7 +19,11 @@ from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
-ADDED = {"judged": ("bound",), "reviewed": ("source", "forced"), "switch_refused": ("by_service",)}
+ADDED = {
+    "candidate_evaluated": ("bound",),
+    "approval_recorded": ("source", "forced"),
+    "switch_rejected": ("by_service",),
+}
 
 
 def about(kind: str, job: str) -> Fact:
@@ -32,12 +36,12 @@ def trained(job: str) -> list[Fact]:
     """Return how a job comes to its decision."""
     kinds = (
         "data_checked",
-        "job_taken",
+        "job_created",
         "upload_intended",
-        "upload_done",
+        "upload_succeeded",
         "training_finished",
-        "result_stored",
-        "judged",
+        "result_downloaded",
+        "candidate_evaluated",
     )
     return [example(kind) if kind == "data_checked" else about(kind, job) for kind in kinds]
 
@@ -108,7 +112,7 @@ def test_only_a_forced_approval_makes_an_older_candidate_lead() -> None:
 
 
 def test_a_journal_without_the_later_keys_reads_as_before_and_its_chain_holds() -> None:
-    now = chained(drafts([*TWO, example_about_b("reviewed"), example_about_b("switch_refused")]))
+    now = chained(drafts([*TWO, example_about_b("approval_recorded"), example_about_b("switch_rejected")]))
     rows: list[Row] = []
     prev = GENESIS
     for one in now:

@@ -203,7 +203,7 @@ def checked(model: str, *, source: str = "data/train.csv", with_eval: bool = Tru
 def started(job: str, model: str) -> tuple[Fact, ...]:
     """Return the facts from the taking of a job to its training."""
     return (
-        JobCreated(retrain_job_id=job, url_expires_at="2026-03-01T05:00:00.000000Z", word_before="not_found"),
+        JobCreated(retrain_job_id=job, url_expires_at="2026-03-01T05:00:00.000000Z", status_before_upload="not_found"),
         UploadIntended(retrain_job_id=job, dataset_sha256=sha(f"data {model}"), attempt=1),
         UploadSucceeded(retrain_job_id=job, proof="store"),
         StatusChanged(retrain_job_id=job, word="running"),

@@ -196,7 +196,7 @@ def test_an_unknown_run_is_named(everything: Recording) -> None:
         read_history(everything.store.read(), "nowhere")
 
 
-TAKEN = JobCreated(retrain_job_id="j", url_expires_at="2026-03-01T05:00:00.000000Z", word_before=None)
+TAKEN = JobCreated(retrain_job_id="j", url_expires_at="2026-03-01T05:00:00.000000Z", status_before_upload=None)
 INTENDED = UploadIntended(retrain_job_id="j", dataset_sha256=sha("data lost"), attempt=1)
 
 

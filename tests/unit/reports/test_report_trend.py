@@ -44,7 +44,7 @@ def test_every_candidate_with_a_value_has_its_mark(year: Recording) -> None:
     assert dots(auc) == dots(rmse) == YEAR - failed
     assert dots(rows) == YEAR
     assert dict(rows.marks)["failed"].count("M") == failed
-    decisions = [one.event.fact for one in year.links if type(one.event.fact).__name__ == "SwitchDone"]
+    decisions = [one.event.fact for one in year.links if type(one.event.fact).__name__ == "SwitchSucceeded"]
     assert dict(auc.marks)["switched"].count("M") == len(decisions)
 
 
