@@ -39,7 +39,7 @@ def _row(meaning: str, *, phrase: str = "") -> ExitRow:
     return ExitRow(meaning=meaning, phrase=phrase or meaning)
 
 
-# docs/exit-codes.md and README.md show these rows; a test compares them.
+# docs/reference/exit-codes.md and README.md show these rows; a test compares them.
 EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
     {
         ExitCode.OK: _row(

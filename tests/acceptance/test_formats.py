@@ -1,4 +1,4 @@
-"""`validate --format` and `report` as pipelines use them, in real processes; docs/formats.md does what it shows."""
+"""`validate --format` and `report` as pipelines use them, in real processes, and docs/how-to/formats.md."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.acceptance.conftest import ROOT, Retrain
 from tests.acceptance.contract.contract_project import Project
 from tests.fakes.two_port_service import TwoPortService
 
-FORMATS_MD = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+FORMATS_MD = (ROOT / "docs" / "how-to" / "formats.md").read_text(encoding="utf-8")
 BROKEN = ROOT / "tests" / "cases" / "reject" / "everything_at_once.yaml"
 MINIMAL = ROOT / "examples" / "configs" / "minimal"
 VALIDATION_FORMATS = ("text", "json", "github", "gitlab", "sarif")

@@ -1,6 +1,6 @@
 """A run as JUnit XML, which CI systems show as test results: one suite a run, one case a model.
 
-Source of the form: https://github.com/testmoapp/junitxml. What becomes of each outcome stands in docs/formats.md.
+Source of the form: https://github.com/testmoapp/junitxml. docs/how-to/formats.md says what becomes of each outcome.
 """
 
 from xml.etree import ElementTree as ET

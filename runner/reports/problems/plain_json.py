@@ -1,4 +1,4 @@
-"""Problems of manifests as JSON, for scripts; docs/formats.md has the keys."""
+"""Problems of manifests as JSON, for scripts; docs/how-to/formats.md has the keys."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -37,7 +37,8 @@ def test_every_command_and_option_that_a_sentence_names_exists(page: str) -> Non
 
 
 def test_every_outcome_and_kind_of_failure_is_explained() -> None:
-    told = re.findall(r"^\| `([a-z_]+)` \|", text_of("exit-codes.md").split("## Outcomes of a model")[1], re.MULTILINE)
+    table = text_of("reference/exit-codes.md").split("## Outcomes of a model")[1]
+    told = re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)
     assert told == [*OUTCOMES, *Kind]
 
 

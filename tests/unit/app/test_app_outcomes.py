@@ -13,7 +13,7 @@ from runner.journal.outcomes import Outcome
 from runner.manifest.problems import ManifestError
 
 README = Path(__file__).parents[3] / "README.md"
-EXIT_CODES = README.parent / "docs" / "exit-codes.md"
+EXIT_CODES = README.parent / "docs" / "reference" / "exit-codes.md"
 
 
 def finished(outcome: Outcome) -> ModelFinished:
