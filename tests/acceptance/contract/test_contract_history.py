@@ -142,7 +142,7 @@ def spoil(project: Project, run_id: str, harm: str) -> None:
     [
         (["chrun"], "Did you mean `churn`?"),
         (["--select", "tag:dayly"], "did you mean tag:daily?"),
-        (["churn", "--run", "20010101T000000Z-000000"], "`retrain history churn` lists"),
+        (["churn", "--run", "20010101T000000Z-000000"], "`retrain history --select churn --state "),
         (["--run", "latest"], "about one model"),
         (["churn", "--job", "x", "--limit", "3"], "no filter"),
         (["--since", "yesterday"], "2026-03-01T04:05:06Z"),
