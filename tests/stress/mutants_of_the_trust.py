@@ -58,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/lib/child_environment.py",
         old='r"[A-Za-z_][A-Za-z0-9_]*\\*?"',
         new='r"[A-Za-z0-9_]*\\*?"',
-        caught_by="tests/unit/test_child_environment.py::test_a_command_gets_what_the_operator_names",
+        caught_by="tests/unit/lib/test_child_environment.py::test_a_command_gets_what_the_operator_names",
     ),
     Mutant(
         name="the_emulator_takes_modules_from_the_folder_one_stands_in",
@@ -461,14 +461,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/lib/atomic_files.py",
         old="        if not stat.S_ISDIR(folder.lstat().st_mode):\n            raise NotADirectoryError(",
         new="        if not stat.S_ISDIR(folder.stat().st_mode):\n            raise NotADirectoryError(",
-        caught_by="tests/unit/test_durable.py::test_a_folder_below_is_made_and_nothing_on_the_way_to_it_is_a_link",
+        caught_by="tests/unit/lib/test_atomic_files.py::test_a_folder_below_is_made_and_nothing_on_the_way_to_it_is_a_link",
     ),
     Mutant(
         name="clearing_up_follows_links",
         file="runner/lib/atomic_files.py",
         old="        if not stat.S_ISDIR(folder.lstat().st_mode):\n            return []",
         new="        if not stat.S_ISDIR(folder.stat().st_mode):\n            return []",
-        caught_by="tests/unit/test_durable.py::test_a_folder_is_removed_with_its_files_alone",
+        caught_by="tests/unit/lib/test_atomic_files.py::test_a_folder_is_removed_with_its_files_alone",
     ),
     Mutant(
         name="clearing_up_takes_whatever_is_there",

@@ -198,7 +198,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/lib/checksums.py",
         old="return self._sealing.end() == self._expected",
         new="return self._sealing.end().secret == self._expected.secret",
-        caught_by="tests/unit/test_sums.py::test_the_same_bytes_agree_however_they_are_cut_and_no_others_do",
+        caught_by="tests/unit/lib/test_checksums.py::test_the_same_bytes_agree_however_they_are_cut_and_no_others_do",
     ),
     Mutant(
         name="any_answer_hands_its_connection_on",
