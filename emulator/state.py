@@ -21,7 +21,7 @@ from emulator.job import Account, Job, Phase, now_text
 from emulator.keys import fetched_key, key_digest
 from runner.errors import StateError
 from runner.lib.atomic_files import FILE_MODE
-from runner.lib.rollback_journal import check_rollback_journal
+from runner.lib.sqlite_hot_journal import check_rollback_journal
 
 _LAST_BASE_ID = 100_000  # ids of models in the account stay below, ids of candidates above
 _TABLES = """

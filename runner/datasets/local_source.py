@@ -10,7 +10,7 @@ from msgspec import Struct
 from runner.datasets.source import DELIMITERS, Fingerprint, unreadable
 from runner.datasets.walk import TooMuchError, matching
 from runner.errors import Kind, ModelError
-from runner.manifest.confined import leads_out, lies_outside
+from runner.lib.checkout_boundary import leads_out, lies_outside
 from runner.manifest.model import Source
 
 _MAGIC = frozenset("*?[")

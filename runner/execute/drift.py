@@ -12,7 +12,7 @@ from runner.lib.secrets import Secret
 from runner.manifest.model import Dataset, Place, Source
 from runner.plan.incumbent import Moment, may_drift, observe, own_model, statement_sha256
 from runner.plan.model_plan import Action
-from runner.providers.outcomes import Classifier, ServiceError
+from runner.providers.call_results import Classifier, ServiceError
 
 Listed = tuple[Classifier, ...] | None  # None: the list cannot be read
 

@@ -34,7 +34,7 @@ from runner.policy.phrases import unread_clause
 from runner.policy.places import place_phrase
 from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.providers.base import ProviderCalls
-from runner.providers.outcomes import Downloaded, ServiceError
+from runner.providers.call_results import Downloaded, ServiceError
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 _BLOCK = 1 << 20

@@ -36,7 +36,7 @@ from runner.plan.approver import untraced
 from runner.plan.model_plan import ModelPlan, Options, PlanStage
 from runner.plan.operator_commands import state_option
 from runner.providers.base import ProviderCalls
-from runner.providers.outcomes import Status
+from runner.providers.call_results import Status
 
 _ON_CANDIDATE = frozenset(
     {PlanStage.REVIEW, PlanStage.SETTLE_SWITCH, PlanStage.DECIDE, PlanStage.SWITCH}

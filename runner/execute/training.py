@@ -13,7 +13,7 @@ from runner.journal.retrain_job import TRAINED, JobStage, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.durations import duration_text
 from runner.plan.operator_commands import resolve_commands
-from runner.providers.outcomes import Code, ServiceError, Status
+from runner.providers.call_results import Code, ServiceError, Status
 
 OUTAGES = 10  # reads in a row that may fail, each with its own retries, before this run gives up waiting
 

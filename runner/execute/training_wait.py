@@ -10,7 +10,7 @@ from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.service_clock import ClockReading, surely_over
 from runner.execute.upload_evidence import is_said_in_training, says_waiting
 from runner.journal.retrain_job import JobStage, RetrainJob
-from runner.providers.outcomes import Status
+from runner.providers.call_results import Status
 
 _SPREAD = 0.2
 _FIRST_S = 2.0  # how old a training is at most when its status is asked for first

@@ -14,7 +14,7 @@ from runner.datasets.prepare import check_data, pack
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
 from runner.execute.commands import Pool, Steps, StoppedError, call, pause, record, stage, take_slot
-from runner.execute.identify import refuse_other_model
+from runner.execute.model_identity import refuse_other_model
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed_with
 from runner.execute.progress_events import StageStarted
 from runner.execute.retry import backoff, read, send
@@ -44,7 +44,7 @@ from runner.lib.timestamps import seconds_text, stamp
 from runner.plan.model_plan import PlanStage
 from runner.plan.operator_commands import resolve_commands
 from runner.plan.reference_data import reference
-from runner.providers.outcomes import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
+from runner.providers.call_results import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
 from runner.providers.registry import facts_of
 
 _SETTLE_PAUSE_S = 15.0

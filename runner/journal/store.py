@@ -13,13 +13,13 @@ from weakref import WeakSet
 
 from runner.errors import StateError, too_large
 from runner.journal.chain import GENESIS, Link, Row, link, read_chain
+from runner.journal.end_marks import Heads, head_of
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.forms import is_sha256
-from runner.journal.heads import Heads, head_of
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.lib.atomic_files import FILE_MODE, sync_folder
-from runner.lib.rollback_journal import check_rollback_journal
+from runner.lib.sqlite_hot_journal import check_rollback_journal
 
 APPLICATION_ID = 0x52545231  # "RTR1" in SQLite's header: another program's database is not taken for a journal
 FORMAT = 1

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from runner.manifest.confined import lies_outside
+from runner.lib.checkout_boundary import lies_outside
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Approval, Place
 from runner.manifest.problems import EnoughError, Findings

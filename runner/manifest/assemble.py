@@ -27,10 +27,10 @@ from runner.manifest.model import (
     Service,
 )
 from runner.manifest.models import all_settings, check_model, read_model
-from runner.manifest.moved import former_names, read_moved, read_moved_services
 from runner.manifest.names import check_names
 from runner.manifest.notify import check_recipients, read_notify
 from runner.manifest.policies import Directions, check_rule, read_policy
+from runner.manifest.renames import former_names, read_moved, read_moved_services
 from runner.manifest.service import read_service
 from runner.manifest.wording import choice, nearest, shown
 from runner.providers.facts import ProviderFacts

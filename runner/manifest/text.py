@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.lib.atomic_files import open_file
-from runner.manifest.confined import leads_out
+from runner.lib.checkout_boundary import leads_out
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 

@@ -20,7 +20,7 @@ from runner.lib.timestamps import age
 from runner.manifest.model import Model, Source
 from runner.policy.baseline import Baseline, Drift
 from runner.policy.number import number_text
-from runner.providers.outcomes import Classifier
+from runner.providers.call_results import Classifier
 
 _SHOWN = 5  # numbers of models named in one message
 ONE_WAY = "The model published now has no job id here; the API cannot bring it back."

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from runner.policy.heads import Role, role_of
+from runner.policy.column_roles import Role, role_of
 from runner.policy.number import listed
 
 

@@ -8,12 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.manifest.model import MetricDefinition
+from runner.policy.column_roles import decorated_name, evaluated_name
 from runner.policy.decoding import decode
 from runner.policy.delimited import Row, rows_of
 from runner.policy.document import metrics_in, parse_document
 from runner.policy.entries import Entry
 from runner.policy.forms import HEAD, UNREAD_FORMS, form_of
-from runner.policy.heads import decorated_name, evaluated_name
 from runner.policy.metrics import Metric, built_in_name, folded, in_unit, unusable_metric, within_range
 from runner.policy.refusal import refusal
 from runner.policy.table import read_table

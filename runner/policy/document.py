@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.errors import ModelError
-from runner.policy.heads import names_another
+from runner.policy.column_roles import names_another
 from runner.policy.metrics import MISSING, Metric, metric_from_text, unusable_metric, without_percent
 from runner.policy.number import number_from_text, shown
 from runner.policy.refusal import refusal

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from runner.policy.heads import Role, mentions, role_of
+from runner.policy.column_roles import Role, mentions, role_of
 from runner.policy.number import listed, shown
 from runner.policy.refusal import refusal
 

@@ -9,11 +9,11 @@ from msgspec import Struct
 from runner.errors import ModelError
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition, Unit
+from runner.policy.column_roles import evaluated_name, role_of
 from runner.policy.containers import Single, opened
 from runner.policy.content import Content, Definitions, Known, known_names
 from runner.policy.delimited import Row
 from runner.policy.entries import is_left_out
-from runner.policy.heads import evaluated_name, role_of
 from runner.policy.metrics import ResultMetrics, built_in_name
 from runner.policy.number import number_from_text
 from runner.policy.places import Look, look_at, looks

@@ -6,11 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from runner.errors import ModelError
+from runner.policy.column_roles import mentions, names_another
 from runner.policy.containers import Budget, Unread, leaves
 from runner.policy.content import Content, Definitions, Known, built_in, parse
 from runner.policy.document import metrics_in
 from runner.policy.entries import Entry, is_left_out
-from runner.policy.heads import mentions, names_another
 from runner.policy.metrics import Metric
 from runner.policy.number import listed
 

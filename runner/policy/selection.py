@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from runner.errors import ModelError
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
+from runner.policy.column_roles import evaluated_name
 from runner.policy.containers import Budget, Unread, leads_to, leaves
 from runner.policy.content import Content, Definitions, Known, agreed, by_name, parse
 from runner.policy.delimited import Row
 from runner.policy.document import metric_at
 from runner.policy.entries import Entry, find_entry, is_same_path, is_within, named
-from runner.policy.heads import evaluated_name
 from runner.policy.metrics import (
     MISSING,
     Metric,

@@ -6,9 +6,9 @@ from itertools import zip_longest
 
 from msgspec import Struct
 
+from runner.policy.column_roles import names_another, role_of
 from runner.policy.columns import Columns, choose_columns
 from runner.policy.delimited import Row
-from runner.policy.heads import names_another, role_of
 from runner.policy.metrics import Metric, folded, metric_from_text, unusable_metric, without_percent
 from runner.policy.number import number_from_text, shown
 

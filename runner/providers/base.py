@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from runner.http.upload_watch import UploadWatch
 from runner.lib.secrets import Redactor, Secret
+from runner.providers.call_results import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
 from runner.providers.facts import ProviderFacts, Statuses
-from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
 
 if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
     from runner.lib.checksums import Sum

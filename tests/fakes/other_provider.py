@@ -19,8 +19,7 @@ from runner.lib.atomic_files import write_whole
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
 from runner.providers.base import Connection, ProviderEntry
-from runner.providers.facts import DataLimits, ProviderFacts, Statuses
-from runner.providers.outcomes import (
+from runner.providers.call_results import (
     Classifier,
     Done,
     Downloaded,
@@ -31,6 +30,7 @@ from runner.providers.outcomes import (
     ServiceError,
     Status,
 )
+from runner.providers.facts import DataLimits, ProviderFacts, Statuses
 from tests.fakes.world import sha256_of
 
 FACTS = ProviderFacts(

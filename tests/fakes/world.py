@@ -24,7 +24,7 @@ from runner.app.state.provenance import moved_names
 from runner.errors import Kind
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
-from runner.execute.identify import vanished_jobs
+from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.progress_events import ProgressEvent
 from runner.execute.recorder import Recorder
@@ -41,9 +41,9 @@ from runner.lib.secrets import Secret
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
 from runner.plan.model_plan import Facts, ModelPlan, Options
-from runner.plan.moves import DueMoves, due_moves, with_moves
 from runner.plan.planner import plan_model
-from runner.providers.outcomes import (
+from runner.plan.renames import DueMoves, due_moves, with_moves
+from runner.providers.call_results import (
     Classifier,
     Code,
     Done,

@@ -12,7 +12,7 @@ from runner.journal.progress import Progress
 from runner.journal.renames import moved
 from runner.manifest.load import read
 from runner.manifest.model import Manifest
-from runner.plan.moves import due_moves
+from runner.plan.renames import due_moves
 from tests.unit.journal.journal_facts import AT, chained, draft, run_started
 
 NAMES = ["a", "b", "c", "d", "e"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.http.addresses import UnfitError, read_address
 from runner.http.response_body import Answer
 from runner.http.retry_after import retry_after
-from runner.providers.outcomes import Done, ServiceError, Status
+from runner.providers.call_results import Done, ServiceError, Status
 from runner.providers.prediction_one.effects import switch_effect, upload_effect
 from runner.providers.prediction_one.response_reading import read_api_key, read_classifiers, read_job, read_status
 from runner.providers.prediction_one.responses import documented, said, store_code

@@ -26,7 +26,7 @@ from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
 from runner.providers.base import Connection, ProviderEntry
-from runner.providers.outcomes import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
+from runner.providers.call_results import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.registry import PROVIDERS

@@ -28,7 +28,7 @@ from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
 from runner.policy.inspection import inspect_result
 from runner.policy.record import Inputs, evaluate
-from runner.providers.outcomes import Effect, ServiceError
+from runner.providers.call_results import Effect, ServiceError
 from runner.providers.prediction_one.effects import switch_effect, upload_effect
 from runner.providers.prediction_one.response_reading import read_api_key, read_classifiers, read_job, read_status
 from runner.providers.prediction_one.url_expiry import expiry

@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_journal_of_the_future_is_not_warned_of",
-        file="runner/app/state/clock_check.py",
+        file="runner/app/state/journal_clock.py",
         old="if last is None or moment(last) - now <= NOTICED:",
         new="if last:",
         caught_by=_HOSTILE + "[journal-of-the-future]",

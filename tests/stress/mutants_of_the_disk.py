@@ -74,7 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_record_after_the_anchor_is_not_told",
-        file="runner/app/audit/removed.py",
+        file="runner/app/audit/pruned_results.py",
         old="if 0 < held < seq else",
         new="if held < 0 else",
         caught_by=_HOSTILE + "[a_forged_record_hides_a_loss]",

@@ -67,7 +67,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_swap_older_than_the_state_is_done_once_more",
-        file="runner/plan/moves.py",
+        file="runner/plan/renames.py",
         old="if not _has_history(known, old) or known[old].begun_beside == names[old]:",
         new="if not _has_history(known, old):",
         caught_by=_MOVED + "test_a_swap_that_is_older_than_the_state_changes_nothing",

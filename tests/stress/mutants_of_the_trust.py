@@ -177,7 +177,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an_object_may_have_another_name_than_its_content",
-        file="runner/app/planning/git_commit.py",
+        file="runner/lib/git/commit.py",
         old=" or _id(kind, found[1], object_format) != name",
         new="",
         caught_by=_HOSTILE + "[a signed commit shows another file]",
@@ -514,14 +514,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="verify_overlooks_links",
-        file="runner/app/audit/state_files.py",
+        file="runner/app/audit/foreign_files.py",
         old="    if stat.S_ISLNK(found.st_mode):",
         new="    if False:",
         caught_by=_STATE_FILES + "test_hidden_names_links_and_special_files_are_found",
     ),
     Mutant(
         name="verify_overlooks_second_names",
-        file="runner/app/audit/state_files.py",
+        file="runner/app/audit/foreign_files.py",
         old="    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:",
         new="    if False:",
         caught_by=_STATE_FILES + "test_a_second_name_and_files_that_others_may_write_are_found",
@@ -551,7 +551,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_link_of_the_checkout_takes_what_a_user_lets_be_written",
-        file="runner/app/state/written_file.py",
+        file="runner/app/state/output_path.py",
         old="    if leaves_checkout(target):",
         new="    if False:",
         caught_by=(
@@ -588,7 +588,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="each_moved_name_is_followed_to_its_end",
-        file="runner/manifest/moved.py",
+        file="runner/manifest/renames.py",
         old="        while name in names and name not in seen:",
         new="        while name in names and name not in way:",
         caught_by=_GROWTH,
@@ -651,7 +651,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an_empty_first_note_is_a_loss",
-        file="runner/journal/heads.py",
+        file="runner/journal/end_marks.py",
         old="            return _DECODER.decode(content) if content else None\n",
         new="            return _DECODER.decode(content)\n",
         caught_by="tests/unit/journal/test_journal_heads.py::test_a_note_that_a_full_disk_left_empty_is_none_yet",

@@ -33,7 +33,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_question_that_failed_is_taken_for_no",
-        file="runner/execute/identify.py",
+        file="runner/execute/model_identity.py",
         old="if error.again or error.kind == Kind.NETWORK:",
         new="if False:",
         caught_by=_MOVED + "test_nothing_is_uploaded_while_the_service_cannot_be_asked",

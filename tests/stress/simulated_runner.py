@@ -28,8 +28,8 @@ from runner.journal.progress import Progress
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
 from runner.plan.model_plan import Facts, ModelPlan, Options
-from runner.plan.moves import due_moves, with_moves
 from runner.plan.planner import plan_model
+from runner.plan.renames import due_moves, with_moves
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, CrashError, FakeKeys
 from tests.stress.simulated_journal import Ledger

@@ -19,7 +19,7 @@ from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import (
+from runner.providers.call_results import (
     Classifier,
     Code,
     Done,

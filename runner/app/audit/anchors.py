@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.app.audit.evidence import Evidence
+from runner.app.audit.journal_summary import JournalSummary
 from runner.app.state.git_notes import (
     DEFAULT_REF,
     NotedHead,
@@ -22,7 +23,6 @@ from runner.app.state.git_notes import (
     noted_heads,
     repository,
 )
-from runner.app.state.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.envelope import (
     LARGEST,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from runner.app.audit.evidence import BundleEvidence, not_a_bundle
-from runner.app.state.journal_summary import JournalSummary
+from runner.app.audit.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.container import sha256_of
 from runner.audit.layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from runner.app.state.journal_summary import JournalSummary, hear
+from runner.app.audit.journal_summary import JournalSummary, hear
 from runner.audit.container import Container, DamagedError
 from runner.audit.layout import JOURNAL
 from runner.errors import StateError, UsageError

@@ -8,10 +8,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from runner.app.planning.git_commit import CommitContent, UnsoundError, blob_id, read_commit
 from runner.journal.events import ApprovalSource
 from runner.lib.atomic_files import open_file
 from runner.lib.git.checkout import Checkout, find_checkout, top_level
+from runner.lib.git.commit import CommitContent, UnsoundError, blob_id, read_commit
 from runner.lib.git.process import GitError
 from runner.lib.git.stored import Stored, stored
 from runner.manifest.model import Approval

@@ -16,7 +16,7 @@ from runner.app.planning.planned import Planned
 from runner.app.planning.prefetch_checks import foresight
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Choice, Scope, read_scope
-from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.journal_clock import Warn, silent, warn_of_future
 from runner.app.state.open_state import open_state
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
@@ -24,7 +24,8 @@ from runner.journal.progress import Progress
 from runner.plan.approver import why_followed
 from runner.plan.document import PlanDocument, state_mark
 from runner.plan.model_plan import Facts, ModelPlan
-from runner.plan.moves import (
+from runner.plan.planner import plan_model
+from runner.plan.renames import (
     ServiceMove,
     allows_service,
     due_moves,
@@ -33,7 +34,6 @@ from runner.plan.moves import (
     with_moves,
     with_question,
 )
-from runner.plan.planner import plan_model
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.app.state.written_file import refuse_link_out
+from runner.app.state.output_path import refuse_link_out
 from runner.errors import StateError, UsageError
 from runner.lib.atomic_files import write_whole
 from runner.plan.document import PlanDocument, read_document

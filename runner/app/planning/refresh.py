@@ -19,7 +19,7 @@ from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest, Model
 from runner.plan.incumbent import Moment, may_drift, observe
 from runner.providers.base import Provider
-from runner.providers.outcomes import Classifier
+from runner.providers.call_results import Classifier
 
 _CALLS = 16  # threads for calls
 

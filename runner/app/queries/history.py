@@ -7,10 +7,10 @@ from shlex import quote
 
 from msgspec import Struct
 
+from runner.app.audit.pruned_results import gone
 from runner.app.audit.recompute import Different, SameBytes, recompute
-from runner.app.audit.removed import gone
 from runner.app.review.job_ids import full_job_id
-from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.journal_clock import Warn, silent, warn_of_future
 from runner.app.state.read_state import names_now, reading, require_seen, seen_models
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.audit.removed import gone
+from runner.app.audit.pruned_results import gone
 from runner.app.state.read_state import reading
 from runner.app.state.selection import select
 from runner.app.state.service_name import realm_of

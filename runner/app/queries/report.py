@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
+from runner.app.state.output_path import refuse_link_out
 from runner.app.state.read_state import reading
-from runner.app.state.written_file import refuse_link_out
 from runner.errors import RetrainError, UsageError
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted

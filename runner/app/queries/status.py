@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
-from runner.app.state.clock_check import Warn, silent, warn_of_future
+from runner.app.state.journal_clock import Warn, silent, warn_of_future
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import last_paths, refuse_of_the_state
 from runner.app.state.service_name import realm_of

@@ -12,9 +12,9 @@ from runner.app.state.provenance import ci_actor, tool
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
+from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
 from runner.journal.folder import state_folder
-from runner.journal.heads import require_writable
 from runner.journal.lock import current_user
 from runner.journal.store import open_for_reading
 from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder

@@ -12,7 +12,7 @@ from runner.app.planning.plan import read_progress
 from runner.app.review.candidates import find_candidate
 from runner.app.review.review import ReviewRequest
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.written_file import refuse_link_out
+from runner.app.state.output_path import refuse_link_out
 from runner.errors import RetrainError, UsageError
 from runner.journal.lock import current_user
 from runner.journal.retrain_job import RetrainJob

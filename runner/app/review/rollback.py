@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.audit.removed import gone
+from runner.app.audit.pruned_results import gone
 from runner.app.planning.model_scope import ModelScope, model_scope
 from runner.app.planning.plan import read_progress
 from runner.app.review.proposal import Proposal, refuse_changed

@@ -19,7 +19,7 @@ from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Settings
-from runner.execute.identify import vanished_jobs
+from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from runner.app.planning.scope import Scope
-from runner.app.state.clock_check import Warn
+from runner.app.state.journal_clock import Warn
 from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
 from runner.notify.chat import send_message

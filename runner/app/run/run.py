@@ -15,7 +15,7 @@ from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.run.exit_codes import exit_code
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
-from runner.app.state.clock_check import Warn, warn_of_future
+from runner.app.state.journal_clock import Warn, warn_of_future
 from runner.app.state.session import Session, session
 from runner.datasets.file_cache import FileCache
 from runner.errors import ExitCode

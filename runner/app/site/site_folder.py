@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from runner.app.state.written_file import refuse_link_out
+from runner.app.state.output_path import refuse_link_out
 from runner.errors import LockedError, RetrainError, UsageError
 from runner.lib.atomic_files import publish
 from runner.site.pages import Page

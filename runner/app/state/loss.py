@@ -14,9 +14,9 @@ import msgspec
 from runner.app.state.open_state import open_state
 from runner.app.state.unrecorded_files import Finding, strange_entries
 from runner.errors import StateError
+from runner.journal.end_marks import Head, HeadFile, outside
 from runner.journal.folder import StateFolder
 from runner.journal.forms import is_run_id
-from runner.journal.heads import Head, HeadFile, outside
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import EventLog
 from runner.journal.store import open_for_reading

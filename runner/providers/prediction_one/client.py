@@ -20,8 +20,7 @@ from runner.http.upload_body import UploadBody
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Sum
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.facts import Statuses
-from runner.providers.outcomes import (
+from runner.providers.call_results import (
     Classifier,
     Downloaded,
     Effect,
@@ -31,6 +30,7 @@ from runner.providers.outcomes import (
     ServiceError,
     Status,
 )
+from runner.providers.facts import Statuses
 from runner.providers.prediction_one.effects import switch_effect, upload_effect
 from runner.providers.prediction_one.error_texts import explain_broken
 from runner.providers.prediction_one.facts import FACTS

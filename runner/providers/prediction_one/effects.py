@@ -3,7 +3,7 @@
 from runner.errors import Kind
 from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer
-from runner.providers.outcomes import Code, Done, Effect, NeverSent, Rejected, RejectionReason, Unknown
+from runner.providers.call_results import Code, Done, Effect, NeverSent, Rejected, RejectionReason, Unknown
 from runner.providers.prediction_one.error_texts import explain_broken, explain_status
 from runner.providers.prediction_one.response_shapes import names_job, read_object
 from runner.providers.prediction_one.responses import Documented, documented, looks_like_error, store_code

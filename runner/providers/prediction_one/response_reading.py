@@ -9,8 +9,8 @@ from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer
 from runner.http.strict_json import NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
+from runner.providers.call_results import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status
 from runner.providers.facts import Statuses
-from runner.providers.outcomes import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status
 from runner.providers.prediction_one.error_texts import explain_broken, explain_status
 from runner.providers.prediction_one.response_shapes import names_job, read_object, whole_number
 from runner.providers.prediction_one.responses import documented, said

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.http.strict_json import one_line
-from runner.providers.outcomes import Code
+from runner.providers.call_results import Code
 
 MOST_ERROR_BYTES = 64 * 1024  # as far as an error's body is looked at
 _TAGS = re.compile(r"<[^<>]*>")

@@ -8,7 +8,7 @@ from runner.errors import Kind
 from runner.http.request import Head
 from runner.http.retry_after import retry_after
 from runner.lib.atomic_files import replacing
-from runner.providers.outcomes import Code, Downloaded, ServiceError
+from runner.providers.call_results import Code, Downloaded, ServiceError
 from runner.providers.prediction_one.responses import store_code
 
 # A body within gzip is stored as it came: whether a store packed the file for the way or says what the file is, the

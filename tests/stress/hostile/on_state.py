@@ -15,8 +15,8 @@ import msgspec
 from filelock import FileLock
 
 from runner.app.site.site_folder import LISTING
+from runner.journal.end_marks import Head, HeadFile
 from runner.journal.folder import StateFolder
-from runner.journal.heads import Head, HeadFile
 from runner.journal.lock import Holder
 from tests.fakes.forged_journal import Forge, forge_all
 from tests.stress.hostile.attack import Attack

@@ -15,7 +15,7 @@ from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missin
 from runner.app.state.loss import loss_warning
 from runner.app.state.session import session
 from runner.errors import StateError, UsageError
-from runner.journal.heads import EMPTY, HeadFile
+from runner.journal.end_marks import EMPTY, HeadFile
 from runner.journal.store import open_for_reading
 from runner.plan.model_plan import Options
 from tests.fakes.cut_journal import cut, events_of, rewind

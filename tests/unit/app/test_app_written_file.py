@@ -7,7 +7,7 @@ import pytest
 from runner.app.planning.plan_file import refuse_target
 from runner.app.queries.report import write_report
 from runner.app.site.site_folder import open_site
-from runner.app.state.written_file import refuse_link_out
+from runner.app.state.output_path import refuse_link_out
 from runner.errors import UsageError
 
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.journal.chain import Link
+from runner.journal.end_marks import EMPTY, Head, HeadFile, head_of, outside
 from runner.journal.folder import StateFolder
-from runner.journal.heads import EMPTY, Head, HeadFile, head_of, outside
 from runner.journal.store import Store
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 

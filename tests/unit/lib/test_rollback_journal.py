@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StateError
-from runner.lib.rollback_journal import check_rollback_journal
+from runner.lib.sqlite_hot_journal import check_rollback_journal
 
 NAMES_A_FILE = bytes.fromhex("d9d505f920a163d7")
 

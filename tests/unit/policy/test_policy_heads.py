@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.policy.heads import Role, decorated_name, names_another, role_of
+from runner.policy.column_roles import Role, decorated_name, names_another, role_of
 from runner.policy.metrics import without_percent
 
 HEADS: dict[Role, list[str]] = {

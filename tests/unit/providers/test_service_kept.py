@@ -18,7 +18,7 @@ from runner.http.connection_pool import ConnectionPool
 from runner.http.sockets import PlainSocket
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
-from runner.providers.outcomes import Done, ServiceError
+from runner.providers.call_results import Done, ServiceError
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]

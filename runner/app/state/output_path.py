@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.manifest.confined import leaves_checkout
+from runner.lib.checkout_boundary import leaves_checkout
 
 
 def refuse_link_out(target: Path) -> None:

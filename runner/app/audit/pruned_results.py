@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from runner.app.audit.evidence import Evidence
-from runner.app.state.journal_summary import JournalSummary
+from runner.app.audit.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
 from runner.journal.events import ResultDownloaded
 from runner.journal.progress import Progress

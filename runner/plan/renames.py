@@ -12,7 +12,7 @@ from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
 from runner.journal.renames import Histories
 from runner.manifest.model import Manifest
-from runner.manifest.moved import destinations
+from runner.manifest.renames import destinations
 from runner.plan.model_plan import Action, ModelPlan
 
 _SHOWN = 3  # names in one sentence
