@@ -4,7 +4,7 @@ import shlex
 from datetime import timedelta
 from pathlib import Path
 
-from runner.app.review.approval_file import WrittenApproval, write_word
+from runner.app.review.approval_file import WrittenApproval, write_approval
 from runner.app.review.review import ReviewRequest
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -13,7 +13,7 @@ from runner.reports.text import inline
 
 def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts: timedelta) -> int:
     """Write the file, and print its path with the commands that commit it; an empty folder is the manifest's."""
-    written = write_word(request, Path(folder) if folder else None, lasts)
+    written = write_approval(request, Path(folder) if folder else None, lasts)
     message = shlex.quote(inline(f"retrain: {request.action} job {written.retrain_job_id} of {request.model}"))
     once = "" if written.counts else "once it stands in the approvals folder "
     console.result(

@@ -15,7 +15,7 @@ from runner.datasets.metadata import CheckedFile, Shape
 from runner.datasets.problem import DataProblems
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile
-from runner.lib.checksums import Sum, sum_of
+from runner.lib.checksums import Checksum, sum_of
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
-def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Sum | None = None) -> Checked:
+def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Checksum | None = None) -> Checked:
     """Read a file once: its digest, its structure, and the values of the target column when one is named.
 
     Args:

@@ -13,7 +13,7 @@ from runner.datasets.joined_stream import content
 from runner.datasets.metadata import FileMetadata
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, Fingerprint, unreadable
-from runner.lib.checksums import Sum, sum_of
+from runner.lib.checksums import Checksum, sum_of
 
 _SECOND = 10**9  # ns
 _FINE = _SECOND // 20  # kernels stamp files by a clock that ticks every 1 to 10 ms
@@ -64,10 +64,10 @@ class _Known:
         self.lock = Lock()
         self._file = file
         self._identity: Identity | None = None
-        self._sum: Sum | None = None
+        self._sum: Checksum | None = None
         self._checked: dict[tuple[str | None, int], Checked] = {}  # by the target that was looked at, and its limit
 
-    def sum_now(self) -> Sum:
+    def sum_now(self) -> Checksum:
         began, identity = time.time_ns(), self._look()
         if self._sum is not None:
             return self._sum
@@ -86,7 +86,7 @@ class _Known:
         if not self._may_keep(identity, began):
             # the sum is that of another content by now
             return check_file(self._file, target, most_labels) if known else found
-        self._sum = Sum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
+        self._sum = Checksum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
         self._checked[wanted] = found
         return found
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.fast_checksum import FastChecksum
 
 
@@ -84,7 +84,7 @@ class UploadFile(Struct, frozen=True, kw_only=True):
 
     path: Path
     filename: str
-    content: Sum
+    content: Checksum
     spool: Path | None = None
 
 

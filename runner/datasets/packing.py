@@ -20,7 +20,7 @@ from runner.datasets.metadata import FileMetadata, UploadFile
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.errors import Kind, ModelError
 from runner.lib.atomic_files import make_folder, remove_flat, replacing
-from runner.lib.checksums import Sum, comparison_with, sum_of, worth_a_seal
+from runner.lib.checksums import Checksum, comparison_with, sum_of, worth_a_seal
 from runner.providers.facts import ArchiveFolders
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
@@ -105,8 +105,8 @@ def _unchanged(file: ResolvedFile, facts: FileMetadata) -> Iterator[bytes]:
             raise changed(facts.source)
 
 
-def _sum(facts: FileMetadata) -> Sum:
-    return Sum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
+def _sum(facts: FileMetadata) -> Checksum:
+    return Checksum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
 
 
 class _Member:

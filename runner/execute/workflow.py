@@ -18,7 +18,7 @@ from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
 from runner.journal.events import ErrorRecord, ModelFinished
 from runner.journal.retrain_job import JobStage
-from runner.plan.model_plan import Facts, ModelPlan, PlanStage
+from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
 
 STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
@@ -102,7 +102,7 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
         found = yield from stage(lambda: digest(resolve(dataset), run.run.readings.facts))
     except ModelError as error:
         found = error
-    facts = Facts(now=run.run.clock.now(), dataset=found)
+    facts = PlanInputs(now=run.run.clock.now(), dataset=found)
     return plan_model(run.run.manifest, run.model, run.progress, facts, run.run.options)
 
 

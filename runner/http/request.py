@@ -28,7 +28,7 @@ class Request(Struct, frozen=True, kw_only=True):
     body: UploadBody | None = None
 
 
-class Head(Struct, frozen=True, kw_only=True):
+class ResponseHead(Struct, frozen=True, kw_only=True):
     """The head of an answer that arrived whole.
 
     `length` is the body's announced size in bytes; a body neither `chunked` nor with a length cannot be known to be

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from runner.http.dates import read_date
-from runner.http.request import Head
+from runner.http.request import ResponseHead
 from runner.http.retry_after import retry_after
 
 MOST_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     flaw: str | None
 
 
-def take_answer(head: Head, blocks: Iterator[bytes]) -> Answer:
+def take_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
     """Read an answer of the API, at most 1 MiB; a body with a Content-Encoding was not asked for and is not read."""
     encoding = head.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
@@ -41,14 +41,14 @@ def take_answer(head: Head, blocks: Iterator[bytes]) -> Answer:
     return _answer(head, bytes(body), None)
 
 
-def take_store_answer(head: Head, blocks: Iterator[bytes]) -> Answer:
+def take_store_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
     """Read an answer of the store to an upload: a success is proved by its head, so its body is not waited for."""
     if 200 <= head.status <= 299:
         return _answer(head, b"", None)
     return take_answer(head, blocks)
 
 
-def _answer(head: Head, body: bytes, flaw: str | None) -> Answer:
+def _answer(head: ResponseHead, body: bytes, flaw: str | None) -> Answer:
     date = read_date(head.headers.get("Date"))
     after = retry_after(head.headers.get("Retry-After"), now=date)
     return Answer(host=head.host, status=head.status, date=date, after=after, body=body, flaw=flaw)

@@ -32,7 +32,7 @@ from runner.http.addresses import Address, UnfitError, read_address
 from runner.http.connection_pool import ConnectionPool
 from runner.http.deadlines import Countdown, Deadlines
 from runner.http.network_errors import cause, hung_up
-from runner.http.request import Broken, Head, Request, RequestStage
+from runner.http.request import Broken, Request, RequestStage, ResponseHead
 from runner.http.sockets import TlsContext, WholeHead, timed
 from runner.http.upload_body import BLOCK, BodyStoppedError
 from runner.lib.secrets import Secret
@@ -157,7 +157,7 @@ class Transport:
     def exchange(
         self,
         request: Request,
-        take: Callable[[Head, Iterator[bytes]], T],
+        take: Callable[[ResponseHead, Iterator[bytes]], T],
         is_its_own: Callable[[T], bool] | None = None,
     ) -> T | Broken:
         """Send the request once and return what `take` makes of the answer's head and blocks of at most `BLOCK` bytes.
@@ -182,7 +182,7 @@ class Transport:
         self,
         request: Request,
         address: Address,
-        take: Callable[[Head, Iterator[bytes]], T],
+        take: Callable[[ResponseHead, Iterator[bytes]], T],
         is_its_own: Callable[[T], bool] | None,
     ) -> T | Broken:
         countdown = Countdown(self._deadlines)
@@ -208,7 +208,7 @@ class Transport:
         request: Request,
         address: Address,
         countdown: Countdown,
-        take: Callable[[Head, Iterator[bytes]], T],
+        take: Callable[[ResponseHead, Iterator[bytes]], T],
     ) -> T | Broken:
         """Send the request over the line, and close the line where that came to no good end."""
         exchange = line.exchange = _Exchange(target=address.target, countdown=countdown)
@@ -273,8 +273,8 @@ def _fits_header(key: Secret) -> bool:
     return value.isascii() and value.isprintable() and value != "" and " " not in value
 
 
-def _head(response: requests.Response, address: Address, countdown: Countdown) -> Head:
-    return Head(
+def _head(response: requests.Response, address: Address, countdown: Countdown) -> ResponseHead:
+    return ResponseHead(
         host=address.host,
         status=response.status_code,
         headers=response.headers,

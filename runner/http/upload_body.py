@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from runner.http.upload_watch import UploadWatch
-from runner.lib.checksums import Comparison, Sum, comparison_with
+from runner.lib.checksums import Checksum, Comparison, comparison_with
 from runner.lib.prefetch import ahead
 
 BLOCK = 1024 * 1024  # bytes; up to five of them are in memory
@@ -34,7 +34,7 @@ class UploadBody:
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: Path, *, content: Sum, watch: UploadWatch | None, read_ahead: bool) -> None:
+    def __init__(self, file: Path, *, content: Checksum, watch: UploadWatch | None, read_ahead: bool) -> None:
         self._file = file
         self._content = content
         self._size = content.bytes

@@ -13,7 +13,7 @@ import msgspec
 from runner.errors import StateError
 from runner.journal.events import Draft, Event, ResultDownloaded
 from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
-from runner.journal.parts import part_misfit
+from runner.journal.parts import payload_problem
 from runner.journal.shared_values import SharedParts
 from runner.lib.canonical_json import canonical_bytes
 
@@ -127,7 +127,7 @@ class EventCheck:
         fact = event.fact
         if isinstance(fact, ResultDownloaded) and not is_result_path(fact.path, event.run_id, event.model):
             return f"{fact.path[:_SHOWN]!a} is not where its run stores a result"
-        return part_misfit(fact)
+        return payload_problem(fact)
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 
-class Departure(Struct, frozen=True, kw_only=True):
+class RollbackPoint(Struct, frozen=True, kw_only=True):
     """A turn back from a job: to which one, by whom and why.
 
     `newest` is the newest job there was at that moment: what was begun by then does not answer the person's doubt.
@@ -26,10 +26,10 @@ class Deployments(Struct, kw_only=True):
     """
 
     ids: list[str] = field(default_factory=list)
-    left: dict[str, Departure] = field(default_factory=dict)
+    left: dict[str, RollbackPoint] = field(default_factory=dict)
     wanted: str | None = None
 
-    def take_over(self, name: str, departure: Departure | None) -> None:
+    def take_over(self, name: str, departure: RollbackPoint | None) -> None:
         """Let a job serve from now on; `departure` tells when a person turned back to it."""
         self.ids.append(name)
         self.wanted = None

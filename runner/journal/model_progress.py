@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from runner.journal.deployments import Departure, Deployments, is_older
+from runner.journal.deployments import Deployments, RollbackPoint, is_older
 from runner.journal.events import (
     ApprovalRecorded,
     CandidateEvaluated,
@@ -209,14 +209,14 @@ class ModelProgress(Struct, kw_only=True):
         elif self.serving.wanted == name:
             self.serving.wanted = None
 
-    def _departure(self, name: str) -> Departure | None:
+    def _departure(self, name: str) -> RollbackPoint | None:
         """Return how the incumbent is left, when a person makes an older job serve in its place."""
         before, job = self.incumbent_id, self.jobs[name]
         word = job.rollback.fact if job.rollback else job.review.fact if job.review else None
         if before is None or self.served is not None or word is None or not self.is_older(name, before):
             return None
         newest = next(reversed(self.jobs))
-        return Departure(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
+        return RollbackPoint(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
 
 
 def _decides(fact: Fact) -> bool:

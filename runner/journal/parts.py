@@ -49,7 +49,7 @@ class _Inputs(_Part, frozen=True, kw_only=True):
     place_before: str | None
 
 
-def part_misfit(fact: Fact) -> str | None:
+def payload_problem(fact: Fact) -> str | None:
     """Return what is wrong with the open parts of a fact, or None."""
     for name, value, form in _parts(fact):
         try:

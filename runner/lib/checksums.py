@@ -20,7 +20,7 @@ _WORTH_A_SEAL = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
+class Checksum:
     """Lower-case hex SHA-256 and length of some bytes; a seal where they are many and will be read again."""
 
     sha256: str
@@ -28,7 +28,7 @@ class Sum:
     seal: FastChecksum | None = field(default=None, compare=False, repr=False)
 
 
-class SumBeside:
+class ThreadedChecksum:
     """A sum that grows block by block; as a context manager it lets go of its thread at the end.
 
     The newest block stays here until another one comes, so that a small file needs no thread. With `sealed` the sum
@@ -59,13 +59,13 @@ class SumBeside:
         self._newest = block
         self._bytes += len(block)
 
-    def total(self) -> Sum:
+    def total(self) -> Checksum:
         """Return the sum over all bytes taken so far."""
         self._wait_for(0)
         self._update(self._newest)
         self._newest = b""
         seal = self._sealing.end() if self._sealing else None
-        return Sum(sha256=self._sha.hexdigest(), bytes=self._bytes, seal=seal)
+        return Checksum(sha256=self._sha.hexdigest(), bytes=self._bytes, seal=seal)
 
     def _hand_over(self, block: bytes) -> None:
         if self._thread is None:
@@ -83,13 +83,13 @@ class SumBeside:
             self._waiting.popleft().result()
 
 
-def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Sum:
+def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Checksum:
     """Return the sum over bytes that arrive in blocks; what makes the next block runs beside the hashing of the last.
 
     Raises:
         Whatever the iterable raises.
     """
-    with SumBeside(sealed=sealed) as beside:
+    with ThreadedChecksum(sealed=sealed) as beside:
         for block in parts:
             beside.add(block)
         return beside.total()
@@ -118,7 +118,7 @@ class Comparison(Protocol):
         """Tell whether they were the bytes of the sum; the last thing it is asked."""
 
 
-def comparison_with(expected: Sum) -> Comparison:
+def comparison_with(expected: Checksum) -> Comparison:
     """Return what compares bytes with a sum: by its seal, where it has one, else by SHA-256 in a second thread."""
     sealing = Sealing.begin(expected.seal.secret) if expected.seal else None
     if expected.seal is None or sealing is None:
@@ -126,8 +126,8 @@ def comparison_with(expected: Sum) -> Comparison:
     return _BySeal(sealing, expected.seal)
 
 
-class _BySum(SumBeside):
-    def __init__(self, expected: Sum) -> None:
+class _BySum(ThreadedChecksum):
+    def __init__(self, expected: Checksum) -> None:
         super().__init__()
         self._expected = expected
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from runner.credentials import read_secret
 from runner.http.deadlines import Deadlines
-from runner.http.request import Broken, Head, Request
+from runner.http.request import Broken, Request, ResponseHead
 from runner.http.transport import Transport
 from runner.lib.secrets import Secret
 from runner.manifest.model import StoredKey
@@ -31,5 +31,5 @@ def send_ping(source: StoredKey, word: str) -> None:
         raise UndeliveredError(f"its service answered with {answer}", "Check its URL.")
 
 
-def _status(head: Head, _blocks: Iterator[bytes]) -> int:
+def _status(head: ResponseHead, _blocks: Iterator[bytes]) -> int:
     return head.status

@@ -15,7 +15,7 @@ _MOST_TOLD = 5  # files in one reason
 _DONE = {"approve": "approved", "reject": "rejected"}
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class ApprovalContext(Struct, frozen=True, kw_only=True):
     """What a word is held against: the model's newest job, and the moment."""
 
     manifest: Manifest
@@ -25,12 +25,12 @@ class Case(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-def word_on(case: Case) -> Approval | None:
+def approval_for(case: ApprovalContext) -> Approval | None:
     """Return the word that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
     return next(_counting(case), None)
 
 
-def contradiction(case: Case) -> tuple[Approval, Approval] | None:
+def contradiction(case: ApprovalContext) -> tuple[Approval, Approval] | None:
     """Return two words that would both count for the candidate and contradict each other.
 
     Only their authors can tell which one holds; once a person has spoken, neither counts any more.
@@ -39,12 +39,12 @@ def contradiction(case: Case) -> tuple[Approval, Approval] | None:
     return next(((counting[0], one) for one in counting if one.action != counting[0].action), None)
 
 
-def _counting(case: Case) -> Iterator[Approval]:
+def _counting(case: ApprovalContext) -> Iterator[Approval]:
     about = (one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id)
     return (one for one in about if objection(case, one) is None)
 
 
-def idle_words(case: Case) -> Iterator[str]:
+def unused_approvals(case: ApprovalContext) -> Iterator[str]:
     """Yield a sentence for each word that changes nothing, but for those that have done their work; of many few."""
     idle = [one for one in _words(case) if not _is_settled(case, one) and objection(case, one)]
     for one in idle[:_MOST_TOLD]:
@@ -53,11 +53,11 @@ def idle_words(case: Case) -> Iterator[str]:
         yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
 
 
-def _words(case: Case) -> list[Approval]:
+def _words(case: ApprovalContext) -> list[Approval]:
     return [one for one in case.manifest.words if _is_about(case, one)]
 
 
-def _is_about(case: Case, word: Approval) -> bool:
+def _is_about(case: ApprovalContext, word: Approval) -> bool:
     """Tell whether a word is about the model, under its name or one it had when the word was given.
 
     A word about a job that went to another name with its history is not.
@@ -67,7 +67,7 @@ def _is_about(case: Case, word: Approval) -> bool:
     return (word.model == case.model.name and (known or not former)) or (word.model in former and known)
 
 
-def _is_settled(case: Case, word: Approval) -> bool:
+def _is_settled(case: ApprovalContext, word: Approval) -> bool:
     """Tell whether nobody can expect anything of the word any more."""
     job = case.progress.jobs.get(word.retrain_job_id)
     if job is None or job.retrain_job_id in case.progress.serving.left:
@@ -77,7 +77,7 @@ def _is_settled(case: Case, word: Approval) -> bool:
     return job.review is not None and job.review.fact.action == word.action
 
 
-def objection(case: Case, word: Approval) -> str | None:
+def objection(case: ApprovalContext, word: Approval) -> str | None:
     """Return why a word does not count now, as the end of a sentence."""
     job = case.progress.jobs.get(word.retrain_job_id)
     if job is None:
@@ -87,7 +87,7 @@ def objection(case: Case, word: Approval) -> str | None:
     return _overtaken(case, word, job) or (_unfit(case, word, job) if word.action == "approve" else None)
 
 
-def _overtaken(case: Case, word: Approval, job: RetrainJob) -> str | None:
+def _overtaken(case: ApprovalContext, word: Approval, job: RetrainJob) -> str | None:
     """Return what happened since the word was given: time, a newer job, another word."""
     if case.now >= word.expires:
         return f"it expired at {word.expires:%Y-%m-%dT%H:%M:%SZ}"
@@ -99,7 +99,7 @@ def _overtaken(case: Case, word: Approval, job: RetrainJob) -> str | None:
     return None
 
 
-def _unfit(case: Case, word: Approval, job: RetrainJob) -> str | None:
+def _unfit(case: ApprovalContext, word: Approval, job: RetrainJob) -> str | None:
     """Return why an approval must not be carried out."""
     if job.decided and word.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
         return "policy or manifest are others than those it was given for"

@@ -1,11 +1,11 @@
 """Whether a job may still take over, after a person turned back from a newer or an equal one. Pure."""
 
-from runner.journal.deployments import Departure
+from runner.journal.deployments import RollbackPoint
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.retrain_job import VOID, RetrainJob, Review
 
 
-def withdrawn(progress: ModelProgress, job: RetrainJob) -> Departure | None:
+def withdrawn(progress: ModelProgress, job: RetrainJob) -> RollbackPoint | None:
     """Return the turn back that speaks against a job.
 
     It was turned back from itself, or it was trained on the same data content and begun by then: the doubt is about
@@ -21,7 +21,7 @@ def withdrawn(progress: ModelProgress, job: RetrainJob) -> Departure | None:
     return None
 
 
-def withdrawn_data(progress: ModelProgress, dataset_sha256: str) -> Departure | None:
+def withdrawn_data(progress: ModelProgress, dataset_sha256: str) -> RollbackPoint | None:
     """Return the turn back that speaks against the newest job of a data content."""
     jobs = (job for job in reversed(progress.jobs.values()) if job.stage not in VOID)
     newest = next((job for job in jobs if job.dataset_sha256 == dataset_sha256), None)
@@ -66,7 +66,7 @@ def was_rejected(job: RetrainJob, rejection: Review) -> str:
     return f"candidate {job.retrain_job_id} was rejected by {rejection.fact.by} ({why})"
 
 
-def turned_back(departure: Departure) -> str:
+def turned_back(departure: RollbackPoint) -> str:
     """Return who turned back from a job and why, as a clause about its data."""
     why = departure.reason or "no reason given"
     return f"the data is that of job {departure.from_job_id}, from which {departure.by} turned back ({why})"

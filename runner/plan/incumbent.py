@@ -27,7 +27,7 @@ ONE_WAY = "The model published now has no job id here; the API cannot bring it b
 _UNRECORDED = "Nothing is recorded of the model in service."
 
 
-class Statement(Struct, frozen=True, kw_only=True):
+class IncumbentDeclaration(Struct, frozen=True, kw_only=True):
     """What a person states of the model in service, by command or in the manifest.
 
     `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
@@ -42,7 +42,7 @@ class Statement(Struct, frozen=True, kw_only=True):
     result_sha256: str | None = None
 
 
-def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
+def statement_due(model: Model, progress: ModelProgress) -> IncumbentDeclaration | None:
     """Return what the manifest states of the model in service, where that is to be recorded.
 
     A statement counts once, and only until a job of this project has served.
@@ -50,7 +50,7 @@ def statement_due(model: Model, progress: ModelProgress) -> Statement | None:
     stated = model.incumbent
     if stated is None or progress.serving.ids:
         return None
-    statement = Statement(
+    statement = IncumbentDeclaration(
         metrics={name: number_text(value) for name, value in stated.metrics.items()},
         eval=stated.eval,
         source="manifest",
@@ -72,7 +72,7 @@ def learnt_since(model: Model, progress: ModelProgress, job: RetrainJob) -> str 
     return None
 
 
-def statement_sha256(statement: Statement) -> str:
+def statement_sha256(statement: IncumbentDeclaration) -> str:
     """Return the lower-case hex SHA-256 of what is stated; where the file lies and how numbers are spelt do not count.
 
     A statement by command is always a new one: its reason and its author are a part of it.

@@ -12,7 +12,7 @@ from runner.errors import ModelError
 from runner.journal.outcomes import Outcome
 from runner.manifest.model import Approval
 from runner.plan.evidence import Evidence
-from runner.plan.incumbent import Statement
+from runner.plan.incumbent import IncumbentDeclaration
 
 
 class PlanStage(StrEnum):
@@ -91,12 +91,12 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
     retrain_job_id: str | None = None
     dataset_sha256: str | None = None
     approval: Approval | None = None
-    statement: Statement | None = None
+    statement: IncumbentDeclaration | None = None
     evidence: Evidence | None = None
     warnings: tuple[str, ...] = ()
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class PlanInputs(Struct, frozen=True, kw_only=True):
     """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had."""
 
     now: datetime

@@ -12,13 +12,13 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
-from runner.plan.approvals import Case, contradiction, idle_words, word_on
+from runner.plan.approvals import ApprovalContext, approval_for, contradiction, unused_approvals
 from runner.plan.approver import untraced, why_followed
 from runner.plan.decision_inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.eligibility import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
-from runner.plan.model_plan import STAGES, Action, Facts, ModelPlan, Options, PlanStage
+from runner.plan.model_plan import STAGES, Action, ModelPlan, Options, PlanInputs, PlanStage
 from runner.plan.operator_commands import person_command, review_commands
 from runner.policy.phrases import unread_clause
 
@@ -34,7 +34,9 @@ _RESUMED = {
 }
 
 
-def plan_model(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
+def plan_model(
+    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, options: Options
+) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
     plan = _planned(manifest, model, progress, facts, options)
     return _with_statement(model, progress, _with_first_contact(model, progress, plan, options))
@@ -69,17 +71,19 @@ def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> M
     )
 
 
-def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: Facts, options: Options) -> ModelPlan:
+def _planned(
+    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, options: Options
+) -> ModelPlan:
     job = progress.current
     if options.force:
         return _retrain(model, facts, _why_forced(job))
     if job is None:
         first = _retrain(model, facts, "it has not been trained by this project yet")
         return _unless_lost(model, progress, first, options)
-    case = Case(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
+    case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
     plan = _underway(case) or _by_data(replace(case, job=progress.last or job), facts, options)
     plan = _unless_lost(model, progress, plan, options)
-    idle = [f"{one}." for one in idle_words(case)]
+    idle = [f"{one}." for one in unused_approvals(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
 
 
@@ -101,7 +105,7 @@ def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
     return evidence(progress, job) if job is not None else None
 
 
-def _underway(case: Case) -> ModelPlan | None:
+def _underway(case: ApprovalContext) -> ModelPlan | None:
     """Plan for what was begun or decided and is not done; None when there is nothing of that kind."""
     model, job = case.model, case.job
     if job.stage in _RESUMED:
@@ -119,7 +123,7 @@ def _underway(case: Case) -> ModelPlan | None:
         return _on_candidate(model, job, Action.ROLLBACK, why)
     if job.stage != JobStage.JUDGED:
         return None
-    word = None if _expired(case.manifest, model, job, case.now) else word_on(case)
+    word = None if _expired(case.manifest, model, job, case.now) else approval_for(case)
     if word is not None:
         clash = contradiction(case)
         return _undecided(model, job, clash) if clash else _by_word(model, job, word)
@@ -171,7 +175,7 @@ def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: 
     return _on_candidate(model, job, Action.SWITCH, f"the switch to job {job.retrain_job_id} {why} and not done yet")
 
 
-def _by_data(case: Case, facts: Facts, options: Options) -> ModelPlan:
+def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> ModelPlan:
     """Plan for a model with nothing in flight: is there a reason to train again?"""
     model, progress, job = case.model, case.progress, case.job
     if isinstance(facts.dataset, ModelError):
@@ -210,7 +214,7 @@ def _why_train(model: Model, job: RetrainJob, dataset: DatasetDigest, now: datet
     return f"its last training is older than max_age ({duration_text(max_age)})" if old >= max_age else None
 
 
-def _too_soon(model: Model, job: RetrainJob, facts: Facts, reason: str) -> ModelPlan | None:
+def _too_soon(model: Model, job: RetrainJob, facts: PlanInputs, reason: str) -> ModelPlan | None:
     interval, last = model.retrain.min_interval, job.intended_at
     since = age(last, facts.now) if last else None
     if interval is None or last is None or since is None or since >= interval:
@@ -220,7 +224,9 @@ def _too_soon(model: Model, job: RetrainJob, facts: Facts, reason: str) -> Model
     return _rest(model, job, "skipped", text)
 
 
-def _after_failure(model: Model, progress: ModelProgress, job: RetrainJob, facts: Facts, options: Options) -> ModelPlan:
+def _after_failure(
+    model: Model, progress: ModelProgress, job: RetrainJob, facts: PlanInputs, options: Options
+) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if failed < model.retrain.attempts:
         reason = f"attempt {failed} of {model.retrain.attempts} on this data failed ({job.failure})"
@@ -233,7 +239,7 @@ def _after_failure(model: Model, progress: ModelProgress, job: RetrainJob, facts
     return failed_plan(model, error)
 
 
-def _candidate_rests(case: Case, options: Options) -> ModelPlan:
+def _candidate_rests(case: ApprovalContext, options: Options) -> ModelPlan:
     """Plan for a candidate that was held or waits for a person."""
     manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
     name = job.retrain_job_id
@@ -275,7 +281,7 @@ def _expired(manifest: Manifest, model: Model, job: RetrainJob, now: datetime) -
     return expires if expires and now >= expires else None
 
 
-def _awaiting(case: Case, options: Options) -> ModelPlan:
+def _awaiting(case: ApprovalContext, options: Options) -> ModelPlan:
     manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
     expires, name = _expired(manifest, model, job, case.now), job.retrain_job_id
     if expires:
@@ -301,7 +307,7 @@ def approval_expires_at(manifest: Manifest, model: Model, job: RetrainJob) -> da
     return job.decided.at + policy.expires
 
 
-def _retrain(model: Model, facts: Facts, reason: str) -> ModelPlan:
+def _retrain(model: Model, facts: PlanInputs, reason: str) -> ModelPlan:
     if isinstance(facts.dataset, ModelError):
         return failed_plan(model, facts.dataset)
     return ModelPlan(

@@ -12,7 +12,7 @@ from runner.providers.call_results import Classifier, Downloaded, Effect, Fetche
 from runner.providers.facts import ProviderFacts, Statuses
 
 if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
-    from runner.lib.checksums import Sum
+    from runner.lib.checksums import Checksum
 
 
 class ProviderCalls(Protocol):
@@ -28,7 +28,7 @@ class ProviderCalls(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: Path, *, content: "Sum", watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: "Checksum", watch: UploadWatch) -> Effect:
         """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:

@@ -23,7 +23,7 @@ from runner.reports.history_records import HISTORY_VERSION, decision_record, run
 from runner.reports.json_text import render_json
 
 
-class Trail(Struct, kw_only=True):
+class DecisionHistory(Struct, kw_only=True):
     """A decision, and what the journal says of it afterwards. Grows while the journal is read.
 
     `identity` is that of the model's history, whatever its name is now.
@@ -52,15 +52,15 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """A decision with what came of computing it again."""
 
-    trail: Trail
+    trail: DecisionHistory
     confirmation: Confirmation
 
 
-def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress, list[Trail]]:
+def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress, list[DecisionHistory]]:
     """Return the progress of all models, and every decision about those of these names, oldest first."""
     progress = Progress()
-    trails: list[Trail] = []
-    last: dict[tuple[str, str], Trail] = {}
+    trails: list[DecisionHistory] = []
+    last: dict[tuple[str, str], DecisionHistory] = {}
     for one in links:
         progress.add(one)
         event, fact = one.event, one.event.fact
@@ -80,12 +80,12 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
     return progress, trails
 
 
-def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvaluated) -> Trail:
+def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvaluated) -> DecisionHistory:
     known = progress.model(run.started.realm, model)
     job = known.jobs[fact.retrain_job_id]
     if job.decided is None:
         raise LookupError(f"job {fact.retrain_job_id} was judged and has no decision")
-    return Trail(
+    return DecisionHistory(
         run=run,
         model=model,
         identity=known.identity,
@@ -96,7 +96,7 @@ def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvalua
     )
 
 
-def _follow(trail: Trail, one: Link) -> None:
+def _follow(trail: DecisionHistory, one: Link) -> None:
     fact, at = one.event.fact, moment(one.event.at)
     trail.runs.add(one.event.run_id)
     if isinstance(fact, ApprovalRecorded):

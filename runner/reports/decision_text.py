@@ -8,7 +8,7 @@ from runner.lib.timestamps import stamp
 from runner.policy.evaluation import RuleResult
 from runner.policy.phrases import unread_clause
 from runner.reports.build import metrics_of
-from runner.reports.decision import Explanation, Trail
+from runner.reports.decision import DecisionHistory, Explanation
 from runner.reports.text import acting, inline, number, short_digest, utc, words
 
 
@@ -33,7 +33,7 @@ def _rule(rule: RuleResult) -> str:
     return f"{rule.verdict}{level}: {rule.formula}; {rule.reason}"
 
 
-def _made_from(trail: Trail) -> Iterator[tuple[str, str]]:
+def _made_from(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
     fact, job = trail.decided.fact, trail.job
     problems = fact.evaluation.problems
     if trail.decided.unread is not None:
@@ -62,7 +62,7 @@ def _file(record: FileRecord) -> str:
     return f"{record.source}, {record.bytes:,} bytes, SHA-256 {short_digest(record.sha256)}"
 
 
-def _run(trail: Trail) -> str:
+def _run(trail: DecisionHistory) -> str:
     started = trail.run.started
     manifest, git = started.manifest, started.manifest.git
     dirty = " with changes that were not committed" if git and git.dirty else ""
@@ -71,7 +71,7 @@ def _run(trail: Trail) -> str:
     return f"{trail.run.run_id} by {who}, manifest SHA-256 {short_digest(manifest.sha256)}{commit}"
 
 
-def _came_of_it(trail: Trail) -> Iterator[tuple[str, str]]:
+def _came_of_it(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
     for review in trail.reviews:
         fact = review.fact
         yield "review", f"{fact.action} by {fact.by}, {utc(stamp(review.at))}: {fact.reason or 'no reason given'}"

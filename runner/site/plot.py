@@ -9,7 +9,7 @@ from msgspec import Struct
 from runner.journal.retrain_job import RetrainJob
 from runner.reports.charts.policy_limits import PolicyLimits
 from runner.reports.charts.rule_chart import EXACT, Axis, Interval
-from runner.reports.charts.trend import fate_of
+from runner.reports.charts.trend import candidate_status
 from runner.reports.table import short_number
 from runner.site.axes import Frame, Tick
 from runner.site.model_timeline import Deployment, ModelTimeline
@@ -100,7 +100,7 @@ def _samples(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> 
     for job in chronicle.progress.jobs.values():
         value = value_of(job, metric)
         if job.decided is not None and value is not None:
-            fate, passing = fate_of(chronicle.progress, job), standards.interval(job.decided, metric)
+            fate, passing = candidate_status(chronicle.progress, job), standards.interval(job.decided, metric)
             yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
 
 

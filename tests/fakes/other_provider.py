@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
 from runner.lib.atomic_files import write_whole
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.providers.base import Connection, ProviderEntry
 from runner.providers.call_results import (
@@ -66,7 +66,7 @@ class OtherClient:
             download_url=Secret(f"{self._base}/trainings/{retrain_job_id}/scores") if finished else None,
         )
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
         data = file.read_bytes()
         assert sha256_of(data) == content.sha256
         assert watch.may_end()

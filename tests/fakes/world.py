@@ -36,11 +36,11 @@ from runner.journal.folder_store import FolderStore
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, StateStore
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
-from runner.plan.model_plan import Facts, ModelPlan, Options
+from runner.plan.model_plan import ModelPlan, Options, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import DueMoves, due_moves, with_moves
 from runner.providers.call_results import (
@@ -169,7 +169,7 @@ class FakeService:
         """Return the Date of an answer given now."""
         return self.now().replace(microsecond=0) if self.tells_time else None
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
@@ -354,7 +354,7 @@ class World:
                     manifest,
                     model,
                     moved.model(REALM, model.name),
-                    Facts(now=self.clock.now(), dataset=found[model.dataset]),
+                    PlanInputs(now=self.clock.now(), dataset=found[model.dataset]),
                     self.options,
                 ),
                 due,

@@ -23,7 +23,7 @@ from runner.execute import retry
 from runner.execute.progress_events import ProgressEvent
 from runner.http.deadlines import Deadlines
 from runner.http.upload_watch import UploadWatch
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.providers.base import Connection, ProviderEntry
 from runner.providers.call_results import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
@@ -58,7 +58,7 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
             return super().upload(url, file, content=content, watch=watch)
 

@@ -610,7 +610,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_open_parts_of_an_event_are_believed",
         file="runner/journal/chain.py",
-        old="        return part_misfit(fact)\n",
+        old="        return payload_problem(fact)\n",
         new="        return None\n",
         caught_by="tests/unit/journal/test_journal_chain.py::test_a_part_of_another_form_breaks_a_sound_chain",
     ),

@@ -27,7 +27,7 @@ from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
-from runner.plan.model_plan import Facts, ModelPlan, Options
+from runner.plan.model_plan import ModelPlan, Options, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -192,7 +192,7 @@ class SimulatedRun:
                 manifest,
                 model,
                 progress.model(REALM, model.name),
-                Facts(now=self.clock.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
+                PlanInputs(now=self.clock.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
                 self.options,
             )
             for model in manifest.models.values()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.providers.call_results import (
     Classifier,
@@ -178,7 +178,7 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
         assert file.stat().st_size == content.bytes, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)

@@ -18,7 +18,7 @@ from runner.app.audit.recompute import SameBytes, recompute_from
 from runner.app.audit.rerender import check_rendering, check_schemas
 from runner.app.audit.switch_audit import SwitchAudit
 from runner.app.state.loss import journal_losses
-from runner.app.state.unrecorded_files import Finding, strange_entries, strange_files, unreadable
+from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_entries, unrecorded_files
 from runner.audit.container import sha256_of
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
@@ -120,9 +120,9 @@ def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | No
     chosen = _chosen(journal.progress, evidence.folder, run)
     strangers = (
         *journal_losses(evidence.folder, chosen),
-        *(strange_entries(evidence.folder, journal.progress) if run is None else ()),
+        *(unrecorded_entries(evidence.folder, journal.progress) if run is None else ()),
         *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
-        *strange_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
+        *unrecorded_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
     )
     files = look_through(evidence.folder, None if run is None else [one.run_id for one in chosen])
     anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)

@@ -13,7 +13,7 @@ from runner.app.planning.dataset_digests import digests
 from runner.app.planning.plan_document import describe
 from runner.app.planning.plan_file import refuse_target, write_plan
 from runner.app.planning.planned import Planned
-from runner.app.planning.prefetch_checks import foresight
+from runner.app.planning.prefetch_checks import planned_checks
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.state.journal_clock import Warn, silent, warn_of_future
@@ -23,7 +23,7 @@ from runner.errors import UsageError
 from runner.journal.progress import Progress
 from runner.plan.approver import why_followed
 from runner.plan.document import PlanDocument, state_mark
-from runner.plan.model_plan import Facts, ModelPlan
+from runner.plan.model_plan import ModelPlan, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import (
     ServiceMove,
@@ -86,7 +86,7 @@ def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = N
     realm, manifest, read = scope.realm.name, scope.manifest, readings or FileCache()
     due = due_moves(manifest, progress.known(realm))
     moved = progress.with_moves(realm, due.moves)
-    data = digests(manifest, scope.models, foresight(scope, moved, read))
+    data = digests(manifest, scope.models, planned_checks(scope, moved, read))
     now = datetime.now(UTC)
     before = services_before(manifest, realm, moved.models)
     gone = names_elsewhere(manifest, moved.known(realm))
@@ -94,7 +94,7 @@ def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = N
     plans = []
     for model in scope.models:
         standing = moved.model(realm, model.name)
-        facts = Facts(now=now, dataset=data[model.dataset])
+        facts = PlanInputs(now=now, dataset=data[model.dataset])
         plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))

@@ -15,13 +15,13 @@ from runner.journal.events import FileRecord
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
 from runner.manifest.model import Model
-from runner.plan.model_plan import Action, Facts
+from runner.plan.model_plan import Action, PlanInputs
 from runner.plan.planner import plan_model
 
 _UNSEEN = DatasetDigest(train=FileMetadata(source="", sha256="", bytes=0), eval=None, sha256="")  # content of no file
 
 
-def foresight(scope: Scope, progress: Progress, readings: FileCache) -> LookFor:
+def planned_checks(scope: Scope, progress: Progress, readings: FileCache) -> LookFor:
     """Return how a run reads each dataset: with its check, where one of the models is sure to be trained."""
     users: defaultdict[str, list[Model]] = defaultdict(list)
     for model in scope.models:
@@ -43,7 +43,7 @@ def _sure_to_train(
         standing = progress.model(scope.realm.name, model.name)
         last = standing.last
         if scope.options.force or last is None or _is_other_data(last, resolved):
-            facts = Facts(now=datetime.now(UTC), dataset=_UNSEEN)
+            facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
             if plan_model(scope.manifest, model, standing, facts, scope.options).action == Action.RETRAIN:
                 yield model
 

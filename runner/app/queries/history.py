@@ -17,7 +17,7 @@ from runner.execute.evaluation import blob_sha256
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
 from runner.plan.operator_commands import state_option
-from runner.reports.decision import Confirmation, Explanation, Trail, read_trails
+from runner.reports.decision import Confirmation, DecisionHistory, Explanation, read_trails
 from runner.reports.history import Entry, Incumbent, incumbents_at, read_entries
 
 LATEST = "latest"  # instead of a run's id: the newest decision
@@ -128,14 +128,14 @@ def explain(
     return [Explanation(trail=one, confirmation=_confirm(blobs, progress, one)) for one in chosen]
 
 
-def _whole_id(model: str, trails: Iterable[Trail], given: str | None) -> str | None:
+def _whole_id(model: str, trails: Iterable[DecisionHistory], given: str | None) -> str | None:
     """Return the id of a job that is given as far as it is unique; one that no decision is about stays as it is."""
     ids = dict.fromkeys(one.decided.fact.retrain_job_id for one in trails)
     begun = given and any(one.startswith(given) for one in ids)
     return full_job_id(model, ids, given) if given and begun else given
 
 
-def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[Trail]]:
+def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionHistory]]:
     """Return the decisions about a model under all names it had, with its name now."""
     with reading(state) as (place, links):
         progress, trails = read_trails(links, {name})
@@ -148,13 +148,13 @@ def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[Trail]]:
     return place.blobs, progress, model, own
 
 
-def _of_run(trails: Sequence[Trail], run_id: str) -> list[Trail]:
+def _of_run(trails: Sequence[DecisionHistory], run_id: str) -> list[DecisionHistory]:
     """Return the decisions made in a run; a run that made none, those it switched by or that it brought a word on."""
     made = [one for one in trails if one.run.run_id == run_id]
     return made or [one for one in trails if run_id in one.runs]
 
 
-def _confirm(blobs: Blobs, progress: Progress, trail: Trail) -> Confirmation:
+def _confirm(blobs: Blobs, progress: Progress, trail: DecisionHistory) -> Confirmation:
     removal = gone(blobs, progress, trail.result)
     changed = f"rests on a result file that {removal.told}" if removal else _changed(blobs, trail)
     if changed:
@@ -169,7 +169,7 @@ def _confirm(blobs: Blobs, progress: Progress, trail: Trail) -> Confirmation:
             return Confirmation(state="impossible", why=found.why)
 
 
-def _changed(blobs: Blobs, trail: Trail) -> str | None:
+def _changed(blobs: Blobs, trail: DecisionHistory) -> str | None:
     """Return what keeps the stored result file from being the one that was judged."""
     if trail.result is None:
         return None

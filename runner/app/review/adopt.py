@@ -18,7 +18,7 @@ from runner.journal.lock import current_user
 from runner.lib.atomic_files import open_file
 from runner.manifest.model import MetricDefinition, Place, Source
 from runner.manifest.wording import did_you_mean, shown
-from runner.plan.incumbent import Statement
+from runner.plan.incumbent import IncumbentDeclaration
 from runner.plan.model_plan import STAGES, Action, ModelPlan
 from runner.plan.operator_commands import inspect_command
 from runner.policy.metrics import BUILT_IN_NAMES, range_problem
@@ -49,7 +49,7 @@ class Proposed(Struct, frozen=True, kw_only=True):
     """What would be recorded: `statement` of the model in `scope`; `replaces` says what the journal knows until now."""
 
     scope: ModelScope
-    statement: Statement
+    statement: IncumbentDeclaration
     replaces: str
 
 
@@ -85,10 +85,10 @@ def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
         return carry_out(opened, scope, _plan(request.model, statement), request.listener)
 
 
-def _statement(request: AdoptRequest, scope: ModelScope) -> Statement:
+def _statement(request: AdoptRequest, scope: ModelScope) -> IncumbentDeclaration:
     definitions = scope.manifest.metrics
     read = _from_result(request.result, definitions) if request.result else {}
-    return Statement(
+    return IncumbentDeclaration(
         metrics={**read, **{name: _value(name, text, definitions) for name, text in request.metrics.items()}},
         eval=_source(request.eval) if request.eval else None,
         source="command",
@@ -133,7 +133,7 @@ def _from_result(path: Path, definitions: Mapping[str, MetricDefinition]) -> dic
     return {name: number_text(metric.value) for name, metric in found.metrics.items() if metric.value is not None}
 
 
-def _plan(model: str, statement: Statement) -> ModelPlan:
+def _plan(model: str, statement: IncumbentDeclaration) -> ModelPlan:
     return ModelPlan(
         model=model,
         action=Action.ADOPT,

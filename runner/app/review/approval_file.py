@@ -37,7 +37,7 @@ class WrittenApproval(Struct, frozen=True, kw_only=True):
     counts: bool
 
 
-def write_word(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> WrittenApproval:
+def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> WrittenApproval:
     """Write the word into the folder, by default the manifest's. The journal is read only, and no lock is needed.
 
     Raises:

@@ -15,7 +15,7 @@ from runner.app.review.job_ids import full_job_id
 from runner.app.review.proposal import Proposal, refuse_changed
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run.execution import ExecutionResult
-from runner.app.run.run import RunResult, carry_out, conclude
+from runner.app.run.run import RunResult, carry_out, finish_run
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import Session, session
 from runner.errors import StateError, UsageError
@@ -239,7 +239,7 @@ def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> 
         warnings=(),
     )
     _write(opened, request.model, end)
-    return conclude(opened, ExecutionResult(ends=(end,), stopped=None, bugs=()), allow_held=True)
+    return finish_run(opened, ExecutionResult(ends=(end,), stopped=None, bugs=()), allow_held=True)
 
 
 def _write(opened: Session, model: str, *facts: Fact) -> None:

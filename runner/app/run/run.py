@@ -89,7 +89,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     )
     driven = execute(opened, job)
     _prune(opened, scope, driven, request.warn)
-    return conclude(opened, driven, allow_held=request.allow_held)
+    return finish_run(opened, driven, allow_held=request.allow_held)
 
 
 def _prune(opened: Session, scope: Scope, driven: ExecutionResult, warn: Warn) -> None:
@@ -115,10 +115,10 @@ def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Lis
         parallel=1,
         listener=listener,
     )
-    return conclude(opened, execute(opened, work), allow_held=False)
+    return finish_run(opened, execute(opened, work), allow_held=False)
 
 
-def conclude(opened: Session, driven: ExecutionResult, *, allow_held: bool) -> RunResult:
+def finish_run(opened: Session, driven: ExecutionResult, *, allow_held: bool) -> RunResult:
     """End the run: its exit code, its record, its files."""
     code = exit_code(driven.ends, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
     report = opened.finish(code, driven.stopped)

@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 
 from runner.app.state.open_state import open_state
-from runner.app.state.unrecorded_files import Finding, strange_entries
+from runner.app.state.unrecorded_files import Finding, unrecorded_entries
 from runner.errors import StateError
 from runner.journal.end_marks import Head, HeadFile, outside
 from runner.journal.folder import StateFolder
@@ -42,7 +42,7 @@ _REPORT = msgspec.json.Decoder(_Report)
 
 def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
     """Return what shows that events are missing from the journal; nothing where it is whole."""
-    entries = (one for one in strange_entries(folder, progress) if is_run_id(Path(one.where).name))
+    entries = (one for one in unrecorded_entries(folder, progress) if is_run_id(Path(one.where).name))
     return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
 
 

@@ -24,7 +24,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     what: str
 
 
-def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding]:
+def unrecorded_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding]:
     """Yield what lies among the run folders and belongs to no run of the journal, and a `latest` that leads nowhere."""
     try:
         for path in _visible(folder.runs):
@@ -39,7 +39,7 @@ def strange_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding
         yield unreadable(folder.runs, error)
 
 
-def strange_files(
+def unrecorded_files(
     folder: StateFolder, runs: Iterable[RunRecord], stored: Iterable[ResultDownloaded]
 ) -> Iterator[Finding]:
     """Yield files in the folders of finished runs that were never recorded.

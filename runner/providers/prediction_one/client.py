@@ -18,7 +18,7 @@ from runner.http.response_body import Answer, take_answer, take_store_answer
 from runner.http.transport import Transport
 from runner.http.upload_body import UploadBody
 from runner.http.upload_watch import UploadWatch
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.call_results import (
     Classifier,
@@ -124,7 +124,7 @@ class Client:
             self._redactor.learn(status.download_url)
         return discreet_status(status, self._redactor)
 
-    def upload(self, url: Secret, file: Path, *, content: Sum, watch: UploadWatch | None = None) -> Effect:
+    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:

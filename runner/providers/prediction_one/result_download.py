@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner.errors import Kind
-from runner.http.request import Head
+from runner.http.request import ResponseHead
 from runner.http.retry_after import retry_after
 from runner.lib.atomic_files import replacing
 from runner.providers.call_results import Code, Downloaded, ServiceError
@@ -17,10 +17,10 @@ _STORED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 _PASSING = frozenset({408, 425, 429})
 
 
-def result_taker(target: Path, *, limit: int) -> Callable[[Head, Iterator[bytes]], Downloaded]:
+def result_taker(target: Path, *, limit: int) -> Callable[[ResponseHead, Iterator[bytes]], Downloaded]:
     """Return what takes the answer to a download of at most `limit` bytes to the file `target`."""
 
-    def take(head: Head, blocks: Iterator[bytes]) -> Downloaded:
+    def take(head: ResponseHead, blocks: Iterator[bytes]) -> Downloaded:
         if head.status != 200:
             raise _refused(head, next(blocks, b""))
         flaw = _flaw(head, limit)
@@ -54,7 +54,7 @@ def _write(target: Path, blocks: Iterator[bytes], limit: int) -> Downloaded:
     return Downloaded(sha256=digest.hexdigest(), bytes=size)
 
 
-def _flaw(head: Head, limit: int) -> str | None:
+def _flaw(head: ResponseHead, limit: int) -> str | None:
     if head.headers.get("Content-Encoding", "identity").strip().lower() not in _STORED_ENCODINGS:
         return "came encoded, which was not asked for"
     if head.length is None and not head.chunked:
@@ -77,7 +77,7 @@ def _unusable(flaw: str) -> ServiceError:
     )
 
 
-def _refused(head: Head, body: bytes) -> ServiceError:
+def _refused(head: ResponseHead, body: bytes) -> ServiceError:
     code = store_code(body)
     told = f"{head.status} {code}" if code else str(head.status)
     if head.status == 403 or code == "ExpiredToken":

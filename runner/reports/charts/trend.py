@@ -118,10 +118,10 @@ def _sample(
     if at is None:
         raise LookupError(f"job {one.retrain_job_id} has a value and no time")
     same = present is not None and one.retrain_job_id == present.retrain_job_id
-    return Sample(at=at, value=value, fate=fate_of(progress, one), passing=passing, present=same)
+    return Sample(at=at, value=value, fate=candidate_status(progress, one), passing=passing, present=same)
 
 
-def fate_of(progress: ModelProgress, job: RetrainJob) -> str:
+def candidate_status(progress: ModelProgress, job: RetrainJob) -> str:
     """Return what became of a candidate: `switched`, `held`, `rejected`, `waiting` or `failed`."""
     if job.switched_at is not None or job.retrain_job_id in progress.serving.ids:
         return "switched"

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from runner.errors import RetrainError
-from runner.lib.checksums import Sum
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.facts import FACTS
@@ -89,7 +89,7 @@ def _upload(client: Client, folder: Path) -> object:
     file = folder / "d.csv"
     content = b"a\n1\n"
     file.write_bytes(content)
-    known = Sum(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    known = Checksum(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
     job = client.take_job(Secret(_KEY), "d.csv")
     return client.upload(job.upload_url, file, content=known)
 

@@ -12,7 +12,7 @@ import yaml
 
 from runner.app.planning.dataset_digests import digests
 from runner.app.planning.plan import PlanRequest, plan, plan_models
-from runner.app.planning.prefetch_checks import foresight
+from runner.app.planning.prefetch_checks import planned_checks
 from runner.app.planning.scope import Choice, read_scope
 from runner.app.run.run import RunRequest, run
 from runner.app.state.service_name import realm_of
@@ -140,7 +140,7 @@ def way(progress: Progress, **choice: Any) -> str:
     """Return how the run would read the dataset: `check` or `sum`."""
     scope, readings = read_scope(Choice(paths=[MANIFEST], **choice)), FileCache()
     resolved = resolve(scope.manifest.datasets["d"])
-    return "sum" if foresight(scope, progress, readings)(resolved) == readings.facts else "check"
+    return "sum" if planned_checks(scope, progress, readings)(resolved) == readings.facts else "check"
 
 
 def test_data_of_another_length_than_the_last_jobs_is_checked_at_once() -> None:

@@ -19,7 +19,7 @@ from runner.datasets.joined_stream import BLOCK
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError
-from runner.lib.checksums import Sum, comparison_with
+from runner.lib.checksums import Checksum, comparison_with
 from runner.providers.prediction_one.facts import FACTS
 from tests.unit.datasets.conftest import HEADER, Desk, rows
 
@@ -56,7 +56,7 @@ def test_the_zip_holds_exactly_the_two_files_in_the_folders_the_service_wants(de
     assert members(found.upload.path) == {"train_src/train.csv": TRAIN, "eval_src/eval.csv": EVAL}
     content = found.upload.path.read_bytes()
     assert found.upload.filename == "churn.zip"
-    assert found.upload.content == Sum(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    assert found.upload.content == Checksum(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     with zipfile.ZipFile(found.upload.path) as archive:
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.journal.events import CandidateEvaluated, Fact, RunStarted
-from runner.journal.parts import part_misfit
+from runner.journal.parts import payload_problem
 from runner.policy.evaluation import Evaluation
 from tests.unit.journal.journal_facts import example
 
@@ -21,20 +21,20 @@ def with_part(kind: str, part: str, value: Any) -> Fact:
 
 def test_what_a_run_writes_fits() -> None:
     for kind in ("run_started", "candidate_evaluated", "run_finished"):
-        assert part_misfit(example(kind)) is None
+        assert payload_problem(example(kind)) is None
 
 
 @pytest.mark.parametrize(("kind", "part"), [("run_started", "options"), ("candidate_evaluated", "inputs")])
 @pytest.mark.parametrize("value", _ANY)
 def test_a_part_of_another_form_is_named(kind: str, part: str, value: Any) -> None:
-    assert f"its part '{part}' has another form" in (part_misfit(with_part(kind, part, value)) or "")
+    assert f"its part '{part}' has another form" in (payload_problem(with_part(kind, part, value)) or "")
 
 
 def test_each_value_within_a_part_has_a_form() -> None:
     fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     for key in fact.inputs:
-        assert part_misfit(replace(fact, inputs={**fact.inputs, key: 1})) is not None
+        assert payload_problem(replace(fact, inputs={**fact.inputs, key: 1})) is not None
 
 
 @pytest.mark.parametrize("text", ["1e999999999", "NaN", "Infinity", "", "0x1", "1" * 5000, " 1"])
@@ -49,15 +49,15 @@ def test_an_option_that_is_shown_is_a_text() -> None:
     fact = example("run_started")
     assert isinstance(fact, RunStarted)
     for options in ({"command": ["run"]}, {"plan_sha256": "x"}):
-        assert part_misfit(replace(fact, options={**fact.options, **options})) is not None
-    assert part_misfit(replace(fact, options={**fact.options, "select": ["churn"]})) is None
+        assert payload_problem(replace(fact, options={**fact.options, **options})) is not None
+    assert payload_problem(replace(fact, options={**fact.options, "select": ["churn"]})) is None
 
 
 def test_a_decision_has_a_verdict_on_each_rule_of_its_policy() -> None:
     fact = example("candidate_evaluated")
     assert isinstance(fact, CandidateEvaluated)
     policy = {"type": "threshold", "name": "p", "rules": [{}]}
-    told = part_misfit(
+    told = payload_problem(
         replace(fact, inputs={**fact.inputs, "policy": policy}, evaluation=replace(fact.evaluation, rules=()))
     )
     assert told is not None

@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from runner.lib.checksums import Sum, comparison_with, sum_of
+from runner.lib.checksums import Checksum, comparison_with, sum_of
 
 CONTENT = b"a,b\n" * 1000
 
 
-def agrees(expected: Sum, *parts: bytes) -> bool:
+def agrees(expected: Checksum, *parts: bytes) -> bool:
     with comparison_with(expected) as compared:
         for part in parts:
             compared.add(part)
@@ -30,7 +30,7 @@ def test_the_same_bytes_agree_however_they_are_cut_and_no_others_do(sealed: bool
 
 def test_a_seal_changes_nothing_of_the_sum_and_shows_nothing_of_its_secret() -> None:
     sealed, again = (sum_of([CONTENT[:9], CONTENT[9:]], sealed=True) for _ in range(2))
-    assert sealed == sum_of([CONTENT]) == Sum(sha256=hashlib.sha256(CONTENT).hexdigest(), bytes=len(CONTENT))
+    assert sealed == sum_of([CONTENT]) == Checksum(sha256=hashlib.sha256(CONTENT).hexdigest(), bytes=len(CONTENT))
     assert sealed.seal is not None
     assert again.seal is not None
     assert sealed.seal.secret != again.seal.secret

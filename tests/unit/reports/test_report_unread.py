@@ -10,7 +10,7 @@ from referencing import Registry
 
 from runner.lib.schemas import load_schema
 from runner.reports.build import build_report, read_history
-from runner.reports.charts.trend import fate_of
+from runner.reports.charts.trend import candidate_status
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.formats.render import render_files
@@ -104,5 +104,5 @@ def test_a_history_does_not_call_held_what_a_person_rejected(recording: Callable
     record.end(0)
     progress = read_history(record.store.read(), record.run_id).progress.models
     [(_, weekly)] = progress.items()
-    assert fate_of(weekly, weekly.jobs["job-weekly"]) == "rejected"
+    assert candidate_status(weekly, weekly.jobs["job-weekly"]) == "rejected"
     assert weekly.jobs["job-weekly"].rests_with is None
