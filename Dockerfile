@@ -10,6 +10,7 @@ RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/b
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY runner runner
+COPY emulator emulator
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheel \
     && /opt/retrain/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 

@@ -19,7 +19,17 @@ from tests.stress.mutant import Change, Mutant
 from tests.stress.mutants import EQUIVALENT, MUTANTS
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("runner", "tests", "schemas", "examples", "requirements", "Dockerfile", "pyproject.toml", "README.md")
+_COPIED = (
+    "runner",
+    "emulator",
+    "tests",
+    "schemas",
+    "examples",
+    "requirements",
+    "Dockerfile",
+    "pyproject.toml",
+    "README.md",
+)
 _PATIENCE_S = 300
 _RED = 1  # pytest's exit code when tests failed; others mean that nothing was tried
 

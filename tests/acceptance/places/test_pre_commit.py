@@ -17,7 +17,16 @@ import yaml
 from runner.app.init import init
 from tests.acceptance.conftest import ROOT
 
-SHIPPED = ("runner", "schemas", "requirements", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
+SHIPPED = (
+    "runner",
+    "emulator",
+    "schemas",
+    "requirements",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    ".pre-commit-hooks.yaml",
+)
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not on PATH")
 
 
