@@ -44,11 +44,11 @@ def test_an_audit_that_does_not_look_at_files_is_seen_by_this_suite(
     assert "report" in figure.detail
 
 
-def test_an_audit_that_does_not_look_for_strangers_is_seen_by_this_suite(
+def test_an_audit_that_does_not_look_for_unrecorded_files_is_seen_by_this_suite(
     runs: tuple[FinishedState, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "strange_entries", lambda _folder, _progress: iter(()))
-    monkeypatch.setattr(verify, "strange_files", lambda _folder, _runs, _links: iter(()))
+    monkeypatch.setattr(verify, "unrecorded_entries", lambda _folder, _progress: iter(()))
+    monkeypatch.setattr(verify, "unrecorded_files", lambda _folder, _runs, _links: iter(()))
     assert "the journal and its note are one run older" in lose(*runs).detail
 
 
