@@ -8,11 +8,12 @@ _PRUNE = "tests/unit/app/test_app_prune.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        name="prune_believes_any_path",
+        name="a_stored_result_may_be_anywhere",
         file="runner/journal/chain.py",
         old="if isinstance(fact, ResultDownloaded) and not is_result_path(fact.path, event.run_id, event.model):",
         new="if isinstance(fact, ResultDownloaded) and is_result_path is None:",
-        caught_by=_HOSTILE + "[prune_removes_a_foreign_file]",
+        caught_by="tests/unit/journal/test_journal_chain.py::"
+        "test_a_result_that_is_not_where_its_run_stores_it_is_refused",
     ),
     Mutant(
         name="prune_goes_through_linked_folders_and_files",
