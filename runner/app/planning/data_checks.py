@@ -1,8 +1,6 @@
 """The data checks of a plan: what a run's stage `check` would say, before anything is begun."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -12,6 +10,7 @@ from runner.datasets.file_cache import FileCache
 from runner.datasets.prepare import check_data
 from runner.errors import ModelError
 from runner.journal.progress import Progress
+from runner.lib.parallel import map_in_threads
 from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.plan.planner import failed_plan
 from runner.plan.reference_data import reference
@@ -26,12 +25,7 @@ def with_data_checks(
 
     A file that `readings` knows is not read again, and what is read here a run's stages find there.
     """
-    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="check")
-    try:
-        check: Callable[..., ModelPlan] = _checked
-        return list(readers.map(check, repeat(scope), repeat(progress), plans, repeat(readings)))
-    finally:
-        readers.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C does not wait for a gigabyte
+    return map_in_threads(lambda plan: _checked(scope, progress, plan, readings), plans, _READERS)
 
 
 def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCache) -> ModelPlan:

@@ -1,7 +1,6 @@
 """What the service says is in service now, for commands that only look: nothing is recorded."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from runner.execute.ports import Keys
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import Observation
 from runner.journal.progress import Progress
+from runner.lib.parallel import map_in_threads
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest, Model
 from runner.plan.incumbent import Moment, may_drift, observe
@@ -43,8 +43,8 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
     asked = [model for model in models if may_drift(progress.model(realm.name, model.name))]
     if not asked:
         return
-    with _service(manifest, realm, paths, folder) as (client, keys), ThreadPoolExecutor(_CALLS) as threads:
-        answers = threads.map(lambda model: _listed(client, keys, model), asked)
+    with _service(manifest, realm, paths, folder) as (client, keys):
+        answers = map_in_threads(lambda model: _listed(client, keys, model), asked, _CALLS)
         for model, listed in zip(asked, answers, strict=True):
             known, now = progress.model(realm.name, model.name), datetime.now(UTC)
             moment = Moment(now=now, quarantine=manifest.service.quarantine)
