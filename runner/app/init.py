@@ -1,15 +1,53 @@
 """`retrain init`: lays out a repository with a manifest and everything that runs it. It never writes over a file."""
 
+import json
 import os
+import re
 from collections.abc import Collection, Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
-from runner.app.pinned_source import NOT_SET, installed_source, is_pinned
 from runner.errors import RetrainError, UsageError
 from runner.lib.atomic_files import remove_unfinished, user_file_mode, write_new
 from runner.lib.schemas import schema_path
+
+NAME = "retrain-runner"
+# In the place of a source that is not known: pip refuses this line, and shows it, before it asks anybody anything.
+NOT_SET = f"Name the source of {NAME} here: a commit or a digest, as retrain-requirements.txt shows."
+_PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,_-]+\])?"
+_PART = r"[A-Za-z0-9._~%:/+&=?-]"
+_FORMS = (
+    rf"{_PACKAGE} @ git\+(https://|ssh://([a-z]+@)?){_PART}+@[0-9a-f]{{40}}",
+    rf"{_PACKAGE} @ https://{_PART}+#sha256=[0-9a-f]{{64}}",
+    rf"\./{_PART}+",  # in the repository itself, whose commit fixes it
+)
+
+
+def is_pinned(requirement: str) -> bool:
+    """Return whether a requirement, as pip takes it, can only ever mean the same bytes."""
+    return requirement.isascii() and any(re.fullmatch(form, requirement) for form in _FORMS)
+
+
+def installed_source() -> str | None:
+    """Return where this program was installed from, as pip recorded it (PEP 610); None unless that is pinned."""
+    try:
+        text = distribution(NAME).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None
+    source = _requirement(json.loads(text)) if text else None
+    return source if source is not None and is_pinned(source) else None
+
+
+def _requirement(recorded: dict[str, Any]) -> str | None:
+    url, commit = recorded.get("url"), recorded.get("vcs_info", {}).get("commit_id")
+    digest = recorded.get("archive_info", {}).get("hashes", {}).get("sha256")
+    if commit is not None:
+        return f"{NAME} @ git+{url}@{commit}"
+    return f"{NAME} @ {url}#sha256={digest}" if digest is not None else None
+
 
 MANIFEST = "models.yaml"
 

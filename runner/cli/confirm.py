@@ -6,12 +6,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.review.proposal import Proposal
+from runner.app.review.candidates import Proposal
 from runner.cli.console import Console
 from runner.errors import UsageError
-from runner.plan.operator_commands import state_option
+from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
-from runner.reports.job_ids import short_ids
+from runner.reports.next_step import short_ids
 
 _SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
-from runner.cli.terminal.encoding import is_terminal
+from runner.cli.terminal.stdio import is_terminal
 from runner.reports.text import inline
 
 if TYPE_CHECKING:  # both are slow to import, and most commands have no news to tell

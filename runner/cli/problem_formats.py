@@ -2,9 +2,7 @@
 
 from runner import __version__
 from runner.app.validate import Validation
-from runner.reports.problems.github import github_commands
-from runner.reports.problems.gitlab import gitlab_report
-from runner.reports.problems.plain_json import problems_json
+from runner.reports.problems.for_ci import github_commands, gitlab_report, problems_json
 from runner.reports.problems.sarif import sarif_log
 
 

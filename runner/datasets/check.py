@@ -6,13 +6,10 @@ from time import monotonic
 
 from msgspec import Struct
 
-from runner.datasets.column_contents import ColumnContents
-from runner.datasets.columns import column_difference
+from runner.datasets.columns import ColumnContents, column_difference
 from runner.datasets.csv_scan import CsvScan
-from runner.datasets.file_checksum import is_worth_a_seal
-from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
-from runner.datasets.metadata import CheckedFile, Shape
-from runner.datasets.problem import DataProblems
+from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content, is_worth_a_seal
+from runner.datasets.metadata import CheckedFile, DataProblems, Shape
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile
 from runner.lib.checksums import Checksum, sum_of

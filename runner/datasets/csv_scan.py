@@ -11,13 +11,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from runner.datasets.charset import EncodingCheck
-from runner.datasets.column_contents import ColumnContents
-from runner.datasets.csv_marks import CsvMarks
-from runner.datasets.csv_quotes import OutsideQuotes, end_of_quotes, end_of_records, open_quote
+from runner.datasets.columns import ColumnContents, values_of_lines
+from runner.datasets.csv_text import CsvMarks, EncodingCheck, OutsideQuotes, end_of_quotes, end_of_records, open_quote
 from runner.datasets.joined_stream import BOM, blocks, line_end
-from runner.datasets.label_set import values_of_lines
-from runner.datasets.problem import DataProblems
+from runner.datasets.metadata import DataProblems
 from runner.datasets.source import DataFile
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time

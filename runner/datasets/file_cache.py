@@ -1,18 +1,16 @@
-"""What this process has read of data files: a file that did not change since is not read again.
-
-A file is taken for unchanged when the operating system says so, as git does. That is enough here: what is uploaded is
-compared on its way with what was read here, so a file system that says so wrongly costs a failed upload and no more.
-"""
+"""What was read of files in this run: each file once, its digest, its check."""
 
 import time
+from collections.abc import Callable
 from threading import Lock
 
 from runner.datasets.check import Checked, check_file
-from runner.datasets.file_checksum import is_worth_a_seal
-from runner.datasets.joined_stream import content
-from runner.datasets.metadata import FileMetadata
-from runner.datasets.resolve import ResolvedFile
+from runner.datasets.joined_stream import content, is_worth_a_seal
+from runner.datasets.metadata import DatasetDigest, FileMetadata
+from runner.datasets.resolve import ResolvedDataset, ResolvedFile
 from runner.datasets.source import DataFile, Fingerprint, unreadable
+from runner.errors import Kind, ModelError
+from runner.lib import canonical_json as canonical
 from runner.lib.checksums import Checksum, sum_of
 
 _SECOND = 10**9  # ns
@@ -117,3 +115,56 @@ def _identity_of(part: DataFile) -> Fingerprint:
         return part.fingerprint()
     except OSError as error:
         raise unreadable(part, error) from error
+
+
+_SHOWN_DIGITS = 12
+
+
+Look = Callable[[ResolvedFile], FileMetadata]
+
+
+def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest:
+    """Read the dataset's files once and compare them with the manifest's pins.
+
+    Args:
+        resolved: the files.
+        look: how a file is read, where something is remembered of it or more is wanted than its digest.
+
+    Raises:
+        ModelError: of kind `data`: a file cannot be read, or is not the one that is pinned.
+    """
+    look = look or FileCache().facts
+    train = _facts(resolved.train, look)
+    evaluation = _facts(resolved.eval, look) if resolved.eval else None
+    return DatasetDigest(train=train, eval=evaluation, sha256=dataset_sha256(train, evaluation))
+
+
+def dataset_sha256(train: FileMetadata, evaluation: FileMetadata | None) -> str:
+    """Return the digest over both contents; file names and places do not enter."""
+    return canonical.digest({"train": train.sha256, "eval": evaluation.sha256 if evaluation else None})
+
+
+def refuse_unpinned(file: ResolvedFile, sha256: str) -> None:
+    """Raise ModelError of kind `data` when the manifest pins another content."""
+    if file.pin is not None and file.pin != sha256:
+        raise ModelError(
+            Kind.DATA,
+            f"{file.source} has the SHA-256 {sha256[:_SHOWN_DIGITS]}, "
+            f"but the manifest pins {file.pin[:_SHOWN_DIGITS]}.",
+            hint="Restore the pinned file, or change the pin after looking at the new data.",
+        )
+
+
+def changed(source: str) -> ModelError:
+    """Return the error for data that is no longer what it was when the run looked first."""
+    return ModelError(
+        Kind.DATA,
+        f"{source} changed while the run was at work.",
+        hint="Nothing was uploaded; run again when the file is complete.",
+    )
+
+
+def _facts(file: ResolvedFile, look: Look) -> FileMetadata:
+    found = look(file)
+    refuse_unpinned(file, found.sha256)
+    return FileMetadata(source=found.source, sha256=found.sha256, bytes=found.bytes)

@@ -1,6 +1,6 @@
 """The column names of a data file, without reading the rest of it."""
 
-from runner.datasets.column_contents import ColumnContents
+from runner.datasets.columns import ColumnContents
 from runner.datasets.csv_scan import CsvScan
 from runner.datasets.joined_stream import BLOCK, BOM, blocks, header_length
 from runner.datasets.resolve import ResolvedFile

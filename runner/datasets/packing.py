@@ -1,19 +1,19 @@
-"""From checked files to the one file the service wants: the user's own, or a private spool file.
+"""Data files packed into a zip file for the upload, compressed on all cores."""
 
-The zip's headers are written by the standard library; only the members' data is compressed here, because zipfile
-takes no other compressor and none of several threads. Timestamps are fixed, so the same content gives the same zip.
-"""
-
+import importlib
+import os
 import tempfile
+import zlib
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 from zipfile import ZIP64_LIMIT, ZIP_DEFLATED, ZipFile, ZipInfo
 
-from runner.datasets.deflate import Deflater, crc32, threads
-from runner.datasets.digest import changed
+from runner.datasets.file_cache import changed
 from runner.datasets.joined_stream import blocks, content
 from runner.datasets.local_source import LocalFile
 from runner.datasets.metadata import FileMetadata, UploadFile
@@ -21,7 +21,60 @@ from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.errors import Kind, ModelError
 from runner.lib.atomic_files import make_folder, remove_flat, replacing
 from runner.lib.checksums import Checksum, comparison_with, sum_of, worth_a_seal
-from runner.providers.facts import ArchiveFolders
+from runner.providers.base import ArchiveFolders
+
+_WINDOW = 32 << 10  # bytes a DEFLATE stream may refer back to
+_LEVEL = 1
+_RAW = -15  # neither a zlib header nor a checksum: a zip member has its own
+_MEMORY = 8  # zlib's default
+
+
+def _engine() -> ModuleType:
+    try:
+        return importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
+
+
+def crc32(text: bytes, before: int) -> int:
+    """Return the CRC-32 of the bytes after bytes whose CRC-32 is `before`; 0 at the start."""
+    value: int = _engine().crc32(text, before)
+    return value
+
+
+def threads() -> int:
+    """Return how many blocks are worth compressing at once."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+class Deflater:
+    """One raw DEFLATE stream; takes blocks and gives pieces, in order, at most two blocks a thread behind."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._waiting: deque[Future[bytes]] = deque()
+        self._window = b""
+
+    def add(self, block: bytes) -> Iterator[bytes]:
+        """Compress another block and yield what has become ready."""
+        self._waiting.append(self._pool.submit(_piece, block, self._window))
+        self._window = block[-_WINDOW:]
+        while len(self._waiting) > 2 * threads():
+            yield self._waiting.popleft().result()
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the rest of the stream."""
+        while self._waiting:
+            yield self._waiting.popleft().result()
+        yield zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW).flush()
+
+
+def _piece(block: bytes, window: bytes) -> bytes:
+    engine = _engine()
+    stream = engine.compressobj(_LEVEL, engine.DEFLATED, _RAW, _MEMORY, engine.Z_DEFAULT_STRATEGY, window)
+    piece: bytes = stream.compress(block) + stream.flush(engine.Z_SYNC_FLUSH)
+    return piece
+
 
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 _FILE_MODE = 0o100644 << 16  # a regular file, for those who unpack it

@@ -7,18 +7,22 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.changes import change_remarks, evaluation_changes, training_changes
+from runner.datasets.changes import (
+    change_remarks,
+    evaluation_changes,
+    evaluation_findings,
+    remarks,
+    training_changes,
+    training_findings,
+)
 from runner.datasets.check import Checked
-from runner.datasets.digest import changed, dataset_sha256, refuse_unpinned
-from runner.datasets.file_cache import FileCache
-from runner.datasets.metadata import Prepared, Reference
+from runner.datasets.file_cache import FileCache, changed, dataset_sha256, refuse_unpinned
+from runner.datasets.metadata import DataProblems, Finding, Prepared, Reference
 from runner.datasets.packing import discard, package
-from runner.datasets.problem import DataProblems, Finding
 from runner.datasets.resolve import ResolvedDataset, resolve
-from runner.datasets.rules import evaluation_findings, remarks, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
-from runner.providers.facts import ArchiveFolders
+from runner.providers.base import ArchiveFolders
 
 
 class CheckedData(Struct, frozen=True, kw_only=True):

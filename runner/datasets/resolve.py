@@ -1,14 +1,34 @@
-"""From what the manifest says to files that exist. Nothing is read here yet."""
+"""From a dataset of the manifest to its files, by the source that its address names."""
 
 import re
 from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from runner.datasets.source import DELIMITERS, DataFile, Fingerprint, unreadable
-from runner.datasets.sources import source_of
+from runner.datasets.local_source import LocalSource
+from runner.datasets.source import DELIMITERS, DataFile, DataSource, Fingerprint, unreadable
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Dataset, Source
+
+SOURCES: dict[str, DataSource] = {"": LocalSource()}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def source_of(pattern: str) -> DataSource:
+    """Return the source that finds what a manifest names.
+
+    Raises:
+        ModelError: of kind `data`: no source knows the scheme.
+    """
+    scheme = _SCHEME.match(pattern)
+    found = SOURCES.get(scheme[1].lower() if scheme else "")
+    if found is None:
+        raise ModelError(
+            Kind.DATA,
+            f"{pattern.split('?', maxsplit=1)[0]} is a URL, and only local files can be read.",
+            hint="Fetch the file in a step before this one and name its local path.",
+        )
+    return found
 
 
 class ResolvedFile(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """What serves, by the service's list of classifiers: asked before a candidate is judged and before each switch."""
 
-from runner.datasets.digest import digest
+from runner.datasets.file_cache import digest
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError
 from runner.execute.api_keys import get_key
@@ -12,7 +12,7 @@ from runner.lib.secrets import Secret
 from runner.manifest.model import Dataset, Place, Source
 from runner.plan.incumbent import Moment, may_drift, observe, own_model, statement_sha256
 from runner.plan.model_plan import Action
-from runner.providers.call_results import Classifier, ServiceError
+from runner.providers.base import Classifier, ServiceError
 
 Listed = tuple[Classifier, ...] | None  # None: the list cannot be read
 

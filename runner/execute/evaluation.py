@@ -25,16 +25,14 @@ from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import open_file, real_folder, sync_folder
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest, Model
-from runner.plan.decision_fingerprint import binding
-from runner.plan.decision_inputs import candidate_digest, inputs_now
-from runner.plan.operator_commands import inspect_command
+from runner.plan.decision_inputs import binding, candidate_digest, inputs_now
+from runner.plan.model_plan import inspect_command
+from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.policy.evaluation import Evaluation
-from runner.policy.forms import HEAD, form_of
-from runner.policy.phrases import unread_clause
-from runner.policy.places import place_phrase
-from runner.policy.record import Inputs, evaluate, inputs_to_json, policy_digest
-from runner.providers.base import ProviderCalls
-from runner.providers.call_results import Downloaded, ServiceError
+from runner.policy.types import unread_clause
+from runner.providers.base import Downloaded, ProviderCalls, ServiceError
+from runner.results.content import HEAD, form_of
+from runner.results.places import place_phrase
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 _BLOCK = 1 << 20

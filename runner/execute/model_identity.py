@@ -14,8 +14,8 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import VOID, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
-from runner.plan.decision_fingerprint import binding
-from runner.providers.call_results import Code, ServiceError, Status
+from runner.plan.decision_inputs import binding
+from runner.providers.base import Code, ServiceError, Status
 
 _JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
 _QUESTIONS = 60  # for one model; names that were used last come first

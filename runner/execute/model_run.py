@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,8 @@ from msgspec import Struct, field
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Steps
+from runner.execute.commands import Record, Steps
+from runner.execute.polling import TrainingStats
 from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
 from runner.execute.progress_events import (
     Listener,
@@ -23,20 +24,56 @@ from runner.execute.progress_events import (
     Retried,
     Warned,
 )
-from runner.execute.training_stats import TrainingStats
-from runner.journal.events import Fact
+from runner.journal.events import Draft, Fact
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
-from runner.journal.state_store import Blobs
+from runner.journal.state_store import Blobs, EventLog
 from runner.lib.secrets import Secret
+from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest, Model
-from runner.plan.approver import untraced
-from runner.plan.model_plan import ModelPlan, Options, PlanStage
-from runner.plan.operator_commands import state_option
-from runner.providers.base import ProviderCalls
-from runner.providers.call_results import Status
+from runner.plan.approvals import untraced
+from runner.plan.model_plan import ModelPlan, Options, PlanStage, state_option
+from runner.providers.base import ProviderCalls, Status
+
+
+class Recorder(Struct, frozen=True, kw_only=True):
+    """The only writer of a run. After `commit` returns, the facts are on disk and `progress` knows them."""
+
+    store: EventLog
+    progress: Progress
+    clock: Clock
+    run_id: str
+
+    def commit(self, records: Sequence[tuple[str, Record]]) -> None:
+        """Write the records of several models in one transaction.
+
+        Raises:
+            StateError: they could not be written; none of them was.
+        """
+        self.append([draft for model, one in records for draft in self._drafts(model, one)])
+
+    def run_fact(self, fact: Fact) -> None:
+        """Write a fact about the run itself."""
+        self.run_fact_for(self.run_id, fact)
+
+    def run_fact_for(self, run_id: str, fact: Fact) -> None:
+        """Write a fact about a run, this one or an earlier one that was lost."""
+        self.append([Draft(at=stamp(self.clock.now()), run_id=run_id, model=None, fact=fact)])
+
+    def _drafts(self, model: str, one: Record) -> list[Draft]:
+        *others, last = one.facts
+        return [*(self._draft(model, fact, None) for fact in others), self._draft(model, last, one.guard)]
+
+    def _draft(self, model: str | None, fact: Fact, guard: str | None) -> Draft:
+        return Draft(at=stamp(self.clock.now()), run_id=self.run_id, model=model, fact=fact, guard=guard)
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Write drafts in one transaction and let the progress follow."""
+        for one in self.store.append(drafts):
+            self.progress.add(one)
+
 
 _ON_CANDIDATE = frozenset(
     {PlanStage.REVIEW, PlanStage.SETTLE_SWITCH, PlanStage.DECIDE, PlanStage.SWITCH}

@@ -1,15 +1,14 @@
-"""How long to wait before asking for a training's status again.
-
-The next pause at time t is sqrt(2 c t / h(t)), where h is the hazard that the training ends now. The hazard mixes a
-narrow lognormal around the last duration of the same model with a broad one. Short trainings are asked after often,
-long ones seldom, and about 32 calls do for either (`make bench`). A model's first training is guessed by those of the
-run's other models, less narrowly, which takes about 42 calls; where none is known, only a broad guess is left.
-"""
+"""When the status is asked for: by how long trainings of this model took before."""
 
 import math
+from bisect import insort
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from runner.journal.model_progress import ModelProgress
 
 COST = 0.0005  # a call weighs as much as this share of the training's length in lag
 SHORTEST = 0.5  # seconds
@@ -70,3 +69,49 @@ def _lognormal(at: float, median: float, spread: float) -> tuple[float, float]:
     z = (math.log(at) - math.log(median)) / spread
     density = math.exp(-z * z / 2) / (at * spread * math.sqrt(2 * math.pi))
     return density, max(math.erfc(z / math.sqrt(2)) / 2, 1e-9)
+
+
+ASKED_A_SECOND = 150  # questions about trainings, of all models together; more of them would only wait for each other
+
+
+class TrainingStats(Struct, kw_only=True):
+    """Shared by the models of a run; only the coordinator's thread touches it.
+
+    `going` tells that some training of this run was still going when it was asked after: they do not end at once.
+    """
+
+    going: bool = False
+    _lengths: list[float] = field(default_factory=list)  # seconds, in ascending order
+    _waiting: int = 0
+
+    @classmethod
+    def known(cls, models: Iterable[ModelProgress]) -> "TrainingStats":
+        """Return what the journal tells by the last training of each model."""
+        pace = cls()
+        for one in models:
+            pace.learn(one.last_training_seconds())
+        return pace
+
+    def learn(self, seconds: float | None) -> None:
+        """Take in how long a training took, where that is known."""
+        if seconds is not None:
+            insort(self._lengths, seconds)
+
+    @property
+    def usual(self) -> float | None:
+        """Return the median of the known trainings in seconds: half of them took longer."""
+        return self._lengths[len(self._lengths) // 2] if self._lengths else None
+
+    @property
+    def shortest(self) -> float:
+        """Return the shortest pause in seconds before the same training is asked after again."""
+        return max(SHORTEST, self._waiting / ASKED_A_SECOND)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count a model that waits for its training."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1

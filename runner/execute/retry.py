@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from runner.execute.commands import Pool, Steps, Work, call, pause
 from runner.execute.model_run import ModelRun
-from runner.providers.call_results import Effect, NeverSent, ServiceError
+from runner.providers.base import Effect, NeverSent, ServiceError
 
 T = TypeVar("T")
 

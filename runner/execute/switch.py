@@ -24,9 +24,8 @@ from runner.lib.secrets import Secret
 from runner.plan.decision_inputs import incumbent_moved, inputs_moved
 from runner.plan.eligibility import barred
 from runner.plan.incumbent import may_drift, own_models
-from runner.plan.model_plan import PlanStage
-from runner.plan.operator_commands import person_command, resolve_commands, review_commands
-from runner.providers.call_results import Done, Effect, NeverSent, Rejected
+from runner.plan.model_plan import PlanStage, person_command, resolve_commands, review_commands
+from runner.providers.base import Done, Effect, NeverSent, Rejected
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all

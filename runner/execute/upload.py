@@ -41,10 +41,9 @@ from runner.journal.events import (
 )
 from runner.lib.secrets import Secret
 from runner.lib.timestamps import seconds_text, stamp
-from runner.plan.model_plan import PlanStage
-from runner.plan.operator_commands import resolve_commands
-from runner.plan.reference_data import reference
-from runner.providers.call_results import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
+from runner.plan.incumbent import reference
+from runner.plan.model_plan import PlanStage, resolve_commands
+from runner.providers.base import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
 from runner.providers.registry import facts_of
 
 _SETTLE_PAUSE_S = 15.0

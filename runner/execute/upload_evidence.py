@@ -16,7 +16,7 @@ person says that the store lied.
 
 from runner.execute.model_run import ModelRun
 from runner.journal.retrain_job import JobStage, RetrainJob
-from runner.providers.call_results import Status
+from runner.providers.base import Status
 
 NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
 

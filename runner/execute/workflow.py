@@ -2,24 +2,52 @@
 
 from collections.abc import Mapping
 
-from runner.datasets.digest import digest
+from runner.datasets.file_cache import digest
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve
 from runner.errors import MEMORY_HINT, Kind, ModelError
-from runner.execute.commands import Steps, StoppedError, record, stage
+from runner.execute.commands import Steps, StoppedError, call, record, stage
 from runner.execute.drift import adopt
 from runner.execute.evaluation import decide_again, evaluate_result
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, RunStage, StageEnd, failed, failed_with
 from runner.execute.progress_events import ModelEnded, StageStarted
-from runner.execute.review import review
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
-from runner.journal.events import ErrorRecord, ModelFinished
+from runner.journal.events import ApprovalRecorded, ErrorRecord, ModelFinished
 from runner.journal.retrain_job import JobStage
+from runner.plan.approvals import doubts, said_by
 from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
+
+
+def review(run: ModelRun) -> Steps[StageEnd]:
+    """Record the word that the plan found; a rejection ends the model's run."""
+    job, word = run.job, run.plan.approval
+    if word is None or job.decided is None:
+        raise LookupError(f"{run.model.name}: the review stage was reached without a word or a decision")
+    source = yield from call(lambda: run.run.trace(word))
+    for doubt in doubts(source):
+        run.warn(doubt)  # recorded, and no reason to disregard the approval
+    reviewed = ApprovalRecorded(
+        retrain_job_id=job.retrain_job_id,
+        candidate_sha256=job.decided.fact.candidate_sha256,
+        action=word.action,
+        by=said_by(source),
+        reason=word.reason,
+        source=source,
+    )
+    yield from record(reviewed)
+    if word.action == "approve":
+        return None
+    why = word.reason or "no reason given"
+    return ModelOutcome(
+        outcome="unchanged",
+        reason=f"{said_by(source)} rejected candidate {job.retrain_job_id} in {word.file} ({why}); "
+        "new data brings a new candidate.",
+    )
+
 
 STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
 

@@ -29,11 +29,9 @@ from urllib3.util.retry import Retry
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, UnfitError, read_address
-from runner.http.connection_pool import ConnectionPool
 from runner.http.deadlines import Countdown, Deadlines
-from runner.http.network_errors import cause, hung_up
-from runner.http.request import Broken, Request, RequestStage, ResponseHead
-from runner.http.sockets import TlsContext, WholeHead, timed
+from runner.http.request import Broken, Request, RequestStage, ResponseHead, cause, hung_up
+from runner.http.sockets import ConnectionPool, TlsContext, WholeHead, timed
 from runner.http.upload_body import BLOCK, BodyStoppedError
 from runner.lib.secrets import Secret
 

@@ -1,18 +1,58 @@
-"""The bytes of an upload: exactly the recorded ones, or an upload that the store cannot accept.
-
-The body ends with its last block only after the digest over all blocks agreed with the recorded one. A file that was
-changed meanwhile leaves the request one block short, which no store takes for a whole upload; a run that was deprived
-of its state while it slept leaves out the end of it, since another one may have given this upload up by now.
-"""
+"""The body of an upload: read ahead, compared with its digest while it is sent, observed as it goes."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
+from typing import BinaryIO, NoReturn, TypeVar
+
+from msgspec import Struct
 
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum, Comparison, comparison_with
-from runner.lib.prefetch import ahead
+
+T = TypeVar("T")
+_MOST_MADE = 3  # items not yet taken, the one being made included: enough for both threads to have work
+
+
+class _End(Struct, frozen=True):
+    """What comes after the last item."""
+
+    error: Exception | None
+
+
+def ahead(items: Iterator[T]) -> Generator[T]:
+    """Yield the items, of which the next three are made meanwhile. Close it, or take all, to let go of its thread.
+
+    Raises:
+        Whatever the iterator raises, in the place of the item.
+    """
+    made: SimpleQueue[T | _End] = SimpleQueue()
+    room, closing = Semaphore(_MOST_MADE), Event()
+
+    def make() -> None:
+        try:
+            while room.acquire() and not closing.is_set():
+                made.put(next(items))
+        except StopIteration:
+            made.put(_End(None))
+        except Exception as error:  # noqa: BLE001 -- it is raised where the item is taken
+            made.put(_End(error))
+
+    thread = Thread(target=make, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := made.get(), _End):
+            room.release()
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        closing.set()
+        room.release()
+        thread.join()
+
 
 BLOCK = 1024 * 1024  # bytes; up to five of them are in memory
 _END = 64 * 1024  # bytes that wait for leave to end the upload: few, since they may take a while to leave

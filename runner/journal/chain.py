@@ -1,21 +1,92 @@
-"""The hash chain: each event's bytes name the SHA-256 of the event before it.
-
-Bytes are RFC 8785, so the digest of an event does not depend on who wrote it. A chain alone shows a changed event; that
-the tail was not cut shows only when the head is also kept elsewhere (every report carries it).
-"""
+"""The hash chain: events to canonical lines and back, each bound to the one before."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from runner.errors import StateError
-from runner.journal.events import Draft, Event, ResultDownloaded
-from runner.journal.forms import is_instant, is_model, is_result_path, is_run_id
-from runner.journal.parts import payload_problem
-from runner.journal.shared_values import SharedParts
+from runner.journal.events import CandidateEvaluated, Draft, Event, Fact, ResultDownloaded, RunStarted
+from runner.journal.forms import Sha256, is_instant, is_model, is_result_path, is_run_id
 from runner.lib.canonical_json import canonical_bytes
+from runner.policy.types import POLICY_TYPES
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all parts."""
+
+
+class _Options(Struct, frozen=True, kw_only=True):
+    """Of the options a run was given, those that are shown."""
+
+    command: str = "run"
+    plan_sha256: Sha256 | None = None
+
+
+class _Baseline(_Part, frozen=True, kw_only=True):
+    retrain_job_id: str | None
+    source: Literal["measured", "stated", "result_file"]
+    metrics: Mapping[str, str]
+    eval_sha256: Sha256 | None
+
+
+class _Policy(Struct, frozen=True, kw_only=True):
+    """Of a policy, what is shown without reading all of it."""
+
+    type: str
+    rules: tuple[Mapping[str, Any], ...] = ()
+
+
+class _Inputs(_Part, frozen=True, kw_only=True):
+    policy: _Policy
+    definitions: Mapping[str, Mapping[str, Any]]
+    baseline: _Baseline | None
+    eval_sha256: Sha256 | None
+    drift: Literal["in_sync", "changed_outside", "cannot_be_told"]
+    place_before: str | None
+
+
+def payload_problem(fact: Fact) -> str | None:
+    """Return what is wrong with the open parts of a fact, or None."""
+    for name, value, form in _parts(fact):
+        try:
+            msgspec.convert(value, form)
+        except (msgspec.ValidationError, RecursionError):
+            return f"its part {name!r} has another form than what a run writes"
+    if isinstance(fact, CandidateEvaluated) and fact.inputs["policy"]["type"] not in POLICY_TYPES:
+        return "its part 'inputs' has a policy of a type that this version does not know"
+    if isinstance(fact, CandidateEvaluated) and len(fact.inputs["policy"].get("rules", ())) != len(
+        fact.evaluation.rules
+    ):
+        return "its part 'evaluation' has another number of rules than its policy"
+    return None
+
+
+def _parts(fact: Fact) -> Iterator[tuple[str, Mapping[str, Any], type[Struct]]]:
+    if isinstance(fact, RunStarted):
+        yield "options", fact.options, _Options
+    elif isinstance(fact, CandidateEvaluated):
+        yield "inputs", fact.inputs, _Inputs
+
+
+class SharedParts:
+    """Parts of the events of one reading. Equal ones, by their very text, become one object that nobody changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Any] = {}
+
+    def shared(self, event: Event) -> Event:
+        """Return the event; what it has in common with earlier ones takes no room of its own."""
+        fact = event.fact
+        if isinstance(fact, CandidateEvaluated) and isinstance(fact.inputs, dict) and "policy" in fact.inputs:
+            policy = fact.inputs["policy"]
+            with suppress(RecursionError):  # one that is nested so deeply was made up; it is judged elsewhere
+                fact.inputs["policy"] = self._known.setdefault(msgspec.json.encode(policy), policy)
+        return event
+
 
 GENESIS = "0" * 64
 _SHOWN = 100  # characters of a value in a message

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from runner.journal.chain import Link
+from runner.journal.chain import Link, SharedParts
 from runner.journal.events import Event
-from runner.journal.shared_values import SharedParts
 
 _BLOCK = 1000  # events; more are packed no smaller
 _FASTEST = 1

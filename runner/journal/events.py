@@ -305,7 +305,7 @@ class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_downloaded"
 class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="candidate_evaluated"):
     """The decision about a candidate, with everything it was computed from.
 
-    `inputs` are what `runner.policy.record` reads and writes; `candidate_sha256` binds job, result,
+    `inputs` are what `runner.policy.decide` reads and writes; `candidate_sha256` binds job, result,
     policy and `bound` together and is what an approval refers to. `bound` has a digest for each part of the manifest
     that says what the model is; journals of earlier versions have none.
     """

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from runner.errors import StateError, UsageError
-from runner.journal.entries import (
+from runner.journal.forms import is_run_id
+from runner.journal.stored import (
     BESIDE_JOURNAL,
     RUN_FILES,
     is_half,
@@ -15,7 +16,6 @@ from runner.journal.entries import (
     is_upload_folder,
     require_real,
 )
-from runner.journal.forms import is_run_id
 from runner.lib.atomic_files import make_folder, real_files, real_folder, real_folders, remove_flat
 
 DEFAULT = ".retrain"

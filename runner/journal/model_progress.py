@@ -30,8 +30,7 @@ from runner.journal.events import (
     SwitchSucceeded,
     UploadIntended,
 )
-from runner.journal.job_reducer import At, changed, taken
-from runner.journal.retrain_job import TRAINED, VOID, JobStage, RetrainJob
+from runner.journal.retrain_job import TRAINED, VOID, At, JobStage, RetrainJob, changed, taken
 from runner.lib.timestamps import moment
 
 _ABOUT_RUNS = (

@@ -1,7 +1,9 @@
-"""Whether a file is where its path says: a link of a checkout may lead to any file of the machine."""
+"""Paths and a checkout: what is inside it, and files a user lets be written that no link of it may move elsewhere."""
 
 import os
 from pathlib import Path
+
+from runner.errors import UsageError
 
 
 def leads_out(path: Path) -> bool:
@@ -41,3 +43,16 @@ def _is_within(path: Path, folder: Path) -> bool:
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 -- unlike Path.resolve it follows no link
+
+
+def refuse_link_out(target: Path) -> None:
+    """Refuse a file or folder that is a link, or lies behind one, to a place outside of its checkout.
+
+    Raises:
+        UsageError: it does.
+    """
+    if leaves_checkout(target):
+        raise UsageError(
+            f"{target} leads out of its checkout, and nothing is written through it.",
+            hint="Name the place that it leads to, or another one.",
+        )

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner.lib.checkout_boundary import lies_outside
+from runner.lib.text import did_you_mean, shown
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Approval, Place
 from runner.manifest.problems import EnoughError, Findings
 from runner.manifest.schema_check import check_shape
 from runner.manifest.text import read_text
-from runner.manifest.wording import did_you_mean, shown
 from runner.manifest.yaml_parser import build
 
 _SUFFIXES = frozenset({".yaml", ".yml"})

@@ -6,14 +6,13 @@ from types import MappingProxyType
 from typing import TypeVar, get_args
 
 from runner.lib.canonical_json import digest
+from runner.lib.text import choice, nearest, shown
 from runner.manifest.approvals import read_approvals
-from runner.manifest.built_in_metrics import BUILT_IN_METRICS
-from runner.manifest.datasets import read_dataset
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS, read_metric
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.key_checks import check_keys
+from runner.manifest.keys import check_keys
 from runner.manifest.merge import Combined
-from runner.manifest.metrics import read_metric
 from runner.manifest.model import (
     Approval,
     Dataset,
@@ -26,14 +25,11 @@ from runner.manifest.model import (
     Policy,
     Service,
 )
-from runner.manifest.models import all_settings, check_model, read_model
-from runner.manifest.names import check_names
-from runner.manifest.notify import check_recipients, read_notify
+from runner.manifest.models import all_settings, check_model, read_dataset, read_model
+from runner.manifest.names import check_names, former_names, read_moved, read_moved_services
 from runner.manifest.policies import Directions, check_rule, read_policy
-from runner.manifest.renames import former_names, read_moved, read_moved_services
-from runner.manifest.service import read_service
-from runner.manifest.wording import choice, nearest, shown
-from runner.providers.facts import ProviderFacts
+from runner.manifest.service import check_recipients, read_notify, read_service
+from runner.providers.base import ProviderFacts
 from runner.providers.registry import facts_of
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}

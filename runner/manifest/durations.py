@@ -4,9 +4,9 @@ import re
 from datetime import timedelta
 from functools import lru_cache
 
+from runner.lib.text import shown
 from runner.manifest.document import YamlMap
 from runner.manifest.problems import Findings
-from runner.manifest.wording import shown
 
 FORMS = "500ms, 90s, 15m, 6h or 7d"
 LONGEST = timedelta(days=3650)

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.lib.text import shown
 from runner.manifest.document import YamlMap
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 from runner.manifest.schema_check import NAMED_SECTIONS
-from runner.manifest.wording import shown
 
 _REPLACED_WHOLE = frozenset({"api_key"})  # a choice between sources; half of one and half of another is neither
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from runner.providers.facts import Statuses
+from runner.providers.base import Statuses
 from runner.providers.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]

@@ -1,7 +1,6 @@
 """The schema check: every violation of the manifest's schema, at its place."""
 
-from runner.lib.schema_fit import fit
-from runner.lib.schemas import load_schema
+from runner.lib.schemas import fit, load_schema
 from runner.manifest.document import Path, YamlMap
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings

@@ -8,9 +8,8 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from runner.lib.schema_fit import Fit, fit
 from runner.lib.schema_keywords import Schema
-from runner.lib.schemas import load_schema
+from runner.lib.schemas import Fit, fit, load_schema
 
 _Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 

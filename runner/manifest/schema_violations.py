@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from jsonschema.exceptions import ValidationError
 
+from runner.lib.text import choice, did_you_mean, nearest, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import Path, YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.wording import choice, did_you_mean, nearest, shown
 
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
 _LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})

@@ -10,14 +10,12 @@ from typing import Any, NoReturn
 
 import yaml
 
+from runner.lib.text import shown
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
 from runner.manifest.problems import Findings
 from runner.manifest.text import Text
-from runner.manifest.wording import shown
-from runner.manifest.yaml_errors import explain
-from runner.manifest.yaml_scalars import NumberRangeError, resolve
-from runner.manifest.yaml_values import Opened, OpenedList, OpenedMap, RefusedError
+from runner.manifest.yaml_values import NumberRangeError, Opened, OpenedList, OpenedMap, RefusedError, explain, resolve
 
 MAX_DEPTH = 64
 MAX_NODES = 500_000

@@ -1,12 +1,56 @@
-"""Mappings and lists of a file while they are read: what has begun and not yet ended."""
+"""Values of a YAML file while it is read: scalars as JSON knows them, open mappings and lists, syntax errors."""
 
+import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import yaml
+
+from runner.lib.text import shown
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.problems import Findings
-from runner.manifest.wording import shown
+from runner.manifest.problems import Findings, Problem
+from runner.manifest.text import Text
+
+_CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_LONGEST_NUMBER = 40
+_HIGHEST_EXPONENT = 100
+_NUMBER_STARTS = frozenset("-0123456789")
+
+Scalar = str | int | Decimal | bool | None
+
+
+class NumberRangeError(ValueError):
+    """A number is longer or larger than any setting of a manifest can be."""
+
+
+def resolve(text: str) -> Scalar:
+    """Return the value of a plain scalar; decimals are exact.
+
+    Raises:
+        NumberRangeError: a number has more than 40 characters or an exponent beyond 100.
+    """
+    if text[:1] in _NUMBER_STARTS:
+        return _resolve_number(text)
+    return _CONSTANTS.get(text, text)
+
+
+@lru_cache(maxsize=1024)
+def _resolve_number(text: str) -> Scalar:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return text
+    if len(text) > _LONGEST_NUMBER:
+        raise NumberRangeError
+    if match[1] is None and match[2] is None:
+        return int(text)
+    exponent = int(match[2][1:]) if match[2] else 0
+    if abs(exponent) > _HIGHEST_EXPONENT:
+        raise NumberRangeError
+    return Decimal(text)
+
 
 MAX_KEYS = 100_000  # of one mapping; no section of a manifest has as many, and a file of nonsense is soon refused
 _MERGE = object()
@@ -140,3 +184,52 @@ class OpenedMap(Opened):
             )
             return
         self._merged = list(merged)
+
+
+# What libyaml and PyYAML say -> what it most often means in a manifest.
+_SENTENCES = (
+    ("mapping values are not allowed", "A colon stands where no key can begin.", "Check the indentation of this line and the one before, and quote text that holds a colon and a space."),  # noqa: E501 - a table
+    ("could not find expected ':'", "A key has no colon after it.", "Write a colon and a space after the key."),
+    ("unexpected end of stream", "A quoted text or a bracket is not closed.", "Close it."),
+    ("unknown escape", "A double-quoted text holds a backslash escape that YAML does not know.", "Use single quotes, or write the backslash twice."),  # noqa: E501 - a table
+    ("escape code", "A double-quoted text holds a character that does not exist.", "Use single quotes, or write the backslash twice."),  # noqa: E501 - a table
+    ("cannot start any token", "A value begins with a character that YAML keeps for itself.", "Put the value in quotes."),  # noqa: E501 - a table
+    ("expected <block end>", "This line does not fit the indentation of the lines before.", "Line it up with its neighbours."),  # noqa: E501 - a table
+    ("expected key", "This line does not fit the indentation of the lines before.", "Line it up with its neighbours."),
+    ("expected '-'", "This line does not fit the list above it.", "Begin it with a dash, or line it up with the list's key."),  # noqa: E501 - a table
+    ("block sequence entries are not allowed", "A list item cannot begin here.", "Put the dash on a line of its own below the key."),  # noqa: E501 - a table
+    ("expected ',' or", "A list or mapping in brackets misses a comma or its closing bracket.", "Add what is missing."),
+    ("<document start>", "Something stands after the end of the document.", "Remove it, or indent it below its key."),
+)  # fmt: skip
+_OTHER = ("This is not valid YAML.", "Check quotes, brackets, colons and indentation around this place.")
+_NOT_CLOSED = ("end of stream", "expected ',' or")  # shown where it begins, not where the file ends
+_TAB_INDENT = re.compile(r" *\t")
+_BREAKS = "\n\r\x85\u2028\u2029"  # those of YAML 1.1
+
+
+def explain(error: Exception, source: Text) -> Problem:
+    """Return the parser's error as a problem at its place, never with text of the file in it."""
+    mark = _mark(error)
+    line = 1 if mark is None else min(mark.line + 1, source.text.count("\n") + 1)
+    column = 1 if mark is None else mark.column + 1
+    code, message, hint = _meaning(error, source.text, 0 if mark is None else mark.index)
+    return Problem(file=source.file, line=line, column=column, code=code, message=message, hint=hint)
+
+
+def _meaning(error: Exception, text: str, index: int) -> tuple[str, str, str]:
+    said = str(getattr(error, "problem", None) or "")
+    start = max(text.rfind(one, 0, index) for one in _BREAKS) + 1
+    if "tab" in said or _TAB_INDENT.match(text, start):
+        return "tab", "A tab is used for indentation.", "Indent with spaces."
+    for part, message, hint in _SENTENCES:
+        if part in said:
+            return "yaml-syntax", message, hint
+    return "yaml-syntax", *_OTHER
+
+
+def _mark(error: Exception) -> Any:
+    """Return where the parser sees the error: line, column and index of the character, from 0; None where nowhere."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return None
+    begun = any(part in str(error.problem) for part in _NOT_CLOSED)
+    return error.context_mark if begun and error.context_mark else error.problem_mark

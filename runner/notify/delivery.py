@@ -1,13 +1,20 @@
-"""Deliveries side by side within one time limit. What goes wrong is told, without a secret, and stops nothing."""
+"""Deliveries side by side within one time limit: messages and dead-man switches. Errors are told and stop nothing."""
 
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from runner.credentials import SourceError
+from runner.credentials import SourceError, read_secret
+from runner.http.deadlines import Deadlines
+from runner.http.request import Broken, Request, ResponseHead
+from runner.http.transport import Transport
+from runner.lib.secrets import Secret
+from runner.manifest.model import StoredKey
+from runner.notify.message import Message
 
 
 class UndeliveredError(Exception):
@@ -80,3 +87,67 @@ def _attempt(delivery: Delivery) -> Trouble | None:
     except Exception as error:  # noqa: BLE001 -- foreign code with a foreign service; its message may hold the address
         return Trouble(message=f"was not sent: it met the error {type(error).__name__}", hint="Check its address.")
     return None
+
+
+START = "start"
+_DEADLINES = Deadlines(connect=4, silence=4, call=4)
+
+
+def send_ping(source: StoredKey, word: str) -> None:
+    """Ask for the URL the source holds with `/word` at the end of its path.
+
+    Raises:
+        SourceError: there is no URL.
+        UndeliveredError: it is no http or https URL, or nobody answers there with a 2xx.
+    """
+    url = read_secret(source).reveal()
+    base, mark, query = url.partition("?")
+    request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{word}{mark}{query}"))
+    answer = Transport(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
+    if isinstance(answer, Broken):
+        raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")
+    if not 200 <= answer < 300:
+        raise UndeliveredError(f"its service answered with {answer}", "Check its URL.")
+
+
+def _status(head: ResponseHead, _blocks: Iterator[bytes]) -> int:
+    return head.status
+
+
+def send_message(source: StoredKey, message: Message) -> None:
+    """Send one message to the address the source holds.
+
+    Raises:
+        SourceError: there is no address.
+        UndeliveredError: apprise is not installed, does not know the address, or the service did not take the message.
+    """
+    try:
+        import apprise  # noqa: PLC0415 -- an extra, needed only here, and slow to import
+    except ImportError:
+        raise UndeliveredError(
+            "the package apprise is not installed",
+            "Install the extra `notify`: `pip install '.[notify]'` in a checkout of retrain-runner.",
+        ) from None
+    _mute_foreign_logs()
+    address = read_secret(source)
+    # No files, no further threads, no templates in a text from outside, and no address handed on to another host.
+    asset = apprise.AppriseAsset(
+        app_id="retrain", async_mode=False, storage_mode="memory", allow_templates=False, http_redirects=False
+    )
+    service = apprise.Apprise(asset=asset)
+    if not service.add(address.reveal()):
+        raise UndeliveredError("apprise does not know its address", "Write it as apprise's list of services shows.")
+    form, kind = apprise.NotifyFormat.TEXT, apprise.NotifyType(message.severity)
+    if not service.notify(title=message.title, body=message.body, body_format=form, notify_type=kind):
+        raise UndeliveredError("the service did not take it", "Check whether its address is still valid.")
+
+
+def _mute_foreign_logs() -> None:
+    """Let only our own records through from here on: apprise and what it calls log whole addresses, in any thread."""
+    for handler in (*logging.getLogger().handlers, logging.lastResort):
+        if handler is not None and _is_ours not in handler.filters:
+            handler.addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.startswith("runner.")

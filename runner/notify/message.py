@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.journal.outcomes import OUTCOMES, Outcome, Severity, urgency
 from runner.manifest.model import Model, Notification
-from runner.manifest.selectors import matches
+from runner.manifest.service import matches
 from runner.reports.text import exit_meaning, inline, words
 
 ALWAYS = "always"

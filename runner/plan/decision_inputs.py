@@ -1,14 +1,54 @@
 """What a decision is computed from: the policy as it is now, and the incumbent as the journal knows it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.canonical_json import digest
-from runner.manifest.model import Manifest, Model
-from runner.plan.decision_fingerprint import binding
+from runner.manifest.model import (
+    CommandKey,
+    Dataset,
+    EnvKey,
+    FetchedKey,
+    FileKey,
+    KeyringKey,
+    KeySource,
+    Manifest,
+    Model,
+)
 from runner.plan.incumbent import baseline_of, drift_of
-from runner.policy.record import Inputs, as_json, policy_digest
+from runner.policy.decide import Inputs, as_json, policy_digest
+
+
+def binding(manifest: Manifest, model: Model) -> dict[str, str]:
+    """Return a digest for each bound part, by the name a user knows it under.
+
+    Folders do not count, so that the same manifest in another checkout is the same.
+    """
+    return {
+        "api_key": digest(_source(model.api_key)),
+        "dataset": digest(_patterns(manifest.datasets[model.dataset])),
+    }
+
+
+def _source(key: KeySource) -> list[str]:
+    match key:
+        case EnvKey():
+            return ["env", key.name]
+        case FileKey():
+            return ["file", key.path.name]
+        case CommandKey():
+            return ["command", *key.argv]
+        case KeyringKey():
+            return ["keyring", key.service, key.username]
+        case FetchedKey():
+            return ["secret_key", str(key.model_id), *_source(key.secret_key)]
+
+
+def _patterns(dataset: Dataset) -> list[Any]:
+    sources = (dataset.train, dataset.eval)
+    return [None if source is None else [source.pattern, source.pick] for source in sources]
 
 
 def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> Inputs:

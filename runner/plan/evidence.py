@@ -13,9 +13,9 @@ from runner.journal.retrain_job import Decided, RetrainJob
 from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
 from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
+from runner.policy.decide import definitions_from_json
 from runner.policy.formula import Aim, gain
-from runner.policy.metrics import MISSING, direction_of, target_of
-from runner.policy.record import definitions_from_json
+from runner.results.metrics import MISSING, direction_of, target_of
 
 Change = Literal["better", "worse", "same"]
 _EXACT = Context(prec=5000)  # of numbers with at most 100 digits and exponents of at most 400

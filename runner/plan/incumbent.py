@@ -1,10 +1,6 @@
-"""What is known of the model in service: a job of this project, a statement, or nothing; and whether it drifted. Pure.
+"""What is known of the model in service, and whose data new data is compared with. Pure."""
 
-The API retrains only models that are published already, so something always serves. What it is can be `measured` (the
-job this project last switched to), `stated` (an adoption) or `unrecorded`.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -12,15 +8,16 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.journal.events import ServingObserved
+from runner.datasets.metadata import Reference, ReferenceFile, Shape
+from runner.journal.events import DataChecked, FileRecord, ServingObserved
 from runner.journal.model_progress import Adoption, ModelProgress
-from runner.journal.retrain_job import RetrainJob
+from runner.journal.retrain_job import TRAINED, RetrainJob
 from runner.lib.canonical_json import digest
 from runner.lib.timestamps import age
 from runner.manifest.model import Model, Source
 from runner.policy.baseline import Baseline, Drift
-from runner.policy.number import number_text
-from runner.providers.call_results import Classifier
+from runner.providers.base import Classifier
+from runner.results.number import number_text
 
 _SHOWN = 5  # numbers of models named in one message
 ONE_WAY = "The model published now has no job id here; the API cannot bring it back."
@@ -214,3 +211,41 @@ def _by_classifier(what: str, expected: int, listed: Sequence[Classifier], class
         return ServingObserved(drift="in_sync", reason=reason, model_id=serving)
     reason = f"Classifier {classifier_id} serves model {serving}, not {what}, number {expected}."
     return ServingObserved(drift="changed_outside", reason=reason, model_id=serving)
+
+
+def reference(progress: ModelProgress) -> Reference | None:
+    """Return the data of the job that serves, else that of the newest job whose training counts.
+
+    A job that failed, was held, was rejected or was turned back from is no measure for later data.
+    """
+    found = ((name, job.data) for name, job in _jobs(progress) if job.data is not None)
+    return next((_reference(name, data) for name, data in found), None)
+
+
+def _jobs(progress: ModelProgress) -> Iterator[tuple[str, RetrainJob]]:
+    """Yield the jobs that count, with what is said of each, the best first."""
+    incumbent = progress.incumbent
+    if incumbent is not None:
+        yield f"job {incumbent.retrain_job_id}, the last one switched to", incumbent
+    for job in reversed(progress.jobs.values()):
+        if _counts(progress, job):
+            yield f"job {job.retrain_job_id}, the last one neither held nor rejected", job
+
+
+def _counts(progress: ModelProgress, job: RetrainJob) -> bool:
+    withdrawn = job.retrain_job_id in progress.serving.left
+    refused = job.rests_with == "hold" or job.rejection is not None
+    return job.stage in TRAINED and not refused and not withdrawn
+
+
+def _reference(name: str, data: DataChecked) -> Reference:
+    return Reference(
+        name=name,
+        shape=Shape(columns=data.columns, labels=data.labels, numbers=data.numbers),
+        train=_file(data.train),
+        eval=_file(data.eval) if data.eval else None,
+    )
+
+
+def _file(record: FileRecord) -> ReferenceFile:
+    return ReferenceFile(rows=record.rows, empty_columns=record.empty_columns)

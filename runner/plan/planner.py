@@ -12,15 +12,22 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
-from runner.plan.approvals import ApprovalContext, approval_for, contradiction, unused_approvals
-from runner.plan.approver import untraced, why_followed
+from runner.plan.approvals import ApprovalContext, approval_for, contradiction, untraced, unused_approvals, why_followed
 from runner.plan.decision_inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.eligibility import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
-from runner.plan.model_plan import STAGES, Action, ModelPlan, Options, PlanInputs, PlanStage
-from runner.plan.operator_commands import person_command, review_commands
-from runner.policy.phrases import unread_clause
+from runner.plan.model_plan import (
+    STAGES,
+    Action,
+    ModelPlan,
+    Options,
+    PlanInputs,
+    PlanStage,
+    person_command,
+    review_commands,
+)
+from runner.policy.types import unread_clause
 
 _RESUMED = {
     JobStage.SENDING: (

@@ -7,12 +7,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.errors import Kind, ModelError
-from runner.http.hosts import is_loopback
+from runner.http.addresses import is_loopback
 from runner.journal.events import EMULATOR, NameMove
 from runner.journal.model_progress import ModelProgress
-from runner.journal.renames import Histories
+from runner.journal.progress import Histories
 from runner.manifest.model import Manifest
-from runner.manifest.renames import destinations
+from runner.manifest.names import destinations
 from runner.plan.model_plan import Action, ModelPlan
 
 _SHOWN = 3  # names in one sentence

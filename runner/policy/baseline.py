@@ -7,8 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.policy.evaluation import Cause
-from runner.policy.metrics import Metric, ResultMetrics, range_problem
-from runner.policy.number import NotANumber, number_from_text, number_text
+from runner.results.metrics import Metric, ResultMetrics, range_problem
+from runner.results.number import NotANumber, number_from_text, number_text
 
 Knowledge = Literal["measured", "stated", "unrecorded"]
 CHANGED_OUTSIDE = "The model in service was changed outside this project."

@@ -5,9 +5,9 @@ from decimal import Context, Decimal, localcontext
 from msgspec import Struct
 
 from runner.manifest.model import Direction, Rule
-from runner.policy.number import number_text, quotient_text, short_text
+from runner.results.number import number_text, quotient_text, short_text
 
-# A number has at most 100 digits and an exponent of at most 307 (runner.policy.number), so that sums and products of
+# A number has at most 100 digits and an exponent of at most 307 (runner.results.number), so that sums and products of
 # three of them have far fewer digits than this: nothing is ever rounded, and the verdict does not hang on a last digit.
 _EXACT = Context(prec=5000)
 _UNKNOWN = "?"

@@ -19,8 +19,8 @@ from runner.policy.baseline import (
 )
 from runner.policy.evaluation import RuleResult, Verdict
 from runner.policy.formula import Aim, Comparison, bound_line, change_line, compare_bound, compare_change, is_relative
-from runner.policy.metrics import MISSING, ResultMetrics, direction_of, target_of
-from runner.policy.number import listed, number_text
+from runner.results.metrics import MISSING, ResultMetrics, direction_of, target_of
+from runner.results.number import listed, number_text
 
 
 class Judgement(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from runner.lib.timestamps import stamp
 from runner.plan.evidence import Evidence, evidence
 from runner.policy.baseline import Knowledge
 from runner.policy.evaluation import RuleResult
-from runner.reports.lazy_list import LazyList
+from runner.reports.json_text import LazyList
 from runner.reports.model import (
     ApprovalReport,
     Calls,

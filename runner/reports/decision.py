@@ -1,6 +1,6 @@
 """One decision in full: what it was made from, what came of it, and whether it comes out the same today. Pure."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,8 +9,10 @@ from msgspec import Struct, field
 
 from runner.journal.chain import Link
 from runner.journal.events import (
+    ADOPTED,
     ApprovalRecorded,
     CandidateEvaluated,
+    FileRecord,
     ResultDownloaded,
     RollbackDecided,
     SwitchSucceeded,
@@ -18,9 +20,12 @@ from runner.journal.events import (
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
+from runner.policy.evaluation import RuleResult
+from runner.policy.types import unread_clause
 from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
 from runner.reports.json_text import render_json
+from runner.reports.text import acting, inline, number, short_digest, utc, words
 
 
 class DecisionHistory(Struct, kw_only=True):
@@ -148,3 +153,88 @@ def _dataset(job: RetrainJob) -> dict[str, Any] | None:
         "train": msgspec.to_builtins(job.data.train),
         "eval": msgspec.to_builtins(job.data.eval),
     }
+
+
+def explanation_text(one: Explanation) -> str:
+    """Return the decision, its rules with their numbers, what it was made from, and what came of it."""
+    trail = one.trail
+    decision = trail.decided.fact.evaluation.decision
+    head = f"{trail.model} ({trail.run.started.realm}), job {trail.decided.fact.retrain_job_id}"
+    facts = [
+        ("decision", f"{words(decision.action)}, {utc(stamp(trail.decided.at))}: {decision.reason}"),
+        *(("rule", _rule(rule)) for rule in trail.decided.fact.evaluation.rules),
+        *_made_from(trail),
+        *_came_of_it(trail),
+        ("computed again", _confirmed(one)),
+    ]
+    width = max(len(title) for title, _ in facts)
+    return "\n".join([inline(head), *(f"  {title:{width}}  {inline(text)}" for title, text in facts)])
+
+
+def _rule(rule: RuleResult) -> str:
+    level = " (warns only)" if rule.level == "warn" else ""
+    return f"{rule.verdict}{level}: {rule.formula}; {rule.reason}"
+
+
+def _made_from(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
+    fact, job = trail.decided.fact, trail.job
+    problems = fact.evaluation.problems
+    if trail.decided.unread is not None:
+        yield "metrics", unread_clause(trail.decided.unread)
+    for name, value in metrics_of(trail.decided).items():
+        yield "metric", f"{name} {problems.get(name) or number(value)}"
+    yield "policy", f"{fact.policy}, {fact.inputs['policy']['type']}, SHA-256 {short_digest(fact.policy_sha256)}"
+    yield "baseline", _baseline(fact.inputs["baseline"])
+    if job.data is not None:
+        yield "trained on", _file(job.data.train)
+        yield "scored on", _file(job.data.eval) if job.data.eval else "rows the service held out"
+    if trail.result is not None:
+        result = trail.result
+        yield "result", f"{result.path}, {result.bytes:,} bytes, SHA-256 {short_digest(result.sha256)}"
+    yield "run", _run(trail)
+
+
+def _baseline(baseline: dict[str, Any] | None) -> str:
+    if baseline is None:
+        return "none, there was no incumbent"
+    metrics = ", ".join(f"{name} {text}" for name, text in baseline["metrics"].items())
+    return f"job {baseline['retrain_job_id']}: {metrics}"
+
+
+def _file(record: FileRecord) -> str:
+    return f"{record.source}, {record.bytes:,} bytes, SHA-256 {short_digest(record.sha256)}"
+
+
+def _run(trail: DecisionHistory) -> str:
+    started = trail.run.started
+    manifest, git = started.manifest, started.manifest.git
+    dirty = " with changes that were not committed" if git and git.dirty else ""
+    commit = f", commit {short_digest(git.commit)}{dirty}" if git else ""
+    who = acting(started.actor, started.ci_actor)
+    return f"{trail.run.run_id} by {who}, manifest SHA-256 {short_digest(manifest.sha256)}{commit}"
+
+
+def _came_of_it(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
+    for review in trail.reviews:
+        fact = review.fact
+        yield "review", f"{fact.action} by {fact.by}, {utc(stamp(review.at))}: {fact.reason or 'no reason given'}"
+    for rollback in trail.rollbacks:
+        word = rollback.fact
+        yield (
+            "rolled back to",
+            f"from {word.from_job_id or ADOPTED} by {word.by}, {utc(stamp(rollback.at))}: {word.reason}",
+        )
+    for at in trail.switched_at:
+        yield "switched", utc(stamp(at))
+    if not trail.switched_at:
+        yield "switched", "never by this decision"
+
+
+def _confirmed(one: Explanation) -> str:
+    match one.confirmation.state:
+        case "same":
+            return "the same bytes"
+        case "different":
+            return f"NOT the same: the decision {one.confirmation.why}"
+        case "impossible":
+            return f"not possible: the decision {one.confirmation.why}"

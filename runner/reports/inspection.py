@@ -8,13 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.policy.inspection import Inspection, Member, Spot, by_group
-from runner.policy.metrics import Metric
-from runner.policy.number import number_text
-from runner.policy.places import place_phrase
 from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
 from runner.reports.text import clipped, inline
+from runner.results.inspection import Inspection, Member, Spot, by_group
+from runner.results.metrics import Metric
+from runner.results.number import number_text
+from runner.results.places import place_phrase
 
 _MOST_CHOICES = 10
 _LONGEST = 120

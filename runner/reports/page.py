@@ -7,14 +7,12 @@ from msgspec import Struct, field
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, urgency
 from runner.journal.retrain_job import RetrainJob
 from runner.reports.build import RunHistory, find_job
-from runner.reports.charts.gantt import Gantt, gantt
-from runner.reports.charts.policy_limits import PolicyLimits
-from runner.reports.charts.rule_chart import Chart, rule_charts
+from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
-from runner.reports.lazy_list import LazyList
+from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
 from runner.reports.next_step import next_step
-from runner.reports.stage_timeline import Span
+from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories
 _LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=4, samples=26)

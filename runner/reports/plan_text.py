@@ -1,13 +1,41 @@
-"""A plan for a terminal."""
+"""A plan for a terminal and as Markdown for a pull request."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
-from runner.reports.plan_phrases import action_text, reason_with_warnings
-from runner.reports.plan_service import names_line, service_line
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
-from runner.reports.text import headline, inline, words
+from runner.reports.text import headline, inline, markdown_cell, markdown_code, short_digest, utc, words
+
+
+def action_text(model: PlannedModel) -> str:
+    """Return what a run does to the model, or `would fail`, or the outcome that it reports without doing anything."""
+    if is_pending(model):
+        return str(model.action)
+    return "would fail" if model.outcome == "failed" else words(model.outcome or "nothing")
+
+
+def reason_with_warnings(model: PlannedModel) -> str:
+    """Return the reason, and behind it what the data check lets pass."""
+    return " ".join([model.reason, *(f"Warning: {one}." for one in model.warnings)])
+
+
+def service_line(plan: PlanDocument) -> str:
+    """Return the host that a run of the plan speaks to, and those that its models move from.
+
+    The text is not yet fit for a terminal.
+    """
+    host = plan.service
+    line = f"moves from {' and '.join(plan.services_before)} to {host}" if plan.services_before else host
+    if plan.service_trusted:
+        return line
+    return f"{line} (not trusted: a run is refused without --trust-host {host} or RETRAIN_TRUSTED_HOSTS={host})"
+
+
+def names_line(plan: PlanDocument) -> str | None:
+    """Return which names change, as text that is not yet fit for a terminal; None where none does."""
+    return ", ".join(f"{move.old} is called {move.new} now" for move in plan.moves) or None
+
 
 _COLUMNS = (
     *(Column(title="model"), Column(title="action", whole=True)),
@@ -21,7 +49,7 @@ def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
     For a terminal of `width` columns it is a table; for files, pipes and narrow terminals, lines.
     """
     if width is not None and width >= FEWEST_COLUMNS and plan.models:
-        table = text_table(_COLUMNS, [_row(model) for model in plan.models], width=width)
+        table = text_table(_COLUMNS, [_text_row(model) for model in plan.models], width=width)
         return "\n".join([_head(plan), "", table, "", *_end(plan)])
     lines = [line for model in plan.models for line in _lines(model)]
     return "\n".join([_head(plan), *lines, *_end(plan)])
@@ -51,7 +79,101 @@ def _lines(model: PlannedModel) -> list[str]:
     return [f"{name}: {model.action}", f"    why: {reason}", *warnings, *stages]
 
 
-def _row(model: PlannedModel) -> list[str]:
+def _text_row(model: PlannedModel) -> list[str]:
     why = reason_with_warnings(model)
     why = f"{why} Metrics: {model.metrics}." if model.metrics else why
     return [model.name, action_text(model), " > ".join(model.stages), why]
+
+
+MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
+_WIDTHS = (400, 160, 80, 40)  # characters of a reason; shorter ones are tried before models are left out
+_HEADS_BYTES = 200  # the heads of two tables
+
+
+def render_plan_markdown(plan: PlanDocument) -> str:
+    """Return the plan in at most `MOST_BYTES` bytes of UTF-8; text from outside neither links, formats nor mentions."""
+    changes = [model for model in plan.models if _is_change(model)]
+    rest = [model for model in plan.models if not _is_change(model)]
+    room = MOST_BYTES - _HEADS_BYTES - _size(_page(plan, len(changes), len(rest), []))
+    rows: list[str] = []
+    for width in _WIDTHS:
+        rows = _fitting((_markdown_row(model, width) for model in (*changes, *rest)), room)
+        if len(rows) == len(plan.models):
+            break
+    return _page(plan, len(changes), len(rest), rows)
+
+
+def _is_change(model: PlannedModel) -> bool:
+    return is_pending(model) or model.outcome == "failed"
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _fitting(rows: Iterator[str], room: int) -> list[str]:
+    """Return as many of the rows as fit into the room, in bytes; no more are made."""
+    fitting = []
+    for row in rows:
+        room -= _size(row) + 1
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
+
+
+def _markdown_row(model: PlannedModel, width: int) -> str:
+    why = markdown_cell(_cut(reason_with_warnings(model), width))
+    if model.metrics:
+        why = f"{why} {markdown_cell(_cut(f'Metrics: {model.metrics}.', width))}"
+    return f"| {markdown_code(model.name)} | **{action_text(model)}** | {why} |"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[:width]}…"
+
+
+def _page(plan: PlanDocument, changes: int, rest: int, rows: Sequence[str]) -> str:
+    """Return the page with these rows of so many models; those of models that change come first."""
+    lines = [f"## Retraining plan: {headline(counts(plan.models))}", ""]
+    if plan.services_before or not plan.service_trusted:
+        lines += [f"**Service:** {markdown_cell(service_line(plan))}", ""]
+    names = names_line(plan)
+    if names:
+        lines += [f"**Moved:** {markdown_cell(_cut(names, _WIDTHS[0]))}", ""]
+    if changes:
+        lines += [*_table("action", rows[:changes], changes), ""]
+    if rest:
+        summary = f"Nothing to do for {rest} model{'' if rest == 1 else 's'}"
+        table = _table("outcome", rows[changes:], rest)
+        lines += ["<details>", f"<summary>{summary}</summary>", "", *table, "", "</details>", ""]
+    return "\n".join([*lines, *_foot(plan)])
+
+
+def _table(title: str, rows: Sequence[str], models: int) -> Iterator[str]:
+    """Yield a table, and how many of its models were left out."""
+    if rows:
+        yield from (f"| model | {title} | why |", "| --- | --- | --- |", *rows, "")
+    if len(rows) < models:
+        yield f"{models - len(rows)} more of these models would not fit here; `retrain plan` shows all."
+
+
+def _foot(plan: PlanDocument) -> Iterator[str]:
+    yield from ("---", "")
+    flags = " ".join(_flags(plan))
+    if flags:
+        yield f"Planned with {markdown_code(_cut(flags, _WIDTHS[0]))}."
+    yield f"Made at {utc(plan.created_at)} for {markdown_code(plan.service)} by retrain-runner {plan.tool.version}."
+    yield f"Manifest `{short_digest(plan.manifest.sha256)}`, state at event {plan.state.serial}, plan `{plan.sha256}`."
+
+
+def _flags(plan: PlanDocument) -> Iterator[str]:
+    options = plan.options
+    yield from (f"--select {one}" for one in options.select)
+    given = {
+        "--force": options.force,
+        "--no-switch": options.no_switch,
+        "--emulator": options.emulator,
+        "--allow-service-change": options.allow_service_change,
+    }
+    yield from (flag for flag, is_given in given.items() if is_given)

@@ -7,8 +7,8 @@ from decimal import Context, Decimal
 
 from msgspec import Struct
 
-from runner.policy.number import number_text
 from runner.reports.text import columns_of, inline
+from runner.results.number import number_text
 
 FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from runner.errors import EXIT_TABLE
 from runner.journal.events import ApprovalSource, CiActor
-from runner.policy.number import number_text
+from runner.results.number import number_text
 
 _SPACE = re.compile(r"[\t\n\r]+")
 # Controls, marks that turn or hide the text around them, separators that break lines, tags, lone surrogates. Fixed

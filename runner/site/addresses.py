@@ -1,9 +1,14 @@
-"""Where each page of the site stands: paths below its folder that are safe whatever the names in the journal are."""
+"""Paths of the site's pages, safe whatever the names in the journal are; and by which version they were made."""
 
 import hashlib
 import re
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from msgspec import Struct
+
+from runner import __version__
 
 INDEX = "index.html"
 RUNS = "runs/index.html"
@@ -41,3 +46,24 @@ def _slug(text: str, whole: str) -> str:
     digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
     words = _OTHER.sub("-", text.lower())[:_LONGEST].strip("-")
     return f"{words}-{digest}" if words else digest
+
+
+_ROOMS = ("site", "reports")
+_ENDINGS = (".py", ".j2", ".css", ".js")
+
+
+@cache
+def edition() -> str:
+    """Return a digest of the version and of the code, templates and styles of the rooms that make pages."""
+    digest = hashlib.sha256(__version__.encode())
+    for room in _ROOMS:
+        _add(digest, files("runner").joinpath(room))
+    return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", folder: Traversable) -> None:
+    for one in sorted(folder.iterdir(), key=lambda one: one.name):
+        if one.is_dir():
+            _add(digest, one)
+        elif one.name.endswith(_ENDINGS):
+            digest.update(hashlib.sha256(one.read_bytes()).digest())

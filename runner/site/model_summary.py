@@ -12,16 +12,16 @@ from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome,
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import baseline_of, drift_of
-from runner.plan.operator_commands import person_command
+from runner.plan.model_plan import person_command
 from runner.policy.baseline import Knowledge, knowledge_of
-from runner.policy.phrases import unread_clause
+from runner.policy.types import unread_clause
 from runner.reports.build import decision_report, metrics_of, rules_of
 from runner.reports.evidence_text import evidence_line
 from runner.reports.history import Entry
 from runner.reports.model import ModelReport
+from runner.reports.model_timeline import ModelTimeline
 from runner.reports.next_step import next_step
 from runner.reports.table import short_number
-from runner.site.model_timeline import ModelTimeline
 
 _MOST_STRIPS = 24
 _MOST_VALUES = 3

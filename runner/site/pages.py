@@ -1,21 +1,175 @@
-"""The pages of the site: where each stands, what it is made from, and its bytes when they are asked for. Pure."""
+"""The pages of the site: where each is, what it is made from, and its bytes on demand. Pure."""
 
 import shlex
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache, partial
+from importlib.resources import files
 from typing import Any
 
+from jinja2 import Environment
 from msgspec import Struct, field
 
-from runner.reports.charts.policy_limits import PolicyLimits
-from runner.site.addresses import INDEX, RUNS, Place, model_place
-from runner.site.build_id import edition
-from runner.site.model_history import entry_rows, outcome_counts, reign_rows
-from runner.site.model_summary import standing
-from runner.site.model_timeline import Fleet, ModelTimeline
-from runner.site.plot import HEIGHT, plots
-from runner.site.render import Assets, assets, render
-from runner.site.run_list import run_lines
+from runner.journal.outcomes import OUTCOMES, Outcome
+from runner.journal.progress import Progress, RunRecord
+from runner.reports.build import metrics_of
+from runner.reports.charts.metric_chart import HEIGHT, plots
+from runner.reports.charts.rule_chart import PolicyLimits
+from runner.reports.formats.render import FILTERS
+from runner.reports.history import Entry
+from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline
+from runner.reports.page_layout import inline_file
+from runner.reports.table import short_number
+from runner.reports.templating import templates
+from runner.site.addresses import INDEX, RUNS, Place, asset_path, edition, model_place, run_path
+from runner.site.model_summary import leading_values, standing, told_values
+
+_DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
+
+
+class EntryRow(Struct, frozen=True, kw_only=True):
+    """The model in one run; `path` is that of the run's page, None while the run has no end."""
+
+    entry: Entry
+    path: str | None
+    values: Sequence[str]
+    metrics: Mapping[str, Decimal | None]
+    decision: str
+
+
+class DeploymentRow(Struct, frozen=True, kw_only=True):
+    """What served; `end` is None for what serves now as far as the journal knows."""
+
+    reign: Deployment
+    end: datetime | None
+    path: str | None
+    value: str
+
+
+def outcome_counts(chronicle: ModelTimeline) -> dict[Outcome, int]:
+    """Return how often each outcome was met."""
+    outcomes = [one.outcome for one in chronicle.entries]
+    return {one: outcomes.count(one) for one in OUTCOMES if one in outcomes}
+
+
+def entry_rows(chronicle: ModelTimeline) -> Sequence[EntryRow]:
+    """Return the model's runs."""
+    return [_entry_row(one) for one in sorted(chronicle.entries, key=lambda one: one.run.started_at, reverse=True)]
+
+
+def _entry_row(entry: Entry) -> EntryRow:
+    return EntryRow(
+        entry=entry,
+        path=run_path(entry.run.run_id) if entry.run.finished else None,
+        values=told_values(entry.decided),
+        metrics=metrics_of(entry.decided),
+        decision=_decision(entry),
+    )
+
+
+def _decision(entry: Entry) -> str:
+    """Return the last word that was said in the run: a person's stands above a policy's."""
+    if entry.rollback is not None:
+        return f"rollback by {entry.rollback.fact.by}"
+    if entry.review is not None:
+        return f"{entry.review.fact.action} by {entry.review.fact.by}"
+    return _DECISIONS.get(entry.decided.action, entry.decided.action) if entry.decided else ""
+
+
+def reign_rows(progress: Progress, chronicle: ModelTimeline) -> Sequence[DeploymentRow]:
+    """Return the jobs that served, with the first value that their policy looked at."""
+    found, end = list[DeploymentRow](), None
+    for reign in reversed(chronicle.reigns):
+        found.append(_reign_row(progress, chronicle, reign, end))
+        end = reign.begin
+    return found
+
+
+def _reign_row(progress: Progress, chronicle: ModelTimeline, reign: Deployment, end: datetime | None) -> DeploymentRow:
+    job = chronicle.progress.jobs.get(reign.retrain_job_id or "")
+    stated = [(name, Decimal(text)) for name, text in reign.metrics.items()]
+    values = leading_values(job.decided if job else None) or stated
+    finished = progress.runs[reign.run_id].finished
+    return DeploymentRow(
+        reign=reign,
+        end=end,
+        path=run_path(reign.run_id) if finished else None,
+        value=f"{values[0][0]} {short_number(values[0][1])}" if values else "",
+    )
+
+
+class RunLine(Struct, frozen=True, kw_only=True):
+    """One run: what became of its models, and the path of its page, None while it has no end."""
+
+    record: RunRecord
+    summary: Mapping[Outcome, int]
+    path: str | None
+    seconds: float | None
+
+    @property
+    def command(self) -> str:
+        """Return the command that made the run."""
+        command: str = self.record.started.options.get("command", "run")
+        return command
+
+
+def run_lines(fleet: Fleet) -> Sequence[RunLine]:
+    """Return all runs, newest first."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for chronicle in fleet.chronicles:
+        for entry in chronicle.entries:
+            if entry.outcome is not None:
+                outcomes.setdefault(entry.run.run_id, []).append(entry.outcome)
+    records = sorted(fleet.progress.runs.values(), key=lambda one: one.started_at, reverse=True)
+    return [_line(one, outcomes.get(one.run_id, [])) for one in records]
+
+
+def _line(record: RunRecord, outcomes: Sequence[Outcome]) -> RunLine:
+    seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at else None
+    return RunLine(
+        record=record,
+        summary={one: outcomes.count(one) for one in OUTCOMES if one in outcomes},
+        path=run_path(record.run_id) if record.finished else None,
+        seconds=seconds,
+    )
+
+
+_BODY = b"<body>\n"
+_WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
+
+
+def with_way_back(report: bytes) -> bytes:
+    """Return a report with links to the two lists; all its text is escaped, so its body begins in one place only."""
+    return report.replace(_BODY, _BODY + _WAY_BACK, 1)
+
+
+class Assets(Struct, frozen=True, kw_only=True):
+    """The paths of the style and the script, and their bytes by path."""
+
+    style: str
+    script: str
+    files: Mapping[str, bytes]
+
+
+@cache
+def assets() -> Assets:
+    """Return the report's style with the site's own added, and the report's script."""
+    own = files("runner.site").joinpath("templates", "site.css").read_text("utf-8")
+    style, script = f"{inline_file('report.css').text}\n{own}".encode(), inline_file("report.js").text.encode()
+    paths = asset_path(style, "css"), asset_path(script, "js")
+    return Assets(style=paths[0], script=paths[1], files={paths[0]: style, paths[1]: script})
+
+
+def render(template: str, **values: Any) -> bytes:
+    """Return a page as UTF-8; every value that a template shows is escaped."""
+    return _environment().get_template(template).render(**values).encode()
+
+
+@cache
+def _environment() -> Environment:
+    return templates("runner.site", "runner.reports", filters=FILTERS)
+
 
 _RECENT = 12  # runs on the first page
 

@@ -11,7 +11,7 @@ from runner.datasets.joined_stream import blocks
 from runner.datasets.local_source import LocalFile
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.call_results import Done
+from runner.providers.base import Done
 from runner.providers.prediction_one.client import Client
 from tests.fakes.prediction_one import STATUSES
 

@@ -18,19 +18,22 @@ from runner.http.upload_watch import UploadWatch
 from runner.lib.atomic_files import write_whole
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.providers.base import Connection, ProviderEntry
-from runner.providers.call_results import (
+from runner.providers.base import (
     Classifier,
+    Connection,
+    DataLimits,
     Done,
     Downloaded,
     Effect,
     FetchedApiKey,
     IssuedJob,
+    ProviderEntry,
+    ProviderFacts,
     Rejected,
     ServiceError,
     Status,
+    Statuses,
 )
-from runner.providers.facts import DataLimits, ProviderFacts, Statuses
 from tests.fakes.world import sha256_of
 
 FACTS = ProviderFacts(

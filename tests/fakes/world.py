@@ -19,15 +19,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runner.app.planning.dataset_digests import digests
-from runner.app.state.provenance import moved_names
+from runner.app.planning.data_checks import digests
+from runner.app.provenance import moved_names
 from runner.errors import Kind
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.model_identity import vanished_jobs
-from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
-from runner.execute.recorder import Recorder
 from runner.execute.workflow import drive
 from runner.http.upload_watch import UploadWatch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
@@ -43,7 +42,7 @@ from runner.manifest.model import Manifest, Model
 from runner.plan.model_plan import ModelPlan, Options, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import DueMoves, due_moves, with_moves
-from runner.providers.call_results import (
+from runner.providers.base import (
     Classifier,
     Code,
     Done,

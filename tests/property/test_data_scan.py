@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.datasets.column_contents import ColumnContents
+from runner.datasets.columns import ColumnContents, LabelSet
 from runner.datasets.csv_scan import CsvScan
-from runner.datasets.label_set import LabelSet
 from runner.datasets.local_source import LocalFile
 
 # Few characters, so that quotes, delimiters and line ends meet in every way; two of them take several bytes.

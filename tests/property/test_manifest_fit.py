@@ -12,8 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from runner.lib.schema_fit import Fit, fit
-from runner.lib.schemas import load_schema
+from runner.lib.schemas import Fit, fit, load_schema
 from runner.manifest.schema_errors import misfits
 
 REGISTRY: Registry[Any] = Registry()

@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.journal.events import JobCreated
-from runner.journal.progress import Progress
-from runner.journal.renames import moved
+from runner.journal.progress import Progress, moved
 from runner.manifest.load import read
 from runner.manifest.model import Manifest
 from runner.plan.renames import due_moves

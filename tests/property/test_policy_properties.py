@@ -28,14 +28,13 @@ from runner.manifest.model import (
     Unit,
 )
 from runner.policy.baseline import Baseline
-from runner.policy.delimited import rows_of
+from runner.policy.decide import Inputs, evaluate, inputs_from_json, inputs_to_json
 from runner.policy.evaluation import Verdict
 from runner.policy.judge import judge
-from runner.policy.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
-from runner.policy.number import NotANumber, number_from_text, number_text
-from runner.policy.record import Inputs, evaluate, inputs_from_json, inputs_to_json
-from runner.policy.result import read_result
-from runner.policy.table import read_table
+from runner.results.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
+from runner.results.number import NotANumber, number_from_text, number_text
+from runner.results.result_file import read_result
+from runner.results.table import read_table, rows_of
 
 UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}

@@ -7,13 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.http.addresses import UnfitError, read_address
+from runner.http.headers import retry_after
 from runner.http.response_body import Answer
-from runner.http.retry_after import retry_after
-from runner.providers.call_results import Done, ServiceError, Status
-from runner.providers.prediction_one.effects import switch_effect, upload_effect
-from runner.providers.prediction_one.response_reading import read_api_key, read_classifiers, read_job, read_status
+from runner.providers.base import Done, ServiceError, Status
+from runner.providers.prediction_one.errors import switch_effect, upload_effect
+from runner.providers.prediction_one.response_reading import (
+    expiry,
+    read_api_key,
+    read_classifiers,
+    read_job,
+    read_status,
+)
 from runner.providers.prediction_one.responses import documented, said, store_code
-from runner.providers.prediction_one.url_expiry import expiry
 from tests.fakes.prediction_one import STATUSES
 
 JSON = st.recursive(

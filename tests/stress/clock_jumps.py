@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from runner.providers.call_results import Effect
+from runner.providers.base import Effect
 from tests.fakes.world import ONE_MODEL, UNCLEAR, FakeService, VirtualClock, World
 
 JUMPS = (timedelta(days=-400), timedelta(hours=-1), timedelta(minutes=20), timedelta(days=400))

@@ -25,8 +25,16 @@ from runner.http.deadlines import Deadlines
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.providers.base import Connection, ProviderEntry
-from runner.providers.call_results import Classifier, Downloaded, Effect, FetchedApiKey, IssuedJob, Status
+from runner.providers.base import (
+    Classifier,
+    Connection,
+    Downloaded,
+    Effect,
+    FetchedApiKey,
+    IssuedJob,
+    ProviderEntry,
+    Status,
+)
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.registry import PROVIDERS

@@ -21,18 +21,22 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from runner.errors import ModelError, RetrainError
-from runner.http.dates import read_date
+from runner.http.headers import LONGEST, read_date, retry_after
 from runner.http.response_body import Answer
-from runner.http.retry_after import LONGEST, retry_after
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
-from runner.policy.inspection import inspect_result
-from runner.policy.record import Inputs, evaluate
-from runner.providers.call_results import Effect, ServiceError
-from runner.providers.prediction_one.effects import switch_effect, upload_effect
-from runner.providers.prediction_one.response_reading import read_api_key, read_classifiers, read_job, read_status
-from runner.providers.prediction_one.url_expiry import expiry
+from runner.policy.decide import Inputs, evaluate
+from runner.providers.base import Effect, ServiceError
+from runner.providers.prediction_one.errors import switch_effect, upload_effect
+from runner.providers.prediction_one.response_reading import (
+    expiry,
+    read_api_key,
+    read_classifiers,
+    read_job,
+    read_status,
+)
 from runner.reports.inspection import Inspected, inspected_json, inspected_text
+from runner.results.inspection import inspect_result
 from tests.fakes.prediction_one import STATUSES
 from tests.stress.fuzz_inputs import make_input
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from runner.providers.call_results import Effect
+from runner.providers.base import Effect
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, CrashError, World, service_error
 
 MANIFEST = """

@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_text_of_controls_is_cut_without_a_word",
-        file="runner/http/strict_json.py",
+        file="runner/http/response_body.py",
         old=" or len(text) > _MOST_READ)",
         new=")",
         caught_by=_HOSTILE + "[a key at the end of what is read]",

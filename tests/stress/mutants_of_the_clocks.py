@@ -90,14 +90,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="any_text_is_a_date",
-        file="runner/http/dates.py",
+        file="runner/http/headers.py",
         old="if _FORM.fullmatch(text) is None:",
         new="if not text:",
         caught_by=_DATES + "test_what_is_no_date_of_today_tells_no_time",
     ),
     Mutant(
         name="any_year_is_a_date",
-        file="runner/http/dates.py",
+        file="runner/http/headers.py",
         old="return date if date.year in YEARS else None",
         new="return date",
         caught_by=_DATES + "test_what_is_no_date_of_today_tells_no_time",
@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_journal_of_the_future_is_not_warned_of",
-        file="runner/app/state/journal_clock.py",
+        file="runner/app/state/read_state.py",
         old="if last is None or moment(last) - now <= NOTICED:",
         new="if last:",
         caught_by=_HOSTILE + "[journal-of-the-future]",

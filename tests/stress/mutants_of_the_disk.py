@@ -17,14 +17,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="prune_goes_through_linked_folders_and_files",
-        file="runner/app/state/result_files.py",
+        file="runner/app/state/prune.py",
         old="os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW\n_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
         new="os.O_RDONLY | os.O_DIRECTORY\n_FILE = os.O_RDONLY | os.O_NONBLOCK",
         caught_by=_HOSTILE + "[prune_follows_a_link]",
     ),
     Mutant(
         name="prune_removes_a_file_with_other_bytes",
-        file="runner/app/state/result_files.py",
+        file="runner/app/state/prune.py",
         old='hexdigest() == file.sha256 else "other"',
         new='hexdigest() else "other"',
         caught_by=_PRUNE + "test_a_file_that_is_gone_or_another_is_neither_recorded_nor_removed",
@@ -54,14 +54,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="prune_takes_what_serves",
-        file="runner/plan/retention.py",
+        file="runner/plan/eligibility.py",
         old="(job.result.path for job in _needed_jobs(model) if job.result is not None)",
         new="()",
         caught_by=_HOSTILE + "[prune_takes_what_is_needed]",
     ),
     Mutant(
         name="prune_takes_what_a_rollback_leads_to",
-        file="runner/plan/retention.py",
+        file="runner/plan/eligibility.py",
         old="_ROLLBACK_REACH = 2",
         new="_ROLLBACK_REACH = 1",
         caught_by="tests/unit/plan/test_plan_retention.py::test_what_serves_and_what_a_rollback_leads_to_stay",
@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_record_after_the_anchor_is_not_told",
-        file="runner/app/audit/pruned_results.py",
+        file="runner/app/audit/foreign_files.py",
         old="if 0 < held < seq else",
         new="if held < 0 else",
         caught_by=_HOSTILE + "[a_forged_record_hides_a_loss]",

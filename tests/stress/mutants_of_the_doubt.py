@@ -47,7 +47,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_word_that_outlasts_the_quarantine_is_not_learnt",
-        file="runner/journal/job_reducer.py",
+        file="runner/journal/retrain_job.py",
         old="if isinstance(fact, StatusChanged) and fact.word == job.word:",
         new="if isinstance(fact, StatusChanged) and not fact.word:",
         caught_by=_FALSE
@@ -55,14 +55,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_word_is_learnt_within_the_lag_of_a_status",
-        file="runner/execute/training_wait.py",
+        file="runner/execute/training.py",
         old="return asked.waited >= quarantine.total_seconds() or (by_clock and asked.waited >= self._steady())",
         new="return asked.waited >= 1.0",
         caught_by=_FALSE + "test_a_status_that_lags_behind_uploads_leaves_no_doubt_for_later_lost_ones",
     ),
     Mutant(
         name="the_status_is_not_read_when_the_quarantine_ends",
-        file="runner/execute/training_wait.py",
+        file="runner/execute/training.py",
         old="min(step, max(self._until_known(word, asked), SHORTEST), self.left)",
         new="min(step, self.left)",
         caught_by=_FALSE
@@ -70,7 +70,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_word_known_from_trainings_is_still_called_a_contradiction",
-        file="runner/execute/training_wait.py",
+        file="runner/execute/training.py",
         old=" and not is_said_in_training(self.run, word)",
         new="",
         caught_by=_FALSE
@@ -92,14 +92,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_wait_is_measured_by_the_wall_clock",
-        file="runner/execute/training_wait.py",
+        file="runner/execute/training.py",
         old="return self.run.run.clock.monotonic() - self.began",
         new="return self.run.run.clock.now().timestamp() - self.run.job.started_at.timestamp()",
         caught_by=_OLD + "test_a_clock_set_forward_does_not_end_the_wait_for_a_training",
     ),
     Mutant(
         name="a_contradiction_is_told_as_soon_as_a_run_begins",
-        file="runner/execute/training_wait.py",
+        file="runner/execute/training.py",
         old="over = asked.waited >= self._steady() and surely_over(",
         new="over = surely_over(",
         caught_by=_FALSE
@@ -153,7 +153,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_more_daring_of_two_wishes_wins",
-        file="runner/policy/threshold.py",
+        file="runner/policy/types.py",
         old='("hold", "ask", "switch")',
         new='("ask", "hold", "switch")',
         caught_by=_DECIDE + "test_hold_wins_where_a_missing_metric_and_a_missing_incumbent_differ",
@@ -197,14 +197,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="recorded_inputs_in_another_spelling_are_believed",
-        file="runner/policy/record.py",
+        file="runner/policy/decide.py",
         old="    if _ENCODER.encode(found) != _ENCODER.encode(value):",
         new="    if not found and not value:",
         caught_by=_RECORD + "test_a_record_of_any_other_form_is_refused",
     ),
     Mutant(
         name="recorded_limits_may_be_no_numbers",
-        file="runner/policy/record.py",
+        file="runner/policy/decide.py",
         old="    if not all(number.is_finite() for number in numbers):",
         new="    if any(number.is_snan() for number in numbers):",
         caught_by=_RECORD + "test_a_record_of_any_other_form_is_refused",

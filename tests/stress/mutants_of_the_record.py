@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an_unclear_upload_folds_to_never_started",
-        file="runner/journal/job_reducer.py",
+        file="runner/journal/retrain_job.py",
         old='UploadUnknown: lambda _fact, _place: {"stage": JobStage.SENDING},',
         new='UploadUnknown: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},',
         caught_by=_PROTOCOL + "test_an_upload_whose_answer_was_lost_is_found_by_the_status_and_not_sent_again",
@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_review_outlives_its_decision",
-        file="runner/journal/job_reducer.py",
+        file="runner/journal/retrain_job.py",
         old='"decided": decided, "review": None',
         new='"decided": decided',
         caught_by=_PROGRESS + "test_a_new_decision_takes_back_the_review_of_the_one_before",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.app.review.rollback_target import find_target
+from runner.app.review.rollback import find_target
 from runner.errors import RetrainError
 from runner.journal.events import (
     ApprovalRecorded,

@@ -14,13 +14,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runner.app.run.exit_codes import exit_code
-from runner.app.state.provenance import moved_names
+from runner.app.provenance import moved_names
+from runner.app.run.run import exit_code
 from runner.errors import StateError
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
-from runner.execute.model_run import Budget, ModelRun, RunContext
-from runner.execute.recorder import Recorder
+from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.workflow import drive
 from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
 from runner.journal.folder_store import FolderBlobs

@@ -19,7 +19,7 @@ from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.providers.call_results import (
+from runner.providers.base import (
     Classifier,
     Code,
     Done,

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runner.app.planning.dataset_digests import digests
+from runner.app.planning.data_checks import digests
 from runner.datasets.metadata import DatasetDigest
 from runner.errors import ModelError
 from runner.manifest.load import load

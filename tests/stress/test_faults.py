@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from runner.execute import retry
-from runner.providers.call_results import Done, Unknown
+from runner.providers.base import Done, Unknown
 from tests.fakes.two_port_service import SIGNATURE_CANARY
 from tests.fakes.world import ONE_MODEL, World, service_error
 from tests.stress import fault_world, suite_faults

@@ -15,7 +15,7 @@ from runner.execute.service_clock import UploadEnd
 from runner.journal.events import Draft, RunFinished
 from runner.journal.state_store import GuardTakenError
 from runner.lib.timestamps import stamp
-from runner.providers.call_results import Done
+from runner.providers.base import Done
 from tests.fakes.run_ids import run_id
 from tests.stress.simulated_fortune import Fortune
 from tests.stress.simulated_history import History, Told, play

@@ -20,7 +20,7 @@ _REMOVES = {"rmtree", "unlink", "remove", "rmdir", "removedirs"}
 REMOVING = {
     "app/audit/bundle.py": "the half-written bundle of this command",
     "app/site/site_folder.py": "pages that the site's own list names",
-    "app/state/result_files.py": "results that are recorded as removed, reached through real folders",
+    "app/state/prune.py": "results that are recorded as removed, reached through real folders",
     "lib/atomic_files.py": "the unfinished file beside the target; the files of one folder of ours, by real_files",
     "emulator/store.py": "the upload that was not accepted",
     "execute/evaluation.py": "downloads of the model's own job",
@@ -32,7 +32,7 @@ REMOVING = {
 # Who sees the whole environment, and why.
 SEEING_ALL = {
     "lib/child_environment.py": "makes the allow-list of it",
-    "cli/terminal/encoding.py": "reads four names of it",
+    "cli/terminal/stdio.py": "reads four names of it",
     "cli/terminal/capabilities.py": "reads six names of it",
     "cli/options.py": "hands it to cli/terminal/capabilities.py",
 }

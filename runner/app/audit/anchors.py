@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from runner.app.audit.evidence import Evidence
 from runner.app.audit.journal_summary import JournalSummary
-from runner.app.state.git_notes import (
+from runner.app.git_notes import (
     DEFAULT_REF,
     NotedHead,
     NotedIn,
@@ -24,6 +24,7 @@ from runner.app.state.git_notes import (
     repository,
 )
 from runner.app.state.unrecorded_files import Finding
+from runner.audit.bundle_layout import ATTESTATION, Head, parse_head, places_of, read_head
 from runner.audit.envelope import (
     LARGEST,
     Envelope,
@@ -33,9 +34,7 @@ from runner.audit.envelope import (
     check_signatures,
     read_envelope,
 )
-from runner.audit.head import Head, parse_head, places_of, read_head
 from runner.audit.keys import PublicKey
-from runner.audit.layout import ATTESTATION
 from runner.audit.statement import by_run, recorded, statement
 from runner.errors import UsageError
 from runner.journal.chain import GENESIS, Link

@@ -8,13 +8,13 @@ from runner.app.audit.anchors import read_attestation
 from runner.app.audit.evidence import StateEvidence, state_evidence
 from runner.app.audit.key_files import signing_key
 from runner.app.audit.verify import is_bundle, verify
+from runner.audit.bundle_layout import ATTESTATION
 from runner.audit.envelope import envelope_bytes, signed
-from runner.audit.layout import ATTESTATION
 from runner.audit.statement import by_run, recorded, statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
 from runner.lib.atomic_files import write_whole
-from runner.plan.operator_commands import state_option
+from runner.plan.model_plan import state_option
 
 
 class Signed(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from runner.app.audit.attestation import ReportedRun, refuse_unverified, reported_run
 from runner.app.audit.evidence import StateEvidence, state_evidence
 from runner.app.audit.verify import stored_results, verify
-from runner.app.state.provenance import tool
-from runner.audit.container import Member, bytes_member, pack, sha256_of
-from runner.audit.layout import (
+from runner.app.provenance import tool
+from runner.audit.bundle_layout import (
     ATTESTATION,
     INDEX,
     JOURNAL,
@@ -26,6 +25,7 @@ from runner.audit.layout import (
     manifest_member,
     readme_bytes,
 )
+from runner.audit.container import Member, bytes_member, pack, sha256_of
 from runner.audit.statement import statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from runner.app.audit.evidence import BundleEvidence, not_a_bundle
 from runner.app.audit.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
+from runner.audit.bundle_layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
 from runner.audit.container import sha256_of
-from runner.audit.layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
 from runner.audit.statement import statement
 from runner.errors import StateError
 from runner.journal.progress import Progress, RunRecord

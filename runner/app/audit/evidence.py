@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.app.audit.journal_summary import JournalSummary, hear
+from runner.audit.bundle_layout import JOURNAL
 from runner.audit.container import Container, DamagedError
-from runner.audit.layout import JOURNAL
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines
 from runner.journal.folder import StateFolder, state_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.evidence import state_evidence
-from runner.app.state.git_notes import note_place, repository, write_note
+from runner.app.git_notes import note_place, repository, write_note
 from runner.app.state.loss import refuse_noted_loss
 from runner.errors import UsageError
 

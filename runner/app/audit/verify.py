@@ -10,13 +10,10 @@ from msgspec import Struct, structs
 from runner.app.audit.anchors import Anchor, AnchorCheck, check_attestations, check_head, uncovered
 from runner.app.audit.bundle_check import bundle_findings, bundled_run
 from runner.app.audit.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
-from runner.app.audit.foreign_files import look_through
+from runner.app.audit.foreign_files import Removed, look_through
 from runner.app.audit.journal_summary import JournalSummary
 from runner.app.audit.key_files import trusted_keys
-from runner.app.audit.pruned_results import Removed
-from runner.app.audit.recompute import SameBytes, recompute_from
-from runner.app.audit.rerender import check_rendering, check_schemas
-from runner.app.audit.switch_audit import SwitchAudit
+from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_entries, unrecorded_files
 from runner.audit.container import sha256_of

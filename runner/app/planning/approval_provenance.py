@@ -11,11 +11,10 @@ from msgspec.structs import replace
 from runner.journal.events import ApprovalSource
 from runner.lib.atomic_files import open_file
 from runner.lib.git.checkout import Checkout, find_checkout, top_level
-from runner.lib.git.commit import CommitContent, UnsoundError, blob_id, read_commit
+from runner.lib.git.commit import CommitContent, Stored, UnsoundError, blob_id, read_commit, stored
 from runner.lib.git.process import GitError
-from runner.lib.git.stored import Stored, stored
 from runner.manifest.model import Approval
-from runner.plan.approver import untraced
+from runner.plan.approvals import untraced
 
 _LARGEST = 1024 * 1024  # bytes; the manifest's reader refuses larger approvals
 Signature = Literal["good", "bad", "none", "unknown"]

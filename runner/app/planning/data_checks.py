@@ -1,21 +1,75 @@
-"""The data checks of a plan: what a run's stage `check` would say, before anything is begun."""
+"""The data of a plan: each dataset's digest and checks, in one reading."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from itertools import product
 
 from msgspec.structs import replace
 
-from runner.app.planning.sample_data import refuse_sample_data
+from runner.app.init import sample_files
 from runner.app.planning.scope import Scope
-from runner.datasets.file_cache import FileCache
+from runner.datasets.file_cache import FileCache, Look, digest
+from runner.datasets.joined_stream import BOM
+from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.prepare import check_data
-from runner.errors import ModelError
+from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
+from runner.errors import Kind, ModelError
+from runner.journal.events import FileRecord
 from runner.journal.progress import Progress
+from runner.journal.retrain_job import RetrainJob
 from runner.lib.parallel import map_in_threads
-from runner.plan.model_plan import ModelPlan, PlanStage
-from runner.plan.planner import failed_plan
-from runner.plan.reference_data import reference
+from runner.manifest.model import Dataset, Manifest, Model
+from runner.plan.incumbent import reference
+from runner.plan.model_plan import Action, ModelPlan, PlanInputs, PlanStage
+from runner.plan.planner import failed_plan, plan_model
 
-_READERS = 4  # as many files as are read side by side for their digests
+_READERS = 4  # hashing lets go of the interpreter, so a few files are read side by side
+
+LookFor = Callable[[ResolvedDataset], Look]  # how the files of a dataset are read
+
+
+def digests(
+    manifest: Manifest, models: Iterable[Model], look_for: LookFor | None = None
+) -> dict[str, DatasetDigest | ModelError]:
+    """Return the digest of every dataset the models use, by the dataset's name; each is read once."""
+    names = sorted({model.dataset for model in models})
+    found = map_in_threads(lambda name: _digest(manifest.datasets[name], look_for), names, _READERS)
+    return dict(zip(names, found, strict=True))
+
+
+def _digest(dataset: Dataset, look_for: LookFor | None) -> DatasetDigest | ModelError:
+    try:
+        resolved = resolve(dataset)
+        return digest(resolved, look_for(resolved) if look_for else None)
+    except ModelError as error:
+        return error
+
+
+def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> None:
+    """Refuse data of which a file has the content of one that `retrain init` lays out.
+
+    Raises:
+        ModelError: of kind `data`.
+    """
+    for file in (train, evaluation):
+        if file is not None and file.sha256 in _sample_digests():
+            raise ModelError(
+                Kind.DATA,
+                f"{file.source} is the sample data that `retrain init` lays out: customers who do not exist. "
+                "Only a run with `--emulator` trains on it.",
+                hint="Name your own data under `datasets`, or run with `--emulator`.",
+            )
+
+
+@cache
+def _sample_digests() -> frozenset[str]:
+    """Return the digests of the sample files, also as git or an editor may have rewritten them."""
+    forms = product(sample_files(), (b"", BOM), (b"\n", b"\r\n"))
+    return frozenset(sha256(mark + text.replace(b"\n", end)).hexdigest() for text, mark, end in forms)
 
 
 def with_data_checks(
@@ -45,3 +99,51 @@ def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCa
     except ModelError as error:
         return failed_plan(model, error, dataset_sha256=plan.dataset_sha256)
     return replace(plan, warnings=found.warnings)
+
+
+_UNSEEN = DatasetDigest(train=FileMetadata(source="", sha256="", bytes=0), eval=None, sha256="")  # content of no file
+
+
+def planned_checks(scope: Scope, progress: Progress, readings: FileCache) -> LookFor:
+    """Return how a run reads each dataset: with its check, where one of the models is sure to be trained."""
+    users: defaultdict[str, list[Model]] = defaultdict(list)
+    for model in scope.models:
+        users[model.dataset].append(model)
+
+    def look_for(resolved: ResolvedDataset) -> Look:
+        sure = next(_sure_to_train(scope, progress, users[resolved.name], resolved), None)
+        if sure is None:
+            return readings.facts
+        return lambda file: readings.checked(file, sure.checks.target, sure.checks.labels).file
+
+    return look_for
+
+
+def _sure_to_train(
+    scope: Scope, progress: Progress, models: Iterable[Model], resolved: ResolvedDataset
+) -> Iterator[Model]:
+    for model in models:
+        standing = progress.model(scope.realm.name, model.name)
+        last = standing.last
+        if scope.options.force or last is None or _is_other_data(last, resolved):
+            facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
+            if plan_model(scope.manifest, model, standing, facts, scope.options).action == Action.RETRAIN:
+                yield model
+
+
+def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
+    """Tell whether the data surely is not that of the last job: a file has another length."""
+    if last.data is None or (last.data.eval is None) != (resolved.eval is None):
+        return True
+    pairs: list[tuple[FileRecord, ResolvedFile]] = [(last.data.train, resolved.train)]
+    if last.data.eval is not None and resolved.eval is not None:
+        pairs.append((last.data.eval, resolved.eval))
+    return any(_has_other_length(record, file) for record, file in pairs)
+
+
+def _has_other_length(record: FileRecord, file: ResolvedFile) -> bool:
+    """Compare lengths; of joined files the length is not known before they are read."""
+    if len(file.parts) == 1:
+        with suppress(OSError):  # told when it is read
+            return file.parts[0].size() != record.bytes
+    return False

@@ -8,20 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.planning.data_checks import with_data_checks
-from runner.app.planning.dataset_digests import digests
-from runner.app.planning.plan_document import describe
-from runner.app.planning.plan_file import refuse_target, write_plan
-from runner.app.planning.planned import Planned
-from runner.app.planning.prefetch_checks import planned_checks
+from runner.app.planning.data_checks import digests, planned_checks, with_data_checks
+from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Choice, Scope, read_scope
-from runner.app.state.journal_clock import Warn, silent, warn_of_future
 from runner.app.state.open_state import open_state
+from runner.app.state.read_state import Warn, silent, warn_of_future
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.journal.progress import Progress
-from runner.plan.approver import why_followed
+from runner.plan.approvals import why_followed
 from runner.plan.document import PlanDocument, state_mark
 from runner.plan.model_plan import ModelPlan, PlanInputs
 from runner.plan.planner import plan_model

@@ -1,13 +1,21 @@
-"""From planned models to the plan's document: what it was planned from is put beside what is planned."""
+"""The plan as a document: what is planned, what it was planned from, and its file."""
 
+import os
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
-from runner.app.planning.planned import Planned
+import msgspec
+from msgspec import Struct
+
 from runner.app.planning.scope import Scope
-from runner.app.state.provenance import tool
+from runner.app.provenance import tool
 from runner.datasets.metadata import DatasetDigest, FileMetadata
-from runner.errors import ModelError
+from runner.errors import ModelError, StateError, UsageError
+from runner.journal.events import NameMove
 from runner.journal.progress import Progress
+from runner.lib.atomic_files import write_whole
+from runner.lib.checkout_boundary import refuse_link_out
 from runner.lib.timestamps import stamp
 from runner.plan.document import (
     PLAN_VERSION,
@@ -21,13 +29,31 @@ from runner.plan.document import (
     PlannedOptions,
     StateMark,
     Tool,
+    read_document,
     seal,
 )
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model_plan import ModelPlan
 from runner.policy.baseline import knowledge_of
-from runner.policy.record import policy_digest
+from runner.policy.decide import policy_digest
 from runner.reports.evidence_text import evidence_line
+from runner.reports.json_text import render_json
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """The plan for every selected model, and the digests of their datasets by name that it was made from.
+
+    `progress` is the journal's with the moves, as the plans were made against.
+    `moves` are the names to record, of all models; `services_before` has the hosts that models were trained on, by
+    name, where the service is a new one to them.
+    """
+
+    plans: Sequence[ModelPlan]
+    data: Mapping[str, DatasetDigest | ModelError]
+    progress: Progress
+    moves: tuple[NameMove, ...] = ()
+    services_before: Mapping[str, str] = {}
+
 
 _UNSEALED = "0" * 64
 
@@ -107,3 +133,70 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
 def _text(text: str) -> str:
     """Return text that UTF-8 can hold: the parts of a path that are no text stand as their escapes."""
     return text.encode(errors="backslashreplace").decode()
+
+
+MOST_BYTES = 64 * 1024 * 1024
+_HEAD = b'{\n  "plan_version"'  # how every plan's file begins
+
+
+def refuse_target(target: Path) -> None:
+    """Refuse to write a plan over anything that is not one; an empty file is nobody's.
+
+    Raises:
+        UsageError: the file is another one or a link out of its checkout, or its folder is missing.
+    """
+    if not target.parent.is_dir():
+        raise UsageError(f"There is no folder {target.parent}.", hint="Create it, or give another file with --out.")
+    refuse_link_out(target)
+    try:
+        if target.exists() and not _may_replace(target):
+            raise UsageError(f"{target} is there already and is not a plan.", hint="Give another file with --out.")
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _may_replace(target: Path) -> bool:
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        return file.read(len(_HEAD)) in (b"", _HEAD)
+
+
+def write_plan(document: PlanDocument, target: Path) -> None:
+    """Write the plan; a reader sees the old file or the new one, never a part.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    try:
+        write_whole(Path(os.path.realpath(target)), render_json(msgspec.to_builtins(document)))
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The plan cannot be written to {target}: {error.strerror}.", hint="Give another file with --out."
+    )
+
+
+def read_plan(source: Path) -> PlanDocument:
+    """Return the plan in a file.
+
+    Raises:
+        UsageError: there is no such file.
+        StateError: it is too large, no plan, of another version, or not as it was written.
+    """
+    try:
+        if source.exists() and not source.is_file():
+            raise UsageError(f"{source} is not a file.", hint="Name the file that `retrain plan --out` wrote.")
+        with source.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        raise UsageError(
+            f"The plan {source} cannot be read: {reason}.", hint="Name the file that `retrain plan --out` wrote."
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise StateError(f"{source} is larger than any plan.", hint="Name the file that `retrain plan --out` wrote.")
+    return read_document(content, str(source))

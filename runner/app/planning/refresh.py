@@ -7,8 +7,7 @@ from pathlib import Path
 
 from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
-from runner.app.state.providers import connected
-from runner.app.state.service_name import TargetService
+from runner.app.service import TargetService, connected
 from runner.errors import ModelError
 from runner.execute.ports import Keys
 from runner.journal.folder import StateFolder
@@ -18,8 +17,7 @@ from runner.lib.parallel import map_in_threads
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest, Model
 from runner.plan.incumbent import Moment, may_drift, observe
-from runner.providers.base import Provider
-from runner.providers.call_results import Classifier
+from runner.providers.base import Classifier, Provider
 
 _CALLS = 16  # threads for calls
 

@@ -7,16 +7,15 @@ from shlex import quote
 
 from msgspec import Struct
 
-from runner.app.audit.pruned_results import gone
+from runner.app.audit.foreign_files import gone
 from runner.app.audit.recompute import Different, SameBytes, recompute
-from runner.app.review.job_ids import full_job_id
-from runner.app.state.journal_clock import Warn, silent, warn_of_future
-from runner.app.state.read_state import names_now, reading, require_seen, seen_models
+from runner.app.review.candidates import full_job_id
+from runner.app.state.read_state import Warn, names_now, reading, require_seen, seen_models, silent, warn_of_future
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
-from runner.plan.operator_commands import state_option
+from runner.plan.model_plan import state_option
 from runner.reports.decision import Confirmation, DecisionHistory, Explanation, read_trails
 from runner.reports.history import Entry, Incumbent, incumbents_at, read_entries
 

@@ -8,21 +8,21 @@ from typing import BinaryIO
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.model_scope import model_scope
 from runner.app.planning.plan import read_progress
-from runner.app.review.job_ids import full_job_id
+from runner.app.planning.scope import model_scope
+from runner.app.review.candidates import full_job_id
 from runner.app.state.open_state import open_state
 from runner.errors import UsageError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
 from runner.lib.atomic_files import open_file
+from runner.lib.text import did_you_mean, shown
 from runner.manifest.load import load
-from runner.manifest.wording import did_you_mean, shown
 from runner.plan.decision_inputs import place_before
-from runner.policy.content import Definitions
-from runner.policy.inspection import inspect_result
 from runner.reports.inspection import Inspected
+from runner.results.content import Definitions
+from runner.results.inspection import inspect_result
 
 
 class InspectRequest(Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.audit.pruned_results import gone
+from runner.app.audit.foreign_files import gone
+from runner.app.selection import select
+from runner.app.service import realm_of
 from runner.app.state.read_state import reading
-from runner.app.state.selection import select
-from runner.app.state.service_name import realm_of
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored
 from runner.journal.events import ResultDownloaded
@@ -18,10 +18,10 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.journal.state_store import Blobs
+from runner.lib.text import did_you_mean, shown
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model, Policy
-from runner.manifest.wording import did_you_mean, shown
-from runner.policy.record import Inputs, inputs_from_json, inputs_to_json, policy_digest
+from runner.policy.decide import Inputs, inputs_from_json, inputs_to_json, policy_digest
 from runner.reports.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
 
 

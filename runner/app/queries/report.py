@@ -6,13 +6,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
-from runner.app.state.output_path import refuse_link_out
 from runner.app.state.read_state import reading
 from runner.errors import RetrainError, UsageError
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, state_folder
 from runner.lib.atomic_files import FILE_MODE, publish
+from runner.lib.checkout_boundary import refuse_link_out
 from runner.reports.build import read_history
 from runner.reports.formats.registry import Render
 

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
-from runner.app.state.journal_clock import Warn, silent, warn_of_future
+from runner.app.service import realm_of
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import last_paths, refuse_of_the_state
-from runner.app.state.service_name import realm_of
+from runner.app.state.read_state import Warn, last_paths, refuse_of_the_state, silent, warn_of_future
 from runner.journal.events import EMULATOR
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord

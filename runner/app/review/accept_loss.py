@@ -7,8 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.planning.plan import read_progress
+from runner.app.provenance import ci_actor, tool
 from runner.app.state.loss import losses
-from runner.app.state.provenance import ci_actor, tool
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.planning.model_scope import ModelScope, model_scope
 from runner.app.planning.plan import read_progress
+from runner.app.planning.scope import ModelScope, model_scope
 from runner.app.run.run import RunResult, carry_out
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import session
@@ -16,14 +16,13 @@ from runner.execute.evaluation import file_sha256
 from runner.execute.progress_events import Listener
 from runner.journal.lock import current_user
 from runner.lib.atomic_files import open_file
+from runner.lib.text import did_you_mean, shown
 from runner.manifest.model import MetricDefinition, Place, Source
-from runner.manifest.wording import did_you_mean, shown
 from runner.plan.incumbent import IncumbentDeclaration
-from runner.plan.model_plan import STAGES, Action, ModelPlan
-from runner.plan.operator_commands import inspect_command
-from runner.policy.metrics import BUILT_IN_NAMES, range_problem
-from runner.policy.number import NotANumber, number_from_text, number_text
-from runner.policy.result import read_result
+from runner.plan.model_plan import STAGES, Action, ModelPlan, inspect_command
+from runner.results.metrics import BUILT_IN_NAMES, range_problem
+from runner.results.number import NotANumber, number_from_text, number_text
+from runner.results.result_file import read_result
 
 
 class AdoptRequest(Struct, frozen=True, kw_only=True):

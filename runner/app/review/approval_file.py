@@ -7,16 +7,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.planning.model_scope import ModelScope, model_scope
 from runner.app.planning.plan import read_progress
+from runner.app.planning.scope import ModelScope, model_scope
 from runner.app.review.candidates import find_candidate
 from runner.app.review.review import ReviewRequest
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.output_path import refuse_link_out
 from runner.errors import RetrainError, UsageError
 from runner.journal.lock import current_user
 from runner.journal.retrain_job import RetrainJob
 from runner.lib.atomic_files import write_whole
+from runner.lib.checkout_boundary import refuse_link_out
 from runner.lib.git.checkout import identity, top_level
 from runner.plan.planner import approval_expires_at
 from runner.reports.text import inline

@@ -1,21 +1,51 @@
-"""Which candidate a person's word is about, and whether the word may be given."""
+"""Which candidate an operator decides about, whether that is possible, and what is asked before production changes."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.model_scope import ModelScope
-from runner.app.review.job_ids import full_job_id
+from runner.app.planning.scope import ModelScope
 from runner.errors import StateError, UsageError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
 from runner.plan.eligibility import barred, turned_back
-from runner.plan.operator_commands import person_command, resolve_commands, state_option
+from runner.plan.evidence import Evidence
+from runner.plan.model_plan import person_command, resolve_commands, state_option
 from runner.plan.planner import approval_expires_at
+
+_MOST_LISTED = 5
+_NO_JOBS = "`retrain status` lists the models and their jobs; check --state."
+
+
+def full_job_id(model: str, known: Iterable[str], given: str) -> str:
+    """Return the id that is meant: the one given, or the only one that begins with it.
+
+    Raises:
+        UsageError: no job of the model has such an id, or several begin with it.
+    """
+    ids = list(known)
+    if given in ids:
+        return given
+    found = [name for name in ids if given and name.startswith(given)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        hint = did_you_mean(given, ids, otherwise=f"Jobs of {model}: {_listed(ids[::-1])}." if ids else _NO_JOBS)
+        raise UsageError(f"{model} has no job {shown(given)}.", hint=hint)
+    raise UsageError(
+        f"Several jobs of {model} begin with {shown(given)}: {_listed(found)}.", hint="Give more of the id."
+    )
+
+
+def _listed(ids: list[str]) -> str:
+    more = len(ids) - _MOST_LISTED
+    return ", ".join(ids[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 class CandidateSelector(Struct, frozen=True, kw_only=True):
@@ -110,3 +140,26 @@ def _refuse_expired(scope: ModelScope, job: RetrainJob, now: datetime) -> None:
 
 def _refusal(model: str, why: str, hint: str) -> StateError:
     return StateError(f"The candidate of {model} cannot be reviewed: {why}.", hint=hint)
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """A decision that waits for a person's yes: what is done to which job of which model, and on what evidence.
+
+    `emulator` tells that the model is the emulator's, and no production model; `again` that the job is the one that is
+    recorded in service, so that the evidence's incumbent is the one before it.
+    """
+
+    action: Literal["approve", "reject", "rollback"]
+    model: str
+    emulator: bool
+    evidence: Evidence
+    again: bool = False
+
+
+def refuse_changed(model: str, agreed: Evidence | None, now: Evidence) -> None:
+    """Raise a StateError when the person who agreed was shown other evidence than there is now."""
+    if agreed is not None and agreed != now:
+        raise StateError(
+            f"The candidate of {model}, the job that serves, or their metrics changed after they were shown.",
+            hint="Nothing was done. Run the command again to see what they are now.",
+        )

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.state.provenance import ci_actor, tool
+from runner.app.provenance import ci_actor, tool
 from runner.app.state.read_state import require_seen
 from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError

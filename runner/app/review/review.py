@@ -7,12 +7,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from runner.app.audit.pruned_results import gone
-from runner.app.planning.model_scope import ModelScope, model_scope
+from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
-from runner.app.review.candidates import CandidateSelector, find_candidate
-from runner.app.review.job_ids import full_job_id
-from runner.app.review.proposal import Proposal, refuse_changed
+from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.review.candidates import CandidateSelector, Proposal, find_candidate, full_job_id, refuse_changed
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run import RunResult, carry_out, finish_run
@@ -30,8 +28,7 @@ from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import incumbent_moved, inputs_now
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import drift_of
-from runner.plan.model_plan import STAGES, Action, ModelPlan
-from runner.plan.operator_commands import person_command, state_option
+from runner.plan.model_plan import STAGES, Action, ModelPlan, person_command, state_option
 
 
 class ReviewRequest(Struct, frozen=True, kw_only=True):

@@ -13,17 +13,16 @@ from msgspec import Struct, field
 from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.state.providers import connected
-from runner.app.state.service_name import TargetService
+from runner.app.service import TargetService, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
+from runner.execute.polling import TrainingStats
 from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
-from runner.execute.training_stats import TrainingStats
 from runner.execute.workflow import drive
 from runner.journal.events import ModelFinished
 from runner.lib.secrets import Redactor

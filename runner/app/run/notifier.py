@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from runner.app.planning.scope import Scope
-from runner.app.state.journal_clock import Warn
+from runner.app.state.read_state import Warn
 from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
-from runner.notify.chat import send_message
-from runner.notify.delivery import Delivery, deliver
+from runner.notify.delivery import START, Delivery, deliver, send_message, send_ping
 from runner.notify.message import ModelEnd, RunEnd, compose
-from runner.notify.ping import START, send_ping
 from runner.reports.model import Report
 
 START_SECONDS = 5.0  # the run waits for it

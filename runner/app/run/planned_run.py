@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.app.planning.plan import plan_models
-from runner.app.planning.plan_document import describe
-from runner.app.planning.planned import Planned
+from runner.app.planning.plan_document import Planned, describe
 from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache

@@ -1,32 +1,45 @@
 """`retrain run`: plan the models, drive them to their outcomes, write the report."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from runner.app.planning.model_scope import ModelScope
 from runner.app.planning.plan import plan_models
-from runner.app.planning.plan_file import read_plan
-from runner.app.planning.planned import Planned
-from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.planning.plan_document import Planned, read_plan
+from runner.app.planning.scope import Choice, ModelScope, Scope, read_scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
-from runner.app.run.exit_codes import exit_code
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
-from runner.app.state.journal_clock import Warn, warn_of_future
+from runner.app.state.read_state import Warn, warn_of_future
 from runner.app.state.session import Session, session
 from runner.datasets.file_cache import FileCache
-from runner.errors import ExitCode
+from runner.errors import PRECEDENCE, ExitCode
 from runner.execute.progress_events import Listener
-from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.journal.events import Draft, Fact, ModelFinished, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.journal.outcomes import OUTCOMES
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
 from runner.plan.model_plan import ModelPlan, Options
-from runner.policy.record import policy_digest
+from runner.policy.decide import policy_digest
 from runner.reports.model import Report
+
+_BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
+
+
+def exit_code(ends: Iterable[ModelFinished], *, bugs: bool, stopped: str | None, allow_held: bool) -> ExitCode:
+    """Return the exit code of a run; a signal's own code stands above all but a bug of ours."""
+    if bugs:
+        return ExitCode.BUG
+    if stopped in _BY_SIGNAL:
+        return _BY_SIGNAL[stopped]
+    codes = {ExitCode.OK if end.still_held else OUTCOMES[end.outcome].exit_code for end in ends}
+    if allow_held:
+        codes.discard(ExitCode.HELD)
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):

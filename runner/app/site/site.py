@@ -13,11 +13,9 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import Blobs
 from runner.reports.build import RunHistory, ended_histories
 from runner.reports.formats.render import render_html
-from runner.site.addresses import INDEX, run_path
-from runner.site.build_id import edition
-from runner.site.model_timeline import read_fleet
-from runner.site.pages import Page, site_pages
-from runner.site.run_page import with_way_back
+from runner.reports.model_timeline import read_fleet
+from runner.site.addresses import INDEX, edition, run_path
+from runner.site.pages import Page, site_pages, with_way_back
 
 _REPORT = "report.html"
 

@@ -12,9 +12,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from runner.app.state.output_path import refuse_link_out
 from runner.errors import LockedError, RetrainError, UsageError
 from runner.lib.atomic_files import publish
+from runner.lib.checkout_boundary import refuse_link_out
 from runner.site.pages import Page
 
 LISTING = ".retrain-site.json"

@@ -1,17 +1,37 @@
 """What the journal already knows, for commands that only read it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from runner.app.selection import select
 from runner.app.state.open_state import open_state
-from runner.app.state.selection import select
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import StateStore
+from runner.lib.text import did_you_mean, shown
+from runner.lib.timestamps import NOTICED, moment, seconds_text
 from runner.manifest.load import load
-from runner.manifest.wording import did_you_mean, shown
+
+Warn = Callable[[str], None]
+
+
+def silent(_text: str) -> None:
+    """Tell nobody."""
+
+
+def warn_of_future(last: str | None, warn: Warn) -> None:
+    """Warn where the stamp of a journal's last event lies in the future of this machine's clock, by over a minute."""
+    now = datetime.now(UTC)
+    if last is None or moment(last) - now <= NOTICED:
+        return
+    warn(
+        f"The journal's last event is of {seconds_text(moment(last))}, and this machine's clock shows "
+        f"{seconds_text(now)}: one of the machines that use this state has a wrong clock. Set them by a time server."
+    )
+
 
 _TAG = "tag:"
 

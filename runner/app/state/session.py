@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
+from runner.app.service import TargetService
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
-from runner.app.state.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
-from runner.app.state.service_name import TargetService
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, too_large
+from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
-from runner.execute.recorder import Recorder
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user

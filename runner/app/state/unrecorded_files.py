@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.audit.layout import ATTESTATION
+from runner.audit.bundle_layout import ATTESTATION
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord

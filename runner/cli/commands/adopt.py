@@ -13,7 +13,7 @@ from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
 from runner.cli.run_result import show_result
 from runner.errors import ExitCode, UsageError
-from runner.manifest.wording import shown
+from runner.lib.text import shown
 
 
 class Value(click.ParamType[tuple[str, str]]):

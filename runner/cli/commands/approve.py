@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from runner.app.review.proposal import Proposal
+from runner.app.review.candidates import Proposal
 from runner.app.review.review import ReviewRequest, propose_review, review
 from runner.cli import options
-from runner.cli.approval_output import write_and_show
 from runner.cli.confirm import Consent, agreeing_command, confirm_proposal, show_proposal
 from runner.cli.console import Console
-from runner.cli.run_result import show_result
+from runner.cli.run_result import show_result, write_and_show
 from runner.errors import ExitCode
 
 

@@ -11,7 +11,7 @@ from runner.app.audit.bundle import bundle as make_bundle
 from runner.app.audit.head import Note
 from runner.app.audit.head import head as journal_head
 from runner.app.audit.key_files import make_key
-from runner.app.state.git_notes import DEFAULT_REF
+from runner.app.git_notes import DEFAULT_REF
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss

@@ -10,17 +10,15 @@ from msgspec.structs import replace
 
 from runner.app.queries.history import HistoryRequest, explain, history, incumbents
 from runner.cli import options
-from runner.cli import params as moments
+from runner.cli import options as moments
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.journal.outcomes import OUTCOMES
-from runner.plan.operator_commands import state_option
-from runner.reports.decision import Explanation, explanations_json
-from runner.reports.decision_text import explanation_text
-from runner.reports.history import Entry, Incumbent
+from runner.plan.model_plan import state_option
+from runner.reports.decision import Explanation, explanation_text, explanations_json
+from runner.reports.history import Entry, Incumbent, history_text, incumbents_text
 from runner.reports.history_records import history_csv, history_json, incumbents_csv, incumbents_json
-from runner.reports.history_text import history_text, incumbents_text
 from runner.reports.text import inline
 
 

@@ -13,10 +13,9 @@ from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.plan.document import PlanDocument, is_pending
-from runner.plan.operator_commands import state_option
+from runner.plan.model_plan import state_option
 from runner.reports.json_text import render_json
-from runner.reports.plan_markdown import render_plan_markdown
-from runner.reports.plan_text import render_plan_text
+from runner.reports.plan_text import render_plan_markdown, render_plan_text
 
 
 @click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")

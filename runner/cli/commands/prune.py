@@ -15,8 +15,8 @@ from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.manifest.durations import duration_text
-from runner.plan.operator_commands import state_option
-from runner.plan.retention import Keep
+from runner.plan.eligibility import Keep
+from runner.plan.model_plan import state_option
 from runner.reports.text import inline
 
 

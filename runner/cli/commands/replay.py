@@ -8,12 +8,11 @@ import click
 
 from runner.app.queries.replay import ReplayRequest, replay
 from runner.cli import options
-from runner.cli import params as moments
+from runner.cli import options as moments
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
-from runner.reports.replay import Replay, replay_json
-from runner.reports.replay_text import replay_markdown, replay_text
+from runner.reports.replay import Replay, replay_json, replay_markdown, replay_text
 
 
 @click.command("replay", epilog="Example: retrain replay models.yaml --since 365d --detailed-exitcode")

@@ -14,10 +14,10 @@ from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, OUTCOMES
 from runner.lib.timestamps import stamp
-from runner.plan.operator_commands import review_commands, state_option
+from runner.plan.model_plan import review_commands, state_option
 from runner.reports.evidence_text import evidence_line
-from runner.reports.job_ids import short_ids, with_short_ids
 from runner.reports.json_text import render_json
+from runner.reports.next_step import short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
 from runner.reports.text import acting, inline, utc, words
 

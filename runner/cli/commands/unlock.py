@@ -8,7 +8,7 @@ from runner.app.state.unlock import held_by, unlock, what_next
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.plan.operator_commands import state_option
+from runner.plan.model_plan import state_option
 from runner.reports.text import inline
 
 

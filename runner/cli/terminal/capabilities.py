@@ -1,10 +1,13 @@
-"""What a standard stream can show: colours, symbols beyond ASCII, how many columns and lines."""
+"""What a standard stream can show: colours, symbols, columns and lines."""
 
 import os
 from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
-from runner.cli.terminal.encoding import has_own_encoding, is_terminal
+from msgspec import Struct
+
+from runner.cli.terminal.stdio import has_own_encoding, is_terminal
+from runner.journal.outcomes import OUTCOMES, Outcome
 
 
 class TerminalCapabilities(NamedTuple):
@@ -48,3 +51,39 @@ def _is_unicode(stream: TextIO, environment: Mapping[str, str]) -> bool:
     if not has_own_encoding(stream, environment):
         return False
     return (stream.encoding or "").replace("-", "").lower().startswith("utf")
+
+
+class Symbol(Struct, frozen=True, kw_only=True):
+    """A symbol, what stands for it in ASCII, and a colour by its ANSI name."""
+
+    symbol: str
+    ascii: str
+    colour: str
+
+    def shown(self, look: TerminalCapabilities) -> str:
+        """Return the symbol that the stream can show."""
+        return self.symbol if look.symbols else self.ascii
+
+
+TROUBLE = Symbol(symbol="!", ascii="!", colour="yellow")
+_TURNS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
+_BARS = ("⣀⣄⣤⣦⣶⣷⣿", ".#")  # from empty to full
+
+
+def outcome_sign(outcome: Outcome) -> Symbol:
+    """Return the sign of an outcome, narrow in East Asian fonts too; words stand beside it."""
+    traits = OUTCOMES[outcome]
+    return Symbol(symbol=traits.sign, ascii=traits.ascii, colour=traits.colour)
+
+
+def turning(seconds: float, look: TerminalCapabilities) -> str:
+    """Return the sign of work that goes on, another one each tenth of a second."""
+    turns = _TURNS[0 if look.symbols else 1]
+    return turns[int(seconds * 10) % len(turns)]
+
+
+def bar(share: float, width: int, look: TerminalCapabilities) -> str:
+    """Return a bar of `width` columns, of which the share is full."""
+    steps = _BARS[0 if look.symbols else 1]
+    full, part = divmod(int(min(max(share, 0.0), 1.0) * width * (len(steps) - 1)), len(steps) - 1)
+    return (steps[-1] * full + steps[part] * (width > full)).ljust(width, steps[0])

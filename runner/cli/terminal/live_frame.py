@@ -6,9 +6,8 @@ from msgspec import Struct
 from rich.cells import cell_len
 from rich.text import Text
 
-from runner.cli.terminal.capabilities import TerminalCapabilities
+from runner.cli.terminal.capabilities import TROUBLE, TerminalCapabilities, bar, outcome_sign, turning
 from runner.cli.terminal.live_state import QUEUED, Flow, LiveRow, LiveState
-from runner.cli.terminal.symbols import TROUBLE, bar, outcome_sign, turning
 from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY
 from runner.plan.model_plan import PlanStage

@@ -12,14 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from runner.cli.terminal.capabilities import TerminalCapabilities
-from runner.cli.terminal.symbols import outcome_sign
+from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
 from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
 from runner.reports.evidence_text import evidence_line, undecided
-from runner.reports.job_ids import short_ids, with_short_ids
 from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import by_urgency
+from runner.reports.next_step import by_urgency, short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS
 from runner.reports.text import inline, words
 

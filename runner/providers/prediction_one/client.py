@@ -10,9 +10,8 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from runner.errors import Kind, UsageError
-from runner.http.addresses import UnfitError, read_address
+from runner.http.addresses import UnfitError, is_loopback, is_trusted, read_address
 from runner.http.deadlines import DEFAULT_DEADLINES, Deadlines
-from runner.http.hosts import is_loopback, is_trusted
 from runner.http.request import Broken, Request, RequestStage
 from runner.http.response_body import Answer, take_answer, take_store_answer
 from runner.http.transport import Transport
@@ -20,7 +19,7 @@ from runner.http.upload_body import UploadBody
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.call_results import (
+from runner.providers.base import (
     Classifier,
     Downloaded,
     Effect,
@@ -29,10 +28,9 @@ from runner.providers.call_results import (
     Rejected,
     ServiceError,
     Status,
+    Statuses,
 )
-from runner.providers.facts import Statuses
-from runner.providers.prediction_one.effects import switch_effect, upload_effect
-from runner.providers.prediction_one.error_texts import explain_broken
+from runner.providers.prediction_one.errors import explain_broken, switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.prediction_one.redaction import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.providers.prediction_one.response_reading import (

@@ -1,6 +1,6 @@
 """Prediction One as its manuals tell: its hosts, its status values and its limits."""
 
-from runner.providers.facts import ArchiveFolders, DataLimits, ProviderFacts, Statuses
+from runner.providers.base import ArchiveFolders, DataLimits, ProviderFacts, Statuses
 
 FACTS = ProviderFacts(
     name="prediction_one",

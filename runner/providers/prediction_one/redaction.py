@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor
-from runner.providers.call_results import Done, Effect, IssuedJob, ServiceError, Status
+from runner.providers.base import Done, Effect, IssuedJob, ServiceError, Status
 
 
 @contextmanager

@@ -1,20 +1,64 @@
 """From the answer to a read to a typed value, or to a `ServiceError` that says whether asking again may help."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from runner.errors import Kind
 from runner.http.addresses import UnfitError, read_address
+from runner.http.headers import YEARS
 from runner.http.request import Broken, RequestStage
-from runner.http.response_body import Answer
-from runner.http.strict_json import NotJsonError, one_line, read_json
+from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status
-from runner.providers.facts import Statuses
-from runner.providers.prediction_one.error_texts import explain_broken, explain_status
-from runner.providers.prediction_one.response_shapes import names_job, read_object, whole_number
-from runner.providers.prediction_one.responses import documented, said
-from runner.providers.prediction_one.url_expiry import expiry
+from runner.providers.base import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status, Statuses
+from runner.providers.prediction_one.errors import explain_broken, explain_status
+from runner.providers.prediction_one.responses import documented, names_job, read_object, said, whole_number
+
+_STAMP = "%Y%m%dT%H%M%SZ"
+_LONGEST_NUMBER = 12  # digits; beyond it no date is meant
+
+
+def expiry(url: str) -> datetime | None:
+    """Return the aware UTC instant at which the URL expires, or None when it does not tell one that can be meant."""
+    try:
+        query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+        told = (
+            _dated(query, "x-amz-date", "x-amz-expires")
+            or _dated(query, "x-goog-date", "x-goog-expires")
+            or _epoch(query)
+            or _sas(query)
+        )
+    except (ValueError, OverflowError):
+        return None
+    return told if told is not None and told.year in YEARS else None
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise ValueError("not a plain number")
+    return int(text)
+
+
+def _dated(query: Mapping[str, str], date: str, seconds: str) -> datetime | None:
+    if date not in query or seconds not in query:
+        return None
+    signed = datetime.strptime(query[date], _STAMP).replace(tzinfo=UTC)
+    return signed + timedelta(seconds=_number(query[seconds]))
+
+
+def _epoch(query: Mapping[str, str]) -> datetime | None:
+    if "expires" not in query:
+        return None
+    return datetime.fromtimestamp(_number(query["expires"]), UTC)
+
+
+def _sas(query: Mapping[str, str]) -> datetime | None:
+    if "se" not in query:
+        return None
+    end = datetime.fromisoformat(query["se"])
+    return end.replace(tzinfo=UTC) if end.tzinfo is None else end.astimezone(UTC)
+
 
 _LONGEST_ID = 200
 _LONGEST_KEY = 8192  # as of those from elsewhere

@@ -12,8 +12,36 @@ from typing import Any
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.http.strict_json import one_line
-from runner.providers.call_results import Code
+from runner.http.response_body import NotJsonError, one_line, read_json
+from runner.providers.base import Code
+
+_MOST_DIGITS = 15  # an integer that JSON readers everywhere keep exactly (below 2**53)
+
+
+def read_object(body: bytes) -> dict[str, Any] | None:
+    """Return the strict JSON object of a body, or None when it is something else."""
+    try:
+        document = read_json(body)
+    except NotJsonError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def names_job(document: dict[str, Any], retrain_job_id: str) -> bool | None:
+    """Whether the answer's metadata carries the given id; None when it carries none."""
+    metadata = document.get("metadata")
+    found = metadata.get("retrain_job_id") if isinstance(metadata, dict) else None
+    return None if found is None else not isinstance(found, bool) and str(found) == retrain_job_id
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an id given as an integer or as its digits; None for anything else, a bool too."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < 10**_MOST_DIGITS else None
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return None
+
 
 MOST_ERROR_BYTES = 64 * 1024  # as far as an error's body is looked at
 _TAGS = re.compile(r"<[^<>]*>")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner.errors import Kind
+from runner.http.headers import retry_after
 from runner.http.request import ResponseHead
-from runner.http.retry_after import retry_after
 from runner.lib.atomic_files import replacing
-from runner.providers.call_results import Code, Downloaded, ServiceError
+from runner.providers.base import Code, Downloaded, ServiceError
 from runner.providers.prediction_one.responses import store_code
 
 # A body within gzip is stored as it came: whether a store packed the file for the way or says what the file is, the

@@ -1,18 +1,18 @@
-"""One rule as a picture: where the candidate's value lies against the limit and the baseline, on one axis."""
+"""One rule as a picture: the candidate's value against limit and baseline; and which values passed. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Context, Decimal, localcontext
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from runner.errors import RetrainError
 from runner.journal.retrain_job import Decided
 from runner.manifest.model import MetricDefinition, Rule
+from runner.policy.decide import inputs_from_json
 from runner.policy.evaluation import RuleResult
-from runner.policy.metrics import direction_of, target_of
-from runner.policy.number import short_text
-from runner.policy.record import inputs_from_json
 from runner.reports.table import short_number
+from runner.results.metrics import direction_of, target_of
+from runner.results.number import short_text
 
 WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
 EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
@@ -157,3 +157,49 @@ def _range(passing: Interval | None) -> str:
         return "no value passes"
     ends = [("from", passing.low), ("to", passing.high)]
     return " ".join(["what passes goes", *(f"{word} {short_text(end)}" for word, end in ends if end is not None)])
+
+
+class PolicyLimit(Struct, frozen=True, kw_only=True):
+    """The rules a decision was made by, and the custom metrics they may speak of."""
+
+    rules: tuple[Rule, ...]
+    definitions: Mapping[str, MetricDefinition]
+
+
+_NOTHING = PolicyLimit(rules=(), definitions={})
+
+
+class PolicyLimits(Struct, kw_only=True):
+    """Reads the rules behind decisions, those of one policy once: a long history has thousands of decisions."""
+
+    known: dict[str, PolicyLimit] = field(default_factory=dict)
+
+    def interval(self, decided: Decided, metric: str) -> Interval | None:
+        """Return the values of a metric that passed all the rules that decide; None where no rule drew a limit."""
+        found = [one for one in self._intervals(decided, metric) if one is not None]
+        lows = [one.low for one in found if one.low is not None]
+        highs = [one.high for one in found if one.high is not None]
+        return Interval(low=max(lows, default=None), high=min(highs, default=None)) if found else None
+
+    def _intervals(self, decided: Decided, metric: str) -> Iterator[Interval | None]:
+        standard = self._standard(decided)
+        for rule, result in zip(standard.rules, decided.fact.evaluation.rules, strict=False):
+            if rule.metric == metric and rule.level == "decide":
+                baseline = result.baseline
+                number = None if baseline is None else Decimal(baseline)
+                yield passing_values(rule, number, standard.definitions)
+
+    def _standard(self, decided: Decided) -> PolicyLimit:
+        key = decided.fact.policy_sha256
+        if key not in self.known:
+            self.known[key] = _read(decided)
+        return self.known[key]
+
+
+def _read(decided: Decided) -> PolicyLimit:
+    try:
+        inputs = inputs_from_json(dict(decided.fact.inputs))
+    except (RetrainError, ValueError):
+        return _NOTHING  # a record of another form still has its values to show
+    rules = inputs.policy.rules
+    return PolicyLimit(rules=rules, definitions=inputs.definitions)

@@ -10,8 +10,7 @@ from msgspec import Struct
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
-from runner.reports.charts.policy_limits import PolicyLimits
-from runner.reports.charts.rule_chart import EXACT, Axis, Interval
+from runner.reports.charts.rule_chart import EXACT, Axis, Interval, PolicyLimits
 from runner.reports.table import short_number
 
 HEIGHT = 96  # of the picture, in pixels; places along it are percentages of its width

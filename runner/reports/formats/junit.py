@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from runner.errors import ExitCode
 from runner.journal.outcomes import OUTCOMES
-from runner.policy.phrases import unread_clause
+from runner.policy.types import unread_clause
 from runner.reports.model import ModelReport, Report
 from runner.reports.text import exit_meaning, inline
 

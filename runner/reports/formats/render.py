@@ -7,18 +7,16 @@ from typing import Any
 from jinja2 import Environment, Template
 
 from runner.lib.timestamps import stamp
-from runner.reports import markup, table, text
+from runner.reports import table, text
 from runner.reports.build import RunHistory, outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
 from runner.reports.evidence_text import metric_text, undecided
 from runner.reports.formats.markdown import summarize
-from runner.reports.headline import answer
-from runner.reports.inline_files import inline_file, sign
 from runner.reports.json_text import json_pieces
 from runner.reports.model import Report
 from runner.reports.page import Page, build_page
-from runner.reports.page_layout import PageLayout, lay_out
+from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
 from runner.reports.stage_timeline import STAGES
 from runner.reports.templating import templates
 
@@ -38,7 +36,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "metric_text": metric_text,
     "number": text.number,
     "origin": text.origin,
-    "prose": markup.prose,
+    "prose": prose,
     "rounded": table.short_number,
     "short": text.short_digest,
     "sign": sign,

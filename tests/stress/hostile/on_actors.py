@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from runner.app.state.service_name import TargetService
+from runner.app.service import TargetService
 from runner.app.state.session import session
 from runner.errors import ExitCode
 from runner.manifest.load import load

@@ -8,7 +8,7 @@ from random import Random
 
 from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.journal.events import ApprovalSource
-from runner.plan.approver import doubts, said_by, why_followed
+from runner.plan.approvals import doubts, said_by, why_followed
 from runner.reports.text import origin
 from tests.stress.hostile.attack import Attack
 from tests.stress.hostile.repositories import (

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from runner.cli.internal_error import write_traceback
+from runner.cli.errors import write_traceback
 from runner.lib.canonical_json import digest
 from tests.stress.hostile.attack import Attack
 

@@ -8,7 +8,7 @@ from random import Random
 from subprocess import run
 
 from runner.journal.retrain_job import JobStage
-from runner.providers.call_results import Effect
+from runner.providers.base import Effect
 from tests.acceptance.contract.contract_project import ROOT
 from tests.fakes.loopback_port import http_date
 from tests.fakes.world import ONE_MODEL, REALM, START, CrashError, World

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from runner.app.pinned_source import NOT_SET
+from runner.app.init import NOT_SET
 from tests.stress.hostile.attack import Attack
 
 _ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
-from runner.policy.result import result_metrics
+from runner.results.result_file import result_metrics
 from tests.fakes.result_files import archive, sheet_xml, tar_gz, workbook
 from tests.stress.hostile.attack import Attack
 

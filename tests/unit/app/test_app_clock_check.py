@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.state.journal_clock import warn_of_future
+from runner.app.state.read_state import warn_of_future
 from runner.errors import ExitCode
 from runner.journal.events import Draft, RunStarted
 from runner.journal.folder import StateFolder

@@ -14,8 +14,7 @@ from runner.app.run.run import RunRequest, run
 from runner.errors import ExitCode
 from runner.plan.document import PlannedModel
 from runner.reports.model import ModelReport
-from runner.reports.plan_markdown import render_plan_markdown
-from runner.reports.plan_text import render_plan_text
+from runner.reports.plan_text import render_plan_markdown, render_plan_text
 
 HOSTS = frozenset({"service.test"})
 MANIFEST = Path("models.yaml")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from runner.app.planning.api_keys import EmulatorKeys
 from runner.app.run.execution import ExecutionRequest, _context
-from runner.app.state.service_name import realm_of
+from runner.app.service import realm_of
 from runner.app.state.session import session
-from runner.execute.recorder import Recorder
+from runner.execute.model_run import Recorder
 from runner.journal.events import ReportWritten, RunFinished
 from runner.journal.progress import Progress
 from runner.journal.store import open_store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.state.provenance import manifest_record
+from runner.app.provenance import manifest_record
 from runner.lib.git.checkout import identity
 from runner.manifest.load import load
 

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.app.planning.dataset_digests import digests
+from runner.app.planning.data_checks import digests, planned_checks
 from runner.app.planning.plan import PlanRequest, plan, plan_models
-from runner.app.planning.prefetch_checks import planned_checks
 from runner.app.planning.scope import Choice, read_scope
 from runner.app.run.run import RunRequest, run
-from runner.app.state.service_name import realm_of
+from runner.app.service import realm_of
 from runner.datasets import file_cache as readings_module
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import FileMetadata

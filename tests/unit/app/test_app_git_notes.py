@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.state.git_notes import note_place, noted_heads, repository, write_note
+from runner.app.git_notes import note_place, noted_heads, repository, write_note
 from runner.errors import UsageError
 from runner.journal.chain import Link
 from tests.stress.hostile.repositories import checkout, git, operator

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.app.review.job_ids import full_job_id
+from runner.app.review.candidates import full_job_id
 from runner.errors import UsageError
 
 KNOWN = ["abc1", "abd2", "abd2x"]

@@ -18,8 +18,7 @@ from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import RunFinished
 from runner.plan.document import PlanDocument, counts
-from runner.reports.plan_markdown import render_plan_markdown
-from runner.reports.plan_text import render_plan_text
+from runner.reports.plan_text import render_plan_markdown, render_plan_text
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import CrashError, World
 

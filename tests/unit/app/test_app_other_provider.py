@@ -8,8 +8,7 @@ import pytest
 
 from runner.cli.main import group
 from runner.errors import UsageError
-from runner.lib.schema_fit import fit
-from runner.lib.schemas import load_schema
+from runner.lib.schemas import fit, load_schema
 from runner.manifest import schema_errors as misfits
 from runner.manifest.load import load
 from runner.manifest.problems import ManifestError

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from runner.app.planning.model_scope import model_scope
-from runner.app.state.git_notes import without_userinfo
-from runner.app.state.provenance import manifest_record
-from runner.app.state.selection import select
-from runner.app.state.service_name import realm_of
+from runner.app.git_notes import without_userinfo
+from runner.app.planning.scope import model_scope
+from runner.app.provenance import manifest_record
+from runner.app.selection import select
+from runner.app.service import realm_of
 from runner.cli.main import COMMANDS
 from runner.errors import UsageError
 from runner.journal.progress import Progress

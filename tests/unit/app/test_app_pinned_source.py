@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.pinned_source import NOT_SET, installed_source, is_pinned
+from runner.app.init import NOT_SET, installed_source, is_pinned
 
 COMMIT, DIGEST = "0c" * 20, "9a" * 32
 GIT = {"vcs_info": {"vcs": "git", "commit_id": COMMIT}}

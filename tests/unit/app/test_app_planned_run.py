@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from runner import __version__
 from runner.app.planning.plan import PlanRequest, plan, read_progress
-from runner.app.planning.plan_file import MOST_BYTES, read_plan
+from runner.app.planning.plan_document import MOST_BYTES, read_plan
 from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
-from runner.app.state.service_name import realm_of
+from runner.app.service import realm_of
 from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.canonical_json import digest
@@ -218,7 +218,7 @@ def test_time_alone_can_outrun_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plan_of_another_version_of_the_tool_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     keep()
-    monkeypatch.setattr("runner.app.state.provenance.__version__", "99.0")
+    monkeypatch.setattr("runner.app.provenance.__version__", "99.0")
     assert moved() == (f"the plan was made by retrain-runner {__version__}, this is retrain-runner 99.0",)
 
 

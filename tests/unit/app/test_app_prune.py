@@ -8,11 +8,11 @@ import pytest
 from runner.app.audit.verify import verify
 from runner.app.state.prune import PruneRequest, propose_prune, prune, prune_after_run
 from runner.errors import StateError, UsageError
-from runner.execute.recorder import Recorder
+from runner.execute.model_run import Recorder
 from runner.journal.events import PrunedFile, ResultsPruned, RunFinished
 from runner.journal.progress import Progress
 from runner.journal.store import open_store
-from runner.plan.retention import Keep
+from runner.plan.eligibility import Keep
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, REALM, World
 

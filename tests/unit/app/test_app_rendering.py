@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.app.audit.evidence import StateEvidence
-from runner.app.audit.rerender import check_schemas
+from runner.app.audit.recompute import check_schemas
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import ReportWritten
 from runner.journal.folder import StateFolder
@@ -64,5 +64,5 @@ def test_of_a_report_the_schema_is_told_to_be_broken_where_it_is(
 
 
 def test_a_report_that_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.app.audit.rerender.LARGEST_REPORT", 2**20)
+    monkeypatch.setattr("runner.app.audit.recompute.LARGEST_REPORT", 2**20)
     assert found(tmp_path, WHOLE + b" " * 2**20) == ["is larger than 1 MiB, so it was not read"]

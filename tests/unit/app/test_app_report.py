@@ -14,9 +14,7 @@ from runner.errors import RetrainError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.reports.formats.registry import FORMATS
-from runner.reports.problems.github import github_commands
-from runner.reports.problems.gitlab import gitlab_report
-from runner.reports.problems.plain_json import problems_json
+from runner.reports.problems.for_ci import github_commands, gitlab_report, problems_json
 from runner.reports.problems.sarif import sarif_log
 from tests.unit.reports.report_history import Recording, record_held
 

@@ -16,8 +16,7 @@ from runner.errors import LockedError, RetrainError, StateError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.site.addresses import run_path
-from runner.site.pages import Page
-from runner.site.run_page import with_way_back
+from runner.site.pages import Page, with_way_back
 from tests.unit.reports.report_history import Recording
 from tests.unit.site.fleet_history import FleetRecording
 

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from runner.app.audit.switch_audit import SwitchAudit
+from runner.app.audit.recompute import SwitchAudit
 from runner.journal.events import (
     ApprovalRecorded,
     CandidateEvaluated,

@@ -10,7 +10,7 @@ import yaml
 from runner.app.planning.scope import Choice, read_scope
 from runner.app.run import notifier as telling
 from runner.app.run.notifier import Notifier
-from runner.app.state.journal_clock import Warn
+from runner.app.state.read_state import Warn
 from runner.errors import LockedError, StateError
 from runner.notify.delivery import Trouble
 from tests.fakes.receiver import Receiver

@@ -14,8 +14,7 @@ from runner.errors import ExitCode, ModelError, UsageError
 from runner.lib.secrets import Redactor
 from runner.manifest.load import load
 from runner.providers.prediction_one.client import Client
-from runner.reports.plan_markdown import render_plan_markdown
-from runner.reports.plan_text import render_plan_text
+from runner.reports.plan_text import render_plan_markdown, render_plan_text
 from tests.fakes.prediction_one import STATUSES
 
 HOST = "service.test"

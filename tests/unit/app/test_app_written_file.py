@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.planning.plan_file import refuse_target
+from runner.app.planning.plan_document import refuse_target
 from runner.app.queries.report import write_report
 from runner.app.site.site_folder import open_site
-from runner.app.state.output_path import refuse_link_out
 from runner.errors import UsageError
+from runner.lib.checkout_boundary import refuse_link_out
 
 
 @pytest.fixture

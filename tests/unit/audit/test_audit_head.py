@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runner.audit.head import Head, parse_head, places_of, read_head
+from runner.audit.bundle_layout import Head, parse_head, places_of, read_head
 from runner.journal.chain import Link
 from tests.unit.journal.journal_facts import chained, draft
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.cli.terminal.capabilities import look_of
-from runner.cli.terminal.encoding import has_own_encoding
+from runner.cli.terminal.stdio import has_own_encoding
 
 UTF8 = {"LANG": "ja_JP.UTF-8", "TERM": "xterm"}
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from runner.datasets.digest import digest
+from runner.datasets.file_cache import digest
 from runner.datasets.resolve import resolve
 from runner.errors import Kind, ModelError
 from runner.lib.canonical_json import digest as canonical_digest

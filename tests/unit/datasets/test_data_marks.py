@@ -1,6 +1,6 @@
 import pytest
 
-from runner.datasets.csv_marks import CsvMarks
+from runner.datasets.csv_text import CsvMarks
 
 COMMAS = CsvMarks(b",", 3, b"\n")
 

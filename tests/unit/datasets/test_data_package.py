@@ -11,10 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from runner.datasets import deflate
+from runner.datasets import packing
 from runner.datasets import packing as package
-from runner.datasets.digest import digest
-from runner.datasets.file_cache import FileCache
+from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.joined_stream import BLOCK
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve
@@ -44,7 +43,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "isal":
         pytest.importorskip("isal")
     else:
-        monkeypatch.setattr(deflate, "_engine", lambda: zlib)
+        monkeypatch.setattr(packing, "_engine", lambda: zlib)
     return str(request.param)
 
 
@@ -89,8 +88,8 @@ def test_the_stream_does_not_depend_on_the_number_of_threads(desk: Desk, monkeyp
     two_files(desk)
     sums = set()
     for count in (1, 3):
-        monkeypatch.setattr(deflate, "threads", lambda count=count: count)
-        monkeypatch.setattr(package, "threads", lambda count=count: count)
+        monkeypatch.setattr(packing, "threads", lambda count=count: count)
+        monkeypatch.setattr(packing, "threads", lambda count=count: count)
         sums.add(desk.prepare(desk.dataset(evaluation="eval.csv")).upload.content.sha256)
     assert len(sums) == 1
 
@@ -98,17 +97,17 @@ def test_the_stream_does_not_depend_on_the_number_of_threads(desk: Desk, monkeyp
 @pytest.mark.usefixtures("engine")
 def test_compressed_pieces_are_handed_on_and_never_pile_up() -> None:
     with ThreadPoolExecutor(1) as pool:
-        deflater = deflate.Deflater(pool)
+        deflater = packing.Deflater(pool)
         ready = [piece for number in range(20) for piece in deflater.add(b"%d" % number * 999)]
         rest = list(deflater.finish())
-    assert len(ready) == 20 - 2 * deflate.threads()
+    assert len(ready) == 20 - 2 * packing.threads()
     assert zlib.decompress(b"".join(ready + rest), -15) == b"".join(b"%d" % number * 999 for number in range(20))
 
 
 def test_without_the_extra_the_standard_library_compresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", ModuleType("isal"))
     monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
-    assert deflate._engine() is zlib
+    assert packing._engine() is zlib
 
 
 def test_another_program_unpacks_the_zip(desk: Desk) -> None:
@@ -195,7 +194,7 @@ def test_a_file_that_changes_between_check_and_packing_is_not_packed(
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from runner.datasets.digest import digest
+from runner.datasets.file_cache import digest
 from runner.datasets.packing import package
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError

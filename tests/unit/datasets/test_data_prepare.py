@@ -3,7 +3,7 @@ import tracemalloc
 import pytest
 from msgspec.structs import replace
 
-from runner.datasets.digest import digest
+from runner.datasets.file_cache import digest
 from runner.datasets.metadata import Prepared, Reference, ReferenceFile, Shape
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve

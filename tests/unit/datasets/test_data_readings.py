@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from runner.datasets import check as check_module
 from runner.datasets import file_cache as module
-from runner.datasets.digest import digest
-from runner.datasets.file_cache import FileCache
+from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.local_source import LocalFile
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.datasets.source import Fingerprint

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from runner.datasets import csv_scan as scanner
-from runner.datasets.column_contents import ColumnContents
+from runner.datasets.columns import ColumnContents
 from runner.datasets.csv_scan import CsvScan
 from runner.datasets.local_source import LocalFile
-from runner.datasets.problem import MOST_SHOWN
+from runner.datasets.metadata import MOST_SHOWN
 
 
 def scanned(tmp_path: Path, content: bytes, *, delimiter: str = ",", size: int = 1 << 16) -> CsvScan:

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.datasets.digest import digest
-from runner.datasets.file_cache import FileCache
+from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.packing import package
-from runner.datasets.resolve import resolve
-from runner.datasets.sources import SOURCES
+from runner.datasets.resolve import SOURCES, resolve
 from runner.errors import ModelError
-from runner.manifest import datasets
+from runner.manifest import models
 from runner.manifest.load import load
 from runner.manifest.problems import ManifestError
 from runner.providers.prediction_one.facts import FACTS
@@ -28,7 +26,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     """Enter the source into the registry, and its scheme into the manifest's."""
     made = MemorySource()
     monkeypatch.setitem(SOURCES, "memory", made)
-    monkeypatch.setattr(datasets, "SCHEMES", {"memory"})
+    monkeypatch.setattr(models, "SCHEMES", {"memory"})
     made.write("memory://d/train.csv", TRAIN)
     return made
 
@@ -38,7 +36,7 @@ def world_of(folder: Path, train: str) -> World:
 
 
 def test_the_manifest_knows_the_schemes_of_the_registry() -> None:
-    assert {*SOURCES} == {"", *datasets.SCHEMES}
+    assert {*SOURCES} == {"", *models.SCHEMES}
 
 
 def test_a_run_uploads_what_is_at_the_address_and_trains_once_for_one_content(

@@ -9,7 +9,7 @@ from runner.errors import Kind
 from runner.execute.service_clock import ClockReading
 from runner.journal.retrain_job import JobStage
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Effect, IssuedJob
+from runner.providers.base import Effect, IssuedJob
 from tests.fakes.world import ONE_MODEL, REALM, START, UNCLEAR, CrashError, World
 
 QUARANTINE = timedelta(minutes=5)

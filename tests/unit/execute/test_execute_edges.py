@@ -16,7 +16,7 @@ from runner.journal.store import open_store
 from runner.lib.secrets import Secret
 from runner.manifest.model import Model
 from runner.plan.model_plan import Options
-from runner.providers.call_results import Code, Effect, ServiceError
+from runner.providers.base import Code, Effect, ServiceError
 from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeJob, FakeKeys, World, service_error
 
 ENOUGH = 400  # calls after which a loop is taken to have no end

@@ -10,7 +10,7 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import Options
-from runner.providers.call_results import Code, Done, Effect
+from runner.providers.base import Code, Done, Effect
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import UNCLEAR, World, service_error, until_settled
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import Kind
 from runner.plan.model_plan import Options
-from runner.providers.call_results import Code, Effect
+from runner.providers.base import Code, Effect
 from tests.fakes.world import CrashError, World, service_error
 
 OLD, NEW = "churn", "churn-eu"

@@ -15,7 +15,7 @@ from runner.execute.progress_events import (
     UploadProgress,
 )
 from runner.plan.model_plan import PlanStage
-from runner.providers.call_results import Unknown
+from runner.providers.base import Unknown
 from tests.fakes.world import ONE_MODEL, World
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.execute.retry import backoff
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Effect, Status
+from runner.providers.base import Effect, Status
 from tests.fakes.world import ONE_MODEL, START, UNCLEAR, VirtualClock, World
 
 

@@ -9,8 +9,7 @@ from statistics import mean
 
 import pytest
 
-from runner.execute.polling import LONGEST, SHORTEST, guess, next_pause
-from runner.execute.training_stats import ASKED_A_SECOND, TrainingStats
+from runner.execute.polling import ASKED_A_SECOND, LONGEST, SHORTEST, TrainingStats, guess, next_pause
 from tests.fakes.world import World
 
 HOUR = 3600.0
@@ -138,7 +137,7 @@ def test_a_training_that_has_just_begun_is_left_alone_once_another_was_seen_goin
 def test_models_that_wait_together_share_what_may_be_asked_in_a_second(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.execute.training_stats.ASKED_A_SECOND", 0.1)
+    monkeypatch.setattr("runner.execute.polling.ASKED_A_SECOND", 0.1)
     ages = ages_when_asked(two_models(memory_path, parallel=2))
     gaps = [later - sooner for moments in ages.values() for sooner, later in pairwise(moments[1:-1])]
     assert 20 * 0.9 <= min(gaps) < 20 * 1.1

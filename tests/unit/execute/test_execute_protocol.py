@@ -10,7 +10,7 @@ import pytest
 
 from runner.journal.retrain_job import JobStage
 from runner.plan.model_plan import Options
-from runner.providers.call_results import Effect
+from runner.providers.base import Effect
 from tests.fakes.world import EXPIRED, NEVER_SENT, ONE_MODEL, REALM, UNCLEAR, CrashError, World, until_settled
 
 

@@ -12,7 +12,7 @@ from runner.execute.retry import ATTEMPTS, LONGEST_ASKED_S, LONGEST_S, SENDS
 from runner.journal.retrain_job import JobStage
 from runner.lib.secrets import Secret
 from runner.manifest.model import Model
-from runner.providers.call_results import Effect, ServiceError
+from runner.providers.base import Effect, ServiceError
 from tests.fakes import world as fake_world
 from tests.fakes.world import NEVER_SENT, ONE_MODEL, FakeKeys, World
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.review.rollback_target import find_target
+from runner.app.review.rollback import find_target
 from runner.plan.model_plan import Options
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import decide_rollback, manifest, review

@@ -7,7 +7,7 @@ import pytest
 from runner.execute.retry import ATTEMPTS
 from runner.journal.events import UploadIntended
 from runner.journal.store import open_store
-from runner.providers.call_results import Code, Effect
+from runner.providers.base import Code, Effect
 from tests.fakes.world import UNCLEAR, World, service_error
 
 MANIFEST = """

@@ -15,7 +15,7 @@ from runner.journal.events import ModelFinished
 from runner.journal.folder_store import FolderBlobs
 from runner.journal.retrain_job import Decided, JobStage
 from runner.plan.model_plan import Action
-from runner.providers.call_results import Code
+from runner.providers.base import Code
 from runner.reports.replay import Judgeable
 from tests.fakes.world import World, result_zip, service_error
 

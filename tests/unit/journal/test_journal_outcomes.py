@@ -4,9 +4,8 @@ from typing import Any, get_args
 
 import pytest
 
-from runner.app.run.exit_codes import exit_code
-from runner.cli.terminal.capabilities import TerminalCapabilities
-from runner.cli.terminal.symbols import outcome_sign
+from runner.app.run.run import exit_code
+from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode
 from runner.journal.events import ModelFinished
 from runner.journal.outcomes import BY_URGENCY, FAILURES, NEEDS_PERSON, OUTCOMES, Outcome
@@ -14,9 +13,8 @@ from runner.lib.schemas import load_schema
 from runner.notify.message import Message
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
-from runner.reports.headline import answer
-from runner.reports.inline_files import inline_file, sign
 from runner.reports.model import ModelReport, Report
+from runner.reports.page_layout import answer, inline_file, sign
 from tests.fakes.reports import report_of
 
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from runner.journal.chain import payload_problem
 from runner.journal.events import CandidateEvaluated, Fact, RunStarted
-from runner.journal.parts import payload_problem
 from runner.policy.evaluation import Evaluation
 from tests.unit.journal.journal_facts import example
 

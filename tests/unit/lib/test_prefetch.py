@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.lib.prefetch import ahead
+from runner.http.upload_body import ahead
 
 
 def test_all_items_come_in_order() -> None:

@@ -10,7 +10,7 @@ import yaml
 from runner.manifest import yaml_parser as builder
 from runner.manifest import yaml_values as opened
 from runner.manifest.load import Reading
-from runner.manifest.yaml_scalars import NumberRangeError, resolve
+from runner.manifest.yaml_values import NumberRangeError, resolve
 
 SECONDS = 5  # the claim is 1 s on a free machine; the test machine is shared
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.journal.events import ApprovalSource
-from runner.plan.approver import doubts, is_named, said_by
+from runner.plan.approvals import doubts, is_named, said_by
 
 SOURCE = ApprovalSource(
     file="approvals/a.yaml",

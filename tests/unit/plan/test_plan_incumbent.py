@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from runner.journal.model_progress import ModelProgress
 from runner.manifest.model import Model
 from runner.plan.incumbent import ONE_WAY, Moment, baseline_of, is_unrecorded, may_drift, observe, own_model
-from runner.providers.call_results import Classifier
+from runner.providers.base import Classifier
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest, plan_of
 

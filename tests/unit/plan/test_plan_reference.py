@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runner.plan.reference_data import reference
+from runner.plan.incumbent import reference
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import review, roll_back
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from runner.plan.retention import Keep, prunable
+from runner.plan.eligibility import Keep, prunable
 from tests.fakes.world import ONE_MODEL, REALM, World
 
 

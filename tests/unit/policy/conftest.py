@@ -10,7 +10,7 @@ import pytest
 
 from runner.manifest.model import Direction, MetricDefinition, Place, Rule, RuleKind, ThresholdPolicy
 from runner.policy.baseline import Baseline
-from runner.policy.metrics import Metric, ResultMetrics, metric_from_text
+from runner.results.metrics import Metric, ResultMetrics, metric_from_text
 
 EVALUATION = "e" * 64
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from runner.errors import Kind, ModelError
-from runner.policy.archive import Archive
-from runner.policy.result import read_result
+from runner.results.archives import Archive
+from runner.results.result_file import read_result
 
 CENTRAL = b"PK\x01\x02"
 LOCAL = b"PK\x03\x04"

@@ -9,7 +9,7 @@ from runner.manifest.model import Rule, RuleKind, ThresholdPolicy
 from runner.policy.baseline import Baseline
 from runner.policy.evaluation import RuleResult
 from runner.policy.judge import judge
-from runner.policy.metrics import ResultMetrics
+from runner.results.metrics import ResultMetrics
 
 CHANGES: tuple[RuleKind, ...] = ("max_drop", "min_gain", "max_drop_pct", "min_gain_pct")
 

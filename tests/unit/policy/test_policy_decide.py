@@ -8,7 +8,7 @@ from runner.policy.baseline import Baseline, knowledge_of
 from runner.policy.decide import decide
 from runner.policy.evaluation import Decision
 from runner.policy.judge import Judgement, judge
-from runner.policy.metrics import ResultMetrics
+from runner.results.metrics import ResultMetrics
 
 PLACE = Place(file="retrain.yaml", line=1, column=1)
 NOTHING = Judgement(verdict="passed", rules=())

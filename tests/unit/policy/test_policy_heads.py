@@ -2,8 +2,8 @@
 
 import pytest
 
-from runner.policy.column_roles import Role, decorated_name, names_another, role_of
-from runner.policy.metrics import without_percent
+from runner.results.column_roles import Role, decorated_name, names_another, role_of
+from runner.results.metrics import without_percent
 
 HEADS: dict[Role, list[str]] = {
     "value": [

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.manifest.load import load
-from runner.policy.inspection import Inspection, inspect_result
-from runner.policy.result import read_result
 from runner.reports.inspection import Inspected, choices, inspected_json, inspected_text
+from runner.results.inspection import Inspection, inspect_result
+from runner.results.result_file import read_result
 from tests.fakes.result_files import archive, tar_gz, workbook
 
 AUC = b"AUC,0.91\n"

@@ -8,7 +8,7 @@ from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Pl
 from runner.policy.baseline import Baseline
 from runner.policy.evaluation import RuleResult
 from runner.policy.judge import Judgement, judge
-from runner.policy.metrics import ResultMetrics, unusable_metric
+from runner.results.metrics import ResultMetrics, unusable_metric
 
 Rules = Callable[..., Rule]
 Policies = Callable[..., ThresholdPolicy]

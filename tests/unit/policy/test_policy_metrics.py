@@ -5,7 +5,7 @@ import pytest
 
 from runner.errors import Kind, ModelError
 from runner.manifest.model import MetricDefinition
-from runner.policy.metrics import BUILT_IN_NAMES, built_in_name, direction_of, folded, target_of
+from runner.results.metrics import BUILT_IN_NAMES, built_in_name, direction_of, folded, target_of
 
 SPELLINGS = {
     "auc": ["AUC", "auc", "ROC AUC", "AUROC", "分類精度", "分類精度 (AUC)", "分類精度\uff08ＡＵＣ\uff09"],  # noqa: RUF001 - full width is the case under test

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.policy.number import NotANumber, listed, number_from_text, number_text, short_text, shown
+from runner.results.number import NotANumber, listed, number_from_text, number_text, short_text, shown
 
 
 @pytest.mark.parametrize(

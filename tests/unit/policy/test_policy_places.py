@@ -9,8 +9,8 @@ import pytest
 
 from runner.errors import ModelError
 from runner.manifest.model import MetricDefinition
-from runner.policy.metrics import ResultMetrics
-from runner.policy.result import read_result, result_metrics
+from runner.results.metrics import ResultMetrics
+from runner.results.result_file import read_result, result_metrics
 from tests.fakes.result_files import archive, tar_gz, workbook
 
 AUC = b"AUC,0.91\n"

@@ -7,8 +7,8 @@ import pytest
 
 from runner.errors import Kind, ModelError
 from runner.manifest.model import MetricDefinition
-from runner.policy.metrics import ResultMetrics
-from runner.policy.result import read_result
+from runner.results.metrics import ResultMetrics
+from runner.results.result_file import read_result
 
 
 def read(content: str | bytes) -> ResultMetrics:

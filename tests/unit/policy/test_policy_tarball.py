@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from runner.policy.result import result_metrics
+from runner.results.result_file import result_metrics
 from tests.fakes.result_files import tar_gz
 
 AUC = b"AUC,0.91\n"

@@ -8,14 +8,13 @@ import msgspec
 import pytest
 
 from runner.app.queries.replay import ReplayRequest, replay
-from runner.lib.schema_fit import fit
-from runner.lib.schemas import load_schema
+from runner.lib.schemas import fit, load_schema
 from runner.manifest import schema_errors as misfits
 from runner.manifest.model import Policy
 from runner.manifest.policies import READERS, WrittenPolicy
+from runner.policy.decide import Inputs, inputs_from_json, inputs_to_json, policy_digest
 from runner.policy.evaluation import Action, Decision
 from runner.policy.judge import Judgement
-from runner.policy.record import Inputs, inputs_from_json, inputs_to_json, policy_digest
 from runner.policy.types import POLICY_TYPES, PolicyType
 from tests.fakes.world import ONE_MODEL, World
 

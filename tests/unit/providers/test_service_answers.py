@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from runner.errors import Kind
-from runner.providers.call_results import Code
+from runner.providers.base import Code
 from runner.providers.prediction_one.responses import DOCUMENTED, documented, said, store_code
 
 SHAPES: dict[str, Callable[[str], object]] = {

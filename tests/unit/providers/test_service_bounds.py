@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.lib.secrets import Secret
-from runner.providers.call_results import ServiceError
+from runner.providers.base import ServiceError
 from runner.providers.prediction_one.client import Client
 from tests.unit.providers.conftest import FaultServer, Peer
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.http.dates import read_date
-from runner.http.retry_after import retry_after
+from runner.http.headers import read_date, retry_after
 
 
 def test_a_date_is_read() -> None:

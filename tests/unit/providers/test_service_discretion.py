@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.call_results import Done, ServiceError
+from runner.providers.base import Done, ServiceError
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.redaction import discreet_effect
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner.errors import Kind
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Code, Downloaded, ServiceError
+from runner.providers.base import Code, Downloaded, ServiceError
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-import runner.http.connection_pool as kept_module
-from runner.http.connection_pool import ConnectionPool
-from runner.http.sockets import PlainSocket
+import runner.http.sockets as kept_module
+from runner.http.sockets import ConnectionPool, PlainSocket
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Done, ServiceError
+from runner.providers.base import Done, ServiceError
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]

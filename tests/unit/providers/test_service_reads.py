@@ -9,8 +9,7 @@ import responses
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.call_results import Code, IssuedJob, ServiceError, Status
-from runner.providers.facts import Statuses
+from runner.providers.base import Code, IssuedJob, ServiceError, Status, Statuses
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
 

@@ -9,12 +9,11 @@ import pytest
 
 from runner.http.addresses import Address, UnfitError, read_address
 from runner.http.deadlines import Countdown, Deadlines
-from runner.http.network_errors import cause
-from runner.http.response_body import Answer
-from runner.http.retry_after import retry_after
-from runner.http.strict_json import NotJsonError, one_line, read_json
-from runner.providers.prediction_one.error_texts import explain_status
-from runner.providers.prediction_one.url_expiry import expiry
+from runner.http.headers import retry_after
+from runner.http.request import cause
+from runner.http.response_body import Answer, NotJsonError, one_line, read_json
+from runner.providers.prediction_one.errors import explain_status
+from runner.providers.prediction_one.response_reading import expiry
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 

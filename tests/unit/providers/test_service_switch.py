@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import Kind
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Code, Done, NeverSent, Rejected, Unknown
+from runner.providers.base import Code, Done, NeverSent, Rejected, Unknown
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
 

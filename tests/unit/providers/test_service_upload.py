@@ -13,7 +13,7 @@ from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Done, Effect, NeverSent, Rejected, Unknown
+from runner.providers.base import Done, Effect, NeverSent, Rejected, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]

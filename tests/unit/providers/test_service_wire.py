@@ -15,7 +15,7 @@ import pytest
 from runner.errors import UsageError
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.providers.call_results import Done, ServiceError, Unknown
+from runner.providers.base import Done, ServiceError, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]

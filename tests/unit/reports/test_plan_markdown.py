@@ -8,8 +8,7 @@ from markdown_it.token import Token
 
 from runner.plan.document import PlannedOptions
 from runner.plan.model_plan import Action
-from runner.reports.plan_markdown import MOST_BYTES, render_plan_markdown
-from runner.reports.plan_text import render_plan_text
+from runner.reports.plan_text import MOST_BYTES, render_plan_markdown, render_plan_text
 from tests.unit.plan.plan_documents import document, model
 
 METRICS = "auc 0.939 against 0.954 (-0.015, worse), accuracy 93.9 % against none"

@@ -12,9 +12,7 @@ from sarif_pydantic import Sarif  # type: ignore[import-untyped]  # ships no typ
 
 from runner.manifest.model import Place
 from runner.manifest.problems import Problem, Severity
-from runner.reports.problems.github import github_commands
-from runner.reports.problems.gitlab import gitlab_report
-from runner.reports.problems.plain_json import problems_json
+from runner.reports.problems.for_ci import github_commands, gitlab_report, problems_json
 from runner.reports.problems.sarif import sarif_log
 
 HOSTILE = "`::error::x`, 50%\r\n::add-mask::y ##[add-mask]z [link](https://evil.example) \x1b[31m \u202e 日本語"

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.reports.page import Line
-from runner.reports.page_compression import fold, unfold
-from runner.reports.page_layout import PAGE_BYTES, lay_out
+from runner.reports.page_layout import PAGE_BYTES, fold, lay_out, unfold
 
 MARKUP = st.sampled_from(
     ['<p class="soft">', "</p>", '<dd title="', '">', "none", "0.91", "&lt;script&gt;", "\u9700", "\n"]

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from runner.journal.events import RollbackDecided, SwitchSucceeded
 from runner.lib.timestamps import moment
 from runner.reports.build import build_report
-from runner.reports.decision import Confirmation, Explanation, explanations_json, read_trails
-from runner.reports.decision_text import explanation_text
-from runner.reports.history import UNDER_WAY, incumbents_at, read_entries
+from runner.reports.decision import Confirmation, Explanation, explanation_text, explanations_json, read_trails
+from runner.reports.history import UNDER_WAY, history_text, incumbents_at, incumbents_text, read_entries
 from runner.reports.history_records import history_csv, history_json, incumbents_json
-from runner.reports.history_text import history_text, incumbents_text
 from tests.unit.reports.report_history import HOSTILE, Recording, finished, planned, record_hostile, record_switched
 
 LATER = moment("2026-04-01T00:00:00Z")

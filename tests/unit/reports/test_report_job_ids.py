@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.reports.job_ids import short_ids, with_short_ids
+from runner.reports.next_step import short_ids, with_short_ids
 
 UUID, ALIKE = "1a2b3c4d-0000-4000-8000-000000000000", "1a2b3c4d-0001-4000-8000-000000000000"
 

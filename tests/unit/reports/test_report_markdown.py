@@ -15,9 +15,9 @@ from runner.policy.evaluation import Cause, Verdict
 from runner.reports.build import build_report
 from runner.reports.formats.markdown import summarize
 from runner.reports.formats.render import render_html, render_markdown
-from runner.reports.headline import answer
 from runner.reports.model import DecisionReport, ModelReport, RuleReport
 from runner.reports.next_step import next_step
+from runner.reports.page_layout import answer
 from runner.reports.text import clipped, drift, markdown_prose
 from tests.unit.reports.report_history import MemoryJournal, Recording, record_hostile
 from tests.unit.reports.report_scenes import record_fleet

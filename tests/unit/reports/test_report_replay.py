@@ -10,9 +10,18 @@ from msgspec.structs import replace
 from runner.journal.retrain_job import Decided
 from runner.lib.timestamps import moment
 from runner.manifest.model import AutoPolicy, Policy, ThresholdPolicy
-from runner.policy.record import Inputs, evaluate, inputs_to_json
-from runner.reports.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
-from runner.reports.replay_text import replay_markdown, replay_text
+from runner.policy.decide import Inputs, evaluate, inputs_to_json
+from runner.reports.replay import (
+    Judgeable,
+    LeftOut,
+    NotJudgeable,
+    Replay,
+    Standard,
+    Subject,
+    replay_markdown,
+    replay_text,
+    sides,
+)
 from tests.unit.reports.report_history import GUARDED, HOSTILE, METRICS_CSV, PLACE, judged, rule
 
 AT = moment("2026-03-01T04:05:06Z")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from runner.journal.folder import StateFolder
 from runner.manifest.model import ThresholdPolicy
 from runner.reports.build import RunHistory, build_report, find_job
-from runner.reports.charts.policy_limits import PolicyLimits
+from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
 from runner.reports.page import build_page
 from tests.unit.reports import report_scenes

@@ -14,11 +14,10 @@ from runner.reports.charts.trend import candidate_status
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.formats.render import render_files
-from runner.reports.history import read_entries
+from runner.reports.history import history_text, read_entries
 from runner.reports.history_records import history_csv, history_json
-from runner.reports.history_text import history_text
 from runner.reports.model import Report
-from runner.site.model_timeline import read_fleet
+from runner.reports.model_timeline import read_fleet
 from runner.site.pages import site_pages
 from tests.unit.reports.report_history import (
     ASK,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.reports.charts.axes import Frame
 from runner.reports.charts.rule_chart import EXACT, Axis
-from runner.site.axes import Frame
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=Decimal("-1e400"), max_value=Decimal("1e400"))

@@ -9,8 +9,8 @@ from urllib.parse import urldefrag
 import pytest
 
 from runner.journal.chain import Link
+from runner.reports.model_timeline import read_fleet
 from runner.site.addresses import run_path
-from runner.site.model_timeline import read_fleet
 from runner.site.pages import site_pages
 from tests.unit.reports.report_history import HOSTILE, Recording, record_everything
 from tests.unit.site.fleet_history import FleetRecording

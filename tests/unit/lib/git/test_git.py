@@ -10,8 +10,8 @@ import pytest
 from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.lib.git import process
 from runner.lib.git.checkout import append_note, find_checkout, identity, ref_id, remote_url, top_level
+from runner.lib.git.commit import stored
 from runner.lib.git.process import GitError
-from runner.lib.git.stored import stored
 from tests.stress.hostile.repositories import approval, checkout, git, operator
 
 

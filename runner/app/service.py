@@ -1,0 +1,79 @@
+"""Which service a run speaks to, its name in the journal, and the provider that serves it."""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from runner.errors import UsageError
+from runner.http.addresses import host_of, is_trusted
+from runner.journal.events import EMULATOR
+from runner.lib.secrets import Redactor
+from runner.manifest.model import Manifest, Service
+from runner.providers.base import Connection, Provider
+from runner.providers.registry import PROVIDERS, facts_of
+
+
+class TargetService(Struct, frozen=True, kw_only=True):
+    """A service as the journal knows it.
+
+    What was trained on the emulator must not count as trained on the service, so the journal keeps a history for each
+    `name`: `emulator`, or the service's host. The port does not count: it changes in tests and rehearsals.
+    `trusted_hosts` are those that the operator named, never the manifest; `documented_hosts` are the provider's own.
+    """
+
+    name: str
+    emulator: bool
+    trusted_hosts: frozenset[str] = frozenset()
+    documented_hosts: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether API keys may be sent to the service."""
+        return self.emulator or is_trusted(self.name, self.documented_hosts, self.trusted_hosts)
+
+    def require_trusted(self) -> None:
+        """Raise a UsageError unless API keys may be sent to the service. Comes before any key is read."""
+        if not self.trusted:
+            raise untrusted(self.name)
+
+
+def untrusted(host: str) -> UsageError:
+    """Return the error of a host that nobody but the manifest names."""
+    return UsageError(
+        f"API keys are not sent to {host}: it is neither a host of the vendor nor one that you trust.",
+        hint=f"If the manifest may send them there, give --trust-host {host} or set RETRAIN_TRUSTED_HOSTS={host}.",
+    )
+
+
+def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> TargetService:
+    """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's.
+
+    Raises:
+        UsageError: the emulator is asked for, and there is none of this provider.
+    """
+    facts = facts_of(manifest.service.provider)
+    if emulator and not facts.emulated:
+        raise UsageError(
+            f"There is no emulator of the provider {facts.name}.",
+            hint="Run without --emulator, against a test service.",
+        )
+    if emulator or manifest.service.emulator or manifest.service.url is None:
+        return TargetService(name=EMULATOR, emulator=True)
+    return TargetService(
+        name=host_of(manifest.service.url),
+        emulator=False,
+        trusted_hosts=frozenset(trusted_hosts),
+        documented_hosts=facts.hosts,
+    )
+
+
+def connected(service: Service, url: str, realm: TargetService, redactor: Redactor) -> Provider:
+    """Return the provider of a manifest at this address; nothing is sent yet.
+
+    Raises:
+        UsageError: API keys may not be sent to the address.
+    """
+    connection = Connection(
+        base_url=url, statuses=service.statuses, redactor=redactor, trusted_hosts=realm.trusted_hosts
+    )
+    return PROVIDERS[service.provider].connect(connection)

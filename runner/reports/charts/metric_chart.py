@@ -1,0 +1,159 @@
+"""One metric of a model over time: candidates, the incumbent's value, the limits in force and rollbacks. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, localcontext
+
+from msgspec import Struct
+
+from runner.journal.retrain_job import RetrainJob
+from runner.reports.charts.axes import Frame, Tick
+from runner.reports.charts.rule_chart import EXACT, Axis, Interval, PolicyLimits
+from runner.reports.charts.trend import candidate_status
+from runner.reports.model_timeline import Deployment, ModelTimeline
+from runner.reports.table import short_number
+
+HEIGHT = 200  # of the picture, in pixels
+MOST_METRICS = 6
+_DENSE = 90  # candidates; more are drawn with smaller marks
+
+Level = tuple[datetime, Decimal | None]
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """A candidate in the picture: `x` in percent, `y` in pixels from the top."""
+
+    x: str
+    y: str
+    fate: str
+    words: str
+
+
+class Plot(Struct, frozen=True, kw_only=True):
+    """A picture of one metric; lines are SVG paths, 100 wide and `HEIGHT` high."""
+
+    name: str
+    marks: Sequence[Mark]
+    incumbent: str
+    limits: Sequence[str]
+    turns: Sequence[Tick]
+    levels: Sequence[Tick]
+    dates: Sequence[Tick]
+    latest: str
+    words: str
+    dense: bool
+
+
+class _Sample(Struct, frozen=True, kw_only=True):
+    at: datetime
+    value: Decimal
+    fate: str
+    passing: Interval | None
+
+
+def plots(chronicle: ModelTimeline, standards: PolicyLimits) -> list[Plot]:
+    """Return a picture for each metric of the newest decision that has numbers: those of its rules come first."""
+    found = (_plot(chronicle, metric, standards) for metric in _metrics(chronicle))
+    return [one for one in found if one is not None][:MOST_METRICS]
+
+
+def _metrics(chronicle: ModelTimeline) -> list[str]:
+    decided = [job.decided for job in chronicle.progress.jobs.values() if job.decided is not None]
+    if not decided:
+        return []
+    evaluation = max(decided, key=lambda one: one.at).fact.evaluation
+    return list(dict.fromkeys([*(rule.metric for rule in evaluation.rules), *evaluation.metrics]))
+
+
+def _plot(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Plot | None:
+    samples = sorted(_samples(chronicle, metric, standards), key=lambda one: one.at)
+    if not samples:
+        return None
+    frame = _frame(chronicle, samples)
+    jobs = chronicle.progress.jobs
+    reigns = [(one.begin, _served_value(one, jobs, metric)) for one in chronicle.reigns]
+    limits = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
+    return Plot(
+        name=metric,
+        marks=[_mark(frame, one) for one in samples],
+        incumbent=_steps(frame, reigns),
+        limits=[path for path in limits if path],
+        turns=_turns(chronicle, frame),
+        levels=frame.levels(),
+        dates=frame.dates(),
+        latest=short_number(samples[-1].value),
+        words=_words(metric, samples),
+        dense=len(samples) > _DENSE,
+    )
+
+
+def _frame(chronicle: ModelTimeline, samples: Sequence[_Sample]) -> Frame:
+    """Return the room for the samples and their limits, up to the last thing that happened to the model."""
+    moments = [samples[-1].at, chronicle.entries[-1].run.started_at, *(one.begin for one in chronicle.reigns)]
+    with localcontext(EXACT):
+        values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
+    return Frame(begin=samples[0].at, end=max(moments), values=values, height=HEIGHT)
+
+
+def _samples(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Iterable[_Sample]:
+    for job in chronicle.progress.jobs.values():
+        value = value_of(job, metric)
+        if job.decided is not None and value is not None:
+            fate, passing = candidate_status(chronicle.progress, job), standards.interval(job.decided, metric)
+            yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
+
+
+def _served_value(reign: Deployment, jobs: Mapping[str, RetrainJob], metric: str) -> Decimal | None:
+    if reign.retrain_job_id is not None:
+        return value_of(jobs.get(reign.retrain_job_id), metric)
+    return Decimal(reign.metrics[metric]) if metric in reign.metrics else None
+
+
+def value_of(job: RetrainJob | None, metric: str) -> Decimal | None:
+    """Return a metric of a job's result as it was judged."""
+    text = job.decided.fact.evaluation.metrics.get(metric) if job is not None and job.decided is not None else None
+    return None if text is None else Decimal(text)
+
+
+def _turns(chronicle: ModelTimeline, frame: Frame) -> list[Tick]:
+    return [
+        Tick(place=frame.x(one.begin), words=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
+        for one in chronicle.reigns
+        if one.turned_back and one.begin >= frame.begin
+    ]
+
+
+def _ends(passing: Interval | None) -> list[Decimal]:
+    return [one for one in (passing.low, passing.high) if one is not None] if passing else []
+
+
+def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
+    if passing is None:
+        return None
+    return passing.low if low else passing.high
+
+
+def _mark(frame: Frame, one: _Sample) -> Mark:
+    words = f"{one.at:%Y-%m-%d}: {short_number(one.value)}, {one.fate}"
+    return Mark(x=frame.x(one.at), y=frame.y(one.value), fate=one.fate, words=words)
+
+
+def _steps(frame: Frame, levels: Sequence[Level]) -> str:
+    """Return a path that keeps each level until the next one, broken where there is none."""
+    path, before = list[str](), None
+    for place, (at, value) in enumerate(levels, start=1):
+        until = levels[place][0] if place < len(levels) else frame.end
+        level = None if value is None else frame.y(value)
+        if level is not None:
+            begin, end = frame.x(at), frame.x(max(at, until))
+            path.append(f"M{begin} {level}H{end}" if before is None else f"V{level}H{end}")
+        before = level
+    return "".join(path)
+
+
+def _words(metric: str, samples: Sequence[_Sample]) -> str:
+    fates = [one.fate for one in samples]
+    told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
+    first, last = short_number(samples[0].value), short_number(samples[-1].value)
+    days = f"{samples[0].at:%Y-%m-%d} to {samples[-1].at:%Y-%m-%d}"
+    return f"{metric} of {len(samples)} candidates, {days}, from {first} to {last}: {told}"

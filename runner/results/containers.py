@@ -1,0 +1,182 @@
+"""Containers of any form, and containers within them, as one list of entries."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from runner.errors import ModelError
+from runner.results.archives import Archive
+from runner.results.content import HEAD, UNREAD_FORMS, Form, form_of
+from runner.results.entries import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, Entry, in_memory, is_within, refusal
+
+ZIP = "zip archive"
+_DEEPEST = 3  # containers within the result
+_MOST_READ = 64 * 1024 * 1024  # bytes of entries that one look through a result reads
+
+
+class Container(Struct, frozen=True, kw_only=True):
+    """A file that holds others: `form` in the words of a message, and its entries."""
+
+    form: str
+    entries: list[Entry]
+
+
+class Single(Struct, frozen=True, kw_only=True):
+    """A file that holds no other: `packed` tells that it was within gzip."""
+
+    entry: Entry
+    packed: bool = False
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """An entry of a form that is not read, or that cannot be; `why` continues a sentence that begins with its path."""
+
+    path: str
+    size: int
+    why: str
+
+
+class Budget(Struct, kw_only=True):
+    """What one look through a result may still read."""
+
+    bytes: int = _MOST_READ
+    entries: int = MOST_ENTRIES
+
+    def take(self, size: int) -> None:
+        """Take the bytes of an entry that is read whole.
+
+        Raises:
+            ModelError: of kind result, where that is too much.
+        """
+        self.bytes -= size
+        if self.bytes < 0:
+            raise refusal("The result holds more than 64 MiB in members that may hold metrics.")
+
+    def count(self) -> None:
+        """Take one entry.
+
+        Raises:
+            ModelError: of kind result, where there are more than 1000 at all levels.
+        """
+        self.entries -= 1
+        if self.entries < 0:
+            raise refusal(f"The result holds more than {MOST_ENTRIES} members in containers within it.")
+
+
+def opened(stream: BinaryIO) -> Container | Single:
+    """Return what a result file is: a container, or a single file.
+
+    Raises:
+        ModelError: of kind result, for damage and beyond the limits.
+        OSError: the stream cannot be read.
+    """
+    return _opened(stream, within="")
+
+
+def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
+    stream.seek(0)
+    form = form_of(stream.read(HEAD))
+    if form == "gzip":
+        return _unpacked(stream, within)
+    if form == "zip":
+        entries = Archive(stream, within=within).entries()
+        if any(entry.path == f"{within}{WORKBOOK_PART}" for entry in entries):
+            return _workbook(entries, within)
+        return Container(form=ZIP, entries=entries)
+    if form == "tar":
+        return _tar(stream, within, packed=False)
+    stream.seek(0)
+    content = stream.read(LARGEST_ENTRY + 1)
+    if len(content) > LARGEST_ENTRY:
+        raise refusal("The result is a single file of more than 16 MiB.")
+    return Single(entry=in_memory(within.removesuffix("/"), content))
+
+
+def _workbook(entries: list[Entry], within: str) -> Container:
+    from runner.results.workbook import sheet_entries  # noqa: PLC0415 -- every command would load it, few results need it
+
+    return Container(form="Excel workbook", entries=sheet_entries(entries, within=within))
+
+
+def _tar(stream: BinaryIO, within: str, *, packed: bool) -> Container:
+    from runner.results.archives import tar_entries  # noqa: PLC0415 -- as above
+
+    entries = tar_entries(stream, packed=packed, within=within)
+    return Container(form="tar archive within gzip" if packed else "tar archive", entries=entries)
+
+
+def _unpacked(stream: BinaryIO, within: str) -> Container | Single:
+    from runner.results.archives import read_unpacked  # noqa: PLC0415 -- as above
+
+    if form_of(read_unpacked(stream, HEAD)) == "tar":
+        return _tar(stream, within, packed=True)
+    content = read_unpacked(stream, LARGEST_ENTRY + 1)
+    if len(content) > LARGEST_ENTRY:
+        raise refusal("The result is a single file of more than 16 MiB.")
+    inner = _opened(io.BytesIO(content), within=within) if form_of(content[:HEAD]) != "gzip" else None
+    if isinstance(inner, Container):
+        return Container(form=f"{inner.form} within gzip", entries=inner.entries)
+    return Single(entry=in_memory(within.removesuffix("/"), content), packed=True)
+
+
+def leaves(
+    entries: Sequence[Entry], budget: Budget, *, wanted: Callable[[str], bool] = lambda _path: True
+) -> Iterator[Entry | Unread]:
+    """Yield what the entries hold at last, containers within them opened; `wanted` chooses by path what is looked at.
+
+    Raises:
+        ModelError: of kind result, where that is more than the budget.
+    """
+    yield from _leaves(entries, budget, wanted, depth=0)
+
+
+def _leaves(
+    entries: Sequence[Entry], budget: Budget, wanted: Callable[[str], bool], depth: int
+) -> Iterator[Entry | Unread]:
+    for entry in entries:
+        budget.count()
+        if not wanted(entry.path):
+            continue
+        try:
+            form = form_of(entry.head())
+        except ModelError as error:
+            yield _unread(entry, error.message)
+            continue
+        if entry.rows is not None or form == "text":
+            yield entry
+        elif form in UNREAD_FORMS:
+            yield Unread(path=entry.path, size=entry.size, why=UNREAD_FORMS[form])
+        else:
+            yield from _within(entry, form, budget, wanted, depth)
+
+
+def _within(
+    entry: Entry, form: Form, budget: Budget, wanted: Callable[[str], bool], depth: int
+) -> Iterator[Entry | Unread]:
+    if depth == _DEEPEST:
+        yield Unread(path=entry.path, size=entry.size, why=f"is a {form} within {_DEEPEST} other containers")
+        return
+    try:
+        content = entry.read()
+        budget.take(len(content))
+        inner = _opened(io.BytesIO(content), within=f"{entry.path}/")
+    except ModelError as error:
+        if budget.bytes < 0:
+            raise
+        yield _unread(entry, error.message)
+        return
+    if isinstance(inner, Single):
+        yield inner.entry
+    else:
+        yield from _leaves(inner.entries, budget, wanted, depth + 1)
+
+
+def _unread(entry: Entry, message: str) -> Unread:
+    return Unread(path=entry.path, size=entry.size, why=f"cannot be read: {message.removesuffix('.')}")
+
+
+def leads_to(path: str) -> Callable[[str], bool]:
+    """Return the choice of all that has this whole path, is within it, or leads to it."""
+    return lambda other: other.casefold() == path.casefold() or is_within(path, other) or is_within(other, path)
