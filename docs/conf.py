@@ -15,7 +15,7 @@ release = version = __version__
 
 extensions = ["myst_parser", "sphinx_click", "docs._extensions.generated_reference"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "_extensions"]
+exclude_patterns = ["_build", "_extensions", "README.md"]  # index.md includes README.md
 nitpicky = True
 smartquotes = False  # quotes and dashes in commands stay as they are typed
 

@@ -1,7 +1,7 @@
 """`make bench`: every figure beside its peer, in turn, in one run; `make bench BENCH=upload` for one line of it.
 
 A line is a module here with `measure(folder, sizes)`. All lines together, unless `--quick`, are also
-written into docs/benchmarks.md.
+written into docs/explanation/benchmarks.md.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> int:
         if part.text:
             print(f"\n### {part.heading}\n\n{part.text}")  # noqa: T201 -- the tables of their own
     if not (arguments.line or arguments.quick):
-        (ROOT / "docs" / "benchmarks.md").write_text(page(parts, sizes.rounds), encoding="utf-8")
+        (ROOT / "docs" / "explanation" / "benchmarks.md").write_text(page(parts, sizes.rounds), encoding="utf-8")
     return 0
 
 

@@ -28,7 +28,7 @@ def line_of(row: Row) -> str:
 
 
 def page(parts: Sequence[Part], rounds: int) -> str:
-    """Return docs/benchmarks.md."""
+    """Return docs/explanation/benchmarks.md."""
     rows = [line_of(row) for part in parts for row in part.rows]
     missed = sum(row.verdict in ("missed", "not measured") for part in parts for row in part.rows)
     met = sum(row.verdict == "met" for part in parts for row in part.rows)

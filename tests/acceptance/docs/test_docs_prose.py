@@ -11,7 +11,7 @@ from tests.acceptance.docs.blocks import pages, text_of
 
 COLUMNS = 100
 # Besides these pages, tables, code blocks, HTML comments and link definitions may be wider: a break would change them.
-GENERATED = {"benchmarks.md": "`make bench` writes it"}
+GENERATED = {"explanation/benchmarks.md": "`make bench` writes it"}
 PAGES = [
     *(page for page in pages() if page not in GENERATED),
     *sorted(f"../{path.name}" for path in ROOT.glob("*.md")),

@@ -1,0 +1,153 @@
+"""The page of limits has the figures of the code, and no other."""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from runner.manifest.model import Limits, Retrain, Wait
+from tests.acceptance.docs.blocks import text_of
+
+_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_ROW = re.compile(r"^\| (.+?) \| (.+?) \|", re.MULTILINE)
+
+
+def size(value: int) -> str:
+    for unit, name in ((_GIB, "GiB"), (_MIB, "MiB"), (_KIB, "KiB")):
+        if value % unit == 0:
+            return f"{value // unit} {name}"
+    return f"{value} bytes"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def levels(value: int) -> str:
+    return f"{value} levels"
+
+
+def characters(value: int) -> str:
+    return f"{value:,} characters"
+
+
+def plain_bytes(value: int) -> str:
+    return f"{value:,} bytes"
+
+
+def megabytes(value: int) -> str:
+    return f"{value / 1e6:g} MB"
+
+
+def times(value: int) -> str:
+    return f"{value} times"
+
+
+def time(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def between(bounds: tuple[int, int]) -> str:
+    return f"{bounds[0]:,} to {bounds[1]:,}"
+
+
+FACTS = "runner.providers.prediction_one.facts:FACTS"
+LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "size of one file": ("runner.manifest.text:MAX_BYTES", size),
+    "values in one file": ("runner.manifest.yaml_parser:MAX_NODES", count),
+    "keys of one mapping": ("runner.manifest.yaml_values:MAX_KEYS", count),
+    "nesting": ("runner.manifest.yaml_parser:MAX_DEPTH", levels),
+    "errors that are shown": ("runner.manifest.problems:MOST_ERRORS", count),
+    "warnings that are shown": ("runner.manifest.problems:MOST_WARNINGS", count),
+    "files and folders that one `glob` looks at": ("runner.datasets.walk:MOST_ENTRIES", count),
+    "folders within each other that one `glob` looks at": ("runner.datasets.walk:_MOST_LEVELS", count),
+    "annotations on GitHub in one step": ("runner.reports.problems.github:MOST_ANNOTATIONS", count),
+    "length of a key": ("runner.credentials:_LONGEST_KEY", plain_bytes),
+    "time of a command that prints a key": ("runner.credentials:COMMAND_SECONDS", time),
+    "output of a command that prints a key": ("runner.credentials:_MOST_OUTPUT", size),
+    "rows of a training file": (f"{FACTS}.limits.rows", between),
+    "columns": (f"{FACTS}.limits.columns", between),
+    "different labels of a target": (f"{FACTS}.limits.labels", count),
+    "length of one row": ("runner.datasets.csv_scan:LONGEST_RECORD", size),
+    "problems of one file that are shown": ("runner.datasets.problem:MOST_SHOWN", count),
+    "attempts of a read": ("runner.execute.retry:ATTEMPTS", count),
+    "time of all attempts of a read": ("runner.execute.retry:LONGEST_S", time),
+    "time that `Retry-After` can add to a read": ("runner.execute.retry:LONGEST_ASKED_S", time),
+    "attempts of a download": ("runner.execute.evaluation:DOWNLOADS", count),
+    "attempts of an upload or a switch, while not one byte has left": ("runner.execute.retry:SENDS", count),
+    "failed reads in a row while a training is waited for": ("runner.execute.training:OUTAGES", count),
+    "status questions a second, of all models of a run": ("runner.execute.training_stats:ASKED_A_SECOND", count),
+    "shortest pause between two status questions": ("runner.execute.polling:SHORTEST", time),
+    "longest pause between two status questions": ("runner.execute.polling:LONGEST", time),
+    "jobs that one run takes for a model whose uploads never arrived": ("runner.execute.workflow:STARTS", count),
+    "switch requests for one decision": ("runner.execute.switch:INTENTS", count),
+    "length of a signed URL": ("runner.providers.prediction_one.response_reading:_LONGEST_URL", characters),
+    "head of an answer": ("runner.http.sockets:_MOST_OF_HEAD", size),
+    "body of an answer that is no file": ("runner.http.response_body:MOST_BYTES", size),
+    "body of an error that is read": ("runner.providers.prediction_one.responses:MOST_ERROR_BYTES", size),
+    "idle time of an open connection": ("runner.http.connection_pool:_LONGEST_IDLE_S", time),
+    "size of a result file": ("runner.execute.evaluation:RESULT_LIMIT", size),
+    "members of a container and of all containers within it": ("runner.policy.entries:MOST_ENTRIES", count),
+    "containers within containers": ("runner.policy.containers:_DEEPEST", levels),
+    "size of one member that is read": ("runner.policy.entries:LARGEST_ENTRY", size),
+    "size of a member that a search looks into": ("runner.policy.places:_LARGEST_SEARCHED", size),
+    "size of all members that a search looks into": ("runner.policy.containers:_MOST_READ", size),
+    "compression of a member": ("runner.policy.entries:HIGHEST_RATIO", times),
+    "size of an unpacked tar archive": ("runner.policy.tarball:_MOST_READ", size),
+    "cells of a table": ("runner.policy.delimited:_MOST_CELLS", count),
+    "cells of a sheet of a workbook": ("runner.policy.workbook:_MOST_CELLS", count),
+    "sheets of a workbook": ("runner.policy.workbook:_MOST_SHEETS", count),
+    "values of a JSON document": ("runner.policy.document:_MOST_VALUES", count),
+    "nesting of a JSON document": ("runner.policy.document:_DEEPEST", levels),
+    "values that `retrain inspect` shows": ("runner.policy.inspection:_MOST_VALUES", count),
+    "size of a plan file": ("runner.app.planning.plan_file:MOST_BYTES", size),
+    "size of a plan as Markdown": ("runner.reports.plan_markdown:MOST_BYTES", plain_bytes),
+    "size of `report.html`": ("runner.reports.page_layout:PAGE_BYTES", megabytes),
+    "models of a run whose history is shown in full length": ("runner.reports.page:_MANY", count),
+    "candidates in a history of `report.html`": ("runner.reports.page:_LONG.samples", count),
+    "candidates in a history, in a larger run": ("runner.reports.page:_SHORT.samples", count),
+    "rows of a replay as Markdown": ("runner.reports.replay_text:_MOST_ROWS", count),
+    "length of a message": ("runner.notify.message:_LONGEST_BODY", characters),
+    "time of the ping at the start of a run": ("runner.app.run.notifier:START_SECONDS", time),
+    "time of all messages and pings at the end of a run": ("runner.app.run.notifier:END_SECONDS", time),
+    "time of all messages and pings after a signal": ("runner.app.run.notifier:STOPPED_SECONDS", time),
+}
+
+
+def constant(place: str) -> Any:
+    """Return the value at `module:name.attribute`."""
+    module, names = place.split(":")
+    first, *rest = names.split(".")
+    value = vars(importlib.import_module(module))[first]
+    for name in rest:
+        value = getattr(value, name)
+    return value
+
+
+def shown() -> dict[str, str]:
+    """Return what the page says, by the first cell of each row."""
+    rows = [row for row in _ROW.findall(text_of("reference/limits.md")) if row[0] not in ("limit", "key", "---")]
+    assert len(dict(rows)) == len(rows), "two rows begin alike"
+    return dict(rows)
+
+
+def test_the_page_has_the_limits_of_the_code() -> None:
+    figures = {name: say(constant(place)) for name, (place, say) in LIMITS.items()}
+    assert {name: value for name, value in shown().items() if not name.startswith("`")} == figures
+
+
+def test_the_page_has_the_defaults_of_the_code() -> None:
+    def duration(value: timedelta) -> str:
+        minutes = int(value.total_seconds()) // 60
+        return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+
+    facts, limits = constant(FACTS), Limits()
+    assert {name: value for name, value in shown().items() if name.startswith("`")} == {
+        "`limits.parallel`": str(limits.parallel),
+        "`limits.uploads`": str(limits.uploads),
+        "`retrain.attempts`": str(Retrain().attempts),
+        "`wait.timeout`": duration(Wait().timeout),
+        "`service.quarantine`": duration(constant("runner.manifest.model:Service.__struct_defaults__")[0]),
+        "`service.url_lifetime`": duration(facts.url_lifetime),
+    }
