@@ -1,59 +1,93 @@
-"""The commands of the README's first ten minutes, run as they stand there."""
+"""The front page: short, run as it stands there, and the same in Japanese."""
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-from runner.cli.main import COMMANDS
+import pytest
+
 from tests.acceptance.conftest import ANSWERS, ROOT, Retrain
+from tests.acceptance.docs.blocks import blocks_of, links_of
+from tests.acceptance.docs.shell import commands_of, matches
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DEMO = "retrain run --state .demo examples/configs/demo"
-
-
-def commands_after(heading: str) -> list[str]:
-    """Return the lines of the shell blocks below a heading, without their comments."""
-    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL)
-    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+PAGES = ["README.md", "README.ja.md"]
+MOST_CHARACTERS = 6000
+# What `make demo` runs, as the script `dev` has it, with the exit code that it expects.
+DEMO = ("retrain run --state .demo examples/configs/demo", 4)
 
 
-def test_what_the_readme_shows_after_the_demo_works(retrain: Retrain, tmp_path: Path) -> None:
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def headings(page: str) -> list[str]:
+    """Return the level of each heading."""
+    return re.findall(r"^#+(?= )", text_of(page), re.MULTILINE)
+
+
+def typed(page: str) -> list[str]:
+    """Return the lines of the blocks of commands and output, without comments."""
+    lines = [line for block in blocks_of(f"../{page}", "console", "sh") for line in block.text.splitlines()]
+    return [line.split("  #")[0] for line in lines]
+
+
+def figures(page: str) -> list[str]:
+    """Return the numbers of the prose."""
+    prose = re.sub(r"^```.*?^```|\]\([^)]*\)", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    return sorted(re.findall(r"\d+(?:\.\d+)*", prose))
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(text_of("README.md")) < MOST_CHARACTERS
+
+
+def test_the_japanese_page_has_the_headings_commands_figures_and_links_of_the_english_one() -> None:
+    english, japanese = PAGES
+    assert headings(japanese) == headings(english)
+    assert typed(japanese) == typed(english)
+    assert figures(japanese) == figures(english)
+    other = {"README.md": "README.ja.md", "examples/configs/japanese": "examples/configs"}
+    assert {other.get(link, link) for link in links_of(f"../{japanese}")} == set(links_of(f"../{english}"))
+
+
+def test_the_demo_prints_what_the_front_page_shows(retrain: Retrain, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    assert retrain(*DEMO.split()[1:], cwd=tmp_path).returncode == 4
-    shown = [line for line in commands_after("See it work") if line != "make demo"]
-    assert len(shown) == 4
-    for line in shown:
-        program, *words = line.replace('"looks right"', "looks_right").split()
-        assert program == ".venv/bin/retrain"
+    folder = " / ".join(f'"{name}"' for name in DEMO[0].split()[-1].split("/"))
+    assert f"DEMO = ROOT / {folder}" in text_of("dev")
+    shown = [command for block in blocks_of("../README.md", "console") for command in commands_of(block)]
+    assert [command.typed.split()[:2] for command in shown] == [
+        ["make", "demo"],
+        [".venv/bin/retrain", "approve"],
+        [".venv/bin/retrain", "verify"],
+    ]
+    for command in shown:
+        line, code = DEMO if command.typed == "make demo" else (command.typed, 0)
+        words = line.replace('"looks right"', "looks_right").split()[1:]
         done = retrain(*words, cwd=tmp_path, **dict.fromkeys(ANSWERS, "1"))
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{line}: {done.stderr}"
+        assert done.returncode == code, done.stderr
+        printed = (done.stderr + done.stdout).replace("looks_right", "looks right")
+        assert matches(command.shown or "", printed), printed
     assert (tmp_path / ".demo" / "runs" / "latest" / "report.html").is_file()
 
 
-def test_the_readmes_first_model_validates_and_plans_and_rehearses(retrain: Retrain, tmp_path: Path) -> None:
-    manifest = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0]
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_manifest_is_validated_planned_and_rehearsed(page: str, retrain: Retrain, tmp_path: Path) -> None:
+    (manifest,) = blocks_of(f"../{page}", "yaml")
+    (tmp_path / "models.yaml").write_text(manifest.text, encoding="utf-8")
+    shutil.copytree(ROOT / "examples" / "configs" / "japanese" / "data", tmp_path / "data")
     folder = tmp_path / "data" / "churn"
-    folder.mkdir(parents=True)
-    (tmp_path / "models.yaml").write_text(manifest, encoding="utf-8")
+    folder.mkdir()
     for name, count in (("train", 160), ("eval", 80)):
         rows = "".join(f"{number},{number % 9},{'yes' if number % 9 > 4 else 'no'}\n" for number in range(count))
         (folder / f"{name}.csv").write_text(f"id,visits,churned\n{rows}{count},1,no\n", encoding="utf-8")
-    for line in commands_after("Your first model")[:2]:
-        assert retrain(*line.split()[1:], cwd=tmp_path).returncode == 0, line
-    (tmp_path / "models.yaml").write_text(
-        f"{manifest}    emulator: {{task: binary_classification, target: churned}}\n", encoding="utf-8"
-    )
-    done = retrain("run", "models.yaml", "--emulator", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    lines = [line for line in typed(page) if line.startswith("retrain ")]
+    assert [line.split()[1] for line in lines] == ["validate", "plan", "run"]
+    for line in lines:
+        done = retrain(*line.split()[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_names_every_command_there_is() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "runner", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout
-    words = re.findall(r"^  ([a-z]+)  ", listed, flags=re.MULTILINE)
-    assert words == list(COMMANDS)
-    assert all(f"`retrain {word}" in README for word in words)
+def test_the_japanese_manifest_is_the_japanese_example() -> None:
+    (manifest,) = blocks_of("../README.ja.md", "yaml")
+    example = (ROOT / "examples" / "configs" / "japanese" / "models.yaml").read_text(encoding="utf-8")
+    assert manifest.text == re.sub(r"^#.*\n", "", example, flags=re.MULTILINE)

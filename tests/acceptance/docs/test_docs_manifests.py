@@ -15,7 +15,7 @@ from tests.acceptance.conftest import ROOT, Retrain
 from tests.acceptance.docs.blocks import Block, blocks_of, pages
 from tests.acceptance.docs.manifests import kind_of, manifest_text, value_of, workflow_text
 
-PAGES = [*pages(), "../README.md"]
+PAGES = [*pages(), "../README.md", "../README.ja.md"]
 MANIFESTS = [block for page in PAGES for block in blocks_of(page, "yaml") if kind_of(block) in ("manifest", "fragment")]
 OTHERS = [block for page in PAGES for block in blocks_of(page, "yaml") if block not in MANIFESTS]
 SCHEMAS = {

@@ -10,7 +10,7 @@ from runner.errors import Kind
 from runner.journal.outcomes import OUTCOMES
 from tests.acceptance.docs.blocks import folder_of, inline_code, links_of, pages, text_of
 
-BESIDE = ["../README.md", "../ARCHITECTURE.md", "../CHANGELOG.md", "../CONTRIBUTING.md"]
+BESIDE = ["../README.md", "../README.ja.md", "../ARCHITECTURE.md", "../CHANGELOG.md", "../CONTRIBUTING.md"]
 
 
 def unknown_words(span: str) -> list[str]:
@@ -34,6 +34,11 @@ def unknown_words(span: str) -> list[str]:
 @pytest.mark.parametrize("page", [*pages(), *BESIDE])
 def test_every_command_and_option_that_a_sentence_names_exists(page: str) -> None:
     assert {span: unknown_words(span) for span in inline_code(page) if unknown_words(span)} == {}
+
+
+def test_the_page_of_commands_names_every_command() -> None:
+    spans = [span for span in inline_code("reference/commands.md") if span.startswith("retrain ")]
+    assert {span.split()[1] for span in spans} == set(COMMANDS)
 
 
 def test_every_outcome_and_kind_of_failure_is_explained() -> None:
