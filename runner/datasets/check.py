@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from runner.datasets.columns import ColumnContents, column_difference
 from runner.datasets.csv_scan import CsvScan
-from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content, is_worth_a_seal
+from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
 from runner.datasets.metadata import CheckedFile, DataProblems, Shape
 from runner.datasets.resolve import ResolvedFile
-from runner.datasets.source import DataFile
-from runner.lib.checksums import Checksum, sum_of
+from runner.datasets.source import DataFile, unreadable
+from runner.lib.checksums import Checksum, sum_of, worth_a_seal
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -35,6 +35,22 @@ class Checked(Struct, frozen=True, kw_only=True):
     problems: DataProblems
     seconds: float
     hidden: bool = False
+
+
+def is_worth_a_seal(file: ResolvedFile) -> bool:
+    """Tell whether the file is so large that reading it again is cheaper with a seal.
+
+    Raises:
+        ModelError: of kind `data`, when a part has gone.
+    """
+    return worth_a_seal(sum(_size(part) for part in file.parts))
+
+
+def _size(part: DataFile) -> int:
+    try:
+        return part.size()
+    except OSError as error:
+        raise unreadable(part, error) from error
 
 
 def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Checksum | None = None) -> Checked:

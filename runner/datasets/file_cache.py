@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-from runner.datasets.check import Checked, check_file
-from runner.datasets.joined_stream import content, is_worth_a_seal
+from runner.datasets.check import Checked, check_file, is_worth_a_seal
+from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
 from runner.datasets.source import DataFile, Fingerprint, unreadable

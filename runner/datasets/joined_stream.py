@@ -1,4 +1,4 @@
-"""A file's parts as one stream, and a checksum that shows when one of them changed."""
+"""A file's parts as one stream: what is uploaded."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, unreadable
 from runner.errors import Kind, ModelError
-from runner.lib.checksums import worth_a_seal
 
 BLOCK = 1 << 20  # bytes read at once where a file is hashed or packed
 SHARED_BLOCK = 512 << 10  # where two threads work on them: several are held at once, and each is handed over
@@ -88,19 +87,3 @@ def line_end(text: bytes) -> bytes:
     """Return the text's first line end, LF or CRLF; LF when it has none."""
     at = text.find(b"\n")
     return b"\r\n" if at > 0 and text[at - 1 : at] == b"\r" else b"\n"
-
-
-def is_worth_a_seal(file: ResolvedFile) -> bool:
-    """Tell whether the file is so large that reading it again is cheaper with a seal.
-
-    Raises:
-        ModelError: of kind `data`, when a part has gone.
-    """
-    return worth_a_seal(sum(_size(part) for part in file.parts))
-
-
-def _size(part: DataFile) -> int:
-    try:
-        return part.size()
-    except OSError as error:
-        raise unreadable(part, error) from error

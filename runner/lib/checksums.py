@@ -8,12 +8,14 @@ between the two, and gets it only when the caller's look at the bytes is over, s
 import hashlib
 from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from runner.lib.fast_checksum import FastChecksum, Sealing
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _MOST_WAITING = 2  # blocks; enough for both threads to have work, and a bound for the memory
 _WORTH_A_SEAL = 1 << 20  # bytes
@@ -69,6 +71,8 @@ class ThreadedChecksum:
 
     def _hand_over(self, block: bytes) -> None:
         if self._thread is None:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- slow to load; small files need no thread
+
             self._thread = ThreadPoolExecutor(1, "sum")
         self._wait_for(_MOST_WAITING - 1)
         self._waiting.append(self._thread.submit(self._update, block))

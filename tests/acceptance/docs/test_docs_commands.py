@@ -11,7 +11,7 @@ from tests.acceptance.docs.shell import TIMEOUT_S, Command, Ran, commands_of, ma
 
 # The blocks that no test can run here: their page and first command. Each says why on its page.
 NOT_RUN = {
-    ("tutorial/first-fleet.md", "git clone https://example.com/retrain-runner.lib.git"),  # it needs the network
+    ("tutorial/first-fleet.md", "git clone https://example.com/retrain-runner.git"),  # it needs the network
 }
 
 

@@ -17,7 +17,7 @@ FILE = {"archive_info": {"hashes": {"sha256": DIGEST}}}
     "requirement",
     [
         f"retrain-runner @ git+https://git.example/team/retrain-runner@{COMMIT}",
-        f"retrain-runner[notify,keyring] @ git+ssh://git@git.example/retrain-runner.lib.git@{COMMIT}",
+        f"retrain-runner[notify,keyring] @ git+ssh://git@git.example/retrain-runner.git@{COMMIT}",
         f"retrain-runner @ https://files.example/retrain_runner-1.0.0-py3-none-any.whl#sha256={DIGEST}",
         "./vendor/retrain_runner-1.0.0-py3-none-any.whl",
     ],
