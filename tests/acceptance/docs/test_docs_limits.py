@@ -84,7 +84,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "switch requests for one decision": ("runner.execute.switch:INTENTS", count),
     "length of a signed URL": ("runner.providers.prediction_one.response_reading:_LONGEST_URL", characters),
     "head of an answer": ("runner.http.sockets:_MOST_OF_HEAD", size),
-    "body of an answer that is no file": ("runner.http.response_body:MOST_BYTES", size),
+    "body of an answer without a file": ("runner.http.response_body:MOST_BYTES", size),
     "body of an error that is read": ("runner.providers.prediction_one.responses:MOST_ERROR_BYTES", size),
     "idle time of an open connection": ("runner.http.sockets:_LONGEST_IDLE_S", time),
     "size of a result file": ("runner.execute.evaluation:RESULT_LIMIT", size),
