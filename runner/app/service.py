@@ -45,7 +45,7 @@ def untrusted(host: str) -> UsageError:
     )
 
 
-def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> TargetService:
+def service_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> TargetService:
     """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's.
 
     Raises:
@@ -67,13 +67,13 @@ def realm_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[st
     )
 
 
-def connected(service: Service, url: str, realm: TargetService, redactor: Redactor) -> Provider:
+def connected(service: Service, url: str, target: TargetService, redactor: Redactor) -> Provider:
     """Return the provider of a manifest at this address; nothing is sent yet.
 
     Raises:
         UsageError: API keys may not be sent to the address.
     """
     connection = Connection(
-        base_url=url, statuses=service.statuses, redactor=redactor, trusted_hosts=realm.trusted_hosts
+        base_url=url, statuses=service.statuses, redactor=redactor, trusted_hosts=target.trusted_hosts
     )
     return PROVIDERS[service.provider].connect(connection)

@@ -25,9 +25,9 @@ class Head(Struct, frozen=True, kw_only=True):
         return self.sha256 if self.events is None else f"{self.sha256}@{self.events}"
 
 
-def parse_head(word: str) -> Head | None:
+def parse_head(text: str) -> Head | None:
     """Return the head in `SHA256` or `SHA256@EVENTS`, None for any other text."""
-    match = _WORD.fullmatch(word)
+    match = _WORD.fullmatch(text)
     return Head(sha256=match[1], events=int(match[2]) if match[2] else None) if match else None
 
 

@@ -102,7 +102,7 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
         "started_at": at,
         "actor": fact.actor,
         "ci_actor": to_builtins(fact.ci_actor),
-        "service": fact.realm,
+        "service": fact.service,
         "command": fact.options.get("command", "run"),
         "tool": to_builtins(fact.tool),
         "manifest": {"sha256": fact.manifest.sha256, "git": to_builtins(fact.manifest.git)},

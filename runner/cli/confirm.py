@@ -73,10 +73,10 @@ def confirm(console: Console, question: str, consent: Consent) -> bool:
     return agreed
 
 
-def agreeing_command(words: Sequence[str], *, manifest: Sequence[Path], state: str) -> str:
+def agreeing_command(arguments: Sequence[str], *, manifest: Sequence[Path], state: str) -> str:
     """Return the command that does the same without a question."""
-    named = [word for path in manifest for word in ("--manifest", str(path))]
-    return f"{shlex.join(['retrain', *words, *named, '--yes'])}{state_option(state)}"
+    named = [argument for path in manifest for argument in ("--manifest", str(path))]
+    return f"{shlex.join(['retrain', *arguments, *named, '--yes'])}{state_option(state)}"
 
 
 def _lines(console: Console, proposal: Proposal) -> Iterator[str]:

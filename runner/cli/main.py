@@ -84,9 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prepare_streams()
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and so it stays
         signal.signal(signal.SIGHUP, _hang_up)
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = int(group.main(words, prog_name="retrain", standalone_mode=False))
+        code = int(group.main(given, prog_name="retrain", standalone_mode=False))
     except BaseException as error:  # noqa: BLE001 -- the one handler: every error becomes a sentence and an exit code
         _let_go(error)
         from runner.cli.errors import failure_code  # noqa: PLC0415 -- most commands end well

@@ -18,7 +18,7 @@ from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.json_text import json_line, render_json
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import needs_look, next_commands
-from runner.reports.text import columns_of, inline, words
+from runner.reports.text import columns_of, in_words, inline
 
 
 def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts: timedelta) -> int:
@@ -59,7 +59,7 @@ _PROMPT_LINES = 2  # the shell's own may be two
 
 def show_result(console: Console, result: RunResult, form: str, state: str) -> int:
     """Print the report as JSON or as a summary with the next commands, and return the exit code."""
-    for bug in result.bugs:
+    for bug in result.internal_errors:
         show_bug(console, bug)
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
@@ -70,7 +70,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
 
 def show_events(console: Console, result: RunResult) -> int:
     """Print the last of a run's events, its report on one line, and return the exit code."""
-    for bug in result.bugs:
+    for bug in result.internal_errors:
         show_bug(console, bug)
     console.result(json_line({"event": "report", "report": result.report}))
     return result.exit_code
@@ -100,7 +100,7 @@ def _most_next(look: TerminalCapabilities, models: int) -> int | None:
 def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
     report = result.report
     yield ""
-    yield ", ".join(f"{count} {words(outcome)}" for outcome, count in report.summary.items()) or "no models"
+    yield ", ".join(f"{count} {in_words(outcome)}" for outcome, count in report.summary.items()) or "no models"
     yield from _still_held(report)
     yield from _next(report, option, most)
     yield f"check: retrain verify {report.run_id}{option}"
@@ -124,7 +124,7 @@ def _plain(report: Report) -> Iterator[str]:
         evidence = undecided(model)
         metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
         space = " " * (width - columns_of(name))
-        yield f"{name}{space}  {words(model.outcome):17}  {inline(model.reason + metrics)}"
+        yield f"{name}{space}  {in_words(model.outcome):17}  {inline(model.reason + metrics)}"
 
 
 def _next(report: Report, option: str, most: int | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
 from runner.datasets.metadata import CheckedFile, DataProblems, Shape
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, unreadable
-from runner.lib.checksums import Checksum, sum_of, worth_a_seal
+from runner.lib.checksums import Checksum, is_large, sum_of
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -37,13 +37,13 @@ class Checked(Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
 
-def is_worth_a_seal(file: ResolvedFile) -> bool:
+def needs_fast_checksum(file: ResolvedFile) -> bool:
     """Tell whether the file is so large that reading it again is cheaper with a seal.
 
     Raises:
         ModelError: of kind `data`, when a part has gone.
     """
-    return worth_a_seal(sum(_size(part) for part in file.parts))
+    return is_large(sum(_size(part) for part in file.parts))
 
 
 def _size(part: DataFile) -> int:
@@ -79,7 +79,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         scan.finish()
 
     if known is None:
-        total = sum_of(content(file, watched), sealed=is_worth_a_seal(file))
+        total = sum_of(content(file, watched), sealed=needs_fast_checksum(file))
     else:
         total = known
         for part in file.parts:

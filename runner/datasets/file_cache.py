@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-from runner.datasets.check import Checked, check_file, is_worth_a_seal
+from runner.datasets.check import Checked, check_file, needs_fast_checksum
 from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
@@ -69,7 +69,7 @@ class _Known:
         began, identity = time.time_ns(), self._look()
         if self._sum is not None:
             return self._sum
-        total = sum_of(content(self._file), sealed=is_worth_a_seal(self._file))
+        total = sum_of(content(self._file), sealed=needs_fast_checksum(self._file))
         if self._may_keep(identity, began):
             self._sum = total
         return total

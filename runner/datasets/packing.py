@@ -20,7 +20,7 @@ from runner.datasets.metadata import FileMetadata, UploadFile
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.errors import Kind, ModelError
 from runner.lib.atomic_files import make_folder, remove_flat, replacing
-from runner.lib.checksums import Checksum, comparison_with, sum_of, worth_a_seal
+from runner.lib.checksums import Checksum, comparison_with, is_large, sum_of
 from runner.providers.base import ArchiveFolders
 
 _WINDOW = 32 << 10  # bytes a DEFLATE stream may refer back to
@@ -144,7 +144,7 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path,
         for place, file, facts in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
             _add(archive, out, info, facts, _Member(_unchanged(file, facts), out, Deflater(pool)))
-    packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=worth_a_seal(path.stat().st_size))
+    packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=is_large(path.stat().st_size))
     return UploadFile(path=path, filename=name, content=packed, spool=folder)
 
 

@@ -18,7 +18,7 @@ def get_key(run: ModelRun) -> Steps[Secret]:
 
 
 def _fetch(run: ModelRun) -> Steps[Secret]:
-    keys, model = run.run.keys, run.model
+    keys, model = run.context.keys, run.model
     if keys.asks_service(model):
         return (yield from read(run, "api_key", lambda: keys.model_key(model)))
     return (yield from call(lambda: keys.model_key(model)))

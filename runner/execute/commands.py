@@ -33,12 +33,12 @@ class Work(Struct, frozen=True, kw_only=True):
     lane: Pool
     function: Callable[[], Any]
     effect: bool = False
-    patient: bool = False
+    low_priority: bool = False
 
     @property
     def rank(self) -> int:
         """Return its place among the work of its lane; the lowest goes first."""
-        return 0 if self.effect else 2 if self.patient else 1
+        return 0 if self.effect else 2 if self.low_priority else 1
 
 
 class Pause(Struct, frozen=True, kw_only=True):
@@ -69,9 +69,9 @@ class StoppedError(Exception):
     """Thrown into a drive at its next ask when the run is to end: nothing new may be started."""
 
 
-def call(function: Callable[[], T], *, effect: bool = False, patient: bool = False) -> Steps[T]:
+def call(function: Callable[[], T], *, effect: bool = False, low_priority: bool = False) -> Steps[T]:
     """Do a short call of the service."""
-    answer = yield Work(lane=Pool.CALL, function=function, effect=effect, patient=patient)
+    answer = yield Work(lane=Pool.CALL, function=function, effect=effect, low_priority=low_priority)
     return cast("T", answer)
 
 

@@ -34,7 +34,7 @@ class Mailbox(Protocol):
         """Tell whether nothing is there."""
 
 
-_LULL_S = 0.02  # a shorter wait is no time to begin something else
+_IDLE_S = 0.02  # a shorter wait is no time to begin something else
 Commit = Callable[[Sequence[tuple[str, Record]]], None]
 Stopping = Callable[[str, int], None]  # (why, how many effects are on their way)
 
@@ -92,7 +92,7 @@ class Coordinator(Struct, kw_only=True):
     commit: Commit
     settings: Settings
     stopping: Stopping = _unheard  # called once, in the coordinator's own thread
-    lull: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
+    on_idle: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
     mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[ModelWorkflow] = field(default_factory=deque)
@@ -107,7 +107,7 @@ class Coordinator(Struct, kw_only=True):
     _slot_queue: deque[ModelWorkflow] = field(default_factory=deque)
     _slots_taken: int = 0
     _stop_told: bool = False
-    _lull_told: bool = False
+    _idle_emitted: bool = False
     _order: Iterator[int] = field(default_factory=itertools.count)
 
     def stop(self, why: str) -> None:
@@ -130,7 +130,7 @@ class Coordinator(Struct, kw_only=True):
 
     def _run_all(self) -> None:
         while self._waiting or self._active:
-            self._tell_of_stop()
+            self._emit_stop()
             while self._waiting and len(self._active) < self.settings.parallel:
                 drive = self._waiting.popleft()
                 self._active[drive] = None
@@ -139,7 +139,7 @@ class Coordinator(Struct, kw_only=True):
             if self._active and not self._ready and not self._room():
                 self._wait_for_mail()
 
-    def _tell_of_stop(self) -> None:
+    def _emit_stop(self) -> None:
         if self.stopped is not None and not self._stop_told:
             self._stop_told = True
             self.stopping(self.stopped, sum(drive.effect for drive in self._active))
@@ -172,7 +172,7 @@ class Coordinator(Struct, kw_only=True):
         if isinstance(ask, Record):
             self._records.append((drive, ask))
         elif self.stopped is not None:
-            self._tell_of_stop()
+            self._emit_stop()
             self._resume(drive, error=StoppedError(self.stopped))
         elif isinstance(ask, Work):
             self._queue(drive, ask)
@@ -231,15 +231,15 @@ class Coordinator(Struct, kw_only=True):
         drive.answer, drive.error = answer, error
         self._ready.append(drive)
 
-    def _tell_of_lull(self, left: float | None) -> None:
-        if not self._lull_told and left is not None and left >= _LULL_S and not any(self._busy.values()):
-            self._lull_told = True
-            self.lull()
+    def _emit_idle(self, left: float | None) -> None:
+        if not self._idle_emitted and left is not None and left >= _IDLE_S and not any(self._busy.values()):
+            self._idle_emitted = True
+            self.on_idle()
 
     def _wait_for_mail(self) -> None:
         """Wait until work is done, a pause is over or the run is stopped."""
         left = self._until_next_pause()
-        self._tell_of_lull(left)
+        self._emit_idle(left)
         try:
             mail = self.mail.get(timeout=left)
         except Empty:

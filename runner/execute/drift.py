@@ -23,7 +23,7 @@ def list_classifiers(run: ModelRun, *, again: bool = False) -> Steps[Listed]:
         return None
     try:
         key = yield from _reading_key(run)
-        return (yield from read(run, "classifiers", lambda: run.run.service.classifiers(key)))
+        return (yield from read(run, "classifiers", lambda: run.context.provider.classifiers(key)))
     except (ServiceError, ModelError):
         run.list_refused = True
         return None
@@ -38,7 +38,7 @@ def observe_serving(run: ModelRun) -> Steps[Listed]:
 
 def note_serving(run: ModelRun, listed: Listed) -> Steps[None]:
     """Record what the list says of the model in service, where it says something else than before."""
-    moment = Moment(now=run.run.clock.now(), quarantine=run.quarantine)
+    moment = Moment(now=run.context.clock.now(), quarantine=run.quarantine)
     found, before = observe(run.model, run.progress, listed, moment), run.progress.observation
     if found == before.fact if before else found.drift == "cannot_be_told":
         return
@@ -77,7 +77,7 @@ def adopt(run: ModelRun) -> Steps[StageEnd]:
 def _sha256(run: ModelRun, source: Source) -> str:
     """Return the digest of the evaluation file, read as a dataset's file is."""
     alone = Dataset(name=run.model.name, train=source, eval=None, train_sha256=None, eval_sha256=None, place=_NOWHERE)
-    return digest(resolve(alone), run.run.readings.facts).train.sha256
+    return digest(resolve(alone), run.context.readings.facts).train.sha256
 
 
 _NOWHERE = Place(file="", line=1, column=1)
@@ -85,6 +85,6 @@ _NOWHERE = Place(file="", line=1, column=1)
 
 def _reading_key(run: ModelRun) -> Steps[Secret]:
     """Return the account's secret key where the manifest has one: the list belongs to the account."""
-    keys, model = run.run.keys, run.model
+    keys, model = run.context.keys, run.model
     account = (yield from call(lambda: keys.account_key(model))) if keys.asks_service(model) else None
     return account or (yield from get_key(run))

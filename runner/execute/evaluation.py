@@ -126,15 +126,15 @@ def blob_sha256(blobs: Blobs, name: str) -> str:
 def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     """Download the result of the finished job, store it, judge it, record the decision."""
     yield from observe_serving(run)
-    job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
+    job, inputs = run.job, inputs_now(run.context.manifest, run.model, run.progress, run.job)
     with run.timed("evaluate_s"):
         try:
             evaluated = yield from _download(run, job, inputs)
         except ModelError as error:
             return failed(error)
-    name = f"runs/{run.run.run_id}/results/{run.model.name}/{evaluated.path.name}"
+    name = f"runs/{run.context.run_id}/results/{run.model.name}/{evaluated.path.name}"
     try:
-        run.run.blobs.keep(name, evaluated.path)
+        run.context.blobs.keep(name, evaluated.path)
     except OSError as error:
         return failed(_trouble("stored", evaluated.path.parent, error))
     stored = ResultDownloaded(
@@ -146,7 +146,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     if isinstance(evaluated.evaluation, ModelError):
         yield from record(stored)
         return failed(evaluated.evaluation)
-    yield from record(stored, judged(run.run.manifest, run.model, stored, inputs, evaluated.evaluation))
+    yield from record(stored, judged(run.context.manifest, run.model, stored, inputs, evaluated.evaluation))
     _tell(run, evaluated.evaluation)
     return None
 
@@ -158,10 +158,10 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
     so that a job which the service has deleted ends here.
     """
     yield from observe_serving(run)
-    job, inputs = run.job, inputs_now(run.run.manifest, run.model, run.progress, run.job)
+    job, inputs = run.job, inputs_now(run.context.manifest, run.model, run.progress, run.job)
     if job.result is None:
         return (yield from evaluate_result(run))
-    stored, blobs = job.result, run.run.blobs
+    stored, blobs = job.result, run.context.blobs
     try:
         with run.timed("evaluate_s"):
             evaluation = yield from stage(lambda: evaluate_stored(blobs, stored.path, stored.sha256, inputs))
@@ -171,13 +171,13 @@ def decide_again(run: ModelRun) -> Steps[StageEnd]:
         return ended or (yield from evaluate_result(run))
     except ModelError as error:
         return failed(error)
-    yield from record(judged(run.run.manifest, run.model, stored, inputs, evaluation))
+    yield from record(judged(run.context.manifest, run.model, stored, inputs, evaluation))
     _tell(run, evaluation)
     return None
 
 
 def _tell(run: ModelRun, evaluation: Evaluation) -> None:
-    look = f"`{inspect_command(run.model.name, state=run.run.state_option)}`"
+    look = f"`{inspect_command(run.model.name, state=run.context.state_option)}`"
     if evaluation.unread is not None:
         run.warn(f"{unread_clause(evaluation.unread)}; {look} shows what the result holds")
     elif evaluation.searched and evaluation.place is not None:
@@ -194,19 +194,19 @@ def _download(run: ModelRun, job: RetrainJob, inputs: Inputs) -> Steps[Evaluated
     A suspect file is downloaded once more; what comes then is the result.
     """
     key = yield from get_key(run)
-    folder = run.run.run_folder / "results" / run.model.name
+    folder = run.context.run_folder / "results" / run.model.name
     patience = RetryBudget(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
     suspect = None
     while True:
         status, run.finished = run.finished, None
         if status is None:
-            status = yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id))
+            status = yield from read(run, "status", lambda: run.context.provider.status(key, job.retrain_job_id))
         url = status.download_url
         if url is None:
-            raise _no_url(job, status.word)
+            raise _no_url(job, status.value)
         run.count("download")
         try:
-            evaluated = yield from stage(partial(fetch_and_evaluate, run.run.service, url, folder, inputs))
+            evaluated = yield from stage(partial(fetch_and_evaluate, run.context.provider, url, folder, inputs))
         except ServiceError as error:
             failure = error
         else:
@@ -225,10 +225,10 @@ def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
     yield from pause(_SUSPECT_PAUSE_S)
 
 
-def _no_url(job: RetrainJob, word: str) -> ModelError:
+def _no_url(job: RetrainJob, value: str) -> ModelError:
     return ModelError(
         Kind.RESULT,
-        f"Job {job.retrain_job_id} has the status {word} but no result file to download.",
+        f"Job {job.retrain_job_id} has the status {value} but no result file to download.",
         hint="Run `retrain run` again later; if it stays so, ask the service's support about this job.",
     )
 

@@ -35,7 +35,7 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
 
 def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask for the newest jobs of the names that left the manifest."""
-    for name, job in run.run.vanished[:_QUESTIONS]:
+    for name, job in run.context.vanished[:_QUESTIONS]:
         if isinstance((yield from _ask(run, key, job)), Status):
             raise ModelError(
                 Kind.CONFIG,
@@ -63,7 +63,7 @@ def _has_another_key_source(run: ModelRun) -> bool:
     """Tell whether the manifest takes the key from elsewhere than at the last decision about the model."""
     decided = (job.decided for job in reversed(run.progress.jobs.values()))
     bound = next((one.fact.bound for one in decided if one is not None), None)
-    now = binding(run.run.manifest, run.model)["api_key"]
+    now = binding(run.context.manifest, run.model)["api_key"]
     return bound is not None and bound.get("api_key", now) != now
 
 
@@ -78,12 +78,12 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
     if not _has_another_key_source(run):
         return
     what = f"the service does not know job {own[0].retrain_job_id} under the key that the manifest names now"
-    if not run.run.options.force:
+    if not run.context.options.force:
         raise ModelError(
             Kind.CONFIG,
             f"The key of {run.model.name} may be that of another model: {what}.",
             hint=f"Give {run.model.name} its own key. If it is another model of the service now, call it by another "
-            f"name; if the service forgot the job, `{run.run.options.train_anew(run.model.name)}` trains it. "
+            f"name; if the service forgot the job, `{run.context.options.train_anew(run.model.name)}` trains it. "
             "Nothing was uploaded.",
         )
     run.warn(what)
@@ -91,7 +91,7 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
 
 def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask for the newest job of each other name."""
-    known = run.run.progress.known(run.run.realm)
+    known = run.context.progress.known(run.context.service)
     others = [(name, one.last) for name, one in known.items() if name != run.model.name]
     for name, job in others[:_QUESTIONS]:
         if job is not None and isinstance((yield from _ask(run, key, job)), Status):
@@ -106,7 +106,7 @@ def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
 def _lines(run: ModelRun, other: str) -> str:
     """Return the entries by which the model gets the history of another name, and leaves its own to that."""
     name = run.model.name
-    left = other if other in run.run.manifest.models else f"{name}-before"
+    left = other if other in run.context.manifest.models else f"{name}-before"
     return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
 
 
@@ -117,7 +117,7 @@ def _ask(run: ModelRun, key: Secret, job: RetrainJob) -> Steps[Status | ServiceE
         ServiceError: it could not be asked.
     """
     try:
-        return (yield from read(run, "status", lambda: run.run.service.status(key, job.retrain_job_id)))
+        return (yield from read(run, "status", lambda: run.context.provider.status(key, job.retrain_job_id)))
     except ServiceError as error:
         if error.again or error.kind == Kind.NETWORK:
             raise

@@ -14,7 +14,7 @@ from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
 from runner.execute.commands import Record, Steps
 from runner.execute.polling import TrainingStats
-from runner.execute.ports import Clock, Holds, Keys, Trace, unfenced
+from runner.execute.ports import Clock, Holds, Keys, Provenance, always_locked
 from runner.execute.progress_events import (
     Listener,
     Message,
@@ -33,7 +33,7 @@ from runner.journal.state_store import Blobs, EventLog
 from runner.lib.secrets import Secret
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest, Model
-from runner.plan.approvals import untraced
+from runner.plan.approvals import without_provenance
 from runner.plan.model_plan import ModelPlan, Options, PlanStage, state_option
 from runner.providers.base import ProviderCalls, Status
 
@@ -132,13 +132,13 @@ class RunContext(Struct, frozen=True, kw_only=True):
     """What all models of a run share."""
 
     run_id: str
-    realm: str
+    service: str
     manifest: Manifest
     options: Options
-    service: ProviderCalls
+    provider: ProviderCalls
     keys: Keys
     clock: Clock
-    chance: random.Random
+    rng: random.Random
     budget: Budget
     progress: Progress
     blobs: Blobs
@@ -146,11 +146,11 @@ class RunContext(Struct, frozen=True, kw_only=True):
     run_folder: Path
     spool: Path
     listener: Listener
-    bugs: list[Exception]
-    trace: Trace = untraced
+    internal_errors: list[Exception]
+    trace: Provenance = without_provenance
     readings: FileCache = field(default_factory=FileCache)
-    holds: Holds = unfenced
-    pace: TrainingStats = field(default_factory=TrainingStats)
+    holds: Holds = always_locked
+    training_stats: TrainingStats = field(default_factory=TrainingStats)
     noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
     vanished: tuple[tuple[str, RetrainJob], ...] = ()  # name and job, of the names that left the manifest
 
@@ -163,7 +163,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
 class ModelRun(Struct, kw_only=True):
     """The state of one model's drive. What must survive a crash is in the journal, not here."""
 
-    run: RunContext
+    context: RunContext
     model: Model
     plan: ModelPlan
     key: Secret | None = None
@@ -177,7 +177,7 @@ class ModelRun(Struct, kw_only=True):
     @property
     def progress(self) -> ModelProgress:
         """Return where the model stands by the journal."""
-        return self.run.progress.model(self.run.realm, self.model.name)
+        return self.context.progress.model(self.context.service, self.model.name)
 
     @property
     def current(self) -> RetrainJob | None:
@@ -198,11 +198,11 @@ class ModelRun(Struct, kw_only=True):
     @property
     def quarantine(self) -> timedelta:
         """Return how long a lost request may still arrive."""
-        return self.run.manifest.service.quarantine
+        return self.context.manifest.service.quarantine
 
     def tell(self, news: ProgressEvent) -> None:
         """Tell the listener; safe from any thread."""
-        self.run.listener(self.model.name, news)
+        self.context.listener(self.model.name, news)
 
     def say(self, text: str) -> None:
         """Tell the listener, in one plain line."""
@@ -225,7 +225,7 @@ class ModelRun(Struct, kw_only=True):
 
     def meter(self, total: int) -> ProgressMeter:
         """Return what an upload of `total` bytes reports to."""
-        return ProgressMeter(tell=self.tell, clock=self.run.clock, total=total)
+        return ProgressMeter(tell=self.tell, clock=self.context.clock, total=total)
 
     def get_prepared(self) -> Prepared:
         """Return what the check stage left for the upload."""
@@ -236,11 +236,11 @@ class ModelRun(Struct, kw_only=True):
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Add the seconds that pass to a stage's timing."""
-        began = self.run.clock.monotonic()
+        began = self.context.clock.monotonic()
         try:
             yield
         finally:
-            self.timings[name] += self.run.clock.monotonic() - began
+            self.timings[name] += self.context.clock.monotonic() - began
 
 
 def failed(error: ModelError) -> ModelOutcome:

@@ -87,10 +87,10 @@ class TrainingStats(Struct, kw_only=True):
     @classmethod
     def known(cls, models: Iterable[ModelProgress]) -> "TrainingStats":
         """Return what the journal tells by the last training of each model."""
-        pace = cls()
+        training_stats = cls()
         for one in models:
-            pace.learn(one.last_training_seconds())
-        return pace
+            training_stats.learn(one.last_training_seconds())
+        return training_stats
 
     def learn(self, seconds: float | None) -> None:
         """Take in how long a training took, where that is known."""

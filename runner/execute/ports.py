@@ -38,9 +38,9 @@ class Keys(Protocol):
 Holds = Callable[[], bool]  # whether this run still holds the state
 
 
-def unfenced() -> bool:
+def always_locked() -> bool:
     """Tell that the state is held, where nobody else can take it."""
     return True
 
 
-Trace = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from
+Provenance = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from

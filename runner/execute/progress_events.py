@@ -80,12 +80,12 @@ class StatusReceived(Struct, frozen=True, kw_only=True):
     """The service calls the job by another word than before."""
 
     retrain_job_id: str
-    word: str
+    status: str
 
     @property
     def text(self) -> str:
         """Return the news as one plain phrase."""
-        return f"job {self.retrain_job_id}: {self.word}"
+        return f"job {self.retrain_job_id}: {self.status}"
 
 
 class Decided(Struct, frozen=True, kw_only=True):

@@ -23,10 +23,10 @@ _CEILING_S = 30.0
 _DOUBLINGS = 16  # far above the ceiling; a settling that lasts hours counts more than 1024 attempts
 
 
-def backoff(attempt: int, chance: random.Random) -> float:
+def backoff(attempt: int, rng: random.Random) -> float:
     """Return the seconds before attempt number `attempt` + 1."""
     step = min(_FIRST_S * 2.0 ** min(attempt - 1, _DOUBLINGS), _CEILING_S)
-    return step * (0.5 + chance.random())
+    return step * (0.5 + rng.random())
 
 
 class RetryBudget:
@@ -42,7 +42,7 @@ class RetryBudget:
         self._longest = longest
         self._attempt = 0
         self._asked = 0.0
-        self._began = run.run.clock.monotonic()
+        self._began = run.context.clock.monotonic()
 
     def wait(self, error: ServiceError) -> Steps[None]:
         """Wait for the next attempt, and keep a warning for the report.
@@ -51,10 +51,10 @@ class RetryBudget:
             ServiceError: the one given: it will not help, or the attempts or the time are used up.
         """
         self._attempt += 1
-        own = backoff(self._attempt, self._run.run.chance)
+        own = backoff(self._attempt, self._run.context.rng)
         wished = max((error.after or 0.0) - own, 0.0)
         more = min(wished, LONGEST_ASKED_S - self._asked)
-        spent = self._run.run.clock.monotonic() - self._began - self._asked
+        spent = self._run.context.clock.monotonic() - self._began - self._asked
         late = spent + own > self._longest or wished > more == 0
         if not error.again or self._attempt >= self._attempts or late:
             raise error
@@ -64,7 +64,7 @@ class RetryBudget:
         yield from pause(own + more)
 
 
-def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool = False) -> Steps[T]:
+def read(run: ModelRun, name: str, function: Callable[[], T], *, low_priority: bool = False) -> Steps[T]:
     """Do a call without effect, again and again while that may help; `name` counts it in the report.
 
     A `patient` one lets the work of other models go first.
@@ -76,7 +76,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, patient: bool =
     while True:
         run.count(name)
         try:
-            return (yield from call(function, patient=patient))
+            return (yield from call(function, low_priority=low_priority))
         except ServiceError as error:
             failure = error
         yield from patience.wait(failure)
@@ -96,4 +96,4 @@ def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -
         if not isinstance(effect, NeverSent) or attempt == SENDS:
             return effect
         run.retry(f"{name}, attempt {attempt}: {effect.message}")
-        yield from pause(backoff(attempt, run.run.chance))
+        yield from pause(backoff(attempt, run.context.rng))

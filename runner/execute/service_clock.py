@@ -61,7 +61,7 @@ def tolerance(run: ModelRun) -> timedelta:
     return max(run.quarantine, NOTICED)
 
 
-def surely_over(run: ModelRun, expires: datetime, reading: ClockReading) -> bool:
+def is_over(run: ModelRun, expires: datetime, reading: ClockReading) -> bool:
     """Tell whether a URL had expired and the quarantine was over when the service answered.
 
     A Date that is ahead of our clock by more than the tolerance is not believed; without one, our clock counts, later
@@ -77,7 +77,7 @@ def url_end(run: ModelRun, told: datetime | None, reading: ClockReading) -> date
     """Return when a URL expires by the service's clock: as it tells itself, else as late as it can be meant."""
     if told is not None:
         return told
-    lifetime = run.run.manifest.service.url_lifetime
+    lifetime = run.context.manifest.service.url_lifetime
     return reading.after + tolerance(run) + lifetime if reading.date is None else reading.latest + lifetime
 
 
@@ -147,6 +147,6 @@ def _capital(text: str) -> str:
 
 
 def _warn_once(run: ModelRun, text: str) -> None:
-    if not run.run.noted_clocks:
-        run.run.noted_clocks.append(text)
+    if not run.context.noted_clocks:
+        run.context.noted_clocks.append(text)
         run.warn(text)

@@ -22,7 +22,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.secrets import Secret
 from runner.plan.decision_inputs import incumbent_moved, inputs_moved
-from runner.plan.eligibility import barred
+from runner.plan.eligibility import blocked
 from runner.plan.incumbent import may_drift, own_models
 from runner.plan.model_plan import PlanStage, person_command, resolve_commands, review_commands
 from runner.providers.base import Done, Effect, NeverSent, Rejected
@@ -40,13 +40,13 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
         raise LookupError(f"{run.model.name}: the switch stage was reached before a decision")
     if job.rollback is not None:  # a person decided, about a job that has served; no policy is asked again
         return (yield from _switch_if_allowed(run))
-    if inputs_moved(run.run.manifest, run.model, run.progress, job):  # while an unclear switch was settled over runs
+    if inputs_moved(run.context.manifest, run.model, run.progress, job):  # while an unknown switch was settled
         end = yield from decide_again(run)
         return end or (yield from switch(run))
     approved = job.review is not None and job.review.fact.action == "approve"
-    bar = barred(run.progress, job)
-    waits_barred = bar is not None and run.progress.loss is not None and job.decided.action == "await_approval"
-    if not approved and job.decided.action != "switch" and not waits_barred:
+    bar = blocked(run.progress, job)
+    waits_blocked = bar is not None and run.progress.loss is not None and job.decided.action == "await_approval"
+    if not approved and job.decided.action != "switch" and not waits_blocked:
         return _rests(run, job.decided)
     if bar is not None:
         return ModelOutcome(outcome="held", reason=f"{_clause(bar)}; the current model is kept. {_forced(run, job)}")
@@ -56,16 +56,16 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
 def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
     """Switch, unless the run's flags or limits leave it to a later one, or another model came into service."""
     job = run.job
-    if run.run.options.no_switch:
+    if run.context.options.no_switch:
         return ModelOutcome(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
-    if not run.run.budget.take_switch():
+    if not run.context.budget.take_switch():
         return ModelOutcome(
             outcome="skipped", reason=f"{_due(job)} limits.switches_per_run is used up; a later run switches."
         )
     listed = yield from list_classifiers(run)
     yield from note_serving(run, listed)
-    if job.rollback is None and incumbent_moved(run.run.manifest, run.model, run.progress, job):
-        run.run.budget.return_switch()
+    if job.rollback is None and incumbent_moved(run.context.manifest, run.model, run.progress, job):
+        run.context.budget.return_switch()
         end = yield from decide_again(run)
         return end or (yield from switch(run))
     return (yield from switch_now(run, listed))
@@ -84,7 +84,7 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
             attempt=number,
             listed_before=_before(run, job, serving),
         ),
-        guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",
+        guard=f"switch:{run.context.service}:{run.progress.identity}:{mandate}:{number}",
     )
     run.say(f"switching to job {job.retrain_job_id}")
     try:
@@ -105,7 +105,7 @@ class SendDeadline(Struct, frozen=True, kw_only=True):
     @classmethod
     def within(cls, run: ModelRun) -> "SendDeadline":
         """Return the moment for an intent written now."""
-        length, clock = _leaves_within(run), run.run.clock
+        length, clock = _leaves_within(run), run.context.clock
         return cls(wall=clock.now() + length, monotonic=clock.monotonic() + length.total_seconds())
 
     def passed(self, clock: Clock) -> bool:
@@ -119,9 +119,9 @@ def _leaves_within(run: ModelRun) -> timedelta:
 
 def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) -> Effect:
     """Send the switch, unless this process slept too long after its intent: others may have taken over by now."""
-    if leaves.passed(run.run.clock):
+    if leaves.passed(run.context.clock):
         return NeverSent(message="The switch was not sent in time.", hint="Look for what stopped this process so long.")
-    return run.run.service.switch(key, retrain_job_id)
+    return run.context.provider.switch(key, retrain_job_id)
 
 
 def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd]:
@@ -142,7 +142,7 @@ def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd
 
 def settle_switch(run: ModelRun) -> Steps[StageEnd]:
     """Find out whether a switch without an answer was applied; None means it surely was not."""
-    job, clock = run.job, run.run.clock
+    job, clock = run.job, run.context.clock
     began, enough = clock.monotonic(), (_leaves_within(run) + run.quarantine).total_seconds()
     run.say(f"asking whether the switch to job {job.retrain_job_id} was applied")
     attempt = 0
@@ -161,7 +161,7 @@ def settle_switch(run: ModelRun) -> Steps[StageEnd]:
             text = "not visible after the quarantine"
             yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message=text))
             return None
-        yield from pause(min(backoff(attempt, run.run.chance), _LOOK_PAUSE_S, enough - waited))
+        yield from pause(min(backoff(attempt, run.context.rng), _LOOK_PAUSE_S, enough - waited))
 
 
 def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] | None:
@@ -188,8 +188,8 @@ def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
     if not gone or run.model.classifier_id is not None or may_drift(run.progress):
         return bool(gone)
     replaced = 0
-    for (service, name), other in run.run.progress.models.items():
-        if (service, name) != (run.run.realm, run.model.name):
+    for (service, name), other in run.context.progress.models.items():
+        if (service, name) != (run.context.service, run.model.name):
             gone -= {one.model_id for one in other.jobs.values()}
             replaced += _switched_first(other, now - set(job.listed_before))
     return len(gone) > replaced
@@ -233,7 +233,7 @@ def _rests(run: ModelRun, decided: Decided) -> ModelOutcome:
     reason = decided.fact.evaluation.decision.reason
     if decided.action == "hold":
         return ModelOutcome(outcome="held", reason=reason)
-    approve, reject = review_commands(run.model.name, state=run.run.state_option)
+    approve, reject = review_commands(run.model.name, state=run.context.state_option)
     return ModelOutcome(outcome="awaiting_approval", reason=f"{reason} Decide with `{approve}` or `{reject}`.")
 
 
@@ -259,7 +259,7 @@ def _clause(text: str) -> str:
 
 def _forced(run: ModelRun, job: RetrainJob) -> str:
     options = ("--job", job.retrain_job_id, "--force")
-    command = person_command("approve", run.model.name, *options, state=run.run.state_option)
+    command = person_command("approve", run.model.name, *options, state=run.context.state_option)
     return f"`{command}` switches to it all the same."
 
 
@@ -274,7 +274,7 @@ def _unknown(run: ModelRun, job: RetrainJob, *, serves: bool | None) -> ModelOut
         known = f"{known} Its model {job.model_id} was on the list of those in service before the switch too."
     if serves is False:
         known = f"The switch to job {name} was tried {job.switches} times, and by the service's list it does not serve."
-    done, undone = resolve_commands(run.model.name, "switch", state=run.run.state_option)
+    done, undone = resolve_commands(run.model.name, "switch", state=run.context.state_option)
     return ModelOutcome(
         outcome="unknown",
         reason=f"{known} Look in the product which model is published, and tell: `{done}` or `{undone}`. "

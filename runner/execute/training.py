@@ -12,7 +12,7 @@ from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed, f
 from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.progress_events import InTraining, StatusReceived
 from runner.execute.retry import backoff, read
-from runner.execute.service_clock import ClockReading, surely_over
+from runner.execute.service_clock import ClockReading, is_over
 from runner.execute.upload_evidence import NOT_FOUND, is_said_in_training, says_waiting
 from runner.journal.events import Fact, StatusChanged, TrainingFailed, TrainingFinished
 from runner.journal.retrain_job import TRAINED, JobStage, RetrainJob
@@ -49,13 +49,13 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
     @classmethod
     def begin(cls, run: ModelRun) -> "TrainingWait":
         """Return the wait that begins now. Only here does the wall clock tell how old the training is."""
-        clock, started = run.run.clock, run.job.started_at or run.job.intended_at
+        clock, started = run.context.clock, run.job.started_at or run.job.intended_at
         before = max((clock.now() - started).total_seconds(), 0.0) if started else 0.0
         return cls(run=run, began=clock.monotonic(), before=before, last=run.progress.last_training_seconds())
 
     def ask(self) -> StatusRequest:
         """Return the moment of a question that is put now."""
-        return StatusRequest(at=self.run.run.clock.now(), waited=self._waited())
+        return StatusRequest(at=self.run.context.clock.now(), waited=self._waited())
 
     @property
     def left(self) -> float:
@@ -69,27 +69,31 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         A training that has just begun is left alone for a moment once the run knows that trainings do not end at once.
         """
         fixed = self.run.model.wait.poll is not None
-        return 0.0 if fixed or not self.run.run.pace.going else min(self._step(), _FIRST_S, self.left) - self.before
+        return (
+            0.0
+            if fixed or not self.run.context.training_stats.going
+            else min(self._step(), _FIRST_S, self.left) - self.before
+        )
 
-    def pause(self, word: str, asked: StatusRequest) -> float:
+    def pause(self, value: str, asked: StatusRequest) -> float:
         """Return the seconds until the status is to be asked for again, after it was this word."""
         step = self._step()
-        return min(step, max(self._until_known(word, asked), SHORTEST), self.left)
+        return min(step, max(self._until_known(value, asked), SHORTEST), self.left)
 
     def _step(self) -> float:
         """Return the next pause; an adaptive one is spread, or models that began together would ask together."""
-        poll, pace = self.run.model.wait.poll, self.run.run.pace
-        by = guess(self.last, pace.usual)
-        step = next_pause(self.before + self._waited(), by, poll, shortest=pace.shortest)
-        return step if poll is not None else step * (1 + _SPREAD * (self.run.run.chance.random() - 0.5))
+        poll, training_stats = self.run.model.wait.poll, self.run.context.training_stats
+        by = guess(self.last, training_stats.usual)
+        step = next_pause(self.before + self._waited(), by, poll, shortest=training_stats.shortest)
+        return step if poll is not None else step * (1 + _SPREAD * (self.run.context.rng.random() - 0.5))
 
-    def lingers(self, word: str, asked: StatusRequest) -> bool:
+    def lingers(self, value: str, asked: StatusRequest) -> bool:
         """Tell whether the job says a doubtful word although the quarantine since its upload is over.
 
         Once that is recorded it is not told again.
         """
         job = self.run.job
-        return self._is_doubtful(job, word) and word not in job.lingered and self._is_settled(job, asked)
+        return self._is_doubtful(job, value) and value not in job.lingered and self._is_settled(job, asked)
 
     def contradicts(self, status: Status, asked: StatusRequest) -> bool:
         """Tell whether the service says that nothing came, where the store said that everything did.
@@ -97,27 +101,27 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         Told when nothing can come any more; where a job was trained under this word before, it says nothing. Of a word
         that only never changed it is told at the end of the wait.
         """
-        job, word = self.run.job, status.word
-        lost = self._is_doubtful(job, word) and job.upload_proof == "store" and word in job.lingered
-        plain = says_waiting(self.run, word) or self.left <= 0
-        reading = ClockReading(date=status.date, before=asked.at, after=self.run.run.clock.now())
-        over = asked.waited >= self._steady() and surely_over(self.run, job.url_expires_at, reading)
-        return lost and plain and over and not is_said_in_training(self.run, word)
+        job, value = self.run.job, status.value
+        lost = self._is_doubtful(job, value) and job.upload_proof == "store" and value in job.lingered
+        plain = says_waiting(self.run, value) or self.left <= 0
+        reading = ClockReading(date=status.date, before=asked.at, after=self.run.context.clock.now())
+        over = asked.waited >= self._steady() and is_over(self.run, job.url_expires_at, reading)
+        return lost and plain and over and not is_said_in_training(self.run, value)
 
-    def _until_known(self, word: str, asked: StatusRequest) -> float:
+    def _until_known(self, value: str, asked: StatusRequest) -> float:
         """Return the seconds until the next of the two above could be told."""
         job = self.run.job
-        if not self._is_doubtful(job, word):
+        if not self._is_doubtful(job, value):
             return math.inf
-        if word not in job.lingered:
+        if value not in job.lingered:
             return math.inf if self._is_settled(job, asked) else self._steady() - self._waited()
-        by_clock = (job.url_expires_at + self.run.quarantine - self.run.run.clock.now()).total_seconds()
+        by_clock = (job.url_expires_at + self.run.quarantine - self.run.context.clock.now()).total_seconds()
         return math.inf if by_clock <= 0 else max(by_clock, self._steady() - self._waited())
 
-    def _is_doubtful(self, job: RetrainJob, word: str) -> bool:
+    def _is_doubtful(self, job: RetrainJob, value: str) -> bool:
         """Tell whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
-        unchanged = job.status_before_upload in (None, word) and job.word in (None, word)
-        return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, word))
+        unchanged = job.status_before_upload in (None, value) and job.status in (None, value)
+        return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, value))
 
     def _is_settled(self, job: RetrainJob, asked: StatusRequest) -> bool:
         """Tell whether the quarantine since the upload was confirmed is over.
@@ -133,7 +137,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return min(self.run.quarantine, self.run.model.wait.timeout) / timedelta(seconds=1)
 
     def _waited(self) -> float:
-        return self.run.run.clock.monotonic() - self.began
+        return self.run.context.clock.monotonic() - self.began
 
 
 def _confirmed_at(job: RetrainJob) -> datetime:
@@ -149,7 +153,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
     key, watch = (yield from get_key(run)), TrainingWait.begin(run)
     run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
-    with run.timed("wait_s"), run.run.pace.waiting():
+    with run.timed("wait_s"), run.context.training_stats.waiting():
         first = watch.first
         if first > 0:
             yield from pause(first)
@@ -158,28 +162,28 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             status = yield from _ask(run, key, watch)
             if isinstance(status, ModelOutcome):
                 return status
-            seen = _take_in(run, status, lingers=watch.lingers(status.word, asked))
+            seen = _take_in(run, status, lingers=watch.lingers(status.value, asked))
             if status.phase != "going":
                 return (yield from _ended(run, status, seen))
             if seen:
                 yield from record(*seen)
-            run.run.pace.going = True
+            run.context.training_stats.going = True
             if watch.contradicts(status, asked):
-                return _contradicted(run, status.word)
+                return _contradicted(run, status.value)
             if watch.left <= 0:
                 return _still_training(run)
-            yield from pause(watch.pause(status.word, asked))
+            yield from pause(watch.pause(status.value, asked))
 
 
 def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusChanged, ...]:
     """Return what is to be recorded of a status: a new word, and once more a doubtful one that lingers."""
     job = run.job
-    if status.word != job.word:
+    if status.value != job.status:
         _warn_of_drift(run, status)
-        run.tell(StatusReceived(retrain_job_id=job.retrain_job_id, word=status.word))
+        run.tell(StatusReceived(retrain_job_id=job.retrain_job_id, status=status.value))
     elif not lingers:
         return ()
-    return (StatusChanged(retrain_job_id=job.retrain_job_id, word=status.word),)
+    return (StatusChanged(retrain_job_id=job.retrain_job_id, status=status.value),)
 
 
 def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | ModelOutcome]:
@@ -187,17 +191,17 @@ def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | Mode
     job, outages = run.job, 0
 
     def ask() -> Status:
-        return run.run.service.status(key, job.retrain_job_id)
+        return run.context.provider.status(key, job.retrain_job_id)
 
     while True:
         try:
-            return (yield from read(run, "status", ask, patient=True))
+            return (yield from read(run, "status", ask, low_priority=True))
         except ServiceError as error:
             if error.code == Code.JOB_DELETED:
                 return (yield from _deleted(run, error))
             if error.code == Code.NOT_FOUND_JOB and _was_never_known(job):
                 return Status(
-                    word=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None, date=error.date
+                    value=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None, date=error.date
                 )
             outages += 1
             if not (error.again and outages < OUTAGES):
@@ -205,18 +209,18 @@ def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | Mode
             run.warn(f"status: {error.message}")
             if watch.left <= 0:
                 return _still_training(run)
-        yield from pause(backoff(outages, run.run.chance))
+        yield from pause(backoff(outages, run.context.rng))
 
 
 def _was_never_known(job: RetrainJob) -> bool:
     """Tell whether the service did not know the job before its upload, nor since: it may need a moment."""
-    never_seen = job.word in (None, NOT_FOUND) and job.upload_proof == "store"
+    never_seen = job.status in (None, NOT_FOUND) and job.upload_proof == "store"
     return job.stage == JobStage.STARTED and job.status_before_upload in (None, NOT_FOUND) and never_seen
 
 
 def _deleted(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
     yield from record(
-        TrainingFailed(retrain_job_id=run.job.retrain_job_id, word="deleted", message=error.message.rstrip("."))
+        TrainingFailed(retrain_job_id=run.job.retrain_job_id, status="deleted", message=error.message.rstrip("."))
     )
     return failed(error)
 
@@ -230,46 +234,46 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> St
             news.append(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
         if news:
             yield from record(*news)
-            run.run.pace.learn(run.job.training_seconds)
+            run.context.training_stats.learn(run.job.training_seconds)
         run.finished = status
         return None
-    message = status.message or f"the service gave no message beside the status {status.word}"
-    yield from record(*seen, TrainingFailed(retrain_job_id=name, word=status.word, message=message.rstrip(".")))
+    message = status.message or f"the service gave no message beside the status {status.value}"
+    yield from record(*seen, TrainingFailed(retrain_job_id=name, status=status.value, message=message.rstrip(".")))
     used, allowed = run.progress.attempts(run.job.dataset_sha256 or ""), run.model.retrain.attempts
     again = "The next run tries once more" if used < allowed else "No attempt is left on this data; change the data"
     return failed_with(
         Kind.TRAINING,
-        f"The training of job {name} failed ({status.word}): {message.rstrip('.')}.",
-        f"{again}, or train it now with `{run.run.options.train_anew(run.model.name)}`.",
+        f"The training of job {name} failed ({status.value}): {message.rstrip('.')}.",
+        f"{again}, or train it now with `{run.context.options.train_anew(run.model.name)}`.",
     )
 
 
 def _warn_of_drift(run: ModelRun, status: Status) -> None:
     """Say when the service contradicts what the journal knows of the job."""
     job = run.job
-    if job.upload_proof == "store" and status.phase == "going" and status.word == job.status_before_upload:
-        run.warn(f"drift: the store took the upload, but job {job.retrain_job_id} still says {status.word}")
+    if job.upload_proof == "store" and status.phase == "going" and status.value == job.status_before_upload:
+        run.warn(f"drift: the store took the upload, but job {job.retrain_job_id} still says {status.value}")
     if job.stage in TRAINED and status.phase != "finished":
-        run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.word} now")
+        run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.value} now")
 
 
 def _still_training(run: ModelRun) -> ModelOutcome:
     job, model = run.job, run.model
-    _, not_started = resolve_commands(model.name, "upload", state=run.run.state_option)
+    _, not_started = resolve_commands(model.name, "upload", state=run.context.state_option)
     doubt = f" If the product shows no training of it, tell: `{not_started}`."
     return ModelOutcome(
         outcome="training",
         reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
-        f"`retrain run` goes on waiting for it.{doubt if run.progress.upload_in_doubt is job else ''}",
+        f"`retrain run` goes on waiting for it.{doubt if run.progress.upload_unknown is job else ''}",
     )
 
 
-def _contradicted(run: ModelRun, word: str) -> ModelOutcome:
+def _contradicted(run: ModelRun, value: str) -> ModelOutcome:
     name = run.job.retrain_job_id
-    started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
+    started, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
     return ModelOutcome(
         outcome="unknown",
-        reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "
+        reason=f"The store confirmed the upload to job {name}, but the service still says {value} after the upload URL "
         "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
         f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )

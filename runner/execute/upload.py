@@ -22,11 +22,18 @@ from runner.execute.service_clock import (
     ClockReading,
     UploadEnd,
     compare_clocks,
+    is_over,
     refuse_expired,
-    surely_over,
     url_end,
 )
-from runner.execute.upload_evidence import NOT_FOUND, proves_start, says_waiting, surely_waiting, witness, word_of
+from runner.execute.upload_evidence import (
+    NOT_FOUND,
+    evidence_against,
+    proves_start,
+    proves_waiting,
+    says_waiting,
+    word_of,
+)
 from runner.http.upload_watch import UploadWatch
 from runner.journal.events import (
     DataChecked,
@@ -51,11 +58,11 @@ _SETTLE_PAUSE_S = 15.0
 
 def check(run: ModelRun) -> Steps[StageEnd]:
     """Check, digest and package the data; what fails is never uploaded."""
-    dataset, model = run.run.manifest.datasets[run.model.dataset], run.model
+    dataset, model = run.context.manifest.datasets[run.model.dataset], run.model
     compared, expected = reference(run.progress), run.plan.dataset_sha256
     run.say("checking the data")
-    spool, readings = run.run.spool, run.run.readings
-    folders = facts_of(run.run.manifest.service.provider).archive
+    spool, readings = run.context.spool, run.context.readings
+    folders = facts_of(run.context.manifest.service.provider).archive
 
     def prepared_data() -> Prepared:
         found = check_data(dataset, model.checks, reference=compared, expected_sha256=expected, readings=readings)
@@ -86,13 +93,13 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     filename = prepared.upload.filename
     taken = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
     run.count("status")
-    job, word = taken.job, word_of(taken.before)
+    job, value = taken.job, word_of(taken.before)
     end = _upload_end(run, taken)
     number = run.progress.intents[prepared.sha256] + 1
     yield from record(
-        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), status_before_upload=word),
+        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), status_before_upload=value),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
-        guard=f"upload:{run.run.realm}:{run.progress.identity}:{prepared.sha256}:{number}",
+        guard=f"upload:{run.context.service}:{run.progress.identity}:{prepared.sha256}:{number}",
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
@@ -110,9 +117,9 @@ class _Taken(Struct, frozen=True, kw_only=True):
 
 def _take_job(run: ModelRun, key: Secret, filename: str) -> _Taken:
     """Take a job and ask how it stands before its upload, in one piece of work while others wait for the slot."""
-    clock = run.run.clock
+    clock = run.context.clock
     wall, monotonic = clock.now(), clock.monotonic()
-    job = run.run.service.take_job(key, filename)
+    job = run.context.provider.take_job(key, filename)
     reading = ClockReading(date=job.date, before=wall, after=clock.now())
     before, _ = _status(run, key, job.retrain_job_id)
     return _Taken(job=job, before=before, reading=reading, monotonic=monotonic)
@@ -151,7 +158,7 @@ def _never_sent(retrain_job_id: str, message: str) -> UploadRejected:
 
 def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
     """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
-    if end.passed(run.run.clock):
+    if end.passed(run.context.clock):
         return Rejected(
             message="The upload URL expired before the upload began.",
             hint="A new job is taken.",
@@ -160,8 +167,8 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    watch = UploadWatch(sent=run.meter(file.content.bytes), may_end=run.run.holds)
-    return run.run.service.upload(url, file.path, content=file.content, watch=watch)
+    watch = UploadWatch(sent=run.meter(file.content.bytes), may_end=run.context.holds)
+    return run.context.provider.upload(url, file.path, content=file.content, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
@@ -185,7 +192,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
 
 def settle_upload(run: ModelRun) -> Steps[StageEnd]:
     """Find out by the job's status whether an upload without an answer arrived."""
-    key, job, clock = (yield from get_key(run)), run.job, run.run.clock
+    key, job, clock = (yield from get_key(run)), run.job, run.context.clock
     dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout
     steady = min(run.quarantine, timeout).total_seconds()  # waited at least, in case the wall clock was set forward
     run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {seconds_text(dead_at)}")
@@ -198,14 +205,14 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
         if proves_start(run, answer, job.status_before_upload):
             yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
-        over = waited >= steady and surely_over(run, job.url_expires_at, reading)
-        if over and surely_waiting(run, answer):
+        over = waited >= steady and is_over(run, job.url_expires_at, reading)
+        if over and proves_waiting(run, answer):
             yield from record(JobAbandoned(retrain_job_id=job.retrain_job_id, by="quarantine"))
             return Replan(reason=f"the upload to job {job.retrain_job_id} never arrived")
         left = timeout.total_seconds() - waited
         if left <= 0:
             return _unknown(run, job.retrain_job_id, dead_at, word_of(answer))
-        wait = min(backoff(attempt, run.run.chance), _SETTLE_PAUSE_S)
+        wait = min(backoff(attempt, run.context.rng), _SETTLE_PAUSE_S)
         yield from pause(min(wait, left))
 
 
@@ -215,19 +222,19 @@ def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | s
     The status is NOT_FOUND for an unknown job, and None when it could not be read this time.
     """
     answer: Status | str | None
-    before = run.run.clock.now()
+    before = run.context.clock.now()
     try:
-        answer = run.run.service.status(key, retrain_job_id)
+        answer = run.context.provider.status(key, retrain_job_id)
         date = answer.date
     except ServiceError as error:
         answer, date = NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None, error.date
-    return answer, ClockReading(date=date, before=before, after=run.run.clock.now())
+    return answer, ClockReading(date=date, before=before, after=run.context.clock.now())
 
 
-def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, word: str | None) -> ModelOutcome:
-    against = witness(run, word) if word is not None and says_waiting(run, word) else None
-    other = f" Job {against[1].retrain_job_id} of {against[0]} says {word} too, after its upload." if against else ""
-    started, not_started = resolve_commands(run.model.name, "upload", state=run.run.state_option)
+def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, value: str | None) -> ModelOutcome:
+    against = evidence_against(run, value) if value is not None and says_waiting(run, value) else None
+    other = f" Job {against[1].retrain_job_id} of {against[0]} says {value} too, after its upload." if against else ""
+    started, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
     return ModelOutcome(
         outcome="unknown",
         reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "

@@ -21,49 +21,49 @@ from runner.providers.base import Status
 NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
 
 
-def says_waiting(run: ModelRun, word: str) -> bool:
+def says_waiting(run: ModelRun, value: str) -> bool:
     """Tell whether the manifest takes the word for one of a job whose data has not arrived."""
-    return word == NOT_FOUND or any(part in word for part in run.run.manifest.service.statuses.waiting)
+    return value == NOT_FOUND or any(part in value for part in run.context.manifest.service.statuses.waiting)
 
 
 def proves_start(run: ModelRun, answer: Status | str | None, status_before_upload: str | None) -> bool:
     """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
-    if not isinstance(answer, Status) or answer.word == status_before_upload:
+    if not isinstance(answer, Status) or answer.value == status_before_upload:
         return False
-    return answer.phase != "going" or (status_before_upload is not None and not says_waiting(run, answer.word))
+    return answer.phase != "going" or (status_before_upload is not None and not says_waiting(run, answer.value))
 
 
-def surely_waiting(run: ModelRun, answer: Status | str | None) -> bool:
+def proves_waiting(run: ModelRun, answer: Status | str | None) -> bool:
     """Tell whether the status shows that nothing arrived.
 
     That a word did not change proves nothing: a service may call a job by one word before and after its upload.
     """
-    word = word_of(answer)
-    return word is not None and says_waiting(run, word) and witness(run, word) is None
+    value = word_of(answer)
+    return value is not None and says_waiting(run, value) and evidence_against(run, value) is None
 
 
 def word_of(answer: Status | str | None) -> str | None:
     """Return the status word, NOT_FOUND included."""
-    return answer.word if isinstance(answer, Status) else answer
+    return answer.value if isinstance(answer, Status) else answer
 
 
-def witness(run: ModelRun, word: str) -> tuple[str, RetrainJob] | None:
+def evidence_against(run: ModelRun, value: str) -> tuple[str, RetrainJob] | None:
     """Return a model and its job that speak against taking the word for waiting, or None."""
-    for (realm, name), progress in run.run.progress.models.items():
+    for (service, name), progress in run.context.progress.models.items():
         newest = progress.last
-        for job in progress.jobs.values() if realm == run.run.realm else ():
-            open_under_it = job is newest and job.stage == JobStage.STARTED and job.word == word
-            if open_under_it or (word in job.lingered and job.stage != JobStage.NEVER_STARTED):
+        for job in progress.jobs.values() if service == run.context.service else ():
+            open_under_it = job is newest and job.stage == JobStage.STARTED and job.status == value
+            if open_under_it or (value in job.lingered and job.stage != JobStage.NEVER_STARTED):
                 return name, job
     return None
 
 
-def is_said_in_training(run: ModelRun, word: str) -> bool:
+def is_said_in_training(run: ModelRun, value: str) -> bool:
     """Tell whether a job that went on to its end said the word long after its data had arrived."""
     jobs = (
         job
-        for (realm, _), one in run.run.progress.models.items()
-        if realm == run.run.realm
+        for (service, _), one in run.context.progress.models.items()
+        if service == run.context.service
         for job in one.jobs.values()
     )
-    return any(word in job.lingered and job.stage not in (JobStage.STARTED, JobStage.NEVER_STARTED) for job in jobs)
+    return any(value in job.lingered and job.stage not in (JobStage.STARTED, JobStage.NEVER_STARTED) for job in jobs)

@@ -24,27 +24,27 @@ from runner.plan.planner import plan_model
 
 def review(run: ModelRun) -> Steps[StageEnd]:
     """Record the word that the plan found; a rejection ends the model's run."""
-    job, word = run.job, run.plan.approval
-    if word is None or job.decided is None:
+    job, approval = run.job, run.plan.approval
+    if approval is None or job.decided is None:
         raise LookupError(f"{run.model.name}: the review stage was reached without a word or a decision")
-    source = yield from call(lambda: run.run.trace(word))
+    source = yield from call(lambda: run.context.trace(approval))
     for doubt in doubts(source):
         run.warn(doubt)  # recorded, and no reason to disregard the approval
     reviewed = ApprovalRecorded(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=job.decided.fact.candidate_sha256,
-        action=word.action,
+        action=approval.action,
         by=said_by(source),
-        reason=word.reason,
+        reason=approval.reason,
         source=source,
     )
     yield from record(reviewed)
-    if word.action == "approve":
+    if approval.action == "approve":
         return None
-    why = word.reason or "no reason given"
+    why = approval.reason or "no reason given"
     return ModelOutcome(
         outcome="unchanged",
-        reason=f"{said_by(source)} rejected candidate {job.retrain_job_id} in {word.file} ({why}); "
+        reason=f"{said_by(source)} rejected candidate {job.retrain_job_id} in {approval.file} ({why}); "
         "new data brings a new candidate.",
     )
 
@@ -83,13 +83,13 @@ def drive(run: ModelRun) -> Steps[None]:
     except StoppedError as stopped:
         ending = _interrupted(run, str(stopped))
     except Exception as bug:  # noqa: BLE001 -- a bug in one model's way must not end the others; the run exits with 70
-        run.run.bugs.append(bug)
+        run.context.internal_errors.append(bug)
         ending = failed_with(Kind.CONFIG, f"Internal error: {type(bug).__name__}.", BUG_HINT)
     finally:
         if run.prepared is not None:
             release(run.prepared)
-    if ending.outcome == "failed" and run.run.budget.failures is not None:
-        run.run.budget.failures -= 1
+    if ending.outcome == "failed" and run.context.budget.failures is not None:
+        run.context.budget.failures -= 1
     finished = _finished(run, ending)
     yield from record(finished) if ending.last is None else record(ending.last, finished)
     run.tell(ModelEnded(outcome=ending.outcome, reason=ending.reason))
@@ -101,9 +101,9 @@ def _walk(run: ModelRun) -> Steps[ModelOutcome]:
         plan = run.plan
         if plan.outcome is not None:
             return ModelOutcome(outcome=plan.outcome, reason=plan.reason, error=plan.error, still_held=plan.still_held)
-        if run.run.budget.stopped is not None:
-            raise StoppedError(run.run.budget.stopped)
-        closed = run.run.budget.closed()
+        if run.context.budget.stopped is not None:
+            raise StoppedError(run.context.budget.stopped)
+        closed = run.context.budget.closed()
         if closed:
             return ModelOutcome(outcome="skipped", reason=closed)
         end = yield from _walk_stages(run, plan.stages)
@@ -124,14 +124,14 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
     if run.prepared is not None:
         release(run.prepared)
         run.prepared = None
-    dataset = run.run.manifest.datasets[run.model.dataset]
+    dataset = run.context.manifest.datasets[run.model.dataset]
     found: DatasetDigest | ModelError
     try:
-        found = yield from stage(lambda: digest(resolve(dataset), run.run.readings.facts))
+        found = yield from stage(lambda: digest(resolve(dataset), run.context.readings.facts))
     except ModelError as error:
         found = error
-    facts = PlanInputs(now=run.run.clock.now(), dataset=found)
-    return plan_model(run.run.manifest, run.model, run.progress, facts, run.run.options)
+    facts = PlanInputs(now=run.context.clock.now(), dataset=found)
+    return plan_model(run.context.manifest, run.model, run.progress, facts, run.context.options)
 
 
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOutcome | Replan]:
@@ -152,7 +152,7 @@ def _told(run: ModelRun, one: PlanStage) -> Steps[StageEnd]:
         if isinstance(error, MemoryError):
             message = f"{_object(run, kind)} needs more memory than there is."
             raise ModelError(kind, message, hint=MEMORY_HINT) from error
-        where = error.filename or run.run.address
+        where = error.filename or run.context.address
         message = f"{_object(run, kind)} cannot be worked on, {where}: {error.strerror or error}."
         raise ModelError(kind, message, hint="Make room or give access there, then run again.") from error
 
@@ -160,12 +160,12 @@ def _told(run: ModelRun, one: PlanStage) -> Steps[StageEnd]:
 def _object(run: ModelRun, kind: Kind) -> str:
     """Return what a stage works on."""
     if kind == Kind.DATA:
-        dataset = run.run.manifest.datasets[run.model.dataset]
+        dataset = run.context.manifest.datasets[run.model.dataset]
         return f"The data of {run.model.name}, {dataset.train.folder / dataset.train.pattern},"
     job = run.current
     if kind == Kind.RESULT and job is not None:
-        place = run.run.run_folder / "results" / run.model.name
-        where = run.run.blobs.shown(job.result.path) if job.result else place
+        place = run.context.run_folder / "results" / run.model.name
+        where = run.context.blobs.shown(job.result.path) if job.result else place
         return f"The result of job {job.retrain_job_id}, {where},"
     return f"The work on {run.model.name}"
 

@@ -142,7 +142,7 @@ class Heads:
         for one in links:
             fact = one.event.fact
             if isinstance(fact, RunStarted):
-                self._emulator = fact.realm == EMULATOR
+                self._emulator = fact.service == EMULATOR
             elif isinstance(fact, LossAccepted):
                 self._emulator = False  # what was noted before would tell of the loss for ever
         with suppress(OSError):

@@ -118,7 +118,7 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     tool: ToolRecord
     actor: str
     ci_actor: CiActor | None = None
-    realm: str
+    service: str
     paths: tuple[str, ...]
     manifest: ManifestRecord
     options: Mapping[str, Any]
@@ -275,7 +275,7 @@ class StatusChanged(_Fact, frozen=True, kw_only=True, tag="status_changed"):
     """The job's status word changed, or a doubtful one outlasted the quarantine; then it is written again."""
 
     retrain_job_id: JobId
-    word: str
+    status: str
 
 
 class TrainingFinished(_Fact, frozen=True, kw_only=True, tag="training_finished"):
@@ -289,7 +289,7 @@ class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
     """The training failed or its job was deleted; the attempt is spent."""
 
     retrain_job_id: JobId
-    word: str
+    status: str
     message: str
 
 

@@ -107,7 +107,7 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        _tell_holder(folder, run_id)
+        _name_holder(folder, run_id)
         yield _hold(folder)
     finally:
         holder = read_holder(folder)
@@ -187,7 +187,7 @@ def break_lock(folder: StateFolder) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _tell_holder(folder: StateFolder, run_id: str) -> None:
+def _name_holder(folder: StateFolder, run_id: str) -> None:
     user, _, host = current_user().rpartition("@")
     holder = Holder(
         run_id=run_id,

@@ -117,7 +117,7 @@ class ModelProgress(Struct, kw_only=True):
         return is_older(reversed(self.jobs), one, other)
 
     @property
-    def upload_in_doubt(self) -> RetrainJob | None:
+    def upload_unknown(self) -> RetrainJob | None:
         """Return the job of which a person may tell whether it started.
 
         Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
@@ -126,7 +126,7 @@ class ModelProgress(Struct, kw_only=True):
         job = self.last
         if job is None or job.stage == JobStage.SENDING:
             return job
-        lingers = job.stage == JobStage.STARTED and job.word in job.lingered
+        lingers = job.stage == JobStage.STARTED and job.status in job.lingered
         return job if lingers and job.upload_proof == "store" else None
 
     def attempts(self, dataset_sha256: str) -> int:
@@ -211,11 +211,11 @@ class ModelProgress(Struct, kw_only=True):
     def _departure(self, name: str) -> RollbackPoint | None:
         """Return how the incumbent is left, when a person makes an older job serve in its place."""
         before, job = self.incumbent_id, self.jobs[name]
-        word = job.rollback.fact if job.rollback else job.review.fact if job.review else None
-        if before is None or self.served is not None or word is None or not self.is_older(name, before):
+        approval = job.rollback.fact if job.rollback else job.review.fact if job.review else None
+        if before is None or self.served is not None or approval is None or not self.is_older(name, before):
             return None
         newest = next(reversed(self.jobs))
-        return RollbackPoint(from_job_id=before, to_job_id=name, by=word.by, reason=word.reason, newest=newest)
+        return RollbackPoint(from_job_id=before, to_job_id=name, by=approval.by, reason=approval.reason, newest=newest)
 
 
 def _decides(fact: Fact) -> bool:

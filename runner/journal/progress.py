@@ -45,11 +45,11 @@ def moved(histories: Histories, service: str, moves: Sequence[NameMove]) -> dict
         if not histories[service, old].has_history or (new not in names and staying and staying.has_history):
             raise ValueError(f"the history of {old} cannot move to {new}")
     found: dict[tuple[str, str], ModelProgress] = {}
-    for (realm, name), history in histories.items():
-        if realm == service and name in names:
-            found[realm, names[name]] = replace(history, former_names=(*history.former_names, name))
-        elif realm != service or name not in names.values():
-            found[realm, name] = history
+    for (its_service, name), history in histories.items():
+        if its_service == service and name in names:
+            found[its_service, names[name]] = replace(history, former_names=(*history.former_names, name))
+        elif its_service != service or name not in names.values():
+            found[its_service, name] = history
     return found
 
 
@@ -82,22 +82,22 @@ class Progress:
         for one in links:
             self.add(one)
 
-    def model(self, realm: str, name: str) -> ModelProgress:
+    def model(self, service: str, name: str) -> ModelProgress:
         """Return a model's progress; a model never seen has no jobs, but it may have been seen in events now lost."""
-        return self.models.get((realm, name)) or ModelProgress(loss=self.loss)
+        return self.models.get((service, name)) or ModelProgress(loss=self.loss)
 
-    def known(self, realm: str) -> dict[str, ModelProgress]:
+    def known(self, service: str) -> dict[str, ModelProgress]:
         """Return the progress of the models of one service, by name."""
-        return {name: one for (service, name), one in self.models.items() if service == realm}
+        return {name: one for (its_service, name), one in self.models.items() if its_service == service}
 
     def former_names(self, name: str) -> set[str]:
         """Return the names that what is called so now had before, on any service."""
         return {old for (_, now), one in self.models.items() if now == name for old in one.former_names}
 
-    def with_moves(self, realm: str, moves: Sequence[NameMove]) -> "Progress":
+    def with_moves(self, service: str, moves: Sequence[NameMove]) -> "Progress":
         """Return the progress as it will be when these moves are recorded; it is to be read only."""
         other = copy(self)
-        other.models = moved(self.models, realm, moves)
+        other.models = moved(self.models, service, moves)
         return other
 
     def add(self, one: Link) -> None:
@@ -129,7 +129,7 @@ class Progress:
         elif isinstance(fact, ResultsPruned):
             self.removed |= removals(event, fact)
         elif isinstance(fact, ModelsMoved):
-            self.models = moved(self.models, self.runs[event.run_id].started.realm, fact.moves)
+            self.models = moved(self.models, self.runs[event.run_id].started.service, fact.moves)
         elif isinstance(fact, LossAccepted):
             self.loss = AcceptedLoss(fact=fact, at=moment(event.at))
             for model in self.models.values():
@@ -155,15 +155,15 @@ class Progress:
     def _add_to_model(self, event: Event, name: str, sha256: str) -> None:
         run = self.runs[event.run_id]
         run.models.setdefault(name)
-        realm = run.started.realm
-        progress = self.models.get((realm, name))
+        service = run.started.service
+        progress = self.models.get((service, name))
         if progress is None:
-            self._begun[realm, name] += 1
-            number = self._begun[realm, name]
+            self._begun[service, name] += 1
+            number = self._begun[service, name]
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
-            progress = self.models[realm, name] = ModelProgress(identity=identity, loss=self.loss)
+            progress = self.models[service, name] = ModelProgress(identity=identity, loss=self.loss)
         if not progress.has_history:
             progress.begun_beside = run.started.manifest.moved.get(name)
         progress.add(event, sha256)
         if isinstance(event.fact, ResultDownloaded):
-            self.results[event.fact.path] = stored(event, event.fact, realm)
+            self.results[event.fact.path] = stored(event, event.fact, service)

@@ -97,7 +97,7 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0
     url_expires_at: datetime
     status_before_upload: str | None
-    word: str | None = None
+    status: str | None = None
     lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
     upload_proof: str | None = None
     intended_at: datetime | None = None
@@ -174,8 +174,8 @@ def taken(fact: JobCreated, checked: DataChecked | None) -> RetrainJob:
 def changed(job: RetrainJob, fact: JobFact, place: At) -> RetrainJob:
     """Return the job after a fact about it."""
     changes = _CHANGES[type(fact)](fact, place)
-    if isinstance(fact, StatusChanged) and fact.word == job.word:
-        changes["lingered"] = (*job.lingered, fact.word)
+    if isinstance(fact, StatusChanged) and fact.status == job.status:
+        changes["lingered"] = (*job.lingered, fact.status)
     if isinstance(fact, SwitchRejected) and job.rollback:
         changes["stage"] = JobStage.SWITCHED  # it has served
     if isinstance(fact, CandidateEvaluated) and job.rejection:
@@ -208,7 +208,7 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
     UploadRejected: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
     UploadUnknown: lambda _fact, _place: {"stage": JobStage.SENDING},
     JobAbandoned: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
-    StatusChanged: lambda fact, _place: {"word": fact.word},
+    StatusChanged: lambda fact, _place: {"status": fact.status},
     TrainingFinished: lambda fact, place: {
         "stage": JobStage.FINISHED,
         "finished_at": place.at,

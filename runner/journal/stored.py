@@ -69,7 +69,7 @@ class StoredFile(Struct, frozen=True, kw_only=True):
     fact: ResultDownloaded
     at: datetime
     run_id: str
-    realm: str
+    service: str
     model: str
 
 
@@ -88,9 +88,9 @@ class Removal(Struct, frozen=True, kw_only=True):
         return f"was removed by prune on {self.at:%Y-%m-%d} (sha256 {self.file.sha256[:12]})"
 
 
-def stored(event: Event, fact: ResultDownloaded, realm: str) -> StoredFile:
+def stored(event: Event, fact: ResultDownloaded, service: str) -> StoredFile:
     """Return the file that an event says was stored."""
-    return StoredFile(fact=fact, at=moment(event.at), run_id=event.run_id, realm=realm, model=event.model or "")
+    return StoredFile(fact=fact, at=moment(event.at), run_id=event.run_id, service=service, model=event.model or "")
 
 
 def removals(event: Event, fact: ResultsPruned) -> dict[str, Removal]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from runner.lib.fast_checksum import FastChecksum, Sealing
+from runner.lib.fast_checksum import FastChecksum, FastChecksumBuilder
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 _MOST_WAITING = 2  # blocks; enough for both threads to have work, and a bound for the memory
-_WORTH_A_SEAL = 1 << 20  # bytes
+_LARGE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class ThreadedChecksum:
 
     def __init__(self, *, sealed: bool = False) -> None:
         self._sha = hashlib.sha256()
-        self._sealing = Sealing.begin() if sealed else None
+        self._fast = FastChecksumBuilder.begin() if sealed else None
         self._bytes = 0
         self._newest = b""
         self._thread: ThreadPoolExecutor | None = None
@@ -66,7 +66,7 @@ class ThreadedChecksum:
         self._wait_for(0)
         self._update(self._newest)
         self._newest = b""
-        seal = self._sealing.end() if self._sealing else None
+        seal = self._fast.end() if self._fast else None
         return Checksum(sha256=self._sha.hexdigest(), bytes=self._bytes, seal=seal)
 
     def _hand_over(self, block: bytes) -> None:
@@ -79,8 +79,8 @@ class ThreadedChecksum:
 
     def _update(self, block: bytes) -> None:
         self._sha.update(block)
-        if self._sealing is not None:
-            self._sealing.add(block)
+        if self._fast is not None:
+            self._fast.add(block)
 
     def _wait_for(self, left: int) -> None:
         while len(self._waiting) > left:
@@ -99,9 +99,9 @@ def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Checksum:
         return beside.total()
 
 
-def worth_a_seal(size: int) -> bool:
+def is_large(size: int) -> bool:
     """Tell whether a seal over so many bytes saves more than the loading of what makes it."""
-    return size >= _WORTH_A_SEAL
+    return size >= _LARGE
 
 
 class Comparison(Protocol):
@@ -124,10 +124,10 @@ class Comparison(Protocol):
 
 def comparison_with(expected: Checksum) -> Comparison:
     """Return what compares bytes with a sum: by its seal, where it has one, else by SHA-256 in a second thread."""
-    sealing = Sealing.begin(expected.seal.secret) if expected.seal else None
+    sealing = FastChecksumBuilder.begin(expected.seal.secret) if expected.seal else None
     if expected.seal is None or sealing is None:
         return _BySum(expected)
-    return _BySeal(sealing, expected.seal)
+    return _ByFastChecksum(sealing, expected.seal)
 
 
 class _BySum(ThreadedChecksum):
@@ -139,9 +139,9 @@ class _BySum(ThreadedChecksum):
         return self.total() == self._expected
 
 
-class _BySeal:
-    def __init__(self, sealing: Sealing, expected: FastChecksum) -> None:
-        self._sealing = sealing
+class _ByFastChecksum:
+    def __init__(self, sealing: FastChecksumBuilder, expected: FastChecksum) -> None:
+        self._fast = sealing
         self._expected = expected
 
     def __enter__(self) -> Self:
@@ -153,7 +153,7 @@ class _BySeal:
         pass
 
     def add(self, block: bytes) -> None:
-        self._sealing.add(block)
+        self._fast.add(block)
 
     def agrees(self) -> bool:
-        return self._sealing.end() == self._expected
+        return self._fast.end() == self._expected

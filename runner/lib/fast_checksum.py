@@ -22,7 +22,7 @@ class FastChecksum:
     tag: bytes = field(repr=False)
 
 
-class Sealing:
+class FastChecksumBuilder:
     """A seal that grows block by block. Two over the same bytes are equal when they were given the same secret."""
 
     def __init__(self, xxhash: Any, secret: bytes) -> None:

@@ -94,12 +94,12 @@ def _type(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
 
 
 def _words(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check:
-    words = tuple(schema["enum"] if "enum" in schema else [schema["const"]])
-    if not all(isinstance(word, str | int | None) and not isinstance(word, bool) for word in words):
+    values = tuple(schema["enum"] if "enum" in schema else [schema["const"]])
+    if not all(isinstance(value, str | int | None) and not isinstance(value, bool) for value in values):
         return _unsure
     if issubclass(kind, bool | dict | list):
         return _never
-    return frozenset(words).__contains__
+    return frozenset(values).__contains__
 
 
 def _pattern(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
@@ -259,10 +259,10 @@ def _chosen(
     parts: Parts, place: tuple[str, ...], cases: Sequence[tuple[str, Mapping[str, Any]]], kind: type
 ) -> Check | None:
     """Return a check that finds the word and asks for its `then`; where there is no word, every part decides itself."""
-    words: defaultdict[str, list[Check | None]] = defaultdict(list)
-    for word, part in cases:
-        words[word].append(parts.checks(part["then"])[kind])
-    by_word = {word: _together(checks) for word, checks in words.items()}
+    values: defaultdict[str, list[Check | None]] = defaultdict(list)
+    for value, part in cases:
+        values[value].append(parts.checks(part["then"])[kind])
+    by_word = {value: _together(checks) for value, checks in values.items()}
     each = _together([parts.checks(part)[kind] for _, part in cases])
 
     def check(value: Any) -> object:

@@ -20,18 +20,18 @@ def clipped(name: str) -> str:
     return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
 
 
-def choice(words: Iterable[str], joint: str = "or") -> str:
+def choice(values: Iterable[str], joint: str = "or") -> str:
     """Return words in backticks as an enumeration: `a`, `b` or `c`."""
-    quoted = [f"`{word}`" for word in words]
+    quoted = [f"`{value}`" for value in values]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {joint} {quoted[-1]}"
 
 
-def nearest(word: str, known: Collection[str]) -> str | None:
+def nearest(value: str, known: Collection[str]) -> str | None:
     """Return the known word most like the given one, letter case aside, or None when none is near.
 
     Of thousands of words only some of nearly the same length are compared, as each comparison is slow.
     """
-    folded = word[:_LONGEST_SHOWN].casefold()
+    folded = value[:_LONGEST_SHOWN].casefold()
     few = list(islice(known, _MOST_COMPARED + 1))
     if len(few) > _MOST_COMPARED:
         alike = (one for one in islice(known, _MOST_LOOKED_AT) if abs(len(one) - len(folded)) <= _NEARLY)
@@ -43,7 +43,7 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Collection[str], *, otherwise: str) -> str:
+def did_you_mean(value: str, known: Collection[str], *, otherwise: str) -> str:
     """Return a hint that names the nearest known word, or the other hint when none is near."""
-    near = nearest(word, known)
+    near = nearest(value, known)
     return f"Did you mean {shown(near)}?" if near else otherwise

@@ -28,10 +28,10 @@ def read_approvals(
     foreign = lies_outside(folder, home)
     files = _files(folder, place, findings)
     found = [_foreign(path, place, findings) if foreign else _approval(path, findings) for path in files]
-    words = tuple(one for one in found if one is not None)
-    _check_models(words, models, findings)
-    _check_agreement(words, findings)
-    return words
+    approvals = tuple(one for one in found if one is not None)
+    _check_models(approvals, models, findings)
+    _check_agreement(approvals, findings)
+    return approvals
 
 
 def _files(folder: Path, place: Place, findings: Findings) -> list[Path]:
@@ -53,17 +53,17 @@ def _files(folder: Path, place: Place, findings: Findings) -> list[Path]:
 def _foreign(path: Path, place: Place, findings: Findings) -> Approval | None:
     """Return the word in a file outside of the checkout; of one that is no approval nothing is told but that."""
     try:
-        word = _approval(path, Findings())
+        approval = _approval(path, Findings())
     except EnoughError:
-        word = None
-    if word is None:
+        approval = None
+    if approval is None:
         findings.error(
             place,
             "leads-out",
             f"{shown(str(path))} is outside of the checkout and is no approval; nothing of it is shown.",
             hint="Name a folder that holds approvals and nothing else, best within the checkout.",
         )
-    return word
+    return approval
 
 
 def _approval(path: Path, findings: Findings) -> Approval | None:
@@ -115,22 +115,22 @@ def _day_end(text: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
-def _check_models(words: Iterable[Approval], models: Collection[str] | None, findings: Findings) -> None:
+def _check_models(approvals: Iterable[Approval], models: Collection[str] | None, findings: Findings) -> None:
     """Warn of words about models that are not in the manifest: models go, and their approvals may stay."""
-    for one in words:
+    for one in approvals:
         if models is not None and one.model not in models:
             hint = did_you_mean(one.model, models, otherwise="Correct the name, or remove the file.")
             message = f"There is no model {shown(one.model)} in the manifest, so this approval does nothing."
             findings.warning(one.place, "unknown-model", message, hint=hint)
 
 
-def _check_agreement(words: Iterable[Approval], findings: Findings) -> None:
+def _check_agreement(approvals: Iterable[Approval], findings: Findings) -> None:
     """Warn of two words on one candidate that contradict each other.
 
     They are no error here: the candidate may be settled long since. Where it is not, the plan refuses to follow either.
     """
     first: dict[tuple[str, str, str], Approval] = {}
-    for one in words:
+    for one in approvals:
         earlier = first.setdefault((one.model, one.retrain_job_id, one.result_sha256), one)
         if earlier.action != one.action:
             findings.warning(

@@ -50,8 +50,8 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         policies=_frozen(_policies(combined)),
         metrics=_frozen(_metrics(combined)),
         models=_frozen(_models(combined, settings, facts)),
+        approvals_folder=_approvals_folder(combined),
         approvals=_approvals(combined),
-        words=_words(combined),
         notify=read_notify(combined),
         moved=read_moved(combined),
         moved_services=read_moved_services(combined),
@@ -156,15 +156,15 @@ def _models(combined: Combined, settings: Mapping[str, YamlMap], facts: Provider
     return models
 
 
-def _approvals(combined: Combined) -> Path | None:
+def _approvals_folder(combined: Combined) -> Path | None:
     root = combined.root
     if "approvals" not in root or not combined.is_sound("approvals"):
         return None
     return combined.folder(root, "approvals") / Path(root["approvals"])
 
 
-def _words(combined: Combined) -> tuple[Approval, ...]:
-    folder, root = _approvals(combined), combined.root
+def _approvals(combined: Combined) -> tuple[Approval, ...]:
+    folder, root = _approvals_folder(combined), combined.root
     if folder is None:
         return ()
     known, home = combined.known("models"), combined.folder(root, "approvals")

@@ -342,7 +342,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
 
     `moved` are the names that models had before; no name is twice on the same side.
-    `words` are the approvals and rejections that lie in the folder `approvals`, by file name.
+    `approvals` are the approvals and rejections that lie in the folder `approvals`, by file name.
     """
 
     service: Service
@@ -350,11 +350,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     policies: Mapping[str, Policy]
     metrics: Mapping[str, MetricDefinition]
     models: Mapping[str, Model]
-    approvals: Path | None
+    approvals_folder: Path | None
     limits: Limits
     files: tuple[ManifestFile, ...]
     sha256: str
-    words: tuple[Approval, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     notify: tuple[Notification | Ping, ...] = ()
     moved: tuple[NameChange, ...] = ()
     moved_services: tuple[ServiceChange, ...] = ()

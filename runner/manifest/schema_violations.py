@@ -161,12 +161,12 @@ def _literal_key(place: Place, secret: str) -> Said:
     )
 
 
-def _wrong_word(error: ValidationError, spot: Spot) -> Iterator[Said]:
-    words = [str(word) for word in error.validator_value]  # type: ignore[union-attr] # the schema is ours
+def _wrong_value(error: ValidationError, spot: Spot) -> Iterator[Said]:
+    values = [str(value) for value in error.validator_value]  # type: ignore[union-attr] # the schema is ours
     hint = "Write it exactly so."
     if isinstance(spot.value, str):
-        hint = did_you_mean(spot.value, words, otherwise=hint)
-    yield Said(spot.value_place, "wrong-value", f"{spot.name} must be {choice(words)}.", hint)
+        hint = did_you_mean(spot.value, values, otherwise=hint)
+    yield Said(spot.value_place, "wrong-value", f"{spot.name} must be {choice(values)}.", hint)
 
 
 def _wrong_form(error: ValidationError, spot: Spot) -> Iterator[Said]:
@@ -210,7 +210,7 @@ _EXPLANATIONS: dict[str, Callable[[ValidationError, Spot], Iterator[Said]]] = {
     "additionalProperties": _unknown_keys,
     "required": _missing_keys,
     "type": _wrong_type,
-    "enum": _wrong_word,
+    "enum": _wrong_value,
     "pattern": _wrong_form,
     "minimum": _out_of_range,
     "maximum": _out_of_range,

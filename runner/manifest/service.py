@@ -61,9 +61,9 @@ def standard_service(facts: ProviderFacts) -> Service:
 
 def _read_statuses(section: YamlMap, standard: Statuses) -> Statuses:
     return Statuses(
-        finished=tuple(word.lower() for word in section.get("finished", standard.finished)),
-        failed=tuple(word.lower() for word in section.get("failed", standard.failed)),
-        waiting=tuple(word.lower() for word in section.get("waiting", standard.waiting)),
+        finished=tuple(value.lower() for value in section.get("finished", standard.finished)),
+        failed=tuple(value.lower() for value in section.get("failed", standard.failed)),
+        waiting=tuple(value.lower() for value in section.get("waiting", standard.waiting)),
     )
 
 

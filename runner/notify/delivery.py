@@ -93,7 +93,7 @@ START = "start"
 _DEADLINES = Deadlines(connect=4, silence=4, call=4)
 
 
-def send_ping(source: StoredKey, word: str) -> None:
+def send_ping(source: StoredKey, path: str) -> None:
     """Ask for the URL the source holds with `/word` at the end of its path.
 
     Raises:
@@ -102,7 +102,7 @@ def send_ping(source: StoredKey, word: str) -> None:
     """
     url = read_secret(source).reveal()
     base, mark, query = url.partition("?")
-    request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{word}{mark}{query}"))
+    request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{path}{mark}{query}"))
     answer = Transport(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
     if isinstance(answer, Broken):
         raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")

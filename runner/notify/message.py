@@ -8,7 +8,7 @@ from msgspec import Struct
 from runner.journal.outcomes import OUTCOMES, Outcome, Severity, urgency
 from runner.manifest.model import Model, Notification
 from runner.manifest.service import matches
-from runner.reports.text import exit_meaning, inline, words
+from runner.reports.text import exit_meaning, in_words, inline
 
 ALWAYS = "always"
 _LONGEST_BODY = 1800  # characters; the strictest of the common services takes 2,000
@@ -50,7 +50,7 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     if not told:
         return None
     told.sort(key=lambda one: urgency(one.outcome))
-    lines = [f"{one.name}: {words(one.outcome)}. {_shortened(one.reason)}" for one in told]
+    lines = [f"{one.name}: {in_words(one.outcome)}. {_shortened(one.reason)}" for one in told]
     closing = (
         f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
         f"`retrain report {end.run_id}` shows it."
@@ -71,7 +71,7 @@ def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
 
 def _counts(told: Sequence[ModelEnd]) -> str:
     outcomes = [one.outcome for one in told]
-    return ", ".join(f"{outcomes.count(outcome)} {words(outcome)}" for outcome in dict.fromkeys(outcomes))
+    return ", ".join(f"{outcomes.count(outcome)} {in_words(outcome)}" for outcome in dict.fromkeys(outcomes))
 
 
 def _shortened(reason: str) -> str:

@@ -10,21 +10,22 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.manifest.model import Approval, Manifest, Model
 from runner.plan.decision_inputs import inputs_moved
-from runner.plan.eligibility import barred
+from runner.plan.eligibility import blocked
 
 _UNPROVEN = {"none": "unsigned", "bad": "bad signature", "unknown": "signature unknown"}
 _DONE = {"approve": "approved", "reject": "rejected"}
 
 
-def untraced(word: Approval) -> ApprovalSource:
+def without_provenance(approval: Approval) -> ApprovalSource:
     """Return what the file itself says, where no version control is asked."""
-    return ApprovalSource(file=word.file, sha256=word.sha256, approver=word.approver, committed=False)
+    return ApprovalSource(file=approval.file, sha256=approval.sha256, approver=approval.approver, committed=False)
 
 
-def why_followed(word: Approval, source: ApprovalSource) -> str:
+def why_followed(approval: Approval, source: ApprovalSource) -> str:
     """Return why a plan follows an approval: its commit's author comes first, before the name in the file."""
     named = "" if source.author is None or is_named(source) else f", which names {source.approver}"
-    return f"Candidate {word.retrain_job_id} was {_DONE[word.action]} by {said_by(source)} in {word.file}{named}"
+    decided = f"Candidate {approval.retrain_job_id} was {_DONE[approval.action]}"
+    return f"{decided} by {said_by(source)} in {approval.file}{named}"
 
 
 def said_by(source: ApprovalSource) -> str:
@@ -125,53 +126,53 @@ def unused_approvals(case: ApprovalContext) -> Iterator[str]:
 
 
 def _words(case: ApprovalContext) -> list[Approval]:
-    return [one for one in case.manifest.words if _is_about(case, one)]
+    return [one for one in case.manifest.approvals if _is_about(case, one)]
 
 
-def _is_about(case: ApprovalContext, word: Approval) -> bool:
+def _is_about(case: ApprovalContext, approval: Approval) -> bool:
     """Tell whether a word is about the model, under its name or one it had when the word was given.
 
     A word about a job that went to another name with its history is not.
     """
-    known = word.retrain_job_id in case.progress.jobs
+    known = approval.retrain_job_id in case.progress.jobs
     former = case.progress.former_names
-    return (word.model == case.model.name and (known or not former)) or (word.model in former and known)
+    return (approval.model == case.model.name and (known or not former)) or (approval.model in former and known)
 
 
-def _is_settled(case: ApprovalContext, word: Approval) -> bool:
+def _is_settled(case: ApprovalContext, approval: Approval) -> bool:
     """Tell whether nobody can expect anything of the word any more."""
-    job = case.progress.jobs.get(word.retrain_job_id)
+    job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None or job.retrain_job_id in case.progress.serving.left:
         return False
     if case.job.stage == JobStage.SWITCHED:  # what it spoke about was switched to, or a newer job was
         return True
-    return job.review is not None and job.review.fact.action == word.action
+    return job.review is not None and job.review.fact.action == approval.action
 
 
-def objection(case: ApprovalContext, word: Approval) -> str | None:
+def objection(case: ApprovalContext, approval: Approval) -> str | None:
     """Return why a word does not count now, as the end of a sentence."""
-    job = case.progress.jobs.get(word.retrain_job_id)
+    job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None:
-        return f"this state knows no job {word.retrain_job_id} of {case.model.name}"
-    if job.decided is None or word.result_sha256 != job.decided.fact.result_sha256:
-        return f"job {word.retrain_job_id} has no result with the SHA-256 that it names"
-    return _overtaken(case, word, job) or (_unfit(case, word, job) if word.action == "approve" else None)
+        return f"this state knows no job {approval.retrain_job_id} of {case.model.name}"
+    if job.decided is None or approval.result_sha256 != job.decided.fact.result_sha256:
+        return f"job {approval.retrain_job_id} has no result with the SHA-256 that it names"
+    return _overtaken(case, approval, job) or (_unfit(case, approval, job) if approval.action == "approve" else None)
 
 
-def _overtaken(case: ApprovalContext, word: Approval, job: RetrainJob) -> str | None:
+def _overtaken(case: ApprovalContext, approval: Approval, job: RetrainJob) -> str | None:
     """Return what happened since the word was given: time, a newer job, another word."""
-    if case.now >= word.expires:
-        return f"it expired at {word.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if case.now >= approval.expires:
+        return f"it expired at {approval.expires:%Y-%m-%dT%H:%M:%SZ}"
     if job.retrain_job_id != case.job.retrain_job_id:
-        return f"it names job {word.retrain_job_id}, and job {case.job.retrain_job_id} is newer"
+        return f"it names job {approval.retrain_job_id}, and job {case.job.retrain_job_id} is newer"
     if job.review is not None:
         fact = job.review.fact
         return f"{fact.by} has already {_DONE[fact.action]} job {job.retrain_job_id}"
     return None
 
 
-def _unfit(case: ApprovalContext, word: Approval, job: RetrainJob) -> str | None:
+def _unfit(case: ApprovalContext, approval: Approval, job: RetrainJob) -> str | None:
     """Return why an approval must not be carried out."""
-    if job.decided and word.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
+    if job.decided and approval.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
         return "policy or manifest are others than those it was given for"
-    return barred(case.progress, job) or inputs_moved(case.manifest, case.model, case.progress, job)
+    return blocked(case.progress, job) or inputs_moved(case.manifest, case.model, case.progress, job)

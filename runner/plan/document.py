@@ -189,10 +189,10 @@ def _unusable(name: str, why: str) -> StateError:
 
 def counts(models: tuple[PlannedModel, ...]) -> dict[str, int]:
     """Return how many models get each action, in words such as `to retrain`, what asks for attention first."""
-    words = [_words(model) for model in models]
+    kinds = [_kind(model) for model in models]
     order = ("would fail", *(f"to {one}" for one in Action if one != Action.NONE))
-    found = sorted(set(words), key=lambda word: (order.index(word) if word in order else len(order), word))
-    return {word: words.count(word) for word in found}
+    found = sorted(set(kinds), key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
+    return {kind: kinds.count(kind) for kind in found}
 
 
 def is_pending(model: PlannedModel) -> bool:
@@ -200,7 +200,7 @@ def is_pending(model: PlannedModel) -> bool:
     return bool(model.stages) or model.action == Action.MOVE
 
 
-def _words(model: PlannedModel) -> str:
+def _kind(model: PlannedModel) -> str:
     if is_pending(model):
         return f"to {model.action}"
     return "would fail" if model.outcome == "failed" else str(model.outcome)

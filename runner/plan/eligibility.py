@@ -30,14 +30,14 @@ def withdrawn(progress: ModelProgress, job: RetrainJob) -> RollbackPoint | None:
     return None
 
 
-def withdrawn_data(progress: ModelProgress, dataset_sha256: str) -> RollbackPoint | None:
+def blocked_data(progress: ModelProgress, dataset_sha256: str) -> RollbackPoint | None:
     """Return the turn back that speaks against the newest job of a data content."""
     jobs = (job for job in reversed(progress.jobs.values()) if job.stage not in VOID)
     newest = next((job for job in jobs if job.dataset_sha256 == dataset_sha256), None)
     return withdrawn(progress, newest) if newest else None
 
 
-def barred(progress: ModelProgress, job: RetrainJob) -> str | None:
+def blocked(progress: ModelProgress, job: RetrainJob) -> str | None:
     """Return why only a person may let the candidate take over, as a clause; None when nothing is in the way.
 
     An approval that was forced has settled that.
@@ -114,7 +114,7 @@ def prunable(
     found: list[StoredFile] = []
     for one in reversed(progress.results.values()):
         owner = owners.get(one.fact.path)
-        place = owner or (one.realm, one.model)
+        place = owner or (one.service, one.model)
         if owner is not None:
             counts[owner] += 1
         if removal_of(progress.removed, one.fact) is not None or one.fact.path in needed:

@@ -29,8 +29,8 @@ def state_option(state: str) -> str:
 
 def person_command(verb: Verb, model: str, *options: str, state: str = "") -> str:
     """Return a command about a model; `state` is `state_option` of the state's name."""
-    words = shlex.join(["retrain", verb, model, *options])
-    return f"{words} {_REASON}{state}"
+    arguments = shlex.join(["retrain", verb, model, *options])
+    return f"{arguments} {_REASON}{state}"
 
 
 def review_commands(model: str, *, state: str = "") -> tuple[str, str]:

@@ -12,9 +12,16 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
-from runner.plan.approvals import ApprovalContext, approval_for, contradiction, untraced, unused_approvals, why_followed
+from runner.plan.approvals import (
+    ApprovalContext,
+    approval_for,
+    contradiction,
+    unused_approvals,
+    why_followed,
+    without_provenance,
+)
 from runner.plan.decision_inputs import definition_moved, incumbent_moved, inputs_moved
-from runner.plan.eligibility import barred, history_lost, turned_back, was_rejected, withdrawn, withdrawn_data
+from runner.plan.eligibility import blocked, blocked_data, history_lost, turned_back, was_rejected, withdrawn
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due
 from runner.plan.model_plan import (
@@ -130,19 +137,19 @@ def _underway(case: ApprovalContext) -> ModelPlan | None:
         return _on_candidate(model, job, Action.ROLLBACK, why)
     if job.stage != JobStage.JUDGED:
         return None
-    word = None if _expired(case.manifest, model, job, case.now) else approval_for(case)
-    if word is not None:
+    approval = None if _expired(case.manifest, model, job, case.now) else approval_for(case)
+    if approval is not None:
         clash = contradiction(case)
-        return _undecided(model, job, clash) if clash else _by_word(model, job, word)
+        return _undecided(model, job, clash) if clash else _by_approval(model, job, approval)
     return _due_switch(case.manifest, model, case.progress, job) if _switch_is_due(job) else None
 
 
-def _by_word(model: Model, job: RetrainJob, word: Approval) -> ModelPlan:
+def _by_approval(model: Model, job: RetrainJob, approval: Approval) -> ModelPlan:
     """Plan for a candidate on which a file of the approvals folder has the word."""
-    approves = word.action == "approve"
+    approves = approval.action == "approve"
     action = Action.SWITCH if approves else Action.REJECT
-    plan = _on_candidate(model, job, action, why_followed(word, untraced(word)))
-    return replace(plan, stages=(PlanStage.REVIEW, *plan.stages) if approves else plan.stages, approval=word)
+    plan = _on_candidate(model, job, action, why_followed(approval, without_provenance(approval)))
+    return replace(plan, stages=(PlanStage.REVIEW, *plan.stages) if approves else plan.stages, approval=approval)
 
 
 def _undecided(model: Model, job: RetrainJob, clash: tuple[Approval, Approval]) -> ModelPlan:
@@ -173,7 +180,7 @@ def _switch_is_due(job: RetrainJob) -> bool:
 
 
 def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> ModelPlan | None:
-    if barred(progress, job):
+    if blocked(progress, job):
         return None
     moved = inputs_moved(manifest, model, progress, job)
     if moved:
@@ -187,7 +194,7 @@ def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> Mode
     model, progress, job = case.model, case.progress, case.job
     if isinstance(facts.dataset, ModelError):
         return failed_plan(model, facts.dataset)
-    turn = withdrawn_data(progress, facts.dataset.sha256)
+    turn = blocked_data(progress, facts.dataset.sha256)
     if turn is not None:
         text = f"{turned_back(turn)}; new data, or `{options.train_anew(model.name)}`, brings a new candidate"
         return _rest(model, progress.incumbent or job, "unchanged", text)
@@ -259,13 +266,13 @@ def _candidate_rests(case: ApprovalContext, options: Options) -> ModelPlan:
         moved = moved or incumbent_moved(manifest, model, progress, job)
     if moved:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
-    bar = barred(progress, job)
+    bar = blocked(progress, job)
     if job.decided and job.decided.action == "await_approval" and (bar is None or progress.loss is None):
         return _awaiting(case, options)
-    return _held(model, progress, job, _barred(model, job, bar, options) if bar else _decision_reason(job))
+    return _held(model, progress, job, _blocked(model, job, bar, options) if bar else _decision_reason(job))
 
 
-def _barred(model: Model, job: RetrainJob, bar: str, options: Options) -> str:
+def _blocked(model: Model, job: RetrainJob, bar: str, options: Options) -> str:
     """Return what is in the way of a candidate, and the command of a person who lets it serve all the same."""
     forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=options.state)
     return f"{bar}; `{forced}` lets it serve all the same"
@@ -298,7 +305,7 @@ def _awaiting(case: ApprovalContext, options: Options) -> ModelPlan:
         )
     approve, reject = review_commands(model.name, state=options.state)
     text = f"candidate {name} waits for `{approve}` or `{reject}`"
-    if manifest.approvals is not None:
+    if manifest.approvals_folder is not None:
         written = person_command("approve", model.name, "--write", state=options.state)
         text = f"{text}, or for a file that `{written}` makes"
     if job.decided is not None and job.decided.unread is not None:

@@ -119,9 +119,9 @@ def services_before(manifest: Manifest, service: str, histories: Histories) -> d
     if _is_rehearsal(service):
         return {}
     found, names = dict[str, str](), _destinations(manifest)
-    for (realm, name), one in histories.items():
-        if realm != service and one.has_history and not _is_rehearsal(realm):
-            found[names.get(name, name)] = realm
+    for (its_service, name), one in histories.items():
+        if its_service != service and one.has_history and not _is_rehearsal(its_service):
+            found[names.get(name, name)] = its_service
     return {name: before for name, before in found.items() if not _is_known(histories.get((service, name)))}
 
 

@@ -103,7 +103,7 @@ class Status(Struct, frozen=True, kw_only=True):
     `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
     """
 
-    word: str
+    value: str
     phase: Phase
     model_id: int | None
     message: str | None

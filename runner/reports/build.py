@@ -175,7 +175,7 @@ def outline(history: RunHistory) -> Report:
         actor=started.actor,
         ci_actor=started.ci_actor,
         command=started.options.get("command", "run"),
-        service=started.realm,
+        service=started.service,
         exit_code=record.finished.exit_code,
         stopped=record.finished.stopped,
         summary={outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
@@ -234,7 +234,7 @@ def find_job(history: RunHistory, name: str) -> RetrainJob | None:
     """Return the job a model's line in the report speaks of: the one its end names, else the last the run worked on."""
     end = history.ends.get(name)
     retrain_job_id = end.retrain_job_id if end else history.jobs.get(name)
-    jobs = history.progress.model(history.record.started.realm, name).jobs
+    jobs = history.progress.model(history.record.started.service, name).jobs
     return jobs.get(retrain_job_id) if retrain_job_id else None
 
 
@@ -271,7 +271,7 @@ def _evidence(history: RunHistory, name: str, job: RetrainJob | None) -> Evidenc
     """Return what a person decides by; None without a decision, and for a job that goes on serving."""
     if job is None or job.decided is None:
         return None
-    progress = history.progress.model(history.record.started.realm, name)
+    progress = history.progress.model(history.record.started.service, name)
     serves = progress.served is None and progress.incumbent_id == job.retrain_job_id
     return None if serves and _outcome(history, name) != "switched" else evidence(progress, job)
 

@@ -25,7 +25,7 @@ from runner.policy.types import unread_clause
 from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
 from runner.reports.json_text import render_json
-from runner.reports.text import acting, inline, number, short_digest, utc, words
+from runner.reports.text import acting, in_words, inline, number, short_digest, utc
 
 
 class DecisionHistory(Struct, kw_only=True):
@@ -76,7 +76,7 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
         ):
             continue
         run = progress.runs[event.run_id]
-        place = (run.started.realm, fact.retrain_job_id)
+        place = (run.started.service, fact.retrain_job_id)
         if isinstance(fact, CandidateEvaluated):
             last[place] = _trail(progress, run, event.model, fact)
             trails.append(last[place])
@@ -86,7 +86,7 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
 
 
 def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvaluated) -> DecisionHistory:
-    known = progress.model(run.started.realm, model)
+    known = progress.model(run.started.service, model)
     job = known.jobs[fact.retrain_job_id]
     if job.decided is None:
         raise LookupError(f"job {fact.retrain_job_id} was judged and has no decision")
@@ -159,9 +159,9 @@ def explanation_text(one: Explanation) -> str:
     """Return the decision, its rules with their numbers, what it was made from, and what came of it."""
     trail = one.trail
     decision = trail.decided.fact.evaluation.decision
-    head = f"{trail.model} ({trail.run.started.realm}), job {trail.decided.fact.retrain_job_id}"
+    head = f"{trail.model} ({trail.run.started.service}), job {trail.decided.fact.retrain_job_id}"
     facts = [
-        ("decision", f"{words(decision.action)}, {utc(stamp(trail.decided.at))}: {decision.reason}"),
+        ("decision", f"{in_words(decision.action)}, {utc(stamp(trail.decided.at))}: {decision.reason}"),
         *(("rule", _rule(rule)) for rule in trail.decided.fact.evaluation.rules),
         *_made_from(trail),
         *_came_of_it(trail),
@@ -219,10 +219,10 @@ def _came_of_it(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
         fact = review.fact
         yield "review", f"{fact.action} by {fact.by}, {utc(stamp(review.at))}: {fact.reason or 'no reason given'}"
     for rollback in trail.rollbacks:
-        word = rollback.fact
+        approval = rollback.fact
         yield (
             "rolled back to",
-            f"from {word.from_job_id or ADOPTED} by {word.by}, {utc(stamp(rollback.at))}: {word.reason}",
+            f"from {approval.from_job_id or ADOPTED} by {approval.by}, {utc(stamp(rollback.at))}: {approval.reason}",
         )
     for at in trail.switched_at:
         yield "switched", utc(stamp(at))

@@ -27,7 +27,7 @@ from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import LOST, metrics_of, outcome_without_end
 from runner.reports.table import Column, short_number, text_table
-from runner.reports.text import inline, utc, words
+from runner.reports.text import in_words, inline, utc
 
 UNDER_WAY = "The run has not ended yet."
 
@@ -55,7 +55,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     @property
     def service(self) -> str:
         """Return the service's host, or `emulator`."""
-        return self.run.started.realm
+        return self.run.started.service
 
 
 class Incumbent(Struct, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iter
     for model, doing in models.items():
         end = doing.end
         retrain_job_id = end.retrain_job_id if end else doing.retrain_job_id
-        known = progress.model(run.started.realm, model)
+        known = progress.model(run.started.service, model)
         outcome, reason = _outcome(run, end, known.jobs.get(retrain_job_id) if retrain_job_id else None)
         yield Entry(
             run=run,
@@ -163,10 +163,10 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
         if event.model is None or moment(event.at) >= at:
             continue
         if isinstance(event.fact, IncumbentAdopted):
-            found.pop((progress.runs[event.run_id].started.realm, event.model), None)
+            found.pop((progress.runs[event.run_id].started.service, event.model), None)
         if isinstance(event.fact, SwitchSucceeded):
             run = progress.runs[event.run_id]
-            service = run.started.realm
+            service = run.started.service
             known = progress.model(service, event.model)
             job = known.jobs[event.fact.retrain_job_id]
             found[service, known.identity] = Incumbent(service=service, model=event.model, job=job, run=run)
@@ -201,7 +201,7 @@ def _table(entries: Sequence[Entry], width: int | None) -> str:
 
 
 def _row(entry: Entry, metrics: Sequence[str]) -> list[str]:
-    outcome = words(entry.outcome or "under way")
+    outcome = in_words(entry.outcome or "under way")
     return [
         *(entry.run.run_id, outcome, _decider(entry)),
         *(_number(entry.decided, name) for name in metrics),
@@ -217,9 +217,9 @@ def _number(decided: Decided | None, name: str) -> str:
 
 
 def _decider(entry: Entry) -> str:
-    word = entry.rollback or entry.review
-    if word is not None:
-        return word.fact.by
+    approval = entry.rollback or entry.review
+    if approval is not None:
+        return approval.fact.by
     return f"policy {entry.decided.fact.policy}" if entry.decided else ""
 
 
@@ -248,7 +248,10 @@ def _incumbent(one: Incumbent) -> list[str]:
     by = f"policy {job.decided.fact.policy}" if job.decided else ""
     reason = job.decided.fact.evaluation.decision.reason if job.decided else ""
     if review is not None:
-        by, reason = review.fact.by, f"{reason} {words(review.fact.action)}: {review.fact.reason or 'no reason given'}"
+        by, reason = (
+            review.fact.by,
+            f"{reason} {in_words(review.fact.action)}: {review.fact.reason or 'no reason given'}",
+        )
     if job.rollback is not None:
         by, reason = (
             job.rollback.fact.by,

@@ -76,7 +76,7 @@ def run_record(run: RunRecord) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "command": run.started.options.get("command", "run"),
-        "service": run.started.realm,
+        "service": run.started.service,
         "started_at": _stamp(run.started_at),
         "finished_at": _stamp(run.finished_at),
         "actor": run.started.actor,

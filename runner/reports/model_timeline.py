@@ -50,8 +50,8 @@ class ModelTimeline(Struct, kw_only=True):
     name: str
     progress: ModelProgress
     entries: list[Entry] = field(default_factory=list)
-    reigns: list[Deployment] = field(default_factory=list)
-    words: dict[str, Fact] = field(default_factory=dict)  # by job, the last word on it
+    deployments: list[Deployment] = field(default_factory=list)
+    decisions: dict[str, Fact] = field(default_factory=dict)  # by job, the last that an operator made
     mark: str = ""
 
 
@@ -59,7 +59,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
     """All models in order of their first appearance, and the runs."""
 
     progress: Progress
-    chronicles: tuple[ModelTimeline, ...]
+    timelines: tuple[ModelTimeline, ...]
 
 
 def read_fleet(links: Iterable[Link]) -> Fleet:
@@ -70,15 +70,15 @@ def read_fleet(links: Iterable[Link]) -> Fleet:
     """
     watch = _Watch()
     for entry in read_entries(watch.through(links), watch.progress):
-        watch.chronicle(entry.run.run_id, entry.model).entries.append(entry)
-    return Fleet(progress=watch.progress, chronicles=tuple(watch.chronicles.values()))
+        watch.timeline(entry.run.run_id, entry.model).entries.append(entry)
+    return Fleet(progress=watch.progress, timelines=tuple(watch.timelines.values()))
 
 
 class _Watch(Struct, kw_only=True):
     """Notes the events that pass by on their way into the progress."""
 
     progress: Progress = field(default_factory=Progress)
-    chronicles: dict[tuple[str, str], ModelTimeline] = field(default_factory=dict)
+    timelines: dict[tuple[str, str], ModelTimeline] = field(default_factory=dict)
 
     def through(self, links: Iterable[Link]) -> Iterator[Link]:
         """Yield the events; each is noted when the progress has taken it in."""
@@ -86,49 +86,49 @@ class _Watch(Struct, kw_only=True):
             yield one
             self._note(one)
 
-    def chronicle(self, run_id: str, model: str) -> ModelTimeline:
+    def timeline(self, run_id: str, model: str) -> ModelTimeline:
         """Return the chronicle of a model of a run."""
-        service = self.progress.runs[run_id].started.realm
-        found = self.chronicles.get((service, model))
+        service = self.progress.runs[run_id].started.service
+        found = self.timelines.get((service, model))
         if found is None:
             progress = self.progress.model(service, model)
-            found = self.chronicles[service, model] = ModelTimeline(service=service, name=model, progress=progress)
+            found = self.timelines[service, model] = ModelTimeline(service=service, name=model, progress=progress)
         return found
 
     def _note(self, one: Link) -> None:
         event, fact = one.event, one.event.fact
         if event.model is not None and not isinstance(fact, RunStarted):
-            chronicle = self.chronicle(event.run_id, event.model)
-            chronicle.mark = one.sha256
-            self._note_word(chronicle, one)
+            timeline = self.timeline(event.run_id, event.model)
+            timeline.mark = one.sha256
+            self._note_decision(timeline, one)
         elif isinstance(fact, ModelsMoved):
-            self._move(self.progress.runs[event.run_id].started.realm, fact, one.sha256)
+            self._move(self.progress.runs[event.run_id].started.service, fact, one.sha256)
         elif isinstance(fact, RunFinished | ReportWritten):
             for name in self.progress.runs[event.run_id].models:
-                self.chronicle(event.run_id, name).mark = one.sha256
+                self.timeline(event.run_id, name).mark = one.sha256
 
     def _move(self, service: str, fact: ModelsMoved, sha256: str) -> None:
         """Let the chronicles go by their new names, each in its place; what was told of a failed try is dropped."""
         names = {move.old: move.new for move in fact.moves}
         found: dict[tuple[str, str], ModelTimeline] = {}
-        for (realm, name), chronicle in self.chronicles.items():
-            if realm == service and name in names:
-                chronicle.name = names[name]
-                chronicle.progress, chronicle.mark = self.progress.model(service, chronicle.name), sha256
-                found[service, chronicle.name] = chronicle
-            elif realm != service or name not in names.values():
-                found[realm, name] = chronicle
-        self.chronicles = found
+        for (its_service, name), timeline in self.timelines.items():
+            if its_service == service and name in names:
+                timeline.name = names[name]
+                timeline.progress, timeline.mark = self.progress.model(service, timeline.name), sha256
+                found[service, timeline.name] = timeline
+            elif its_service != service or name not in names.values():
+                found[its_service, name] = timeline
+        self.timelines = found
 
-    def _note_word(self, chronicle: ModelTimeline, one: Link) -> None:
+    def _note_decision(self, timeline: ModelTimeline, one: Link) -> None:
         fact = one.event.fact
         if isinstance(fact, CandidateEvaluated | ApprovalRecorded | RollbackDecided):
-            chronicle.words[fact.retrain_job_id] = fact
+            timeline.decisions[fact.retrain_job_id] = fact
         elif isinstance(fact, SwitchSucceeded):
-            word = chronicle.words.get(fact.retrain_job_id)
-            chronicle.reigns.append(_reign(one, fact.retrain_job_id, word))
+            decision = timeline.decisions.get(fact.retrain_job_id)
+            timeline.deployments.append(_deployment(one, fact.retrain_job_id, decision))
         elif isinstance(fact, IncumbentAdopted):
-            chronicle.reigns.append(_adopted(one, fact))
+            timeline.deployments.append(_adopted(one, fact))
 
 
 def _adopted(one: Link, fact: IncumbentAdopted) -> Deployment:
@@ -143,17 +143,17 @@ def _adopted(one: Link, fact: IncumbentAdopted) -> Deployment:
     )
 
 
-def _reign(one: Link, retrain_job_id: str, word: Fact | None) -> Deployment:
+def _deployment(one: Link, retrain_job_id: str, decision: Fact | None) -> Deployment:
     by, reason = "", ""
-    if isinstance(word, CandidateEvaluated):
-        by, reason = f"policy {word.policy}", word.evaluation.decision.reason
-    elif isinstance(word, ApprovalRecorded | RollbackDecided):
-        by, reason = word.by, word.reason
+    if isinstance(decision, CandidateEvaluated):
+        by, reason = f"policy {decision.policy}", decision.evaluation.decision.reason
+    elif isinstance(decision, ApprovalRecorded | RollbackDecided):
+        by, reason = decision.by, decision.reason
     return Deployment(
         retrain_job_id=retrain_job_id,
         begin=moment(one.event.at),
         run_id=one.event.run_id,
         by=by,
         reason=reason,
-        turned_back=isinstance(word, RollbackDecided),
+        turned_back=isinstance(decision, RollbackDecided),
     )

@@ -83,12 +83,12 @@ class _Desk(Struct, frozen=True, kw_only=True):
 
     history: RunHistory
     bounds: Bounds
-    standards: PolicyLimits = field(default_factory=PolicyLimits)
+    limits: PolicyLimits = field(default_factory=PolicyLimits)
 
     def line(self, model: ModelReport, spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
         name, warnings = model.name, model.warnings
         job = find_job(self.history, name)
-        progress = self.history.progress.model(self.history.record.started.realm, name)
+        progress = self.history.progress.model(self.history.record.started.service, name)
         rule, charts = _leading_rule(model), rule_charts(job.decided if job else None)
         return Line(
             number=number,
@@ -98,7 +98,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
             rule=rule,
             unit=_unit(rule, model.rules, charts),
             charts=charts,
-            trends=metric_trends(progress, job, self.standards, self.bounds),
+            trends=metric_trends(progress, job, self.limits, self.bounds),
             rows=rows_trend(progress, job, self.bounds),
             rows_before=_rows_before(reversed(progress.jobs.values()), job),
             course=spans,

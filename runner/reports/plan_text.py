@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
-from runner.reports.text import headline, inline, markdown_cell, markdown_code, short_digest, utc, words
+from runner.reports.text import headline, in_words, inline, markdown_cell, markdown_code, short_digest, utc
 
 
 def action_text(model: PlannedModel) -> str:
     """Return what a run does to the model, or `would fail`, or the outcome that it reports without doing anything."""
     if is_pending(model):
         return str(model.action)
-    return "would fail" if model.outcome == "failed" else words(model.outcome or "nothing")
+    return "would fail" if model.outcome == "failed" else in_words(model.outcome or "nothing")
 
 
 def reason_with_warnings(model: PlannedModel) -> str:
@@ -64,7 +64,7 @@ def _end(plan: PlanDocument) -> Iterator[str]:
     """Yield what is known of drift, and the summary."""
     found = Counter(model.drift for model in plan.models)
     if found["in_sync"] or found["changed_outside"]:
-        yield f"in service: {', '.join(f'{count} {words(drift)}' for drift, count in sorted(found.items()))}"
+        yield f"in service: {', '.join(f'{count} {in_words(drift)}' for drift, count in sorted(found.items()))}"
     yield f"plan: {headline(counts(plan.models))}"
 
 

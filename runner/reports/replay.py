@@ -12,7 +12,7 @@ from runner.policy.evaluation import Evaluation, RuleResult
 from runner.reports.build import approval_report
 from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
-from runner.reports.text import inline, markdown_cell, words
+from runner.reports.text import in_words, inline, markdown_cell
 
 REPLAY_VERSION = 1
 
@@ -248,7 +248,7 @@ def _row(one: Judgeable | NotJudgeable) -> list[str]:
         then, now, why = one.then.action, one.now.action if one.flips else "same", _why(one)
     if subject.review is not None:
         then = f"{then}, {_REVIEWED[subject.review.fact.action]}"
-    return [stamp(subject.decided.at)[:10], subject.model, words(then), words(now), why, subject.retrain_job_id]
+    return [stamp(subject.decided.at)[:10], subject.model, in_words(then), in_words(now), why, subject.retrain_job_id]
 
 
 def _why(one: Judgeable) -> str:
@@ -265,7 +265,7 @@ def _why(one: Judgeable) -> str:
 def _summary(replay: Replay) -> str:
     if not replay.decisions:
         return "No recorded decision to judge."
-    flips = ", ".join(f"{count:,} {words(a)} to {words(b)}" for (a, b), count in flip_counts(replay).items())
+    flips = ", ".join(f"{count:,} {in_words(a)} to {in_words(b)}" for (a, b), count in flip_counts(replay).items())
     by = f"policy {inline(replay.policy)}" if replay.policy else "today's policies"
     counts = [
         f"{len(replay.flips):,} would flip{f' ({flips})' if flips else ''}",

@@ -147,14 +147,14 @@ class Bar(Struct, frozen=True, kw_only=True):
     stage: str
     x: str
     width: str
-    words: str
+    label: str
 
 
 class Tick(Struct, frozen=True, kw_only=True):
     """A moment on the axis, and how long after the run's begin it is."""
 
     x: str
-    words: str
+    label: str
 
 
 class Gantt(Struct, frozen=True, kw_only=True):
@@ -184,14 +184,14 @@ def _bar(span: Span, begin: datetime, length: float) -> Bar:
         stage=span.stage,
         x=f"{min(x, 100 - width):.2f}",
         width=f"{width:.2f}",
-        words=f"{span.stage} {duration(span.seconds)}",
+        label=f"{span.stage} {duration(span.seconds)}",
     )
 
 
 def _ticks(length: float) -> tuple[Tick, ...]:
     step = next((one for one in _STEPS if length / one <= _MOST_TICKS), 86400 * (int(length / 86400 / _MOST_TICKS) + 1))
     moments = range(0, int(length) + 1, step)
-    return tuple(Tick(x=f"{one / length * 100:.2f}", words=_clock(one)) for one in moments)
+    return tuple(Tick(x=f"{one / length * 100:.2f}", label=_clock(one)) for one in moments)
 
 
 def _clock(seconds: int) -> str:

@@ -79,14 +79,14 @@ def markdown_prose(sentence: object) -> str:
     return "".join(markdown_code(part) if place % 2 else markdown_cell(part) for place, part in enumerate(parts))
 
 
-def words(name: str) -> str:
+def in_words(name: str) -> str:
     """Return an outcome, action or verdict as words: `awaiting approval`."""
     return name.replace("_", " ")
 
 
 def headline(summary: Mapping[str, int]) -> str:
     """Return what became of the models in one phrase: `2 switched, 1 held and 1 failed`."""
-    parts = [f"{count} {words(outcome)}" for outcome, count in summary.items()]
+    parts = [f"{count} {in_words(outcome)}" for outcome, count in summary.items()]
     if not parts:
         return "No model took part"
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]

@@ -44,8 +44,8 @@ def asset_path(content: bytes, ending: str) -> str:
 def _slug(text: str, whole: str) -> str:
     """Return lower-case letters, digits and hyphens that remind of a text, with a digest that tells it from others."""
     digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
-    words = _OTHER.sub("-", text.lower())[:_LONGEST].strip("-")
-    return f"{words}-{digest}" if words else digest
+    readable = _OTHER.sub("-", text.lower())[:_LONGEST].strip("-")
+    return f"{readable}-{digest}" if readable else digest
 
 
 _ROOMS = ("site", "reports")

@@ -53,7 +53,7 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
     `changed_outside` says that another model was in service when the service's list was last read.
     """
 
-    chronicle: ModelTimeline
+    timeline: ModelTimeline
     entry: Entry
     ended: Entry | None
     incumbent: RetrainJob | None
@@ -77,35 +77,35 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
         return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
 
 
-def standing(chronicle: ModelTimeline) -> ModelSummary:
+def standing(timeline: ModelTimeline) -> ModelSummary:
     """Return where a model stands by the end of the journal."""
-    ended = next((one for one in reversed(chronicle.entries) if one.outcome is not None), None)
-    incumbent = chronicle.progress.incumbent
-    outcomes = [one.outcome for one in chronicle.entries if one.outcome is not None][-_MOST_STRIPS:]
+    ended = next((one for one in reversed(timeline.entries) if one.outcome is not None), None)
+    incumbent = timeline.progress.incumbent
+    outcomes = [one.outcome for one in timeline.entries if one.outcome is not None][-_MOST_STRIPS:]
     return ModelSummary(
-        chronicle=chronicle,
-        entry=max(chronicle.entries, key=lambda one: one.run.started_at),
+        timeline=timeline,
+        entry=max(timeline.entries, key=lambda one: one.run.started_at),
         ended=ended,
         incumbent=incumbent,
-        known=knowledge_of(baseline_of(chronicle.progress)),
-        changed_outside=drift_of(chronicle.progress) == "changed_outside",
-        value=_leading_value(chronicle.progress),
-        waiting=_waiting(chronicle),
-        next_step=_next_step(chronicle, ended),
+        known=knowledge_of(baseline_of(timeline.progress)),
+        changed_outside=drift_of(timeline.progress) == "changed_outside",
+        value=_leading_value(timeline.progress),
+        waiting=_waiting(timeline),
+        next_step=_next_step(timeline, ended),
         strips=_strips(outcomes),
         strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
     )
 
 
-def _next_step(chronicle: ModelTimeline, ended: Entry | None) -> str | None:
+def _next_step(timeline: ModelTimeline, ended: Entry | None) -> str | None:
     if ended is None or ended.outcome is None:
         return None
-    return next_step(_as_reported(chronicle, ended, ended.outcome))
+    return next_step(_as_reported(timeline, ended, ended.outcome))
 
 
-def _as_reported(chronicle: ModelTimeline, entry: Entry, outcome: Outcome) -> ModelReport:
+def _as_reported(timeline: ModelTimeline, entry: Entry, outcome: Outcome) -> ModelReport:
     """Return what a report says of the model, as far as the next step hangs on it."""
-    job = chronicle.progress.jobs.get(entry.retrain_job_id or "")
+    job = timeline.progress.jobs.get(entry.retrain_job_id or "")
     decided = job.decided if job is not None else None
     return ModelReport(
         name=entry.model,
@@ -125,16 +125,16 @@ def _leading_value(progress: ModelProgress) -> str:
     return f"{values[0][0]} {short_number(values[0][1])}" if values else ""
 
 
-def _waiting(chronicle: ModelTimeline) -> Waiting | None:
-    job = chronicle.progress.current
+def _waiting(timeline: ModelTimeline) -> Waiting | None:
+    job = timeline.progress.current
     if job is None or job.decided is None or job.rests_with != "await_approval":
         return None
-    of_job = (chronicle.name, "--job", job.retrain_job_id)
+    of_job = (timeline.name, "--job", job.retrain_job_id)
     return Waiting(
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
-        metrics=evidence_line(evidence(chronicle.progress, job)),
+        metrics=evidence_line(evidence(timeline.progress, job)),
         approve=person_command("approve", *of_job),
         reject=person_command("reject", *of_job),
     )

@@ -41,21 +41,21 @@ class EntryRow(Struct, frozen=True, kw_only=True):
 class DeploymentRow(Struct, frozen=True, kw_only=True):
     """What served; `end` is None for what serves now as far as the journal knows."""
 
-    reign: Deployment
+    deployment: Deployment
     end: datetime | None
     path: str | None
     value: str
 
 
-def outcome_counts(chronicle: ModelTimeline) -> dict[Outcome, int]:
+def outcome_counts(timeline: ModelTimeline) -> dict[Outcome, int]:
     """Return how often each outcome was met."""
-    outcomes = [one.outcome for one in chronicle.entries]
+    outcomes = [one.outcome for one in timeline.entries]
     return {one: outcomes.count(one) for one in OUTCOMES if one in outcomes}
 
 
-def entry_rows(chronicle: ModelTimeline) -> Sequence[EntryRow]:
+def entry_rows(timeline: ModelTimeline) -> Sequence[EntryRow]:
     """Return the model's runs."""
-    return [_entry_row(one) for one in sorted(chronicle.entries, key=lambda one: one.run.started_at, reverse=True)]
+    return [_entry_row(one) for one in sorted(timeline.entries, key=lambda one: one.run.started_at, reverse=True)]
 
 
 def _entry_row(entry: Entry) -> EntryRow:
@@ -77,24 +77,26 @@ def _decision(entry: Entry) -> str:
     return _DECISIONS.get(entry.decided.action, entry.decided.action) if entry.decided else ""
 
 
-def reign_rows(progress: Progress, chronicle: ModelTimeline) -> Sequence[DeploymentRow]:
+def deployment_rows(progress: Progress, timeline: ModelTimeline) -> Sequence[DeploymentRow]:
     """Return the jobs that served, with the first value that their policy looked at."""
     found, end = list[DeploymentRow](), None
-    for reign in reversed(chronicle.reigns):
-        found.append(_reign_row(progress, chronicle, reign, end))
-        end = reign.begin
+    for deployment in reversed(timeline.deployments):
+        found.append(_deployment_row(progress, timeline, deployment, end))
+        end = deployment.begin
     return found
 
 
-def _reign_row(progress: Progress, chronicle: ModelTimeline, reign: Deployment, end: datetime | None) -> DeploymentRow:
-    job = chronicle.progress.jobs.get(reign.retrain_job_id or "")
-    stated = [(name, Decimal(text)) for name, text in reign.metrics.items()]
+def _deployment_row(
+    progress: Progress, timeline: ModelTimeline, deployment: Deployment, end: datetime | None
+) -> DeploymentRow:
+    job = timeline.progress.jobs.get(deployment.retrain_job_id or "")
+    stated = [(name, Decimal(text)) for name, text in deployment.metrics.items()]
     values = leading_values(job.decided if job else None) or stated
-    finished = progress.runs[reign.run_id].finished
+    finished = progress.runs[deployment.run_id].finished
     return DeploymentRow(
-        reign=reign,
+        deployment=deployment,
         end=end,
-        path=run_path(reign.run_id) if finished else None,
+        path=run_path(deployment.run_id) if finished else None,
         value=f"{values[0][0]} {short_number(values[0][1])}" if values else "",
     )
 
@@ -117,8 +119,8 @@ class RunLine(Struct, frozen=True, kw_only=True):
 def run_lines(fleet: Fleet) -> Sequence[RunLine]:
     """Return all runs, newest first."""
     outcomes: dict[str, list[Outcome]] = {}
-    for chronicle in fleet.chronicles:
-        for entry in chronicle.entries:
+    for timeline in fleet.timelines:
+        for entry in timeline.entries:
             if entry.outcome is not None:
                 outcomes.setdefault(entry.run.run_id, []).append(entry.outcome)
     records = sorted(fleet.progress.runs.values(), key=lambda one: one.started_at, reverse=True)
@@ -188,13 +190,13 @@ def site_pages(fleet: Fleet) -> Iterator[Page]:
     for path, content in made.files.items():
         yield Page(path=path, source=path, render=partial(bytes, content))
     desk = _Desk(fleet=fleet, assets=made)
-    for chronicle in fleet.chronicles:
-        place = model_place(chronicle.service, chronicle.name)
-        yield Page(path=place.path, source=_source(chronicle.mark), render=partial(desk.model, chronicle, place))
-    for old, chronicle in _former_names(fleet):
-        place = model_place(chronicle.service, old)
-        source = _source(f"{old} {chronicle.name}")
-        yield Page(path=place.path, source=source, render=partial(desk.moved, old, chronicle, place))
+    for timeline in fleet.timelines:
+        place = model_place(timeline.service, timeline.name)
+        yield Page(path=place.path, source=_source(timeline.mark), render=partial(desk.model, timeline, place))
+    for old, timeline in _former_names(fleet):
+        place = model_place(timeline.service, old)
+        source = _source(f"{old} {timeline.name}")
+        yield Page(path=place.path, source=source, render=partial(desk.moved, old, timeline, place))
     head = fleet.progress.head[1] if fleet.progress.head else ""
     yield Page(path=RUNS, source=_source(head), render=desk.runs)
     yield Page(path=INDEX, source=_source(head), render=desk.index)
@@ -202,12 +204,12 @@ def site_pages(fleet: Fleet) -> Iterator[Page]:
 
 def _former_names(fleet: Fleet) -> Iterator[tuple[str, ModelTimeline]]:
     """Yield names that nothing is called any more, with the model that had them: links to their pages lead on."""
-    used = {(one.service, one.name) for one in fleet.chronicles}
-    for chronicle in fleet.chronicles:
-        for old in dict.fromkeys(chronicle.progress.former_names):
-            if (chronicle.service, old) not in used:
-                used.add((chronicle.service, old))
-                yield old, chronicle
+    used = {(one.service, one.name) for one in fleet.timelines}
+    for timeline in fleet.timelines:
+        for old in dict.fromkeys(timeline.progress.former_names):
+            if (timeline.service, old) not in used:
+                used.add((timeline.service, old))
+                yield old, timeline
 
 
 def _source(mark: str) -> str:
@@ -219,10 +221,10 @@ class _Desk(Struct, frozen=True, kw_only=True):
 
     fleet: Fleet
     assets: Assets
-    standards: PolicyLimits = field(default_factory=PolicyLimits)
+    limits: PolicyLimits = field(default_factory=PolicyLimits)
 
     def index(self) -> bytes:
-        lines = sorted(map(standing, self.fleet.chronicles), key=lambda one: one.urgency)
+        lines = sorted(map(standing, self.fleet.timelines), key=lambda one: one.urgency)
         runs = run_lines(self.fleet)
         outcomes = [one.ended.outcome for one in lines if one.ended and one.ended.outcome]
         return self._page(
@@ -232,28 +234,28 @@ class _Desk(Struct, frozen=True, kw_only=True):
             summary={one: outcomes.count(one) for one in dict.fromkeys(outcomes)},
             runs=runs[:_RECENT],
             runs_count=len(runs),
-            services=sorted({one.chronicle.service for one in lines}),
+            services=sorted({one.timeline.service for one in lines}),
             head=self.fleet.progress.head,
         )
 
     def runs(self) -> bytes:
         return self._page("runs.html.j2", root="../", runs=run_lines(self.fleet))
 
-    def model(self, chronicle: ModelTimeline, place: Place) -> bytes:
+    def model(self, timeline: ModelTimeline, place: Place) -> bytes:
         return self._page(
             "model_page.html.j2",
             root=place.root,
-            now=standing(chronicle),
-            plots=plots(chronicle, self.standards),
+            now=standing(timeline),
+            plots=plots(timeline, self.limits),
             height=HEIGHT,
-            summary=outcome_counts(chronicle),
-            entries=entry_rows(chronicle),
-            reigns=reign_rows(self.fleet.progress, chronicle),
-            shell_name=shlex.quote(chronicle.name),
+            summary=outcome_counts(timeline),
+            entries=entry_rows(timeline),
+            deployments=deployment_rows(self.fleet.progress, timeline),
+            shell_name=shlex.quote(timeline.name),
         )
 
-    def moved(self, old: str, chronicle: ModelTimeline, place: Place) -> bytes:
-        return self._page("moved_page.html.j2", root=place.root, old=old, chronicle=chronicle)
+    def moved(self, old: str, timeline: ModelTimeline, place: Place) -> bytes:
+        return self._page("moved_page.html.j2", root=place.root, old=old, timeline=timeline)
 
     def _page(self, template: str, **values: Any) -> bytes:
         return render(template, assets=self.assets, page_of=model_place, **values)

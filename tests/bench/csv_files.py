@@ -15,8 +15,8 @@ def write_plain(path: Path, mebibytes: int) -> int:
 
 def write_quoted(path: Path, mebibytes: int) -> int:
     """Write a CSV in which every row has a quoted text with a delimiter in it, and return its bytes."""
-    chance = random.Random(2)  # noqa: S311 -- repeatable
-    rows = (f'{row.rstrip()[:-1]}"{chance.randrange(10**6)}, ""so"""\n' for row in _plain_rows(chance))
+    rng = random.Random(2)  # noqa: S311 -- repeatable
+    rows = (f'{row.rstrip()[:-1]}"{rng.randrange(10**6)}, ""so"""\n' for row in _plain_rows(rng))
     return _write(path, mebibytes, rows)
 
 
@@ -38,10 +38,10 @@ def write_small(path: Path, rows: int = 120) -> None:
     path.write_text("\n".join(["id,visits,label", *lines]) + "\n", encoding="utf-8")
 
 
-def _plain_rows(chance: random.Random) -> Iterator[str]:
+def _plain_rows(rng: random.Random) -> Iterator[str]:
     for number in range(_ROWS):
-        visits, rate, place = chance.randrange(5000), chance.random() * 100, chance.choice(("north", "south", "east"))
-        score, day, label = chance.gauss(50, 12), number % 28 + 1, number % 2
+        visits, rate, place = rng.randrange(5000), rng.random() * 100, rng.choice(("north", "south", "east"))
+        score, day, label = rng.gauss(50, 12), number % 28 + 1, number % 2
         yield f"{number},{visits},{rate:.3f},{score:.2f},{place},2026-03-{day:02},{label}\n"
 
 

@@ -41,11 +41,11 @@ def _rows(name: str, median_s: float) -> list[Row]:
 
 def simulate(median_s: float, *, adaptive: bool) -> tuple[float, float]:
     """Return mean calls and mean lag in percent."""
-    chance = random.Random(1)  # noqa: S311 -- repeatable
+    rng = random.Random(1)  # noqa: S311 -- repeatable
     calls, lag = 0, 0.0
     for _ in range(_TRAININGS):
-        length = median_s * chance.lognormvariate(0, 0.5)
-        last, now = length * chance.lognormvariate(0, 0.2), 0.0
+        length = median_s * rng.lognormvariate(0, 0.5)
+        last, now = length * rng.lognormvariate(0, 0.2), 0.0
         while now < length:
             now += next_pause(now, guess(last, None), None) if adaptive else 30.0
             calls += 1

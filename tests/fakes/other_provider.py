@@ -62,7 +62,7 @@ class OtherClient:
         word = told["state"]
         finished = word in self._statuses.finished
         return Status(
-            word=word,
+            value=word,
             phase="finished" if finished else "failed" if word in self._statuses.failed else "going",
             model_id=told["version"],
             message=None,

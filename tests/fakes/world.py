@@ -194,9 +194,9 @@ class FakeService:
         if self.clock.seconds - job.uploaded_at < self.lag_s + self.training_s:
             return going(self.words[1])
         if self.fails:
-            return Status(word="job_failed", phase="failed", model_id=None, message=self.fails, download_url=None)
+            return Status(value="job_failed", phase="failed", model_id=None, message=self.fails, download_url=None)
         return Status(
-            word="job_finished",
+            value="job_finished",
             phase="finished",
             model_id=int(retrain_job_id.split("-")[1]),
             message=None,
@@ -248,7 +248,7 @@ class FakeService:
 
 def going(word: str) -> Status:
     """Return the status of a job that has not ended."""
-    return Status(word=word, phase="going", model_id=None, message=None, download_url=None)
+    return Status(value=word, phase="going", model_id=None, message=None, download_url=None)
 
 
 def service_error(code: Code | None, *, again: bool = False, date: datetime | None = None) -> ServiceError:
@@ -381,7 +381,7 @@ class World:
             RunStarted(
                 tool=TOOL,
                 actor="test",
-                realm=REALM,
+                service=REALM,
                 paths=(),
                 manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
                 options={"command": "run"},
@@ -402,10 +402,10 @@ class World:
             settings=Settings(parallel=manifest.limits.parallel, uploads=manifest.limits.uploads),
             mail=mail,
         )
-        runs = [ModelRun(run=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
+        runs = [ModelRun(context=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
         self.coordinator.run([(one.model.name, drive(one)) for one in runs])
-        if context.bugs:
-            raise context.bugs[0]
+        if context.internal_errors:
+            raise context.internal_errors[0]
         ends = {one.model.name: progress.model(REALM, one.model.name).last_outcome for one in runs}
         return {name: end for name, end in ends.items() if end is not None}
 
@@ -422,13 +422,13 @@ class World:
         limits = manifest.limits
         return RunContext(
             run_id=run_id(self.runs),
-            realm=REALM,
+            service=REALM,
             manifest=manifest,
             options=self.options,
-            service=self.service,
+            provider=self.service,
             keys=FakeKeys(self.keys),
             clock=self.clock,
-            chance=random.Random(1),  # noqa: S311 -- jitter that repeats
+            rng=random.Random(1),  # noqa: S311 -- jitter that repeats
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
             blobs=self.store.blobs,
@@ -436,7 +436,7 @@ class World:
             run_folder=self.state.run_folder(run_id(self.runs)),
             spool=self.state.spool,
             listener=lambda model, news: self.told.append((model, news)),
-            bugs=[],
+            internal_errors=[],
             vanished=vanished_jobs(manifest, progress.known(REALM)),
         )
 

@@ -146,18 +146,18 @@ class Crontab:
 
 def drawn(seed: int) -> Iterator[Firing]:
     """Yield firings without end; the same seed gives the same ones."""
-    chance = random.Random(seed)  # noqa: S311 -- moments that repeat as far as processes do
+    rng = random.Random(seed)  # noqa: S311 -- moments that repeat as far as processes do
     while True:
-        ends_by = chance.choice((signal.SIGKILL, signal.SIGTERM)) if chance.random() < _KILLED else None
+        ends_by = rng.choice((signal.SIGKILL, signal.SIGTERM)) if rng.random() < _KILLED else None
         yield Firing(
-            pause=chance.uniform(0, 0.7),
-            changes_data=chance.random() < _CHANGED,
-            waits=chance.random() < _WAITING,
-            output=chance.choice(_OUTPUTS),
-            locale=chance.choice(_LOCALES),
+            pause=rng.uniform(0, 0.7),
+            changes_data=rng.random() < _CHANGED,
+            waits=rng.random() < _WAITING,
+            output=rng.choice(_OUTPUTS),
+            locale=rng.choice(_LOCALES),
             ends_by=ends_by,
-            at=chance.choice(_STRIKES) if ends_by is not None and chance.random() < _AT_A_CALL else None,
-            life=chance.uniform(0, 1.2),
+            at=rng.choice(_STRIKES) if ends_by is not None and rng.random() < _AT_A_CALL else None,
+            life=rng.uniform(0, 1.2),
         )
 
 

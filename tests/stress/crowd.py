@@ -32,13 +32,13 @@ _EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are
 
 def together(runners: int, seed: int) -> Iterator[str]:
     """Start runners within the same tenth of a second: one goes on, the others are told who holds the state."""
-    chance = random.Random(seed)  # noqa: S311 -- moments that repeat
+    rng = random.Random(seed)  # noqa: S311 -- moments that repeat
     with promise.project() as project:
         project.service.models[MODEL].readings = 5
         processes = []
         for _ in range(runners):
             processes.append(project.start("run", "models.yaml"))
-            time.sleep(chance.uniform(0, 0.1))
+            time.sleep(rng.uniform(0, 0.1))
         ended = [finish(process) for process in processes]
         codes = sorted(one.code for one in ended)
         if codes[0] != 0 or set(codes) - {0, 6}:

@@ -53,11 +53,11 @@ class FinishedState:
 
     def damage(self, seed: str) -> Damage:
         """Draw a damage; the same seed and the same files give the same one."""
-        chance = random.Random(seed)  # noqa: S311 -- it only has to repeat
+        rng = random.Random(seed)  # noqa: S311 -- it only has to repeat
         others = [name for name in self.files if name != JOURNAL]
-        file = JOURNAL if chance.random() < _IN_JOURNAL else chance.choice(others)
-        byte = chance.randrange(len(self.files[file]))
-        return Damage(file=file, byte=byte, bit=None if chance.random() < _CUTS else chance.randrange(8))
+        file = JOURNAL if rng.random() < _IN_JOURNAL else rng.choice(others)
+        byte = rng.randrange(len(self.files[file]))
+        return Damage(file=file, byte=byte, bit=None if rng.random() < _CUTS else rng.randrange(8))
 
     @contextmanager
     def damaged(self, damage: Damage) -> Iterator[None]:
@@ -133,7 +133,7 @@ def _still_guards(root: Path) -> bool:
 
 
 def _draft(guard: str) -> Draft:
-    fact = StatusChanged(retrain_job_id="probe", word="probe")
+    fact = StatusChanged(retrain_job_id="probe", status="probe")
     return Draft(at="2026-03-01T00:00:00.000000Z", run_id=run_id(99), model="probe", fact=fact, guard=guard)
 
 

@@ -182,8 +182,8 @@ class FaultWorld:
                     allow_held=True,
                 )
             )
-        if finished.bugs:
-            raise finished.bugs[0]
+        if finished.internal_errors:
+            raise finished.internal_errors[0]
         report = json.loads((finished.folder / "report.json").read_bytes())
         return Ended(
             exit_code=int(finished.exit_code),

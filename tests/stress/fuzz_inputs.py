@@ -37,38 +37,38 @@ Make = Callable[[random.Random], bytes]
 
 def make_input(target: str, seed: int) -> bytes:
     """Return the input of a target and seed; the same for ever."""
-    chance = random.Random(f"{target}:{seed}")  # noqa: S311 -- inputs that repeat
-    return chance.choices(_MAKERS[target], weights=(6, 6, 1))[0](chance)
+    rng = random.Random(f"{target}:{seed}")  # noqa: S311 -- inputs that repeat
+    return rng.choices(_MAKERS[target], weights=(6, 6, 1))[0](rng)
 
 
 def _pieces(words: Sequence[str]) -> Make:
-    return lambda chance: "".join(chance.choices(words, k=chance.randrange(80))).encode("utf-8", "surrogatepass")
+    return lambda rng: "".join(rng.choices(words, k=rng.randrange(80))).encode("utf-8", "surrogatepass")
 
 
 def _mutant(corpus: Callable[[], Sequence[bytes]]) -> Make:
-    def make(chance: random.Random) -> bytes:
-        content = bytearray(chance.choice(corpus()))
-        for _ in range(chance.randrange(1, 8)):
-            _mutate(content, chance)
+    def make(rng: random.Random) -> bytes:
+        content = bytearray(rng.choice(corpus()))
+        for _ in range(rng.randrange(1, 8)):
+            _mutate(content, rng)
         return bytes(content)
 
     return make
 
 
-def _mutate(content: bytearray, chance: random.Random) -> None:
-    start = chance.randrange(len(content) + 1)
-    end = min(start + chance.randrange(1, 32), len(content))
-    match chance.randrange(6):
+def _mutate(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content) + 1)
+    end = min(start + rng.randrange(1, 32), len(content))
+    match rng.randrange(6):
         case 0:
             del content[start:end]
         case 1:
-            content[start:start] = chance.randbytes(end - start)
+            content[start:start] = rng.randbytes(end - start)
         case 2:
-            content[start:start] = content[start:end] * chance.randrange(1, 50)
+            content[start:start] = content[start:end] * rng.randrange(1, 50)
         case 3:
             content[start:end] = bytes(reversed(content[start:end]))
         case 4 if start < len(content):
-            content[start] ^= 1 << chance.randrange(8)
+            content[start] ^= 1 << rng.randrange(8)
         case _:
             del content[start:]
 
@@ -161,62 +161,60 @@ def _put(file: zipfile.ZipFile, name: str, content: bytes) -> None:
     file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
-def _yaml_bomb(chance: random.Random) -> bytes:
-    size = chance.randrange(1, 50_000)
+def _yaml_bomb(rng: random.Random) -> bytes:
+    size = rng.randrange(1, 50_000)
     nested = (b"[" * size, b"{a: " * size, b"- " * size, b"? " * size)
-    return chance.choice((*nested, _aliases(chance), b"a: " + b"1" * size, b"<<<<<<< o\n" * size, b"k: 1\n" * size))
+    return rng.choice((*nested, _aliases(rng), b"a: " + b"1" * size, b"<<<<<<< o\n" * size, b"k: 1\n" * size))
 
 
-def _aliases(chance: random.Random) -> bytes:
-    merge = chance.random() < 0.5
+def _aliases(rng: random.Random) -> bytes:
+    merge = rng.random() < 0.5
     lines = ["a0: &a0 {k: x}" if merge else "a0: &a0 [x, x, x, x]"]
-    for number in range(1, chance.randrange(2, 20)):
-        many = ", ".join([f"*a{number - 1}"] * chance.randrange(2, 10))
+    for number in range(1, rng.randrange(2, 20)):
+        many = ", ".join([f"*a{number - 1}"] * rng.randrange(2, 10))
         lines.append(f"a{number}: &a{number} " + (f"{{<<: [{many}]}}" if merge else f"[{many}]"))
     return "\n".join(lines).encode()
 
 
-def _json_bomb(chance: random.Random) -> bytes:
-    size = chance.randrange(1, 100_000)
+def _json_bomb(rng: random.Random) -> bytes:
+    size = rng.randrange(1, 100_000)
     deep = (b"[" * size, b'{"a":' * size, b"[" * size + b"]" * size, b'{"metrics":' * size + b"1" + b"}" * size)
     wide = (b"[" + b"1," * size + b"1]", b'{"auc": ' + b"9" * size + b"}", b'"' + b"\\u0000" * size + b'"')
-    return chance.choice((*deep, *wide, b'{"status": "' + b"x" * size * 10 + b'"}', b"<" * size))
+    return rng.choice((*deep, *wide, b'{"status": "' + b"x" * size * 10 + b'"}', b"<" * size))
 
 
-def _table_bomb(chance: random.Random) -> bytes:
-    size = chance.randrange(1, 200_000)
-    return chance.choice(
-        (b"," * size, b"a,1\n" * size, b'"' * size, b"AUC,0." + b"9" * size, b"\n" * size, b"\t" * size)
-    )
+def _table_bomb(rng: random.Random) -> bytes:
+    size = rng.randrange(1, 200_000)
+    return rng.choice((b"," * size, b"a,1\n" * size, b'"' * size, b"AUC,0." + b"9" * size, b"\n" * size, b"\t" * size))
 
 
-def _zip_bomb(chance: random.Random) -> bytes:
+def _zip_bomb(rng: random.Random) -> bytes:
     stream = io.BytesIO()
-    size = chance.randrange(1, 8 << 20)
+    size = rng.randrange(1, 8 << 20)
     with zipfile.ZipFile(stream, "w") as file:
-        for number in range(chance.choice((1, 2, 1500))):
-            name = chance.choice(("metrics.csv", "../metrics.csv", "a/METRICS.CSV", f"{number}.csv", "metrics.json"))
+        for number in range(rng.choice((1, 2, 1500))):
+            name = rng.choice(("metrics.csv", "../metrics.csv", "a/METRICS.CSV", f"{number}.csv", "metrics.json"))
             _put(file, f"{number}/{name}", b"0" * (size if number == 0 else 3))
     content = bytearray(stream.getvalue())
-    for _ in range(chance.randrange(3)):
-        _mutate(content, chance)
+    for _ in range(rng.randrange(3)):
+        _mutate(content, rng)
     return bytes(content)
 
 
-def _tar_bomb(chance: random.Random) -> bytes:
-    size = chance.randrange(1, 8 << 20)
+def _tar_bomb(rng: random.Random) -> bytes:
+    size = rng.randrange(1, 8 << 20)
     packed = gzip.compress(b"0" * size, mtime=0)
     header = bytearray(_tars()[0])
-    header[124:136] = b"%011o\0" % chance.randrange(1 << 33)
-    many = b"".join(tarfile.TarInfo(f"{number}").tobuf() for number in range(chance.randrange(2000)))
-    return chance.choice((packed, bytes(header), many, gzip.compress(many, mtime=0), gzip.compress(packed, mtime=0)))
+    header[124:136] = b"%011o\0" % rng.randrange(1 << 33)
+    many = b"".join(tarfile.TarInfo(f"{number}").tobuf() for number in range(rng.randrange(2000)))
+    return rng.choice((packed, bytes(header), many, gzip.compress(many, mtime=0), gzip.compress(packed, mtime=0)))
 
 
-def _workbook_bomb(chance: random.Random) -> bytes:
-    size = chance.randrange(1, 50_000)
+def _workbook_bomb(rng: random.Random) -> bytes:
+    size = rng.randrange(1, 50_000)
     with zipfile.ZipFile(io.BytesIO(_workbooks()[0])) as file:
         parts = {name: file.read(name) for name in file.namelist()}
-    sheet = chance.choice(
+    sheet = rng.choice(
         (
             b"<worksheet>" + b"<row>" * size,
             b"<worksheet>" + b"<row><c><v>1</v></c></row>" * size + b"</worksheet>",
@@ -225,7 +223,7 @@ def _workbook_bomb(chance: random.Random) -> bytes:
             b'<worksheet><row><c r="' + b"Z" * size + b'1"><v>1</v></c></row></worksheet>',
         )
     )
-    return _archive({**parts, chance.choice(("xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml")): sheet})
+    return _archive({**parts, rng.choice(("xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml")): sheet})
 
 
 _MAKERS: Mapping[str, tuple[Make, Make, Make]] = {

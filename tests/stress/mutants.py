@@ -53,10 +53,10 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         name="result_and_decision_are_two_transactions",
         file="runner/execute/evaluation.py",
         old=(
-            "    yield from record(stored, judged(run.run.manifest, run.model, stored, inputs, evaluated.evaluation))"
+            "    yield from record(stored, judged(run.context.manifest, run.model, stored, inputs, evaluated.evaluation))"
         ),
         new=(
-            "    yield from record(stored)\n    yield from record(judged(run.run.manifest, run.model, stored, inputs, "
+            "    yield from record(stored)\n    yield from record(judged(run.context.manifest, run.model, stored, inputs, "
             "evaluated.evaluation))"
         ),
         reason=(

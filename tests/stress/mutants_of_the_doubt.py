@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_settled_lie_of_the_store_stays_a_witness",
         file="runner/execute/upload_evidence.py",
-        old="(word in job.lingered and job.stage != JobStage.NEVER_STARTED)",
+        old="(value in job.lingered and job.stage != JobStage.NEVER_STARTED)",
         new="word in job.lingered",
         caught_by=_FALSE + "test_a_false_yes_that_was_settled_leaves_no_doubt_for_later_lost_uploads",
     ),
@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_word_that_outlasts_the_quarantine_is_not_learnt",
         file="runner/journal/retrain_job.py",
-        old="if isinstance(fact, StatusChanged) and fact.word == job.word:",
-        new="if isinstance(fact, StatusChanged) and not fact.word:",
+        old="if isinstance(fact, StatusChanged) and fact.status == job.status:",
+        new="if isinstance(fact, StatusChanged) and not fact.status:",
         caught_by=_FALSE
         + "test_a_queue_that_was_short_over_the_quarantine_is_learnt_however_seldom_the_status_is_read",
     ),
@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_status_is_not_read_when_the_quarantine_ends",
         file="runner/execute/training.py",
-        old="min(step, max(self._until_known(word, asked), SHORTEST), self.left)",
+        old="min(step, max(self._until_known(value, asked), SHORTEST), self.left)",
         new="min(step, self.left)",
         caught_by=_FALSE
         + "test_a_queue_that_was_short_over_the_quarantine_is_learnt_however_seldom_the_status_is_read",
@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_word_known_from_trainings_is_still_called_a_contradiction",
         file="runner/execute/training.py",
-        old=" and not is_said_in_training(self.run, word)",
+        old=" and not is_said_in_training(self.run, value)",
         new="",
         caught_by=_FALSE
         + "test_a_queue_under_a_word_for_waiting_is_learnt_and_a_lost_upload_in_it_is_never_called_dead",
@@ -86,22 +86,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_person_may_call_any_training_not_started",
         file="runner/journal/model_progress.py",
-        old="lingers = job.stage == JobStage.STARTED and job.word in job.lingered",
+        old="lingers = job.stage == JobStage.STARTED and job.status in job.lingered",
         new="lingers = job.stage == JobStage.STARTED",
         caught_by=_PROGRESS + "test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones",
     ),
     Mutant(
         name="a_wait_is_measured_by_the_wall_clock",
         file="runner/execute/training.py",
-        old="return self.run.run.clock.monotonic() - self.began",
-        new="return self.run.run.clock.now().timestamp() - self.run.job.started_at.timestamp()",
+        old="return self.run.context.clock.monotonic() - self.began",
+        new="return self.run.context.clock.now().timestamp() - self.run.job.started_at.timestamp()",
         caught_by=_OLD + "test_a_clock_set_forward_does_not_end_the_wait_for_a_training",
     ),
     Mutant(
         name="a_contradiction_is_told_as_soon_as_a_run_begins",
         file="runner/execute/training.py",
-        old="over = asked.waited >= self._steady() and surely_over(",
-        new="over = surely_over(",
+        old="over = asked.waited >= self._steady() and is_over(",
+        new="over = is_over(",
         caught_by=_FALSE
         + "test_a_queue_under_a_word_for_waiting_is_learnt_and_a_lost_upload_in_it_is_never_called_dead",
     ),

@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_rehearsal_makes_the_state_the_older_one",
         file="runner/journal/end_marks.py",
-        old="self._emulator = fact.realm == EMULATOR",
+        old="self._emulator = fact.service == EMULATOR",
         new="self._emulator = False",
         caught_by=_HEADS + "test_what_only_the_emulator_did_is_not_noted_outside_of_the_state",
     ),

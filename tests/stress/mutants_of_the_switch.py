@@ -15,7 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "retrain_job_id=job.retrain_job_id,\n            decision_sha256=mandate,\n            "
             "attempt=number,\n            "
             "listed_before=_before(run, job, serving),\n        ),\n        "
-            'guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n    )\n'
+            'guard=f"switch:{run.context.service}:{run.progress.identity}:{mandate}:{number}",\n    )\n'
         ),
         new="",
         caught_by=_PROTOCOL + "test_the_intent_is_durable_before_the_first_byte_and_the_decision_before_the_switch",
@@ -23,28 +23,28 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_guard_on_the_switch",
         file="runner/execute/switch.py",
-        old='        guard=f"switch:{run.run.realm}:{run.progress.identity}:{mandate}:{number}",\n',
+        old='        guard=f"switch:{run.context.service}:{run.progress.identity}:{mandate}:{number}",\n',
         new="",
         caught_by=_EDGES + "test_every_intent_carries_a_guard_of_its_own",
     ),
     Mutant(
         name="a_held_candidate_is_switched_to",
         file="runner/execute/switch.py",
-        old='if not approved and job.decided.action != "switch" and not waits_barred:',
-        new='if not approved and job.decided.action == "await_approval" and not waits_barred:',
+        old='if not approved and job.decided.action != "switch" and not waits_blocked:',
+        new='if not approved and job.decided.action == "await_approval" and not waits_blocked:',
         caught_by=_PROTOCOL + "test_a_candidate_below_its_limit_is_held_and_never_switched",
     ),
     Mutant(
         name="no_switch_is_not_heard",
         file="runner/execute/switch.py",
-        old="if run.run.options.no_switch:",
-        new="if run.run.options.force:",
+        old="if run.context.options.no_switch:",
+        new="if run.context.options.force:",
         caught_by=_PROTOCOL + "test_no_switch_leaves_the_decision_for_the_next_run",
     ),
     Mutant(
         name="a_runner_that_slept_switches",
         file="runner/execute/switch.py",
-        old="if leaves.passed(run.run.clock):",
+        old="if leaves.passed(run.context.clock):",
         new="if leaves is None:",
         caught_by=_PROTOCOL + "test_a_runner_that_slept_longer_than_the_quarantine_does_not_switch",
     ),
@@ -147,7 +147,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="work_is_started_after_a_stop",
         file="runner/execute/coordinator.py",
         old=(
-            "        elif self.stopped is not None:\n            self._tell_of_stop()\n"
+            "        elif self.stopped is not None:\n            self._emit_stop()\n"
             "            self._resume(drive, error=StoppedError(self.stopped))\n"
         ),
         new="",

@@ -27,42 +27,42 @@ class Fortune:
 
     def __init__(self, seed: int) -> None:
         self.realistic = seed % REALISTIC_EVERY == 0
-        self.chance = random.Random(seed)  # noqa: S311 -- a seed is the point
-        self.overlapping = not self.realistic and self.chance.random() < 0.35
-        self.ambushed = not self.realistic and self.chance.random() < 0.2
-        self.quarantine = self.chance.choice(QUARANTINES)
+        self.rng = random.Random(seed)  # noqa: S311 -- a seed is the point
+        self.overlapping = not self.realistic and self.rng.random() < 0.35
+        self.ambushed = not self.realistic and self.rng.random() < 0.2
+        self.quarantine = self.rng.choice(QUARANTINES)
         self.traits = self._draw_traits()
 
     def _draw_traits(self) -> Traits:
-        chance, calm = self.chance, self.realistic
-        late = chance.choice((1.0, 20.0, self.quarantine * (0.4 if self.overlapping else 0.7)))
+        rng, calm = self.rng, self.realistic
+        late = rng.choice((1.0, 20.0, self.quarantine * (0.4 if self.overlapping else 0.7)))
         return Traits(
-            faults=0.05 if calm else chance.choice((0.0, 0.05, 0.2, 0.5)),
-            words=WORDS[0] if calm else chance.choice(WORDS),
-            url_s=chance.choice(URL_LIFETIMES),
-            tells_expiry=calm or chance.random() < 0.8,
-            tells_time=calm or chance.random() < 0.8,
-            keeps_expiry=calm or (chance.random() < 0.5 and not self.ambushed),
-            training_s=chance.choice(((1.0, 60.0), (60.0, 1500.0), (1500.0, LONGEST_TRAINING_S))),
-            failing=0.1 if calm else chance.choice((0.0, 0.0, 0.2, 0.6)),
-            deleting=0.0 if calm else chance.choice((0.0, 0.0, 0.05)),
-            readable=calm or chance.random() < 0.7,
-            names_model=calm or chance.random() < 0.9,
+            faults=0.05 if calm else rng.choice((0.0, 0.05, 0.2, 0.5)),
+            words=WORDS[0] if calm else rng.choice(WORDS),
+            url_s=rng.choice(URL_LIFETIMES),
+            tells_expiry=calm or rng.random() < 0.8,
+            tells_time=calm or rng.random() < 0.8,
+            keeps_expiry=calm or (rng.random() < 0.5 and not self.ambushed),
+            training_s=rng.choice(((1.0, 60.0), (60.0, 1500.0), (1500.0, LONGEST_TRAINING_S))),
+            failing=0.1 if calm else rng.choice((0.0, 0.0, 0.2, 0.6)),
+            deleting=0.0 if calm else rng.choice((0.0, 0.0, 0.05)),
+            readable=calm or rng.random() < 0.7,
+            names_model=calm or rng.random() < 0.9,
             latest=late,
-            lag=0.0 if calm else chance.choice((0.0, 0.0, self.quarantine * 0.25)),
-            lying=0.0 if calm else chance.choice((0.0, 0.0, 0.1, 0.4)),
+            lag=0.0 if calm else rng.choice((0.0, 0.0, self.quarantine * 0.25)),
+            lying=0.0 if calm else rng.choice((0.0, 0.0, 0.1, 0.4)),
             all_late=self.ambushed,
-            patient=calm,
+            low_priority=calm,
         )
 
     def clock(self, time: Timeline) -> ShownClock:
         """Return the clock of a machine or of the service as a time server keeps it, more or less."""
-        chance = self.chance
+        rng = self.rng
         return ShownClock(
             time,
             ahead=self.near(),
-            sway=chance.uniform(0.0, MOST_SWAY_S),
-            rate=chance.uniform(-MOST_RATE, MOST_RATE),
+            sway=rng.uniform(0.0, MOST_SWAY_S),
+            rate=rng.uniform(-MOST_RATE, MOST_RATE),
         )
 
     def machines(self, time: Timeline) -> list[ShownClock]:
@@ -78,7 +78,7 @@ class Fortune:
 
     def near(self) -> float:
         """Return by how many seconds a clock that is kept is off."""
-        return self.chance.uniform(-1.0, 1.0) * (MOST_OFF_S - MOST_SWAY_S)
+        return self.rng.uniform(-1.0, 1.0) * (MOST_OFF_S - MOST_SWAY_S)
 
     def jump(self) -> float:
         """Return by how many seconds a clock is off that was set wrong.
@@ -88,17 +88,17 @@ class Fortune:
         """
         if self.realistic or (self.overlapping and not self.traits.tells_time):
             return self.near()
-        return self.chance.choice((-3600.0, -self.quarantine, 60.0, self.quarantine, 3600.0, 3600.0))
+        return self.rng.choice((-3600.0, -self.quarantine, 60.0, self.quarantine, 3600.0, 3600.0))
 
     def settings(self) -> dict[str, Any]:
         """Return what a model's manifest says at first."""
-        chance = self.chance
-        timeout = LONG_DEADLINE if chance.random() < 0.02 or self.realistic else chance.choice(DEADLINES)
-        poll = chance.choice((None, None, timedelta(minutes=5)))
+        rng = self.rng
+        timeout = LONG_DEADLINE if rng.random() < 0.02 or self.realistic else rng.choice(DEADLINES)
+        poll = rng.choice((None, None, timedelta(minutes=5)))
         return {
             "version": 1,
-            "policy": chance.choice(POLICIES),
-            "retrain": Retrain(attempts=chance.choice((1, 2, 2, 3))),
+            "policy": rng.choice(POLICIES),
+            "retrain": Retrain(attempts=rng.choice((1, 2, 2, 3))),
             "wait": Wait(timeout=timeout, poll=poll),
         }
 
@@ -110,19 +110,19 @@ class Fortune:
         """
         if not self.overlapping:
             long = self.traits.url_s + 3 * self.quarantine
-            return Trouble(near_effects=True, suspend_at=self.chance.choice((6, 7, 8, 9)), suspend_s=long)
-        fence = self.chance.choice((self.traits.url_s, 60.0))
-        early = self.chance.uniform(-2.0, 1.0) * self.traits.latest
-        return Trouble(near_effects=True, suspend_at=self.chance.choice((1, 2)), suspend_s=max(fence - early, 0.0))
+            return Trouble(near_effects=True, suspend_at=self.rng.choice((6, 7, 8, 9)), suspend_s=long)
+        fence = self.rng.choice((self.traits.url_s, 60.0))
+        early = self.rng.uniform(-2.0, 1.0) * self.traits.latest
+        return Trouble(near_effects=True, suspend_at=self.rng.choice((1, 2)), suspend_s=max(fence - early, 0.0))
 
     def trouble(self, jump_clock: Callable[[], None]) -> Trouble:
         """Return what befalls an ordinary run."""
-        chance = self.chance
-        crash = chance.random() < (0.3 if self.realistic else 0.6)
-        suspend = not self.realistic and chance.random() < (0.7 if self.overlapping else 0.2)
-        stop = chance.random() < (0.02 if self.realistic else 0.1)
-        jump = chance.random() < 0.3
-        near = chance.random() < 0.5
+        rng = self.rng
+        crash = rng.random() < (0.3 if self.realistic else 0.6)
+        suspend = not self.realistic and rng.random() < (0.7 if self.overlapping else 0.2)
+        stop = rng.random() < (0.02 if self.realistic else 0.1)
+        jump = rng.random() < 0.3
+        near = rng.random() < 0.5
         return Trouble(
             near_effects=near,
             crash_at=self._point(near) if crash else None,
@@ -130,16 +130,16 @@ class Fortune:
             suspend_s=self._sleep(),
             jump_at=self._point(near) if jump else None,
             jump=jump_clock,
-            stop_after_s=chance.expovariate(1 / 300) if stop else None,
+            stop_after_s=rng.expovariate(1 / 300) if stop else None,
         )
 
     def _sleep(self) -> float:
         """Return how long a runner is suspended; often until just before its fences close."""
-        chance = self.chance
-        if chance.random() < 0.4:
-            return chance.uniform(0.8, 1.0) * chance.choice((self.traits.url_s, 60.0))
-        return chance.choice((1.0, 30.0, 200.0, 1000.0, 10000.0)) * chance.random()
+        rng = self.rng
+        if rng.random() < 0.4:
+            return rng.uniform(0.8, 1.0) * rng.choice((self.traits.url_s, 60.0))
+        return rng.choice((1.0, 30.0, 200.0, 1000.0, 10000.0)) * rng.random()
 
     def _point(self, near: bool) -> int:
         """Return the number of a point: one of all in a run, or one of the few near its effects."""
-        return self.chance.randint(1, self.chance.choice((6, 9, 18) if near else (30, 60, 120)))
+        return self.rng.randint(1, self.rng.choice((6, 9, 18) if near else (30, 60, 120)))

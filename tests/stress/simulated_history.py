@@ -13,7 +13,7 @@ from runner.journal.events import ModelFinished, RunFinished, RunStarted
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
 from runner.manifest.model import Manifest, NameChange, Place
-from runner.plan.eligibility import withdrawn_data
+from runner.plan.eligibility import blocked_data
 from runner.plan.model_plan import Options
 from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM, CrashError
@@ -55,20 +55,20 @@ class History:
     def __init__(self, seed: int, workshop: Workshop, folder: Path) -> None:
         self.seed = seed
         self.fortune = Fortune(seed)
-        self.chance, self.quarantine = self.fortune.chance, self.fortune.quarantine
+        self.rng, self.quarantine = self.fortune.rng, self.fortune.quarantine
         self.workshop = workshop
         self.time = Timeline()
         self.ledger = Ledger(folder, on_disk=seed % ON_DISK_EVERY == 0)
         self.service = SimulatedService(
             time=self.time,
             clock=self.fortune.clock(self.time),
-            chance=self.chance,
+            rng=self.rng,
             traits=self.fortune.traits,
             durable=lambda: len(self.ledger.links),
         )
         self.machines = self.fortune.machines(self.time)
         self.turning = seed % TURNING_EVERY == 0
-        names = "abc"[: self.chance.choice((1, 1, 1, 2, 3))]
+        names = "abc"[: self.rng.choice((1, 1, 1, 2, 3))]
         self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
         self.called = {name: name for name in names}
         self.moved: list[NameChange] = []
@@ -80,7 +80,7 @@ class History:
         self.troubles: Counter[str] = Counter()
         self.found: list[str] = []
         self.person = Person(
-            chance=self.chance,
+            rng=self.rng,
             clock=self.machines[0],
             ledger=self.ledger,
             service=self.service,
@@ -91,10 +91,10 @@ class History:
     def play(self) -> Told:
         """Let everything happen, then heal the service and let runs settle it; judge before and after."""
         try:
-            for _ in range(self.chance.choice((4, 5, 6) if self.turning else (1, 2, 2, 3))):
+            for _ in range(self.rng.choice((4, 5, 6) if self.turning else (1, 2, 2, 3))):
                 self._change_world()
                 self._invoke_with_trouble()
-                self.time.wait(self.chance.choice((0.0, 5.0, 600.0, 86400.0)))
+                self.time.wait(self.rng.choice((0.0, 5.0, 600.0, 86400.0)))
             self._judge("before recovery")
             self._recover()
             self.time.wait(2 * self.quarantine)
@@ -136,17 +136,17 @@ class History:
 
     def _change_world(self) -> None:
         """Between runs: new data, another policy, a person's word, a clock that was set."""
-        chance = self.chance
+        rng = self.rng
         for settings in self.models.values():
-            if chance.random() < (0.6 if self.turning else 0.25):
-                settings["version"] = chance.randint(1, VERSIONS)
-            if chance.random() < 0.15:
-                settings["policy"] = chance.choice(POLICIES)
-        if chance.random() < 0.6:
+            if rng.random() < (0.6 if self.turning else 0.25):
+                settings["version"] = rng.randint(1, VERSIONS)
+            if rng.random() < 0.15:
+                settings["policy"] = rng.choice(POLICIES)
+        if rng.random() < 0.6:
             self.person.review(self._progress())
-        if self.turning and chance.random() < 0.8:
+        if self.turning and rng.random() < 0.8:
             self.person.roll_back(self._progress())
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             self._jump()
         self._publish_by_hand()
         self._rename()
@@ -154,10 +154,10 @@ class History:
     def _rename(self) -> None:
         """Give a model another name in the manifest, or swap two, and say so under `moved`."""
         pair = sorted(self.called)[:2]
-        if not self.moved and len(pair) == 2 and self.chance.random() < SWAPPED:
+        if not self.moved and len(pair) == 2 and self.rng.random() < SWAPPED:
             self._move({pair[0]: pair[1], pair[1]: pair[0]})
         for name, now in self.called.items():
-            if now.startswith(name) and self.chance.random() < RENAMED:
+            if now.startswith(name) and self.rng.random() < RENAMED:
                 self._move({name: f"{now}x"})
 
     def _move(self, names: Mapping[str, str]) -> None:
@@ -173,24 +173,24 @@ class History:
         if self.fortune.realistic:
             return
         for name in self.models:
-            if self.chance.random() < BY_HAND:
+            if self.rng.random() < BY_HAND:
                 publish = partial(self.service.publish_by_hand, f"key-{name}")
-                self.time.after(self.chance.choice((0.0, 30.0, 600.0)), publish)
+                self.time.after(self.rng.choice((0.0, 30.0, 600.0)), publish)
 
     def _jump(self) -> None:
         """Set the wall clock of one of the machines."""
         self.troubles["clock jumps"] += 1
-        self.chance.choice(self.machines).ahead = self.fortune.jump()
+        self.rng.choice(self.machines).ahead = self.fortune.jump()
 
     def _invoke_with_trouble(self) -> None:
-        chance = self.chance
-        options = Options(force=chance.random() < 0.06, no_switch=chance.random() < 0.06)
+        rng = self.rng
+        options = Options(force=rng.random() < 0.06, no_switch=rng.random() < 0.06)
         self._spawn(options, self.fortune.ambush() if self.fortune.ambushed else self._trouble())
         if self.fortune.overlapping:
-            for _ in range(chance.choice((1, 1, 2))):
+            for _ in range(rng.choice((1, 1, 2))):
                 self.troubles["stolen locks"] += 1
                 again = partial(self._spawn, Options(), Trouble() if self.fortune.ambushed else self._trouble())
-                self.time.after(chance.expovariate(1 / chance.choice((2.0, 30.0, 300.0))), again)
+                self.time.after(rng.expovariate(1 / rng.choice((2.0, 30.0, 300.0))), again)
         self._join()
 
     def _trouble(self) -> Trouble:
@@ -217,7 +217,7 @@ class History:
             service=self.service,
             ledger=self.ledger,
             workshop=self.workshop,
-            chance=self.chance,
+            rng=self.rng,
         )
         if options.force:
             self.forced.update(list(self.models))
@@ -226,7 +226,7 @@ class History:
 
     def _machine(self) -> ShownClock:
         """Return the clock of the machine that runs next; in an ambush the two take turns."""
-        return self.machines[len(self.runs) % MACHINES] if self.fortune.ambushed else self.chance.choice(self.machines)
+        return self.machines[len(self.runs) % MACHINES] if self.fortune.ambushed else self.rng.choice(self.machines)
 
     def _join(self) -> None:
         """Wait until every run has ended and nothing is late any more."""
@@ -252,9 +252,9 @@ class History:
                 self.found.append(f"I4: {run.run_id} ended with {type(error).__name__}: {error}")
             if run.fenced is not None:
                 self._note_fence(run)
-            self.found += [f"I4: a bug of ours in {run.run_id}: {bug!r}" for bug in run.bugs]
+            self.found += [f"I4: a bug of ours in {run.run_id}: {bug!r}" for bug in run.internal_errors]
             self.outcomes.update(end.outcome for end in run.ends.values())
-            run.fenced, run.bugs, run.ends = None, [], {}
+            run.fenced, run.internal_errors, run.ends = None, [], {}
 
     def _note_fence(self, run: SimulatedRun) -> None:
         self.troubles["fenced"] += 1
@@ -299,7 +299,7 @@ class History:
             last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[model.dataset])
             wanted = getattr(digest, "sha256", None)
             at = progress.model(REALM, name)
-            if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and withdrawn_data(at, wanted)):
+            if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and blocked_data(at, wanted)):
                 continue  # it serves, or a person turned back from it
             if last is None or last.dataset_sha256 != wanted:
                 end = progress.model(REALM, name).last_outcome

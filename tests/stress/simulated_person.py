@@ -40,7 +40,7 @@ ROLLED_BACK = 0.9  # share of the incumbents a person looks at and turns back fr
 class Person:
     """Writes words into the journal; `manifests` keeps which manifest each was about."""
 
-    chance: random.Random
+    rng: random.Random
     clock: ShownClock
     ledger: Ledger
     service: SimulatedService
@@ -61,7 +61,7 @@ class Person:
             late = expires is not None and self.clock.now() >= expires
             if inputs_moved(manifest, model, at, job) or late:
                 continue
-            action: Literal["approve", "reject"] = "reject" if self.chance.random() < REJECTED else "approve"
+            action: Literal["approve", "reject"] = "reject" if self.rng.random() < REJECTED else "approve"
             candidate = job.decided.fact.candidate_sha256
             fact = ApprovalRecorded(
                 retrain_job_id=job.retrain_job_id, candidate_sha256=candidate, action=action, by="p", reason=""
@@ -72,7 +72,7 @@ class Person:
         """Decide now and then to go back to a job that has served, by the rules of `retrain rollback`."""
         for name in self.manifest().models:
             at = progress.model(REALM, name)
-            if at.incumbent is None or self.chance.random() >= ROLLED_BACK:
+            if at.incumbent is None or self.rng.random() >= ROLLED_BACK:
                 continue
             try:
                 target, incumbent = find_target(at, name, None)
@@ -88,7 +88,7 @@ class Person:
         run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.clock.now())
         self.manifests[run_id] = self.manifest()
         started = RunStarted(
-            tool=TOOL, actor="p", realm=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+            tool=TOOL, actor="p", service=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
         )
         store = self.ledger.open()
         try:
@@ -104,10 +104,10 @@ class Person:
         for name in self.manifest().models:
             at = progress.model(REALM, name)
             end, job = at.last_outcome, at.current
-            if end is None or job is None or not self._has_word(job, end.outcome, in_doubt=at.upload_in_doubt is job):
+            if end is None or job is None or not self._has_word(job, end.outcome, in_doubt=at.upload_unknown is job):
                 continue
             self.resolved += 1
-            if job is at.upload_in_doubt:
+            if job is at.upload_unknown:
                 self._write(name, *self._told_upload(job))
             elif job.stage == JobStage.SWITCHING:
                 was_absent = (

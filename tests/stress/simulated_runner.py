@@ -92,12 +92,12 @@ class SimulatedRun:
     service: SimulatedService
     ledger: Ledger
     workshop: Workshop
-    chance: random.Random
+    rng: random.Random
     points: int = 0
     near: int = 0  # how many points are still near an effect
     process: Process | None = None
     ends: dict[str, ModelFinished] = field(default_factory=dict)
-    bugs: list[Exception] = field(default_factory=list)
+    internal_errors: list[Exception] = field(default_factory=list)
     fenced: StateError | None = None
     began_at: float = 0.0
     ended_at: float = 0.0
@@ -138,7 +138,7 @@ class SimulatedRun:
             RunStarted(
                 tool=TOOL,
                 actor="test",
-                realm=REALM,
+                service=REALM,
                 paths=(),
                 manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
                 options={"command": "run"},
@@ -164,15 +164,15 @@ class SimulatedRun:
             self.time.after(self.trouble.stop_after_s, lambda: coordinator.stop("SIGTERM"))
         models = self.manifest.models
         coordinator.run(
-            [(plan.model, drive(ModelRun(run=context, model=models[plan.model], plan=plan))) for plan in plans]
+            [(plan.model, drive(ModelRun(context=context, model=models[plan.model], plan=plan))) for plan in plans]
         )
         self._conclude(recorder, context, coordinator.stopped)
 
     def _conclude(self, recorder: Recorder, context: RunContext, stopped: str | None) -> None:
-        self.bugs = context.bugs
+        self.internal_errors = context.internal_errors
         found = {name: recorder.progress.model(REALM, name).last_outcome for name in self.manifest.models}
         ends = {name: end for name, end in found.items() if end is not None}
-        code = exit_code(ends.values(), bugs=bool(self.bugs), stopped=stopped, allow_held=False)
+        code = exit_code(ends.values(), internal_errors=bool(self.internal_errors), stopped=stopped, allow_held=False)
         self.point()
         recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
         self.ends = ends
@@ -201,13 +201,13 @@ class SimulatedRun:
         limits, state = self.manifest.limits, self.ledger.state
         return RunContext(
             run_id=self.run_id,
-            realm=REALM,
+            service=REALM,
             manifest=self.manifest,
             options=self.options,
-            service=self.service,
+            provider=self.service,
             keys=SimulatedKeys(),
             clock=self.clock,
-            chance=self.chance,
+            rng=self.rng,
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
             blobs=FolderBlobs(state.root),
@@ -215,7 +215,7 @@ class SimulatedRun:
             run_folder=state.run_folder(self.run_id),
             spool=state.spool,
             listener=lambda _model, _text: None,
-            bugs=[],
+            internal_errors=[],
         )
 
 
@@ -246,5 +246,5 @@ class PointedExecutor(Executor):
         return future
 
     def _seconds(self) -> float:
-        chance = self._run.chance
-        return chance.uniform(0.01, 1.0) if chance.random() < 0.97 else chance.uniform(1.0, 60.0)
+        rng = self._run.rng
+        return rng.uniform(0.01, 1.0) if rng.random() < 0.97 else rng.uniform(1.0, 60.0)

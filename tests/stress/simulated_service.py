@@ -68,7 +68,7 @@ class Traits:
     lag: float
     lying: float  # share of the uploads that the store confirms and drops
     all_late: bool  # every effect's request is late and its answer lost
-    patient: bool  # reads that fail may always be repeated
+    low_priority: bool  # reads that fail may always be repeated
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class SimulatedService:
 
     time: Timeline
     clock: ShownClock
-    chance: random.Random
+    rng: random.Random
     traits: Traits
     durable: Callable[[], int]
     healed: bool = False
@@ -158,9 +158,9 @@ class SimulatedService:
             key=key.reveal(),
             expires=self.clock.seconds() + traits.url_s,
             number=number,
-            training_s=self.chance.uniform(*traits.training_s),
+            training_s=self.rng.uniform(*traits.training_s),
             end=self._end(),
-            auc=self.chance.choice(AUCS),
+            auc=self.rng.choice(AUCS),
         )
         if fate == "lost_answer":
             raise service_error(None, again=True)
@@ -173,7 +173,7 @@ class SimulatedService:
         return self.clock.now().replace(microsecond=0) if self.traits.tells_time else None
 
     def _end(self) -> str:
-        draw = self.chance.random()
+        draw = self.rng.random()
         if draw < self.traits.failing:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
@@ -195,7 +195,7 @@ class SimulatedService:
         return self._effect(fate, lambda: self._train(body))
 
     def _lies(self) -> bool:
-        return not self.healed and self.chance.random() < self.traits.lying
+        return not self.healed and self.rng.random() < self.traits.lying
 
     def _train(self, sent: Sent) -> None:
         """Take a body in; a copy of a request whose job is under way changes nothing."""
@@ -208,11 +208,11 @@ class SimulatedService:
         if fate == "refused":
             return _refused("store")
         if fate == "late":
-            self.time.after(self.chance.uniform(0, self.traits.latest), apply)
+            self.time.after(self.rng.uniform(0, self.traits.latest), apply)
         elif fate != "lost_before":
             apply()
         if fate == "twice":
-            self.time.after(self.chance.uniform(0, self.traits.latest), apply)
+            self.time.after(self.rng.uniform(0, self.traits.latest), apply)
         return Done(detail="200") if fate in ("ok", "twice") else _LOST
 
     def _left(self, call: str, name: str, digest: str = "") -> Sent:
@@ -252,9 +252,9 @@ class SimulatedService:
         if job.end == "deleted":
             raise service_error(Code.JOB_DELETED)
         if job.end == "failed":
-            return Status(word="job_failed", phase="failed", model_id=None, message="too few rows", download_url=None)
+            return Status(value="job_failed", phase="failed", model_id=None, message="too few rows", download_url=None)
         return Status(
-            word="job_finished",
+            value="job_finished",
             phase="finished",
             model_id=job.number if self.traits.names_model else None,
             message=None,
@@ -298,18 +298,18 @@ class SimulatedService:
 
     def _read(self, call: str) -> str:
         """Let a read meet its fate; `lost_answer` is left to the caller."""
-        fate = self._fate(("again",) if self.traits.patient and call != "download" else READ_FATES)
+        fate = self._fate(("again",) if self.traits.low_priority and call != "download" else READ_FATES)
         if fate == "again":
             raise service_error(None, again=True)
         if fate == "not_again":
-            raise service_error(self.chance.choice((None, Code.INVALID_KEY)))
+            raise service_error(self.rng.choice((None, Code.INVALID_KEY)))
         return fate
 
     def _fate(self, fates: tuple[str, ...]) -> str:
         self.calls += 1
         if self.traits.all_late and fates == EFFECT_FATES and not self.healed:
             return "late"
-        return self.chance.choice(fates) if not self.healed and self.chance.random() < self.traits.faults else "ok"
+        return self.rng.choice(fates) if not self.healed and self.rng.random() < self.traits.faults else "ok"
 
 
 def _refused(reason: str) -> Rejected:

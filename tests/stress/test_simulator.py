@@ -95,7 +95,7 @@ def test_a_seed_is_shown_event_by_event() -> None:
 
 
 def test_the_bench_sees_a_runner_without_a_quarantine(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModelRun, "quarantine", property(lambda run: -run.run.manifest.service.url_lifetime))
+    monkeypatch.setattr(ModelRun, "quarantine", property(lambda run: -run.context.manifest.service.url_lifetime))
     assert first_broken(shared, range(300), "I1: ") is not None
 
 

@@ -19,7 +19,7 @@ from runner.lib.atomic_files import open_below, open_file
 class Evidence(Protocol):
     """A journal and files by their paths relative to the state folder."""
 
-    def testimony(self) -> JournalSummary:
+    def journal_summary(self) -> JournalSummary:
         """Return the whole journal; raises StateError where its chain is broken."""
 
     def open(self, name: str) -> BinaryIO:
@@ -48,7 +48,7 @@ class StateEvidence:
         with self._reading() as links:
             return list(links)
 
-    def testimony(self) -> JournalSummary:
+    def journal_summary(self) -> JournalSummary:
         """Return what an audit needs of the whole journal; raises as `links`."""
         with self._reading() as links:
             return hear(links)
@@ -85,7 +85,7 @@ class BundleEvidence:
         self.path = path
         self.container = container
 
-    def testimony(self) -> JournalSummary:
+    def journal_summary(self) -> JournalSummary:
         """Return the journal from its first event to the one that recorded the bundled run's report.
 
         Raises:

@@ -135,7 +135,7 @@ def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRe
     ids = {run.run_id for run in runs}
     for seq, body in enumerate(links.bodies(), start=1):
         event = msgspec.json.decode(body)
-        if event["run_id"] in ids and not _surely_fits("journal", event):
+        if event["run_id"] in ids and not _fits_by_construction("journal", event):
             what = event_violation(json.loads(body))
             if what:
                 yield Finding(where=f"event {seq}", what=what)
@@ -144,7 +144,7 @@ def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRe
             yield from _check_report(evidence, f"runs/{run.run_id}/{_REPORT}")
 
 
-def _surely_fits(schema: str, value: Any) -> bool:
+def _fits_by_construction(schema: str, value: Any) -> bool:
     """Tell soon whether a JSON value surely fits a published schema; a journal has very many events that do."""
     return fit(schema).surely(load_schema(schema), value)
 
@@ -159,7 +159,7 @@ def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
         what = f"is larger than {LARGEST_REPORT // 2**20} MiB, so it was not read"
         yield Finding(where=evidence.shown(name), what=what)
         return
-    if _report_surely_fits(content):
+    if _report_fits_by_construction(content):
         return
     try:
         violation = report_violation(json.loads(content))
@@ -169,7 +169,7 @@ def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
         yield Finding(where=evidence.shown(name), what=violation)
 
 
-def _report_surely_fits(content: bytes) -> bool:
+def _report_fits_by_construction(content: bytes) -> bool:
     """Tell whether a report surely fits its schema, looking at one model after the other: together they take much room.
 
     The schema asks nothing of the list of models but that it is one, and of what it should be.
@@ -180,7 +180,7 @@ def _report_surely_fits(content: bytes) -> bool:
         models = msgspec.json.decode(parts.pop("models"), type=list[msgspec.Raw])
         rest = {key: msgspec.json.decode(part) for key, part in parts.items()}
         model = schema["properties"]["models"]["items"]
-        return _surely_fits("report", {**rest, "models": []}) and all(
+        return _fits_by_construction("report", {**rest, "models": []}) and all(
             fit("report").surely(model, msgspec.json.decode(one)) for one in models
         )
     except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
@@ -207,7 +207,7 @@ class _Model(Struct, kw_only=True):
     served: set[str] = field(default_factory=set)
     incumbent: str | None = None
     decided: dict[str, CandidateEvaluated | RollbackDecided] = field(default_factory=dict)
-    words: dict[str, ApprovalRecorded] = field(default_factory=dict)
+    approvals: dict[str, ApprovalRecorded] = field(default_factory=dict)
     intended: set[str] = field(default_factory=set)
 
 
@@ -217,27 +217,27 @@ class SwitchAudit:
     def __init__(self, run_ids: Container[str]) -> None:
         self.findings: list[Finding] = []
         self._run_ids = run_ids
-        self._realms: dict[str, str] = {}
+        self._services: dict[str, str] = {}
         self._models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
 
     def look(self, one: Link) -> None:
         """Look at the next event."""
         event, fact = one.event, one.event.fact
         if isinstance(fact, RunStarted):
-            self._realms[event.run_id] = fact.realm
+            self._services[event.run_id] = fact.service
         elif isinstance(fact, ModelsMoved):
-            self._move(self._realms.get(event.run_id, ""), fact)
+            self._move(self._services.get(event.run_id, ""), fact)
         if event.model is None or not isinstance(fact, _ABOUT_SWITCHES):
             return
-        model = self._models[self._realms.get(event.run_id, ""), event.model]
+        model = self._models[self._services.get(event.run_id, ""), event.model]
         what = _fault(model, fact)
         if what and event.run_id in self._run_ids:
             self.findings.append(Finding(where=f"event {event.seq}, switch of {event.model}", what=what))
         _take_in(model, fact, one.sha256)
 
-    def _move(self, realm: str, fact: ModelsMoved) -> None:
-        taken = {move.new: self._models.pop((realm, move.old), _Model()) for move in fact.moves}
-        self._models |= {(realm, name): model for name, model in taken.items()}
+    def _move(self, service: str, fact: ModelsMoved) -> None:
+        taken = {move.new: self._models.pop((service, move.old), _Model()) for move in fact.moves}
+        self._models |= {(service, name): model for name, model in taken.items()}
 
 
 def _fault(model: _Model, fact: Fact) -> str | None:
@@ -254,13 +254,15 @@ def _fault(model: _Model, fact: Fact) -> str | None:
 
 def _unfounded(model: _Model, fact: SwitchIntended) -> str | None:
     """Return why nobody decided on a switch: neither the policy, nor a person about just that candidate."""
-    decision, word = model.decided.get(fact.decision_sha256), model.words.get(fact.retrain_job_id)
+    decision, approval = model.decided.get(fact.decision_sha256), model.approvals.get(fact.retrain_job_id)
     if decision is None or decision.retrain_job_id != fact.retrain_job_id:
         return f"refers to no decision about job {fact.retrain_job_id} that stands before it"
     if isinstance(decision, RollbackDecided):
         return None
-    if word is not None and word.candidate_sha256 == decision.candidate_sha256:
-        return None if word.action == "approve" else f"is to job {fact.retrain_job_id}, which {word.by} rejected"
+    if approval is not None and approval.candidate_sha256 == decision.candidate_sha256:
+        return (
+            None if approval.action == "approve" else f"is to job {fact.retrain_job_id}, which {approval.by} rejected"
+        )
     action = decision.evaluation.decision.action
     return None if action == "switch" else f"rests on a decision to {action}, and nobody approved that candidate"
 
@@ -268,11 +270,11 @@ def _unfounded(model: _Model, fact: SwitchIntended) -> str | None:
 def _take_in(model: _Model, fact: Fact, sha256: str) -> None:
     if isinstance(fact, CandidateEvaluated | RollbackDecided):
         model.decided[sha256] = fact
-        word = model.words.get(fact.retrain_job_id)
-        if isinstance(fact, CandidateEvaluated) and word is not None and word.action == "approve":
-            del model.words[fact.retrain_job_id]  # it was said of the decision before
+        approval = model.approvals.get(fact.retrain_job_id)
+        if isinstance(fact, CandidateEvaluated) and approval is not None and approval.action == "approve":
+            del model.approvals[fact.retrain_job_id]  # it was said of the decision before
     elif isinstance(fact, ApprovalRecorded):
-        model.words[fact.retrain_job_id] = fact
+        model.approvals[fact.retrain_job_id] = fact
     elif isinstance(fact, SwitchIntended):
         model.intended.add(fact.retrain_job_id)
     elif isinstance(fact, SwitchSucceeded):

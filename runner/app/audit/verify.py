@@ -98,7 +98,7 @@ def _believable(journal: Path) -> Iterator[None]:
 
 
 def _verify_state(evidence: StateEvidence, run: str | None, demands: Demands) -> Verification:
-    journal = evidence.testimony()
+    journal = evidence.journal_summary()
     with _journal_first(journal):
         return _verify_runs(evidence, journal, run, demands)
 
@@ -115,7 +115,7 @@ def _journal_first(journal: JournalSummary) -> Iterator[None]:
 
 def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | None, demands: Demands) -> Verification:
     chosen = _chosen(journal.progress, evidence.folder, run)
-    strangers = (
+    unrecorded = (
         *journal_losses(evidence.folder, chosen),
         *(unrecorded_entries(evidence.folder, journal.progress) if run is None else ()),
         *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
@@ -123,7 +123,7 @@ def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | No
     )
     files = look_through(evidence.folder, None if run is None else [one.run_id for one in chosen])
     anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
-    found = _verification(evidence, journal, chosen, anchoring, (*strangers, *files.findings))
+    found = _verification(evidence, journal, chosen, anchoring, (*unrecorded, *files.findings))
     return structs.replace(found, notes=(*files.notes, *found.notes))
 
 
@@ -133,7 +133,7 @@ def is_bundle(run: str) -> bool:
 
 
 def _verify_bundle(evidence: BundleEvidence, demands: Demands) -> Verification:
-    journal = evidence.testimony()
+    journal = evidence.journal_summary()
     chosen = [bundled_run(evidence, journal.progress)]
     with _journal_first(journal):
         anchoring = _anchoring(evidence, journal, chosen, chosen, demands)
@@ -164,7 +164,7 @@ def _verification(
     journal: JournalSummary,
     chosen: Sequence[RunRecord],
     anchoring: AnchorCheck,
-    strangers: Sequence[Finding],
+    unrecorded: Sequence[Finding],
 ) -> Verification:
     """Check what an audit of a state and of a bundle have in common, and sum up."""
     links, ids = journal.links, {run.run_id for run in chosen}
@@ -173,7 +173,7 @@ def _verification(
     decided, switched = _decisions_and_switches(evidence, journal, ids, removed)
     rendered = check_rendering(evidence, links, chosen)
     findings = (
-        *strangers,
+        *unrecorded,
         *(finding for run in chosen for finding in _run_files(evidence, run)),
         *(finding for fact in left for finding in _file(evidence, fact.path, fact.sha256)),
         *removed.findings(),

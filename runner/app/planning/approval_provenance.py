@@ -14,7 +14,7 @@ from runner.lib.git.checkout import Checkout, find_checkout, top_level
 from runner.lib.git.commit import CommitContent, Stored, UnsoundError, blob_id, read_commit, stored
 from runner.lib.git.process import GitError
 from runner.manifest.model import Approval
-from runner.plan.approvals import untraced
+from runner.plan.approvals import without_provenance
 
 _LARGEST = 1024 * 1024  # bytes; the manifest's reader refuses larger approvals
 Signature = Literal["good", "bad", "none", "unknown"]
@@ -27,23 +27,27 @@ class ApprovalProvenance:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def trace(self, word: Approval) -> ApprovalSource:
+    def trace(self, approval: Approval) -> ApprovalSource:
         """Return the commit that last changed the approval's file, its author and signature, as far as git proves it.
 
         A file of another checkout, or of one in the manifest's, is taken as not committed. Where git refuses to read
         the repository, `committed` is None: nobody can tell.
         """
-        path, checkout = Path(word.place.file), self._checkout
+        path, checkout = Path(approval.place.file), self._checkout
         if isinstance(checkout, GitError):
-            return replace(untraced(word), committed=None) if checkout.foreign else untraced(word)
+            return (
+                replace(without_provenance(approval), committed=None)
+                if checkout.foreign
+                else without_provenance(approval)
+            )
         if checkout is None or checkout.head is None or top_level(path.parent) != checkout.top:
-            return untraced(word)
+            return without_provenance(approval)
         try:
             names = (path.parent.resolve() / path.name).relative_to(checkout.top).parts
             with stored(checkout) as objects, open_file(path) as file:
-                return _traced(word, objects, checkout, names, file.read(_LARGEST))
+                return _traced(approval, objects, checkout, names, file.read(_LARGEST))
         except (GitError, UnsoundError, OSError, ValueError):
-            return untraced(word)
+            return without_provenance(approval)
 
     @cached_property
     def _checkout(self) -> Checkout | GitError | None:
@@ -54,7 +58,7 @@ class ApprovalProvenance:
 
 
 def _traced(
-    word: Approval, objects: Stored, checkout: Checkout, names: tuple[str, ...], content: bytes
+    approval: Approval, objects: Stored, checkout: Checkout, names: tuple[str, ...], content: bytes
 ) -> ApprovalSource:
     """Return what the repository proves.
 
@@ -63,20 +67,20 @@ def _traced(
     """
     head, form = checkout.head or "", checkout.object_format
     if any("\n" in name for name in names):
-        return untraced(word)
+        return without_provenance(approval)
     held = read_commit(objects, head, names, form)
     if held.file is None:
-        return untraced(word)
-    same = sha256(content).hexdigest() == word.sha256 and held.file == blob_id(content, form)
+        return without_provenance(approval)
+    same = sha256(content).hexdigest() == approval.sha256 and held.file == blob_id(content, form)
     commit = objects.ask("log", "-1", "--format=%H", head, "--", "/".join(names)).decode().strip()
     brought = _bringing(objects, commit, names, held.file, form)
     if brought is None:
-        return replace(untraced(word), committed=same)
+        return replace(without_provenance(approval), committed=same)
     signature, signer = _signature(objects, commit, brought)
     return ApprovalSource(
-        file=word.file,
-        sha256=word.sha256,
-        approver=word.approver,
+        file=approval.file,
+        sha256=approval.sha256,
+        approver=approval.approver,
         committed=same,
         commit=commit,
         author=brought.author,

@@ -90,11 +90,11 @@ def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCa
         found = check_data(
             scope.manifest.datasets[model.dataset],
             model.checks,
-            reference=reference(progress.model(scope.realm.name, model.name)),
+            reference=reference(progress.model(scope.service.name, model.name)),
             expected_sha256=plan.dataset_sha256,
             readings=readings,
         )
-        if not scope.realm.emulator:
+        if not scope.service.emulator:
             refuse_sample_data(found.train.file, found.eval.file if found.eval else None)
     except ModelError as error:
         return failed_plan(model, error, dataset_sha256=plan.dataset_sha256)
@@ -123,7 +123,7 @@ def _sure_to_train(
     scope: Scope, progress: Progress, models: Iterable[Model], resolved: ResolvedDataset
 ) -> Iterator[Model]:
     for model in models:
-        standing = progress.model(scope.realm.name, model.name)
+        standing = progress.model(scope.service.name, model.name)
         last = standing.last
         if scope.options.force or last is None or _is_other_data(last, resolved):
             facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)

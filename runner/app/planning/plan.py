@@ -65,7 +65,7 @@ def plan(request: PlanRequest) -> PlanDocument:
     warn_of_future(progress.last_at, request.warn)
     if request.refresh:
         folder = open_state(request.state).work
-        refresh(progress, scope.manifest, scope.models, scope.realm, paths=scope.choice.paths, folder=folder)
+        refresh(progress, scope.manifest, scope.models, scope.service, paths=scope.choice.paths, folder=folder)
     planned = plan_models(scope, progress)
     document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
@@ -79,17 +79,17 @@ def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = N
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
     `readings`, where its stages find what was read for the plan.
     """
-    realm, manifest, read = scope.realm.name, scope.manifest, readings or FileCache()
-    due = due_moves(manifest, progress.known(realm))
-    moved = progress.with_moves(realm, due.moves)
+    service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
+    due = due_moves(manifest, progress.known(service))
+    moved = progress.with_moves(service, due.moves)
     data = digests(manifest, scope.models, planned_checks(scope, moved, read))
     now = datetime.now(UTC)
-    before = services_before(manifest, realm, moved.models)
-    gone = names_elsewhere(manifest, moved.known(realm))
+    before = services_before(manifest, service, moved.models)
+    gone = names_elsewhere(manifest, moved.known(service))
     provenance = ApprovalProvenance(Path(manifest.files[0].path).parent)
     plans = []
     for model in scope.models:
-        standing = moved.model(realm, model.name)
+        standing = moved.model(service, model.name)
         facts = PlanInputs(now=now, dataset=data[model.dataset])
         plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
         asked = plan if standing.has_history else with_question(plan, gone)
@@ -113,7 +113,7 @@ def _with_author(plan: ModelPlan, provenance: ApprovalProvenance) -> ModelPlan:
 def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
     if before is None:
         return None
-    now = scope.realm.name
+    now = scope.service.name
     allowed = scope.options.allow_service_change or allows_service(scope.manifest, before, now)
     return ServiceMove(before=before, now=now, allowed=allowed)
 

@@ -55,7 +55,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     services_before: Mapping[str, str] = {}
 
 
-_UNSEALED = "0" * 64
+_WITHOUT_DIGEST = "0" * 64
 
 
 def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
@@ -65,8 +65,8 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
         plan_version=PLAN_VERSION,
         tool=Tool(name=program.name, version=program.version),
         created_at=stamp(datetime.now(UTC)),
-        service=scope.realm.name,
-        service_trusted=scope.realm.trusted,
+        service=scope.service.name,
+        service_trusted=scope.service.trusted,
         services_before=tuple(dict.fromkeys(planned.services_before.values())),
         moves=tuple(PlannedMove(old=_text(move.old), new=_text(move.new)) for move in planned.moves),
         manifest=_manifest(scope),
@@ -74,7 +74,7 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
         state=mark,
         datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
         models=tuple(_model(scope, one, planned.progress) for one in planned.plans),
-        sha256=_UNSEALED,
+        sha256=_WITHOUT_DIGEST,
     )
     return seal(document)
 
@@ -111,7 +111,7 @@ def _data(file: FileMetadata) -> PlannedData:
 
 def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
     manifest, model = scope.manifest, scope.manifest.models[plan.model]
-    known = progress.model(scope.realm.name, plan.model)
+    known = progress.model(scope.service.name, plan.model)
     return PlannedModel(
         name=plan.model,
         action=plan.action,

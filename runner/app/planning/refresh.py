@@ -26,7 +26,7 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
     progress: Progress,
     manifest: Manifest,
     models: Sequence[Model],
-    realm: TargetService,
+    service: TargetService,
     *,
     paths: Sequence[Path],
     folder: StateFolder,
@@ -37,14 +37,14 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
         UsageError: API keys may not be sent to the service.
         RetrainError: the emulator cannot be started.
     """
-    realm.require_trusted()
-    asked = [model for model in models if may_drift(progress.model(realm.name, model.name))]
+    service.require_trusted()
+    asked = [model for model in models if may_drift(progress.model(service.name, model.name))]
     if not asked:
         return
-    with _service(manifest, realm, paths, folder) as (client, keys):
+    with _service(manifest, service, paths, folder) as (client, keys):
         answers = map_in_threads(lambda model: _listed(client, keys, model), asked, _CALLS)
         for model, listed in zip(asked, answers, strict=True):
-            known, now = progress.model(realm.name, model.name), datetime.now(UTC)
+            known, now = progress.model(service.name, model.name), datetime.now(UTC)
             moment = Moment(now=now, quarantine=manifest.service.quarantine)
             known.observation = Observation(fact=observe(model, known, listed, moment), at=now)
 
@@ -60,15 +60,15 @@ def _listed(client: Provider, keys: Keys, model: Model) -> tuple[Classifier, ...
 
 @contextmanager
 def _service(
-    manifest: Manifest, realm: TargetService, paths: Sequence[Path], folder: StateFolder
+    manifest: Manifest, service: TargetService, paths: Sequence[Path], folder: StateFolder
 ) -> Iterator[tuple[Provider, Keys]]:
     redactor = Redactor()
-    if realm.emulator:
+    if service.emulator:
         with running_emulator(paths, folder.emulator) as url:
-            yield connected(manifest.service, url, realm, redactor), EmulatorKeys()
+            yield connected(manifest.service, url, service, redactor), EmulatorKeys()
         return
-    client = connected(manifest.service, manifest.service.url or "", realm, redactor)
-    keys = ManifestKeys(client, redactor, host=realm.name)
+    client = connected(manifest.service, manifest.service.url or "", service, redactor)
+    keys = ManifestKeys(client, redactor, host=service.name)
     keys.learn_all(manifest.models.values())
     try:
         yield client, keys

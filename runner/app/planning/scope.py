@@ -8,7 +8,7 @@ from shlex import quote
 from msgspec import Struct
 
 from runner.app.selection import find_model, select
-from runner.app.service import TargetService, realm_of
+from runner.app.service import TargetService, service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import refuse_of_the_state, require_seen
 from runner.errors import UsageError
@@ -39,8 +39,8 @@ class Choice(Struct, frozen=True, kw_only=True):
     @property
     def command(self) -> str:
         """Return the command of a run with this manifest, service and state, as a shell takes it."""
-        words = ["retrain", "run", *map(str, self.paths), *(["--emulator"] if self.emulator else [])]
-        return f"{shlex.join(words)}{state_option(self.state)}"
+        arguments = ["retrain", "run", *map(str, self.paths), *(["--emulator"] if self.emulator else [])]
+        return f"{shlex.join(arguments)}{state_option(self.state)}"
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     choice: Choice
     manifest: Manifest
     models: Sequence[Model]
-    realm: TargetService
+    service: TargetService
     options: Options
 
 
@@ -65,7 +65,7 @@ def read_scope(choice: Choice) -> Scope:
         choice=choice,
         manifest=manifest,
         models=select(manifest, choice.select),
-        realm=realm_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
+        service=service_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
         options=Options(
             force=choice.force,
             no_switch=choice.no_switch,
@@ -81,14 +81,14 @@ class ModelScope(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     model: Model
-    realm: TargetService
+    service: TargetService
     paths: tuple[Path, ...]
     state: str
 
     @property
     def run(self) -> str:
         """Return the command of a run of the model alone, as a shell takes it."""
-        whole = Choice(paths=self.paths, emulator=self.realm.emulator, state=self.state).command
+        whole = Choice(paths=self.paths, emulator=self.service.emulator, state=self.state).command
         return f"{whole} --select {quote(self.model.name)}"
 
 
@@ -119,9 +119,9 @@ def model_scope(
         refuse_of_the_state(record, paths, root)
     loaded = load(paths)
     _refuse_former(loaded, name)
-    emulator = record is not None and record.started.realm == EMULATOR
-    realm = realm_of(loaded, emulator=emulator, trusted_hosts=trusted_hosts)
-    return ModelScope(manifest=loaded, model=find_model(loaded, name), realm=realm, paths=paths, state=state)
+    emulator = record is not None and record.started.service == EMULATOR
+    service = service_of(loaded, emulator=emulator, trusted_hosts=trusted_hosts)
+    return ModelScope(manifest=loaded, model=find_model(loaded, name), service=service, paths=paths, state=state)
 
 
 def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:

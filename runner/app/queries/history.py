@@ -114,7 +114,7 @@ def explain(
     chosen = [
         one
         for one in trails
-        if service in (None, one.run.started.realm) and job in (None, one.decided.fact.retrain_job_id)
+        if service in (None, one.run.started.service) and job in (None, one.decided.fact.retrain_job_id)
     ]
     if run_id is not None:
         chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, run_id)
@@ -143,7 +143,7 @@ def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionH
     if names != {name}:
         with reading(state) as (_, links):
             _, trails = read_trails(links, names)
-    own = [one for one in trails if progress.model(one.run.started.realm, model).identity == one.identity]
+    own = [one for one in trails if progress.model(one.run.started.service, model).identity == one.identity]
     return place.blobs, progress, model, own
 
 

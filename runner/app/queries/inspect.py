@@ -64,7 +64,7 @@ def _of_file(request: InspectRequest, path: Path) -> Inspected:
 
 def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
     scope = model_scope(progress, request.subject, request.manifest, state=request.state)
-    known = progress.model(scope.realm.name, request.subject)
+    known = progress.model(scope.service.name, request.subject)
     job = _job(request, known)
     if job.result is None:
         raise UsageError(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.app.audit.foreign_files import gone
 from runner.app.selection import select
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.app.state.read_state import reading
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored
@@ -49,18 +49,18 @@ def replay(request: ReplayRequest) -> Replay:
     models = select(manifest, request.select)
     if request.policy is not None:
         _require_policy(manifest, request.policy)
-    realm = realm_of(manifest, emulator=request.emulator).name
+    service = service_of(manifest, emulator=request.emulator).name
     with reading(request.state) as (state, links):
         progress = Progress(links)
     bench = _Bench(blobs=state.blobs, progress=progress, manifest=manifest, request=request)
-    decisions = [one for model in models for one in bench.judge_all(model, progress.model(realm, model.name))]
+    decisions = [one for model in models for one in bench.judge_all(model, progress.model(service, model.name))]
     replayed = {one.subject.model for one in decisions}
-    left_out = [_without(model, progress, realm, request) for model in models if model.name not in replayed]
+    left_out = [_without(model, progress, service, request) for model in models if model.name not in replayed]
     return Replay(
-        service=realm,
+        service=service,
         policy=request.policy,
         decisions=tuple(decisions),
-        left_out=(*left_out, *(_gone(progress, realm, manifest) if not request.select else ())),
+        left_out=(*left_out, *(_gone(progress, service, manifest) if not request.select else ())),
     )
 
 
@@ -71,21 +71,21 @@ def _require_policy(manifest: Manifest, name: str) -> None:
         raise UsageError(f"The manifest has no policy {shown(name)}.", hint=hint)
 
 
-def _without(model: Model, progress: Progress, realm: str, request: ReplayRequest) -> LeftOut:
-    if any(job.decided for job in progress.model(realm, model.name).jobs.values()):
+def _without(model: Model, progress: Progress, service: str, request: ReplayRequest) -> LeftOut:
+    if any(job.decided for job in progress.model(service, model.name).jobs.values()):
         return LeftOut(model=model.name, why="no decision about it falls into that time")
-    others = [name for name, one in progress.models if one == model.name and name != realm]
+    others = [name for name, one in progress.models if one == model.name and name != service]
     if others and not request.emulator:
-        why = f"no decision is recorded with {realm}; its history is with {', '.join(others)} (see --emulator)"
+        why = f"no decision is recorded with {service}; its history is with {', '.join(others)} (see --emulator)"
         return LeftOut(model=model.name, why=why)
-    return LeftOut(model=model.name, why=f"no decision is recorded with {realm}")
+    return LeftOut(model=model.name, why=f"no decision is recorded with {service}")
 
 
-def _gone(progress: Progress, realm: str, manifest: Manifest) -> Iterator[LeftOut]:
+def _gone(progress: Progress, service: str, manifest: Manifest) -> Iterator[LeftOut]:
     """Yield the models that have decisions but stand no more in the manifest, so that no policy is known for them."""
-    for (service, name), model in progress.models.items():
+    for (its_service, name), model in progress.models.items():
         decided = any(job.decided for job in model.jobs.values())
-        if service == realm and name not in manifest.models and decided:
+        if its_service == service and name not in manifest.models and decided:
             yield LeftOut(model=name, why="it is not in the manifest any more, so it has no policy today")
 
 

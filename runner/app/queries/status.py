@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, last_paths, refuse_of_the_state, silent, warn_of_future
 from runner.journal.events import EMULATOR
@@ -17,7 +17,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import IN_FLIGHT, JobStage, RetrainJob
 from runner.manifest.load import load
-from runner.plan.eligibility import barred, history_lost
+from runner.plan.eligibility import blocked, history_lost
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
 from runner.policy.baseline import Drift, Knowledge, knowledge_of
@@ -86,7 +86,7 @@ def status(
     warn_of_future(progress.last_at, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
-    models = tuple(_model(realm, name, one) for (realm, name), one in progress.models.items())
+    models = tuple(_model(service, name, one) for (service, name), one in progress.models.items())
     return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
 
 
@@ -96,19 +96,19 @@ def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_host
     if not named:
         refuse_of_the_state(last, paths, open_state(state).work.root)
     manifest = load(paths)
-    realm = realm_of(manifest, emulator=last.started.realm == EMULATOR, trusted_hosts=trusted_hosts)
+    service = service_of(manifest, emulator=last.started.service == EMULATOR, trusted_hosts=trusted_hosts)
     models = list(manifest.models.values())
-    refresh(progress, manifest, models, realm, paths=paths, folder=open_state(state).work)
+    refresh(progress, manifest, models, service, paths=paths, folder=open_state(state).work)
 
 
-def _model(realm: str, name: str, progress: ModelProgress) -> ModelStatus:
+def _model(service: str, name: str, progress: ModelProgress) -> ModelStatus:
     last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
     baseline, seen = baseline_of(progress), progress.observation
-    bar = barred(progress, last) if last and progress.loss else None
+    bar = blocked(progress, last) if last and progress.loss else None
     flying = last if last and (last.stage in IN_FLIGHT or last.stage == JobStage.SWITCHING) else None
     return ModelStatus(
         name=name,
-        service=realm,
+        service=service,
         incumbent=incumbent.retrain_job_id if incumbent else None,
         incumbent_known=knowledge_of(baseline),
         incumbent_since=_since(progress),

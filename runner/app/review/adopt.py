@@ -65,8 +65,8 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
-    scope.realm.require_trusted()
-    known = progress.model(scope.realm.name, request.model)
+    scope.service.require_trusted()
+    known = progress.model(scope.service.name, request.model)
     replaces = "nothing is recorded of it"
     if known.incumbent is not None:
         replaces = f"job {known.incumbent.retrain_job_id} is recorded as in service"
@@ -79,8 +79,8 @@ def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     """Record what is in service; it counts until a job of this project serves."""
     scope, statement = proposed.scope, proposed.statement
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        options = {"command": "adopt", "emulator": scope.realm.emulator}
-        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
+        options = {"command": "adopt", "emulator": scope.service.emulator}
+        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), options)
         return carry_out(opened, scope, _plan(request.model, statement), request.listener)
 
 

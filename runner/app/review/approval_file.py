@@ -49,10 +49,10 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
     refuse_noted_loss(request.state)
     progress, now = read_progress(request.state), datetime.now(UTC)
     scope = model_scope(progress, request.model, request.manifest, state=request.state)
-    job = find_candidate(scope, progress.model(scope.realm.name, request.model), request.wish, now)
+    job = find_candidate(scope, progress.model(scope.service.name, request.model), request.wish, now)
     expires = _expires(scope, job, now + lasts)
     candidate = job.decided.fact.candidate_sha256 if job.decided else ""
-    target, approvals = _folder(scope, folder), scope.manifest.approvals
+    target, approvals = _folder(scope, folder), scope.manifest.approvals_folder
     path = target / f"{request.model}-{candidate[:12]}.yaml"
     refuse_link_out(path)
     _write_new(path, _text(request, job, expires, _approver(target)))
@@ -63,7 +63,7 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
 
 
 def _folder(scope: ModelScope, folder: Path | None) -> Path:
-    found = folder or scope.manifest.approvals
+    found = folder or scope.manifest.approvals_folder
     if found is None:
         raise UsageError(
             "The manifest names no folder for approvals.",

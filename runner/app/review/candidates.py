@@ -14,7 +14,7 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
-from runner.plan.eligibility import barred, turned_back
+from runner.plan.eligibility import blocked, turned_back
 from runner.plan.evidence import Evidence
 from runner.plan.model_plan import person_command, resolve_commands, state_option
 from runner.plan.planner import approval_expires_at
@@ -74,7 +74,7 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: CandidateSe
         raise _refusal(name, moved, f"`{scope.run}` judges it again without a new training; then review that decision.")
     if wish.action == "reject" or wish.force:
         return job
-    bar = barred(progress, job)
+    bar = blocked(progress, job)
     if bar:
         raise _refusal(name, bar, f"`{_forced(scope, job)}` approves it nevertheless.")
     moved = incumbent_moved(scope.manifest, scope.model, progress, job)

@@ -52,8 +52,8 @@ def resolve(request: ResolveRequest) -> str:
             last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options={"command": "resolve"}
         )
         opened.recorder.run_fact(started)
-        at, word = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
-        facts = (word, _result(request, job.retrain_job_id), _end(request, word))
+        at, approval = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
+        facts = (approval, _result(request, job.retrain_job_id), _end(request, approval))
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=fact) for fact in facts])
         opened.finish(ExitCode.OK, None)
         return job.retrain_job_id
@@ -63,12 +63,12 @@ def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:
     return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=current_user(), reason=request.reason)
 
 
-def _end(request: ResolveRequest, word: Resolved) -> ModelFinished:
+def _end(request: ResolveRequest, approval: Resolved) -> ModelFinished:
     outcomes: dict[Answer, Outcome] = {"started": "training", "switched": "switched"}
     return ModelFinished(
         outcome=outcomes.get(request.answer, "skipped"),
-        reason=f"{word.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` goes on.",
-        retrain_job_id=word.retrain_job_id,
+        reason=f"{approval.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` goes on.",
+        retrain_job_id=approval.retrain_job_id,
         error=None,
         timings={},
         calls={},
@@ -80,11 +80,13 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, 
     """Return the job with the open request, and the last run that had the model."""
     require_seen((name for _, name in progress.models), request.model)
     upload = request.answer in ("started", "not-started")
-    for (realm, name), model in progress.models.items():
-        job = model.upload_in_doubt if upload else _switching(model)
+    for (service, name), model in progress.models.items():
+        job = model.upload_unknown if upload else _switching(model)
         if name == request.model and job is not None:
             names = {name, *model.former_names}
-            runs = [run for run in progress.runs.values() if run.started.realm == realm and names & run.models.keys()]
+            runs = [
+                run for run in progress.runs.values() if run.started.service == service and names & run.models.keys()
+            ]
             return job, runs[-1]
     what = "upload" if upload else "switch"
     raise UsageError(

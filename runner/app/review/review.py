@@ -74,7 +74,7 @@ def propose_review(request: ReviewRequest) -> Proposal:
     return Proposal(
         action=request.action,
         model=request.model,
-        emulator=case.scope.realm.emulator,
+        emulator=case.scope.service.emulator,
         evidence=evidence(case.progress, job),
     )
 
@@ -89,15 +89,15 @@ def review(request: ReviewRequest) -> RunResult:
     case = _case(request)
     scope = case.scope
     if request.switches:
-        scope.realm.require_trusted()
+        scope.service.require_trusted()
     if case.leads_back:
         return roll_back(_back_to(request))
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        models = opened.progress.model(scope.realm.name, request.model)
+        models = opened.progress.model(scope.service.name, request.model)
         job = find_candidate(scope, models, request.wish, opened.clock.now())
         refuse_changed(request.model, request.agreed, evidence(models, job))
         facts = _facts(opened, scope, models, job, request)
-        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), _options(request, scope))
+        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), _options(request, scope))
         _write(opened, request.model, *facts)
         return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
 
@@ -118,7 +118,7 @@ def _case(request: ReviewRequest) -> _Case:
     scope = model_scope(
         everything, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
-    progress = everything.model(scope.realm.name, request.model)
+    progress = everything.model(scope.service.name, request.model)
     leads_back = request.force and _has_served(request.model, progress, request.job)
     if leads_back:
         _refuse_serving(request, progress)
@@ -179,7 +179,7 @@ def _facts(
     about = again or decided
     if about is None:
         raise LookupError(f"{request.model}: a candidate without a decision was chosen")
-    word = ApprovalRecorded(
+    approval = ApprovalRecorded(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=about.candidate_sha256,
         action=request.action,
@@ -187,7 +187,7 @@ def _facts(
         reason=request.reason,
         forced=request.force,
     )
-    return [word] if again is None else [again, word]
+    return [approval] if again is None else [again, approval]
 
 
 def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> CandidateEvaluated:
@@ -205,7 +205,7 @@ def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, j
 
 
 def _options(request: ReviewRequest, scope: ModelScope) -> dict[str, Any]:
-    return {"command": request.action, "emulator": scope.realm.emulator, "force": request.force}
+    return {"command": request.action, "emulator": scope.service.emulator, "force": request.force}
 
 
 def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: RetrainJob) -> RunResult:
@@ -236,7 +236,7 @@ def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> 
         warnings=(),
     )
     _write(opened, request.model, end)
-    return finish_run(opened, ExecutionResult(ends=(end,), stopped=None, bugs=()), allow_held=True)
+    return finish_run(opened, ExecutionResult(ends=(end,), stopped=None, internal_errors=()), allow_held=True)
 
 
 def _write(opened: Session, model: str, *facts: Fact) -> None:

@@ -136,7 +136,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
     return Proposal(
         action="rollback",
         model=request.model,
-        emulator=scope.realm.emulator,
+        emulator=scope.service.emulator,
         evidence=evidence(progress, target),
         again=incumbent is not None and target.retrain_job_id == incumbent.retrain_job_id,
     )
@@ -150,7 +150,7 @@ def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
-    return scope, progress.model(scope.realm.name, request.model)
+    return scope, progress.model(scope.service.name, request.model)
 
 
 def roll_back(request: RollbackRequest) -> RunResult:
@@ -161,9 +161,9 @@ def roll_back(request: RollbackRequest) -> RunResult:
         StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
     """
     scope, _ = _found(request)
-    scope.realm.require_trusted()
+    scope.service.require_trusted()
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
-        progress = opened.progress.model(scope.realm.name, request.model)
+        progress = opened.progress.model(scope.service.name, request.model)
         target, incumbent = find_target(progress, request.model, request.to, state=request.state)
         refuse_changed(request.model, request.agreed, evidence(progress, target))
         decision = RollbackDecided(
@@ -174,8 +174,8 @@ def roll_back(request: RollbackRequest) -> RunResult:
             unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
         )
         to = target.retrain_job_id if request.to else None
-        options = {"command": "rollback", "emulator": scope.realm.emulator, "to": to}
-        opened.start(scope.manifest, scope.realm, tuple(str(path) for path in scope.paths), options)
+        options = {"command": "rollback", "emulator": scope.service.emulator, "to": to}
+        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), options)
         at = stamp(opened.clock.now())
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])
         return carry_out(opened, scope, _plan(request.model, decision), request.listener)

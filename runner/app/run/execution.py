@@ -40,7 +40,7 @@ class ExecutionRequest(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     paths: Sequence[Path]
-    realm: TargetService
+    service: TargetService
     plans: Sequence[ModelPlan]
     options: Options
     parallel: int
@@ -53,7 +53,7 @@ class ExecutionResult(Struct, frozen=True, kw_only=True):
 
     ends: tuple[ModelFinished, ...]
     stopped: str | None
-    bugs: tuple[Exception, ...]
+    internal_errors: tuple[Exception, ...]
 
 
 def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
@@ -69,7 +69,7 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
-        client = connected(job.manifest.service, url, job.realm, redactor)
+        client = connected(job.manifest.service, url, job.service, redactor)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -81,11 +81,13 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
             commit=partial(_commit, session, job),
             settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads, threads=_threads(job)),
             stopping=partial(_stop, context, job),
-            lull=partial(_use_lull, executors),
+            on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
             coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
-    return ExecutionResult(ends=_ends(session, job), stopped=coordinator.stopped, bugs=tuple(context.bugs))
+    return ExecutionResult(
+        ends=_ends(session, job), stopped=coordinator.stopped, internal_errors=tuple(context.internal_errors)
+    )
 
 
 def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> None:
@@ -101,7 +103,7 @@ def _stop(context: RunContext, job: ExecutionRequest, why: str, effects: int) ->
     job.listener(None, Stopping(signal=why, effects=effects))
 
 
-def _use_lull(executors: Mapping[Pool, Executor]) -> None:
+def _use_idle(executors: Mapping[Pool, Executor]) -> None:
     """While all models wait, load what the report will be rendered with."""
     executors[Pool.STAGE].submit(_make_report_ready)
 
@@ -113,16 +115,16 @@ def _make_report_ready() -> None:
 
 
 def _keys(job: ExecutionRequest, client: Provider, redactor: Redactor) -> Keys:
-    if job.realm.emulator:
+    if job.service.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor, host=job.realm.name)
+    keys = ManifestKeys(client, redactor, host=job.service.name)
     keys.learn_all(job.manifest.models.values())
     return keys
 
 
 @contextmanager
 def _service_url(session: Session, job: ExecutionRequest) -> Iterator[str]:
-    if job.realm.emulator:
+    if job.service.emulator:
         job.listener(None, Starting(what="the emulator"))
         with running_emulator(job.paths, session.folder.emulator) as url:
             yield url
@@ -135,13 +137,13 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
     session.folder.clear_spool()  # what a killed run left; the lock is ours
     return RunContext(
         run_id=session.run_id,
-        realm=job.realm.name,
+        service=job.service.name,
         manifest=job.manifest,
         options=job.options,
-        service=client,
+        provider=client,
         keys=keys,
         clock=session.clock,
-        chance=random.Random(),  # noqa: S311 -- jitter, not cryptography
+        rng=random.Random(),  # noqa: S311 -- jitter, not cryptography
         budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
         progress=session.progress,
         blobs=session.state.blobs,
@@ -149,12 +151,12 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         run_folder=session.folder.make("runs", session.run_id),
         spool=session.folder.make("spool", session.run_id),
         listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
-        bugs=[],
+        internal_errors=[],
         trace=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
         readings=job.readings,
         holds=session.hold.lasts,
-        vanished=vanished_jobs(job.manifest, session.progress.known(job.realm.name)),
-        pace=TrainingStats.known(session.progress.model(job.realm.name, plan.model) for plan in job.plans),
+        vanished=vanished_jobs(job.manifest, session.progress.known(job.service.name)),
+        training_stats=TrainingStats.known(session.progress.model(job.service.name, plan.model) for plan in job.plans),
     )
 
 
@@ -163,7 +165,7 @@ def _free_spool(session: Session) -> None:
 
 
 def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
-    return ModelRun(run=context, model=job.manifest.models[plan.model], plan=plan)
+    return ModelRun(context=context, model=job.manifest.models[plan.model], plan=plan)
 
 
 @contextmanager
@@ -203,5 +205,5 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
 
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
-    found = [session.progress.model(job.realm.name, plan.model).last_outcome for plan in job.plans]
+    found = [session.progress.model(job.service.name, plan.model).last_outcome for plan in job.plans]
     return tuple(one for one in found if one is not None)

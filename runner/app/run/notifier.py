@@ -52,9 +52,9 @@ class Notifier:
         except (KeyboardInterrupt, HangUpError):
             self._warn("Interrupted; maybe not everybody was told of the run, which is over and recorded.")
 
-    def _ping_deliveries(self, word: str) -> Iterator[Delivery]:
+    def _ping_deliveries(self, path: str) -> Iterator[Delivery]:
         for one in self._pings:
-            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, word))
+            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, path))
 
     def _messages(self, end: RunEnd) -> Iterator[Delivery]:
         for one in self._notifications:

@@ -109,9 +109,9 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
 
 
 def _named(opened: Session, runs: Sequence[str]) -> str:
-    words = []
+    arguments = []
     for run_id in runs[:_NAMED]:
         command = opened.progress.runs[run_id].started.options.get("command", "run")
-        words.append(f"run {run_id} (retrain {command})")
+        arguments.append(f"run {run_id} (retrain {command})")
     more = len(runs) - _NAMED
-    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(arguments) + (f" and {more} more" if more > 0 else "")

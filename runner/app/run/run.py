@@ -30,9 +30,11 @@ from runner.reports.model import Report
 _BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
 
 
-def exit_code(ends: Iterable[ModelFinished], *, bugs: bool, stopped: str | None, allow_held: bool) -> ExitCode:
+def exit_code(
+    ends: Iterable[ModelFinished], *, internal_errors: bool, stopped: str | None, allow_held: bool
+) -> ExitCode:
     """Return the exit code of a run; a signal's own code stands above all but a bug of ours."""
-    if bugs:
+    if internal_errors:
         return ExitCode.BUG
     if stopped in _BY_SIGNAL:
         return _BY_SIGNAL[stopped]
@@ -61,7 +63,7 @@ class RunResult(Struct, frozen=True, kw_only=True):
     report: Report
     folder: Path
     exit_code: ExitCode
-    bugs: tuple[Exception, ...]
+    internal_errors: tuple[Exception, ...]
 
 
 def run(request: RunRequest) -> RunResult:
@@ -73,12 +75,12 @@ def run(request: RunRequest) -> RunResult:
     """
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
-    scope.realm.require_trusted()
-    teller = Notifier(scope, request.warn)
-    with teller.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
-        teller.began()
+    scope.service.require_trusted()
+    notifier = Notifier(scope, request.warn)
+    with notifier.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
+        notifier.began()
         result = _retrain(opened, request, scope, document)
-    teller.ended(result.report)
+    notifier.ended(result.report)
     return result
 
 
@@ -87,13 +89,13 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     warn_of_future(opened.found_at, request.warn)
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
-    opened.start(scope.manifest, scope.realm, paths, _recorded(scope, document))
+    opened.start(scope.manifest, scope.service, paths, _recorded(scope, document))
     planned = agreed or plan_models(scope, opened.progress, readings)
     _record_plans(opened, scope.manifest, planned)
     job = ExecutionRequest(
         manifest=scope.manifest,
         paths=scope.choice.paths,
-        realm=scope.realm,
+        service=scope.service,
         plans=planned.plans,
         options=scope.options,
         parallel=request.parallel or scope.manifest.limits.parallel,
@@ -112,7 +114,7 @@ def _prune(opened: Session, scope: Scope, driven: ExecutionResult, warn: Warn) -
         return
     from runner.app.state.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
 
-    places = {(scope.realm.name, name) for name in scope.manifest.models}
+    places = {(scope.service.name, name) for name in scope.manifest.models}
     for trouble in prune_after_run(opened.folder, opened.recorder, age, places).refused:
         warn(f"limits.keep: {trouble}; it was not removed")
 
@@ -122,7 +124,7 @@ def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Lis
     work = ExecutionRequest(
         manifest=scope.manifest,
         paths=scope.paths,
-        realm=scope.realm,
+        service=scope.service,
         plans=[plan],
         options=Options(),
         parallel=1,
@@ -133,9 +135,11 @@ def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Lis
 
 def finish_run(opened: Session, driven: ExecutionResult, *, allow_held: bool) -> RunResult:
     """End the run: its exit code, its record, its files."""
-    code = exit_code(driven.ends, bugs=bool(driven.bugs), stopped=driven.stopped, allow_held=allow_held)
+    code = exit_code(
+        driven.ends, internal_errors=bool(driven.internal_errors), stopped=driven.stopped, allow_held=allow_held
+    )
     report = opened.finish(code, driven.stopped)
-    return RunResult(report=report, folder=opened.run_folder, exit_code=code, bugs=driven.bugs)
+    return RunResult(report=report, folder=opened.run_folder, exit_code=code, internal_errors=driven.internal_errors)
 
 
 def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def build_site(state: str, root: Path) -> SiteBuild:
         site.close()
     return SiteBuild(
         index=root / INDEX,
-        models=len(fleet.chronicles),
+        models=len(fleet.timelines),
         runs=len(fleet.progress.runs),
         written=site.written,
         kept=len(site.files) - site.written,

@@ -55,13 +55,15 @@ class Session(Struct, frozen=True, kw_only=True):
         """Return the folder of this run's files."""
         return self.folder.run_folder(self.run_id)
 
-    def start(self, manifest: Manifest, realm: TargetService, paths: tuple[str, ...], options: dict[str, Any]) -> None:
+    def start(
+        self, manifest: Manifest, service: TargetService, paths: tuple[str, ...], options: dict[str, Any]
+    ) -> None:
         """Record that the run began."""
         started = RunStarted(
             tool=tool(),
             actor=current_user(),
             ci_actor=ci_actor(),
-            realm=realm.name,
+            service=service.name,
             paths=paths,
             manifest=manifest_record(manifest),
             options=options,

@@ -71,5 +71,13 @@ def command(  # noqa: PLR0913 -- one argument an option
 def _agreeing(request: ReviewRequest, proposal: Proposal) -> str:
     flags = {"--force": request.force, "--record-only": request.record_only}
     given = [flag for flag, is_given in flags.items() if is_given]
-    words = ["approve", request.model, "--job", proposal.evidence.retrain_job_id, *given, "--reason", request.reason]
-    return agreeing_command(words, manifest=request.manifest, state=request.state)
+    arguments = [
+        "approve",
+        request.model,
+        "--job",
+        proposal.evidence.retrain_job_id,
+        *given,
+        "--reason",
+        request.reason,
+    ]
+    return agreeing_command(arguments, manifest=request.manifest, state=request.state)

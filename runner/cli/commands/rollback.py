@@ -54,8 +54,8 @@ def command(  # noqa: PLR0913 -- one argument an option
         lock_timeout=lock_timeout,
     )
     proposal = propose_rollback(request)
-    words = ["rollback", model, "--to", proposal.evidence.retrain_job_id, "--reason", reason]
-    consent = Consent(yes=yes, command=agreeing_command(words, manifest=manifest, state=state))
+    arguments = ["rollback", model, "--to", proposal.evidence.retrain_job_id, "--reason", reason]
+    consent = Consent(yes=yes, command=agreeing_command(arguments, manifest=manifest, state=state))
     if not confirm_proposal(console, proposal, consent):
         return ExitCode.FAILED
     return show_result(console, roll_back(replace(request, agreed=proposal.evidence)), form, state)

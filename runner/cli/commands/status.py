@@ -19,7 +19,7 @@ from runner.reports.evidence_text import evidence_line
 from runner.reports.json_text import render_json
 from runner.reports.next_step import short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
-from runner.reports.text import acting, inline, utc, words
+from runner.reports.text import acting, in_words, inline, utc
 
 _MANY = 10  # models
 _MOST_NEXT = 3  # models that wait
@@ -120,7 +120,7 @@ def _counts(found: Status) -> list[str]:
     if len(found.models) < _MANY:
         return []
     counts = Counter(model.last_outcome for model in found.models)
-    ends = ", ".join(f"{counts[one]} {words(one)}" for one in BY_URGENCY if counts[one])
+    ends = ", ".join(f"{counts[one]} {in_words(one)}" for one in BY_URGENCY if counts[one])
     return [f"{len(found.models)} models{': ' if ends else ''}{ends}"]
 
 
@@ -131,7 +131,7 @@ def _cells(model: ModelStatus) -> dict[str, str]:
         "incumbent": _incumbent(model),
         "since": utc(stamp(model.incumbent_since)) if model.incumbent_since else "",
         "stands": "; ".join(_standing(model)),
-        "last outcome": words(model.last_outcome or ""),
+        "last outcome": in_words(model.last_outcome or ""),
         "service": model.service,
         "reason": model.last_reason or "",
     }
@@ -140,7 +140,7 @@ def _cells(model: ModelStatus) -> dict[str, str]:
 def _line(model: ModelStatus) -> str:
     serves = f"incumbent {_incumbent(model)}"
     parts = ", ".join(inline(part) for part in [serves, *_standing(model)])
-    last = f"\n    last: {words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
+    last = f"\n    last: {in_words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
     metrics = "".join(f"\n    {inline(line)}" for line in _metrics(model))
     return f"{inline(model.name)} ({inline(model.service)}): {parts}{metrics}{last}"
 
@@ -174,7 +174,7 @@ def _standing(model: ModelStatus) -> list[str]:
     if model.drift == "changed_outside":
         parts.append(f"changed outside: {(model.drift_reason or '').removesuffix('.')}")
     elif model.drift_at is not None:
-        parts.append(words(model.drift))
+        parts.append(in_words(model.drift))
     if model.rolled_back_from:
         parts.append(f"rolled back from job {model.rolled_back_from} by {model.rolled_back_by}")
     if model.rollback_due:

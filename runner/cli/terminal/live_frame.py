@@ -12,7 +12,7 @@ from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY
 from runner.plan.model_plan import PlanStage
 from runner.reports.table import FEWEST_COLUMNS
-from runner.reports.text import inline, words
+from runner.reports.text import in_words, inline
 
 _OTHER_LINES = 2  # of the screen beside models and counts: the empty one at the end, and what stood there before
 _FEWEST_LINES = 3
@@ -81,7 +81,7 @@ def _state(row: LiveRow, now: float, shape: FrameSize) -> Text:
     look = shape.look
     if row.outcome:
         sign = outcome_sign(row.outcome)
-        text, style = f"{sign.shown(look)} {words(row.outcome)}", sign.colour
+        text, style = f"{sign.shown(look)} {in_words(row.outcome)}", sign.colour
     elif row.stage is None:
         text, style = f"  {QUEUED}", "bright_black"
     else:
@@ -128,7 +128,9 @@ def _training(row: LiveRow, elapsed: float, room: int, look: TerminalCapabilitie
         text = Text(_bar(share, room, look)).append(f"{clock(elapsed)} of about {clock(row.expected_s)}")
     else:
         text = Text(clock(elapsed))
-    return text.append(f"  {inline(row.word)}" if row.word not in ("", _DOING[PlanStage.WAIT]) else "", "bright_black")
+    return text.append(
+        f"  {inline(row.status)}" if row.status not in ("", _DOING[PlanStage.WAIT]) else "", "bright_black"
+    )
 
 
 def _bar(share: float, room: int, look: TerminalCapabilities) -> str:
@@ -140,7 +142,7 @@ def _bar(share: float, room: int, look: TerminalCapabilities) -> str:
 def _counts(board: LiveState, elapsed: float, shown: int, columns: int) -> list[Text]:
     """Return what is counted, the troubled first, in as many lines as it takes, and the stop of the run."""
     counts = board.counts()
-    done = ", ".join(f"{counts[one]} {words(one)}" for one in BY_URGENCY if counts[one])
+    done = ", ".join(f"{counts[one]} {in_words(one)}" for one in BY_URGENCY if counts[one])
     doing = [*((counts[one], word) for one, word in _DOING.items()), (counts[QUEUED], QUEUED)]
     going = ", ".join(f"{count} {word}" for count, word in doing if count)
     hidden = f"({len(board.rows) - shown} not shown)" if len(board.rows) > shown else ""

@@ -59,7 +59,7 @@ class LiveRow(Struct, kw_only=True):
     flow: Flow | None = None
     training_from: float | None = None
     expected_s: float | None = None
-    word: str = ""
+    status: str = ""
     trouble: str = ""
     verdict: str = ""
     outcome: Outcome | None = None
@@ -142,7 +142,7 @@ def _note(row: LiveRow, news: ProgressEvent) -> None:
     """Keep what the news say beside the stage."""
     match news:
         case StatusReceived():
-            row.word, row.trouble = news.word, ""
+            row.status, row.trouble = news.status, ""
         case Decided():
             row.verdict = news.verdict
         case Retried():

@@ -19,7 +19,7 @@ from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import by_urgency, short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS
-from runner.reports.text import inline, words
+from runner.reports.text import in_words, inline
 
 _FEWEST = 5
 _GAP = 2  # columns between two cells
@@ -121,14 +121,14 @@ def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: in
     names = _name_columns(list(chain(*shown.values())), columns - 4 if columns < FEWEST_COLUMNS else columns // 4)
     for outcome, share in shares.items():
         sign = outcome_sign(outcome)
-        line = Text().append(f"{sign.shown(look)} {counts[outcome]} {words(outcome)}", f"bold {sign.colour}")
+        line = Text().append(f"{sign.shown(look)} {counts[outcome]} {in_words(outcome)}", f"bold {sign.colour}")
         rest = f"  all: retrain status --outcome {outcome}{option}"
         if counts[outcome] > share and cell_len(line.plain + rest) <= columns:
             line.append(rest)
         yield line
         yield from _lines(shown[outcome], names, columns)
     others = [(outcome_sign(outcome), outcome) for outcome in BY_URGENCY if counts[outcome] and outcome not in shares]
-    parts = (Text(f"{sign.shown(look)} {counts[outcome]} {words(outcome)}", sign.colour) for sign, outcome in others)
+    parts = (Text(f"{sign.shown(look)} {counts[outcome]} {in_words(outcome)}", sign.colour) for sign, outcome in others)
     line = Text("   ").join(parts)
     cut(line, columns)
     yield line
@@ -159,7 +159,7 @@ def _name_columns(models: Sequence[ModelReport], most: int) -> int:
 
 def _outcome(model: ModelReport, look: TerminalCapabilities) -> Text:
     sign = outcome_sign(model.outcome)
-    return Text().append(f"{sign.shown(look)} {words(model.outcome)}", sign.colour)
+    return Text().append(f"{sign.shown(look)} {in_words(model.outcome)}", sign.colour)
 
 
 def _printed(table: RenderableType, look: TerminalCapabilities) -> str:

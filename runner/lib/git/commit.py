@@ -58,13 +58,13 @@ class Stored:
         """
         checkout, below = self._checkout, os.path.relpath(folder.resolve(), self._checkout.top)
         worktree = {"GIT_INDEX_FILE": str(checkout.index), "GIT_WORK_TREE": str(checkout.top)}
-        words = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--", below)
+        arguments = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--", below)
         try:
             (self._folder / "HEAD").write_text(f"{checkout.head}\n", encoding="utf-8")
             for part in checkout.index.parent.glob("sharedindex.*"):
                 (self._folder / part.name).symlink_to(part)
-            settings = [word for one in ("core.bare=false", *file_settings(checkout)) for word in ("-c", one)]
-            return bool(run((*settings, *words), {**self._environment(), **worktree}, folder=checkout.top))
+            settings = [argument for one in ("core.bare=false", *file_settings(checkout)) for argument in ("-c", one)]
+            return bool(run((*settings, *arguments), {**self._environment(), **worktree}, folder=checkout.top))
         except (GitError, OSError):
             return True
 
@@ -144,13 +144,13 @@ def _objects(said: bytes) -> Iterator[tuple[bytes, bytes] | None]:
     """Yield kind and content of each object, None for one that is missing."""
     while said:
         head, _, rest = said.partition(b"\n")
-        words = head.rsplit(b" ", 2)
-        if len(words) != len(("id", "kind", "size")) or not words[2].isdigit():
+        arguments = head.rsplit(b" ", 2)
+        if len(arguments) != len(("id", "kind", "size")) or not arguments[2].isdigit():
             yield None
             said = rest
             continue
-        size = int(words[2])
-        yield words[1], rest[:size]
+        size = int(arguments[2])
+        yield arguments[1], rest[:size]
         said = rest[size + 1 :]
 
 

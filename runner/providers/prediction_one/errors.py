@@ -50,8 +50,8 @@ def explain_broken(broken: Broken) -> Explained:
 
 def explain_status(answer: Answer) -> Explained:
     """Explain an HTTP status other than 2xx without a documented message."""
-    words = said(answer.body).rstrip(" .")
-    message = f"{answer.host} answered {answer.status}{f': {words}' if words else ''}."
+    said_text = said(answer.body).rstrip(" .")
+    message = f"{answer.host} answered {answer.status}{f': {said_text}' if said_text else ''}."
     if answer.status in _KEY_STATUSES:
         hint = "Check the secret that `api_key` names, and whether a gateway in between asks for more."
         return Explained(kind=Kind.CREDENTIALS, message=message, hint=hint)

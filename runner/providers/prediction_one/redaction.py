@@ -37,7 +37,7 @@ def discreet_effect(effect: Effect, redactor: Redactor) -> Effect:
 def discreet_status(status: Status, redactor: Redactor) -> Status:
     """Return the state of a job, its words without secrets."""
     message = None if status.message is None else redactor.redact(status.message)
-    return replace(status, word=redactor.redact(status.word), message=message)
+    return replace(status, value=redactor.redact(status.value), message=message)
 
 
 def discreet_job(job: IssuedJob, redactor: Redactor) -> IssuedJob:

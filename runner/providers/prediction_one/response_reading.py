@@ -102,15 +102,15 @@ def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secu
         raise _rejection(answer, "tells no status")
     if names_job(document, retrain_job_id) is False:
         raise _rejection(answer, "is about another retrain job")
-    word = one_line(document["status"]).lower()
-    phase = _phase(word, statuses)
+    value = one_line(document["status"]).lower()
+    phase = _phase(value, statuses)
     given = document.get("download_url") or None
     if phase == "finished" and given is None:
         raise _rejection(answer, "calls the retrain job finished without a download URL", kind=Kind.RESULT)
     url = None if given is None else Secret(_signed_url(answer, given, secure=secure))
     message = document.get("message")
     return Status(
-        word=word,
+        value=value,
         phase=phase,
         model_id=_model_id(answer, document.get("model_id")),
         message=one_line(message) or None if isinstance(message, str) else None,
@@ -135,11 +135,11 @@ def _read_of_account(answer: Answer) -> Any:
     except ServiceError as error:
         if error.kind != Kind.CREDENTIALS:
             raise
-        words = said(answer.body).rstrip(" .") or str(answer.status)
+        values = said(answer.body).rstrip(" .") or str(answer.status)
         code = error.code
     raise ServiceError(
         Kind.CREDENTIALS,
-        f"{answer.host} handed out no API key for this model: {words}.",
+        f"{answer.host} handed out no API key for this model: {values}.",
         hint="Check the account's secret key that `secret_key` names, and `model_id`.",
         again=False,
         code=code,
@@ -225,10 +225,10 @@ def _signed_url(answer: Answer, value: Any, *, secure: bool) -> str:
     raise _rejection(answer, f"holds a signed URL that {flaw}")
 
 
-def _phase(word: str, statuses: Statuses) -> Phase:
-    if word in statuses.finished:
+def _phase(value: str, statuses: Statuses) -> Phase:
+    if value in statuses.finished:
         return "finished"
-    return "failed" if any(part in word for part in statuses.failed) else "going"
+    return "failed" if any(part in value for part in statuses.failed) else "going"
 
 
 def _model_id(answer: Answer, value: Any) -> int | None:

@@ -18,7 +18,7 @@ class Tick(Struct, frozen=True, kw_only=True):
     """A label on an axis, and where it stands: percent of the width, or pixels from the top."""
 
     place: str
-    words: str
+    label: str
 
 
 class Frame(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Frame(Struct, frozen=True, kw_only=True):
             first = int((low / step).to_integral_value(ROUND_CEILING))
             last = int((high / step).to_integral_value(ROUND_FLOOR))
             found = [number * step for number in range(first, last + 1)]
-        return tuple(Tick(place=self.y(one), words=short_number(_plain(one))) for one in found)
+        return tuple(Tick(place=self.y(one), label=short_number(_plain(one))) for one in found)
 
     def dates(self) -> tuple[Tick, ...]:
         """Return days along the axis, of a short time with the time of day; of one moment, its one day."""
@@ -58,7 +58,7 @@ class Frame(Struct, frozen=True, kw_only=True):
         found = dict[str, Tick]()
         for part in range(_DATES + 1):
             at = self.begin + length * part / _DATES
-            found.setdefault(at.strftime(form), Tick(place=self.x(at), words=at.strftime(form)))
+            found.setdefault(at.strftime(form), Tick(place=self.x(at), label=at.strftime(form)))
         return tuple(found.values())
 
 

@@ -26,7 +26,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     x: str
     y: str
     fate: str
-    words: str
+    label: str
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Plot(Struct, frozen=True, kw_only=True):
     levels: Sequence[Tick]
     dates: Sequence[Tick]
     latest: str
-    words: str
+    label: str
     dense: bool
 
 
@@ -51,62 +51,62 @@ class _Sample(Struct, frozen=True, kw_only=True):
     passing: Interval | None
 
 
-def plots(chronicle: ModelTimeline, standards: PolicyLimits) -> list[Plot]:
+def plots(timeline: ModelTimeline, limits: PolicyLimits) -> list[Plot]:
     """Return a picture for each metric of the newest decision that has numbers: those of its rules come first."""
-    found = (_plot(chronicle, metric, standards) for metric in _metrics(chronicle))
+    found = (_plot(timeline, metric, limits) for metric in _metrics(timeline))
     return [one for one in found if one is not None][:MOST_METRICS]
 
 
-def _metrics(chronicle: ModelTimeline) -> list[str]:
-    decided = [job.decided for job in chronicle.progress.jobs.values() if job.decided is not None]
+def _metrics(timeline: ModelTimeline) -> list[str]:
+    decided = [job.decided for job in timeline.progress.jobs.values() if job.decided is not None]
     if not decided:
         return []
     evaluation = max(decided, key=lambda one: one.at).fact.evaluation
     return list(dict.fromkeys([*(rule.metric for rule in evaluation.rules), *evaluation.metrics]))
 
 
-def _plot(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Plot | None:
-    samples = sorted(_samples(chronicle, metric, standards), key=lambda one: one.at)
+def _plot(timeline: ModelTimeline, metric: str, limits: PolicyLimits) -> Plot | None:
+    samples = sorted(_samples(timeline, metric, limits), key=lambda one: one.at)
     if not samples:
         return None
-    frame = _frame(chronicle, samples)
-    jobs = chronicle.progress.jobs
-    reigns = [(one.begin, _served_value(one, jobs, metric)) for one in chronicle.reigns]
-    limits = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
+    frame = _frame(timeline, samples)
+    jobs = timeline.progress.jobs
+    deployments = [(one.begin, _served_value(one, jobs, metric)) for one in timeline.deployments]
+    edges = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
     return Plot(
         name=metric,
         marks=[_mark(frame, one) for one in samples],
-        incumbent=_steps(frame, reigns),
-        limits=[path for path in limits if path],
-        turns=_turns(chronicle, frame),
+        incumbent=_steps(frame, deployments),
+        limits=[path for path in edges if path],
+        turns=_turns(timeline, frame),
         levels=frame.levels(),
         dates=frame.dates(),
         latest=short_number(samples[-1].value),
-        words=_words(metric, samples),
+        label=_label(metric, samples),
         dense=len(samples) > _DENSE,
     )
 
 
-def _frame(chronicle: ModelTimeline, samples: Sequence[_Sample]) -> Frame:
+def _frame(timeline: ModelTimeline, samples: Sequence[_Sample]) -> Frame:
     """Return the room for the samples and their limits, up to the last thing that happened to the model."""
-    moments = [samples[-1].at, chronicle.entries[-1].run.started_at, *(one.begin for one in chronicle.reigns)]
+    moments = [samples[-1].at, timeline.entries[-1].run.started_at, *(one.begin for one in timeline.deployments)]
     with localcontext(EXACT):
         values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
     return Frame(begin=samples[0].at, end=max(moments), values=values, height=HEIGHT)
 
 
-def _samples(chronicle: ModelTimeline, metric: str, standards: PolicyLimits) -> Iterable[_Sample]:
-    for job in chronicle.progress.jobs.values():
+def _samples(timeline: ModelTimeline, metric: str, limits: PolicyLimits) -> Iterable[_Sample]:
+    for job in timeline.progress.jobs.values():
         value = value_of(job, metric)
         if job.decided is not None and value is not None:
-            fate, passing = candidate_status(chronicle.progress, job), standards.interval(job.decided, metric)
+            fate, passing = candidate_status(timeline.progress, job), limits.interval(job.decided, metric)
             yield _Sample(at=job.decided.at, value=value, fate=fate, passing=passing)
 
 
-def _served_value(reign: Deployment, jobs: Mapping[str, RetrainJob], metric: str) -> Decimal | None:
-    if reign.retrain_job_id is not None:
-        return value_of(jobs.get(reign.retrain_job_id), metric)
-    return Decimal(reign.metrics[metric]) if metric in reign.metrics else None
+def _served_value(deployment: Deployment, jobs: Mapping[str, RetrainJob], metric: str) -> Decimal | None:
+    if deployment.retrain_job_id is not None:
+        return value_of(jobs.get(deployment.retrain_job_id), metric)
+    return Decimal(deployment.metrics[metric]) if metric in deployment.metrics else None
 
 
 def value_of(job: RetrainJob | None, metric: str) -> Decimal | None:
@@ -115,10 +115,10 @@ def value_of(job: RetrainJob | None, metric: str) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _turns(chronicle: ModelTimeline, frame: Frame) -> list[Tick]:
+def _turns(timeline: ModelTimeline, frame: Frame) -> list[Tick]:
     return [
-        Tick(place=frame.x(one.begin), words=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
-        for one in chronicle.reigns
+        Tick(place=frame.x(one.begin), label=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
+        for one in timeline.deployments
         if one.turned_back and one.begin >= frame.begin
     ]
 
@@ -134,8 +134,8 @@ def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
 
 
 def _mark(frame: Frame, one: _Sample) -> Mark:
-    words = f"{one.at:%Y-%m-%d}: {short_number(one.value)}, {one.fate}"
-    return Mark(x=frame.x(one.at), y=frame.y(one.value), fate=one.fate, words=words)
+    label = f"{one.at:%Y-%m-%d}: {short_number(one.value)}, {one.fate}"
+    return Mark(x=frame.x(one.at), y=frame.y(one.value), fate=one.fate, label=label)
 
 
 def _steps(frame: Frame, levels: Sequence[Level]) -> str:
@@ -151,7 +151,7 @@ def _steps(frame: Frame, levels: Sequence[Level]) -> str:
     return "".join(path)
 
 
-def _words(metric: str, samples: Sequence[_Sample]) -> str:
+def _label(metric: str, samples: Sequence[_Sample]) -> str:
     fates = [one.fate for one in samples]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
     first, last = short_number(samples[0].value), short_number(samples[-1].value)

@@ -40,7 +40,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     limits: tuple[tuple[str, str], ...]
     margin: tuple[str, str] | None
     unit: str
-    words: str
+    label: str
 
 
 def rule_charts(decided: Decided | None) -> list[Chart | None]:
@@ -114,7 +114,7 @@ def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None
         limits=tuple((axis.place(end), short_number(end)) for end in limits),
         margin=None if nearest is None else (axis.place(nearest), axis.place(observed)),
         unit=" %" if rule.kind.endswith("_pct") else "",
-        words=_words(rule.metric, observed, baseline, passing),
+        label=_label(rule.metric, observed, baseline, passing),
     )
 
 
@@ -147,7 +147,7 @@ class Axis(Struct, frozen=True, kw_only=True):
         return f"{begin:.1f}", f"{end - begin:.1f}"
 
 
-def _words(metric: str, observed: Decimal, baseline: Decimal | None, passing: Interval | None) -> str:
+def _label(metric: str, observed: Decimal, baseline: Decimal | None, passing: Interval | None) -> str:
     against = "" if baseline is None else f"; the baseline is {short_text(baseline)}"
     return f"{metric} is {short_text(observed)}; {_range(passing)}{against}"
 

@@ -49,7 +49,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     began: str
     ended: str
     left_out: bool
-    words: str
+    label: str
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -59,12 +59,10 @@ class Bounds(Struct, frozen=True, kw_only=True):
     samples: int
 
 
-def metric_trends(
-    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, bounds: Bounds
-) -> list[Trend]:
+def metric_trends(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, bounds: Bounds) -> list[Trend]:
     """Return a picture for each of the first metrics that the candidate of a run was judged by."""
     metrics = _metrics(job)[: bounds.metrics]
-    found = [_metric_trend(progress, job, standards, metric, bounds.samples) for metric in metrics]
+    found = [_metric_trend(progress, job, limits, metric, bounds.samples) for metric in metrics]
     return [one for one in found if one is not None]
 
 
@@ -92,18 +90,16 @@ def _metrics(job: RetrainJob | None) -> list[str]:
 
 
 def _metric_trend(
-    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, metric: str, most: int
+    progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, metric: str, most: int
 ) -> Trend | None:
-    return _drawn(metric, _measured(progress, job, standards, metric), most)
+    return _drawn(metric, _measured(progress, job, limits, metric), most)
 
 
-def _measured(
-    progress: ModelProgress, job: RetrainJob | None, standards: PolicyLimits, metric: str
-) -> Iterator[Sample]:
+def _measured(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, metric: str) -> Iterator[Sample]:
     for one in _newest(progress):
         text = one.decided.fact.evaluation.metrics.get(metric) if one.decided else None
         if one.decided is not None and text is not None:
-            yield _sample(progress, one, Decimal(text), job, standards.interval(one.decided, metric))
+            yield _sample(progress, one, Decimal(text), job, limits.interval(one.decided, metric))
 
 
 def _sample(
@@ -164,7 +160,7 @@ def _drawn(
             began=stamp(shown[0].at),
             ended=stamp(shown[-1].at),
             left_out=next(samples, None) is not None,
-            words=_words(name, shown, text),
+            label=_label(name, shown, text),
         )
 
 
@@ -209,7 +205,7 @@ class _Scale(Struct, frozen=True, kw_only=True):
         return f"{min(max(self._x(place), Decimal(0)), Decimal(100)):.1f}"
 
 
-def _words(name: str, shown: Sequence[Sample], text: Callable[[Decimal], str]) -> str:
+def _label(name: str, shown: Sequence[Sample], text: Callable[[Decimal], str]) -> str:
     fates = [one.fate for one in shown]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(sorted(fates)))
     first, last = text(shown[0].value), text(shown[-1].value)

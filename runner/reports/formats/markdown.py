@@ -10,7 +10,7 @@ from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
 from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import next_step
-from runner.reports.text import clipped, markdown_code, markdown_prose, words
+from runner.reports.text import clipped, in_words, markdown_code, markdown_prose
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
 _MOST_ROWS = 40  # models that want a person; of more, each outcome has its first ones
@@ -126,7 +126,7 @@ def _name(name: str) -> str:
 
 
 def _outcome(model: ModelReport) -> str:
-    return f"**{words(model.outcome)}**"
+    return f"**{in_words(model.outcome)}**"
 
 
 def _text(text: str) -> str:

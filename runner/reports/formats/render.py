@@ -44,7 +44,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "stamp": stamp,
     "undecided": undecided,
     "utc": text.utc,
-    "words": text.words,
+    "words": text.in_words,
 }
 
 

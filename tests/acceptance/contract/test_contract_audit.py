@@ -376,18 +376,18 @@ def test_bundles_statements_and_reports_are_the_same_bytes_in_any_locale_time_zo
 def test_a_flipped_bit_anywhere_in_a_bundle_is_found(audited: Project, tmp_path: Path) -> None:
     """Two places in each member, and a sample of the zip's own structure."""
     content, path = (audited.folder / "evidence.zip").read_bytes(), tmp_path / "b.zip"
-    chance = random.Random(7)  # noqa: S311 -- any place will do
+    rng = random.Random(7)  # noqa: S311 -- any place will do
     with zipfile.ZipFile(BytesIO(content)) as archive:
         infos = archive.infolist()
         start = archive.start_dir
-    places = [info.header_offset + chance.randrange(30) for info in infos[::4]]
-    places += [chance.randrange(start, len(content)) for _ in range(5)]
+    places = [info.header_offset + rng.randrange(30) for info in infos[::4]]
+    places += [rng.randrange(start, len(content)) for _ in range(5)]
     for info in infos:
         data = info.header_offset + 30 + len(info.filename.encode())
-        places += [data + chance.randrange(info.file_size) for _ in range(2)]
+        places += [data + rng.randrange(info.file_size) for _ in range(2)]
     for place in places:
         changed = bytearray(content)
-        changed[place] ^= 1 << chance.randrange(8)
+        changed[place] ^= 1 << rng.randrange(8)
         path.write_bytes(changed)
         assert _complaint(path), place
 

@@ -104,10 +104,10 @@ def test_kill_9_at_ten_random_moments_leads_to_one_training_and_one_switch_of_ea
         model = project.add(name)
         model.url_seconds, model.readings = QUICK, 4
     seed = random.randrange(1 << 32)  # noqa: S311 - as below
-    chance = random.Random(seed)  # noqa: S311 - moments to kill at, told when the test fails
+    rng = random.Random(seed)  # noqa: S311 - moments to kill at, told when the test fails
     for _ in range(10):
         process = project.start("run", "models.yaml")
-        time.sleep(chance.uniform(0.2, 2.5))
+        time.sleep(rng.uniform(0.2, 2.5))
         process.kill()
         process.communicate()
     finished = project.run()

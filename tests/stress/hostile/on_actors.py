@@ -28,10 +28,10 @@ _USER = ("USER", "LOGNAME", "LNAME", "USERNAME", "SUDO_USER")
 _PIPELINE = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 
 
-def _somebody_else(folder: Path, chance: Random) -> Iterator[str]:
+def _somebody_else(folder: Path, rng: Random) -> Iterator[str]:
     """Run a command as the chief, says the environment."""
     (folder / "models.yaml").write_text(_MANIFEST, encoding="utf-8")
-    lies = dict.fromkeys(_USER, "ceo") | dict.fromkeys(chance.sample(_PIPELINE, chance.randrange(3)), "ceo")
+    lies = dict.fromkeys(_USER, "ceo") | dict.fromkeys(rng.sample(_PIPELINE, rng.randrange(3)), "ceo")
     kept = {name: value for name, value in os.environ.items() if name not in (*_USER, *_PIPELINE)}
     real = pwd.getpwuid(os.getuid()).pw_name
     with patch.dict(os.environ, {**kept, **lies}, clear=True), chdir(folder):

@@ -41,9 +41,9 @@ def _is_vouched_for(found: ApprovalSource) -> bool:
 def _each(variations: Iterable[str], play: Callable[[Path, str], Iterator[str]]) -> Play:
     """Return a play of all variations, each in a folder of its own, in any order."""
 
-    def played(folder: Path, chance: Random) -> Iterator[str]:
+    def played(folder: Path, rng: Random) -> Iterator[str]:
         names = list(variations)
-        for name in chance.sample(names, len(names)):
+        for name in rng.sample(names, len(names)):
             (folder / name).mkdir()
             yield from play(folder / name, name)
 
@@ -228,9 +228,9 @@ _SHOWS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def _other_name(folder: Path, chance: Random) -> Iterator[str]:
+def _other_name(folder: Path, rng: Random) -> Iterator[str]:
     """Let the file name another approver than whoever committed it."""
-    approver = chance.choice(("ceo@example.com", "CEO", "CEO <ceo@example.com>", "Mallory <ceo@example.com>"))
+    approver = rng.choice(("ceo@example.com", "CEO", "CEO <ceo@example.com>", "Mallory <ceo@example.com>"))
     with operator(folder / "home"):
         place = folder / "checkout"
         checkout(place)
@@ -248,12 +248,12 @@ def _other_name(folder: Path, chance: Random) -> Iterator[str]:
             raise AssertionError("the author's own name is warned of")
 
 
-def _made_up_author(folder: Path, chance: Random) -> Iterator[str]:
+def _made_up_author(folder: Path, rng: Random) -> Iterator[str]:
     """Commit in the chief's name, which needs no key."""
     with operator(folder / "home"):
         place = folder / "checkout"
         checkout(place, who=CEO)
-        word = approval(place, chance.choice(("ceo@example.com", "CEO", "CEO <ceo@example.com>")))
+        word = approval(place, rng.choice(("ceo@example.com", "CEO", "CEO <ceo@example.com>")))
         found = ApprovalProvenance(place).trace(word)
         if found.author != "CEO <ceo@example.com>" or found.signature != "none":
             raise AssertionError(found)
@@ -261,11 +261,11 @@ def _made_up_author(folder: Path, chance: Random) -> Iterator[str]:
             yield f"anybody is named as the chief: {why_followed(word, found)}"
 
 
-def _other_signer(folder: Path, chance: Random) -> Iterator[str]:
+def _other_signer(folder: Path, rng: Random) -> Iterator[str]:
     """Commit in the chief's name, and sign with a key of one's own that the operator allows."""
     with operator(folder / "home"):
         place, key = folder / "checkout", new_key(folder, "key")
-        address = chance.choice(("mallory@example.com", "ceo@example.com.evil", "xceo@example.com"))
+        address = rng.choice(("mallory@example.com", "ceo@example.com.evil", "xceo@example.com"))
         path = signers(folder / "signers", key, address)
         (folder / "home" / ".gitconfig").write_text(f'[gpg "ssh"]\n\tallowedSignersFile = {path}\n', encoding="utf-8")
         checkout(place, TEXT, *signing(key), who=CEO)

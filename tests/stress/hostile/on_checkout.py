@@ -163,8 +163,8 @@ _SETTINGS: dict[str, tuple[Setting, ...]] = {
 
 
 def _of(settings: Sequence[Setting]) -> Callable[[Path, Random], Iterator[str]]:
-    def play(folder: Path, chance: Random) -> Iterator[str]:
-        for number, setting in enumerate(chance.sample(settings, len(settings))):
+    def play(folder: Path, rng: Random) -> Iterator[str]:
+        for number, setting in enumerate(rng.sample(settings, len(settings))):
             own = folder / str(number)
             with operator(own / "home", EMAIL="ann@example.com", GIT_AUTHOR_NAME="Ann", GIT_COMMITTER_NAME="Ann"):
                 place = own / "checkout"
@@ -187,14 +187,14 @@ def _of(settings: Sequence[Setting]) -> Callable[[Path, Random], Iterator[str]]:
     return play
 
 
-def _program_of_the_folder(folder: Path, chance: Random) -> Iterator[str]:
+def _program_of_the_folder(folder: Path, rng: Random) -> Iterator[str]:
     """Let the current folder have a program `git`, and PATH an entry that means the current folder."""
     place = folder / "checkout"
     place.mkdir()
     (place / "git").write_text(f"#!/bin/sh\ntouch '{folder}/sprung'\n", encoding="utf-8")
     (place / "git").chmod(0o755)
     (place / "bin").symlink_to(".")
-    checkout_path = chance.choice([".", "", "./", "bin"])
+    checkout_path = rng.choice([".", "", "./", "bin"])
     with operator(folder / "home"), chdir(place):
         git(place, "init", "-q")
         (place / "models.yaml").write_text(_MANIFEST, encoding="utf-8")

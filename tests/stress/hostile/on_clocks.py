@@ -21,11 +21,11 @@ _OFF_S = 290.0  # of a machine's clock, within the tolerance
 _GARBAGE = ("", "yesterday", "0", "\x7f", "Thu, 32 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "9" * 5000)
 
 
-def _sleepy_machine(folder: Path, chance: Random) -> Iterator[str]:
+def _sleepy_machine(folder: Path, rng: Random) -> Iterator[str]:
     """One machine's clock is off, and it sleeps before its upload until about when the URL ends."""
     world = World(folder, ONE_MODEL)
-    world.clock.ahead = timedelta(seconds=chance.uniform(-_OFF_S, _OFF_S))
-    late, left = chance.choice((-5.0, 0.0, 1.0, _OFF_S)), dict[str, float]()
+    world.clock.ahead = timedelta(seconds=rng.uniform(-_OFF_S, _OFF_S))
+    late, left = rng.choice((-5.0, 0.0, 1.0, _OFF_S)), dict[str, float]()
 
     def sleep(commit: int) -> None:
         last = world.progress().model(REALM, "m").last if commit < 0 else None
@@ -47,20 +47,20 @@ def _sleepy_machine(folder: Path, chance: Random) -> Iterator[str]:
         yield f"an upload did not leave {-late} s before its URL's end, by a clock that is off by {world.clock.ahead}"
 
 
-def _second_machine(folder: Path, chance: Random) -> Iterator[str]:
+def _second_machine(folder: Path, rng: Random) -> Iterator[str]:
     """An upload is lost on one machine, and settled on another whose clock differs."""
-    world = _lost(folder, chance, chance.uniform(-_OFF_S, _OFF_S))
-    world.clock.ahead = timedelta(seconds=chance.uniform(-_OFF_S, _OFF_S))
+    world = _lost(folder, rng, rng.uniform(-_OFF_S, _OFF_S))
+    world.clock.ahead = timedelta(seconds=rng.uniform(-_OFF_S, _OFF_S))
     taken = _taken_again(world)
     end = world.service.url_s + _QUARANTINE_S
     if not end <= taken <= end + 60:
         yield f"a lost upload was replaced {taken - end:.0f} s after URL and quarantine, clock {world.clock.ahead}"
 
 
-def _lost(folder: Path, chance: Random, ahead: float) -> World:
+def _lost(folder: Path, rng: Random, ahead: float) -> World:
     """Let a machine be killed when it sends, after its upload left or before."""
     world = World(folder, ONE_MODEL)
-    world.service.url_s = chance.choice((60.0, 900.0, 3600.0))
+    world.service.url_s = rng.choice((60.0, 900.0, 3600.0))
     world.clock.ahead = timedelta(seconds=ahead)
     world.service.before = _killed
     try:
@@ -87,13 +87,13 @@ def _taken_again(world: World) -> float:
     return taken[0]
 
 
-def _lying_date(folder: Path, chance: Random) -> Iterator[str]:
+def _lying_date(folder: Path, rng: Random) -> Iterator[str]:
     """Each answer's Date is off by an amount of its own: it may hasten a replacement by the tolerance, and no more."""
-    world = _lost(folder, chance, 0.0)
+    world = _lost(folder, rng, 0.0)
     begins, true = world.clock.seconds, world.service.now
 
     def lie() -> datetime:
-        off = chance.choice((chance.uniform(-_OFF_S, _OFF_S), chance.uniform(-1e8, 1e8), 1e6, _QUARANTINE_S, 0.0))
+        off = rng.choice((rng.uniform(-_OFF_S, _OFF_S), rng.uniform(-1e8, 1e8), 1e6, _QUARANTINE_S, 0.0))
         return (true() + timedelta(seconds=off)).replace(microsecond=0)
 
     world.service.date = lie  # type: ignore[method-assign] # the lie is what is played
@@ -111,10 +111,10 @@ def _lying_date(folder: Path, chance: Random) -> Iterator[str]:
         yield f"a lying Date started {world.service.effects['upload', 'key-m']} trainings of one content"
 
 
-def _wrong_clock(_folder: Path, chance: Random) -> Iterator[str]:
+def _wrong_clock(_folder: Path, rng: Random) -> Iterator[str]:
     """The real command on a machine whose clock is off by more than the tolerance, either way."""
     with promise.project() as project:
-        off = timedelta(seconds=chance.choice((-1, 1)) * chance.choice((90, 3600, 86400 * 40, 86400 * 4000)))
+        off = timedelta(seconds=rng.choice((-1, 1)) * rng.choice((90, 3600, 86400 * 40, 86400 * 4000)))
         project.service.ahead = off
         ended = project.run()
         if not project.service.calls(MODEL, "upload_url"):
@@ -129,21 +129,21 @@ def _wrong_clock(_folder: Path, chance: Random) -> Iterator[str]:
         yield from promise.settled(project)
 
 
-def _garbage_date(_folder: Path, chance: Random) -> Iterator[str]:
+def _garbage_date(_folder: Path, rng: Random) -> Iterator[str]:
     """The real command on a service whose answers say no time, garbage, or now and then something else."""
     words = (None, *_GARBAGE, http_date(datetime.now(UTC) + timedelta(seconds=20)))
     with promise.project() as project:
-        project.service.date = lambda _now: chance.choice(words)
+        project.service.date = lambda _now: rng.choice(words)
         ended = project.run()
         if ended.code != 0 or "Traceback" in ended.err:
             yield f"exit code {ended.code} with a Date that says nothing: {ended.err[-300:]}"
         yield from promise.settled(project)
 
 
-def _journal_of_the_future(folder: Path, chance: Random) -> Iterator[str]:
+def _journal_of_the_future(folder: Path, rng: Random) -> Iterator[str]:
     """A machine whose clock was far ahead wrote the journal; then its clock is right."""
     world = World(folder, ONE_MODEL.replace("policy: p", "policy: p, retrain: {min_interval: 1d}"))
-    off = datetime.now(UTC) - START + timedelta(hours=chance.choice((1, 30, 9000, 90000)))
+    off = datetime.now(UTC) - START + timedelta(hours=rng.choice((1, 30, 9000, 90000)))
     world.clock.ahead = world.service.ahead = off
     if world.run()["m"].outcome != "switched":
         raise AssertionError("nothing was trained")

@@ -68,13 +68,13 @@ def _record(fact: ResultDownloaded) -> Draft:
     )
 
 
-def _links(folder: Path, chance: Random) -> Iterator[str]:
+def _links(folder: Path, rng: Random) -> Iterator[str]:
     """A link lies where a result, or a folder above it, is to be removed; behind it are the bytes of the result."""
     world, unneeded = _scene(folder)
-    fact = chance.choice(unneeded)
+    fact = rng.choice(unneeded)
     place = world.state.root / fact.path
     outside = folder / "outside"
-    step = chance.choice([place, place.parent, place.parent.parent, place.parent.parent.parent])
+    step = rng.choice([place, place.parent, place.parent.parent, place.parent.parent.parent])
     shutil.move(step, outside)
     step.symlink_to(outside)
     behind = outside / place.relative_to(step)
@@ -88,16 +88,16 @@ def _links(folder: Path, chance: Random) -> Iterator[str]:
         yield f"prune ended with {ended.code}: {ended.err}"
 
 
-def _altered(folder: Path, chance: Random) -> Iterator[str]:
+def _altered(folder: Path, rng: Random) -> Iterator[str]:
     """A result is swapped or taken away before the prune, so that nobody may find it later."""
     world, unneeded = _scene(folder)
-    fact = chance.choice(unneeded)
+    fact = rng.choice(unneeded)
     place = world.state.root / fact.path
-    taken = chance.random() < 0.5
+    taken = rng.random() < 0.5
     if taken:
         place.unlink()
     else:
-        place.write_bytes(place.read_bytes()[:-1] + bytes([chance.randrange(256)]) + b"x")
+        place.write_bytes(place.read_bytes()[:-1] + bytes([rng.randrange(256)]) + b"x")
     ended = _prune(world.state.root)
     if ended.code != 7:
         yield f"prune ended with {ended.code}: {ended.err}"
@@ -108,12 +108,12 @@ def _altered(folder: Path, chance: Random) -> Iterator[str]:
         yield f"verify no longer finds what became of {fact.path}: {found.out}"
 
 
-def _killed(folder: Path, chance: Random) -> Iterator[str]:
+def _killed(folder: Path, rng: Random) -> Iterator[str]:
     """A prune is killed after its record, before or amid its removals."""
     world, unneeded = _scene(folder)
     for fact in unneeded:
         _append(world, _record(fact))
-    for fact in chance.sample(unneeded, k=chance.randrange(len(unneeded))):
+    for fact in rng.sample(unneeded, k=rng.randrange(len(unneeded))):
         (world.state.root / fact.path).unlink()
     found = _retrain(world.state.root, "verify")
     if any(fact.path in line and "note" not in line for fact in unneeded for line in found.out.splitlines()):
@@ -139,17 +139,17 @@ def _once(old: str, new: str, *, everywhere: bool) -> Change:
     return change
 
 
-def _foreign(folder: Path, chance: Random) -> Iterator[str]:
+def _foreign(folder: Path, rng: Random) -> Iterator[str]:
     """The journal says that a file was stored, or is removed, that no run can have stored."""
     world, unneeded = _scene(folder)
     victim = folder / "victim.zip"
     shutil.copy(world.state.root / unneeded[0].path, victim)
     forms = ["../victim.zip", str(victim), f"runs/{run_id(1)}/../../../victim.zip"]
-    path = chance.choice(forms)
+    path = rng.choice(forms)
     aim = world.state.root / path
     if not aim.exists():
         shutil.copy(victim, aim)
-    fact, recorded = unneeded[0], chance.random() < 0.5
+    fact, recorded = unneeded[0], rng.random() < 0.5
     _append(world, Draft(at=_AT, run_id=run_id(1), model="m", fact=fact))  # so that nothing needs the first of the two
     if recorded:
         _append(world, _record(fact))
@@ -159,14 +159,14 @@ def _foreign(folder: Path, chance: Random) -> Iterator[str]:
         yield f"{path} was removed"
 
 
-def _hidden(folder: Path, chance: Random) -> Iterator[str]:
+def _hidden(folder: Path, rng: Random) -> Iterator[str]:
     """A result is taken away, and a record that it was pruned is appended to the journal."""
     world, unneeded = _scene(folder)
     assert _prune(world.state.root).code == 0
     world.write_data("more")
     world.run()
     kept = [fact for fact in (one.fact for one in world.progress().results.values()) if fact not in unneeded]
-    fact = chance.choice(kept[:-1])
+    fact = rng.choice(kept[:-1])
     head = _head(world)
     (world.state.root / fact.path).unlink()
     seq = _append(world, _record(fact))
@@ -185,11 +185,11 @@ def _head(world: World) -> str:
     return progress.head[1]
 
 
-def _needed(folder: Path, chance: Random) -> Iterator[str]:
+def _needed(folder: Path, rng: Random) -> Iterator[str]:
     """Everything is to be removed, at every place where a model can be."""
-    serving = chance.random() < 0.5
+    serving = rng.random() < 0.5
     world, _ = _scene(folder, serving=serving)
-    if serving and chance.random() < 0.5:
+    if serving and rng.random() < 0.5:
         world.service.metrics = {"AUC": "0.1"}
         world.write_data("held")
         world.run()

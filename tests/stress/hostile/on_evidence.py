@@ -23,7 +23,7 @@ from tests.stress.hostile.states import made_state
 _WRITER = {"EMAIL": "ann@example.com", "GIT_AUTHOR_NAME": "Ann", "GIT_COMMITTER_NAME": "Ann"}
 
 
-def _vouching_repository(folder: Path, chance: Random) -> Iterator[str]:
+def _vouching_repository(folder: Path, rng: Random) -> Iterator[str]:
     """Hand over a state with a repository in it that has notes of its head."""
     with operator(folder / "home", **_WRITER):
         state, inner, here = folder / "state", folder / "state" / "runs" / "source", folder / "here"
@@ -46,7 +46,7 @@ def _vouching_repository(folder: Path, chance: Random) -> Iterator[str]:
             "a link leads to it": (here, "git:link@retrain"),
             "a file .git leads to it": (pointing, "git"),
         }
-        for way in chance.sample(sorted(ways), len(ways)):
+        for way in rng.sample(sorted(ways), len(ways)):
             place, wanted = ways[way]
             if (found := _vouched(place, str(state), None, Demands(head=wanted))) is not None:
                 yield f"{way}: a repository of the state vouched for it: {found}"
@@ -74,13 +74,13 @@ def _vouched(here: Path, state: str, run: str | None, demands: Demands) -> str |
     return found.anchors[0].by if found.anchors else None
 
 
-def _vouching_bundle(folder: Path, chance: Random) -> Iterator[str]:
+def _vouching_bundle(folder: Path, rng: Random) -> Iterator[str]:
     """Hand over a bundle whose journal names a repository beside it, which has notes of its head."""
     with operator(folder / "home", **_WRITER):
         here, other = folder / "here", folder / "other"
         checkout(here)
         state, commit = folder / "state", checkout(other, "version: 2\n")
-        path = other / chance.choice(("models.yaml", "approvals/a.yaml"))
+        path = other / rng.choice(("models.yaml", "approvals/a.yaml"))
         made_state(state, [commit], manifest=str(path))
         _note(other, state)
         bundle(str(state), None, folder / "evidence.zip")
@@ -92,7 +92,7 @@ def _vouching_bundle(folder: Path, chance: Random) -> Iterator[str]:
             yield f"a bundle's own repository vouched for it: {found}"
 
 
-def _own_head(folder: Path, chance: Random) -> Iterator[str]:
+def _own_head(folder: Path, rng: Random) -> Iterator[str]:
     """Compare the state with a head that is in it."""
     state = folder / "state"
     made_state(state, [None, None])
@@ -105,14 +105,14 @@ def _own_head(folder: Path, chance: Random) -> Iterator[str]:
     if _vouched(folder, str(state), None, Demands(head=str(kept))) is None:
         raise AssertionError("a head that is kept elsewhere does not vouch")
     ways = (report, state / "runs" / "latest" / "report.json", folder / "outside.json", folder / "lnk" / "runs")
-    for way in chance.sample(ways, len(ways)):
+    for way in rng.sample(ways, len(ways)):
         path = way / report.parent.name / "report.json" if way.is_dir() else way
         found = verify(str(state), None, Demands(head=str(path)))
         if found.anchors or not any("vouches for itself" in one.what for one in found.notes):
             yield f"{path.relative_to(folder)}: a head of the state itself vouched for it: {found.anchors}"
 
 
-def _own_key(folder: Path, chance: Random) -> Iterator[str]:
+def _own_key(folder: Path, rng: Random) -> Iterator[str]:
     """Trust a key that is in the state, which its maker signed."""
     state, key = folder / "state", folder / "key"
     made_state(state, [None])
@@ -121,7 +121,7 @@ def _own_key(folder: Path, chance: Random) -> Iterator[str]:
     public = folder / "key.pub"
     if _vouched(folder, str(state), None, Demands(keys=[public])) is None:
         raise AssertionError("a key that is kept elsewhere does not vouch")
-    place = state / chance.choice(("keys", "runs/20260301T000000Z-abcdef"))
+    place = state / rng.choice(("keys", "runs/20260301T000000Z-abcdef"))
     place.mkdir(exist_ok=True)
     shutil.copy(public, place)
     outside = folder / "outside.pub"
@@ -132,14 +132,14 @@ def _own_key(folder: Path, chance: Random) -> Iterator[str]:
             yield f"{way.name}: a key that is in the state vouched for it: {found}"
 
 
-def _other_commit(folder: Path, chance: Random) -> Iterator[str]:
+def _other_commit(folder: Path, rng: Random) -> Iterator[str]:
     """Record that a run was of another commit than the one on which its head is noted."""
     with operator(folder / "home", **_WRITER):
         here, state = folder / "here", folder / "state"
         first = checkout(here)
         git(here, "commit", "-q", "--allow-empty", "-m", "what was reviewed")
         second = git(here, "rev-parse", "HEAD")
-        recorded, noted = chance.choice(((first, second), (second, first), ("f" * 40, second)))
+        recorded, noted = rng.choice(((first, second), (second, first), ("f" * 40, second)))
         made_state(state, [recorded])
         git(here, "checkout", "-q", noted)
         _note(here, state)
@@ -151,13 +151,13 @@ def _other_commit(folder: Path, chance: Random) -> Iterator[str]:
             yield "verify does not say that note and run are of different commits"
 
 
-def _who_vouches(folder: Path, chance: Random) -> Iterator[str]:
+def _who_vouches(folder: Path, rng: Random) -> Iterator[str]:
     """Go on with a journal after its head was noted, under a remote whose URL has a token and a control character."""
     with operator(folder / "home", **_WRITER):
         here, state = folder / "here", folder / "state"
         commit = checkout(here)
         forms = ("https://", "//", "helper::https://", "")
-        url = f"{chance.choice(forms)}ann:TOKEN@git.example/x\x1b[31m"
+        url = f"{rng.choice(forms)}ann:TOKEN@git.example/x\x1b[31m"
         git(here, "config", "remote.origin.url", url)
         made_state(state, [commit])
         with chdir(here):
@@ -198,14 +198,14 @@ def _printed(*words: str) -> str:
         return out.read()
 
 
-def _named_repository(folder: Path, chance: Random) -> Iterator[str]:
+def _named_repository(folder: Path, rng: Random) -> Iterator[str]:
     """Let the journal name a repository into which the operator's note would go."""
     with operator(folder / "home", **_WRITER):
         here, other, state = folder / "here", folder / "other", folder / "state"
         commit = checkout(here)
         checkout(other)
         made_state(state, [commit], manifest=str(other / "models.yaml"))
-        if chance.random() < 0.5:
+        if rng.random() < 0.5:
             os.environ["GIT_DIR"] = str(other / ".git")
         with chdir(here):
             head(str(state), note=Note(name="retrain"))

@@ -33,11 +33,11 @@ for _ in range(200):
 _STRANGE: tuple[Any, ...] = (None, True, 7, 1.5, "x", [], ["x"], {}, {"x": {"x": ["x"]}}, "1e999999999", _NESTED)
 
 
-def _parts_of_another_form(folder: Path, chance: Random) -> Iterator[str]:
+def _parts_of_another_form(folder: Path, rng: Random) -> Iterator[str]:
     """Put anything into the parts of an event that have no type of their own."""
     scene = Scene(folder)
-    place = chance.choice(("manifest", "options", "git", "files", "moved", "sha256", "command", "plan_sha256"))
-    value = chance.choice(_STRANGE)
+    place = rng.choice(("manifest", "options", "git", "files", "moved", "sha256", "command", "plan_sha256"))
+    value = rng.choice(_STRANGE)
 
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for event in events:
@@ -49,26 +49,26 @@ def _parts_of_another_form(folder: Path, chance: Random) -> Iterator[str]:
         return events
 
     forge_noted(scene.state, change)
-    words = chance.choice(_READERS)
+    words = rng.choice(_READERS)
     code, said = scene.retrain(*words)
     if code == _BUG or "Traceback" in said:
         yield f"`retrain {' '.join(words)}` ended with {code} by {place} = {str(value)[:40]}: {said[:300]}"
     yield from scene.harm()
 
 
-def _time_of_no_calendar(folder: Path, chance: Random) -> Iterator[str]:
+def _time_of_no_calendar(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
-    at = chance.choice(("2026-13-01T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"))
+    at = rng.choice(("2026-13-01T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"))
 
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         events[-1]["at"] = at
         return events
 
     forge_noted(scene.state, change)
-    yield from scene.refused(chance.choice(_READERS), names="is not a time")
+    yield from scene.refused(rng.choice(_READERS), names="is not a time")
 
 
-def _run_that_is_reported_twice(folder: Path, chance: Random) -> Iterator[str]:
+def _run_that_is_reported_twice(folder: Path, rng: Random) -> Iterator[str]:
     """Forge a report that an anchor holds, by a second end or a second record of the same run behind the anchor."""
     scene = Scene(folder)
     head = scene.links[-1].sha256
@@ -78,27 +78,27 @@ def _run_that_is_reported_twice(folder: Path, chance: Random) -> Iterator[str]:
     files = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(where.iterdir())}
     begun = msgspec.to_builtins(scene.links[0].event.fact)
     more: list[dict[str, Any]] = [{"kind": "report_written", "files": files}]
-    if chance.random() < 0.8:
+    if rng.random() < 0.8:
         more.insert(0, {"kind": "run_finished", "exit_code": 0, "stopped": "lost"})
-    if chance.random() < 0.3:
+    if rng.random() < 0.3:
         more.insert(0, {**begun, "tool": {**begun["tool"], "version": "9.9.9"}})
 
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [*events, *({**events[-1], "fact": fact} for fact in more)]
 
     forge_noted(scene.state, change)
-    words = chance.choice((("verify", "--head", head), ("verify", run_id, "--head", head), ("verify",)))
+    words = rng.choice((("verify", "--head", head), ("verify", run_id, "--head", head), ("verify",)))
     yield from scene.refused(words, names=f"at event {len(scene.links) + 1}")
 
 
-def _folder_of_others(folder: Path, chance: Random) -> Iterator[str]:
+def _folder_of_others(folder: Path, rng: Random) -> Iterator[str]:
     """Let a person who accepts a loss move somebody else's files: the folder of a run is a link to them."""
     scene = Scene(folder)
     run_id = scene.links[-1].event.run_id
     forge_noted(scene.state, lambda events: events[:-1])
     where = scene.state.run_folder(run_id)
     shutil.rmtree(where)
-    where.symlink_to(chance.choice((scene.victim, Path("../../../victim"))))
+    where.symlink_to(rng.choice((scene.victim, Path("../../../victim"))))
     scene.state.head.unlink()
     code, said = scene.retrain(*_LOST)
     if code not in (0, _STATE_ERROR):
@@ -109,24 +109,24 @@ def _folder_of_others(folder: Path, chance: Random) -> Iterator[str]:
 _NUMBERS = (2**63, 2**64 - 1, 2**70, 10**300)
 
 
-def _number_without_end(folder: Path, chance: Random) -> Iterator[str]:
+def _number_without_end(folder: Path, rng: Random) -> Iterator[str]:
     """Let a note or a report name an event whose number no database holds."""
     scene = Scene(folder)
-    number = chance.choice(_NUMBERS)
-    if chance.random() < 0.5:
+    number = rng.choice(_NUMBERS)
+    if rng.random() < 0.5:
         note = msgspec.json.decode(scene.state.head.read_bytes())
         scene.state.head.write_bytes(msgspec.json.encode({**note, "events": 1}).replace(b":1,", b":%d," % number))
     else:
         forge_noted(scene.state, lambda events: events[:-1])
         report = scene.state.run_folder(scene.links[-1].event.run_id) / "report.json"
         report.write_text(f'{{"journal": {{"events": {number}, "head_sha256": "x"}}}}', encoding="utf-8")
-    words = chance.choice((("run", "models.yaml", "--emulator"), ("verify",), _LOST, ("status",)))
+    words = rng.choice((("run", "models.yaml", "--emulator"), ("verify",), _LOST, ("status",)))
     code, said = scene.retrain(*words)
     if code == _BUG or "Traceback" in said or "OverflowError" in said:
         yield f"`retrain {words[0]}` ended with {code}: {said[:300]}"
 
 
-def _manifest_of_the_state(folder: Path, chance: Random) -> Iterator[str]:
+def _manifest_of_the_state(folder: Path, rng: Random) -> Iterator[str]:
     """Bring a manifest within the state, whose key command is run by who reviews, or asks what serves."""
     scene = Scene(folder)
     proof = scene.victim / "proof"
@@ -134,7 +134,7 @@ def _manifest_of_the_state(folder: Path, chance: Random) -> Iterator[str]:
     text = (scene.folder / "models.yaml").read_text(encoding="utf-8")
     inside.write_text(text.replace("{env: K}", f"{{command: [touch, {proof}]}}"), encoding="utf-8")
     scene.before = scene.outside()
-    named = chance.choice(
+    named = rng.choice(
         (str(inside), str(inside.relative_to(scene.folder)), f"../project/{inside.relative_to(scene.folder)}")
     )
     planned: dict[str, Any] = {
@@ -153,7 +153,7 @@ def _manifest_of_the_state(folder: Path, chance: Random) -> Iterator[str]:
         return [*events[:-2], plan, *events[-2:]]
 
     forge_noted(scene.state, change)
-    words = chance.choice(
+    words = rng.choice(
         (
             ("approve", "churn", "--reason", "x", "--yes"),
             ("adopt", "churn", "--metric", "auc=0.5", "--reason", "x", "--yes"),
@@ -163,25 +163,25 @@ def _manifest_of_the_state(folder: Path, chance: Random) -> Iterator[str]:
     yield from scene.refused(words, names="is in the state folder")
 
 
-def _first_note_on_a_full_disk(folder: Path, chance: Random) -> Iterator[str]:
+def _first_note_on_a_full_disk(folder: Path, rng: Random) -> Iterator[str]:
     """Let a full disk, or a kill, leave the first note of all empty: nothing was lost by that."""
     scene = Scene(folder)
     shutil.rmtree(scene.state.runs)
     forge_all(scene.state.journal, lambda _: [])
     scene.state.head.write_bytes(b"")
-    words = chance.choice((("prune", "--results", "--keep", "1", "--yes"), _LOST))
+    words = rng.choice((("prune", "--results", "--keep", "1", "--yes"), _LOST))
     code, said = scene.retrain(*words)
     if code == _STATE_ERROR:
         yield f"`retrain {words[0]}` takes an empty first note for a loss: {said[:300]}"
 
 
-def _note_that_cannot_be_corrected(folder: Path, chance: Random) -> Iterator[str]:
+def _note_that_cannot_be_corrected(folder: Path, rng: Random) -> Iterator[str]:
     """Let a loss be accepted while the user's own note, which tells of it, cannot be written."""
     scene = Scene(folder)
     home = folder / "home"
     place = home / "retrain" / "heads" / scene.links[0].sha256
     place.parent.mkdir(parents=True)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         place.mkdir()
     else:
         shutil.copy(scene.state.head, place)

@@ -106,12 +106,12 @@ def _reports(state: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(state.glob("runs/2*/report.*"))}
 
 
-def cut_anywhere(folder: Path, chance: Random) -> Iterator[str]:
+def cut_anywhere(folder: Path, rng: Random) -> Iterator[str]:
     """Cut the journal after any of its events; every command that writes is tried."""
     project = _copy(folder)
-    events, command = chance.randrange(0, scene().events), chance.choice(COMMANDS)
+    events, command = rng.randrange(0, scene().events), rng.choice(COMMANDS)
     cut(project.state, events)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         shutil.rmtree(project.state / RUNS)
     yield from refused(project, command if events else _RUN, f"cut at event {events} of {scene().events}")
     warned = project.retrain("status")
@@ -119,55 +119,55 @@ def cut_anywhere(folder: Path, chance: Random) -> Iterator[str]:
         yield f"cut at event {events}: `status` does not warn: {warned.err}"
 
 
-def cut_and_covered(folder: Path, chance: Random) -> Iterator[str]:
+def cut_and_covered(folder: Path, rng: Random) -> Iterator[str]:
     """Cut the journal and let the note in the state agree: the reports and folders of the runs speak against it."""
     project = _copy(folder)
-    events = chance.randrange(1, scene().reported)
+    events = rng.randrange(1, scene().reported)
     cut(project.state, events)
     rewind(project.state)
     shutil.rmtree(project.folder / "home")
-    yield from refused(project, chance.choice((_RUN, COMMANDS[-1])), f"cut and covered at event {events}")
+    yield from refused(project, rng.choice((_RUN, COMMANDS[-1])), f"cut and covered at event {events}")
     yield from unverified(project, f"cut and covered at event {events}")
 
 
-def older_copy(folder: Path, chance: Random) -> Iterator[str]:
+def older_copy(folder: Path, rng: Random) -> Iterator[str]:
     """Put the journal of one run earlier in place of the newest, with its note or without."""
     project = _copy(folder)
-    names = chance.choice(((JOURNAL,), (JOURNAL, HEAD)))
+    names = rng.choice(((JOURNAL,), (JOURNAL, HEAD)))
     for name in names:
         shutil.copy(scene().after_first / name, project.state / name)
     shutil.rmtree(project.folder / "home")
-    yield from refused(project, chance.choice(_TAKES_THE_STATE), f"an older {' and '.join(names)}")
+    yield from refused(project, rng.choice(_TAKES_THE_STATE), f"an older {' and '.join(names)}")
     yield from unverified(project, f"an older {' and '.join(names)}")
 
 
-def another_projects(folder: Path, chance: Random) -> Iterator[str]:
+def another_projects(folder: Path, rng: Random) -> Iterator[str]:
     """Put a journal of another project in place, with its note or without."""
     project = _copy(folder)
     other = project.retrain("run", "models.yaml", "--emulator", "--state", str(folder / "other"))
     if not (folder / "other" / JOURNAL).exists():
         raise RuntimeError(f"there is no other journal: {other.err}")
-    names = chance.choice(((JOURNAL,), (JOURNAL, HEAD)))
+    names = rng.choice(((JOURNAL,), (JOURNAL, HEAD)))
     for name in names:
         shutil.copy(folder / "other" / name, project.state / name)
     yield from refused(project, _RUN, f"another project's {' and '.join(names)}")
 
 
-def older_state(folder: Path, chance: Random) -> Iterator[str]:
+def older_state(folder: Path, rng: Random) -> Iterator[str]:
     """Restore a whole older state folder, at its place or at another: the user's own note outside of it remembers."""
     project = _copy(folder)
     shutil.rmtree(project.state)
     shutil.copytree(scene().after_first, project.state, symlinks=True)
-    yield from refused(project, chance.choice(COMMANDS), "an older state as a whole")
+    yield from refused(project, rng.choice(COMMANDS), "an older state as a whole")
     yield from unverified(project, "an older state as a whole")
 
 
-def without_home(folder: Path, chance: Random) -> Iterator[str]:
+def without_home(folder: Path, rng: Random) -> Iterator[str]:
     """Run where no note can be kept outside of the state: nothing fails for that."""
     project = _copy(folder)
     home = project.folder / "home"
     shutil.rmtree(home)
-    kind = chance.choice(("missing", "a file", "relative", "a folder in the way"))
+    kind = rng.choice(("missing", "a file", "relative", "a folder in the way"))
     if kind == "a file":
         home.write_bytes(b"")
     elif kind == "relative":
@@ -184,14 +184,14 @@ def _lineage(state: Path) -> str:
         return str(connection.execute("SELECT sha256 FROM events WHERE seq = 1").fetchone()[0])
 
 
-def note_spoilt(folder: Path, chance: Random) -> Iterator[str]:
+def note_spoilt(folder: Path, rng: Random) -> Iterator[str]:
     """Remove, change or redirect the note beside the journal: the state is refused, and nothing else is written to."""
     project, victim = _copy(folder), folder / "victim"
     victim.write_bytes(b"mine")
-    how = chance.choice(tuple(_SPOILS))
+    how = rng.choice(tuple(_SPOILS))
     (project.state / HEAD).unlink()
     _SPOILS[how](project.state / HEAD, victim)
-    yield from refused(project, chance.choice(COMMANDS), f"the note is {how}")
+    yield from refused(project, rng.choice(COMMANDS), f"the note is {how}")
     if victim.read_bytes() != b"mine":
         yield f"the note is {how}: another file was written to"
 
@@ -208,21 +208,21 @@ _SPOILS: dict[str, Callable[[Path, Path], object]] = {
 }
 
 
-def journal_gone(folder: Path, chance: Random) -> Iterator[str]:
+def journal_gone(folder: Path, rng: Random) -> Iterator[str]:
     """Remove the journal, and the run folders or the note with it."""
     project = _copy(folder)
     (project.state / JOURNAL).unlink()
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         shutil.rmtree(project.state / RUNS)
     else:
         (project.state / HEAD).unlink()
     yield from refused(project, _RUN, "the journal is gone")
 
 
-def accepted(folder: Path, chance: Random) -> Iterator[str]:
+def accepted(folder: Path, rng: Random) -> Iterator[str]:
     """Accept a loss: nothing is trained or switched by itself; a forced run trains."""
     project, service = _copy(folder), scene().project.service
-    events = chance.randrange(1, scene().events)
+    events = rng.randrange(1, scene().events)
     cut(project.state, events)
     told = project.retrain("state", "accept-loss", *_REASON)
     if told.code != 0:
@@ -239,10 +239,10 @@ def accepted(folder: Path, chance: Random) -> Iterator[str]:
         yield f"after a loss at event {events} --force does not train"
 
 
-def killed_before_the_note(folder: Path, chance: Random) -> Iterator[str]:
+def killed_before_the_note(folder: Path, rng: Random) -> Iterator[str]:
     """Let the note be behind, as a kill between a commit and its note leaves it: nothing is lost, the run goes on."""
     project, whole = _copy(folder), folder / "whole"
-    events = chance.randrange(1, scene().events)
+    events = rng.randrange(1, scene().events)
     shutil.copy(project.state / JOURNAL, whole)
     cut(project.state, events)
     rewind(project.state)

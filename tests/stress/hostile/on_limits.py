@@ -51,11 +51,11 @@ def _project(folder: Path) -> Iterator[Project]:
         service.close()
 
 
-def _full_disk(folder: Path, chance: Random) -> Iterator[str]:
+def _full_disk(folder: Path, rng: Random) -> Iterator[str]:
     """No file can grow beyond a size that is met by the journal, the upload, a result or a report."""
     with _project(folder) as project:
-        size = chance.choice((0, 1, 100, 300, 900, 4096, 8192, 20_000, 30_000, 40_000))
-        project.write_data("churn", rows(chance.choice((120, 2000))))
+        size = rng.choice((0, 1, 100, 300, 900, 4096, 8192, 20_000, 30_000, 40_000))
+        project.write_data("churn", rows(rng.choice((120, 2000))))
         words = ("run", "--state", str(project.state), "models.yaml")
         ended = _limited(project.folder, (resource.RLIMIT_FSIZE, size), *words, **project.environment)
         if ended.code not in (0, 1, 7):
@@ -72,7 +72,7 @@ def _full_disk(folder: Path, chance: Random) -> Iterator[str]:
             yield f"the run after a disk full at {size} bytes ends with {again.code}: {again.err}"
 
 
-def _little_memory(folder: Path, chance: Random) -> Iterator[str]:
+def _little_memory(folder: Path, rng: Random) -> Iterator[str]:
     """Memory ends while a manifest, a journal or a state is read."""
     world = World(folder, ONE_MODEL)
     world.run()
@@ -80,7 +80,7 @@ def _little_memory(folder: Path, chance: Random) -> Iterator[str]:
     (folder / "big.yaml").write_text(f"version: 1\nx: [{many}]\n", encoding="utf-8")
     state = ("--state", str(world.state.root))
     commands = (("validate", "big.yaml"), ("status", *state), ("verify", *state), ("history", *state))
-    words, size = chance.choice((commands[0], *commands)), chance.randrange(44, 70) * _MEBIBYTE
+    words, size = rng.choice((commands[0], *commands)), rng.randrange(44, 70) * _MEBIBYTE
     ended = _limited(folder, (resource.RLIMIT_AS, size), *words)
     if ended.code not in (0, 1, 3, 7):
         yield f"{words[0]} in {size} bytes of memory ends with {ended.code}: {ended.err}"

@@ -126,12 +126,12 @@ def _lost(scene: Scene, run_id: str) -> None:
     shutil.rmtree(scene.state.run_folder(last))
 
 
-def _run_id_that_is_a_path(folder: Path, chance: Random) -> Iterator[str]:
+def _run_id_that_is_a_path(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     ids = ("../../../victim", str(scene.victim), "..", ".", "", "latest", "a/b", "x\0y", "20260301T000001Z-abcdef\n")
-    run_id = chance.choice((*ids, "../runs/../../../victim", "20260301T000001Z-abcdef/../../../../victim"))
+    run_id = rng.choice((*ids, "../runs/../../../victim", "20260301T000001Z-abcdef/../../../../victim"))
     _lost(scene, run_id)
-    yield from scene.refused(chance.choice(_COMMANDS), names="at event 4")
+    yield from scene.refused(rng.choice(_COMMANDS), names="at event 4")
 
 
 def _added(scene: Scene, model: str | None, fact: dict[str, Any]) -> None:
@@ -141,13 +141,13 @@ def _added(scene: Scene, model: str | None, fact: dict[str, Any]) -> None:
     forge_noted(scene.state, change)
 
 
-def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
+def _names_that_are_paths(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
-    bad = chance.choice(("../../../victim/secret.txt", str(scene.victim / "secret.txt"), "..", "a\0b", "", "x\n"))
+    bad = rng.choice(("../../../victim/secret.txt", str(scene.victim / "secret.txt"), "..", "a\0b", "", "x\n"))
     run = scene.links[-1].event.run_id
     stored = {"kind": "result_downloaded", "retrain_job_id": "j", "sha256": "0" * 64, "bytes": 1}
     inside = f"runs/{run}/results/churn/result.zip"
-    model, fact = chance.choice(
+    model, fact = rng.choice(
         (
             ("churn", {**stored, "path": bad}),
             ("churn", {**stored, "path": f"runs/{run}/results/../../../../victim/secret.txt"}),
@@ -160,14 +160,14 @@ def _names_that_are_paths(folder: Path, chance: Random) -> Iterator[str]:
         )
     )
     _added(scene, model, fact)
-    yield from scene.refused(chance.choice(_COMMANDS), names="at event 7")
+    yield from scene.refused(rng.choice(_COMMANDS), names="at event 7")
 
 
-def _link_in_a_place(folder: Path, chance: Random) -> Iterator[str]:
+def _link_in_a_place(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     state = scene.state
     beside = [state.journal.with_name(f"{state.journal.name}{ending}") for ending in ("-journal", "-wal", "-shm")]
-    place = chance.choice((state.journal, state.lock, state.holder, state.runs, state.spool, state.emulator, *beside))
+    place = rng.choice((state.journal, state.lock, state.holder, state.runs, state.spool, state.emulator, *beside))
     target = scene.victim / "secret.txt"
     if place in (state.runs, state.spool, state.emulator):
         target = scene.victim
@@ -181,19 +181,19 @@ def _link_in_a_place(folder: Path, chance: Random) -> Iterator[str]:
         place.unlink(missing_ok=True)
     place.symlink_to(target)
     commands = _COMMANDS if place != state.runs else _COMMANDS[:1]
-    yield from scene.refused(chance.choice(commands), names=str(place.name))
+    yield from scene.refused(rng.choice(commands), names=str(place.name))
 
 
-def _run_folder_that_is_a_link(folder: Path, chance: Random) -> Iterator[str]:
+def _run_folder_that_is_a_link(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     run_id = scene.links[-1].event.run_id
     _lost(scene, run_id)
-    target = chance.choice((scene.victim, scene.victim / "new", Path("../../../victim")))
+    target = rng.choice((scene.victim, scene.victim / "new", Path("../../../victim")))
     scene.state.run_folder(run_id).symlink_to(target)
     yield from scene.refused(_COMMANDS[0], names=run_id)
 
 
-def _what_is_cleared(folder: Path, chance: Random) -> Iterator[str]:
+def _what_is_cleared(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     run_id, part = scene.links[-1].event.run_id, scene.state.spool / scene.links[-1].event.run_id
     places = {
@@ -203,8 +203,8 @@ def _what_is_cleared(folder: Path, chance: Random) -> Iterator[str]:
         scene.state.run_folder(run_id) / "results": scene.state.run_folder(run_id),
         scene.state.run_folder(run_id) / ".git": scene.state.run_folder(run_id),
     }
-    place = chance.choice(list(places))
-    if chance.random() < 0.5:
+    place = rng.choice(list(places))
+    if rng.random() < 0.5:
         places[place].mkdir(parents=True, exist_ok=True)
         place.symlink_to(scene.victim)
     else:
@@ -227,27 +227,27 @@ def _git(folder: Path, *words: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _tracked(scene: Scene, chance: Random) -> str:
-    top = chance.choice((scene.folder, scene.folder.parent))
+def _tracked(scene: Scene, rng: Random) -> str:
+    top = rng.choice((scene.folder, scene.folder.parent))
     _git(top, "init", "-q")
-    names = chance.choice(([".retrain"], [".retrain/journal.sqlite3"], [".retrain/runs"]))
+    names = rng.choice(([".retrain"], [".retrain/journal.sqlite3"], [".retrain/runs"]))
     _git(scene.folder, "add", "-f", *names)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         _git(top, "commit", "-q", "-m", "state")
     return "Git tracks"
 
 
-def _open_to_others(scene: Scene, chance: Random) -> str:
-    place = chance.choice((scene.state.root, scene.state.journal, scene.state.lock))
+def _open_to_others(scene: Scene, rng: Random) -> str:
+    place = rng.choice((scene.state.root, scene.state.journal, scene.state.lock))
     place.touch()
-    place.chmod(place.stat().st_mode | chance.choice((0o020, 0o002)))
+    place.chmod(place.stat().st_mode | rng.choice((0o020, 0o002)))
     return "Others may write"
 
 
-def _foreign(scene: Scene, chance: Random) -> str:
+def _foreign(scene: Scene, rng: Random) -> str:
     if os.geteuid() != 0:
-        return _open_to_others(scene, chance)
-    place = chance.choice((scene.state.root, scene.state.journal))
+        return _open_to_others(scene, rng)
+    place = rng.choice((scene.state.root, scene.state.journal))
     os.chown(place, 12345, 12345)
     return "belongs to"
 
@@ -263,19 +263,19 @@ def _linked(scene: Scene, _chance: Random) -> str:
 _OWNERS: tuple[Callable[[Scene, Random], str], ...] = (_tracked, _open_to_others, _foreign, _linked)
 
 
-def _state_of_others(folder: Path, chance: Random) -> Iterator[str]:
+def _state_of_others(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
-    told = chance.choice(_OWNERS)(scene, chance)
+    told = rng.choice(_OWNERS)(scene, rng)
     scene.before = scene.outside()
-    yield from scene.refused(chance.choice(_COMMANDS), names=told)
+    yield from scene.refused(rng.choice(_COMMANDS), names=told)
     code, said = scene.retrain("status", "--trust-state")
     if code != 0:
         yield f"the operator cannot accept it: {said[:200]}"
 
 
-def _database_with_more(folder: Path, chance: Random) -> Iterator[str]:
+def _database_with_more(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
-    more = chance.choice(
+    more = rng.choice(
         (
             "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events WHERE seq > 3; END",
             "CREATE VIEW v AS SELECT * FROM events",
@@ -288,13 +288,13 @@ def _database_with_more(folder: Path, chance: Random) -> Iterator[str]:
     with closing(sqlite3.connect(scene.state.journal)) as database:
         database.execute(more)
         database.commit()
-    yield from scene.refused(chance.choice(_COMMANDS), names="retrain")
+    yield from scene.refused(rng.choice(_COMMANDS), names="retrain")
 
 
-def _rollback_journal_of_others(folder: Path, chance: Random) -> Iterator[str]:
+def _rollback_journal_of_others(folder: Path, rng: Random) -> Iterator[str]:
     """A rollback journal may name a "super-journal", which SQLite removes when it rolls back: any file at all."""
     scene = Scene(folder)
-    target = scene.victim / chance.choice(("secret.txt", ".keep", "report.json"))
+    target = scene.victim / rng.choice(("secret.txt", ".keep", "report.json"))
     _plant_rollback(scene.state.journal, target)
     proof = folder / "proof"
     shutil.copytree(scene.victim, proof)
@@ -305,7 +305,7 @@ def _rollback_journal_of_others(folder: Path, chance: Random) -> Iterator[str]:
     if (proof / target.name).exists():
         raise AssertionError("SQLite did not remove the file, so this scene proves nothing")
     scene.before = scene.outside()
-    yield from scene.refused(chance.choice(_COMMANDS), names="-journal")
+    yield from scene.refused(rng.choice(_COMMANDS), names="-journal")
 
 
 def _plant_rollback(journal: Path, target: Path) -> None:
@@ -323,13 +323,13 @@ def _plant_rollback(journal: Path, target: Path) -> None:
     beside.write_bytes(half[1] + record + bytes.fromhex("d9d505f920a163d7"))
 
 
-def _what_verify_sees(folder: Path, chance: Random) -> Iterator[str]:
+def _what_verify_sees(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     run = scene.state.run_folder(scene.links[0].event.run_id)
-    place = chance.choice((scene.state.root, scene.state.runs, run, run / "results", scene.state.spool))
+    place = rng.choice((scene.state.root, scene.state.runs, run, run / "results", scene.state.spool))
     place.mkdir(exist_ok=True)
-    name = place / chance.choice((".hidden", ".report.json.swp", ".git"))
-    kind = chance.choice(("file", "folder", "link", "pipe", "second name", "open"))
+    name = place / rng.choice((".hidden", ".report.json.swp", ".git"))
+    kind = rng.choice(("file", "folder", "link", "pipe", "second name", "open"))
     if kind == "file":
         name.write_text("x", encoding="utf-8")
     elif kind == "folder":
@@ -349,12 +349,12 @@ def _what_verify_sees(folder: Path, chance: Random) -> Iterator[str]:
         yield f"`verify` does not name {name} ({kind}): {code}, {said[:300]}"
 
 
-def _note_of_the_lock(folder: Path, chance: Random) -> Iterator[str]:
+def _note_of_the_lock(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     host = os.uname().nodename
     note: dict[str, Any] = {"run_id": "20260301T000001Z-abcdef", "user": "ann", "host": host, "since": "2026"}
-    forged, hidden = chance.choice(
+    forged, hidden = rng.choice(
         (
             ({"pid": int(done.stdout)}, f"process {int(done.stdout)}"),
             ({"pid": os.getpid(), "started": 1}, f"process {os.getpid()}"),
@@ -366,7 +366,7 @@ def _note_of_the_lock(folder: Path, chance: Random) -> Iterator[str]:
     )
     with FileLock(scene.state.lock):
         scene.state.holder.write_bytes(msgspec.json.encode({**note, **forged}))
-        words = chance.choice((("unlock",), _COMMANDS[0]))
+        words = rng.choice((("unlock",), _COMMANDS[0]))
         code, said = scene.retrain(*words)
         if code != _LOCKED or hidden in said:
             yield f"`retrain {words[0]}` ended with {code} and said: {said[:300]}"
@@ -377,13 +377,13 @@ def _note_of_the_lock(folder: Path, chance: Random) -> Iterator[str]:
             raise AssertionError(f"a living holder is not named: {said}")
 
 
-def _list_of_a_site(folder: Path, chance: Random) -> Iterator[str]:
+def _list_of_a_site(folder: Path, rng: Random) -> Iterator[str]:
     scene = Scene(folder)
     code, said = scene.retrain("site", "public")
     public, target = scene.folder / "public", "notes.txt"
     if code != 0:
         raise AssertionError(said)
-    target = chance.choice(("notes.txt", "models/notes.txt", "../../victim/secret.txt", str(scene.victim / ".keep")))
+    target = rng.choice(("notes.txt", "models/notes.txt", "../../victim/secret.txt", str(scene.victim / ".keep")))
     if not target.startswith((".", "/")):
         (public / target).parent.mkdir(exist_ok=True)
         (public / target).write_text("mine", encoding="utf-8")

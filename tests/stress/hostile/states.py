@@ -39,7 +39,7 @@ def _started(commit: str | None, manifest: str) -> RunStarted:
     return RunStarted(
         tool=TOOL,
         actor="ann@desk",
-        realm="service.test",
+        service="service.test",
         paths=(manifest,),
         manifest=replace(NO_MANIFEST, files=files, git=git),
         options={"command": "run", "emulator": False},

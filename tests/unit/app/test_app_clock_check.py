@@ -49,7 +49,7 @@ def test_a_run_warns_of_it_also_where_it_ends_a_run_that_was_lost(tmp_path: Path
         started = RunStarted(
             tool=TOOL,
             actor="somebody",
-            realm="service.test",
+            service="service.test",
             paths=(),
             manifest=NO_MANIFEST,
             options={"command": "run"},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.app.planning.api_keys import EmulatorKeys
 from runner.app.run.execution import ExecutionRequest, _context
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.app.state.session import session
 from runner.execute.model_run import Recorder
 from runner.journal.events import ReportWritten, RunFinished
@@ -37,7 +37,7 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
         job = ExecutionRequest(
             manifest=manifest,
             paths=[],
-            realm=realm_of(manifest, emulator=False),
+            service=service_of(manifest, emulator=False),
             plans=world.plans(opened.progress),
             options=Options(),
             parallel=1,
@@ -46,4 +46,4 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
         client = Client(base_url="http://127.0.0.1:9", statuses=manifest.service.statuses, redactor=redactor)
         context = _context(opened, job, client, EmulatorKeys(), redactor)
         client.close()
-    assert context.pace.usual == world.model().last_training_seconds() is not None
+    assert context.training_stats.usual == world.model().last_training_seconds() is not None

@@ -14,7 +14,7 @@ from runner.app.planning.data_checks import digests, planned_checks
 from runner.app.planning.plan import PlanRequest, plan, plan_models
 from runner.app.planning.scope import Choice, read_scope
 from runner.app.run.run import RunRequest, run
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.datasets import file_cache as readings_module
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import FileMetadata
@@ -122,9 +122,9 @@ def sent(size: int) -> list[Fact]:
 
 def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
     """Fold what happened to models."""
-    realm = realm_of(read_scope(Choice(paths=[MANIFEST])).manifest, emulator=False).name
+    service = service_of(read_scope(Choice(paths=[MANIFEST])).manifest, emulator=False).name
     facts: list[tuple[str | None, Fact]] = [
-        (None, RunStarted(tool=TOOL, actor="a", realm=realm, paths=(), manifest=NO_MANIFEST, options={})),
+        (None, RunStarted(tool=TOOL, actor="a", service=service, paths=(), manifest=NO_MANIFEST, options={})),
         *((name, fact) for name, told in stories for fact in told),
     ]
     progress, before = Progress(), GENESIS
@@ -145,7 +145,7 @@ def way(progress: Progress, **choice: Any) -> str:
 def test_data_of_another_length_than_the_last_jobs_is_checked_at_once() -> None:
     failed: list[Fact] = [
         UploadSucceeded(retrain_job_id=JOB, proof="store"),
-        TrainingFailed(retrain_job_id=JOB, word="fail", message="no"),
+        TrainingFailed(retrain_job_id=JOB, status="fail", message="no"),
     ]
     same = progress_of(("one", [*sent(len(ROWS)), *failed]))
     other = progress_of(("one", [*sent(7), *failed]))

@@ -55,11 +55,11 @@ def told(state: str) -> Iterator[RetrainError]:
 
 
 def test_any_order_of_events_ends_in_an_answer_or_an_error_of_the_state(tmp_path: Path, events: list[Event]) -> None:
-    chance = random.Random(1)  # noqa: S311 -- forgeries that repeat
+    rng = random.Random(1)  # noqa: S311 -- forgeries that repeat
     for number in range(FORGERIES):
-        some = [one for one in events if chance.random() > 0.1]
-        for _ in range(chance.randrange(4)):
-            some.insert(chance.randrange(len(some)), some.pop(chance.randrange(len(some))))
+        some = [one for one in events if rng.random() > 0.1]
+        for _ in range(rng.randrange(4)):
+            some.insert(rng.randrange(len(some)), some.pop(rng.randrange(len(some))))
         assert {type(one) for one in told(forged(tmp_path / str(number), some))} <= {StateError}
 
 

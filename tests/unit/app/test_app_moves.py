@@ -144,7 +144,7 @@ def test_an_upload_without_a_result_is_resolved_under_the_new_name(world: World)
         world.run()
     world.write_manifest(manifest("churn-eu", "usage", moved="{from: churn, to: churn-eu}"))
     do_run(choice(select="usage"))  # records the move, and says nothing of the model
-    job = read_progress("state").model(HOST, "churn-eu").upload_in_doubt
+    job = read_progress("state").model(HOST, "churn-eu").upload_unknown
     assert job is not None
     request = ResolveRequest(model="churn-eu", answer="not-started", reason="seen", state="state")
     assert resolve(request) == job.retrain_job_id

@@ -39,28 +39,28 @@ def ends(*outcomes: Outcome) -> list[ModelFinished]:
     ],
 )
 def test_the_highest_code_that_applies_wins(outcomes: Sequence[Outcome], code: int) -> None:
-    assert exit_code(ends(*outcomes), bugs=False, stopped=None, allow_held=False) == code
+    assert exit_code(ends(*outcomes), internal_errors=False, stopped=None, allow_held=False) == code
 
 
 def test_a_candidate_that_is_still_held_is_no_news() -> None:
     still = replace(finished("held"), still_held=True)
-    assert exit_code([still], bugs=False, stopped=None, allow_held=False) == 0
-    assert exit_code([still, finished("held")], bugs=False, stopped=None, allow_held=False) == 4
-    assert exit_code([still, finished("failed")], bugs=False, stopped=None, allow_held=False) == 1
+    assert exit_code([still], internal_errors=False, stopped=None, allow_held=False) == 0
+    assert exit_code([still, finished("held")], internal_errors=False, stopped=None, allow_held=False) == 4
+    assert exit_code([still, finished("failed")], internal_errors=False, stopped=None, allow_held=False) == 1
 
 
 def test_allow_held_takes_only_held_away() -> None:
-    assert exit_code(ends("held"), bugs=False, stopped=None, allow_held=True) == 0
-    assert exit_code(ends("held", "failed"), bugs=False, stopped=None, allow_held=True) == 1
+    assert exit_code(ends("held"), internal_errors=False, stopped=None, allow_held=True) == 0
+    assert exit_code(ends("held", "failed"), internal_errors=False, stopped=None, allow_held=True) == 1
 
 
 def test_a_bug_stands_above_everything() -> None:
-    assert exit_code(ends("unknown"), bugs=True, stopped="SIGTERM", allow_held=False) == 70
+    assert exit_code(ends("unknown"), internal_errors=True, stopped="SIGTERM", allow_held=False) == 70
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_has_its_own_code(name: str, code: int) -> None:
-    assert exit_code(ends("training", "failed"), bugs=False, stopped=name, allow_held=False) == code
+    assert exit_code(ends("training", "failed"), internal_errors=False, stopped=name, allow_held=False) == code
 
 
 def test_errors_that_end_a_command_have_their_codes() -> None:

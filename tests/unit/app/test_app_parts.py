@@ -12,7 +12,7 @@ from runner.app.git_notes import without_userinfo
 from runner.app.planning.scope import model_scope
 from runner.app.provenance import manifest_record
 from runner.app.selection import select
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.cli.main import COMMANDS
 from runner.errors import UsageError
 from runner.journal.progress import Progress
@@ -75,9 +75,9 @@ def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, f
         (ROOT / "examples/configs/minimal/models.yaml").read_text(encoding="utf-8").replace("{emulator: true}", "{}")
     )
     real = load([tmp_path / "m.yaml"])
-    assert realm_of(fleet, emulator=False).name == "emulator"
-    assert realm_of(real, emulator=True).name == "emulator"
-    assert realm_of(real, emulator=False).name == "developer-api.predictionone.sony.biz"
+    assert service_of(fleet, emulator=False).name == "emulator"
+    assert service_of(real, emulator=True).name == "emulator"
+    assert service_of(real, emulator=False).name == "developer-api.predictionone.sony.biz"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from runner.app.planning.plan import PlanRequest, plan, read_progress
 from runner.app.planning.plan_document import MOST_BYTES, read_plan
 from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
-from runner.app.service import realm_of
+from runner.app.service import service_of
 from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.canonical_json import digest
@@ -99,7 +99,7 @@ def record_a_run(command: str = "run", state: str = "state") -> str:
 
 def start(opened: Session, command: str) -> None:
     value = load([Path("models.yaml")])
-    opened.start(value, realm_of(value, emulator=False), ("models.yaml",), {"command": command})
+    opened.start(value, service_of(value, emulator=False), ("models.yaml",), {"command": command})
 
 
 def test_a_plan_that_still_fits_is_run_and_recorded() -> None:

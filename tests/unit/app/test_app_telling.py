@@ -31,7 +31,7 @@ def no_warning(text: str) -> None:
     raise AssertionError(text)
 
 
-def teller(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulator: bool = False) -> Notifier:
+def notifier(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulator: bool = False) -> Notifier:
     path = folder / "models.yaml"
     model = {
         "api_key": {"env": "KEY"},
@@ -63,27 +63,27 @@ def teller(folder: Path, warn: Warn = no_warning, *, service: Any = None, emulat
 def test_an_error_that_ends_a_run_is_told_with_the_code_the_process_ends_with(
     tmp_path: Path, receiver: Receiver, error: BaseException, code: int
 ) -> None:
-    with pytest.raises(type(error)) as caught, teller(tmp_path).failing():
+    with pytest.raises(type(error)) as caught, notifier(tmp_path).failing():
         raise error
     assert caught.value is error
     assert receiver.pings() == [f"/ping/{code}"]
 
 
 def test_a_run_that_finds_another_at_work_leaves_the_switch_to_that_one(tmp_path: Path, receiver: Receiver) -> None:
-    with pytest.raises(LockedError), teller(tmp_path).failing():
+    with pytest.raises(LockedError), notifier(tmp_path).failing():
         raise LockedError("Another run holds the state.", hint="Wait.")
     assert receiver.got == []
 
 
 def test_a_rehearsal_of_a_real_manifest_is_told_to_nobody(tmp_path: Path, receiver: Receiver) -> None:
-    rehearsal = teller(tmp_path, emulator=True)
+    rehearsal = notifier(tmp_path, emulator=True)
     rehearsal.began()
     rehearsal.ended(REPORT)
     assert receiver.got == []
 
 
 def test_a_manifest_that_is_made_for_the_emulator_is_told_like_any(tmp_path: Path, receiver: Receiver) -> None:
-    made_for_it = teller(tmp_path, service={"emulator": True}, emulator=True)
+    made_for_it = notifier(tmp_path, service={"emulator": True}, emulator=True)
     made_for_it.began()
     made_for_it.ended(REPORT)
     assert receiver.pings() == ["/ping/start", "/ping/0"]
@@ -97,7 +97,7 @@ def test_an_interruption_while_telling_does_not_take_the_runs_result_away(
 
     monkeypatch.setattr(telling, "deliver", interrupted)
     warnings: list[str] = []
-    teller(tmp_path, warnings.append).ended(REPORT)
+    notifier(tmp_path, warnings.append).ended(REPORT)
     assert "over and recorded" in warnings[0]
 
 
@@ -112,5 +112,5 @@ def test_who_stopped_a_run_waits_less_for_what_is_told_of_it(
         return []
 
     monkeypatch.setattr(telling, "deliver", deliver)
-    teller(tmp_path).ended(report_of(stopped=stopped))
+    notifier(tmp_path).ended(report_of(stopped=stopped))
     assert given == [within]

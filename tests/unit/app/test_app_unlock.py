@@ -144,7 +144,7 @@ def test_the_old_holder_neither_writes_nor_frees_the_new_ones_lock(tmp_path: Pat
 
 
 def start_like_a_run(opened: Session) -> None:
-    opened.recorder.run_fact(RunStarted(tool=TOOL, actor="a", realm="r", paths=(), manifest=NO_MANIFEST, options={}))
+    opened.recorder.run_fact(RunStarted(tool=TOOL, actor="a", service="r", paths=(), manifest=NO_MANIFEST, options={}))
     opened.recorder.run_fact(RunFinished(exit_code=0))
 
 

@@ -103,7 +103,7 @@ def test_a_training_shows_how_long_it_takes_and_is_expected_to_take() -> None:
     found = board(
         ("churn", 10.0, StageStarted(stage=PlanStage.WAIT)),
         ("churn", 10.0, InTraining(retrain_job_id="j", elapsed_s=210.0, expected_s=600.0)),
-        ("churn", 10.0, StatusReceived(retrain_job_id="j", word="running")),
+        ("churn", 10.0, StatusReceived(retrain_job_id="j", status="running")),
         ("first", 10.0, StageStarted(stage=PlanStage.WAIT)),
         ("first", 10.0, InTraining(retrain_job_id="k", elapsed_s=0.0, expected_s=None)),
     )
@@ -173,7 +173,7 @@ def test_few_models_stay_in_the_order_of_the_plan() -> None:
 def test_trouble_is_over_when_the_service_speaks_again() -> None:
     found = board(("m", 0.0, StageStarted(stage=PlanStage.WAIT)), ("m", 1.0, Retried(text="status, attempt 1")))
     assert "! status, attempt 1" in lines(found)[0]
-    found.take("m", StatusReceived(retrain_job_id="j", word="running"), 2.0)
+    found.take("m", StatusReceived(retrain_job_id="j", status="running"), 2.0)
     assert "attempt" not in lines(found)[0]
 
 

@@ -50,6 +50,11 @@ def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns:
     assert shown[-1].startswith("~ 63 training   + 126 swi")
 
 
+def _show(found: Report) -> None:
+    result = RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=())
+    show_result(Console(), result, "text", "s")
+
+
 def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reasons() -> None:
     failed: list[Outcome] = ["failed"] * 100
     switched: list[Outcome] = ["switched"] * 100
@@ -120,7 +125,9 @@ def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(cou
 
 def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     found = undecided_report("awaiting_approval")
-    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    show_result(
+        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+    )
     shown = capsys.readouterr().out
     assert "Metrics: auc 0.939 against 0.954 (-0.015, worse), auc " in shown.splitlines()[0]
     assert 'next: retrain approve churn_000 --reason "..." --state s\n  or: retrain reject churn_000' in shown
@@ -132,12 +139,16 @@ def test_a_result_that_could_not_be_read_comes_with_the_command_that_looks_into_
 ) -> None:
     [model] = undecided_report(outcome).models
     found = report_of([replace(model, unread="The result is empty.")])
-    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    show_result(
+        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+    )
     assert "\nlook: retrain inspect churn_000 --state s\n" in capsys.readouterr().out
 
 
 def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:
     found = report("switched", "switched")
-    show_result(Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, bugs=()), "text", "s")
+    show_result(
+        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+    )
     shown = capsys.readouterr().out.splitlines()[:2]
     assert [cell_len(line.partition("switched")[0]) for line in shown] == [14, 14]

@@ -177,7 +177,7 @@ def test_release_removes_the_spool_and_never_the_users_file(desk: Desk) -> None:
 def test_a_file_that_changes_between_check_and_packing_is_not_packed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, evaluation: str | None, *, sealed: bool
 ) -> None:
-    monkeypatch.setattr("runner.lib.checksums._WORTH_A_SEAL", 1 if sealed else 1 << 40)
+    monkeypatch.setattr("runner.lib.checksums._LARGE", 1 if sealed else 1 << 40)
     desk.write("day1.csv", TRAIN)
     desk.write("day2.csv", EVAL)
     desk.write("eval.csv", EVAL + b"1,2,3\n")
@@ -256,7 +256,7 @@ def test_what_is_large_gets_a_seal_over_the_bytes_that_are_sent(desk: Desk, monk
     desk.write("eval.csv", EVAL)
     datasets = (desk.dataset("a1.csv"), desk.joined("a*.csv"), desk.dataset("a1.csv", "eval.csv"))
     for limit in (1, 1 << 40):
-        monkeypatch.setattr("runner.lib.checksums._WORTH_A_SEAL", limit)
+        monkeypatch.setattr("runner.lib.checksums._LARGE", limit)
         for dataset in datasets:
             upload = desk.prepare(dataset).upload
             assert (upload.content.seal is not None) == (limit == 1)

@@ -53,7 +53,7 @@ def build_manifest(*models: Model) -> Manifest:
         policies=empty,
         metrics=empty,
         models={model.name: model for model in models},
-        approvals=None,
+        approvals_folder=None,
         limits=Limits(),
         files=(),
         sha256="0" * 64,

@@ -58,14 +58,14 @@ def one_thread(executor: OneByOne, idle: Callable[[], None]) -> Coordinator:
     )
 
 
-def work(name: str, *, effect: bool = False, patient: bool = False) -> Steps[None]:
-    yield from call(lambda: name, effect=effect, patient=patient)
+def work(name: str, *, effect: bool = False, low_priority: bool = False) -> Steps[None]:
+    yield from call(lambda: name, effect=effect, low_priority=low_priority)
 
 
 def test_where_threads_are_few_effects_go_first_and_polls_last() -> None:
     executor = OneByOne()
     drives = [
-        ("a", work("poll", patient=True)),
+        ("a", work("poll", low_priority=True)),
         ("b", work("read")),
         ("c", work("effect", effect=True)),
         ("d", work("later read")),
@@ -123,7 +123,7 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
         told.append(name)
         yield from stage(lambda: setattr(clock, "seconds", clock.seconds + seconds))
 
-    def patient() -> Steps[None]:
+    def low_priority() -> Steps[None]:
         with (yield from take_slot()):
             yield from send("a")
             yield from pause(5.0)
@@ -147,7 +147,7 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),
         mail=mail,
-    ).run([("a", patient()), ("b", steady())])
+    ).run([("a", low_priority()), ("b", steady())])
     assert told == ["a", "b", "b again", "b is done", "a again"]
 
 
@@ -189,7 +189,7 @@ def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_n
         clock=clock,
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),
-        lull=lambda: told.append("lull"),
+        on_idle=lambda: told.append("lull"),
         mail=mail,
     )
     coordinator.run([("a", waits(0.01))])

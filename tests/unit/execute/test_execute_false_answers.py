@@ -90,7 +90,7 @@ def test_a_false_yes_of_the_store_ends_unknown_once_nothing_can_come_any_more_an
     assert end.outcome == "unknown"
     assert "retrain resolve m --as not-started" in end.reason
     assert world.service.url_s + QUARANTINE_S <= world.clock.seconds < world.service.url_s + QUARANTINE_S + 60
-    assert world.model().upload_in_doubt == last(world)
+    assert world.model().upload_unknown == last(world)
 
 
 def test_a_model_the_store_lied_to_stays_unknown_without_another_upload_until_a_person_tells(world: World) -> None:
@@ -221,12 +221,12 @@ def test_no_upload_is_called_dead_while_a_younger_one_of_another_model_says_its_
 def test_a_job_left_alone_by_force_within_its_lag_leaves_no_doubt(world: World) -> None:
     def stop_in_lag(commit: int) -> None:
         job = world.model().last if commit < 0 else None
-        if job is not None and job.word == "waiting" and world.coordinator is not None:
+        if job is not None and job.status == "waiting" and world.coordinator is not None:
             world.coordinator.stop("SIGTERM")
 
     world.service.lag_s, world.on_commit = 60.0, stop_in_lag
     assert world.run()["m"].outcome == "training"
-    assert (last(world).stage, last(world).word) == (JobStage.STARTED, "waiting")
+    assert (last(world).stage, last(world).status) == (JobStage.STARTED, "waiting")
     world.on_commit = lambda _commit: None
     world.options, world.service.before = Options(force=True), first_put(world, "key-m", UNCLEAR)
     assert world.run()["m"].outcome == "switched"

@@ -35,7 +35,7 @@ def test_a_model_tells_of_its_stages_its_bytes_its_words_its_verdict_and_its_end
     (sent,) = told(world, UploadProgress)
     assert isinstance(sent, UploadProgress)
     assert sent.sent == sent.total == (world.folder / "data.csv").stat().st_size
-    assert [news.word for news in told(world, StatusReceived) if isinstance(news, StatusReceived)] == [
+    assert [news.status for news in told(world, StatusReceived) if isinstance(news, StatusReceived)] == [
         "training",
         "job_finished",
     ]

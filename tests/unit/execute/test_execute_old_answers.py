@@ -75,8 +75,8 @@ def test_an_unclear_switch_that_never_arrived_is_not_repeated_after_its_policy_c
 
 
 def test_the_pause_between_attempts_stays_bounded_however_many_there_are() -> None:
-    chance = random.Random(1)  # noqa: S311 -- jitter that repeats
-    assert all(backoff(attempt, chance) <= 45 for attempt in (1, 100, 1_000, 1_025, 100_000))
+    rng = random.Random(1)  # noqa: S311 -- jitter that repeats
+    assert all(backoff(attempt, rng) <= 45 for attempt in (1, 100, 1_000, 1_025, 100_000))
 
 
 def jump_at_first_poll(world: World, monkeypatch: pytest.MonkeyPatch, jump: timedelta) -> None:

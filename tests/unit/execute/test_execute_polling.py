@@ -79,21 +79,21 @@ def test_a_model_with_a_training_of_its_own_is_not_guessed_by_others() -> None:
 def test_what_is_usual_is_the_median_of_the_known_trainings_in_whatever_order_they_are_learnt() -> None:
     assert TrainingStats().usual is None
     for lengths in permutations((1.0, 5.0, 900.0)):
-        pace = TrainingStats()
+        training_stats = TrainingStats()
         for one in (*lengths, None):
-            pace.learn(one)
-        assert pace.usual == 5.0
+            training_stats.learn(one)
+        assert training_stats.usual == 5.0
 
 
 def test_a_fleet_asks_after_all_its_trainings_no_oftener_together_than_a_second_has_room_for() -> None:
-    pace = TrainingStats()
+    training_stats = TrainingStats()
     with ExitStack() as stack:
         for _ in range(4 * ASKED_A_SECOND):
-            stack.enter_context(pace.waiting())
-        assert pace.shortest == 4.0
+            stack.enter_context(training_stats.waiting())
+        assert training_stats.shortest == 4.0
         assert next_pause(HOUR, guess(HOUR, None), None, shortest=4.0) > 4.0
-        assert next_pause(3.0, guess(3.0, None), None, shortest=pace.shortest) == 4.0
-    assert pace.shortest == SHORTEST
+        assert next_pause(3.0, guess(3.0, None), None, shortest=training_stats.shortest) == 4.0
+    assert training_stats.shortest == SHORTEST
 
 
 ONE_AFTER_THE_OTHER = """

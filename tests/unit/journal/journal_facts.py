@@ -29,12 +29,12 @@ def draft(fact: Fact | None = None, *, model: str | None = "churn", guard: str |
 
 def status(word: str = "running", job: str = "j1") -> StatusChanged:
     """Return a small fact."""
-    return StatusChanged(retrain_job_id=job, word=word)
+    return StatusChanged(retrain_job_id=job, status=word)
 
 
-def run_started(realm: str = "emulator") -> RunStarted:
+def run_started(service: str = "emulator") -> RunStarted:
     """Return the beginning of a run."""
-    return RunStarted(tool=TOOL, actor="ann@desk", realm=realm, paths=(), manifest=NO_MANIFEST, options={})
+    return RunStarted(tool=TOOL, actor="ann@desk", service=service, paths=(), manifest=NO_MANIFEST, options={})
 
 
 def chained(drafts: Iterable[Draft]) -> list[Link]:

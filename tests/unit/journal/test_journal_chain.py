@@ -111,7 +111,7 @@ def test_an_unknown_kind_or_field_is_refused_not_ignored() -> None:
     [one] = chained([draft()])
     for body in (
         one.body.replace(b'"status_changed"', b'"status_felt"'),
-        one.body.replace(b'"word":', b'"extra":1,"word":'),
+        one.body.replace(b'"status":', b'"extra":1,"status":'),
         one.body.replace(b'{"at":', b'{"aa":1,"at":'),
     ):
         row = Row(seq=1, body=body, sha256=hashlib.sha256(body).hexdigest(), guard=None)
@@ -124,17 +124,17 @@ def test_an_event_read_back_is_the_one_that_was_written() -> None:
 
 
 def test_text_that_has_no_utf8_form_is_written_as_its_escapes() -> None:
-    fact = TrainingFailed(retrain_job_id="j\udcff", word="w", message="bad \ud800 text, 日本語")
+    fact = TrainingFailed(retrain_job_id="j\udcff", status="w", message="bad \ud800 text, 日本語")
     one = link(Draft(at="2026-03-01T04:05:06.000007Z", run_id=RUN, model="m", fact=fact), seq=1, prev="0" * 64)
-    assert one.event.fact == TrainingFailed(retrain_job_id="j\\udcff", word="w", message="bad \\ud800 text, 日本語")
+    assert one.event.fact == TrainingFailed(retrain_job_id="j\\udcff", status="w", message="bad \\ud800 text, 日本語")
     assert [back.event for back in read_chain([as_row(one)])] == [one.event]
 
 
 def test_the_bytes_are_canonical_whatever_the_order_of_keys() -> None:
-    fact = StatusChanged(retrain_job_id="j", word="é")
+    fact = StatusChanged(retrain_job_id="j", status="é")
     body = link(draft(fact), seq=1, prev="0" * 64).body
     assert body.startswith(b'{"at":"2026-03-01T04:05:06.000007Z","fact":{"kind":"status_changed","retrain_job_id":"j"')
-    assert msgspec.json.decode(body)["fact"]["word"] == "é"
+    assert msgspec.json.decode(body)["fact"]["status"] == "é"
     assert " " not in body.decode()
 
 

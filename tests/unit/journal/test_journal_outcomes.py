@@ -54,7 +54,7 @@ def test_every_outcome_has_an_exit_code_with_its_place_in_the_precedence(outcome
     end = ModelFinished(
         outcome=outcome, reason="Because.", retrain_job_id=None, error=None, timings={}, calls={}, warnings=()
     )
-    code = exit_code([end], bugs=False, stopped=None, allow_held=False)
+    code = exit_code([end], internal_errors=False, stopped=None, allow_held=False)
     assert code == OUTCOMES[outcome].exit_code
     assert code in PRECEDENCE
     assert code in EXIT_TABLE

@@ -75,7 +75,7 @@ def trained(job: str = "j1") -> TrainingFinished:
 
 
 def failed(job: str = "j1") -> TrainingFailed:
-    return TrainingFailed(retrain_job_id=job, word="failed", message="too few rows")
+    return TrainingFailed(retrain_job_id=job, status="failed", message="too few rows")
 
 
 def switch(job: str = "j1", attempt: int = 1) -> SwitchIntended:
@@ -129,7 +129,7 @@ JUDGED = (
         ),
         ((taken(), intended()), UploadUnknown(retrain_job_id="j1", message="cut"), {}),
         ((taken(), intended()), JobAbandoned(retrain_job_id="j1", by="quarantine"), {"stage": "never_started"}),
-        (STARTED, StatusChanged(retrain_job_id="j1", word="running"), {"word": "running"}),
+        (STARTED, StatusChanged(retrain_job_id="j1", status="running"), {"status": "running"}),
         (STARTED, trained(), {"stage": "finished", "finished_at": at(5), "model_id": 7}),
         (STARTED, failed(), {"stage": "failed", "finished_at": at(5), "failure": "too few rows"}),
         (JUDGED, switch(), {"stage": "switching", "switches": 1}),
@@ -276,12 +276,12 @@ def test_the_last_outcome_is_kept_with_its_time() -> None:
 
 
 def test_a_word_that_is_written_twice_in_a_row_lingered() -> None:
-    words = [StatusChanged(retrain_job_id="j1", word=word) for word in ("waiting", "running", "waiting")]
+    words = [StatusChanged(retrain_job_id="j1", status=word) for word in ("waiting", "running", "waiting")]
     assert churn(*STARTED, *words).jobs["j1"].lingered == ()
     assert churn(*STARTED, *words, words[-1]).jobs["j1"].lingered == ("waiting",)
 
 
-LINGERING = (StatusChanged(retrain_job_id="j1", word="waiting"),) * 2
+LINGERING = (StatusChanged(retrain_job_id="j1", status="waiting"),) * 2
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ LINGERING = (StatusChanged(retrain_job_id="j1", word="waiting"),) * 2
         (STARTED, False),
         ((*STARTED, LINGERING[0]), False),
         ((*STARTED, *LINGERING), True),
-        ((*STARTED, *LINGERING, StatusChanged(retrain_job_id="j1", word="running")), False),
+        ((*STARTED, *LINGERING, StatusChanged(retrain_job_id="j1", status="running")), False),
         ((*STARTED, *LINGERING, trained()), False),
         ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="status"), *LINGERING), False),
         ((taken(), intended(), UploadSucceeded(retrain_job_id="j1", proof="operator"), *LINGERING), False),
@@ -301,7 +301,7 @@ LINGERING = (StatusChanged(retrain_job_id="j1", word="waiting"),) * 2
 def test_a_person_may_tell_only_of_uploads_without_an_answer_and_of_contradicted_ones(
     facts: tuple[Fact, ...], in_doubt: bool
 ) -> None:
-    assert (churn(*facts).upload_in_doubt is not None) == in_doubt
+    assert (churn(*facts).upload_unknown is not None) == in_doubt
 
 
 def test_the_emulators_history_is_not_the_services() -> None:

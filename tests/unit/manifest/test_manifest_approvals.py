@@ -43,7 +43,7 @@ def codes(found: Reading) -> list[tuple[str, int, int, str]]:
 def test_a_word_has_its_defaults_and_counts_to_the_end_of_its_day(tmp_path: Path) -> None:
     manifest = reading(tmp_path, a=WORD).manifest
     assert manifest is not None
-    [word] = manifest.words
+    [word] = manifest.approvals
     assert (word.model, word.retrain_job_id, word.result_sha256) == ("churn", "7f3a9c", RESULT)
     assert (word.action, word.reason, word.candidate_sha256) == ("approve", "", None)
     assert word.expires == datetime(2026, 3, 15, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_a_word_has_its_defaults_and_counts_to_the_end_of_its_day(tmp_path: Path
 def test_a_time_is_read_with_its_zone(tmp_path: Path, text: str, moment: datetime) -> None:
     manifest = reading(tmp_path, a=WORD.replace("2026-03-14", text)).manifest
     assert manifest is not None
-    assert manifest.words[0].expires == moment
+    assert manifest.approvals[0].expires == moment
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_word_about_a_model_that_is_gone_is_a_warning_with_the_nearest_name(tm
 def test_a_folder_that_is_not_there_holds_no_word_as_git_keeps_no_empty_ones(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text(MANIFEST, encoding="utf-8")
     found = read([tmp_path / "models.yaml"])
-    assert (found.problems, found.manifest and found.manifest.words) == ((), ())
+    assert (found.problems, found.manifest and found.manifest.approvals) == ((), ())
 
 
 def test_a_file_in_the_folders_place_is_an_error_where_the_manifest_names_it(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_approval_outside_of_the_checkout_counts(tmp_path: Path) -> None:
     (tmp_path / "models" / "models.yaml").write_text(MANIFEST.replace("words/", "../outside"), encoding="utf-8")
     manifest = read([tmp_path / "models"]).manifest
     assert manifest is not None
-    assert [word.file for word in manifest.words] == ["outside/a.yaml"]
+    assert [word.file for word in manifest.approvals] == ["outside/a.yaml"]
 
 
 @pytest.mark.parametrize("name", ["::add-mask::x", " ::set-output name=a::b"])

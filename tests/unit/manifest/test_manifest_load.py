@@ -60,7 +60,7 @@ def test_a_model_has_the_defaults_of_the_product_when_it_says_nothing(tmp_path: 
     assert (model.tags, model.owner, model.emulator) == ((), None, None)
     assert model.place == Place(file=str(tmp_path / "m.yaml"), line=4, column=10)
     assert manifest.limits == Limits()
-    assert manifest.approvals is None
+    assert manifest.approvals_folder is None
     assert manifest.service == standard_service(FACTS)
 
 
@@ -83,7 +83,7 @@ def test_the_whole_example_becomes_typed_values() -> None:
     assert manifest.metrics["profit"] == MetricDefinition(
         name="profit", file="report.json", select="/summary/profit", direction="higher", target=None, unit=None
     )
-    assert manifest.approvals == ACCEPT / "approvals"
+    assert manifest.approvals_folder == ACCEPT / "approvals"
     assert manifest.limits == Limits(parallel=8, uploads=2, switches_per_run=20, stop_after_failures=5)
     assert list(manifest.policies) == ["guarded"]
 

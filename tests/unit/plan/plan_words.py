@@ -43,7 +43,7 @@ def say(world: World, *facts: Fact) -> None:
         list(store.read())
         at, run = stamp(world.clock.now()), run_id(100 + store.head[0])
         start = RunStarted(
-            tool=TOOL, actor="ann", realm=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+            tool=TOOL, actor="ann", service=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
         )
         store.append([Draft(at=at, run_id=run, model=None, fact=start)])
         store.append([Draft(at=at, run_id=run, model="m", fact=fact) for fact in facts])

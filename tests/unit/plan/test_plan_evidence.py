@@ -46,7 +46,7 @@ def judge(
 def progress_of(made: Recording) -> ModelProgress:
     made.end(0)
     history = made.history()
-    return history.progress.model(history.record.started.realm, "m")
+    return history.progress.model(history.record.started.service, "m")
 
 
 def found(made: Recording, job: str) -> Evidence:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from runner.journal.model_progress import ModelProgress
 from runner.lib.canonical_json import digest
 from runner.plan.decision_inputs import candidate_digest, incumbent_moved
-from runner.plan.eligibility import barred
+from runner.plan.eligibility import blocked
 from tests.fakes.world import World
 from tests.unit.plan.plan_words import manifest
 
@@ -31,9 +31,9 @@ def world(tmp_path: Path) -> World:
 def test_a_candidate_older_than_the_incumbent_is_barred_while_the_incumbents_id_is_its_own(world: World) -> None:
     progress = world.model()
     older = progress.jobs["job-1"]
-    assert barred(progress, older) == "candidate job-1 is older than job job-2, the last one switched to"
+    assert blocked(progress, older) == "candidate job-1 is older than job job-2, the last one switched to"
     progress.served = progress.jobs["job-2"]  # the service has issued the id again: it says nothing about age
-    assert barred(progress, older) is None
+    assert blocked(progress, older) is None
 
 
 def with_other_values(progress: ModelProgress) -> ModelProgress:

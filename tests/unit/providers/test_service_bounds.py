@@ -61,4 +61,4 @@ def test_a_hundred_times_go_on_is_an_answer(serve: Serve, make_client: MakeClien
         peer.say("HTTP/1.1 100 Continue\r\n\r\n" * 100)
         peer.answer(200, {"status": "training", "metadata": {"retrain_job_id": "job"}})
 
-    assert make_client(serve(behave).url).status(key, "job").word == "training"
+    assert make_client(serve(behave).url).status(key, "job").value == "training"

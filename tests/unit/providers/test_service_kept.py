@@ -59,7 +59,7 @@ def test_questions_share_a_connection(
     server = serve(talkative, tls if encrypted else None)
     client = make_client(server.url, certificate)
     for number in range(5):
-        assert client.status(key, f"job-{number}").word == "training"
+        assert client.status(key, f"job-{number}").value == "training"
     assert len(server.peers) == 1
 
 
@@ -161,7 +161,7 @@ def test_a_question_over_a_connection_that_had_ended_is_asked_again(
 ) -> None:
     server = serve(behave, tls if encrypted else None)
     client = make_client(server.url, certificate)
-    assert [client.status(key, f"job-{number}").word for number in range(4)] == ["training"] * 4
+    assert [client.status(key, f"job-{number}").value for number in range(4)] == ["training"] * 4
     assert len(server.peers) == 4
 
 
@@ -207,7 +207,7 @@ def test_each_question_has_its_own_deadline(serve: Serve, make_client: MakeClien
     client = make_client(server.url, call=0.4)
     client.status(key, "job-1")
     time.sleep(0.5)
-    assert client.status(key, "job-1").word == "training"
+    assert client.status(key, "job-1").value == "training"
     assert len(server.peers) == 1
 
 

@@ -118,7 +118,7 @@ def test_finished_matches_whole_failed_matches_a_part_and_the_rest_is_going(
 ) -> None:
     answer_status({"status": word, "model_id": 7, "download_url": SIGNED, "metadata": {"retrain_job_id": "job-1"}})
     status = client.status(key, "job-1")
-    assert (status.word, status.phase, status.model_id) == (word.strip().lower(), phase, 7)
+    assert (status.value, status.phase, status.model_id) == (word.strip().lower(), phase, 7)
     assert status.download_url is not None
     assert status.download_url.reveal() == SIGNED
 
@@ -142,7 +142,7 @@ def test_status_words_are_configurable(redactor: Redactor, key: Secret) -> None:
 def test_optional_parts_of_a_status_may_be_absent_or_null(client: Client, key: Secret, more: dict[str, Any]) -> None:
     answer_status({"status": "training"} | more)
     assert client.status(key, "job-1") == Status(
-        word="training", phase="going", model_id=None, message=None, download_url=None
+        value="training", phase="going", model_id=None, message=None, download_url=None
     )
 
 

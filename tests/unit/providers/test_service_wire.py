@@ -125,7 +125,7 @@ def test_reads_over_tls_with_a_given_ca_bundle_work_and_a_drip_is_ended(
         peer.request()
         peer.drip("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + "x" * 900, pause=0.02)
 
-    assert make_client(serve(training, tls).url, ca_bundle=certificate).status(key, "job-1").word == "training"
+    assert make_client(serve(training, tls).url, ca_bundle=certificate).status(key, "job-1").value == "training"
     began = time.monotonic()
     with pytest.raises(ServiceError, match="in the time it had"):
         make_client(serve(drip, tls).url, ca_bundle=certificate, call=0.5).status(key, "job-1")
@@ -142,7 +142,7 @@ def test_many_threads_share_a_client_without_warnings_or_leaks(
 
     client = make_client(serve(behave).url)
     with ThreadPoolExecutor(60) as pool:
-        words = list(pool.map(lambda number: client.status(key, f"job-{number}").word, range(300)))
+        words = list(pool.map(lambda number: client.status(key, f"job-{number}").value, range(300)))
     assert words == [f"going-job-{number}" for number in range(300)]
     gc.collect()
     assert not caplog.records

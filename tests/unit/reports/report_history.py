@@ -156,7 +156,7 @@ class Recording:
             RunStarted(
                 tool=TOOL,
                 actor=actor,
-                realm="developer-api.predictionone.sony.biz",
+                service="developer-api.predictionone.sony.biz",
                 paths=("retrain.yaml",),
                 manifest=ManifestRecord(
                     files=(ManifestFile(path="retrain.yaml", sha256=sha("file")),),
@@ -206,7 +206,7 @@ def started(job: str, model: str) -> tuple[Fact, ...]:
         JobCreated(retrain_job_id=job, url_expires_at="2026-03-01T05:00:00.000000Z", status_before_upload="not_found"),
         UploadIntended(retrain_job_id=job, dataset_sha256=sha(f"data {model}"), attempt=1),
         UploadSucceeded(retrain_job_id=job, proof="store"),
-        StatusChanged(retrain_job_id=job, word="running"),
+        StatusChanged(retrain_job_id=job, status="running"),
     )
 
 
@@ -305,7 +305,7 @@ def record_failed(record: Recording, model: str = "fraud", text: str = "too few 
     )
     record(
         model,
-        TrainingFailed(retrain_job_id=job, word="job_error", message=text),
+        TrainingFailed(retrain_job_id=job, status="job_error", message=text),
         finished("failed", f"{error.message} {error.hint}", job, error=error, warnings=["status, attempt 1: 503"]),
     )
 
@@ -325,7 +325,7 @@ def record_hostile(record: Recording, model: str = "bad") -> None:
     error = ErrorRecord(kind="service", message=HOSTILE, hint=HOSTILE)
     record(
         model,
-        TrainingFailed(retrain_job_id=job, word="failed", message=HOSTILE),
+        TrainingFailed(retrain_job_id=job, status="failed", message=HOSTILE),
         finished("failed", HOSTILE, job, error=error, warnings=[HOSTILE]),
     )
 

@@ -106,7 +106,7 @@ def record_broken(record: Recording, model: str, job: str) -> None:
     )
     record(
         model,
-        TrainingFailed(retrain_job_id=job, word="job_error", message=text),
+        TrainingFailed(retrain_job_id=job, status="job_error", message=text),
         finished("failed", f"{error.message} {error.hint}", job, error=error, warnings=["status, attempt 1: 503"]),
     )
 

@@ -208,7 +208,7 @@ INTENDED = UploadIntended(retrain_job_id="j", dataset_sha256=sha("data lost"), a
         ((TAKEN, INTENDED), "unknown"),
         ((TAKEN, INTENDED, UploadUnknown(retrain_job_id="j", message="cut")), "unknown"),
         (started("j", "lost"), "training"),
-        ((*started("j", "lost"), TrainingFailed(retrain_job_id="j", word="failed", message="no")), "failed"),
+        ((*started("j", "lost"), TrainingFailed(retrain_job_id="j", status="failed", message="no")), "failed"),
         ((*started("j", "lost"), *evaluated("j", "lost", judged("j", ASK))), "skipped"),
     ],
 )

@@ -71,12 +71,12 @@ def test_the_candidate_stands_in_the_passing_range_exactly_when_it_passed(
 def test_a_gain_that_no_value_can_reach_has_no_passing_range() -> None:
     chart = only(decided("min_gain", "coverage_rate", "0.2", "0.9"))
     assert chart.passing is None
-    assert "no value passes" in chart.words
+    assert "no value passes" in chart.label
 
 
 def test_the_picture_is_told_in_words() -> None:
     chart = only(decided("max_drop", "auc", "0.01", "0.912"))
-    assert chart.words == "auc is 0.912; what passes goes from 0.91; the baseline is 0.92"
+    assert chart.label == "auc is 0.912; what passes goes from 0.91; the baseline is 0.92"
 
 
 @pytest.mark.parametrize(

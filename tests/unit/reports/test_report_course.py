@@ -102,7 +102,7 @@ def test_all_lanes_share_one_axis_and_stay_on_it() -> None:
     assert made.rows[0][1][1].width == "0.30"  # what is too short to be seen is drawn all the same
     for _, bars in made.rows:
         assert all(float(bar.x) + float(bar.width) <= 100.001 for bar in bars)
-    assert [(tick.x, tick.words) for tick in made.ticks[:3]] == [("0.00", "0"), ("30.00", "30 s"), ("60.00", "1 min")]
+    assert [(tick.x, tick.label) for tick in made.ticks[:3]] == [("0.00", "0"), ("30.00", "30 s"), ("60.00", "1 min")]
 
 
 @pytest.mark.parametrize("seconds", [0.4, 59, 3600, 86400 * 40.5])

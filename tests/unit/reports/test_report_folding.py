@@ -38,8 +38,8 @@ def row(number: Line, panel: str) -> str:
 
 @pytest.mark.parametrize("folded", [True, False])
 def test_a_page_of_any_number_of_models_has_all_lines_and_the_panels_that_find_room(*, folded: bool) -> None:
-    chance = random.Random(1)  # noqa: S311 -- only has to be hard to fold
-    panels = [f"<p>{chance.randbytes(2000).hex()}</p>" for _ in range(2000)]
+    rng = random.Random(1)  # noqa: S311 -- only has to be hard to fold
+    panels = [f"<p>{rng.randbytes(2000).hex()}</p>" for _ in range(2000)]
     lines: list[Line] = list(range(2000))  # type: ignore[arg-type]  # the row of this test needs none
     sheet = lay_out(
         lines=lines,

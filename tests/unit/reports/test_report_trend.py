@@ -27,7 +27,7 @@ def year() -> Recording:
 
 
 def trends(history: RunHistory, bounds: Bounds = LONG) -> list[Trend]:
-    progress = history.progress.model(history.record.started.realm, "churn")
+    progress = history.progress.model(history.record.started.service, "churn")
     job = find_job(history, "churn")
     rows = rows_trend(progress, job, bounds)
     assert rows is not None

@@ -99,7 +99,7 @@ class FleetRecording:
         job = f"job-{sha(model)[:6]}-{len(self.runs)}"
         self.record(model, planned(), checked(model), *started(job, model))
         error = ErrorRecord(kind="training", message=f"The training failed: {text}.", hint="The next run tries again.")
-        self.record(model, TrainingFailed(retrain_job_id=job, word="job_error", message=text))
+        self.record(model, TrainingFailed(retrain_job_id=job, status="job_error", message=text))
         self.record(model, finished("failed", str(error.message), job, error=error))
 
     def leave(self, model: str) -> None:

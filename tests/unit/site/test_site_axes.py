@@ -31,7 +31,7 @@ def frame(values: list[Decimal], length: timedelta = timedelta(days=365)) -> Fra
     ],
 )
 def test_values_on_the_axis_are_round(values: list[str], words: list[str]) -> None:
-    assert [one.words for one in frame([Decimal(one) for one in values]).levels()] == words
+    assert [one.label for one in frame([Decimal(one) for one in values]).levels()] == words
 
 
 @settings(max_examples=40)
@@ -61,5 +61,5 @@ def test_values_that_differ_in_their_hundredth_digit_are_told_apart() -> None:
 )
 def test_no_date_stands_twice_on_the_axis(length: timedelta, words: list[str]) -> None:
     made = frame([Decimal(1)], length)
-    assert [one.words for one in made.dates()] == words
+    assert [one.label for one in made.dates()] == words
     assert all(0 <= Decimal(one.place) <= 100 for one in made.dates())

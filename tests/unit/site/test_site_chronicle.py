@@ -11,7 +11,7 @@ from tests.unit.site.fleet_history import FleetRecording
 
 
 def chronicle_of(fleet: Fleet, name: str) -> ModelTimeline:
-    [found] = [one for one in fleet.chronicles if one.name == name]
+    [found] = [one for one in fleet.timelines if one.name == name]
     return found
 
 
@@ -28,7 +28,8 @@ def test_every_switch_is_told_with_who_decided_it(fleet: FleetRecording) -> None
     fleet.roll_back("churn", "too many false alarms")
     fleet.end(page=b"")
     told = [
-        ((one.retrain_job_id or "")[-1], one.by, one.turned_back, one.run_id) for one in read(fleet, "churn").reigns
+        ((one.retrain_job_id or "")[-1], one.by, one.turned_back, one.run_id)
+        for one in read(fleet, "churn").deployments
     ]
     first, second, third = fleet.runs
     assert told == [
@@ -36,7 +37,7 @@ def test_every_switch_is_told_with_who_decided_it(fleet: FleetRecording) -> None
         ("2", "policy steady", False, second),
         ("1", "ann@desk", True, third),
     ]
-    assert read(fleet, "churn").reigns[-1].reason == "too many false alarms"
+    assert read(fleet, "churn").deployments[-1].reason == "too many false alarms"
 
 
 def test_a_later_switch_to_a_job_that_was_rolled_back_to_is_no_rollback(fleet: FleetRecording) -> None:
@@ -50,7 +51,7 @@ def test_a_later_switch_to_a_job_that_was_rolled_back_to_is_no_rollback(fleet: F
     fleet.begin()
     fleet.train("churn", "0.920")
     fleet.end(page=b"")
-    assert [one.turned_back for one in read(fleet, "churn").reigns] == [False, False, True, False]
+    assert [one.turned_back for one in read(fleet, "churn").deployments] == [False, False, True, False]
 
 
 def test_only_the_models_of_a_new_run_get_another_mark(fleet: FleetRecording) -> None:
@@ -79,7 +80,7 @@ def test_the_incumbents_line_follows_switches_and_rollbacks(fleet: FleetRecordin
     low, high = (mark.y for mark in picture.marks)
     assert Decimal(low) > Decimal(high)
     assert [step.split("H")[0].split(" ")[-1] for step in picture.incumbent.split("V")] == [low, high, low]
-    assert [turn.words for turn in picture.turns] == ["2026-03-22: rolled back by ann@desk, too many false alarms"]
+    assert [turn.label for turn in picture.turns] == ["2026-03-22: rolled back by ann@desk, too many false alarms"]
     assert len(picture.limits) == 1
 
 
