@@ -58,8 +58,8 @@ EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
             "a policy held a candidate back (`--allow-held` makes it 0)", phrase="a policy held a candidate back"
         ),
         ExitCode.UNFINISHED: _row(
-            "unfinished: still training at its deadline, or ended by SIGHUP; the next run goes on",
-            phrase="unfinished, the next run goes on",
+            "unfinished: still training at its deadline, or ended by SIGHUP; the next run continues",
+            phrase="unfinished, the next run continues",
         ),
         ExitCode.LOCKED: _row("another run holds the state"),
         ExitCode.STATE: _row(
@@ -70,7 +70,7 @@ EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
             "the result of an effect is unknown; a person must look",
             phrase="the result of a request is unknown, a person must look",
         ),
-        ExitCode.BUG: _row("a bug of ours", phrase="a bug in retrain"),
+        ExitCode.BUG: _row("an internal error", phrase="an internal error"),
         ExitCode.INTERRUPTED: _row("stopped by SIGINT", phrase="interrupted"),
         ExitCode.TERMINATED: _row("stopped by SIGTERM", phrase="terminated"),
     }

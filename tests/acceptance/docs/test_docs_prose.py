@@ -3,10 +3,12 @@
 import itertools
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
+from runner.lib.schemas import NAMES, load_schema
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.docs.blocks import pages, text_of
 
@@ -31,7 +33,8 @@ UNIDIOMATIC = {
     r"comes? to serve": "is put into service",
     r"what (?:rules?|it|this|that|a change rule) comes? to": "the result of",
     r"(?<!there )(?:is|are) no(?! longer| more| less| later| earlier| newer| older)": "is not a",
-    r"go(?:es)? on with": "continue",
+    r"go(?:es)? on": "continue",
+    r"of ours": "our",
     r"anew": "again",
     r"bec[ao]mes? of": "happens to",
     r"(?:is|are) told": "the message says",
@@ -74,9 +77,26 @@ def unidiomatic(text: str) -> list[str]:
     ]
 
 
+def descriptions(node: Any) -> Iterator[str]:
+    """Yield every description in a schema."""
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            yield node["description"]
+        for child in node.values():
+            yield from descriptions(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from descriptions(child)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_prose_is_english_as_people_write_it(page: str) -> None:
     assert unidiomatic(text_of(page)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_descriptions_of_a_schema_are_english_as_people_write_it(name: str) -> None:
+    assert [found for text in descriptions(load_schema(name)) for found in unidiomatic(text)] == []
 
 
 @pytest.mark.parametrize(
