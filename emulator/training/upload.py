@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -53,16 +53,25 @@ def _open_file(file: Path) -> IO[bytes]:
 
 @contextmanager
 def _open_member(file: Path, name: str) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(file) as archive, archive.open(name) as stream:
+    with file.open("rb") as whole, ExitStack() as closing:
+        with _zip_errors():
+            archive = closing.enter_context(zipfile.ZipFile(whole))
+            stream = closing.enter_context(archive.open(name))
         yield stream
 
 
-def _members(file: Path) -> dict[str, str]:
+@contextmanager
+def _zip_errors() -> Iterator[None]:
+    """Refuse a damaged zip: it can send its reader anywhere, or ask for a version that nobody has written."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+        yield
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError, OSError) as error:
         raise RefusedTrainingError("The uploaded zip cannot be read.") from error
+
+
+def _members(file: Path) -> dict[str, str]:
+    with file.open("rb") as whole, _zip_errors(), zipfile.ZipFile(whole) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
     folders = {name.split("/")[0]: name for name in names if name.count("/") == 1}
     if len(names) != 2 or folders.keys() != {TRAIN_FOLDER, EVAL_FOLDER}:
         raise RefusedTrainingError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,17 @@ def test_any_bytes_are_refused_with_a_sentence(content: bytes, task: Kind) -> No
     answer = read(content, task)
     assert isinstance(answer, str)
     assert answer.endswith(".")
+
+
+@pytest.mark.parametrize("bit", [0, 7])
+def test_a_zip_with_any_byte_changed_ends_with_a_sentence_or_its_data(bit: int) -> None:
+    table = b"x,y\n" + b"".join(b"%d,%d\n" % (n, n % 2) for n in range(120))
+    content = zip_of(table, table)
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << bit
+        answer = read(bytes(changed), "regression")
+        assert isinstance(answer, TrainingData) or answer.endswith(".")
 
 
 @given(st.data(), KINDS)

@@ -53,11 +53,12 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         name="result_and_decision_are_two_transactions",
         file="runner/execute/evaluation.py",
         old=(
-            "    yield from record(stored, judged(run.context.manifest, run.model, stored, inputs, evaluated.evaluation))"
+            "    yield from record(stored, judged(run.context.manifest, run.model, stored, inputs, "
+            "evaluated.evaluation))"
         ),
         new=(
-            "    yield from record(stored)\n    yield from record(judged(run.context.manifest, run.model, stored, inputs, "
-            "evaluated.evaluation))"
+            "    yield from record(stored)\n    yield from record(judged(run.context.manifest, run.model, "
+            "stored, inputs, evaluated.evaluation))"
         ),
         reason=(
             "A crash between the two leaves a stored result that the next run judges from the file: the "

@@ -28,7 +28,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a_settled_lie_of_the_store_stays_a_witness",
         file="runner/execute/upload_evidence.py",
         old="(value in job.lingered and job.stage != JobStage.NEVER_STARTED)",
-        new="word in job.lingered",
+        new="value in job.lingered",
         caught_by=_FALSE + "test_a_false_yes_that_was_settled_leaves_no_doubt_for_later_lost_uploads",
     ),
     Mutant(

@@ -104,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a_changed_result_file_is_judged",
         file="runner/execute/evaluation.py",
         old="        if blob_sha256(blobs, name) == sha256:\n",
-        new="        if found:\n",
+        new="        if blob_sha256(blobs, name):\n",
         caught_by=_EDGES + "test_a_lost_result_is_downloaded_again_and_what_lies_in_its_place_is_not_judged",
     ),
     Mutant(
