@@ -1,12 +1,14 @@
 """What the documentation says in passing is true too: commands and options named in sentences exist, links lead on."""
 
 import re
+from typing import get_args
 
 import click
 import pytest
 
 from runner.cli.main import COMMANDS, group
 from runner.errors import Kind
+from runner.execute.progress_events import ProgressEvent
 from runner.journal.outcomes import OUTCOMES
 from tests.acceptance.docs.blocks import folder_of, inline_code, links_of, pages, text_of
 
@@ -45,6 +47,14 @@ def test_every_outcome_and_kind_of_failure_is_explained() -> None:
     table = text_of("reference/exit-codes.md").split("## Outcomes of a model")[1]
     told = re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)
     assert told == [*OUTCOMES, *Kind]
+
+
+def test_every_event_for_programs_is_explained_with_its_values() -> None:
+    table = text_of("how-to/terminal.md").split("| event | values |\n| --- | --- |\n")[1].split("\n\n")[0]
+    cells = [row.strip("| ").split(" | ") for row in table.splitlines()]
+    shown = {event.strip("`"): set(re.findall(r"`([a-z_]+)`", values)) for event, values in cells}
+    names = {kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in get_args(ProgressEvent)}
+    assert shown == {name: set(kind.__struct_fields__) - {"text"} for kind, name in names.items()}
 
 
 @pytest.mark.parametrize("page", [*pages(), *BESIDE])
