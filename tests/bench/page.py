@@ -9,13 +9,14 @@ HEAD = "| line | ours | peer | ratio | target | verdict |\n| --- | --- | --- | -
 _INTRODUCTION = """\
 # How fast it is
 
-Written by `make bench`, which measures every line again, on your machine, in about a quarter of an hour;
-`make bench BENCH=upload` measures one line. Do not edit this page.
+`make bench` writes this page. It measures every line again on your machine in about a quarter of an
+hour; `make bench BENCH=upload` measures one line. Do not edit this page.
 
-Each figure stands beside its peer, measured in the same run and in turn (ours, peer, ours, peer), after one round that
-does not count. A figure is the median of the rounds, with the lowest and the highest in brackets; a ratio is the median
-of the rounds' own ratios. Seconds move from machine to machine, ratios less. Memory is the most that a process and all
-it started held at once. Services run on the same machine, over its loopback, and share its processors with both sides.
+Each figure is shown beside its peer, measured in the same run and in turn (ours, peer, ours, peer),
+after one round that does not count. A figure is the median of the rounds, with the lowest and the
+highest in brackets. A ratio is the median of the ratios of the rounds. Seconds differ between
+machines, ratios less so. Memory is the most that a process and everything it started used at once.
+Services run on the same machine, over its loopback, and share its processors with both sides.
 """
 
 

@@ -45,7 +45,14 @@ def times(value: int) -> str:
 
 
 def time(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
+
+
+def speed(bytes_a_second: float) -> str:
+    return f"{size(int(bytes_a_second))} a second"
 
 
 def between(bounds: tuple[int, int]) -> str:
@@ -86,6 +93,10 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "head of an answer": ("runner.http.sockets:_MOST_OF_HEAD", size),
     "body of an answer without a file": ("runner.http.response_body:MOST_BYTES", size),
     "body of an error that is read": ("runner.providers.prediction_one.responses:MOST_ERROR_BYTES", size),
+    "time of a call without a file": ("runner.http.deadlines:DEFAULT_DEADLINES.call", time),
+    "time without a byte from the other side": ("runner.http.deadlines:DEFAULT_DEADLINES.silence", time),
+    "slowest transfer of a file": ("runner.http.deadlines:DEFAULT_DEADLINES.slowest", speed),
+    "time of the transfer of a file": ("runner.http.deadlines:DEFAULT_DEADLINES.longest", time),
     "idle time of an open connection": ("runner.http.sockets:_LONGEST_IDLE_S", time),
     "size of a result file": ("runner.execute.evaluation:RESULT_LIMIT", size),
     "members of a container and of all containers within it": ("runner.results.entries:MOST_ENTRIES", count),
