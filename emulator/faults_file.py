@@ -113,7 +113,7 @@ class _RuleReader:
     def _counts(self, node: Node) -> tuple[int, ...]:
         if not isinstance(node, SequenceNode) or not node.value:
             self._refuse(node, "`nth` is a list of counts", hint="Write `nth: [1, 3]`.")
-        return tuple(self._count(one, least=1) for one in node.value)
+        return tuple(self._count(item, least=1) for item in node.value)
 
     def _count(self, node: Node, *, least: int) -> int:
         text = self._text(node)

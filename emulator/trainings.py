@@ -165,5 +165,5 @@ class Trainings:
         serving = self._state.account(job.model).serving_job
         if serving is not None:
             return serving
-        finished = [one for one in self._state.jobs_of(job.model) if one.phase is Phase.FINISHED]
+        finished = [earlier for earlier in self._state.jobs_of(job.model) if earlier.phase is Phase.FINISHED]
         return finished[-1].retrain_job_id if finished else None

@@ -144,7 +144,7 @@ def _lines(checkout: Checkout, ref: str) -> list[tuple[str, str]]:
 
 def manifest_commit(links: Sequence[Link]) -> str | None:
     """Return the commit of the manifest of the run that began last, None where it has none."""
-    started = next((one.event.fact for one in reversed(links) if isinstance(one.event.fact, RunStarted)), None)
+    started = next((link.event.fact for link in reversed(links) if isinstance(link.event.fact, RunStarted)), None)
     return commit_of(started) if started else None
 
 

@@ -168,7 +168,7 @@ def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
     """Raise before anything is written when a file, or a link to elsewhere, stands where one of the folders must be."""
     for name in names:
         above = (folder / name).parents
-        nearest = next((one for one in above if os.path.lexists(one)), folder)
+        nearest = next((parent for parent in above if os.path.lexists(parent)), folder)
         if os.path.lexists(nearest) and not nearest.is_dir():
             raise UsageError(
                 f"{nearest} is not a folder.", hint="Move it away, or name another folder: `retrain init DIR`."
@@ -207,7 +207,7 @@ def _holds(target: Path, content: bytes) -> bool:
 def _in_git(folder: Path) -> bool:
     """Tell whether the folder or one above it holds a `.git`, which is a file in a worktree."""
     place = folder.absolute()
-    return any(os.path.lexists(one / ".git") for one in (place, *place.parents))
+    return any(os.path.lexists(parent / ".git") for parent in (place, *place.parents))
 
 
 def _ignores_state(file: Path) -> bool:

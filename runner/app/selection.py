@@ -19,7 +19,7 @@ def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
     for selector in selectors:
         if not any(matches(model, selector) for model in manifest.models.values()):
             raise _nothing(manifest, selector)
-    return [model for model in manifest.models.values() if any(matches(model, one) for one in selectors)]
+    return [model for model in manifest.models.values() if any(matches(model, text) for text in selectors)]
 
 
 def find_model(manifest: Manifest, name: str) -> Model:

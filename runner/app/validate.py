@@ -129,12 +129,14 @@ def validate(paths: Sequence[Path]) -> Validation:
         valid=manifest is not None,
         files=len(manifest.files) if manifest else 0,
         models=len(manifest.models) if manifest else 0,
-        problems=tuple(_seen_from(here, one) for one in found.ordered()),
+        problems=tuple(_seen_from(here, problem) for problem in found.ordered()),
     )
 
 
 def _seen_from(here: Path, problem: Problem) -> Problem:
-    related = tuple(Place(file=_relative(here, one.file), line=one.line, column=one.column) for one in problem.related)
+    related = tuple(
+        Place(file=_relative(here, place.file), line=place.line, column=place.column) for place in problem.related
+    )
     return replace(problem, file=_relative(here, problem.file), related=related)
 
 

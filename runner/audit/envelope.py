@@ -72,11 +72,11 @@ def signed(payload: bytes, key: SigningKey, *, before: Sequence[Signature] = ())
     made = Signature(
         keyid=key.key_id, sig=base64.b64encode(key.sign(pre_authentication(PAYLOAD_TYPE, payload))).decode()
     )
-    others = [one for one in before if one.keyid != key.key_id]
+    others = [signature for signature in before if signature.keyid != key.key_id]
     return Envelope(
         payload=base64.b64encode(payload).decode(),
         payload_type=PAYLOAD_TYPE,
-        signatures=tuple(sorted([*others, made], key=lambda one: one.keyid)),
+        signatures=tuple(sorted([*others, made], key=lambda other: other.keyid)),
     )
 
 
@@ -99,7 +99,7 @@ def read_envelope(content: bytes) -> Envelope:
         raise MalformedError("its payload is no in-toto statement")
     if not envelope.signatures:
         raise MalformedError("it holds no signature")
-    for text in (envelope.payload, *(one.sig for one in envelope.signatures)):
+    for text in (envelope.payload, *(signature.sig for signature in envelope.signatures)):
         _unquoted(text)
     return envelope
 
@@ -110,7 +110,7 @@ def check_signatures(envelope: Envelope, trusted: Mapping[str, PublicKey]) -> li
     A key id is only a hint, as the format says: every trusted key is tried.
     """
     message = pre_authentication(envelope.payload_type, envelope.content)
-    return [_check(one, message, trusted) for one in envelope.signatures]
+    return [_check(signature, message, trusted) for signature in envelope.signatures]
 
 
 def _check(one: Signature, message: bytes, trusted: Mapping[str, PublicKey]) -> Check:

@@ -30,14 +30,14 @@ PREDICATE_TYPE = "urn:retrain-runner:run:1"
 def by_run(links: Iterable[Link]) -> dict[str, list[Link]]:
     """Return each run's own events, in order."""
     runs: dict[str, list[Link]] = {}
-    for one in links:
-        runs.setdefault(one.event.run_id, []).append(one)
+    for link in links:
+        runs.setdefault(link.event.run_id, []).append(link)
     return runs
 
 
 def recorded(own: Sequence[Link]) -> Link | None:
     """Return the event among a run's own that recorded its report."""
-    return next((one for one in reversed(own) if isinstance(one.event.fact, ReportWritten)), None)
+    return next((link for link in reversed(own) if isinstance(link.event.fact, ReportWritten)), None)
 
 
 def statement(own: Sequence[Link], run_id: str) -> bytes:
@@ -57,8 +57,8 @@ def statement(own: Sequence[Link], run_id: str) -> bytes:
 
 def _subjects(own: Iterable[Link], run_id: str) -> Iterator[tuple[str, str]]:
     """Yield name and digest of each file the run's events speak of."""
-    for one in own:
-        match one.event.fact:
+    for link in own:
+        match link.event.fact:
             case RunStarted(manifest=manifest):
                 yield from ((f"manifest:{file.path}", file.sha256) for file in manifest.files)
             case DataChecked(train=train, eval=evaluation):
@@ -80,18 +80,18 @@ def _unique(subjects: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
 def _run(own: Sequence[Link]) -> dict[str, Any]:
     """Return what the predicate says of the run; its events are those from its start to its report."""
     run: dict[str, Any] = {"run_id": own[0].event.run_id, "decisions": [], "rollbacks": [], "switches": []}
-    for one in own:
-        match one.event.fact:
+    for link in own:
+        match link.event.fact:
             case RunStarted() as fact:
-                run |= _started(fact, one.event.at)
+                run |= _started(fact, link.event.at)
             case RunFinished() as fact:
-                run |= {"finished_at": one.event.at, "exit_code": fact.exit_code, "stopped": fact.stopped}
+                run |= {"finished_at": link.event.at, "exit_code": fact.exit_code, "stopped": fact.stopped}
             case CandidateEvaluated() as fact:
-                run["decisions"].append(_decision(one, fact))
+                run["decisions"].append(_decision(link, fact))
             case RollbackDecided() as fact:
-                run["rollbacks"].append(_rollback(one, fact))
+                run["rollbacks"].append(_rollback(link, fact))
             case SwitchSucceeded(retrain_job_id=job):
-                run["switches"].append({**_place(one.event), "retrain_job_id": job})
+                run["switches"].append({**_place(link.event), "retrain_job_id": job})
             case _:
                 pass
     return run

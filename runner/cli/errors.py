@@ -24,8 +24,11 @@ def traceback_of(error: BaseException) -> str:
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
-    for one in reversed(chain):
-        lines += [*traceback.format_tb(one.__traceback__), f"{type(one).__module__}.{type(one).__qualname__}\n\n"]
+    for exception in reversed(chain):
+        lines += [
+            *traceback.format_tb(exception.__traceback__),
+            f"{type(exception).__module__}.{type(exception).__qualname__}\n\n",
+        ]
     return "".join(lines)
 
 

@@ -100,9 +100,9 @@ def _let_go(error: BaseException) -> None:
     chain: list[BaseException] = [error]
     while (before := chain[-1].__context__) is not None and before not in chain:
         chain.append(before)
-    if any(isinstance(one, MemoryError) for one in chain):
-        for one in chain:
-            one.__traceback__ = one.__context__ = one.__cause__ = None
+    if any(isinstance(raised, MemoryError) for raised in chain):
+        for raised in chain:
+            raised.__traceback__ = raised.__context__ = raised.__cause__ = None
         gc.collect()
 
 

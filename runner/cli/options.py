@@ -192,7 +192,7 @@ def reason(help_text: str, *, required: bool = True) -> Callable[[F], F]:
 
 
 def _telling(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if value.strip() and not any(one.isalnum() for one in value):
+    if value.strip() and not any(character.isalnum() for character in value):
         raise click.BadParameter(f"{value!r} says nothing. Write the reason in words; it is kept.", ctx, param)
     return value
 

@@ -95,9 +95,9 @@ class LabelSet:
         Counting a few fixed strings is several times faster than splitting lines. No line ends in two of them.
         """
         values = self._values
-        if not 0 < len(values) <= _FEW_LABELS or any(b'"' in one or delimiter in one for one in values):
+        if not 0 < len(values) <= _FEW_LABELS or any(b'"' in value or delimiter in value for value in values):
             return None
-        quoted = [b'"%b"' % one for one in values] if b'"' in lines else []
+        quoted = [b'"%b"' % value for value in values] if b'"' in lines else []
         for form in (*values, *quoted):
             count -= lines.count(delimiter + form + line_end)
             if not count:

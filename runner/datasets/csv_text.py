@@ -102,7 +102,7 @@ def _not_shift_jis(decoded: str) -> list[int]:
 
     Five plain searches: one regular expression for all takes 20 times as long.
     """
-    return [place for one in _NOT_SHIFT_JIS if (place := decoded.find(one)) >= 0]
+    return [place for sequence in _NOT_SHIFT_JIS if (place := decoded.find(sequence)) >= 0]
 
 
 _ENDS = b"\n\r\0"  # the NUL byte ends no line, but nothing that is text has it

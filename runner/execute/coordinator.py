@@ -101,7 +101,7 @@ class Coordinator(Struct, kw_only=True):
     _pauses: list[tuple[float, int, ModelWorkflow]] = field(default_factory=list)
     _records: list[tuple[ModelWorkflow, Record]] = field(default_factory=list)
     _queues: dict[Pool, list[tuple[int, int, ModelWorkflow, Work]]] = field(
-        default_factory=lambda: {one: [] for one in Pool}
+        default_factory=lambda: {pool: [] for pool in Pool}
     )
     _busy: Counter[Pool] = field(default_factory=Counter)
     _slot_queue: deque[ModelWorkflow] = field(default_factory=deque)
@@ -261,7 +261,7 @@ class Coordinator(Struct, kw_only=True):
         """Stop every drive that has no effect on its way; work without effect is abandoned."""
         self._pauses.clear()
         self._slot_queue.clear()
-        for drive in [one for one in self._active if not one.effect and one not in self._ready]:
+        for drive in [active for active in self._active if not active.effect and active not in self._ready]:
             self._resume(drive, error=StoppedError(self.stopped))
 
     def _give_slots(self) -> None:

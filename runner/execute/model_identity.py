@@ -51,7 +51,9 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
     The newest one of each name comes first, beginning with the name that was used last; then the second newest.
     """
     gone = [(name, _newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
-    used = sorted((one for one in gone if one[1]), key=lambda one: one[1][0].url_expires_at, reverse=True)
+    used = sorted(
+        (former for former in gone if former[1]), key=lambda former: former[1][0].url_expires_at, reverse=True
+    )
     return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
 
 
@@ -62,7 +64,7 @@ def _newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
 def _has_another_key_source(run: ModelRun) -> bool:
     """Tell whether the manifest takes the key from elsewhere than at the last decision about the model."""
     decided = (job.decided for job in reversed(run.progress.jobs.values()))
-    bound = next((one.fact.bound for one in decided if one is not None), None)
+    bound = next((decision.fact.bound for decision in decided if decision is not None), None)
     now = binding(run.context.manifest, run.model)["api_key"]
     return bound is not None and bound.get("api_key", now) != now
 

@@ -71,8 +71,8 @@ class Recorder(Struct, frozen=True, kw_only=True):
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts in one transaction and let the progress follow."""
-        for one in self.store.append(drafts):
-            self.progress.add(one)
+        for draft in self.store.append(drafts):
+            self.progress.add(draft)
 
 
 _ON_CANDIDATE = frozenset(

@@ -88,8 +88,8 @@ class TrainingStats(Struct, kw_only=True):
     def known(cls, models: Iterable[ModelProgress]) -> "TrainingStats":
         """Return what the journal tells by the last training of each model."""
         training_stats = cls()
-        for one in models:
-            training_stats.learn(one.last_training_seconds())
+        for model in models:
+            training_stats.learn(model.last_training_seconds())
         return training_stats
 
     def learn(self, seconds: float | None) -> None:

@@ -138,7 +138,7 @@ def _difference(reading: ClockReading, date: datetime) -> str:
 def _about(length: timedelta) -> str:
     """Return a length rounded to a unit of which there are at least two."""
     units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
-    unit, size = next((one for one in units if length >= 2 * one[1]), ("s", timedelta(seconds=1)))
+    unit, size = next((known_unit for known_unit in units if length >= 2 * known_unit[1]), ("s", timedelta(seconds=1)))
     return f"{round(length / size)}{unit}"
 
 

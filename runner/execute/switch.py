@@ -171,8 +171,10 @@ def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] |
     """
     if listed is None:
         return None
-    numbers = own_models(run.model, run.progress, listed) | {job.model_id} & {one.model_id for one in listed}
-    return tuple(sorted(one for one in numbers if one is not None)) if len(numbers) <= _MOST_LISTED else None
+    numbers = own_models(run.model, run.progress, listed) | {job.model_id} & {
+        classifier.model_id for classifier in listed
+    }
+    return tuple(sorted(number for number in numbers if number is not None)) if len(numbers) <= _MOST_LISTED else None
 
 
 def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
@@ -183,7 +185,7 @@ def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
     """
     if job.listed_before is None or listed is None:
         return True
-    now = {one.model_id for one in listed}
+    now = {classifier.model_id for classifier in listed}
     gone = set(job.listed_before) - now - {job.model_id}
     if not gone or run.model.classifier_id is not None or may_drift(run.progress):
         return bool(gone)
@@ -216,7 +218,7 @@ def _is_listed(job: RetrainJob, listed: Listed) -> bool | None:
     """Return whether the service's list names the candidate's model as serving; None when that is not known."""
     if job.model_id is None or listed is None:
         return None
-    return any(one.model_id == job.model_id for one in listed)
+    return any(classifier.model_id == job.model_id for classifier in listed)
 
 
 def _switched(run: ModelRun, *, proof: Literal["answer", "read_back"]) -> ModelOutcome:

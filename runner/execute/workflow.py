@@ -135,9 +135,9 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
 
 
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOutcome | Replan]:
-    for one in stages:
-        run.tell(StageStarted(stage=one))
-        end: StageEnd = yield from _told(run, one)
+    for plan_stage in stages:
+        run.tell(StageStarted(stage=plan_stage))
+        end: StageEnd = yield from _told(run, plan_stage)
         if end is not None:
             return end
     raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")

@@ -139,8 +139,8 @@ class Heads:
 
     def note(self, head: Head, links: Sequence[Link]) -> None:
         """Note the end after a commit. Where that fails, the notes are older than the journal, which is no harm."""
-        for one in links:
-            fact = one.event.fact
+        for link in links:
+            fact = link.event.fact
             if isinstance(fact, RunStarted):
                 self._emulator = fact.service == EMULATOR
             elif isinstance(fact, LossAccepted):

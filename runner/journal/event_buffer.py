@@ -25,8 +25,8 @@ class EventBuffer:
         self._blocks: list[bytes] = []
         self._open: list[bytes] = []
         self.head_sha256 = ""  # of the last event
-        for one in links:
-            self.append(one)
+        for link in links:
+            self.append(link)
 
     def append(self, one: Link) -> None:
         """Keep the next link."""

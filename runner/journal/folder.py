@@ -42,7 +42,7 @@ class StateFolder:
     def names(self) -> frozenset[str]:
         """Return the names of all that is directly in the folder."""
         beside = self.journal.with_name(f"{self.journal.name}-journal")
-        return frozenset(one.name for one in (*self._folders, *self._files, self.head, beside))
+        return frozenset(folder.name for folder in (*self._folders, *self._files, self.head, beside))
 
     @property
     def _folders(self) -> tuple[Path, ...]:

@@ -143,7 +143,7 @@ class ModelProgress(Struct, kw_only=True):
     def last_training_seconds(self) -> float | None:
         """Return the duration of the newest finished training."""
         seconds = (job.training_seconds for job in reversed(self.jobs.values()) if job.stage in TRAINED)
-        return next((one for one in seconds if one is not None), None)
+        return next((second for second in seconds if second is not None), None)
 
     def add(self, event: Event, sha256: str) -> None:
         """Take in the model's next event."""

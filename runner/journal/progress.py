@@ -79,8 +79,8 @@ class Progress:
         self.loss: AcceptedLoss | None = None  # the last one
         self.last_at: str | None = None  # the stamp of the last event taken in
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
-        for one in links:
-            self.add(one)
+        for link in links:
+            self.add(link)
 
     def model(self, service: str, name: str) -> ModelProgress:
         """Return a model's progress; a model never seen has no jobs, but it may have been seen in events now lost."""

@@ -160,7 +160,11 @@ class Store:
 
     def _insert(self, links: list[Link]) -> None:
         """Write events, if the last one in the journal is the one that they follow."""
-        values = [value for one in links for value in (one.event.seq, one.body, one.sha256, one.event.guard)]
+        values = [
+            value
+            for event_link in links
+            for value in (event_link.event.seq, event_link.body, event_link.sha256, event_link.event.guard)
+        ]
         first = links[0].event
         last = (first.seq - 1, first.prev) if first.seq > 1 else (None, None)
         statement = _INSERT.format(rows=", ".join(["(?, ?, ?, ?)"] * len(links)))
@@ -169,8 +173,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file, also where a reading of it stopped half-way."""
-        for one in list(self._readings):
-            one.close()
+        for reading in list(self._readings):
+            reading.close()
         if self._heads is not None:
             self._heads.close()
         self._connection.close()
@@ -184,7 +188,7 @@ class Store:
                 f"{self._path} is not a journal that this version of retrain reads.",
                 hint="Give the right folder with --state, or use the version of retrain that wrote it.",
             )
-        extra = next((one for one in self._connection.execute(_SCHEMA) if tuple(one) not in _OURS), None)
+        extra = next((row for row in self._connection.execute(_SCHEMA) if tuple(row) not in _OURS), None)
         if extra is not None:
             raise StateError(
                 f"{self._path} has a {extra[0]} {extra[1][:_SHOWN]!a} that no version of retrain makes.",

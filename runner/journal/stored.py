@@ -25,7 +25,7 @@ def require_real(folders: Collection[Path], files: Collection[Path]) -> None:
     Raises:
         StateError: it is a link, or something else; the message names it.
     """
-    for path, fits in (*((one, stat.S_ISDIR) for one in folders), *((one, stat.S_ISREG) for one in files)):
+    for path, fits in (*((folder, stat.S_ISDIR) for folder in folders), *((file, stat.S_ISREG) for file in files)):
         try:
             mode = path.lstat().st_mode
         except OSError:

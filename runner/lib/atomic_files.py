@@ -118,7 +118,7 @@ def _entries(folder: Path) -> list[tuple[Path, int]]:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return []
         with os.scandir(folder) as found:
-            return sorted((folder / one.name, one.stat(follow_symlinks=False).st_mode) for one in found)
+            return sorted((folder / entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in found)
     except OSError:
         return []
 

@@ -31,7 +31,7 @@ def leaves_checkout(path: Path) -> bool:
 def _checkout(folder: Path) -> Path | None:
     """Return the nearest folder, this one or one above it, with an entry `.git`."""
     absolute = _absolute(folder)
-    return next((one for one in (absolute, *absolute.parents) if os.path.lexists(one / ".git")), None)
+    return next((parent for parent in (absolute, *absolute.parents) if os.path.lexists(parent / ".git")), None)
 
 
 def _is_within(path: Path, folder: Path) -> bool:

@@ -33,7 +33,7 @@ def child_environment(*names: str) -> dict[str, str]:
     beginnings = tuple(name.removesuffix("*") for name in wanted if name.endswith("*"))
     found = {name: text for name, text in os.environ.items() if name in whole or name.startswith(beginnings)}
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return {**found, "PATH": os.pathsep.join(one for one in places if Path(one).is_absolute())}
+    return {**found, "PATH": os.pathsep.join(place for place in places if Path(place).is_absolute())}
 
 
 def python_environment() -> dict[str, str]:

@@ -70,8 +70,8 @@ def _together(found: Sequence[Check | None]) -> Check | None:
         return _never
 
     def check(value: Any) -> bool:
-        for one in checks:  # noqa: SIM110 -- `all` with a generator takes twice as long
-            if not one(value):
+        for check in checks:  # noqa: SIM110 -- `all` with a generator takes twice as long
+            if not check(value):
                 return False
         return True
 
@@ -210,7 +210,7 @@ def _any_of(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None
     checks = [parts.checks(part)[kind] for part in schema["anyOf"]]
     if None in checks:
         return None
-    some = tuple(one for one in checks if one is not None and one is not _never)
+    some = tuple(check for check in checks if check is not None and check is not _never)
     return some[0] if len(some) == 1 else lambda value: any(one(value) for one in some)
 
 

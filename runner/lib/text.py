@@ -34,7 +34,7 @@ def nearest(value: str, known: Collection[str]) -> str | None:
     folded = value[:_LONGEST_SHOWN].casefold()
     few = list(islice(known, _MOST_COMPARED + 1))
     if len(few) > _MOST_COMPARED:
-        alike = (one for one in islice(known, _MOST_LOOKED_AT) if abs(len(one) - len(folded)) <= _NEARLY)
+        alike = (text for text in islice(known, _MOST_LOOKED_AT) if abs(len(text) - len(folded)) <= _NEARLY)
         few = list(islice(alike, _MOST_COMPARED))
     by_folded = {candidate.casefold(): candidate for candidate in few}
     import difflib  # noqa: PLC0415 -- only a wrong word needs it

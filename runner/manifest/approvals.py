@@ -28,7 +28,7 @@ def read_approvals(
     foreign = lies_outside(folder, home)
     files = _files(folder, place, findings)
     found = [_foreign(path, place, findings) if foreign else _approval(path, findings) for path in files]
-    approvals = tuple(one for one in found if one is not None)
+    approvals = tuple(approval for approval in found if approval is not None)
     _check_models(approvals, models, findings)
     _check_agreement(approvals, findings)
     return approvals
@@ -117,11 +117,11 @@ def _day_end(text: str) -> datetime:
 
 def _check_models(approvals: Iterable[Approval], models: Collection[str] | None, findings: Findings) -> None:
     """Warn of words about models that are not in the manifest: models go, and their approvals may stay."""
-    for one in approvals:
-        if models is not None and one.model not in models:
-            hint = did_you_mean(one.model, models, otherwise="Correct the name, or remove the file.")
-            message = f"There is no model {shown(one.model)} in the manifest, so this approval does nothing."
-            findings.warning(one.place, "unknown-model", message, hint=hint)
+    for approval in approvals:
+        if models is not None and approval.model not in models:
+            hint = did_you_mean(approval.model, models, otherwise="Correct the name, or remove the file.")
+            message = f"There is no model {shown(approval.model)} in the manifest, so this approval does nothing."
+            findings.warning(approval.place, "unknown-model", message, hint=hint)
 
 
 def _check_agreement(approvals: Iterable[Approval], findings: Findings) -> None:
@@ -130,14 +130,14 @@ def _check_agreement(approvals: Iterable[Approval], findings: Findings) -> None:
     They are no error here: the candidate may be settled long since. Where it is not, the plan refuses to follow either.
     """
     first: dict[tuple[str, str, str], Approval] = {}
-    for one in approvals:
-        earlier = first.setdefault((one.model, one.retrain_job_id, one.result_sha256), one)
-        if earlier.action != one.action:
+    for approval in approvals:
+        earlier = first.setdefault((approval.model, approval.retrain_job_id, approval.result_sha256), approval)
+        if earlier.action != approval.action:
             findings.warning(
-                one.place,
+                approval.place,
                 "contradicting-approvals",
-                f"{shown(one.file)} and {shown(earlier.file)} contradict each other about job "
-                f"{shown(one.retrain_job_id)} of {shown(one.model)}.",
+                f"{shown(approval.file)} and {shown(earlier.file)} contradict each other about job "
+                f"{shown(approval.retrain_job_id)} of {shown(approval.model)}.",
                 hint="Remove one of the two files.",
                 related=(earlier.place,),
             )

@@ -54,7 +54,7 @@ class Combined(Struct, frozen=True, kw_only=True):
 
     def is_sound_within(self, *path: str | int) -> bool:
         """Whether exactly this part of a named thing, with all that is in it, fits the schema."""
-        return not any(one[: len(path)] == path for one in self.broken)
+        return not any(broken[: len(path)] == path for broken in self.broken)
 
     def folder(self, owner: YamlMap, key: str) -> Path:
         """Return the folder of the file in which a key stands."""

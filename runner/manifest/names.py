@@ -125,7 +125,7 @@ def read_moved(combined: Combined) -> tuple[NameChange, ...]:
 def read_moved_services(combined: Combined) -> tuple[ServiceChange, ...]:
     """Return the hosts that changed, in lower case."""
     services = [entry["service"] for entry, _ in _entries(combined) if "service" in entry]
-    return tuple(ServiceChange(old=one["from"].lower(), new=one["to"].lower()) for one in services)
+    return tuple(ServiceChange(old=service["from"].lower(), new=service["to"].lower()) for service in services)
 
 
 def former_names(combined: Combined) -> set[str]:
@@ -220,6 +220,6 @@ def _in_circles(names: Mapping[str, str], models: Collection[str]) -> set[str]:
             seen.add(name)
             way.append(name)
             name = names[name]
-        if way and name == start and not all(one in models for one in way):
+        if way and name == start and not all(step in models for step in way):
             found.update(way)
     return found

@@ -163,4 +163,4 @@ def check_recipients(combined: Combined, notify: Iterable[Notification | Ping], 
 def _without_model(entry: Notification, owners: Collection[str | None], selectors: Collection[str]) -> Iterator[str]:
     """Yield the owners and selectors that are none of these."""
     yield from (f"The owner {shown(owner)}" for owner in entry.owners if owner not in owners)
-    yield from (f"The selector {shown(one)}" for one in entry.select if one not in selectors)
+    yield from (f"The selector {shown(selector)}" for selector in entry.select if selector not in selectors)

@@ -124,9 +124,9 @@ def _is_inside_secret(source: _Source, number: int) -> bool:
     while at is not None and at not in source.inside:
         chain.append(at)
         at = source.above[at]
-    for one in reversed(chain):
-        above = source.above[one]
-        source.inside[one] = above is not None and (source.inside[above] or _opens_secret(source.lines[above]))
+    for place in reversed(chain):
+        above = source.above[place]
+        source.inside[place] = above is not None and (source.inside[above] or _opens_secret(source.lines[above]))
     return source.inside[number]
 
 

@@ -218,7 +218,7 @@ def explain(error: Exception, source: Text) -> Problem:
 
 def _meaning(error: Exception, text: str, index: int) -> tuple[str, str, str]:
     said = str(getattr(error, "problem", None) or "")
-    start = max(text.rfind(one, 0, index) for one in _BREAKS) + 1
+    start = max(text.rfind(line_break, 0, index) for line_break in _BREAKS) + 1
     if "tab" in said or _TAB_INDENT.match(text, start):
         return "tab", "A tab is used for indentation.", "Indent with spaces."
     for part, message, hint in _SENTENCES:

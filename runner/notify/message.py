@@ -46,7 +46,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Message | None:
     """Return what the entry's recipient is told of the run; None when nothing concerns them."""
-    told = [one for one in end.models if _concerns(entry, models[one.name], one)]
+    told = [model for model in end.models if _concerns(entry, models[model.name], model)]
     if not told:
         return None
     told.sort(key=lambda one: urgency(one.outcome))
@@ -70,7 +70,7 @@ def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
 
 
 def _counts(told: Sequence[ModelEnd]) -> str:
-    outcomes = [one.outcome for one in told]
+    outcomes = [end.outcome for end in told]
     return ", ".join(f"{outcomes.count(outcome)} {in_words(outcome)}" for outcome in dict.fromkeys(outcomes))
 
 

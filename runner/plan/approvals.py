@@ -44,7 +44,7 @@ def is_named(source: ApprovalSource) -> bool:
     """Return whether the name in the file is the author's: their name, address, or both as git writes them."""
     author = source.author or ""
     name, _, address = author.removesuffix(">").rpartition(" <")
-    return source.approver.strip().casefold() in {one.strip().casefold() for one in (author, name, address)}
+    return source.approver.strip().casefold() in {known.strip().casefold() for known in (author, name, address)}
 
 
 def doubts(source: ApprovalSource) -> Iterator[str]:
@@ -108,25 +108,25 @@ def contradiction(case: ApprovalContext) -> tuple[Approval, Approval] | None:
     Only their authors can tell which one holds; once a person has spoken, neither counts any more.
     """
     counting = list(_counting(case))
-    return next(((counting[0], one) for one in counting if one.action != counting[0].action), None)
+    return next(((counting[0], other) for other in counting if other.action != counting[0].action), None)
 
 
 def _counting(case: ApprovalContext) -> Iterator[Approval]:
-    about = (one for one in _words(case) if one.retrain_job_id == case.job.retrain_job_id)
-    return (one for one in about if objection(case, one) is None)
+    about = (word for word in _words(case) if word.retrain_job_id == case.job.retrain_job_id)
+    return (approval for approval in about if objection(case, approval) is None)
 
 
 def unused_approvals(case: ApprovalContext) -> Iterator[str]:
     """Yield a sentence for each word that changes nothing, but for those that have done their work; of many few."""
-    idle = [one for one in _words(case) if not _is_settled(case, one) and objection(case, one)]
-    for one in idle[:_MOST_TOLD]:
-        yield f"The file {one.file} does nothing: {objection(case, one)}"
+    idle = [word for word in _words(case) if not _is_settled(case, word) and objection(case, word)]
+    for approval in idle[:_MOST_TOLD]:
+        yield f"The file {approval.file} does nothing: {objection(case, approval)}"
     if len(idle) > _MOST_TOLD:
         yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
 
 
 def _words(case: ApprovalContext) -> list[Approval]:
-    return [one for one in case.manifest.approvals if _is_about(case, one)]
+    return [approval for approval in case.manifest.approvals if _is_about(case, approval)]
 
 
 def _is_about(case: ApprovalContext, approval: Approval) -> bool:

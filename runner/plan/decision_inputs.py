@@ -108,7 +108,7 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
     decided = job.decided
     if decided is None:
         return "there is no decision yet"
-    drifted = [one == "changed_outside" for one in (decided.fact.inputs["drift"], drift_of(progress))]
+    drifted = [drift == "changed_outside" for drift in (decided.fact.inputs["drift"], drift_of(progress))]
     if drifted[0] != drifted[1]:
         return "the model in service was changed outside" if drifted[1] else "the model in service is ours again"
     before, now = decided.fact.inputs.get("baseline"), as_json(baseline_of(progress))

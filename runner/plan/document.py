@@ -190,7 +190,7 @@ def _unusable(name: str, why: str) -> StateError:
 def counts(models: tuple[PlannedModel, ...]) -> dict[str, int]:
     """Return how many models get each action, in words such as `to retrain`, what asks for attention first."""
     kinds = [_kind(model) for model in models]
-    order = ("would fail", *(f"to {one}" for one in Action if one != Action.NONE))
+    order = ("would fail", *(f"to {action}" for action in Action if action != Action.NONE))
     found = sorted(set(kinds), key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
     return {kind: kinds.count(kind) for kind in found}
 

@@ -112,17 +112,17 @@ def prunable(
     """
     needed, owners, counts = needed_paths(progress), _owners(progress), Counter[Place]()
     found: list[StoredFile] = []
-    for one in reversed(progress.results.values()):
-        owner = owners.get(one.fact.path)
-        place = owner or (one.service, one.model)
+    for result in reversed(progress.results.values()):
+        owner = owners.get(result.fact.path)
+        place = owner or (result.service, result.model)
         if owner is not None:
             counts[owner] += 1
-        if removal_of(progress.removed, one.fact) is not None or one.fact.path in needed:
+        if removal_of(progress.removed, result.fact) is not None or result.fact.path in needed:
             continue
         beyond = keep.count is None or owner is None or counts[owner] > keep.count
-        old = keep.age is None or now - one.at > keep.age
+        old = keep.age is None or now - result.at > keep.age
         if beyond and old and (models is None or place in models):
-            found.append(one)
+            found.append(result)
     return found[::-1]
 
 

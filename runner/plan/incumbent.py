@@ -162,7 +162,7 @@ def _observed(model: Model, progress: ModelProgress, listed: Sequence[Classifier
 
 def own_model(model: Model, listed: Sequence[Classifier] | None) -> int | None:
     """Return the number of the model that the model's own classifier serves; None where that is not known."""
-    own = {one.model_id for one in listed or () if one.classifier_id == model.classifier_id}
+    own = {classifier.model_id for classifier in listed or () if classifier.classifier_id == model.classifier_id}
     return own.pop() if model.classifier_id is not None and len(own) == 1 else None
 
 
@@ -172,8 +172,8 @@ def own_models(model: Model, progress: ModelProgress, listed: Sequence[Classifie
     Those of its classifier where it is named, else the recorded one where it is listed, else all.
     """
     if model.classifier_id is not None:
-        return {one.model_id for one in listed if one.classifier_id == model.classifier_id}
-    numbers = {one.model_id for one in listed}
+        return {classifier.model_id for classifier in listed if classifier.classifier_id == model.classifier_id}
+    numbers = {classifier.model_id for classifier in listed}
     expected = _expected(progress)
     return {expected} if expected is not None and expected in numbers else numbers
 
@@ -189,9 +189,9 @@ def _expected(progress: ModelProgress) -> int | None:
 
 
 def _by_list(what: str, expected: int, listed: Sequence[Classifier]) -> ServingObserved:
-    if any(one.model_id == expected for one in listed):
+    if any(classifier.model_id == expected for classifier in listed):
         return ServingObserved(drift="in_sync", reason=f"The service lists {what}, number {expected}, as in service.")
-    found = ", ".join(str(number) for number in sorted({one.model_id for one in listed})[:_SHOWN])
+    found = ", ".join(str(number) for number in sorted({classifier.model_id for classifier in listed})[:_SHOWN])
     return ServingObserved(
         drift="changed_outside",
         reason=f"The service does not list {what}, number {expected}, as in service; it lists {found or 'none'}.",
@@ -199,7 +199,7 @@ def _by_list(what: str, expected: int, listed: Sequence[Classifier]) -> ServingO
 
 
 def _by_classifier(what: str, expected: int, listed: Sequence[Classifier], classifier_id: str) -> ServingObserved:
-    own = {one.model_id for one in listed if one.classifier_id == classifier_id}
+    own = {classifier.model_id for classifier in listed if classifier.classifier_id == classifier_id}
     if len(own) != 1:
         return ServingObserved(
             drift="cannot_be_told",

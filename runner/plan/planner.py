@@ -97,7 +97,7 @@ def _planned(
     case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
     plan = _underway(case) or _by_data(replace(case, job=progress.last or job), facts, options)
     plan = _unless_lost(model, progress, plan, options)
-    idle = [f"{one}." for one in unused_approvals(case)]
+    idle = [f"{approval}." for approval in unused_approvals(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
 
 

@@ -21,7 +21,7 @@ class StalePlanError(StateError):
         self.differences = tuple(differences)
         left = len(differences) - _SHOWN
         self.details = (
-            *(f"moved: {one}" for one in self.differences[:_SHOWN]),
+            *(f"moved: {difference}" for difference in self.differences[:_SHOWN]),
             *([f"moved: {left} more, not shown"] if left > 0 else []),
         )
 
@@ -37,7 +37,7 @@ def differences(plan: PlanDocument, now: PlanDocument, moved: Sequence[str]) -> 
 
 def _tool(plan: PlanDocument, now: PlanDocument) -> Iterator[str]:
     if plan.tool != now.tool:
-        before, after = (f"{one.name} {one.version}" for one in (plan.tool, now.tool))
+        before, after = (f"{tool.name} {tool.version}" for tool in (plan.tool, now.tool))
         yield f"the plan was made by {before}, this is {after}"
 
 

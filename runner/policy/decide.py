@@ -145,7 +145,7 @@ def _require_as_written(found: object, value: object) -> None:
 
 
 def _require_finite_targets(definitions: Mapping[str, MetricDefinition]) -> None:
-    _require_finite([one.target for one in definitions.values() if one.target is not None])
+    _require_finite([definition.target for definition in definitions.values() if definition.target is not None])
 
 
 def _require_finite(numbers: Sequence[Decimal]) -> None:

@@ -60,7 +60,7 @@ def decide_threshold(policy: ThresholdPolicy, judgement: Judgement, *, kept: boo
     staying = "the current model is kept" if kept else "nothing is switched"
     rules = [rule for rule in judgement.rules if rule.level == "decide" and rule.verdict == judgement.verdict]
     wishes = {_wish(policy, rule) for rule in rules} or {policy.on_inconclusive}
-    wish = next(one for one in _CAUTION if one in wishes)
+    wish = next(action for action in _CAUTION if action in wishes)
     leading = [rule for rule in rules if _wish(policy, rule) == wish]
     found = f"{_phrase(leading[0])}{_others(leading)}" if leading else "No rule decides"
     match wish:

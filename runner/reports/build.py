@@ -129,8 +129,8 @@ def read_history(links: Iterable[Link], run_id: str) -> RunHistory:
         StateError: the journal has no such run, or no end of it.
     """
     history = RunHistory(run_id=run_id)
-    for one in links:
-        history.add(one)
+    for link in links:
+        history.add(link)
         if history.ended:
             return history
     raise StateError(
@@ -144,14 +144,14 @@ def ended_histories(links: Iterable[Link], run_ids: Container[str]) -> Iterator[
     They share one progress, so a history is to be used before the next is asked for.
     """
     progress, open_runs = Progress(), dict[str, RunHistory]()
-    for one in links:
-        progress.add(one)
-        run_id = one.event.run_id
+    for link in links:
+        progress.add(link)
+        run_id = link.event.run_id
         if run_id not in run_ids:
             continue
         history = open_runs.setdefault(run_id, RunHistory(run_id=run_id, progress=progress))
-        history.collect(one)
-        if isinstance(one.event.fact, RunFinished):
+        history.collect(link)
+        if isinstance(link.event.fact, RunFinished):
             yield open_runs.pop(run_id)
 
 

@@ -66,9 +66,9 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
     progress = Progress()
     trails: list[DecisionHistory] = []
     last: dict[tuple[str, str], DecisionHistory] = {}
-    for one in links:
-        progress.add(one)
-        event, fact = one.event, one.event.fact
+    for link in links:
+        progress.add(link)
+        event, fact = link.event, link.event.fact
         if (
             event.model is None
             or event.model not in names
@@ -81,7 +81,7 @@ def read_trails(links: Iterable[Link], names: Container[str]) -> tuple[Progress,
             last[place] = _trail(progress, run, event.model, fact)
             trails.append(last[place])
         elif place in last:
-            _follow(last[place], one)
+            _follow(last[place], link)
     return progress, trails
 
 
@@ -114,7 +114,7 @@ def _follow(trail: DecisionHistory, one: Link) -> None:
 
 def explanations_json(explanations: Sequence[Explanation]) -> str:
     """Return explanations as a JSON document."""
-    decisions = [explanation_record(one) for one in explanations]
+    decisions = [explanation_record(explanation) for explanation in explanations]
     return render_json({"history_version": HISTORY_VERSION, "decisions": decisions}).decode()
 
 

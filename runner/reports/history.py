@@ -104,11 +104,11 @@ def read_entries(links: Iterable[Link], progress: Progress | None = None) -> Ite
     """
     progress = Progress() if progress is None else progress
     doings: dict[str, dict[str, _Doing]] = {}
-    for one in links:
-        progress.add(one)
-        event = one.event
+    for link in links:
+        progress.add(link)
+        event = link.event
         if event.model is not None:
-            doings.setdefault(event.run_id, {}).setdefault(event.model, _Doing()).add(one)
+            doings.setdefault(event.run_id, {}).setdefault(event.model, _Doing()).add(link)
         elif isinstance(event.fact, RunFinished):
             yield from _entries(progress, event.run_id, doings.pop(event.run_id, {}))
     for run_id, models in doings.items():
@@ -225,7 +225,7 @@ def _decider(entry: Entry) -> str:
 
 def _metric_names(decisions: Iterable[Decided | None]) -> list[str]:
     """Return the metrics that rules looked at; where there were no rules, the first few that were read."""
-    evaluations = [one.fact.evaluation for one in decisions if one is not None]
+    evaluations = [decision.fact.evaluation for decision in decisions if decision is not None]
     ruled = {rule.metric: None for evaluation in evaluations for rule in evaluation.rules}
     read = {name: None for evaluation in evaluations for name in evaluation.metrics}
     return list(ruled) or list(islice(read, _MOST_METRICS))
@@ -240,7 +240,7 @@ def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None) -> st
         *(Column(title="decided by"), Column(title="run", spare=True)),
         *(Column(title="service", spare=True), Column(title="reason", spare=True)),
     ]
-    return text_table(columns, [_incumbent(one) for one in incumbents], width=width)
+    return text_table(columns, [_incumbent(incumbent) for incumbent in incumbents], width=width)
 
 
 def _incumbent(one: Incumbent) -> list[str]:

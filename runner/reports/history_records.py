@@ -109,22 +109,22 @@ def _stamp(at: datetime | None) -> str | None:
 
 def history_json(entries: Sequence[Entry]) -> str:
     """Return the history as a JSON document."""
-    return _document({"runs": [entry_record(one) for one in entries]})
+    return _document({"runs": [entry_record(entry) for entry in entries]})
 
 
 def history_csv(entries: Sequence[Entry]) -> str:
     """Return the history as CSV, one line for each model in each run."""
-    return _csv(ENTRY_COLUMNS, [entry_record(one) for one in entries])
+    return _csv(ENTRY_COLUMNS, [entry_record(entry) for entry in entries])
 
 
 def incumbents_json(incumbents: Sequence[Incumbent], at: datetime) -> str:
     """Return what served at a moment as a JSON document."""
-    return _document({"at": stamp(at), "incumbents": [incumbent_record(one) for one in incumbents]})
+    return _document({"at": stamp(at), "incumbents": [incumbent_record(incumbent) for incumbent in incumbents]})
 
 
 def incumbents_csv(incumbents: Sequence[Incumbent]) -> str:
     """Return what served at a moment as CSV, one line for each model."""
-    return _csv(INCUMBENT_COLUMNS, [incumbent_record(one) for one in incumbents])
+    return _csv(INCUMBENT_COLUMNS, [incumbent_record(incumbent) for incumbent in incumbents])
 
 
 def _document(content: dict[str, Any]) -> str:

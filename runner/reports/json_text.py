@@ -75,7 +75,7 @@ class LazyList(Sequence[T]):
 
     def __getitem__(self, place: int | slice) -> T | Sequence[T]:
         if isinstance(place, slice):
-            return [self._item(one) for one in range(self._count)[place]]
+            return [self._item(index) for index in range(self._count)[place]]
         return self._item(range(self._count)[place])
 
     def _item(self, place: int) -> T:

@@ -82,9 +82,9 @@ class _Watch(Struct, kw_only=True):
 
     def through(self, links: Iterable[Link]) -> Iterator[Link]:
         """Yield the events; each is noted when the progress has taken it in."""
-        for one in links:
-            yield one
-            self._note(one)
+        for link in links:
+            yield link
+            self._note(link)
 
     def timeline(self, run_id: str, model: str) -> ModelTimeline:
         """Return the chronicle of a model of a run."""

@@ -128,9 +128,9 @@ def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence
 def _rows_before(jobs: Iterable[RetrainJob], job: RetrainJob | None) -> int | None:
     """Return the training rows of the job before, None where there was none that was sent; `jobs` are newest first."""
     later = True
-    for one in jobs:
+    for retrain_job in jobs:
         if later:
-            later = job is None or one.retrain_job_id != job.retrain_job_id
-        elif one.data is not None and one.intended_at is not None:
-            return one.data.train.rows
+            later = job is None or retrain_job.retrain_job_id != job.retrain_job_id
+        elif retrain_job.data is not None and retrain_job.intended_at is not None:
+            return retrain_job.data.train.rows
     return None

@@ -17,7 +17,7 @@ def action_text(model: PlannedModel) -> str:
 
 def reason_with_warnings(model: PlannedModel) -> str:
     """Return the reason, and behind it what the data check lets pass."""
-    return " ".join([model.reason, *(f"Warning: {one}." for one in model.warnings)])
+    return " ".join([model.reason, *(f"Warning: {warning}." for warning in model.warnings)])
 
 
 def service_line(plan: PlanDocument) -> str:
@@ -70,7 +70,7 @@ def _end(plan: PlanDocument) -> Iterator[str]:
 
 def _lines(model: PlannedModel) -> list[str]:
     name, reason = inline(model.name), inline(model.reason)
-    warnings = [f"    warning: {inline(one)}" for one in model.warnings]
+    warnings = [f"    warning: {inline(warning)}" for warning in model.warnings]
     if not is_pending(model):
         does = action_text(model) if model.outcome == "failed" else f"nothing ({model.outcome})"
         metrics = [f"    metrics: {inline(model.metrics)}"] if model.metrics else []
@@ -169,7 +169,7 @@ def _foot(plan: PlanDocument) -> Iterator[str]:
 
 def _flags(plan: PlanDocument) -> Iterator[str]:
     options = plan.options
-    yield from (f"--select {one}" for one in options.select)
+    yield from (f"--select {selector}" for selector in options.select)
     given = {
         "--force": options.force,
         "--no-switch": options.no_switch,

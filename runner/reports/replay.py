@@ -84,12 +84,12 @@ class Replay(Struct, frozen=True, kw_only=True):
     @property
     def flips(self) -> list[Judgeable]:
         """Return the decisions that would come out otherwise."""
-        return [one for one in self.decisions if isinstance(one, Judgeable) and one.flips]
+        return [decision for decision in self.decisions if isinstance(decision, Judgeable) and decision.flips]
 
     @property
     def problems(self) -> list[NotJudgeable]:
         """Return the decisions that could not be judged."""
-        return [one for one in self.decisions if isinstance(one, NotJudgeable)]
+        return [decision for decision in self.decisions if isinstance(decision, NotJudgeable)]
 
     @property
     def same(self) -> int:
@@ -166,8 +166,8 @@ def replay_json(replay: Replay) -> str:
                 "same": replay.same,
                 "not_judged": len(replay.problems),
             },
-            "decisions": [_record(one) for one in replay.decisions],
-            "left_out": [{"model": one.model, "reason": one.why} for one in replay.left_out],
+            "decisions": [_record(decision) for decision in replay.decisions],
+            "left_out": [{"model": model.model, "reason": model.why} for model in replay.left_out],
         }
     ).decode()
 
@@ -196,7 +196,7 @@ def _problem(one: NotJudgeable) -> dict[str, Any]:
 
 def flip_counts(replay: Replay) -> dict[tuple[str, str], int]:
     """Return how often each action would become another, the most frequent first."""
-    counts = Counter((one.then.action, one.now.action) for one in replay.flips)
+    counts = Counter((flip.then.action, flip.now.action) for flip in replay.flips)
     return dict(counts.most_common())
 
 
@@ -209,7 +209,7 @@ _TITLES = ("decided", "model", "then", "now", "why", "job")
 
 def replay_text(replay: Replay, *, width: int | None, everything: bool) -> str:
     """Return the decisions that would flip and those that cannot be judged, or all; then the counts."""
-    rows = [_row(one) for one in _shown(replay, everything=everything)]
+    rows = [_row(row) for row in _shown(replay, everything=everything)]
     columns = [Column(title=title, spare=title == "job") for title in _TITLES]
     table = [text_table(columns, rows, width=width), ""] if rows else []
     return "\n".join([*table, *(f"left out: {inline(line)}" for line in _left_out(replay)), _summary(replay)])
@@ -221,7 +221,7 @@ def replay_markdown(replay: Replay) -> str:
     lines = [f"**{_summary(replay)}**"]
     if shown:
         lines += ["", f"| {' | '.join(_TITLES)} |", f"| {' | '.join('---' for _ in _TITLES)} |"]
-        lines += [f"| {' | '.join(markdown_cell(_cut(cell)) for cell in _row(one))} |" for one in shown[:_MOST_ROWS]]
+        lines += [f"| {' | '.join(markdown_cell(_cut(cell)) for cell in _row(row))} |" for row in shown[:_MOST_ROWS]]
     if len(shown) > _MOST_ROWS:
         lines += ["", f"{len(shown) - _MOST_ROWS:,} more are not shown here; `--format json` has all."]
     left = [f"- Left out: {markdown_cell(_cut(line))}" for line in _left_out(replay)]
@@ -229,7 +229,7 @@ def replay_markdown(replay: Replay) -> str:
 
 
 def _left_out(replay: Replay) -> list[str]:
-    lines = [f"{one.model}: {one.why}" for one in replay.left_out[:_MOST_LEFT_OUT]]
+    lines = [f"{model.model}: {model.why}" for model in replay.left_out[:_MOST_LEFT_OUT]]
     more = len(replay.left_out) - _MOST_LEFT_OUT
     return [*lines, f"{more:,} more, which `--format json` names"] if more > 0 else lines
 
@@ -237,7 +237,7 @@ def _left_out(replay: Replay) -> list[str]:
 def _shown(replay: Replay, *, everything: bool) -> Sequence[Judgeable | NotJudgeable]:
     if everything:
         return replay.decisions
-    return [one for one in replay.decisions if isinstance(one, NotJudgeable) or one.flips]
+    return [decision for decision in replay.decisions if isinstance(decision, NotJudgeable) or decision.flips]
 
 
 def _row(one: Judgeable | NotJudgeable) -> list[str]:

@@ -189,9 +189,12 @@ def _bar(span: Span, begin: datetime, length: float) -> Bar:
 
 
 def _ticks(length: float) -> tuple[Tick, ...]:
-    step = next((one for one in _STEPS if length / one <= _MOST_TICKS), 86400 * (int(length / 86400 / _MOST_TICKS) + 1))
+    step = next(
+        (candidate for candidate in _STEPS if length / candidate <= _MOST_TICKS),
+        86400 * (int(length / 86400 / _MOST_TICKS) + 1),
+    )
     moments = range(0, int(length) + 1, step)
-    return tuple(Tick(x=f"{one / length * 100:.2f}", label=_clock(one)) for one in moments)
+    return tuple(Tick(x=f"{seconds / length * 100:.2f}", label=_clock(seconds)) for seconds in moments)
 
 
 def _clock(seconds: int) -> str:

@@ -231,7 +231,7 @@ def _in_json(document: Any) -> Iterator[_Candidate]:
         pointer, node, words = nodes.pop()
         children = list(_members(pointer, node))
         for key, below, child in children:
-            beside = [one for one in node.values() if isinstance(one, str)] if isinstance(node, dict) else []
+            beside = [value for value in node.values() if isinstance(value, str)] if isinstance(node, dict) else []
             metric = _metric_of(key, beside, words[-1] if words else "")
             text = child if isinstance(child, str) and _is_number(child) else getattr(child, "text", None)
             if metric is not None and isinstance(text, str):
@@ -267,6 +267,6 @@ def by_group(spots: Sequence[Spot]) -> Mapping[tuple[str, ...], list[Spot]]:
     """Return the spots that have a value, by what belongs together; those that a search takes come first."""
     groups: dict[tuple[str, ...], list[Spot]] = {}
     for spot in sorted(spots, key=lambda spot: spot.left_out):
-        if spot.value is not None and spot.metric not in {one.metric for one in groups.get(spot.group, ())}:
+        if spot.value is not None and spot.metric not in {other.metric for other in groups.get(spot.group, ())}:
             groups.setdefault(spot.group, []).append(spot)
     return groups

@@ -135,11 +135,11 @@ def choose(found: Sequence[Found]) -> Found | str | None:
     A place where no metric has a usable value counts only where no other has one. A file of the name that the manual
     gives goes before others.
     """
-    usable = [one for one in found if one.is_usable] or list(found)
+    usable = [place for place in found if place.is_usable] or list(found)
     for name in METRICS_MEMBERS:
-        own = [one for one in usable if one.path.replace("\\", "/").rpartition("/")[2].casefold() == name]
+        own = [place for place in usable if place.path.replace("\\", "/").rpartition("/")[2].casefold() == name]
         if len(own) == 1:
             return own[0]
     if len(usable) > 1:
-        return f"Metrics are in more than one place of the result: {listed(one.place for one in usable)}."
+        return f"Metrics are in more than one place of the result: {listed(place.place for place in usable)}."
     return usable[0] if usable else None

@@ -51,7 +51,7 @@ def _delimiter(text: str) -> str:
     if not lines or "\t" in lines[0].lstrip(" "):
         return "\t" if lines else ","
     rare = _RARE if any("," in line for line in lines) else _RARE + _RAREST
-    return next((one for one in rare if all(one in line for line in lines)), ",")
+    return next((delimiter for delimiter in rare if all(delimiter in line for line in lines)), ",")
 
 
 def _without_frame(text: str) -> str:

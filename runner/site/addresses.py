@@ -62,8 +62,8 @@ def edition() -> str:
 
 
 def _add(digest: "hashlib._Hash", folder: Traversable) -> None:
-    for one in sorted(folder.iterdir(), key=lambda one: one.name):
-        if one.is_dir():
-            _add(digest, one)
-        elif one.name.endswith(_ENDINGS):
-            digest.update(hashlib.sha256(one.read_bytes()).digest())
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.is_dir():
+            _add(digest, path)
+        elif path.name.endswith(_ENDINGS):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -79,12 +79,12 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
 
 def standing(timeline: ModelTimeline) -> ModelSummary:
     """Return where a model stands by the end of the journal."""
-    ended = next((one for one in reversed(timeline.entries) if one.outcome is not None), None)
+    ended = next((entry for entry in reversed(timeline.entries) if entry.outcome is not None), None)
     incumbent = timeline.progress.incumbent
-    outcomes = [one.outcome for one in timeline.entries if one.outcome is not None][-_MOST_STRIPS:]
+    outcomes = [entry.outcome for entry in timeline.entries if entry.outcome is not None][-_MOST_STRIPS:]
     return ModelSummary(
         timeline=timeline,
-        entry=max(timeline.entries, key=lambda one: one.run.started_at),
+        entry=max(timeline.entries, key=lambda entry: entry.run.started_at),
         ended=ended,
         incumbent=incumbent,
         known=knowledge_of(baseline_of(timeline.progress)),
@@ -167,4 +167,4 @@ def _strips(outcomes: Sequence[Outcome]) -> list[Strip]:
 
 
 def _counted(outcomes: Sequence[Outcome]) -> list[str]:
-    return [f"{outcomes.count(one)} {one.replace('_', ' ')}" for one in BY_URGENCY if one in outcomes]
+    return [f"{outcomes.count(outcome)} {outcome.replace('_', ' ')}" for outcome in BY_URGENCY if outcome in outcomes]

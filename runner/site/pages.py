@@ -49,13 +49,15 @@ class DeploymentRow(Struct, frozen=True, kw_only=True):
 
 def outcome_counts(timeline: ModelTimeline) -> dict[Outcome, int]:
     """Return how often each outcome was met."""
-    outcomes = [one.outcome for one in timeline.entries]
-    return {one: outcomes.count(one) for one in OUTCOMES if one in outcomes}
+    outcomes = [entry.outcome for entry in timeline.entries]
+    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes}
 
 
 def entry_rows(timeline: ModelTimeline) -> Sequence[EntryRow]:
     """Return the model's runs."""
-    return [_entry_row(one) for one in sorted(timeline.entries, key=lambda one: one.run.started_at, reverse=True)]
+    return [
+        _entry_row(entry) for entry in sorted(timeline.entries, key=lambda entry: entry.run.started_at, reverse=True)
+    ]
 
 
 def _entry_row(entry: Entry) -> EntryRow:
@@ -123,15 +125,15 @@ def run_lines(fleet: Fleet) -> Sequence[RunLine]:
         for entry in timeline.entries:
             if entry.outcome is not None:
                 outcomes.setdefault(entry.run.run_id, []).append(entry.outcome)
-    records = sorted(fleet.progress.runs.values(), key=lambda one: one.started_at, reverse=True)
-    return [_line(one, outcomes.get(one.run_id, [])) for one in records]
+    records = sorted(fleet.progress.runs.values(), key=lambda run: run.started_at, reverse=True)
+    return [_line(record, outcomes.get(record.run_id, [])) for record in records]
 
 
 def _line(record: RunRecord, outcomes: Sequence[Outcome]) -> RunLine:
     seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at else None
     return RunLine(
         record=record,
-        summary={one: outcomes.count(one) for one in OUTCOMES if one in outcomes},
+        summary={outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
         path=run_path(record.run_id) if record.finished else None,
         seconds=seconds,
     )
@@ -226,15 +228,15 @@ class _Desk(Struct, frozen=True, kw_only=True):
     def index(self) -> bytes:
         lines = sorted(map(standing, self.fleet.timelines), key=lambda one: one.urgency)
         runs = run_lines(self.fleet)
-        outcomes = [one.ended.outcome for one in lines if one.ended and one.ended.outcome]
+        outcomes = [line.ended.outcome for line in lines if line.ended and line.ended.outcome]
         return self._page(
             "index.html.j2",
             root="",
             lines=lines,
-            summary={one: outcomes.count(one) for one in dict.fromkeys(outcomes)},
+            summary={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
             runs=runs[:_RECENT],
             runs_count=len(runs),
-            services=sorted({one.timeline.service for one in lines}),
+            services=sorted({line.timeline.service for line in lines}),
             head=self.fleet.progress.head,
         )
 

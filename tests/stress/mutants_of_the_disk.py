@@ -40,8 +40,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="prune_removes_before_it_records",
         file="runner/app/state/prune.py",
         old="    _record(recorder, files, why)\n"
-        "    refused += [trouble for one in (*left_over, *files) if (trouble := _removed(folder, one))]\n",
-        new="    refused += [trouble for one in (*left_over, *files) if (trouble := _removed(folder, one))]\n"
+        "    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]\n",
+        new="    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]\n"
         "    _record(recorder, files, why)\n",
         caught_by=_PRUNE + "test_nothing_goes_before_the_journal_has_it",
     ),

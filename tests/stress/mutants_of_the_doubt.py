@@ -183,8 +183,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_stop_abandons_an_effect",
         file="runner/execute/coordinator.py",
-        old="if not one.effect and one not in self._ready",
-        new="if one not in self._ready",
+        old="if not active.effect and active not in self._ready",
+        new="if active not in self._ready",
         caught_by=_END
         + "test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its_work_was_abandoned",
     ),

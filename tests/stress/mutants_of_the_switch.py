@@ -58,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_list_of_classifiers_is_not_read",
         file="runner/execute/switch.py",
-        old="return any(one.model_id == job.model_id for one in listed)",
+        old="return any(classifier.model_id == job.model_id for classifier in listed)",
         new="return listed is not None",
         caught_by=_PROTOCOL + "test_a_switch_that_never_became_visible_is_intended_once_more_after_the_quarantine",
     ),

@@ -157,7 +157,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="git_is_started_from_the_current_folder",
         file="runner/lib/child_environment.py",
-        old="os.pathsep.join(one for one in places if Path(one).is_absolute())",
+        old="os.pathsep.join(place for place in places if Path(place).is_absolute())",
         new="os.pathsep.join(places)",
         caught_by=_HOSTILE + "[a checkout has a program git]",
     ),
@@ -360,7 +360,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="three_dots_are_a_reason",
         file="runner/cli/options.py",
-        old="    if value.strip() and not any(one.isalnum() for one in value):",
+        old="    if value.strip() and not any(character.isalnum() for character in value):",
         new="    if False:",
         caught_by=_PRINTED + "test_a_reason_without_a_letter_is_none",
     ),
@@ -596,8 +596,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="each_recipient_is_compared_with_each_model",
         file="runner/manifest/service.py",
-        old="if one not in selectors)",
-        new="if not any(one == each for each in selectors))",
+        old="if selector not in selectors)",
+        new="if not any(selector == each for each in selectors))",
         caught_by=_GROWTH,
     ),
     Mutant(
@@ -694,8 +694,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="each_file_that_does_nothing_is_told",
         file="runner/plan/approvals.py",
-        old="    for one in idle[:_MOST_TOLD]:",
-        new="    for one in idle:",
+        old="    for approval in idle[:_MOST_TOLD]:",
+        new="    for approval in idle:",
         caught_by="tests/unit/plan/test_plan_words.py::test_of_many_words_that_do_nothing_few_are_told",
     ),
     Mutant(

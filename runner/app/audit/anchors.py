@@ -81,7 +81,7 @@ class AnchorCheck(Struct, frozen=True, kw_only=True):
     @property
     def events(self) -> int:
         """Return how many events are held."""
-        return max((one.events for one in self.anchors), default=0)
+        return max((anchor.events for anchor in self.anchors), default=0)
 
 
 def check_head(wanted: str, journal: JournalSummary, *, evidence: Path | None) -> AnchorCheck:
@@ -115,19 +115,19 @@ def _check_notes(folder: Path, ref: str, journal: JournalSummary, evidence: Path
     place, length = note_place(checkout, ref), len(journal.links)
     noted = noted_heads(checkout, ref, next(journal.links.digests(), GENESIS))
     if evidence is None:
-        noted = [one for one in noted if (one.head.events or 0) <= length]
+        noted = [note for note in noted if (note.head.events or 0) <= length]
     shown = f"{place.ref} of {place.repository}"
     if not noted:
         what = "hold no head of this journal: it is another one, or it was rewritten from its start"
         return AnchorCheck(findings=(Finding(where=f"the git notes {shown}", what=what),))
-    found, places = AnchorCheck(), places_of({one.head for one in noted}, journal.links.digests())
+    found, places = AnchorCheck(), places_of({note.head for note in noted}, journal.links.digests())
     commits = _commits(journal.links)
-    for one in noted:
-        events = places.get(one.head)
+    for note in noted:
+        events = places.get(note.head)
         if events is None:
-            found += _missing(one.head, f"the note on commit {one.commit[:12]} in {shown}")
+            found += _missing(note.head, f"the note on commit {note.commit[:12]} in {shown}")
         else:
-            found += _noted(one, events, place, _commit_at(commits, events))
+            found += _noted(note, events, place, _commit_at(commits, events))
     if not found.anchors and not found.findings:
         what = "hold no head on the commit of the manifest that its run recorded"
         found += AnchorCheck(findings=(Finding(where=f"the git notes {shown}", what=what),))
@@ -160,7 +160,7 @@ def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) ->
 
 def _commits(links: Iterable[Link]) -> list[tuple[int, str | None]]:
     """Return where each run begins, and the commit of its manifest."""
-    return [(one.event.seq, commit_of(one.event.fact)) for one in links if isinstance(one.event.fact, RunStarted)]
+    return [(link.event.seq, commit_of(link.event.fact)) for link in links if isinstance(link.event.fact, RunStarted)]
 
 
 def _commit_at(commits: Sequence[tuple[int, str | None]], events: int) -> str | None:
@@ -200,7 +200,7 @@ def check_attestations(
 ) -> AnchorCheck:
     """Check every signature that lies beside the runs."""
     signed = {run.run_id for run in runs if _lies_there(evidence, run.run_id)}
-    own = by_run(one for one in links if one.event.run_id in signed) if signed else {}
+    own = by_run(link for link in links if link.event.run_id in signed) if signed else {}
     found = AnchorCheck()
     for run in runs:
         if run.run_id in signed:
@@ -210,7 +210,7 @@ def check_attestations(
 
 def uncovered(anchoring: AnchorCheck, links: Iterable[Link], runs: Iterable[RunRecord]) -> Iterator[Finding]:
     """Yield the runs that no trusted signature holds: neither their own nor that of a later run."""
-    ends = {one.event.run_id: one.event.seq for one in links if isinstance(one.event.fact, ReportWritten)}
+    ends = {link.event.run_id: link.event.seq for link in links if isinstance(link.event.fact, ReportWritten)}
     for run in runs:
         if ends.get(run.run_id, 0) > anchoring.events:
             yield Finding(where=f"run {run.run_id}", what="is covered by no signature of a trusted key")

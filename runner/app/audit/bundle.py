@@ -65,7 +65,7 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
         tool=_tool(),
         journal=end,
         manifest=manifest,
-        files={one.name: _sha256(one) for one in members},
+        files={member.name: _sha256(member) for member in members},
     )
     _write(path, [bytes_member(INDEX, index_bytes(index)), *members])
     _refuse_changed(path)
@@ -75,7 +75,7 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
         sha256=_sha256(_file_member(path.name, path)),
         events=end.events,
         head_sha256=end.head_sha256,
-        missing=tuple(one.path for one in manifest if one.member is None),
+        missing=tuple(entry.path for entry in manifest if entry.member is None),
     )
 
 
@@ -91,7 +91,7 @@ def _with_removals(evidence: StateEvidence, found: ReportedRun) -> ReportedRun:
 
 def _removed(evidence: StateEvidence, links: Sequence[Link]) -> set[str]:
     """Return the paths that are recorded as removed and hold nothing."""
-    facts = [one.event.fact for one in links]
+    facts = [link.event.fact for link in links]
     paths = {file.path for fact in facts if isinstance(fact, ResultsPruned) for file in fact.files}
     return {path for path in paths if not evidence.holds(path)}
 
@@ -109,9 +109,9 @@ def _members(
     yield bytes_member(README, readme_bytes(found.run_id, end))
     yield bytes_member(STATEMENT, statement(found.own, found.run_id))
     yield Member(name=JOURNAL, open=lambda: _journal(found.links))
-    for one in manifest:
-        if one.member is not None:
-            yield _file_member(one.member, Path(one.path))
+    for manifest_file in manifest:
+        if manifest_file.member is not None:
+            yield _file_member(manifest_file.member, Path(manifest_file.path))
     for name in sorted(_state_files(evidence, found) - _removed(evidence, found.links)):
         yield _state_member(evidence, name)
 
@@ -127,8 +127,8 @@ def _file_member(name: str, path: Path) -> Member:
 def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
     """Return the run's files, its results, results of earlier runs that it judged, and its signatures if any."""
     folder, names, stored = f"runs/{found.run_id}", set[str](), stored_results(found.links)
-    for one in found.own:
-        match one.event.fact:
+    for link in found.own:
+        match link.event.fact:
             case ReportWritten(files=files):
                 names |= {f"{folder}/{name}" for name in files}
             case ResultDownloaded(path=path):
@@ -144,7 +144,7 @@ def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
 
 def _manifest_files(found: ReportedRun) -> tuple[ManifestFile, ...]:
     """Return the run's manifest files; a member for those that still have the content the run read."""
-    started = next(one.event.fact for one in found.own if isinstance(one.event.fact, RunStarted))
+    started = next(link.event.fact for link in found.own if isinstance(link.event.fact, RunStarted))
     return tuple(
         ManifestFile(
             path=file.path,
@@ -165,8 +165,8 @@ def _still(path: Path, sha256: str) -> bool:
 
 def _journal(links: Sequence[Link]) -> BinaryIO:
     stream = cast("BinaryIO", SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 -- the packer closes it
-    for one in links:
-        stream.write(one.body + b"\n")
+    for link in links:
+        stream.write(link.body + b"\n")
     stream.seek(0)
     return stream
 

@@ -39,10 +39,10 @@ def bundle_findings(evidence: BundleEvidence, journal: JournalSummary, run: RunR
     recorded = [(file.path, file.sha256) for file in run.started.manifest.files]
     if [(file.path, file.sha256) for file in index.manifest] != recorded:
         yield Finding(where=evidence.shown(INDEX), what="names other manifest files than the run read")
-    for one in index.manifest:
-        if one.member is not None and index.files.get(one.member) != one.sha256:
-            yield Finding(where=evidence.shown(one.member), what=f"is not {one.path} as the run read it")
-    own = [one for one in journal.links if one.event.run_id == run.run_id]
+    for entry in index.manifest:
+        if entry.member is not None and index.files.get(entry.member) != entry.sha256:
+            yield Finding(where=evidence.shown(entry.member), what=f"is not {entry.path} as the run read it")
+    own = [link for link in journal.links if link.event.run_id == run.run_id]
     if index.files.get(STATEMENT) != hashlib.sha256(statement(own, run.run_id)).hexdigest():
         yield Finding(where=evidence.shown(STATEMENT), what="is not what the journal says of the run")
     if not evidence.container.is_as_packed():

@@ -72,7 +72,7 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
         if path.name not in folder.names and not path.name.startswith("."):
             yield Finding(where=str(path), what="was never recorded in the journal")
     for part in _listed(folder.spool):
-        if not is_run_id(part.name) or not all(is_upload_folder(one.name) for one in _listed(part)):
+        if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
             yield Finding(where=str(part), what="is no run's part of the spool")
 
 
@@ -101,7 +101,7 @@ def _below(top: Path, findings: list[Finding]) -> Iterator[tuple[Path, os.stat_r
         return
     try:
         with os.scandir(top) as entries:
-            inside = sorted(top / one.name for one in entries)
+            inside = sorted(top / entry.name for entry in entries)
     except OSError as error:
         findings.append(unreadable(top, error))
         return
@@ -126,7 +126,7 @@ class Removed:
 
     def left(self, results: Iterable[ResultDownloaded]) -> list[ResultDownloaded]:
         """Return those of the results that must be there."""
-        return [one for one in results if self.gone(one) is None]
+        return [result for result in results if self.gone(result) is None]
 
     def findings(self) -> Iterator[Finding]:
         """Yield records of removal about files that the journal never had."""
@@ -158,7 +158,7 @@ class Removed:
     def _told(self, taken: list[Removal], seq: int) -> str:
         if len(taken) == 1:
             return f"{taken[0].file.path} {taken[0].told}: {taken[0].why}"
-        one = next(one for one in self._journal.progress.removed.values() if one.seq == seq)
+        one = next(result for result in self._journal.progress.removed.values() if result.seq == seq)
         return f"{len(taken)} result files were removed by prune on {one.at:%Y-%m-%d}: {one.why}"
 
 

@@ -48,11 +48,11 @@ def hear(links: Iterable[Link]) -> JournalSummary:
         StateError: its chain is broken, or an event about a run does not fit to those before it.
     """
     packed, progress, stored = EventBuffer(), Progress(), list[tuple[str, ResultDownloaded]]()
-    for one in links:
-        packed.append(one)
-        fact = one.event.fact
+    for link in links:
+        packed.append(link)
+        fact = link.event.fact
         if isinstance(fact, RunStarted | RunFinished | ReportWritten | ResultsPruned):
-            progress.add(one)
+            progress.add(link)
         elif isinstance(fact, ResultDownloaded):
-            stored.append((one.event.run_id, fact))
+            stored.append((link.event.run_id, fact))
     return JournalSummary(links=packed, progress=progress, stored=tuple(stored))

@@ -54,7 +54,7 @@ class Verification(Struct, frozen=True, kw_only=True):
     @property
     def anchored_events(self) -> int:
         """Return how many events, from the first, are held by an anchor."""
-        return max((one.events for one in self.anchors), default=0)
+        return max((anchor.events for anchor in self.anchors), default=0)
 
 
 NO_DEMANDS = Demands()
@@ -247,7 +247,7 @@ def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
 
 def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultDownloaded]:
     """Return the last stored result of each retrain job and SHA-256."""
-    facts = [one.event.fact for one in links]
+    facts = [link.event.fact for link in links]
     return {(fact.retrain_job_id, fact.sha256): fact for fact in facts if isinstance(fact, ResultDownloaded)}
 
 
@@ -265,10 +265,10 @@ def _decisions_and_switches(
     """Compute the runs' decisions again, and follow their switches, in one going through the events."""
     stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
     beyond = Counter[int]()
-    for one in journal.links:
-        audit.look(one)
-        fact = one.event.fact
-        if not isinstance(fact, CandidateEvaluated) or one.event.run_id not in run_ids:
+    for link in journal.links:
+        audit.look(link)
+        fact = link.event.fact
+        if not isinstance(fact, CandidateEvaluated) or link.event.run_id not in run_ids:
             continue
         result = stored.get((fact.retrain_job_id, fact.result_sha256))
         gone = removed.gone(result) if result else None
@@ -276,7 +276,7 @@ def _decisions_and_switches(
             beyond[gone.seq] += 1
             continue
         count += 1
-        findings.extend(_decision(evidence, one, fact, result))
+        findings.extend(_decision(evidence, link, fact, result))
     return _Decided(count, tuple(findings), beyond), audit.findings
 
 

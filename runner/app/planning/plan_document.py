@@ -73,7 +73,7 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
         options=_options(scope),
         state=mark,
         datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
-        models=tuple(_model(scope, one, planned.progress) for one in planned.plans),
+        models=tuple(_model(scope, plan, planned.progress) for plan in planned.plans),
         sha256=_WITHOUT_DIGEST,
     )
     return seal(document)
@@ -90,7 +90,7 @@ def _manifest(scope: Scope) -> PlannedManifest:
 def _options(scope: Scope) -> PlannedOptions:
     choice = scope.choice
     return PlannedOptions(
-        select=tuple(_text(one) for one in choice.select),
+        select=tuple(_text(selector) for selector in choice.select),
         force=choice.force,
         no_switch=choice.no_switch,
         emulator=choice.emulator,
@@ -126,7 +126,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
         incumbent=knowledge_of(baseline_of(known)),
         drift=drift_of(known),
         metrics=evidence_line(plan.evidence) if plan.evidence else None,
-        warnings=tuple(_text(one) for one in plan.warnings),
+        warnings=tuple(_text(warning) for warning in plan.warnings),
     )
 
 

@@ -96,7 +96,7 @@ def incumbents(request: HistoryRequest, at: datetime) -> list[Incumbent]:
     with reading(request.state) as (_, links):
         progress, found = incumbents_at(links, at)
     names = _names(request, progress, [name for _, name in progress.models])
-    return [one for one in found if one.model in names and request.service in (None, one.service)]
+    return [trail for trail in found if trail.model in names and request.service in (None, trail.service)]
 
 
 def explain(
@@ -112,9 +112,9 @@ def explain(
     require_seen(dict.fromkeys(name for _, name in progress.models), model)
     job = _whole_id(model, trails, job)
     chosen = [
-        one
-        for one in trails
-        if service in (None, one.run.started.service) and job in (None, one.decided.fact.retrain_job_id)
+        trail
+        for trail in trails
+        if service in (None, trail.run.started.service) and job in (None, trail.decided.fact.retrain_job_id)
     ]
     if run_id is not None:
         chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, run_id)
@@ -129,8 +129,8 @@ def explain(
 
 def _whole_id(model: str, trails: Iterable[DecisionHistory], given: str | None) -> str | None:
     """Return the id of a job that is given as far as it is unique; one that no decision is about stays as it is."""
-    ids = dict.fromkeys(one.decided.fact.retrain_job_id for one in trails)
-    begun = given and any(one.startswith(given) for one in ids)
+    ids = dict.fromkeys(trail.decided.fact.retrain_job_id for trail in trails)
+    begun = given and any(job_id.startswith(given) for job_id in ids)
     return full_job_id(model, ids, given) if given and begun else given
 
 
@@ -143,14 +143,14 @@ def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionH
     if names != {name}:
         with reading(state) as (_, links):
             _, trails = read_trails(links, names)
-    own = [one for one in trails if progress.model(one.run.started.service, model).identity == one.identity]
+    own = [trail for trail in trails if progress.model(trail.run.started.service, model).identity == trail.identity]
     return place.blobs, progress, model, own
 
 
 def _of_run(trails: Sequence[DecisionHistory], run_id: str) -> list[DecisionHistory]:
     """Return the decisions made in a run; a run that made none, those it switched by or that it brought a word on."""
-    made = [one for one in trails if one.run.run_id == run_id]
-    return made or [one for one in trails if run_id in one.runs]
+    made = [trail for trail in trails if trail.run.run_id == run_id]
+    return made or [trail for trail in trails if run_id in trail.runs]
 
 
 def _confirm(blobs: Blobs, progress: Progress, trail: DecisionHistory) -> Confirmation:

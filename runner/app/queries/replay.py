@@ -53,8 +53,8 @@ def replay(request: ReplayRequest) -> Replay:
     with reading(request.state) as (state, links):
         progress = Progress(links)
     bench = _Bench(blobs=state.blobs, progress=progress, manifest=manifest, request=request)
-    decisions = [one for model in models for one in bench.judge_all(model, progress.model(service, model.name))]
-    replayed = {one.subject.model for one in decisions}
+    decisions = [subject for model in models for subject in bench.judge_all(model, progress.model(service, model.name))]
+    replayed = {decision.subject.model for decision in decisions}
     left_out = [_without(model, progress, service, request) for model in models if model.name not in replayed]
     return Replay(
         service=service,

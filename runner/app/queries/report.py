@@ -36,14 +36,14 @@ def report(state: str, run_id: str | None, render: Render) -> Rendered:
     """
     links, runs, ended = EventBuffer(), dict[str, None](), set[str]()
     with reading(state) as (_folder, events):
-        for one in events:
-            links.append(one)
-            if isinstance(one.event.fact, RunStarted):
-                runs[one.event.run_id] = None
-            elif isinstance(one.event.fact, RunFinished):
-                ended.add(one.event.run_id)
+        for event in events:
+            links.append(event)
+            if isinstance(event.event.fact, RunStarted):
+                runs[event.event.run_id] = None
+            elif isinstance(event.event.fact, RunFinished):
+                ended.add(event.event.run_id)
     newest = next(reversed(runs), "")
-    latest = next((one for one in reversed(runs) if one in ended), newest)
+    latest = next((run for run in reversed(runs) if run in ended), newest)
     chosen = latest if run_id is None or run_id == _LATEST else run_id
     if chosen not in ended:
         raise _refused(chosen or _LATEST, runs)

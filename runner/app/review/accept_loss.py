@@ -88,7 +88,9 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
             ci_actor=ci_actor(),
             options={"command": "state accept-loss"},
         ),
-        LossAccepted(missing=tuple(f"{one.where} {one.what}" for one in missing), by=current_user(), reason=reason),
+        LossAccepted(
+            missing=tuple(f"{finding.where} {finding.what}" for finding in missing), by=current_user(), reason=reason
+        ),
     )
     at = stamp(opened.clock.now())
     opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=fact) for fact in facts])

@@ -175,8 +175,8 @@ def _executors(job: ExecutionRequest) -> Iterator[Mapping[Pool, Executor]]:
     try:
         yield executors
     finally:
-        for one in executors.values():
-            one.shutdown(wait=False, cancel_futures=True)
+        for executor in executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _threads(job: ExecutionRequest) -> Mapping[Pool, int]:
@@ -206,4 +206,4 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
     found = [session.progress.model(job.service.name, plan.model).last_outcome for plan in job.plans]
-    return tuple(one for one in found if one is not None)
+    return tuple(end for end in found if end is not None)

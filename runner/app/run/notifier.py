@@ -24,8 +24,8 @@ class Notifier:
         rehearsal = scope.choice.emulator and not scope.manifest.service.emulator
         entries = () if rehearsal else scope.manifest.notify
         self._models = scope.manifest.models
-        self._pings = [one for one in entries if isinstance(one, Ping)]
-        self._notifications = [one for one in entries if isinstance(one, Notification)]
+        self._pings = [entry for entry in entries if isinstance(entry, Ping)]
+        self._notifications = [entry for entry in entries if isinstance(entry, Notification)]
         self._warn = warn
 
     def began(self) -> None:
@@ -53,15 +53,15 @@ class Notifier:
             self._warn("Interrupted; maybe not everybody was told of the run, which is over and recorded.")
 
     def _ping_deliveries(self, path: str) -> Iterator[Delivery]:
-        for one in self._pings:
-            yield Delivery(name=f"The ping of {_where(one)}", send=partial(send_ping, one.url, path))
+        for ping in self._pings:
+            yield Delivery(name=f"The ping of {_where(ping)}", send=partial(send_ping, ping.url, path))
 
     def _messages(self, end: RunEnd) -> Iterator[Delivery]:
-        for one in self._notifications:
-            message = compose(one, self._models, end)
+        for notification in self._notifications:
+            message = compose(notification, self._models, end)
             if message is not None:
-                name = f"The notification of {_where(one)}"
-                yield Delivery(name=name, send=partial(send_message, one.to, message))
+                name = f"The notification of {_where(notification)}"
+                yield Delivery(name=name, send=partial(send_message, notification.to, message))
 
     def _deliver(self, deliveries: Iterator[Delivery] | Sequence[Delivery], seconds: float) -> None:
         for trouble in deliver(list(deliveries), seconds=seconds):

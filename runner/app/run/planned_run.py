@@ -68,7 +68,7 @@ def _refuse_flags(given: Choice) -> None:
 def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) -> list[str]:
     missing = [f"the manifest {path} is not found from this folder" for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- a plan's path can be too long for Path.exists
     problems = error.problems if isinstance(error, ManifestError) else ()
-    errors = [one.line_text() for one in problems if one.severity == "error"]
+    errors = [problem.line_text() for problem in problems if problem.severity == "error"]
     return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]
 
 
@@ -98,11 +98,11 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
     if found.serial < before.serial:
         return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
     at_plan, runs = before.head_sha256, dict[str, None]()
-    for one in opened.store.read():
-        if one.event.seq == before.serial:
-            at_plan = one.sha256
-        elif before.serial < one.event.seq <= found.serial:
-            runs.setdefault(one.event.run_id)
+    for link in opened.store.read():
+        if link.event.seq == before.serial:
+            at_plan = link.sha256
+        elif before.serial < link.event.seq <= found.serial:
+            runs.setdefault(link.event.run_id)
     if at_plan != before.head_sha256 or not runs:
         return [f"the state's history up to event {before.serial} is another one"]
     return [f"the state moved on by {found.serial - before.serial} events: {_named(opened, list(runs))}"]

@@ -154,7 +154,7 @@ def _lock(handle: int, root: Path) -> None:
 def _known(root: Path) -> Mapping[str, WriteCounts]:
     listing = root / LISTING
     if not listing.exists():
-        if not all(_is_half(one, {LISTING}) for one in root.iterdir()):
+        if not all(_is_half(path, {LISTING}) for path in root.iterdir()):
             raise UsageError(
                 f"{root} has files and was not made by `retrain site`.", hint="Give a new or an empty folder."
             )

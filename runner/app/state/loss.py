@@ -42,7 +42,7 @@ _REPORT = msgspec.json.Decoder(_Report)
 
 def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
     """Return what shows that events are missing from the journal; nothing where it is whole."""
-    entries = (one for one in unrecorded_entries(folder, progress) if is_run_id(Path(one.where).name))
+    entries = (entry for entry in unrecorded_entries(folder, progress) if is_run_id(Path(entry.where).name))
     return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
 
 
@@ -132,7 +132,7 @@ def _raise(folder: StateFolder, found: list[Finding]) -> NoReturn:
 
 
 def _told(found: list[Finding]) -> str:
-    text = "; ".join(f"{one.where} {one.what}" for one in found[:_SHOWN])
+    text = "; ".join(f"{finding.where} {finding.what}" for finding in found[:_SHOWN])
     more = len(found) - _SHOWN
     return f"{text}; and {more} more." if more > 0 else f"{text}." if text else ""
 

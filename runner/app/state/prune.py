@@ -96,7 +96,7 @@ class Pruning(Struct, frozen=True, kw_only=True):
     @property
     def bytes(self) -> int:
         """Return the size of all that is removed."""
-        return sum(one.bytes for one in (*self.files, *self.left_over))
+        return sum(file.bytes for file in (*self.files, *self.left_over))
 
     @property
     def count(self) -> int:
@@ -123,8 +123,8 @@ def propose_prune(request: PruneRequest) -> Pruning:
     with reading(request.state) as (state, links):
         progress = Progress(links)
     folder = state.work
-    chosen = [_file(one) for one in prunable(progress, request.keep, datetime.now(UTC))]
-    lie_there = [one for one in chosen if (folder.root / one.path).exists()]
+    chosen = [_file(result) for result in prunable(progress, request.keep, datetime.now(UTC))]
+    lie_there = [file for file in chosen if (folder.root / file.path).exists()]
     return Pruning(files=tuple(lie_there), left_over=tuple(_left_over(folder, progress)))
 
 
@@ -139,7 +139,7 @@ def prune(request: PruneRequest) -> Pruning:
         pass  # a state that is not there is not begun by this
     with session(request.state, lock_timeout=request.lock_timeout) as opened:
         chosen = prunable(opened.progress, request.keep, opened.clock.now())
-        wanted = [one for one in chosen if request.agreed is None or one.fact.path in request.agreed]
+        wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]
         return _carry_out(opened.folder, opened.recorder, wanted, f"{request.keep} (retrain prune)")
 
 
@@ -157,14 +157,14 @@ def prune_after_run(folder: StateFolder, recorder: Recorder, age: timedelta, mod
 def _carry_out(folder: StateFolder, recorder: Recorder, chosen: Iterable[StoredFile], why: str) -> Pruning:
     left_over = tuple(_left_over(folder, recorder.progress))
     files, refused = list[PrunedFile](), list[str]()
-    for one in map(_file, chosen):
-        trouble = _trouble(folder, one)
+    for file in map(_file, chosen):
+        trouble = _trouble(folder, file)
         if trouble is None:
-            files.append(one)
+            files.append(file)
         else:
-            refused.append(f"{folder.root / one.path} {trouble}")
+            refused.append(f"{folder.root / file.path} {trouble}")
     _record(recorder, files, why)
-    refused += [trouble for one in (*left_over, *files) if (trouble := _removed(folder, one))]
+    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]
     return Pruning(files=tuple(files), left_over=left_over, refused=tuple(refused))
 
 

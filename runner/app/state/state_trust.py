@@ -61,7 +61,7 @@ def _require_own(path: Path, root: Path) -> None:
 
 def _require_untracked(folder: StateFolder) -> None:
     place = folder.root.absolute()
-    if not any(os.path.lexists(one / ".git") for one in (place, *place.resolve().parents)):
+    if not any(os.path.lexists(parent / ".git") for parent in (place, *place.resolve().parents)):
         return
     from runner.lib.git.checkout import tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
     from runner.lib.git.process import GitError  # noqa: PLC0415 -- as above

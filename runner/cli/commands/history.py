@@ -93,8 +93,8 @@ def _explain(console: Console, explanations: Sequence[Explanation], form: str) -
     if form == "json":
         console.result(explanations_json(explanations).rstrip("\n"))
     else:
-        console.result("\n\n".join(explanation_text(one) for one in explanations))
-    confirmed = all(one.confirmation.state == "same" for one in explanations)
+        console.result("\n\n".join(explanation_text(explanation) for explanation in explanations))
+    confirmed = all(explanation.confirmation.state == "same" for explanation in explanations)
     return ExitCode.OK if confirmed else ExitCode.STATE
 
 

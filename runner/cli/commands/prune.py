@@ -61,7 +61,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     stake = "evidence would be removed"
     if not confirm(console, question, Consent(yes=yes, command=_command(count, age, state), stake=stake)):
         return ExitCode.FAILED
-    agreed = frozenset(one.path for one in found.files)
+    agreed = frozenset(file.path for file in found.files)
     done = prune(request if yes else replace(request, agreed=agreed))
     console.result(_shown(done, form, "removed"))
     if done.refused:
@@ -70,7 +70,7 @@ def command(  # noqa: PLR0913 -- one argument an option
 
 
 def _lines(found: Pruning) -> list[str]:
-    return [f"{one.path}  {one.bytes:,} bytes" for one in (*found.left_over, *found.files)]
+    return [f"{file.path}  {file.bytes:,} bytes" for file in (*found.left_over, *found.files)]
 
 
 def _shown(found: Pruning, form: str, verb: str) -> str:

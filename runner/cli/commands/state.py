@@ -25,8 +25,8 @@ def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console
 
     The loss is recorded. After it no model is trained or switched before a person decides about it.
     """
-    for one in missing_history(state):
-        console.notice(inline(f"{one.where} {one.what}"))
+    for finding in missing_history(state):
+        console.notice(inline(f"{finding.where} {finding.what}"))
     aside = accept_loss(AcceptLossRequest(reason=reason, state=state, lock_timeout=lock_timeout))
     moved = "" if aside is None else f" Files of runs that the journal does not know are in {inline(aside)} now."
     console.result(f"The loss is recorded.{moved} Each model asks before it is trained or switched to again.")

@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
     warn_of_loss(console, state)
     if outcomes:
-        found = replace(found, models=tuple(one for one in found.models if one.last_outcome in outcomes))
+        found = replace(found, models=tuple(model for model in found.models if model.last_outcome in outcomes))
     if form == "json":
         console.result(_json(found))
         return ExitCode.OK
@@ -72,14 +72,14 @@ def command(  # noqa: PLR0913 -- one argument an option
 def _with_short_ids(found: Status) -> Status:
     """Return the same with job ids as short as they tell the jobs apart."""
     ids = (getattr(model, key) for model in found.models for key in _IDS)
-    short = short_ids(one for one in ids if one is not None)
+    short = short_ids(job_id for job_id in ids if job_id is not None)
     return replace(found, models=tuple(_shortened(model, short) for model in found.models))
 
 
 def _shortened(model: ModelStatus, short: Mapping[str, str]) -> ModelStatus:
     values = {key: getattr(model, key) for key in _IDS}
     cut = {key: short[one] for key, one in values.items() if one is not None}
-    own = {one: short[one] for one in values.values() if one is not None}
+    own = {value: short[value] for value in values.values() if value is not None}
     found = model.evidence
     return replace(
         model,
@@ -96,7 +96,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
     code = f"exit code {last.finished.exit_code}" if last.finished else "without an end"
     if width and width >= FEWEST_COLUMNS and found.models:
         cells = [_cells(model) for model in found.models]
-        lines = [text_table(columns, [[row[one.title] for one in columns] for row in cells], width=width)]
+        lines = [text_table(columns, [[row[column.title] for column in columns] for row in cells], width=width)]
         lines += _undecided(found, width)
     else:
         lines = [_line(model) for model in found.models]
@@ -120,7 +120,7 @@ def _counts(found: Status) -> list[str]:
     if len(found.models) < _MANY:
         return []
     counts = Counter(model.last_outcome for model in found.models)
-    ends = ", ".join(f"{counts[one]} {in_words(one)}" for one in BY_URGENCY if counts[one])
+    ends = ", ".join(f"{counts[outcome]} {in_words(outcome)}" for outcome in BY_URGENCY if counts[outcome])
     return [f"{len(found.models)} models{': ' if ends else ''}{ends}"]
 
 

@@ -38,5 +38,5 @@ def _lines(found: Validation, console: Console) -> list[str]:
 def _summary(found: Validation) -> str:
     if found.valid:
         return f"valid: {found.models} model(s) in {found.files} file(s)"
-    errors = sum(one.severity == "error" for one in found.problems)
+    errors = sum(problem.severity == "error" for problem in found.problems)
     return f"{errors} error{'s' if errors != 1 else ''}"

@@ -63,10 +63,10 @@ def _text(found: Verification) -> str:
         f"{found.events} events, {found.runs} run(s), {found.files} file(s), "
         f"{found.decisions} decision(s) computed again; head {found.head_sha256}"
     )
-    notes = [f"note: {inline(one.where)} {inline(one.what)}" for one in found.notes]
+    notes = [f"note: {inline(note.where)} {inline(note.what)}" for note in found.notes]
     if not found.findings:
         return "\n".join([*notes, *_anchors(found), f"verified: {checked}"])
-    lines = [f"{inline(one.where)}: {inline(one.what)}" for one in found.findings]
+    lines = [f"{inline(finding.where)}: {inline(finding.what)}" for finding in found.findings]
     return "\n".join([*notes, *lines, *_anchors(found), f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
 
 
@@ -74,7 +74,9 @@ def _anchors(found: Verification) -> list[str]:
     """Return who vouches for which events, and for which nobody does."""
     if not found.anchors:
         return ["not anchored: whoever can write the state can rewrite all of it; `--head` or `--key` compare it"]
-    lines = [f"anchored up to event {one.events} of {found.events} by {inline(one.by)}" for one in found.anchors]
+    lines = [
+        f"anchored up to event {anchor.events} of {found.events} by {inline(anchor.by)}" for anchor in found.anchors
+    ]
     if found.anchored_events < found.events:
         lines.append(f"not anchored: the events after {found.anchored_events}; nobody vouches for them")
     return lines

@@ -142,7 +142,7 @@ def _bar(share: float, room: int, look: TerminalCapabilities) -> str:
 def _counts(board: LiveState, elapsed: float, shown: int, columns: int) -> list[Text]:
     """Return what is counted, the troubled first, in as many lines as it takes, and the stop of the run."""
     counts = board.counts()
-    done = ", ".join(f"{counts[one]} {in_words(one)}" for one in BY_URGENCY if counts[one])
+    done = ", ".join(f"{counts[outcome]} {in_words(outcome)}" for outcome in BY_URGENCY if counts[outcome])
     doing = [*((counts[one], word) for one, word in _DOING.items()), (counts[QUEUED], QUEUED)]
     going = ", ".join(f"{count} {word}" for count, word in doing if count)
     hidden = f"({len(board.rows) - shown} not shown)" if len(board.rows) > shown else ""

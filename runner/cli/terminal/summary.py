@@ -138,7 +138,7 @@ def _shares(counts: dict[Outcome, int], room: int) -> dict[Outcome, int]:
     """Return how many models of each outcome are shown, by turns as long as there is room below the headings."""
     shares, room = dict.fromkeys(counts, 0), room - len(counts)
     while room > 0 and shares != counts:
-        for outcome in [one for one in counts if shares[one] < counts[one]][:room]:
+        for outcome in [count for count in counts if shares[count] < counts[count]][:room]:
             shares[outcome] += 1
             room -= 1
     return shares

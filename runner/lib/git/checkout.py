@@ -34,7 +34,7 @@ def top_level(folder: Path) -> Path | None:
     """Return the nearest folder, this one or one above it, with an entry `.git`; a bare repository is none."""
     try:
         found = folder.resolve()
-        return next((one for one in (found, *found.parents) if os.path.lexists(one / ".git")), None)
+        return next((parent for parent in (found, *found.parents) if os.path.lexists(parent / ".git")), None)
     except (OSError, RuntimeError, ValueError):
         return None
 
@@ -57,7 +57,7 @@ def find_checkout(folder: Path) -> Checkout:
     if len(lines) != len(("format", "top", "git_dir", "common_dir", "objects", "shallow", "index")):
         raise GitError("its answer about the repository cannot be read")
     object_format, *places = lines
-    shown, git_dir, common_dir, objects, shallow, index = ((top / one).resolve() for one in places)
+    shown, git_dir, common_dir, objects, shallow, index = ((top / place).resolve() for place in places)
     if shown != top or ((top / ".git").is_dir() and git_dir != (top / ".git").resolve()):
         raise GitError("the repository says that its files are elsewhere")
     return Checkout(
@@ -98,7 +98,7 @@ def tracks(paths: Iterable[Path]) -> bool:
     Raises:
         GitError: git does not read the repository.
     """
-    asked = [one.absolute() for one in paths]
+    asked = [path.absolute() for path in paths]
     top = top_level(asked[0].parent)
     if top is None:
         return False

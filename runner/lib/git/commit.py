@@ -63,7 +63,9 @@ class Stored:
             (self._folder / "HEAD").write_text(f"{checkout.head}\n", encoding="utf-8")
             for part in checkout.index.parent.glob("sharedindex.*"):
                 (self._folder / part.name).symlink_to(part)
-            settings = [argument for one in ("core.bare=false", *file_settings(checkout)) for argument in ("-c", one)]
+            settings = [
+                argument for setting in ("core.bare=false", *file_settings(checkout)) for argument in ("-c", setting)
+            ]
             return bool(run((*settings, *arguments), {**self._environment(), **worktree}, folder=checkout.top))
         except (GitError, OSError):
             return True
@@ -105,7 +107,7 @@ def read_commit(stored: Stored, commit: str, path: Sequence[str], object_format:
         GitError: git does not answer.
     """
     folders = ["/".join(path[:depth]) for depth in range(len(path))]
-    asked = "".join(f"{one}\n" for one in (commit, *(f"{commit}:{folder}" for folder in folders)))
+    asked = "".join(f"{revision}\n" for revision in (commit, *(f"{commit}:{folder}" for folder in folders)))
     answers = _objects(stored.ask("cat-file", "--batch", given=asked.encode()))
     raw = _sound(next(answers, None), b"commit", commit, object_format)
     commit_fields = _headers(raw)

@@ -78,7 +78,7 @@ def run(  # noqa: PLR0913 -- what differs between the questions
     Raises:
         GitError: it fails, takes too long or prints too much.
     """
-    settings = [argument for one in _OFF for argument in ("-c", one)]
+    settings = [argument for setting in _OFF for argument in ("-c", setting)]
     try:
         process = subprocess.Popen(  # noqa: S603 -- no shell; what is not fixed was checked
             ["git", "--no-pager", *settings, *arguments],  # noqa: S607 -- the user's own git, from PATH

@@ -162,11 +162,11 @@ def read_classifiers(answer: Answer) -> tuple[Classifier, ...]:
 def _lists_classifiers(document: Any) -> bool:
     if isinstance(document, dict):
         return isinstance(document.get("classifiers"), list)
-    return isinstance(document, list) and bool(document) and all("model_id" in one for one in _objects(document))
+    return isinstance(document, list) and bool(document) and all("model_id" in entry for entry in _objects(document))
 
 
 def _objects(items: list[Any]) -> list[dict[str, Any]]:
-    return [one if isinstance(one, dict) else {} for one in items]
+    return [item if isinstance(item, dict) else {} for item in items]
 
 
 def _read_success(answer: Answer) -> Any:

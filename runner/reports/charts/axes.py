@@ -49,7 +49,7 @@ class Frame(Struct, frozen=True, kw_only=True):
             first = int((low / step).to_integral_value(ROUND_CEILING))
             last = int((high / step).to_integral_value(ROUND_FLOOR))
             found = [number * step for number in range(first, last + 1)]
-        return tuple(Tick(place=self.y(one), label=short_number(_plain(one))) for one in found)
+        return tuple(Tick(place=self.y(value), label=short_number(_plain(value))) for value in found)
 
     def dates(self) -> tuple[Tick, ...]:
         """Return days along the axis, of a short time with the time of day; of one moment, its one day."""

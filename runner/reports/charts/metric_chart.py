@@ -54,28 +54,28 @@ class _Sample(Struct, frozen=True, kw_only=True):
 def plots(timeline: ModelTimeline, limits: PolicyLimits) -> list[Plot]:
     """Return a picture for each metric of the newest decision that has numbers: those of its rules come first."""
     found = (_plot(timeline, metric, limits) for metric in _metrics(timeline))
-    return [one for one in found if one is not None][:MOST_METRICS]
+    return [plot for plot in found if plot is not None][:MOST_METRICS]
 
 
 def _metrics(timeline: ModelTimeline) -> list[str]:
     decided = [job.decided for job in timeline.progress.jobs.values() if job.decided is not None]
     if not decided:
         return []
-    evaluation = max(decided, key=lambda one: one.at).fact.evaluation
+    evaluation = max(decided, key=lambda decision: decision.at).fact.evaluation
     return list(dict.fromkeys([*(rule.metric for rule in evaluation.rules), *evaluation.metrics]))
 
 
 def _plot(timeline: ModelTimeline, metric: str, limits: PolicyLimits) -> Plot | None:
-    samples = sorted(_samples(timeline, metric, limits), key=lambda one: one.at)
+    samples = sorted(_samples(timeline, metric, limits), key=lambda sample: sample.at)
     if not samples:
         return None
     frame = _frame(timeline, samples)
     jobs = timeline.progress.jobs
-    deployments = [(one.begin, _served_value(one, jobs, metric)) for one in timeline.deployments]
-    edges = (_steps(frame, [(one.at, _end(one.passing, low=low)) for one in samples]) for low in (True, False))
+    deployments = [(deployment.begin, _served_value(deployment, jobs, metric)) for deployment in timeline.deployments]
+    edges = (_steps(frame, [(sample.at, _end(sample.passing, low=low)) for sample in samples]) for low in (True, False))
     return Plot(
         name=metric,
-        marks=[_mark(frame, one) for one in samples],
+        marks=[_mark(frame, sample) for sample in samples],
         incumbent=_steps(frame, deployments),
         limits=[path for path in edges if path],
         turns=_turns(timeline, frame),
@@ -89,9 +89,13 @@ def _plot(timeline: ModelTimeline, metric: str, limits: PolicyLimits) -> Plot | 
 
 def _frame(timeline: ModelTimeline, samples: Sequence[_Sample]) -> Frame:
     """Return the room for the samples and their limits, up to the last thing that happened to the model."""
-    moments = [samples[-1].at, timeline.entries[-1].run.started_at, *(one.begin for one in timeline.deployments)]
+    moments = [
+        samples[-1].at,
+        timeline.entries[-1].run.started_at,
+        *(deployment.begin for deployment in timeline.deployments),
+    ]
     with localcontext(EXACT):
-        values = Axis.over([value for one in samples for value in (one.value, *_ends(one.passing))])
+        values = Axis.over([value for sample in samples for value in (sample.value, *_ends(sample.passing))])
     return Frame(begin=samples[0].at, end=max(moments), values=values, height=HEIGHT)
 
 
@@ -117,14 +121,17 @@ def value_of(job: RetrainJob | None, metric: str) -> Decimal | None:
 
 def _turns(timeline: ModelTimeline, frame: Frame) -> list[Tick]:
     return [
-        Tick(place=frame.x(one.begin), label=f"{one.begin:%Y-%m-%d}: rolled back by {one.by}, {one.reason}")
-        for one in timeline.deployments
-        if one.turned_back and one.begin >= frame.begin
+        Tick(
+            place=frame.x(deployment.begin),
+            label=f"{deployment.begin:%Y-%m-%d}: rolled back by {deployment.by}, {deployment.reason}",
+        )
+        for deployment in timeline.deployments
+        if deployment.turned_back and deployment.begin >= frame.begin
     ]
 
 
 def _ends(passing: Interval | None) -> list[Decimal]:
-    return [one for one in (passing.low, passing.high) if one is not None] if passing else []
+    return [end for end in (passing.low, passing.high) if end is not None] if passing else []
 
 
 def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
@@ -152,7 +159,7 @@ def _steps(frame: Frame, levels: Sequence[Level]) -> str:
 
 
 def _label(metric: str, samples: Sequence[_Sample]) -> str:
-    fates = [one.fate for one in samples]
+    fates = [sample.fate for sample in samples]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
     first, last = short_number(samples[0].value), short_number(samples[-1].value)
     days = f"{samples[0].at:%Y-%m-%d} to {samples[-1].at:%Y-%m-%d}"

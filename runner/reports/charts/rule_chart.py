@@ -105,7 +105,7 @@ def _change(rule: Rule, baseline: Decimal, definitions: Mapping[str, MetricDefin
 
 def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, rule: Rule) -> Chart:
     limits = tuple(end for end in (passing.low, passing.high) if end is not None) if passing else ()
-    axis = Axis.over([one for one in (observed, baseline, *limits) if one is not None])
+    axis = Axis.over([value for value in (observed, baseline, *limits) if value is not None])
     nearest = min(limits, key=lambda limit: abs(limit - observed), default=None)
     return Chart(
         observed=axis.place(observed),
@@ -176,7 +176,7 @@ class PolicyLimits(Struct, kw_only=True):
 
     def interval(self, decided: Decided, metric: str) -> Interval | None:
         """Return the values of a metric that passed all the rules that decide; None where no rule drew a limit."""
-        found = [one for one in self._intervals(decided, metric) if one is not None]
+        found = [interval for interval in self._intervals(decided, metric) if interval is not None]
         lows = [one.low for one in found if one.low is not None]
         highs = [one.high for one in found if one.high is not None]
         return Interval(low=max(lows, default=None), high=min(highs, default=None)) if found else None

@@ -63,15 +63,17 @@ def metric_trends(progress: ModelProgress, job: RetrainJob | None, limits: Polic
     """Return a picture for each of the first metrics that the candidate of a run was judged by."""
     metrics = _metrics(job)[: bounds.metrics]
     found = [_metric_trend(progress, job, limits, metric, bounds.samples) for metric in metrics]
-    return [one for one in found if one is not None]
+    return [trend for trend in found if trend is not None]
 
 
 def rows_trend(progress: ModelProgress, job: RetrainJob | None, bounds: Bounds) -> Trend | None:
     """Return a picture of the rows the model was trained with."""
     samples = (
-        _sample(progress, one, Decimal(one.data.train.rows), job)
-        for one in _newest(progress)
-        if one.data is not None and one.data.train.rows is not None and one.intended_at is not None
+        _sample(progress, retrain_job, Decimal(retrain_job.data.train.rows), job)
+        for retrain_job in _newest(progress)
+        if retrain_job.data is not None
+        and retrain_job.data.train.rows is not None
+        and retrain_job.intended_at is not None
     )
     return _drawn(ROWS, samples, bounds.samples, _count)
 
@@ -96,10 +98,10 @@ def _metric_trend(
 
 
 def _measured(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, metric: str) -> Iterator[Sample]:
-    for one in _newest(progress):
-        text = one.decided.fact.evaluation.metrics.get(metric) if one.decided else None
-        if one.decided is not None and text is not None:
-            yield _sample(progress, one, Decimal(text), job, limits.interval(one.decided, metric))
+    for retrain_job in _newest(progress):
+        text = retrain_job.decided.fact.evaluation.metrics.get(metric) if retrain_job.decided else None
+        if retrain_job.decided is not None and text is not None:
+            yield _sample(progress, retrain_job, Decimal(text), job, limits.interval(retrain_job.decided, metric))
 
 
 def _sample(
@@ -139,13 +141,13 @@ def _drawn(
     if len(shown) < 2:
         return None
     with localcontext(EXACT):  # rounded ends may meet where two values differ in a late digit only
-        axis = Axis.over([end for one in shown for end in (one.value, *_ends(one.passing))])
+        axis = Axis.over([end for sample in shown for end in (sample.value, *_ends(sample.passing))])
     with localcontext(_ROUGH):
         scale = _Scale(axis=axis, count=len(shown))
         places = [(scale.x(place), scale.y(one.value)) for place, one in enumerate(shown)]
         dots = [(one.fate, f"M{x} {y}h0") for one, (x, y) in zip(shown, places, strict=True)]
-        limits = (scale.steps([_end(one.passing, low=low) for one in shown]) for low in (True, False))
-        values = [one.value for one in shown]
+        limits = (scale.steps([_end(sample.passing, low=low) for sample in shown]) for low in (True, False))
+        values = [sample.value for sample in shown]
         return Trend(
             name=name,
             marks=tuple(
@@ -153,7 +155,7 @@ def _drawn(
             ),
             present=next((place for one, place in zip(shown, places, strict=True) if one.present), None),
             line="M" + " ".join(f"{x} {y}" for x, y in places),
-            limits=tuple(one for one in limits if one),
+            limits=tuple(limit for limit in limits if limit),
             highest=text(max(values)),
             lowest=text(min(values)),
             latest=text(values[-1]),
@@ -165,7 +167,7 @@ def _drawn(
 
 
 def _ends(passing: Interval | None) -> Iterable[Decimal]:
-    return [one for one in (passing.low, passing.high) if one is not None] if passing else []
+    return [end for end in (passing.low, passing.high) if end is not None] if passing else []
 
 
 def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
@@ -206,7 +208,7 @@ class _Scale(Struct, frozen=True, kw_only=True):
 
 
 def _label(name: str, shown: Sequence[Sample], text: Callable[[Decimal], str]) -> str:
-    fates = [one.fate for one in shown]
+    fates = [sample.fate for sample in shown]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(sorted(fates)))
     first, last = text(shown[0].value), text(shown[-1].value)
     return f"{name} of {len(shown)} candidates, from {first} to {last}: {told}"

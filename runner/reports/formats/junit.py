@@ -96,7 +96,7 @@ def _details(model: ModelReport) -> str:
         *([unread_clause(model.unread)] if model.unread else []),
         *(f"{rule.level} {rule.verdict}: {rule.formula}" for rule in model.rules),
         *([f"job {model.retrain_job_id}"] if model.retrain_job_id else []),
-        *(f"warning: {one}" for one in model.warnings),
+        *(f"warning: {warning}" for warning in model.warnings),
     ]
     return "\n".join(inline(line) for line in lines)
 

@@ -53,11 +53,11 @@ def summarize(report: Report, render_block: Callable[[ModelReport], str]) -> Sum
     models = report.models
     found = [_mention(place, model) for place, model in enumerate(models)]
     mentions = sorted(found, key=lambda one: urgency(one.outcome))
-    troubled = [one for one in mentions if one.outcome in NEEDS_PERSON]
+    troubled = [mention for mention in mentions if mention.outcome in NEEDS_PERSON]
     rest = mentions[len(troubled) :]
     first = _first_ones(troubled)
     rows = _fitting((_troubled_row(models[one.place]) for one in first), len(first), _TROUBLE_BYTES)
-    telling = [one.place for one in mentions if one.is_told_of]
+    telling = [mention.place for mention in mentions if mention.is_told_of]
     return Summary(
         troubled=rows,
         others=_others(troubled, {one.name for one in first[: len(rows.pieces)]}),
@@ -82,15 +82,15 @@ def _first_ones(troubled: Sequence[_Mention]) -> Sequence[_Mention]:
     """Return the models that are to have a row: all of a few, else some of each outcome, the most urgent first."""
     if len(troubled) <= _MOST_ROWS:
         return troubled
-    by_outcome = ([one for one in troubled if one.outcome == outcome] for outcome in NEEDS_PERSON)
-    return [one for some in by_outcome for one in some[:_ROWS_EACH]]
+    by_outcome = ([mention for mention in troubled if mention.outcome == outcome] for outcome in NEEDS_PERSON)
+    return [mention for some in by_outcome for mention in some[:_ROWS_EACH]]
 
 
 def _others(troubled: Sequence[_Mention], shown: AbstractSet[str]) -> Mapping[str, Part]:
     names: dict[str, list[str]] = {}
-    for one in troubled:
-        if one.name not in shown:
-            names.setdefault(one.outcome, []).append(_name(one.name))
+    for mention in troubled:
+        if mention.name not in shown:
+            names.setdefault(mention.outcome, []).append(_name(mention.name))
     return {outcome: _fitting(some, len(some), _NAMES_BYTES) for outcome, some in names.items()}
 
 

@@ -44,7 +44,7 @@ def _run(report: Report) -> list[Family]:
         "head_sha256": report.journal.head_sha256,
     }
     began, ended = (moment(at).timestamp() for at in (report.started_at, report.finished_at))
-    counts: list[_Sample] = [({"outcome": one}, report.summary.get(one, 0)) for one in OUTCOMES]
+    counts: list[_Sample] = [({"outcome": outcome}, report.summary.get(outcome, 0)) for outcome in OUTCOMES]
     return [
         Family(name="retrain_run_info", help="The run this file is about.", samples=[(about, 1)]),
         Family(name="retrain_run_exit_code", help="What it ended with.", samples=[({}, report.exit_code)]),
@@ -87,8 +87,8 @@ def _models(models: Sequence[ModelReport]) -> list[Family]:
 
 def _outcomes(models: Sequence[ModelReport]) -> Iterable[_Sample]:
     for model in models:
-        for one in OUTCOMES:
-            yield {"model": model.name, "outcome": one}, int(model.outcome == one)
+        for outcome in OUTCOMES:
+            yield {"model": model.name, "outcome": outcome}, int(model.outcome == outcome)
 
 
 def _metrics(models: Sequence[ModelReport]) -> Iterable[_Sample]:

@@ -17,11 +17,11 @@ _LINE = re.compile(r"(?<=\bline )\d+")
 def with_fingerprints(problems: Sequence[Problem]) -> Iterator[tuple[Problem, str]]:
     """Yield each problem with a lower-case hex SHA-256 of its file, code and message, and its number among equals."""
     equals: Counter[tuple[str, str, str]] = Counter()
-    for one in problems:
-        identity = (one.file, one.code, _LINE.sub("", one.message))
+    for problem in problems:
+        identity = (problem.file, problem.code, _LINE.sub("", problem.message))
         equals[identity] += 1
         parts = (*identity, str(equals[identity]))
-        yield one, hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()
+        yield problem, hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()
 
 
 MOST_ANNOTATIONS = 10
@@ -30,7 +30,7 @@ _OLD_COMMAND, _HARMLESS = "##[", r"\x23#["  # the runner takes the first for a c
 
 def github_commands(problems: Sequence[Problem]) -> list[str]:
     """Return the lines to print: annotations, errors first, then what is beyond them as plain lines."""
-    ordered = sorted(problems, key=lambda one: one.severity != "error")
+    ordered = sorted(problems, key=lambda problem: problem.severity != "error")
     if len(ordered) <= MOST_ANNOTATIONS:
         return [_annotation(one) for one in ordered]
     shown, rest = ordered[: MOST_ANNOTATIONS - 1], ordered[MOST_ANNOTATIONS - 1 :]
@@ -84,14 +84,14 @@ def problems_json(problems: Sequence[Problem], *, valid: bool) -> bytes:
     """Return the problems as one JSON object, each with its place, code, message, hint and severity."""
     found = [
         {
-            **_place(one.place),
-            "code": one.code,
-            "message": one.message,
-            "hint": one.hint,
-            "severity": one.severity,
-            "related": [_place(place) for place in one.related],
+            **_place(problem.place),
+            "code": problem.code,
+            "message": problem.message,
+            "hint": problem.hint,
+            "severity": problem.severity,
+            "related": [_place(place) for place in problem.related],
         }
-        for one in problems
+        for problem in problems
     ]
     return render_json({"validation_version": VALIDATION_VERSION, "valid": valid, "problems": found})
 

@@ -95,7 +95,7 @@ _LINK = re.compile(r"\[(?=[^\]]*\]\()")
 
 def sarif_log(problems: Sequence[Problem], *, version: str) -> bytes:
     """Return the problems as a SARIF log with one run; without problems its results are empty."""
-    codes = sorted({one.code for one in problems})
+    codes = sorted({problem.code for problem in problems})
     run = {
         "tool": {"driver": {"name": "retrain", "version": version, "rules": [_rule(code) for code in codes]}},
         "columnKind": "unicodeCodePoints",
