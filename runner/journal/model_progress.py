@@ -145,8 +145,8 @@ class ModelProgress(Struct, kw_only=True):
         seconds = (job.training_seconds for job in reversed(self.jobs.values()) if job.stage in TRAINED)
         return next((second for second in seconds if second is not None), None)
 
-    def add(self, event: Event, sha256: str) -> None:
-        """Take in the model's next event."""
+    def add(self, event: Event, sha256: str, run_started_at: datetime) -> None:
+        """Take in the model's next event, of a run that started then."""
         fact = event.fact
         if _decides(fact):
             self.loss = None
@@ -164,7 +164,8 @@ class ModelProgress(Struct, kw_only=True):
         elif isinstance(fact, ServingObserved):
             self.observation = Observation(fact=fact, at=moment(event.at))
         elif not isinstance(fact, _ABOUT_RUNS):
-            self._change_job(fact, event, sha256)
+            place = At(at=moment(event.at), sha256=sha256, run_id=event.run_id, run_started_at=run_started_at)
+            self._change_job(fact, place)
 
     def _adopt(self, adoption: Adoption) -> None:
         """Take what a person states as the incumbent, in place of any job."""
@@ -181,8 +182,8 @@ class ModelProgress(Struct, kw_only=True):
             self.serving.wanted = None
         self.jobs[fact.retrain_job_id] = taken(fact, self.checked)
 
-    def _change_job(self, fact: JobFact, event: Event, sha256: str) -> None:
-        name, place = fact.retrain_job_id, At(at=moment(event.at), sha256=sha256, run_id=event.run_id)
+    def _change_job(self, fact: JobFact, place: At) -> None:
+        name = fact.retrain_job_id
         self.jobs[name] = changed(self.jobs[name], fact, place)
         if isinstance(fact, CandidateEvaluated) and self.reported_held == name:
             self.reported_held = None

@@ -164,6 +164,6 @@ class Progress:
             progress = self.models[service, name] = ModelProgress(identity=identity, loss=self.loss)
         if not progress.has_history:
             progress.begun_beside = run.started.manifest.moved.get(name)
-        progress.add(event, sha256)
+        progress.add(event, sha256, run.started_at)
         if isinstance(event.fact, ResultDownloaded):
             self.results[event.fact.path] = stored(event, event.fact, service)

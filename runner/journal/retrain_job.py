@@ -101,6 +101,7 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
     lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
     upload_proof: str | None = None
     intended_at: datetime | None = None
+    run_started_at: datetime | None = None  # the run that uploaded its data
     started_at: datetime | None = None
     finished_at: datetime | None = None
     model_id: int | None = None
@@ -153,11 +154,12 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class At(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the journal a fact stands."""
+    """Where in the journal a fact stands; `run_started_at` is of its run."""
 
     at: datetime
     sha256: str
     run_id: str
+    run_started_at: datetime
 
 
 def taken(fact: JobCreated, checked: DataChecked | None) -> RetrainJob:
@@ -199,6 +201,7 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
         "stage": JobStage.SENDING,
         "attempt": fact.attempt,
         "intended_at": place.at,
+        "run_started_at": place.run_started_at,
     },
     UploadSucceeded: lambda fact, place: {
         "stage": JobStage.STARTED,

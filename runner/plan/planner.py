@@ -1,6 +1,6 @@
 """Manifest and progress in, plan out. The same function feeds `retrain plan` and `retrain run`. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -36,6 +36,9 @@ from runner.plan.model_plan import (
 )
 from runner.policy.types import unread_clause
 
+_MOST_JITTER = timedelta(minutes=15)
+_CLOCK_CHANGE = timedelta(hours=1)
+_SPANS_CLOCK_CHANGE = timedelta(hours=6)  # of shorter intervals an hour would be too large a part
 _RESUMED = {
     JobStage.SENDING: (
         (PlanStage.SETTLE_UPLOAD, PlanStage.WAIT, PlanStage.EVALUATE, PlanStage.SWITCH),
@@ -218,24 +221,33 @@ def _why_train(model: Model, job: RetrainJob, dataset: DatasetDigest, now: datet
         return f"the data changed since job {job.retrain_job_id}"
     if model.retrain.when == "always":
         return "its manifest says `when: always`"
-    trained_at = job.finished_at or job.intended_at
-    max_age = model.retrain.max_age
+    trained_at, max_age = job.run_started_at, model.retrain.max_age
     if max_age is None or trained_at is None:
         return None
     old = age(trained_at, now)
     if old is None:
         return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is not yet, and max_age is set"
-    return f"its last training is older than max_age ({duration_text(max_age)})" if old >= max_age else None
+    return f"its last training is older than max_age ({duration_text(max_age)})" if old >= _shortest(max_age) else None
 
 
 def _too_soon(model: Model, job: RetrainJob, facts: PlanInputs, reason: str) -> ModelPlan | None:
-    interval, last = model.retrain.min_interval, job.intended_at
+    interval, last = model.retrain.min_interval, job.run_started_at
     since = age(last, facts.now) if last else None
-    if interval is None or last is None or since is None or since >= interval:
+    if interval is None or last is None or since is None or since >= _shortest(interval):
         return None
-    until = f"{last + interval:%Y-%m-%dT%H:%M:%SZ}"
+    until = f"{last + _shortest(interval):%Y-%m-%dT%H:%M:%SZ}"
     text = f"{reason}, but min_interval ({duration_text(interval)}) is not over before {until}; a later run trains it"
     return _rest(model, job, "skipped", text)
+
+
+def _shortest(interval: timedelta) -> timedelta:
+    """Return from which time on an interval between the starts of two runs counts as over.
+
+    A schedule as long as the interval comes early by what the run before was late, and by the hour of daylight saving
+    time: a night without a training would be its end.
+    """
+    jitter = min(interval / 5, _MOST_JITTER)
+    return interval - jitter - (_CLOCK_CHANGE if interval >= _SPANS_CLOCK_CHANGE else timedelta(0))
 
 
 def _after_failure(

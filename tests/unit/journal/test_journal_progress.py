@@ -120,7 +120,11 @@ JUDGED = (
 @pytest.mark.parametrize(
     ("before", "fact", "changes"),
     [
-        ((checked(), taken()), intended(), {"stage": "sending", "attempt": 1, "intended_at": at(3)}),
+        (
+            (checked(), taken()),
+            intended(),
+            {"stage": "sending", "attempt": 1, "intended_at": at(3), "run_started_at": at(0)},
+        ),
         ((taken(), intended()), done(), {"stage": "started", "started_at": at(3), "upload_proof": "store"}),
         (
             (taken(), intended()),
