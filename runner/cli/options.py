@@ -101,6 +101,12 @@ def _trusted_hosts(ctx: click.Context, param: click.Parameter, value: Sequence[s
     return hosts
 
 
+def _named(ctx: click.Context, _param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    from runner.manifest.load import named_paths  # noqa: PLC0415 -- not for `--help`
+
+    return value if ctx.resilient_parsing else named_paths(value)
+
+
 _COMMON = (
     click.option(
         "--state",
@@ -149,8 +155,8 @@ lock_timeout = click.option(
     show_default=True,
     help="How long to wait while another run holds the state.",
 )
-paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
+paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...", callback=_named)
+paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
 trust_host = click.option(
     "--trust-host",

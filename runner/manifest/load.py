@@ -1,5 +1,6 @@
 """Files and folders -> one typed manifest, or every problem of all of them at once."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from runner.manifest.schema_check import check_shape
 from runner.manifest.text import Text, read_text
 from runner.manifest.yaml_parser import build
 
+_VARIABLE = "RETRAIN_MANIFEST"
+_USUAL = ("models.yaml", "retrain.yaml")
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
 
@@ -22,6 +25,29 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     manifest: Manifest | None
     problems: tuple[Problem, ...]
+
+
+def usual_paths() -> tuple[Path, ...]:
+    """Return what RETRAIN_MANIFEST names, else the manifest in the working folder that has a usual name, if any."""
+    named = os.environ.get(_VARIABLE, "")
+    if named:
+        return tuple(Path(path) for path in named.split(os.pathsep) if path)
+    return tuple(path for path in map(Path, _USUAL) if path.is_file())[:1]
+
+
+def named_paths(given: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the paths that were given, else the usual ones.
+
+    Raises:
+        UsageError: there are none.
+    """
+    paths = tuple(given) or usual_paths()
+    if not paths:
+        raise UsageError(
+            f"No manifest is named, and this folder has no {' and no '.join(_USUAL)}.",
+            hint=f"Name a manifest file or a folder of manifest files, or set {_VARIABLE}.",
+        )
+    return paths
 
 
 def load(paths: Sequence[Path]) -> Manifest:
@@ -45,8 +71,7 @@ def read(paths: Sequence[Path]) -> Reading:
     Raises:
         UsageError: no path is given.
     """
-    if not paths:
-        raise UsageError("No manifest was named.", hint="Name a manifest file or a folder of manifest files.")
+    paths = named_paths(paths)
     findings, short = Findings(), False
     manifest = None
     try:

@@ -15,7 +15,7 @@ from runner.errors import UsageError
 from runner.journal.events import EMULATOR
 from runner.journal.folder import DEFAULT
 from runner.journal.progress import Progress, RunRecord
-from runner.manifest.load import load
+from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest, Model
 from runner.plan.model_plan import Options, state_option
 
@@ -109,6 +109,7 @@ def model_scope(
         ManifestError: the manifest is invalid.
     """
     record = _last_run_with(progress, name)
+    manifest = manifest or (usual_paths() if record is None else ())
     if record is None and not manifest:
         require_seen({name for run in progress.runs.values() for name in run.models}, name)
     paths = tuple(manifest)

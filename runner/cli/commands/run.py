@@ -11,6 +11,7 @@ from runner.app.run.run import RunRequest, run
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.run_result import show_events, show_result
+from runner.manifest.load import named_paths
 
 
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
@@ -50,7 +51,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     with console.watching(events=form == "jsonl") as listener:
         request = RunRequest(
             choice=Choice(
-                paths=paths,
+                paths=paths if plan is not None else named_paths(paths),
                 select=select,
                 force=force,
                 no_switch=no_switch,
