@@ -100,16 +100,18 @@ class Layout(Struct, frozen=True, kw_only=True):
     source_set: bool
 
 
-def init(folder: Path, parts: Collection[str], requirement: str | None = None) -> Layout:
+def init(folder: Path, parts: Collection[str], requirement: str | None = None, manifest: str | None = None) -> Layout:
     """Write the files of the parts (all of them when none is named) that are not there yet.
 
     Args:
         folder: the repository; made where it is missing.
         parts: names out of `PARTS`.
         requirement: what pipelines install, as pip takes it; by default what this program was installed from.
+        manifest: the text of the manifest; by default it is the example's, with the example's data.
 
     Raises:
-        UsageError: the requirement can become something else later, or a file stands where a folder is needed.
+        UsageError: the requirement can become something else later, a file stands where a folder is needed, or there
+            is a manifest in the place of the one that is given.
         RetrainError: a file cannot be written.
     """
     if requirement is not None and not is_pinned(requirement):
@@ -120,6 +122,14 @@ def init(folder: Path, parts: Collection[str], requirement: str | None = None) -
         )
     source = requirement or installed_source()
     files = _files(parts, source or NOT_SET)
+    if manifest is not None:
+        if os.path.lexists(folder / MANIFEST):
+            raise UsageError(
+                f"{folder / MANIFEST} exists, and nothing is written over a file.",
+                hint="Name another folder: `retrain init DIR --from FILE --target COLUMN`.",
+            )
+        files = {name: content for name, content in files.items() if name not in _SAMPLE_DATA}
+        files[MANIFEST] = manifest.encode()
     _refuse_obstacles(folder, files)
     laid: dict[str, list[str]] = {"written": [], "same": [], "kept": []}
     for name, content in files.items():

@@ -3,13 +3,16 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from runner.app.init import MANIFEST, PARTS, REQUIREMENTS, Layout, init
+from runner.app.own_manifest import OwnData, OwnManifest, own_manifest
 from runner.cli import options
 from runner.cli.console import Console
-from runner.errors import ExitCode
+from runner.errors import ExitCode, UsageError
+from runner.manifest.model import Task
 from runner.reports.text import inline
 
 
@@ -23,12 +26,49 @@ from runner.reports.text import inline
     metavar="TEXT",
     help="What pipelines install, with a commit or a digest, as pip takes it; by default what pip installed here.",
 )
+@click.option("--from", "train", type=click.Path(path_type=Path), metavar="FILE", help="Your training data.")
+@click.option("--target", metavar="COLUMN", help="With --from: the column that the model predicts.")
+@click.option("--task", type=click.Choice(get_args(Task)), help="With --from: what it is; else its values say it.")
+@click.option(
+    "--eval", "evaluation", type=click.Path(path_type=Path), metavar="FILE", help="With --from: evaluation data."
+)
 @options.stateless
-def command(folder: Path, only: Sequence[str], requirement: str | None, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
-    """Lay out a repository: a manifest to rehearse with, checks, pipelines, schedules. Never overwrites a file."""
-    layout = init(folder, only, requirement)
-    console.result("\n".join([*_lines(layout), "", *_next_steps(folder, layout), *_source(layout)]))
+def command(  # noqa: PLR0913 -- one argument an option
+    *,
+    folder: Path,
+    only: Sequence[str],
+    requirement: str | None,
+    train: Path | None,
+    target: str | None,
+    task: Task | None,
+    evaluation: Path | None,
+    state: str,  # noqa: ARG001 -- common option
+    console: Console,
+) -> int:
+    """Lay out a repository: a manifest, checks, pipelines, schedules. Never overwrites a file.
+
+    With --from the manifest is about your own data, whose columns are checked; without, about a sample for rehearsals.
+    """
+    own = None
+    if train is not None:
+        own = own_manifest(folder, OwnData(train=train, eval=evaluation, target=target, task=task))
+        for warning in own.warnings:
+            console.warning(warning)
+    elif target is not None or task is not None or evaluation is not None:
+        raise UsageError("--target, --task and --eval go with --from.", hint="Name your training data: `--from FILE`.")
+    layout = init(folder, only, requirement, own.text if own else None)
+    steps = _own_steps(folder, layout, own) if own else _next_steps(folder, layout)
+    console.result("\n".join([*_lines(layout), "", *steps, *_source(layout)]))
     return ExitCode.OK
+
+
+def _own_steps(folder: Path, layout: Layout, own: OwnManifest) -> Iterator[str]:
+    """Yield the commands from a manifest of one's own to the first run."""
+    yield f"# {inline(own.model)} is a {own.task}; another --task, another policy: edit {MANIFEST}"
+    yield from _first_steps(folder, layout)
+    yield f"  retrain run {MANIFEST} --emulator     # a rehearsal; needs the extra [emulator]"
+    yield f"  export {own.variable}=...             # the model's key for retraining"
+    yield f"  retrain doctor {MANIFEST}             # is everything there that a run needs?"
 
 
 def _lines(layout: Layout) -> Iterator[str]:
@@ -39,6 +79,14 @@ def _lines(layout: Layout) -> Iterator[str]:
 
 def _next_steps(folder: Path, layout: Layout) -> Iterator[str]:
     """Yield commands that can be copied, with a comment each."""
+    yield from _first_steps(folder, layout)
+    if MANIFEST in layout.written:
+        yield f"  retrain run {MANIFEST} --emulator     # a rehearsal; needs the extra [emulator]"
+        yield "  # then put your own data and models into it:"
+    yield f"  retrain plan {MANIFEST}               # what a run would do, and why"
+
+
+def _first_steps(folder: Path, layout: Layout) -> Iterator[str]:
     yield "next:"
     if folder != Path():
         yield f"  cd {shlex.quote(inline(str(folder)))}"
@@ -47,10 +95,6 @@ def _next_steps(folder: Path, layout: Layout) -> Iterator[str]:
     if not layout.in_git:
         yield '  git init && git add . && git commit -m "lay out"   # reports name the commit'
     yield f"  retrain validate {MANIFEST}"
-    if MANIFEST in layout.written:
-        yield f"  retrain run {MANIFEST} --emulator     # a rehearsal; needs the extra [emulator]"
-        yield "  # then put your own data and models into it:"
-    yield f"  retrain plan {MANIFEST}               # what a run would do, and why"
 
 
 def _source(layout: Layout) -> Iterator[str]:
