@@ -19,6 +19,7 @@ from runner.errors import HangUpError
 COMMANDS = {
     "init": "lay out a repository: manifest, checks, pipelines, schedules",
     "validate": "validate the manifest; every problem at once",
+    "doctor": "look at keys, hosts, data, rules and state before a run, without any effect",
     "plan": "show what a run would do to each model, without doing it",
     "run": "retrain, judge and switch the models",
     "status": "show where every model stands",

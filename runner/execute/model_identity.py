@@ -50,14 +50,15 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
 
     The newest one of each name comes first, beginning with the name that was used last; then the second newest.
     """
-    gone = [(name, _newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
+    gone = [(name, newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
     used = sorted(
         (former for former in gone if former[1]), key=lambda former: former[1][0].url_expires_at, reverse=True
     )
     return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
 
 
-def _newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
+def newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
+    """Return the newest jobs for which something was, or may have been, sent."""
     return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
 
 
@@ -71,7 +72,7 @@ def _has_another_key_source(run: ModelRun) -> bool:
 
 def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask whose key it is, when the service knows none of the model's last jobs under it: values may be swapped too."""
-    own = _newest_jobs(run.progress)
+    own = newest_jobs(run.progress)
     for job in own:
         answer = yield from _ask(run, key, job)
         if isinstance(answer, Status) or answer.code != Code.NOT_FOUND_JOB:

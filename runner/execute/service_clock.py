@@ -92,13 +92,13 @@ def compare_clocks(run: ModelRun, reading: ClockReading) -> None:
         return
     if abs(reading.ahead) < NOTICED:
         return
-    told = _difference(reading, reading.date)
+    told = clock_difference(reading)
     if abs(reading.ahead) <= tolerance(run):
-        _warn_once(run, f"{told}; set it by a time server")
+        _warn_once(run, f"{told[0].lower()}{told[1:]}; set it by a time server")
         return
     raise ModelError(
         Kind.CONFIG,
-        f"{_capital(told)}, more than the {duration_text(tolerance(run))} allowed before an upload.",
+        f"{told}, more than the {duration_text(tolerance(run))} allowed before an upload.",
         hint="Set this machine's clock by a time server, then run again. If it is right, the service's clock is wrong: "
         "tell its support. Nothing was uploaded.",
     )
@@ -127,10 +127,12 @@ def refuse_expired(end: UploadEnd, reading: ClockReading) -> None:
     )
 
 
-def _difference(reading: ClockReading, date: datetime) -> str:
+def clock_difference(reading: ClockReading) -> str:
+    """Return by how much our clock and the service's differ, as the begin of a sentence."""
     side = "ahead of" if reading.ahead > timedelta(0) else "behind"
+    date = reading.latest if reading.date is None else reading.date
     return (
-        f"this machine's clock ({seconds_text(reading.before)}) is {_about(abs(reading.ahead))} {side} the service's "
+        f"This machine's clock ({seconds_text(reading.before)}) is {_about(abs(reading.ahead))} {side} the service's "
         f"({seconds_text(date)})"
     )
 
@@ -140,10 +142,6 @@ def _about(length: timedelta) -> str:
     units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
     unit, size = next((known_unit for known_unit in units if length >= 2 * known_unit[1]), ("s", timedelta(seconds=1)))
     return f"{round(length / size)}{unit}"
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _warn_once(run: ModelRun, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.lib.schema_keywords import ANYTHING, DOUBT, NOTHING, Checks, Schema, UnsureError, make_check
 
-NAMES = ("manifest", "approval", "plan", "report", "journal")
+NAMES = ("manifest", "approval", "plan", "report", "journal", "diagnosis")
 
 
 def schema_path(name: str) -> Path:

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -121,6 +122,24 @@ def send_message(source: StoredKey, message: Message) -> None:
         SourceError: there is no address.
         UndeliveredError: apprise is not installed, does not know the address, or the service did not take the message.
     """
+    apprise, service = _service(source)
+    form, kind = apprise.NotifyFormat.TEXT, apprise.NotifyType(message.severity)
+    if not service.notify(title=message.title, body=message.body, body_format=form, notify_type=kind):
+        raise UndeliveredError("the service did not take it", "Check whether its address is still valid.")
+
+
+def require_address(source: StoredKey) -> None:
+    """Raise where no message can be sent to the address the source holds, as far as that shows without sending one.
+
+    Raises:
+        SourceError: there is no address.
+        UndeliveredError: apprise is not installed, or does not know the address.
+    """
+    _service(source)
+
+
+def _service(source: StoredKey) -> tuple[Any, Any]:
+    """Return apprise, and the service at the address."""
     try:
         import apprise  # noqa: PLC0415 -- an extra, needed only here, and slow to import
     except ImportError:
@@ -137,9 +156,7 @@ def send_message(source: StoredKey, message: Message) -> None:
     service = apprise.Apprise(asset=asset)
     if not service.add(address.reveal()):
         raise UndeliveredError("apprise does not know its address", "Write it as apprise's list of services shows.")
-    form, kind = apprise.NotifyFormat.TEXT, apprise.NotifyType(message.severity)
-    if not service.notify(title=message.title, body=message.body, body_format=form, notify_type=kind):
-        raise UndeliveredError("the service did not take it", "Check whether its address is still valid.")
+    return apprise, service
 
 
 def _mute_foreign_logs() -> None:

@@ -125,6 +125,15 @@ class Classifier(Struct, frozen=True, kw_only=True):
     model_id: int
 
 
+class ListedModel(Struct, frozen=True, kw_only=True):
+    """An entry of the service's list of models, in the service's words; what it does not say is None."""
+
+    model_id: int
+    name: str | None
+    task: str | None
+    target: str | None
+
+
 class Downloaded(Struct, frozen=True, kw_only=True):
     """A result file that is whole and durable: lower-case hex SHA-256 and its size in bytes."""
 
@@ -231,6 +240,9 @@ class Provider(ProviderCalls, Protocol):
 
     def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
         """Return a model's API key for the account's secret key."""
+
+    def models(self, key: Secret) -> tuple[ListedModel, ...]:
+        """Return the models that this key may list."""
 
     def close(self) -> None:
         """Begin no further call."""

@@ -27,6 +27,7 @@ from runner.providers.base import (
     Effect,
     FetchedApiKey,
     IssuedJob,
+    ListedModel,
     ProviderEntry,
     ProviderFacts,
     Rejected,
@@ -92,6 +93,9 @@ class OtherClient:
 
     def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:  # noqa: ARG002 -- the port's signature
         raise ServiceError(Kind.CREDENTIALS, "This provider hands out no keys.", hint="Name a key.", again=False)
+
+    def models(self, key: Secret) -> tuple[ListedModel, ...]:  # noqa: ARG002 -- the port's signature
+        return ()
 
     def close(self) -> None:
         """It holds no connection."""

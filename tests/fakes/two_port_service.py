@@ -105,6 +105,9 @@ class TwoPortService:
         if call.port == "api" and self.account_key and request.header("x-api-key") == self.account_key:
             return self._account(call)
         model = self.models.get(call.owner)
+        scripted = model.always.get(call.name) if model is not None and call.port == "api" else None
+        if scripted is not None and scripted.status is not None and not scripted.delay:
+            return scripted  # also to a question that the contract would refuse
         refusal = self._refusal(call, model, request)
         if model is None or refusal is not None:
             return refusal or documented("invalid_api_key.")

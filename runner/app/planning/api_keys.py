@@ -19,6 +19,7 @@ class ManifestKeys:
         self._client = client
         self._redactor = redactor
         self._host = host
+        self._end_dates: dict[str, str] = {}  # of fetched keys, by the model's name
         self._owners: dict[str, list[str]] = {}  # names of models, by the key's fingerprint
 
     def learn_all(self, models: Iterable[Model]) -> None:
@@ -39,6 +40,10 @@ class ManifestKeys:
         """Return the model's API key; raises ModelError when it cannot be had."""
         return self._claim(model, self._read(model))
 
+    def end_date(self, model: Model) -> str | None:
+        """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""
+        return self._end_dates.get(model.name)
+
     def asks_service(self, model: Model) -> bool:
         """Tell whether the model's API key is fetched with the account's secret key."""
         return isinstance(model.api_key, FetchedKey)
@@ -47,7 +52,9 @@ class ManifestKeys:
         if not isinstance(model.api_key, FetchedKey):
             return self._resolve(model.api_key, model)
         secret_key = self._resolve(model.api_key.secret_key, model)
-        return self._client.fetch_api_key(secret_key, model.api_key.model_id).key
+        fetched = self._client.fetch_api_key(secret_key, model.api_key.model_id)
+        self._end_dates[model.name] = fetched.end_date
+        return fetched.key
 
     def _claim(self, model: Model, key: Secret) -> Secret:
         """Refuse a key that another model has: a key belongs to one model of the service, and both would switch it."""

@@ -25,6 +25,7 @@ from runner.providers.base import (
     Effect,
     FetchedApiKey,
     IssuedJob,
+    ListedModel,
     Rejected,
     ServiceError,
     Status,
@@ -39,12 +40,14 @@ from runner.providers.prediction_one.response_reading import (
     read_api_key,
     read_classifiers,
     read_job,
+    read_models,
     read_status,
 )
 from runner.providers.prediction_one.responses import MOST_ERROR_BYTES
 from runner.providers.prediction_one.result_download import result_taker
 
 T = TypeVar("T")
+_MOST_LISTED = 1000  # models
 
 
 class Client:
@@ -177,6 +180,14 @@ class Client:
             ServiceError: the answer was refused or unreadable.
         """
         return self._read("/classifiers", key, read_classifiers)
+
+    def models(self, key: Secret) -> tuple[ListedModel, ...]:
+        """Ask which models this key may list, and for their tasks.
+
+        Raises:
+            ServiceError: the answer was refused or unreadable.
+        """
+        return self._read(f"/models?offset=0&limit={_MOST_LISTED}", key, read_models)
 
     def close(self) -> None:
         """Begin no further call; those under way come to their own end."""

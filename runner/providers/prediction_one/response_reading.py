@@ -11,7 +11,16 @@ from runner.http.headers import YEARS
 from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
-from runner.providers.base import Classifier, FetchedApiKey, IssuedJob, Phase, ServiceError, Status, Statuses
+from runner.providers.base import (
+    Classifier,
+    FetchedApiKey,
+    IssuedJob,
+    ListedModel,
+    Phase,
+    ServiceError,
+    Status,
+    Statuses,
+)
 from runner.providers.prediction_one.errors import explain_broken, explain_status
 from runner.providers.prediction_one.responses import documented, names_job, read_object, said, whole_number
 
@@ -258,3 +267,28 @@ def _classifier_id(part: dict[str, Any]) -> str | None:
         return value
     number = whole_number(value)
     return None if number is None else str(number)
+
+
+def read_models(answer: Answer) -> tuple[ListedModel, ...]:
+    """Read all models with a number, wherever they stand in the answer."""
+    found, waiting = list[ListedModel](), [_read_success(answer)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            number = whole_number(part.get("model_id"))
+            if number is not None:
+                found.append(_listed_model(number, part))
+    return tuple(found)
+
+
+def _listed_model(number: int, part: dict[str, Any]) -> ListedModel:
+    """Return an entry; task (`tt`) and target (`tc`) stand in its `config`, or beside its number."""
+    config = part.get("config")
+    told = {**part, **(config if isinstance(config, dict) else {})}
+    name, task, target = (told.get("name", told.get("model_name")), told.get("tt"), told.get("tc", told.get("target")))
+    words = (one_line(value) if isinstance(value, str) and value else None for value in (name, task, target))
+    name, task, target = words
+    return ListedModel(model_id=number, name=name, task=task, target=target)

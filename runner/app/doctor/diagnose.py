@@ -1,0 +1,192 @@
+"""`retrain doctor`: everything that a run needs, looked at before it, without any effect."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from heapq import nlargest
+
+from msgspec import Struct
+
+from emulator.extra import require_extra
+from runner.app.doctor.key_questions import KeyAnswer, KeyQuestions, own_entry, task_of
+from runner.app.doctor.rule_checks import rule_checks
+from runner.app.doctor.service_checks import key_checks, service_checks, switch_checks, untrusted_check
+from runner.app.doctor.state_check import state_checks
+from runner.app.doctor.target_checks import target_checks
+from runner.app.planning.api_keys import ManifestKeys
+from runner.app.planning.plan import plan_models, read_progress
+from runner.app.planning.plan_document import Planned
+from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.service import connected
+from runner.app.validate import validate
+from runner.datasets.header import read_header
+from runner.datasets.metadata import DatasetDigest
+from runner.datasets.resolve import resolve
+from runner.errors import Kind, ModelError, RetrainError, StateError
+from runner.journal.progress import Progress
+from runner.lib.secrets import Redactor
+from runner.lib.text import shown
+from runner.manifest.model import Model
+from runner.manifest.problems import ManifestError
+from runner.plan.model_plan import ModelPlan, PlanStage, state_option
+from runner.reports.diagnosis import Check, Diagnosis, diagnosis
+
+_SEEN_BY_PLANNING = frozenset({"data-file"})  # problems of a manifest that the check of the data tells in full
+
+
+class DoctorRequest(Struct, frozen=True, kw_only=True):
+    """The arguments of `retrain doctor`; `trust_state` accepts a state that somebody else may have written."""
+
+    choice: Choice
+    trust_state: bool = False
+
+
+def diagnose(request: DoctorRequest) -> Diagnosis:
+    """Return what was found. No job is taken, nothing is uploaded, switched, recorded or sent to people.
+
+    Raises:
+        UsageError: no manifest is named, or nothing is selected.
+    """
+    choice = request.choice
+    manifest = list(_manifest_checks(choice))
+    try:
+        scope = read_scope(choice)
+    except ManifestError:
+        return diagnosis(None, (), [*manifest, *_state_checks(request, 0)])
+    progress, damage = _progress(choice.state)
+    planned = plan_models(scope, progress)
+    service, answers = _service(scope, planned.progress)
+    checks = [
+        *manifest,
+        *service,
+        *(damage or _state_checks(request, _packed(scope, planned))),
+        *target_checks(scope),
+        *_model_checks(scope, planned, answers),
+    ]
+    return diagnosis(scope.service.name, [model.name for model in scope.models], checks)
+
+
+def _manifest_checks(choice: Choice) -> Iterator[Check]:
+    found = validate(choice.paths)
+    if found.valid:
+        seen = f"{found.models} model(s) in {found.files} file(s)."
+        yield Check(name="manifest", verdict="ok", seen=seen)
+    for problem in found.problems:
+        if problem.code not in _SEEN_BY_PLANNING:
+            yield Check(
+                name="manifest",
+                verdict="problem" if problem.severity == "error" else "warning",
+                seen=f"{problem.file}:{problem.line}:{problem.column}: {problem.message}",
+                next=problem.hint,
+            )
+
+
+def _state_checks(request: DoctorRequest, uploads: int) -> Iterator[Check]:
+    return state_checks(request.choice.state, trusted=request.trust_state, uploads=uploads)
+
+
+def _progress(state: str) -> tuple[Progress, list[Check]]:
+    """Return what the journal shows; nothing, and why, where it cannot be read."""
+    try:
+        return read_progress(state), []
+    except StateError as error:
+        return Progress(), [Check(name="state", verdict="problem", seen=error.message, next=error.hint)]
+
+
+def _packed(scope: Scope, planned: Planned) -> int:
+    """Return the size in bytes of the datasets that a run packs at the same time, at most."""
+    sizes = [
+        found.train.bytes + found.eval.bytes
+        for found in planned.data.values()
+        if isinstance(found, DatasetDigest) and found.eval is not None
+    ]
+    return sum(nlargest(scope.manifest.limits.uploads, sizes))
+
+
+def _service(scope: Scope, progress: Progress) -> tuple[list[Check], dict[str, KeyAnswer]]:
+    """Return what is found of the service, and what it says to each model's key, by the model's name."""
+    if scope.service.emulator:
+        return [_emulator_check()], {}
+    if not scope.service.trusted:
+        return [untrusted_check(scope.service)], {}
+    manifest, redactor = scope.manifest, Redactor()
+    try:
+        client = connected(manifest.service, manifest.service.url or "", scope.service, redactor)
+    except RetrainError as error:
+        return [Check(name="service", verdict="problem", seen=error.message, next=error.hint)], {}
+    keys = ManifestKeys(client, redactor, host=scope.service.name)
+    keys.learn_all(manifest.models.values())
+    questions = KeyQuestions(client=client, keys=keys, manifest=manifest, known=progress.known(scope.service.name))
+    try:
+        answers = questions.ask_all(scope.models)
+    finally:
+        client.close()
+    found = list(service_checks(manifest, scope.service, answers))
+    return found, {answer.model.name: answer for answer in answers}
+
+
+def _emulator_check() -> Check:
+    try:
+        require_extra()
+    except RetrainError as error:
+        return Check(name="service", verdict="problem", seen=error.message, next=error.hint)
+    return Check(name="service", verdict="ok", seen="The emulator is started for each run; it needs no key.")
+
+
+def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer]) -> Iterator[Check]:
+    now, state = datetime.now(UTC), state_option(scope.choice.state)
+    for model, plan in zip(scope.models, planned.plans, strict=True):
+        progress = planned.progress.model(scope.service.name, model.name)
+        answer = answers.get(model.name) or KeyAnswer(model=model)
+        if answer.model.name in answers:
+            yield from key_checks(answer, scope.service, now)
+        yield from _data_checks(model, plan, planned)
+        yield from _target_checks(scope, answer)
+        policy = scope.manifest.policies[model.policy]
+        yield from rule_checks(model, policy, progress, task=task_of(answer), state=state)
+        if not progress.serving.ids and not scope.service.emulator:
+            yield from switch_checks([model.name])
+
+
+def _target_checks(scope: Scope, answer: KeyAnswer) -> Iterator[Check]:
+    """Yield that the data has no column that the service says the key's model predicts: the key may be another's."""
+    entry = own_entry(answer)
+    if entry is None or entry.target is None:
+        return
+    try:
+        train = resolve(scope.manifest.datasets[answer.model.dataset]).train
+        columns = read_header(train)
+    except ModelError:
+        return  # the check of the data says it
+    if columns and entry.target not in columns:
+        yield Check(
+            name="data",
+            verdict="problem",
+            model=answer.model.name,
+            seen=f"The model of its key predicts {shown(entry.target)}, and {train.source} has no such column.",
+            next=f"Give {answer.model.name} its own key, or the data that its model was trained with.",
+        )
+
+
+def _data_checks(model: Model, plan: ModelPlan, planned: Planned) -> Iterator[Check]:
+    """Yield what planning found of the model's data, by the checks of a run; and what else stops the model."""
+    data = planned.data[model.dataset]
+    if plan.outcome == "failed" and plan.error is not None:
+        yield Check(
+            name="data" if plan.error.kind == Kind.DATA else "plan",
+            verdict="problem",
+            model=model.name,
+            seen=plan.error.message,
+            next=plan.error.hint,
+        )
+    elif isinstance(data, DatasetDigest):
+        files = " and ".join(file.source for file in (data.train, data.eval) if file is not None)
+        seen = f"{files} can be sent." if PlanStage.CHECK in plan.stages else plan.reason
+        yield Check(name="data", verdict="ok", model=model.name, seen=seen)
+    for warning in plan.warnings:
+        yield Check(
+            name="data",
+            verdict="warning",
+            model=model.name,
+            seen=f"{warning}.",
+            next="Correct the data, or leave it: a run warns of it and goes on.",
+        )

@@ -1,0 +1,202 @@
+"""Whether the service answers, by what clock, and what it says of each model's key."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from runner.app.doctor.key_questions import KNOWN_KEY, KeyAnswer, own_entry
+from runner.app.service import TargetService, untrusted
+from runner.errors import Kind, ModelError
+from runner.execute.service_clock import clock_difference
+from runner.http.headers import read_date
+from runner.lib.text import nearest
+from runner.lib.timestamps import NOTICED
+from runner.manifest.durations import duration_text
+from runner.manifest.model import FetchedKey, Manifest
+from runner.plan.incumbent import ONE_WAY
+from runner.providers.base import Code, ListedModel, ServiceError, Status
+from runner.reports.diagnosis import Check
+
+_SOON = timedelta(days=7)  # before a key ends
+_BRAND = frozenset({Code.INVALID_KEY, Code.NOT_FOUND_KEY, Code.INACTIVE_KEY})
+_NUMBER = re.compile(r"[0-9]{10}|[0-9]{13}")  # seconds or milliseconds since 1970
+
+
+def untrusted_check(service: TargetService) -> Check:
+    """Return the check of a service to which no key may be sent, so that nothing is asked."""
+    error = untrusted(service.name)
+    near = nearest(service.name, service.documented_hosts)
+    guess = f" Or correct `service.url`: did you mean https://{near}?" if near else ""
+    return Check(name="service", verdict="problem", seen=error.message, next=f"{error.hint}{guess}")
+
+
+def service_checks(manifest: Manifest, service: TargetService, answers: Sequence[KeyAnswer]) -> Iterator[Check]:
+    """Yield whether the service answered at all, and how its clock compares with this machine's."""
+    url = manifest.service.url or ""
+    unreachable = next((found.answer for found in answers if found.unreachable), None)
+    if isinstance(unreachable, ServiceError):
+        near = nearest(service.name, service.documented_hosts) if service.name not in service.documented_hosts else None
+        guess = f" Did you mean https://{near}?" if near else ""
+        yield Check(
+            name="service", verdict="problem", seen=f"{url}: {unreachable.message}", next=f"{unreachable.hint}{guess}"
+        )
+        return
+    read = [found.reading for found in answers if found.reading is not None]
+    if not read:
+        yield Check(
+            name="service",
+            verdict="note",
+            seen=f"{url} was not asked, because there is no key to ask with.",
+        )
+        return
+    yield Check(name="service", verdict="ok", seen=f"{url} answers{_secured(url)}.")
+    most = max(manifest.service.quarantine, NOTICED)
+    telling = [reading for reading in read if reading.date is not None]
+    if not telling:
+        yield Check(
+            name="clock", verdict="note", seen="The service's answers tell no time; this machine's clock counts."
+        )
+        return
+    reading = min(telling, key=lambda one: abs(one.ahead))
+    ahead, difference = abs(reading.ahead), clock_difference(reading)
+    if ahead < NOTICED:
+        yield Check(name="clock", verdict="ok", seen="This machine's clock agrees with the service's.")
+        return
+    yield Check(
+        name="clock",
+        verdict="problem" if ahead > most else "warning",
+        seen=f"{difference}; {duration_text(most)} are allowed before an upload.",
+        next="Set this machine's clock by a time server; `timedatectl set-ntp true` does on systemd.",
+    )
+
+
+def _secured(url: str) -> str:
+    return " over TLS, and its certificate is trusted" if url.startswith("https:") else ""
+
+
+def key_checks(found: KeyAnswer, service: TargetService, now: datetime) -> Iterator[Check]:
+    """Yield what is found of one model's key."""
+    name, answer = found.model.name, found.answer
+    if answer is None:
+        yield Check(
+            name="key", verdict="note", model=name, seen="The service was not asked with it: it does not answer."
+        )
+        return
+    if found.unreachable:
+        return  # told once, of the service
+    yield _about_key(found, answer, service)
+    if isinstance(answer, ServiceError) and answer.code in KNOWN_KEY:
+        yield from _about_owner(found)
+        yield from _about_end(found, now)
+
+
+def _about_key(found: KeyAnswer, answer: Status | ModelError, service: TargetService) -> Check:
+    name = found.model.name
+    if isinstance(answer, Status):
+        return Check(
+            name="key",
+            verdict="warning",
+            model=name,
+            seen=f"The service calls a job that cannot exist {answer.value!r}, so its answer says nothing of the key.",
+            next="Check `service.url`: something in between may answer for the service.",
+        )
+    if isinstance(answer, ServiceError) and answer.code in KNOWN_KEY:
+        entry = own_entry(found)
+        called = f" as that of its model {entry.model_id}{_title(entry)}" if entry is not None else ""
+        return Check(name="key", verdict="ok", model=name, seen=f"The service knows its key{called}.")
+    told = isinstance(answer, ServiceError) and answer.code is None and not answer.again
+    unjudged = told and found.reading is not None and answer.kind != Kind.CREDENTIALS
+    return Check(
+        name="key",
+        verdict="warning" if unjudged else "problem",
+        model=name,
+        seen=answer.message,
+        next=_advice(found, answer, service),
+    )
+
+
+def _title(entry: ListedModel) -> str:
+    return f", {entry.name!r}" if entry.name else ""
+
+
+def _advice(found: KeyAnswer, error: ModelError, service: TargetService) -> str:
+    if found.is_account:
+        return (
+            "This is the account's secret key, not the key of a model. Write `api_key: {secret_key: ..., model_id: "
+            "NUMBER}` in the manifest, and each run fetches the model's key with it."
+        )
+    if found.is_model:
+        return "This is the key of a model, not the account's secret key. Name it by `api_key` itself, or replace it."
+    other = [host for host in service.documented_hosts if host != service.name]
+    if isinstance(error, ServiceError) and error.code in _BRAND and service.name in service.documented_hosts and other:
+        return f"{error.hint} If the model is on the other brand's service, set `service.url: https://{other[0]}`."
+    return error.hint
+
+
+def _about_owner(found: KeyAnswer) -> Iterator[Check]:
+    """Yield whose key it is, where recorded jobs tell."""
+    name = found.model.name
+    if found.other is not None:
+        other, job = found.other
+        yield Check(
+            name="key",
+            verdict="problem",
+            model=name,
+            seen=f"The key of {name} is that of {other}: the service knows job {job} under it.",
+            next=f"Give {name} its own key; `retrain doctor` asks again. If {other} is called {name} now, add "
+            f"`- {{from: {other}, to: {name}}}` under `moved:` in the manifest.",
+        )
+    elif found.lost is not None:
+        yield Check(
+            name="key",
+            verdict="warning",
+            model=name,
+            seen=f"The service does not know job {found.lost} of {name} under this key.",
+            next=f"Check that it is the key of {name}; a service that forgot the job answers the same.",
+        )
+
+
+def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
+    """Yield when a fetched key ends, where the service said it."""
+    if not isinstance(found.model.api_key, FetchedKey):
+        return
+    end = read_end(found.end_date or "")
+    if end is None:
+        told = f"as {found.end_date!r}, which is no date" if found.end_date else "not"
+        yield Check(
+            name="key", verdict="note", model=found.model.name, seen=f"The end of the fetched key is told {told}."
+        )
+        return
+    day = f"{end:%Y-%m-%d}"
+    if end - now > _SOON:
+        yield Check(name="key", verdict="ok", model=found.model.name, seen=f"The fetched key is good until {day}.")
+        return
+    left = "is over" if end <= now else "is near"
+    yield Check(
+        name="key",
+        verdict="warning",
+        model=found.model.name,
+        seen=f"The end of the fetched key {left}: {day}, although it was fetched now.",
+        next="Ask the service's support for a key that lasts; a training may outlive this one.",
+    )
+
+
+def read_end(text: str) -> datetime | None:
+    """Return the aware UTC moment that an `end_date` means, None where it is none; its form is not published.
+
+    Without a zone it is taken for UTC.
+    """
+    plain = text.strip().replace("/", "-")
+    try:
+        end = (
+            datetime.fromtimestamp(int(plain[:10]), UTC) if _NUMBER.fullmatch(plain) else datetime.fromisoformat(plain)
+        )
+        return end.replace(tzinfo=end.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return read_date(text)
+
+
+def switch_checks(names: Iterable[str]) -> Iterator[Check]:
+    """Yield that the first switch of these models cannot be taken back."""
+    for name in names:
+        yield Check(name="switch", verdict="note", model=name, seen=ONE_WAY)
