@@ -2,21 +2,26 @@
 
 import json
 import os
+import re
 import selectors
 import stat
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from runner.errors import Kind, ModelError
+from runner.http.headers import read_date
 from runner.lib.child_environment import COMMAND_VARIABLES, command_environment
 from runner.lib.secrets import Secret
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 
 COMMAND_SECONDS = 30
+ENDS_SOON = timedelta(days=7)  # from then on the end of a fetched key is warned of
 _LONGEST_KEY = 8192  # bytes; servers refuse longer headers
 _MOST_OUTPUT = 64 * 1024  # bytes of a command; a key in JSON with all that may stand around it is shorter
 _OTHERS = 0o077
+_NUMBER = re.compile(r"[0-9]{10}|[0-9]{13}")  # seconds or milliseconds since 1970
 _FIRST_PRINTABLE, _DELETE, _LAST_CONTROL, _LAST_LATIN = 0x21, 0x7F, 0xA0, 0xFF
 
 
@@ -210,3 +215,18 @@ def _from_keyring(source: KeyringKey) -> str:
         hint = f"Run `keyring set {source.service} {source.username}`."
         _fail(f"the keyring has no entry {entry}", hint)
     return str(key)
+
+
+def read_end(text: str) -> datetime | None:
+    """Return the aware UTC moment that an `end_date` means, None where it is none; its form is not published.
+
+    Without a zone it is taken for UTC.
+    """
+    plain = text.strip().replace("/", "-")
+    try:
+        end = (
+            datetime.fromtimestamp(int(plain[:10]), UTC) if _NUMBER.fullmatch(plain) else datetime.fromisoformat(plain)
+        )
+        return end.replace(tzinfo=end.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return read_date(text)

@@ -1,5 +1,6 @@
 """A model's API key, had once a run; where the service hands it out, that is a read like any other."""
 
+from runner.credentials import ENDS_SOON, read_end
 from runner.execute.commands import Steps, call
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
@@ -14,7 +15,16 @@ def get_key(run: ModelRun) -> Steps[Secret]:
     """
     if run.key is None:
         run.key = yield from _fetch(run)
+        _warn_of_end(run)
     return run.key
+
+
+def _warn_of_end(run: ModelRun) -> None:
+    """Warn of a fetched key that ends soon: a training may outlive it."""
+    told = run.context.keys.end_date(run.model)
+    end = read_end(told) if told else None
+    if end is not None and end - run.context.clock.now() <= ENDS_SOON:
+        run.warn(f"the API key that was fetched for this run ends on {end:%Y-%m-%d}, so a training may outlive it")
 
 
 def _fetch(run: ModelRun) -> Steps[Secret]:

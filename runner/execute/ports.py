@@ -31,6 +31,9 @@ class Keys(Protocol):
     def asks_service(self, model: Model) -> bool:
         """Tell whether the model's API key is had by a call of the service."""
 
+    def end_date(self, model: Model) -> str | None:
+        """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""
+
     def account_key(self, model: Model) -> Secret | None:
         """Return the account's secret key where the manifest names one."""
 

@@ -42,6 +42,7 @@ class TwoPortService:
         self.switched: list[str] = []  # ids of jobs, in the order in which they were put into service
         self.published: dict[str, int] = {}  # numbers of models that somebody published in the product, by owner
         self.lists_classifiers = False
+        self.end_date = "2030-01-01T00:00:00Z"  # of the models' keys that it hands out
         self.account_key = ""  # hands out the models' keys; empty: there is no such key
         self.ahead = timedelta(0)  # how far the clock of both ports is ahead of the test's
         self.date: Callable[[datetime], str | None] = http_date  # what an answer says of that clock
@@ -160,7 +161,7 @@ class TwoPortService:
             return self._classifiers()
         if call.name != "api_key" or model is None or query.get("credential_type") != ["retrain"]:
             return documented("Not_found_credential.")
-        return json_answer({"api_key": model.key, "end_date": "2030-01-01T00:00:00Z"})
+        return json_answer({"api_key": model.key, "end_date": self.end_date})
 
     def _refusal(self, call: Call, model: ScriptedModel | None, request: Request) -> Answer | None:
         """Return the refusal of a request that the contract does not allow, or None."""

@@ -287,6 +287,9 @@ class FakeKeys:
     def model_key(self, model: Model) -> Secret:
         return Secret(self.keys.get(model.name, f"key-{model.name}"))
 
+    def end_date(self, model: Model) -> str | None:  # noqa: ARG002 -- the port's signature
+        return None
+
     def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
         return False
 

@@ -5,12 +5,13 @@ import sys
 import time
 import types
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from runner import credentials
-from runner.credentials import resolve
+from runner.credentials import read_end, resolve
 from runner.errors import Kind, ModelError
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 
@@ -210,3 +211,30 @@ def test_a_keyring_without_the_entry_or_locked_is_refused(stub: KeyringStub) -> 
 def test_an_absent_keyring_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert ".[keyring]" in refused(KeyringKey(service="s", username="u")).hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-12-30T09:00:00Z",
+        "2026-12-30 09:00:00",
+        "2026/12/30 09:00:00",
+        "2026-12-30T18:00:00+09:00",
+        "2026-12-30T09:00:00.000Z",
+        "1798621200",
+        "1798621200000",
+        "Wed, 30 Dec 2026 09:00:00 GMT",
+    ],
+)
+def test_the_end_of_a_key_is_read_in_every_usual_form(text: str) -> None:
+    assert read_end(text) == datetime(2026, 12, 30, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("text", "day"), [("2026-12-30", 30), ("20261230", 30), ("2026/12/01", 1)])
+def test_a_key_that_ends_on_a_day_ends_at_its_beginning(text: str, day: int) -> None:
+    assert read_end(text) == datetime(2026, 12, day, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0001-01-01T00:00:00+14:00", "9" * 400, "2026-13-45", "30 days"])
+def test_an_end_that_is_no_moment_is_none(text: str) -> None:
+    assert read_end(text) is None

@@ -117,7 +117,7 @@ class KeyQuestions(Struct, kw_only=True):
     def _other(self, model: Model, key: Secret) -> tuple[str, str] | None:
         """Return the name and the job under it that the service knows under this key, where there is one."""
         jobs: list[tuple[str, RetrainJob]] = list(vanished_jobs(self.manifest, self.known))
-        jobs += [(name, one.last) for name, one in self.known.items() if name in self.manifest.models and one.last]
+        jobs += [(name, past.last) for name, past in self.known.items() if name in self.manifest.models and past.last]
         for name, job in [pair for pair in jobs if pair[0] != model.name][:_MOST_OTHERS]:
             if isinstance(self._status(key, job.retrain_job_id), Status):
                 return name, job.retrain_job_id

@@ -1,14 +1,13 @@
 """Whether the service answers, by what clock, and what it says of each model's key."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from runner.app.doctor.key_questions import KNOWN_KEY, KeyAnswer, own_entry
 from runner.app.service import TargetService, untrusted
+from runner.credentials import ENDS_SOON, read_end
 from runner.errors import Kind, ModelError
 from runner.execute.service_clock import clock_difference
-from runner.http.headers import read_date
 from runner.lib.text import nearest
 from runner.lib.timestamps import NOTICED
 from runner.manifest.durations import duration_text
@@ -17,9 +16,7 @@ from runner.plan.incumbent import ONE_WAY
 from runner.providers.base import Code, ListedModel, ServiceError, Status
 from runner.reports.diagnosis import Check
 
-_SOON = timedelta(days=7)  # before a key ends
 _BRAND = frozenset({Code.INVALID_KEY, Code.NOT_FOUND_KEY, Code.INACTIVE_KEY})
-_NUMBER = re.compile(r"[0-9]{10}|[0-9]{13}")  # seconds or milliseconds since 1970
 
 
 def untrusted_check(service: TargetService) -> Check:
@@ -57,7 +54,7 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
             name="clock", verdict="note", seen="The service's answers tell no time; this machine's clock counts."
         )
         return
-    reading = min(telling, key=lambda one: abs(one.ahead))
+    reading = min(telling, key=lambda told: abs(told.ahead))
     ahead, difference = abs(reading.ahead), clock_difference(reading)
     if ahead < NOTICED:
         yield Check(name="clock", verdict="ok", seen="This machine's clock agrees with the service's.")
@@ -168,7 +165,7 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
         )
         return
     day = f"{end:%Y-%m-%d}"
-    if end - now > _SOON:
+    if end - now > ENDS_SOON:
         yield Check(name="key", verdict="ok", model=found.model.name, seen=f"The fetched key is good until {day}.")
         return
     left = "is over" if end <= now else "is near"
@@ -179,21 +176,6 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
         seen=f"The end of the fetched key {left}: {day}, although it was fetched now.",
         next="Ask the service's support for a key that lasts; a training may outlive this one.",
     )
-
-
-def read_end(text: str) -> datetime | None:
-    """Return the aware UTC moment that an `end_date` means, None where it is none; its form is not published.
-
-    Without a zone it is taken for UTC.
-    """
-    plain = text.strip().replace("/", "-")
-    try:
-        end = (
-            datetime.fromtimestamp(int(plain[:10]), UTC) if _NUMBER.fullmatch(plain) else datetime.fromisoformat(plain)
-        )
-        return end.replace(tzinfo=end.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return read_date(text)
 
 
 def switch_checks(names: Iterable[str]) -> Iterator[Check]:

@@ -101,6 +101,10 @@ class EmulatorKeys:
         """Return False: the emulator's keys are known here."""
         return False
 
+    def end_date(self, model: Model) -> str | None:  # noqa: ARG002 -- the port's signature
+        """Return None: the emulator's own keys do not end."""
+        return None
+
     def account_key(self, model: Model) -> Secret | None:  # noqa: ARG002 -- the port's signature
         """Return None: the emulator lists what serves for a model's own key."""
         return None

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -159,6 +159,18 @@ def fetched(project: Project) -> ScriptedModel:
 def test_a_fetched_key_tells_when_it_ends(project: Project) -> None:
     fetched(project)
     assert "The fetched key is good until 2030-01-01." in doctor(project, code=0).out
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1, 6])
+def test_a_fetched_key_that_ends_soon_is_warned_of_by_doctor_and_by_the_run(project: Project, days: int) -> None:
+    fetched(project)
+    project.service.end_date = f"{datetime.now(UTC) + timedelta(days=days):%Y/%m/%d %H:%M}"
+    (warning,) = problems(project)
+    assert (warning["name"], warning["verdict"]) == ("key", "warning")
+    assert "end of the fetched key" in warning["seen"]
+    assert project.run().code == 0
+    (told,) = [text for text in project.entry("house")["warnings"] if "API key" in text]
+    assert "ends on" in told
 
 
 def test_the_key_of_a_model_in_the_place_of_the_accounts_is_recognised(project: Project) -> None:

@@ -133,6 +133,9 @@ class AskingKeys(FakeKeys):
     errors: tuple[ModelError, ...] = ()
     asked = 0
 
+    def end_date(self, model: Model) -> str | None:  # noqa: ARG002 -- the port's signature
+        return None
+
     def asks_service(self, model: Model) -> bool:  # noqa: ARG002 -- the port's signature
         return True
 
