@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from itertools import product
+from itertools import permutations, product
 
 from msgspec.structs import replace
 
@@ -67,8 +67,11 @@ def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> 
 
 @cache
 def _sample_digests() -> frozenset[str]:
-    """Return the digests of the sample files, also as git or an editor may have rewritten them."""
-    forms = product(sample_files(), (b"", BOM), (b"\n", b"\r\n"))
+    """Return the digests of the sample files, alone and joined, also as git or an editor may have rewritten them."""
+    files = sample_files()
+    joined = (before + after.partition(b"\n")[2] for before, after in permutations(files))
+    texts = [form for text in (*files, *joined) for form in (text, text.removesuffix(b"\n"))]
+    forms = product(texts, (b"", BOM), (b"\n", b"\r\n"))
     return frozenset(sha256(mark + text.replace(b"\n", end)).hexdigest() for text, mark, end in forms)
 
 

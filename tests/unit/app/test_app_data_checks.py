@@ -129,6 +129,15 @@ def test_sample_data_is_refused_on_a_service_under_any_name(number: int, mark: b
     assert planned(emulator=True).outcome is None
 
 
+def test_sample_files_that_are_joined_or_lost_their_last_line_end_are_sample_data() -> None:
+    train, evaluation = sample_files()
+    write_manifest(target="churned")
+    Path("train.csv").write_bytes(train.removesuffix(b"\n"))
+    assert "sample data" in planned().reason
+    Path("train.csv").write_bytes(evaluation + train.partition(b"\n")[2])
+    assert "sample data" in planned().reason
+
+
 def test_sample_data_is_refused_where_nothing_is_checked_and_data_with_one_row_more_is_not() -> None:
     sample = sample_files()[0]
     Path("train.csv").write_bytes(sample)
