@@ -9,13 +9,14 @@ from emulator.job import Account
 from emulator.keys import key_digest
 from emulator.state import State
 
-KEY_LIFETIME_SECONDS = 30 * 24 * 3600.0
+_DAY = 24 * 3600.0
 
 
 class Access:
     """Finds the model of a key. Model keys come first, so no name of a model can turn its key into another's."""
 
-    def __init__(self, hosting: Hosting, state: State) -> None:
+    def __init__(self, hosting: Hosting, state: State, *, key_days: float) -> None:
+        self._key_days = key_days
         self._hosting = hosting
         self._state = state
         self._models = {model.key_digest: model.name for model in hosting.models.values()}
@@ -50,10 +51,14 @@ class Access:
 
     def issue_key(self, model: str) -> tuple[str, float]:
         """Return a new key of the model and the Unix time it is good until."""
-        expires = time.time() + KEY_LIFETIME_SECONDS
+        expires = self.lifetime_end()
         while key_digest(key := self._state.issue_key(model, expires=expires)) in self._models:
             continue  # the number makes it look like the own key of a model with such a name
         return key, expires
+
+    def lifetime_end(self) -> float:
+        """Return the Unix time until which a key issued now is good."""
+        return time.time() + self._key_days * _DAY
 
     def _is_expired(self, digest: str) -> bool:
         fetched = None if digest in self._models else self._state.fetched_key(digest)

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from emulator.extra import require_extra
 from runner.errors import UsageError
 from runner.manifest.model import Manifest
@@ -15,7 +17,8 @@ def serve_manifest(  # noqa: PLR0913 # one keyword for each option of the comman
     host: str,
     port: int,
     data: Path,
-    faults: Path | None,
+    profile: str = "documented",
+    faults: Path | None = None,
     own_keys: bool,
     until_stdin_closes: bool,
     say: Callable[[str], None],
@@ -25,18 +28,19 @@ def serve_manifest(  # noqa: PLR0913 # one keyword for each option of the comman
     `say` gets one line a model, then `listening on URL`, and nothing after that.
 
     Raises:
-        UsageError: the extra is not installed, the manifest or the faults file cannot be used, the data folder or the
-            address is taken.
+        UsageError: the extra is not installed, the manifest, the profile or the faults file cannot be used, the data
+            folder or the address is taken.
     """
     require_extra()
     # Only now: these modules need the extra.
-    from emulator.faults import Faults  # noqa: PLC0415 # see above
-    from emulator.faults_file import read_faults  # noqa: PLC0415 # see above
     from emulator.hosting import host_models  # noqa: PLC0415 # see above
+    from emulator.profile_file import read_faults, read_profile  # noqa: PLC0415 # see above
     from emulator.serve import serve  # noqa: PLC0415 # see above
 
     hosting = host_models(manifest, own_keys=own_keys)
-    plan = Faults() if faults is None else read_faults(faults, list(hosting.models))
+    played = read_profile(profile, [*hosting.models])
+    if faults is not None:
+        played = replace(played, rules=(*read_faults(faults, [*hosting.models]), *played.rules))
     if until_stdin_closes and sys.stdin is None:
         raise UsageError("There is no standard input to wait for.", hint="Leave out --until-stdin-closes.")
     for model in hosting.models.values():
@@ -48,7 +52,7 @@ def serve_manifest(  # noqa: PLR0913 # one keyword for each option of the comman
         host=host,
         port=port,
         data=data,
-        faults=plan,
+        profile=played,
         ready=lambda url: say(f"listening on {url}"),
         wait_for_end=sys.stdin.buffer.read if until_stdin_closes else None,
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from werkzeug.wrappers import Request
 
-from emulator.faults import FaultKind, Rule
+from emulator.profile import FaultKind, Rule
 
 HEADER_NAMES = "emulator.header_names"
 """Key of the WSGI environment: the names of all headers as they came, repeated ones too."""

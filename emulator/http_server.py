@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -47,12 +48,19 @@ class Handler(WSGIRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.close_connection = True
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the time of the header `Date`, by the service's clock."""
+        ahead = self.server.clock if isinstance(self.server, Server) else 0.0
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + ahead)
+
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 # werkzeug's name
         """Stay silent: these lines would carry signed URLs. `requests.jsonl` has what may be told."""
 
 
 class Server(ThreadedWSGIServer):
-    """Serves each connection in a thread of its own."""
+    """Serves each connection in a thread of its own; its clock is `clock` seconds ahead."""
+
+    clock = 0.0
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Close a connection; one that is to be reset without the polite end before."""

@@ -1,6 +1,7 @@
 """A retrain job and a hosted model as they stand at one moment."""
 
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -8,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from emulator.condition import Condition
+from emulator.profile import IdForm
 
 
 class Phase(StrEnum):
@@ -53,6 +55,26 @@ class Account(Struct, frozen=True, kw_only=True):
     serving_job: str | None
     condition: Condition | None
     switches: int
+
+
+def shown_id(retrain_job_id: str, form: IdForm) -> str | int:
+    """Return a job's id as the service shows it."""
+    match form:
+        case "hex":
+            return retrain_job_id
+        case "uuid":
+            return str(uuid.UUID(retrain_job_id))
+        case "integer":
+            return int(retrain_job_id, 16)
+
+
+def stored_id(text: str, form: IdForm) -> str:
+    """Return the id under which a job is kept, for the text of a request; what is no such id stays as it is."""
+    if form == "uuid" and len(text) == 36:
+        return text.replace("-", "")
+    if form == "integer" and text.isascii() and text.isdigit() and len(text) < 20:
+        return f"{int(text):032x}"
+    return text
 
 
 def now_text() -> str:

@@ -6,6 +6,9 @@ from urllib.parse import quote
 ACCOUNT_KEY = "emulator-secret"
 """The account's secret key, which fetches 30-day keys."""
 
+ACCOUNT_KEYS = {"train": "emulator/train", "deploy": "emulator/deploy"}
+"""The keys of the account that read its lists, by `credential_type`; no model's key has a slash."""
+
 INFERENCE_KEY = "emulator-inference-"
 """What the inference keys shown by `GET classifiers` begin with."""
 

@@ -1,7 +1,7 @@
 """The three retrain calls."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 from urllib.parse import quote
 
 from emulator.access import Access
@@ -9,9 +9,10 @@ from emulator.answer import Answer, Effect, json_answer
 from emulator.condition import REFUSES_SWITCH, REFUSES_UPLOAD_URL
 from emulator.contract import ContractError, ParameterError, Row
 from emulator.exchange import Exchange
-from emulator.faults import FaultKind
-from emulator.job import Account, Job, Phase
-from emulator.signing import LIFETIME, Signer
+from emulator.job import Account, Job, Phase, shown_id
+from emulator.playing import Values
+from emulator.profile import FaultKind, Profile
+from emulator.signing import Signer
 from emulator.state import State
 
 _LONGEST_NAME = 255
@@ -20,10 +21,11 @@ _LONGEST_NAME = 255
 class RetrainApi:
     """`GET upload_url`, `GET retrain_jobs/{id}` and `PUT update_model`."""
 
-    def __init__(self, *, access: Access, state: State, signer: Signer) -> None:
+    def __init__(self, *, access: Access, state: State, signer: Signer, profile: Profile) -> None:
         self._access = access
         self._state = state
         self._signer = signer
+        self._profile = profile
 
     def upload_url(self, exchange: Exchange) -> Answer:
         """Issue a job and the URL its data goes to."""
@@ -31,9 +33,11 @@ class RetrainApi:
         if account.condition in REFUSES_UPLOAD_URL:
             raise ContractError(REFUSES_UPLOAD_URL[account.condition])
         filename = _checked(exchange.request.args.get("filename", ""))
-        retrain_job_id = self._state.issue_job(account.name, filename)
-        url = self._signed(exchange, "PUT", f"/store/uploads/{retrain_job_id}/{quote(filename, safe='')}")
-        value = {"retrain_job_id": retrain_job_id, "upload_url": url}
+        retrain_job_id = self._state.issue_job(account.name, filename, short=self._profile.ids == "integer")
+        value = {
+            "retrain_job_id": shown_id(retrain_job_id, self._profile.ids),
+            "upload_url": self._upload_url(exchange, retrain_job_id, filename),
+        }
         return json_answer(value, effect="issued", retrain_job_id=retrain_job_id)
 
     def status(self, exchange: Exchange) -> Answer:
@@ -42,13 +46,12 @@ class RetrainApi:
         if job.deleted:
             raise ContractError(Row.JOB_DELETED)
         phase = job.shown_phase()
-        value: dict[str, Any] = {"status": phase.value}
+        value: dict[str, Any] = {"status": self._status(phase)}
         if phase is Phase.FINISHED:
-            path = f"/store/results/{job.retrain_job_id}/result.zip"
-            value |= {"model_id": job.model_id, "download_url": self._signed(exchange, "GET", path)}
+            value |= {"model_id": job.model_id, "download_url": self._download_url(exchange, job)}
         if phase is Phase.FAILED:
             value["message"] = job.message
-        return json_answer(value | _metadata(job), retrain_job_id=job.retrain_job_id)
+        return json_answer(value | self._metadata(job), retrain_job_id=job.retrain_job_id)
 
     def switch(self, exchange: Exchange) -> Answer:
         """Put the job's candidate into service; a second time changes nothing and is fine."""
@@ -63,7 +66,18 @@ class RetrainApi:
         if job.shown_phase() is not Phase.FINISHED:
             raise ContractError(Row.JOB_NOT_FINISHED)
         effect: Effect = "switched" if self._state.switch(job) else "switched_again"
-        return json_answer(_metadata(job), effect=effect, retrain_job_id=job.retrain_job_id)
+        return json_answer(self._metadata(job), effect=effect, retrain_job_id=job.retrain_job_id)
+
+    def values(self, exchange: Exchange, job: Job | None) -> Values:
+        """Return what the placeholders of a profile's answers stand for."""
+        if job is None:
+            return {}
+        return {
+            "retrain_job_id": lambda: shown_id(job.retrain_job_id, self._profile.ids),
+            "model_id": lambda: job.model_id,
+            "upload_url": lambda: self._upload_url(exchange, job.retrain_job_id, job.filename),
+            "download_url": lambda: self._download_url(exchange, job),
+        }
 
     def _job(self, account: Account, exchange: Exchange) -> Job:
         job = self._state.job(exchange.arguments["retrain_job_id"])
@@ -71,14 +85,39 @@ class RetrainApi:
             raise ContractError(Row.JOB_NOT_FOUND)
         return job
 
-    def _signed(self, exchange: Exchange, method: str, path: str) -> str:
-        now = datetime.now(UTC)
-        issued = now - LIFETIME - timedelta(minutes=5) if exchange.hit_by(FaultKind.EXPIRED_URL) else now
-        return f"{exchange.base_url}{path}?{self._signer.query(method, path, issued=issued)}"
+    def _status(self, phase: Phase) -> object:
+        statuses = self._profile.statuses
+        return {
+            Phase.WAITING: statuses.waiting,
+            Phase.TRAINING: statuses.training,
+            Phase.FINISHED: statuses.finished,
+            Phase.FAILED: statuses.failed,
+        }[phase]
 
+    def _metadata(self, job: Job) -> dict[str, Any]:
+        return {"metadata": {"retrain_job_id": shown_id(job.retrain_job_id, self._profile.ids)}}
 
-def _metadata(job: Job) -> dict[str, Any]:
-    return {"metadata": {"retrain_job_id": job.retrain_job_id}}
+    def _upload_url(self, exchange: Exchange, retrain_job_id: str, filename: str) -> str:
+        path = f"/store/uploads/{retrain_job_id}/{quote(filename, safe='')}"
+        return self._signed(exchange, "PUT", path)
+
+    def _download_url(self, exchange: Exchange, job: Job) -> str:
+        name = quote(self._profile.result.name, safe="")
+        return self._signed(exchange, "GET", f"/store/results/{job.retrain_job_id}/{name}")
+
+    def _signed(self, exchange: Exchange, method: Literal["PUT", "GET"], path: str) -> str:
+        terms = self._profile.urls.upload if method == "PUT" else self._profile.urls.download
+        issued = self._signer.now()
+        if exchange.hit_by(FaultKind.EXPIRED_URL):
+            issued -= timedelta(seconds=terms.seconds, minutes=5)
+        query = self._signer.query(method, path, issued=issued, seconds=terms.seconds, headers=[*terms.signed_headers])
+        base = {
+            "absolute": exchange.base_url,
+            "relative": "",
+            "http": f"http://{exchange.request.host}",
+            "https": f"https://{exchange.request.host}",
+        }[terms.form]
+        return f"{base}{path}?{query}"
 
 
 def _checked(filename: str) -> str:

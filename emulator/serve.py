@@ -14,11 +14,12 @@ from emulator.account_api import AccountApi
 from emulator.admin import Admin
 from emulator.application import Application, Parts
 from emulator.data_folder import make_data_folder
-from emulator.faults import Faults
 from emulator.hosting import Hosting
 from emulator.http_server import Server, make_server
+from emulator.profile import Profile
 from emulator.request_log import RequestLog
 from emulator.retrain_api import RetrainApi
+from emulator.rules import Rules
 from emulator.signing import Signer, load_signing_key
 from emulator.state import State
 from emulator.store import Store
@@ -34,7 +35,7 @@ def serve(  # noqa: PLR0913 # keywords that the command passes on
     host: str,
     port: int,
     data: Path,
-    faults: Faults,
+    profile: Profile,
     ready: Callable[[str], None],
     wait_for_end: Callable[[], object] | None = None,
 ) -> None:
@@ -46,8 +47,9 @@ def serve(  # noqa: PLR0913 # keywords that the command passes on
         UsageError: the folder is in use by another emulator, or the address cannot be listened on.
         StateError: the folder cannot be read or written.
     """
-    with _data_errors(data), _only_server(data), _parts(hosting, data, faults) as parts:
+    with _data_errors(data), _only_server(data), _parts(hosting, data, profile) as parts:
         server = make_server(Application(parts), host=host, port=port)
+        server.clock = profile.clock
         if wait_for_end is not None:
             threading.Thread(target=_shut_down_after, args=(wait_for_end, server), daemon=True).start()
         ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
@@ -87,22 +89,24 @@ def _only_server(data: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _parts(hosting: Hosting, data: Path, faults: Faults) -> Iterator[Parts]:
+def _parts(hosting: Hosting, data: Path, profile: Profile) -> Iterator[Parts]:
     state, log = State(data / "state.sqlite3"), RequestLog(data)
-    trainings = Trainings(state, hosting.models, data / "jobs", slots=os.cpu_count() or 1)
+    slots = os.cpu_count() or 1
+    trainings = Trainings(state, hosting.models, data / "jobs", slots=slots, terms=profile.training)
     try:
         state.register(hosting.models.values())
-        signer = Signer(load_signing_key(data / "signing.key"))
-        access = Access(hosting, state)
+        signer = Signer(load_signing_key(data / "signing.key"), clock=profile.clock)
+        access = Access(hosting, state, key_days=profile.keys.days)
         trainings.start()
         yield Parts(
             state=state,
             access=access,
-            retrain=RetrainApi(access=access, state=state, signer=signer),
-            account=AccountApi(hosting=hosting, access=access, state=state),
-            store=Store(signer=signer, state=state, trainings=trainings),
+            retrain=RetrainApi(access=access, state=state, signer=signer, profile=profile),
+            account=AccountApi(hosting=hosting, access=access, state=state, profile=profile),
+            store=Store(signer=signer, state=state, trainings=trainings, profile=profile),
             admin=Admin(hosting=hosting, state=state, trainings=trainings),
-            faults=faults,
+            profile=profile,
+            rules=Rules(profile.rules),
             log=log,
         )
     finally:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -10,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from runner.lib.atomic_files import write_whole
 
-LIFETIME = timedelta(seconds=900)
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 _NAMES = ("X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature")
+_HEADERS = "X-Amz-SignedHeaders"
 
 Verdict = Literal["valid", "missing", "forged", "expired"]
 
@@ -25,17 +26,26 @@ def load_signing_key(file: Path) -> bytes:
 
 
 class Signer:
-    """Signs a method and a path for a time, and checks such signatures."""
+    """Signs a method and a path for a time, and checks such signatures; its clock is `clock` seconds ahead."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, clock: float = 0.0) -> None:
         self._key = key
+        self._ahead = timedelta(seconds=clock)
 
-    def query(self, method: str, path: str, *, issued: datetime) -> str:
-        """Return the query string that makes `path` usable with `method` for `LIFETIME` after `issued` (aware)."""
+    def now(self) -> datetime:
+        """Return the service's time."""
+        return datetime.now(UTC) + self._ahead
+
+    def query(self, method: str, path: str, *, issued: datetime, seconds: int, headers: Sequence[str] = ()) -> str:
+        """Return the query string that makes `path` usable with `method` for so many seconds after `issued` (aware).
+
+        `headers` are the names of the headers, beside `host`, that must be sent as they were signed.
+        """
         date = issued.astimezone(UTC).strftime(_DATE_FORMAT)
-        expires = str(int(LIFETIME.total_seconds()))
-        values = (date, expires, self._signature(method, path, date, expires))
-        return urlencode(dict(zip(_NAMES, values, strict=True)))
+        expires, names = str(seconds), ";".join(sorted([*headers, "host"])) if headers else ""
+        values = (date, expires, self._signature(method, path, date, expires, names))
+        shown = {_HEADERS: names} if names else {}
+        return urlencode({**shown, **dict(zip(_NAMES, values, strict=True))})
 
     def check(self, method: str, path: str, query: str, *, now: datetime) -> Verdict:
         """Tell whether the query allows `method` on the raw, still encoded `path` at `now` (aware)."""
@@ -43,12 +53,13 @@ class Signer:
         if not all(name in values for name in _NAMES):
             return "missing"
         date, expires, signature = (values[name] for name in _NAMES)
-        wanted = self._signature(method, path, date, expires)
-        if len(values) != len(_NAMES) or not hmac.compare_digest(wanted.encode(), signature.encode()):
+        names = values.get(_HEADERS, "")
+        wanted = self._signature(method, path, date, expires, names)
+        if len(values) != len(_NAMES) + bool(names) or not hmac.compare_digest(wanted.encode(), signature.encode()):
             return "forged"
         ends = datetime.strptime(date, _DATE_FORMAT).replace(tzinfo=UTC) + timedelta(seconds=int(expires))
         return "valid" if now < ends else "expired"
 
-    def _signature(self, method: str, path: str, date: str, expires: str) -> str:
-        text = f"{method}\n{path}\n{date}\n{expires}"
+    def _signature(self, method: str, path: str, date: str, expires: str, names: str) -> str:
+        text = f"{method}\n{path}\n{date}\n{expires}\n{names}"
         return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()

@@ -109,9 +109,9 @@ class State:
             if condition is Condition.KEY_EXPIRED:
                 self._run("UPDATE fetched_keys SET expires = 0 WHERE model = ?", name)
 
-    def issue_job(self, model: str, filename: str) -> str:
-        """Return the id of a new job that waits for its upload."""
-        retrain_job_id = secrets.token_hex(16)
+    def issue_job(self, model: str, filename: str, *, short: bool = False) -> str:
+        """Return the id of a new job that waits for its upload; a short one is a small number."""
+        retrain_job_id = f"{secrets.randbelow(1 << 40):032x}" if short else secrets.token_hex(16)
         with self._change():
             self._run(
                 "INSERT INTO jobs (retrain_job_id, model, filename, phase, issued) VALUES (?, ?, ?, ?, ?)",
@@ -133,8 +133,10 @@ class State:
         rows = self._all("SELECT * FROM jobs WHERE phase = ? AND NOT deleted ORDER BY started", Phase.TRAINING)
         return [_job(row) for row in rows]
 
-    def start_training(self, retrain_job_id: str, *, held_back: float) -> None:
+    def start_training(self, retrain_job_id: str, *, held_back: float, again: bool = False) -> None:
         """Note that the upload is complete. The end of the training shows after `held_back` seconds at the earliest.
+
+        With `again` a job that was trained already is trained once more.
 
         Raises:
             UsedUploadError: another upload of this job was first, or the job was deleted.
@@ -142,8 +144,8 @@ class State:
         with self._change():
             changed = self._run(
                 "UPDATE jobs SET phase = ?, started = ?, visible_at = ? "
-                "WHERE retrain_job_id = ? AND phase = ? AND NOT deleted",
-                *(Phase.TRAINING, now_text(), time.time() + held_back, retrain_job_id, Phase.WAITING),
+                "WHERE retrain_job_id = ? AND (phase = ? OR ?) AND NOT deleted",
+                *(Phase.TRAINING, now_text(), time.time() + held_back, retrain_job_id, Phase.WAITING, again),
             )
         if not changed:
             raise UsedUploadError

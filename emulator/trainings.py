@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.hosting import HostedModel
 from emulator.job import Job, Phase
+from emulator.profile import Training
 from emulator.state import State
 from emulator.training.job_folder import JobFolder
 from runner.lib.child_environment import python_environment
@@ -88,7 +89,10 @@ class Worker:
 class Trainings:
     """Trains jobs in the order of their uploads, at most `slots` at once; an interrupted job keeps its place."""
 
-    def __init__(self, state: State, models: Mapping[str, HostedModel], jobs: Path, *, slots: int) -> None:
+    def __init__(
+        self, state: State, models: Mapping[str, HostedModel], jobs: Path, *, slots: int, terms: Training
+    ) -> None:
+        self._terms = terms
         self._state = state
         self._models = models
         self._jobs = jobs
@@ -99,15 +103,27 @@ class Trainings:
 
     def start(self) -> None:
         """Take up the trainings that an earlier server left, and wait for more."""
-        self._workers[0].start()  # imports while the first upload is on its way
+        if any(self._scripted(name) is None for name in self._models):
+            self._workers[0].start()  # imports while the first upload is on its way
         for job in self._state.in_training():
             self.submit(job.retrain_job_id)
         for thread in self._threads:
             thread.start()
 
     def submit(self, retrain_job_id: str) -> None:
-        """Queue a job whose upload is complete."""
-        self._queue.put(retrain_job_id)
+        """Queue a job whose upload is complete; one whose end the profile knows ends at once."""
+        job = self._state.job(retrain_job_id)
+        scripted = None if job is None else self._scripted(job.model)
+        if self._terms.fails is not None:
+            self._state.fail(retrain_job_id, self._terms.fails)
+        elif scripted is not None:
+            self._state.finish(retrain_job_id, scripted)
+        else:
+            self._queue.put(retrain_job_id)
+
+    def _scripted(self, model: str) -> Mapping[str, float] | None:
+        """Return the metrics that a model gets without a training."""
+        return self._terms.metrics.get(model, self._terms.metrics.get("any"))
 
     def close(self) -> None:
         """Stop all workers; unfinished jobs go on when a server starts on the same folder again."""

@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--faults", type=Path)
+    parser.add_argument("--profile", default="documented")
     parser.add_argument("--own-keys", action="store_true")
     parser.add_argument("--until-stdin-closes", action="store_true")
     options = vars(parser.parse_args())

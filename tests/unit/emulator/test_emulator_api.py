@@ -11,6 +11,10 @@ import pytest
 from emulator.keys import ACCOUNT_KEY, own_key
 from tests.unit.emulator.emulator_harness import API, TASKS, Answered, Emulator, started, write_manifest
 
+MODEL_FIELDS = "model_id owner_user_id target_type name version config is_api_option updated_date created_date"
+CLASSIFIER_FIELDS = (
+    "classifier_id model_id status api_key version url active is_editable create_datetime update_datetime rules"
+)
 UPLOAD_URL = f"{API}/retrain_jobs/upload_url?filename=a.csv"
 
 
@@ -134,14 +138,16 @@ def test_a_failed_job_cannot_be_switched_to(shared: Emulator) -> None:
     assert refusal(shared.switch("refused", status["metadata"]["retrain_job_id"])) == "Retrain job is not finished."
 
 
-def test_the_lists_show_all_to_the_account_and_one_to_a_models_key(shared: Emulator) -> None:
+def test_the_lists_show_all_to_the_account_and_nothing_to_a_models_key(shared: Emulator) -> None:
     page = shared.call("GET", f"{API}/models?offset=1&limit=2", key=ACCOUNT_KEY).json()
-    assert [(model["model_id"], model["model_name"], model["tt"], model["target"]) for model in page["models"]] == [
-        (number, name, *TASKS[name]) for number, name in list(enumerate(TASKS, start=1))[1:3]
+    shown = [
+        (model["model_id"], model["name"], model["config"]["tt"], model["config"]["tc"]) for model in page["models"]
     ]
+    assert shown == [(number, name, *TASKS[name]) for number, name in list(enumerate(TASKS, start=1))[1:3]]
     assert page["metadata"] == {"offset": 1, "limit": 2, "total": len(TASKS)}
-    own = shared.call("GET", f"{API}/models", key=own_key("wine")).json()["models"]
-    assert [model["model_name"] for model in own] == ["wine"]
+    assert page["models"][0].keys() == set(MODEL_FIELDS.split())
+    for answer in (shared.call("GET", f"{API}/{name}", key=own_key("wine")) for name in ("models", "classifiers")):
+        assert refusal(answer) == "Not_found_credential."
     assert refusal(shared.call("GET", f"{API}/models", key="nobody")) == "invalid_api_key."
     assert shared.call("GET", f"{API}/models?offset=-1", key=ACCOUNT_KEY).status == 400
 
@@ -149,10 +155,13 @@ def test_the_lists_show_all_to_the_account_and_one_to_a_models_key(shared: Emula
 def test_the_classifiers_tell_which_model_id_serves(shared: Emulator, small: bytes) -> None:
     status = shared.train("predicted", small)
     shared.switch("predicted", status["metadata"]["retrain_job_id"])
-    (mine,) = shared.call("GET", f"{API}/classifiers", key=own_key("predicted")).json()["classifiers"]
-    assert (mine["model_id"], mine["status"]) == (status["model_id"], "running")
-    everyone = shared.call("GET", f"{API}/classifiers", key=ACCOUNT_KEY).json()["classifiers"]
-    assert len(everyone) == len(TASKS)
+    fetched = shared.call("GET", f"{API}/api-key?credential_type=deploy", key=ACCOUNT_KEY).json()["api_key"]
+    for key in (ACCOUNT_KEY, fetched):
+        everyone = shared.call("GET", f"{API}/classifiers", key=key).json()["classifiers"]
+        assert len(everyone) == len(TASKS)
+        mine = everyone[list(TASKS).index("predicted")]
+        assert (mine["model_id"], mine["status"]) == (status["model_id"], "running")
+        assert mine.keys() == set(CLASSIFIER_FIELDS.split())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +169,12 @@ def test_the_classifiers_tell_which_model_id_serves(shared: Emulator, small: byt
     [
         (own_key("spare"), "credential_type=retrain&model_id=1", "invalid_api_key."),
         (ACCOUNT_KEY, "credential_type=retrain&model_id=999", "This model may be deleted."),
-        (ACCOUNT_KEY, "credential_type=inference&model_id=1", "credential_type must be retrain."),
+        (ACCOUNT_KEY, "credential_type=retrain", "Model id is required."),
+        (
+            ACCOUNT_KEY,
+            "credential_type=inference&model_id=1",
+            "credential_type must be one of train, deploy and retrain.",
+        ),
     ],
 )
 def test_a_key_is_fetched_with_the_accounts_secret_key_alone(

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.faults import Call, FaultKind, Faults, Rule
-from emulator.faults_file import read_faults
 from emulator.keys import own_key
+from emulator.profile import Call, FaultKind, Rule
+from emulator.profile_file import read_faults
+from emulator.rules import Rules
 from runner.errors import UsageError
 from tests.unit.emulator.emulator_harness import API, Emulator, started, write_manifest
 
@@ -109,8 +110,8 @@ def test_every_and_after_count_the_requests_of_their_model(faulty: Emulator) -> 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(0, 9), st.sets(st.integers(1, 60), min_size=1))
 def test_a_rule_fires_for_the_counts_it_names_and_no_others(total: int, every: int, after: int, nth: set[int]) -> None:
     def fired(rule: Rule) -> list[int]:
-        faults = Faults([rule])
-        return [count for count in range(1, total + 1) if faults.next_for("put", "m") is rule]
+        faults = Rules([rule])
+        return [count for count in range(1, total + 1) if faults.next_for("put", "m").rule is rule]
 
     base: dict[str, Any] = {"call": Call.PUT, "kind": FaultKind.STATUS_500}
     numbers = range(1, total + 1)
@@ -124,13 +125,13 @@ def test_a_rule_counts_only_what_it_names_and_the_first_that_fires_wins() -> Non
     one = Rule(call=Call.PUT, kind=FaultKind.STATUS_500, model="a", nth=(2,))
     two = Rule(call=Call.ANY, kind=FaultKind.HTML_200, nth=(3, 4))
     expired = Rule(call=Call.ANY, kind=FaultKind.EXPIRED_URL)
-    faults = Faults([one, two, expired])
-    assert faults.next_for("put", "b") is None
-    assert faults.next_for("put", "a") is None
-    assert faults.next_for("put", "a") is one
-    assert faults.next_for("switch", None) is two
-    assert faults.next_for("status", "a") is expired
-    assert faults.next_for("download", "a") is None
+    faults = Rules([one, two, expired])
+    assert faults.next_for("put", "b").rule is None
+    assert faults.next_for("put", "a").rule is None
+    assert faults.next_for("put", "a").rule is one
+    assert faults.next_for("switch", None).rule is two
+    assert faults.next_for("status", "a").rule is expired
+    assert faults.next_for("download", "a").rule is None
 
 
 def test_the_example_file_holds_every_kind() -> None:
@@ -141,29 +142,29 @@ def test_the_example_file_holds_every_kind() -> None:
 BAD_FILES = {
     "- {call: put, kind: lost_answr}": ":1:21: unknown value `lost_answr`. Did you mean `lost_answer`?",
     "- {call: put, kind: lost_answer}\n- {cal: put}": ":2:4: unknown key `cal`. Did you mean `call`?",
-    "- {call: put}": ":1:3: the rule has no `kind`.",
+    "- {call: put}": ":1:3: the rule says nothing to play. Give it a `kind`, or an `answer`",
     "- {call: put, kind: slow}": ":1:3: slow needs `seconds`.",
     "- {call: put, kind: status_500, seconds: 1}": "status_500 takes no `seconds`.",
-    "- {call: put, kind: slow, seconds: .nan}": ":1:36: `.nan` is no number of seconds.",
-    "- {call: put, kind: slow, seconds: -1}": "`-1` is no number of seconds.",
+    "- {call: put, kind: slow, seconds: .nan}": ":1:36: expected a number, got a string.",
+    "- {call: put, kind: slow, seconds: -1}": ":1:36: expected a number >= 0.0.",
     "- {call: put, kind: expired_url}": ":1:10: expired_url cannot happen to put. It can happen to",
-    "- {call: put, kind: status_500, nth: 1}": "`nth` is a list of counts.",
-    "- {call: put, kind: status_500, nth: []}": "`nth` is a list of counts.",
-    "- {call: put, kind: status_500, nth: [0]}": "`0` is no count.",
-    "- {call: put, kind: status_500, every: 0}": "`0` is no count.",
+    "- {call: put, kind: status_500, nth: 1}": ":1:38: expected a list, got a whole number.",
+    "- {call: put, kind: status_500, nth: []}": ":1:33: expected a list of length >= 1.",
+    "- {call: put, kind: status_500, nth: [0]}": ":1:39: expected a whole number >= 1.",
+    "- {call: put, kind: status_500, every: 0}": ":1:40: expected a whole number >= 1.",
     "- {call: put, kind: status_500, every: 1, after: 1}": "more than one of nth, every and after.",
     "- {call: put, kind: status_500, kind: status_503}": "the key `kind` is there twice.",
     "- {call: put, kind: status_500, model: chum}": "there is no model `chum`. Did you mean `churn`?",
-    "- {call: [put], kind: status_500}": ":1:10: a single value is expected.",
-    "- {? [a] : put, kind: status_500}": "unknown key `None`.",
-    "- put": ":1:3: a rule is a mapping.",
+    "- {call: [put], kind: status_500}": ":1:4: expected a string, got a list.",
+    "- {? [a] : put, kind: status_500}": ":1:6: a key must be a string.",
+    "- put": ":1:3: expected a mapping, got a string.",
     "call: put": ":1:1: a faults file is a list of rules.",
     "": ":1:1: a faults file is a list of rules.",
     "- {call: put": "not readable as YAML",
-    "- !!python/object:os.system {}": "the rule has no `call`",
+    "- !!python/object:os.system {}": ":1:3: the key `call` is missing.",
     "\x00": "not readable as YAML",
     "[" * 20_000: "not readable as YAML",
-    "#" * (1 << 21): "the file is larger than 1 MiB.",
+    "#" * (17 << 20): "the file is larger than 16 MiB.",
 }
 
 

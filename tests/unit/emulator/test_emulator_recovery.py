@@ -7,10 +7,10 @@ import psutil
 import pytest
 
 from emulator import serve
-from emulator.faults import Faults
 from emulator.hosting import Hosting
 from emulator.http_server import make_server
 from emulator.keys import own_key
+from emulator.profile import DOCUMENTED
 from runner.errors import UsageError
 from tests.unit.emulator.emulator_harness import API, Emulator, metrics_of, started, to_csv, write_manifest
 
@@ -102,7 +102,12 @@ def test_two_servers_do_not_share_a_data_folder(folder: Path, monkeypatch: pytes
     hosting = Hosting(models={}, account_digests=frozenset())
     with started(folder, OWN) as emulator, pytest.raises(UsageError, match="Another emulator uses"):
         serve.serve(
-            hosting, host="127.0.0.1", port=0, data=emulator.data, faults=Faults(), ready=lambda _: pytest.fail("ran")
+            hosting,
+            host="127.0.0.1",
+            port=0,
+            data=emulator.data,
+            profile=DOCUMENTED,
+            ready=lambda _: pytest.fail("ran"),
         )
 
 

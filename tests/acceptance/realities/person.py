@@ -1,0 +1,337 @@
+"""A person at the terminal, who runs, reads, and does what was printed, until it is right or nothing is left."""
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import yaml
+from msgspec.structs import replace
+
+from emulator.profile import Profile
+from tests.acceptance.realities.scene import MODELS, Said, Scene
+
+_ROUNDS = 8
+_PATIENCE = 2  # a message that was heard so often helps no further
+_COMMAND = re.compile(r"\bretrain (?:run|approve|inspect|resolve|status|adopt|doctor|plan)\b[^`\n]*")
+_TOP = ("service", "metrics", "models", "policies", "defaults", "limits", "datasets")
+_BELOW_SERVICE = ("statuses", "fields", "upload", "switch_proof", "proxy", "ca_bundle", "url_lifetime")
+_AGAIN = re.compile(r"run again|next `?retrain run|next run|again later|goes on|`retrain run`", re.IGNORECASE)
+
+
+class Ending(StrEnum):
+    """How a reality ended for the person."""
+
+    AT_ONCE = "right at once"
+    PAST = "got past by its message"
+    STUCK = "stuck"
+    WRONG_SWITCH = "wrong switch"
+    SECOND_TRAINING = "second training"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person does outside of this program, once a message names the matter."""
+
+    named: str
+    do: Callable[[Scene], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is special about playing a reality.
+
+    `before` changes the project; `act` is an act outside; `edit` is what the person tries before reading on; `right` is
+    the outcome that is right for a model, where it is not the usual one.
+    """
+
+    before: Callable[[Scene], None] | None = None
+    act: Act | None = None
+    edit: Callable[[Scene], None] | None = None
+    right: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Played:
+    """How a reality went: its ending, the model that decided it, and all that was printed."""
+
+    ending: Ending
+    why: str
+    said: list[Said]
+
+
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """Plays one scene."""
+
+    scene: Scene
+    part: Part
+    said: list[Said] = field(default_factory=list)
+    _done: set[str] = field(default_factory=set)
+    _heard: list[str] = field(default_factory=list)
+    _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def play(self) -> Played:
+        """Play until it is right, or until nothing printed is left to do."""
+        if self.part.before is not None:
+            self.part.before(self.scene)
+        self._do("run", "models.yaml")
+        at_once = not self._wrong()
+        if self.part.edit is not None:
+            self.part.edit(self.scene)
+            self.scene.save()
+            self._do("run", "models.yaml")
+        for _ in range(_ROUNDS):
+            wrong = self._wrong()
+            if not wrong or not self._next_step(wrong):
+                break
+        return self._judge(at_once=at_once)
+
+    def _judge(self, *, at_once: bool) -> Played:
+        entries = self._entries
+        if self._usual("manual") == "awaiting_approval" and entries["manual"]["outcome"] == "awaiting_approval":
+            self._approve_manual()
+        trained = {name: count for name, count in self.scene.trainings().items() if count > 1}
+        if trained:
+            return self._played(Ending.SECOND_TRAINING, f"trained: {trained}")
+        if self.scene.serving("bad") and self._usual("bad") != "switched":
+            return self._played(Ending.WRONG_SWITCH, "the bad candidate serves")
+        wrong = self._wrong()
+        if wrong:
+            name = wrong[0]
+            return self._played(Ending.STUCK, f"{name}: {entries[name]['reason']}")
+        unserved = [name for name in MODELS if self._serves(name) and not self.scene.serving(name)]
+        if unserved:
+            return self._played(Ending.STUCK, f"{unserved[0]} is said to be switched and does not serve")
+        return self._played(Ending.AT_ONCE if at_once else Ending.PAST, "")
+
+    def _played(self, ending: Ending, why: str) -> Played:
+        return Played(ending=ending, why=why, said=self.said)
+
+    def _usual(self, name: str) -> str:
+        usual = {"auto": "switched", "manual": "awaiting_approval", "good": "switched", "bad": "held"}
+        return self.part.right.get(name, usual[name])
+
+    def _serves(self, name: str) -> bool:
+        return self._usual(name) in ("switched", "awaiting_approval")
+
+    def _wrong(self) -> list[str]:
+        """Return the models whose outcome is not right yet."""
+        return [name for name, entry in self._entries.items() if not self._is_right(name, entry)]
+
+    def _is_right(self, name: str, entry: Mapping[str, Any]) -> bool:
+        usual, outcome = self._usual(name), entry["outcome"]
+        if usual == "switched":
+            return self.scene.serving(name) and outcome in ("switched", "unchanged")
+        if usual == "awaiting_approval":
+            return outcome == usual or self.scene.serving(name)
+        return bool(outcome == usual) or (usual == "held" and outcome == "unchanged")
+
+    def _next_step(self, wrong: list[str]) -> bool:
+        """Do the first thing that was printed and is not done yet, and run again; false when there is nothing."""
+        told = [_told(self._entries[name]) for name in wrong]
+        printed = told + [said.text for said in self.said[-2:]]
+        act = self.part.act
+        if act is not None and act.named not in self._done and any(_names(act, text) for text in printed):
+            self._done.add(act.named)
+            act.do(self.scene)
+        elif not self._paste(printed) and not self._command(wrong, printed):
+            if not self._is_patient(wrong, "\n".join(told)):
+                return False
+            time.sleep(1)
+        self._do("run", "models.yaml")
+        return True
+
+    def _is_patient(self, wrong: list[str], told: str) -> bool:
+        """Tell whether the person runs the same again: what was printed says so, and was not heard too often."""
+        self._heard.append(told)
+        again = _AGAIN.search(told) or any(self._entries[name]["outcome"] == "training" for name in wrong)
+        return bool(again) and self._heard.count(told) <= _PATIENCE
+
+    def _paste(self, printed: list[str]) -> bool:
+        """Put the first manifest lines that were printed and are not there yet into the manifest."""
+        for text in printed:
+            for lines in _manifest_lines(text):
+                key = yaml.safe_dump(lines)
+                if key not in self._done:
+                    self._done.add(key)
+                    _merge(self.scene.manifest, lines)
+                    self.scene.save()
+                    return True
+        return False
+
+    def _command(self, wrong: list[str], printed: list[str]) -> bool:
+        """Run the first command that was printed for a model that is not right, and was not run yet."""
+        for command in (command for text in printed for command in _COMMAND.findall(text)):
+            words = self._filled(command)
+            if not words or words == ["run", "models.yaml"] or " ".join(words) in self._done:
+                continue
+            about = {name for name in MODELS if name in words}
+            if (about and not about & set(wrong)) or (words[0] == "approve" and "bad" in about):
+                continue
+            self._done.add(" ".join(words))
+            self._paste([self._do(*words).text])
+            return True
+        return False
+
+    def _filled(self, command: str) -> list[str]:
+        """Return a command's words after `retrain`, with what only a person knows put in."""
+        try:
+            words = shlex.split(command.strip().rstrip(".,;:)"))[1:]
+        except ValueError:
+            return []
+        return [self._known(word, words) for word in words]
+
+    def _known(self, word: str, words: list[str]) -> str:
+        if "|" in word and "switched" in word:
+            model = next((name for name in MODELS if name in words), None)
+            return "switched" if model and self.scene.serving(model) else "not-switched"
+        return "seen in the service" if word in ("...", "TEXT", "T", "REASON") else word
+
+    def _approve_manual(self) -> None:
+        """Approve what waits, with the command that was printed for it."""
+        texts = [said.text for said in self.said] + [_told(self._entries["manual"])]
+        found = next(
+            (c for text in texts for c in _COMMAND.findall(text) if re.match(r"retrain approve .*\bmanual\b", c)), None
+        )
+        words = self._filled(found) if found else None
+        said = self._do(*(words or ["approve", "manual", "--reason", "looked at it"]))
+        again = [words for command in _COMMAND.findall(said.text) if (words := self._filled(command))]
+        if again and "--yes" in again[-1]:
+            self._do(*again[-1])
+        for _ in range(_ROUNDS):
+            if self.scene.serving("manual"):
+                break
+            time.sleep(1)
+            self._do("run", "models.yaml")
+
+    def _do(self, *words: str) -> Said:
+        said = self.scene.retrain(*words)
+        self.said.append(said)
+        if words[0] == "run":
+            self._entries = self.scene.entries()
+        return said
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    """Return all that a report says to a person about a model."""
+    error = entry.get("error") or {}
+    parts = (
+        entry.get("reason"),
+        error.get("message"),
+        error.get("hint"),
+        entry.get("next"),
+        *entry.get("warnings", ()),
+    )
+    return "\n".join(str(part) for part in parts if part)
+
+
+def _names(act: Act, text: str) -> bool:
+    return re.search(act.named, text, re.IGNORECASE) is not None
+
+
+def _manifest_lines(text: str) -> Iterator[dict[str, Any]]:
+    """Yield what looks like lines of a manifest: a block by its indentation, or words in backticks."""
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        head = re.match(r"\s*(?:[-+] |next: |hint: )?(\w+):(\s|$)", line)
+        if head and head[1] in (*_TOP, *_BELOW_SERVICE):
+            indent = len(line) - len(line.lstrip())
+            block = [line]
+            for below in lines[place + 1 :]:
+                if below.strip() and len(below) - len(below.lstrip()) <= indent:
+                    break
+                block.append(below)
+            yield from _mapping("\n".join(part[indent:] for part in block))
+    for quoted in re.findall(r"`([^`]+)`", text):
+        yield from _mapping(quoted)
+
+
+def _mapping(text: str) -> Iterator[dict[str, Any]]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return
+    if not isinstance(value, dict) or len(value) != 1:
+        return
+    key, inner = next(iter(value.items()))
+    if key in _BELOW_SERVICE and isinstance(inner, dict | str):
+        yield {"service": value}
+    elif key in _TOP and isinstance(inner, dict):
+        yield value
+
+
+def _merge(target: dict[str, Any], lines: Mapping[str, Any]) -> None:
+    for key, value in lines.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = value
+
+
+def _key_of_bad(value: str) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        scene.keys["BAD_KEY"] = value
+
+    return change
+
+
+def _served(profile: Profile) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        scene.serve(profile)
+
+    return change
+
+
+def _all_auto(scene: Scene) -> None:
+    for name in MODELS:
+        scene.manifest["policies"][name] = {"type": "auto"}
+
+
+def _place_of_auc(scene: Scene) -> None:
+    _merge(scene.manifest, {"metrics": {"auc": {"file": "evaluation.json", "select": "/auc"}}})
+
+
+def _fetched_keys(scene: Scene) -> None:
+    for number, name in enumerate(MODELS, start=1):
+        scene.manifest["models"][name]["api_key"] = {"secret_key": {"env": "SECRET_KEY"}, "model_id": number}
+    scene.save()
+
+
+def _short_wait(scene: Scene) -> None:
+    for name in MODELS:
+        scene.manifest["models"][name]["wait"]["timeout"] = "4s"
+    scene.save()
+
+
+def part_of(reality: str, profile: Profile) -> Part:
+    """Return what is special about playing a reality."""
+    plain = Profile()
+    if reality.startswith("E"):
+        named = r"api.?key|credential|secret"
+        return Part(before=_key_of_bad("emulator-nobody"), act=Act(named=named, do=_key_of_bad("emulator-bad")))
+    clock = replace(profile, clock=0.0)
+    acts = {
+        "K09": Act(named=r"Exceeded the limit of models", do=_served(plain)),
+        "K10": Act(named=r"limit|429|too many", do=_served(plain)),
+        "W10": Act(named=r"locked", do=_served(plain)),
+        "U15": Act(named=r"EntityTooLarge|413|exceeds the maximum", do=_served(plain)),
+        "U15b": Act(named=r"blocked|403", do=_served(plain)),
+        "U19": Act(named=r"clock", do=_served(clock)),
+    }
+    if reality in acts:
+        return Part(act=acts[reality])
+    failed = dict.fromkeys(MODELS, "failed")
+    special = {
+        "R43": Part(right={"good": "held"}),
+        "R46": Part(edit=_place_of_auc),
+        "R47": Part(edit=_all_auto, right={"manual": "switched", "bad": "switched"}),
+        "S13": Part(right=failed),
+        "S13b": Part(right=failed),
+        "K05": Part(before=_short_wait),
+        "K06f": Part(before=_fetched_keys),
+    }
+    return special.get(reality, Part())
