@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Scalar = str | int | float | bool | None
+AnyJson = Annotated[Any, Meta(extra_json_schema={"type": ["object", "array", "string", "number", "boolean", "null"]})]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 HttpStatus = Annotated[int, Meta(ge=200, le=599)]
@@ -73,7 +74,7 @@ class Reply(Part, frozen=True, kw_only=True):
     """
 
     status: HttpStatus | None = None
-    json: Any = UNSET
+    json: AnyJson = UNSET
     text: str | UnsetType = UNSET
     error: str | UnsetType = UNSET
     content_type: str | None = None
@@ -109,7 +110,7 @@ class Rule(Part, frozen=True, kw_only=True, rename={"since_seconds": "from"}):
     effect_after: Seconds | None = None
     wrap: str | None = None
     rename: Mapping[str, str] = {}
-    set: Mapping[str, Any] = {}
+    set: Mapping[str, AnyJson] = {}
     drop: tuple[str, ...] = ()
     gzip: bool = False
 

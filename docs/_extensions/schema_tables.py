@@ -84,7 +84,7 @@ class Tables:
             return f"[keys](#{self._anchor(path)})"
         if kind == "object" and isinstance(node.get("additionalProperties"), Mapping):
             return f"{self._takes(f'{path}.NAME', node['additionalProperties'])} by name"
-        if kind == "array":
+        if kind == "array" and "items" in node:
             return f"list of {self._takes(f'{path}[]', node['items'])}"
         return _WORDS.get(kind, kind)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.lib.schema_keywords import ANYTHING, DOUBT, NOTHING, Checks, Schema, UnsureError, make_check
 
-NAMES = ("manifest", "approval", "plan", "report", "journal", "diagnosis")
+NAMES = ("manifest", "approval", "plan", "report", "journal", "diagnosis", "profile")
 
 
 def schema_path(name: str) -> Path:

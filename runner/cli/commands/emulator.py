@@ -25,6 +25,13 @@ def command() -> None:
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Folder for its state; `emulator` in the state folder by default."
 )
+@click.option(
+    "--profile",
+    default="documented",
+    show_default=True,
+    metavar="documented|cautious|FILE",
+    help="What the service is like where its manual leaves it open; a YAML file or a cassette.",
+)
 @click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults to rehearse.")
 @click.option("--own-keys", is_flag=True, help="Accept keys named emulator-MODEL only; read none of the manifest's.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input ends.")
@@ -36,6 +43,7 @@ def serve(  # noqa: PLR0913 -- one argument an option
     host: str,
     port: int,
     data: Path | None,
+    profile: str,
     faults: Path | None,
     own_keys: bool,
     until_stdin_closes: bool,
@@ -51,6 +59,7 @@ def serve(  # noqa: PLR0913 -- one argument an option
         host=host,
         port=port,
         data=data or Path(state) / "emulator",
+        profile=profile,
         faults=faults,
         own_keys=own_keys,
         until_stdin_closes=until_stdin_closes,

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from emulator.profile_file import read_faults
+from emulator.profile_file import read_faults, read_profile
 from emulator.rules import Rules
 from runner.lib.schemas import load_schema
 from runner.reports.formats import openmetrics
@@ -46,6 +46,9 @@ def test_any_other_yaml_in_the_documentation_fits_its_format(block: Block, tmp_p
             (tmp_path / "faults.yaml").write_text(block.text, encoding="utf-8")
             faults = read_faults(tmp_path / "faults.yaml", ["churn"])
             assert Rules(faults).next_for(value_of(block)[0]["call"], "churn").rule is not None
+        case "profile":
+            (tmp_path / "profile.yaml").write_text(block.text, encoding="utf-8")
+            assert read_profile(str(tmp_path / "profile.yaml"), ["churn"]).rules
         case "prometheus-rules":
             named = set(re.findall(r"\bretrain_[a-z_]+", block.text))
             assert named <= set(re.findall(r"\bretrain_[a-z_]+", Path(openmetrics.__file__).read_text("utf-8")))
