@@ -133,7 +133,7 @@ class Application:
             done = self._handle(call, exchange)
         elif rule.effect_after is not None:
             threading.Timer(rule.effect_after, self._take_effect, (call, exchange)).start()
-        if rule.answer is None or done.status >= 400:
+        if rule.answer is None or done.status >= 300:  # refused, or sent on to another host
             return done
         answer = say(rule.answer, self._values(exchange, done), self._parts.profile.errors)
         return replace(answer, effect=done.effect, retrain_job_id=done.retrain_job_id, received=done.received)

@@ -10,10 +10,12 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from emulator.cassette_profile import cassette_profile
 from emulator.profile import DOCUMENTED, Profile, Rule
 from emulator.profile_checks import check_profile
 from runner.errors import UsageError
 from runner.lib.atomic_files import open_file
+from runner.lib.cassette import read_cassette
 
 CAUTIOUS = Path(__file__).with_name("cautious.yaml")
 """The profile of that name."""
@@ -37,13 +39,17 @@ Path_ = tuple[str | int, ...]
 
 
 def read_profile(name: str, models: Sequence[str]) -> Profile:
-    """Return the profile `documented`, `cautious`, or that of a file; `models` are the names a rule may use.
+    """Return the profile `documented`, `cautious`, or that of a YAML file or a cassette.
+
+    `models` are the names a rule may use.
 
     Raises:
-        UsageError: the file cannot be read or is no profile; the message names line and column.
+        UsageError: the file cannot be read or is neither; the message names line and column.
     """
     if name == "documented":
         return DOCUMENTED
+    if name.lower().endswith(".zip"):
+        return cassette_profile(read_cassette(Path(name)))
     reader = _Reader(CAUTIOUS if name == "cautious" else Path(name), models)
     if not isinstance(reader.root, MappingNode):
         reader.refuse((), "a profile is a mapping", hint="Begin with `title:`, or give a list of rules to --faults.")

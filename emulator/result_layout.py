@@ -65,8 +65,9 @@ def _content(member: Member, trained: Trained) -> bytes:
 def _trained_member(name: str, trained: Trained) -> bytes:
     if trained.file is not None:
         with zipfile.ZipFile(trained.file) as archive:
-            return archive.read(next(path for path in archive.namelist() if path.rsplit("/", 1)[-1] == name))
-    return _metrics_csv(trained)
+            path = next((path for path in archive.namelist() if path.rsplit("/", 1)[-1] == name), None)
+            return b"" if path is None else archive.read(path)
+    return _metrics_csv(trained) if name == "metrics.csv" else b""  # nothing was trained
 
 
 def _metrics_csv(trained: Trained) -> bytes:

@@ -63,19 +63,21 @@ class Rules:
         scope = _Scope(place, None if rule.per is None else model, of_job)
         count = self._counts[scope] = self._counts.get(scope, 0) + 1
         first = self._first.setdefault(scope, now)
-        return _counted(rule, count) and self._in_window(rule, now, first, job)
+        own = job if job is not None and job.model == model else None
+        return _counted(rule, count) and self._in_window(rule, now, first, own)
 
     def _in_window(self, rule: Rule, now: float, first: float, job: Job | None) -> bool:
         if rule.since is None:
             return True
-        passed = now - {"start": self._started, "first": first, **self._events(job)}[rule.since]
+        events = {"start": self._started, "first": first, **({} if job is None else self._events(job))}
+        if rule.since not in events:  # of a job that this key does not have
+            return False
+        passed = now - events[rule.since]
         begins = -math.inf if rule.since_seconds is None else rule.since_seconds
         return begins <= passed and (rule.until is None or passed < rule.until)
 
-    def _events(self, job: Job | None) -> Mapping[str, float]:
+    def _events(self, job: Job) -> Mapping[str, float]:
         """Return when the events of a job were; what has not happened is infinitely far in the future."""
-        if job is None:
-            return dict.fromkeys(("issued", "uploaded", "finished", "switched"), math.inf)
         ended = job.shown_phase() in (Phase.FINISHED, Phase.FAILED)
         return {
             "issued": _instant(job.issued),

@@ -155,8 +155,13 @@ class Scene:
 
     def serving(self, name: str) -> bool:
         """Tell whether a model of this project's serves."""
+        return self.serving_job(name) is not None
+
+    def serving_job(self, name: str) -> str | None:
+        """Return the job whose candidate serves, by the service's own word."""
         with urlopen(f"http://127.0.0.1:{self.port}/v1/emulator/models/{name}") as answer:
-            return json.load(answer)["serving_job"] is not None
+            job: str | None = json.load(answer)["serving_job"]
+        return job
 
 
 @contextmanager
