@@ -42,6 +42,7 @@ class TwoPortService:
         self.switched: list[str] = []  # ids of jobs, in the order in which they were put into service
         self.published: dict[str, int] = {}  # numbers of models that somebody published in the product, by owner
         self.lists_classifiers = False
+        self.unknown_key = documented("invalid_api_key.")  # what such a key is answered
         self.end_date = "2030-01-01T00:00:00Z"  # of the models' keys that it hands out
         self.account_key = ""  # hands out the models' keys; empty: there is no such key
         self.ahead = timedelta(0)  # how far the clock of both ports is ahead of the test's
@@ -111,7 +112,7 @@ class TwoPortService:
             return scripted  # also to a question that the contract would refuse
         refusal = self._refusal(call, model, request)
         if model is None or refusal is not None:
-            return refusal or documented("invalid_api_key.")
+            return refusal or self.unknown_key
         planned = self._planned(call, model)
         time.sleep(planned.delay)
         if planned.status is not None or planned.lost == "arrived":
@@ -168,7 +169,7 @@ class TwoPortService:
         if call.port == "store":
             return self._store_refusal(call, request)
         if model is None:
-            return documented("invalid_api_key.")
+            return self.unknown_key
         if call.name in ("other", "api_key") or (call.name == "classifiers" and not self.lists_classifiers):
             return Answer(status=404, body=b"not found")
         if call.job and self._owner_by_job(call.job) != model.name:

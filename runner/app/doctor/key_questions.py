@@ -6,6 +6,7 @@ Such a question has no effect: no job is taken, nothing is uploaded and nothing 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cached_property
 from time import sleep
 from typing import cast, get_args
 
@@ -23,6 +24,7 @@ from runner.manifest.model import FetchedKey, Manifest, Model, Task
 from runner.providers.base import Code, ListedModel, Provider, ServiceError, Status
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
+_NO_KEY = Secret("retrain-doctor-no-such-key")
 KNOWN_KEY = frozenset({Code.NOT_FOUND_JOB, Code.JOB_DELETED, Code.NOT_FINISHED})
 _CALLS = 16  # threads for calls
 _PAUSE_S = 1.0  # before a question is put again
@@ -35,16 +37,18 @@ class KeyAnswer(Struct, frozen=True, kw_only=True):
 
     `answer` is what the service said of the job that cannot exist, or why it was not asked; None where the service did
     not answer another model before. `reading` has the clocks, where it answered. `end_date` is the service's own text.
-    `own` is the model's recorded job that the service knows under the key, `lost` the newest one where it knows none of
-    them, and `other` a recorded job of another name that it knows, with that name. `listed` are the models that the key
-    may list; `is_account` tells that a refused key is that of the account, `is_model` that a refused account's key is
-    that of a model.
+    `told_apart` is whether an answer that no manual explains is another one than a key gets that cannot exist; None
+    where the answer is explained. `own` is the model's recorded job that the service knows under the key, `lost` the
+    newest one where it knows none of them, and `other` a recorded job of another name that it knows, with that name.
+    `listed` are the models that the key may list; `is_account` tells that a refused key is that of the account,
+    `is_model` that a refused account's key is that of a model.
     """
 
     model: Model
     answer: Status | ModelError | None = None
     reading: ClockReading | None = None
     end_date: str | None = None
+    told_apart: bool | None = None
     own: str | None = None
     lost: str | None = None
     other: tuple[str, str] | None = None
@@ -53,12 +57,18 @@ class KeyAnswer(Struct, frozen=True, kw_only=True):
     is_model: bool = False
 
     @property
+    def is_known(self) -> bool:
+        """Whether the service knows the key."""
+        documented = isinstance(self.answer, ServiceError) and self.answer.code in KNOWN_KEY
+        return documented or self.told_apart is True
+
+    @property
     def unreachable(self) -> bool:
         """Whether no answer came."""
         return isinstance(self.answer, ServiceError) and self.answer.kind == Kind.NETWORK
 
 
-class KeyQuestions(Struct, kw_only=True):
+class KeyQuestions(Struct, kw_only=True, dict=True):
     """Asks with the keys of models; `known` is what the journal has of the models of this service, by name."""
 
     client: Provider
@@ -98,7 +108,15 @@ class KeyQuestions(Struct, kw_only=True):
             return self._identify(found, key)
         if isinstance(answer, ServiceError) and answer.kind == Kind.CREDENTIALS:
             return replace(found, is_account=bool(self._listed(key)))
+        if isinstance(answer, Status) or (answer.code is None and not answer.again):
+            found = replace(found, told_apart=_said(answer) != _said(self._of_no_key))
+            return self._identify(found, key) if found.told_apart else found
         return found
+
+    @cached_property
+    def _of_no_key(self) -> Status | ServiceError:
+        """What the service says of the job that cannot exist to a key that cannot exist either."""
+        return self._status(_NO_KEY, NO_JOB)
 
     def _identify(self, found: KeyAnswer, key: Secret) -> KeyAnswer:
         """Return the answer with whose key it is, as far as recorded jobs tell, and the models it may list."""
@@ -143,6 +161,11 @@ class KeyQuestions(Struct, kw_only=True):
 
     def _status(self, key: Secret, retrain_job_id: str) -> Status | ServiceError:
         return _patiently(lambda: self.client.status(key, retrain_job_id))
+
+
+def _said(answer: Status | ServiceError) -> tuple[object, ...]:
+    """Return what two answers are compared by."""
+    return (answer.value, answer.message) if isinstance(answer, Status) else (answer.kind, answer.code, answer.message)
 
 
 def own_entry(found: KeyAnswer) -> ListedModel | None:

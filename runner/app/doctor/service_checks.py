@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from runner.app.doctor.key_questions import KNOWN_KEY, KeyAnswer, own_entry
+from runner.app.doctor.key_questions import KeyAnswer, own_entry
 from runner.app.service import TargetService, untrusted
 from runner.credentials import ENDS_SOON, read_end
-from runner.errors import Kind, ModelError
+from runner.errors import ModelError
 from runner.execute.service_clock import clock_difference
 from runner.lib.text import nearest
 from runner.lib.timestamps import NOTICED
@@ -82,41 +82,29 @@ def key_checks(found: KeyAnswer, service: TargetService, now: datetime) -> Itera
     if found.unreachable:
         return  # told once, of the service
     yield _about_key(found, answer, service)
-    if isinstance(answer, ServiceError) and answer.code in KNOWN_KEY:
+    if found.is_known:
         yield from _about_owner(found)
         yield from _about_end(found, now)
 
 
 def _about_key(found: KeyAnswer, answer: Status | ModelError, service: TargetService) -> Check:
     name = found.model.name
-    if isinstance(answer, Status):
-        return Check(
-            name="key",
-            verdict="warning",
-            model=name,
-            seen=f"The service calls a job that cannot exist {answer.value!r}, so its answer says nothing of the key.",
-            next="Check `service.url`: something in between may answer for the service.",
-        )
-    if isinstance(answer, ServiceError) and answer.code in KNOWN_KEY:
+    if found.is_known:
         entry = own_entry(found)
         called = f" as that of its model {entry.model_id}{_title(entry)}" if entry is not None else ""
         return Check(name="key", verdict="ok", model=name, seen=f"The service knows its key{called}.")
-    told = isinstance(answer, ServiceError) and answer.code is None and not answer.again
-    unjudged = told and found.reading is not None and answer.kind != Kind.CREDENTIALS
-    return Check(
-        name="key",
-        verdict="warning" if unjudged else "problem",
-        model=name,
-        seen=answer.message,
-        next=_advice(found, answer, service),
+    said = answer.message if isinstance(answer, ModelError) else f"The service calls a job {answer.value!r}."
+    same = (
+        " It says the same of a job that cannot exist to a key that cannot exist." if found.told_apart is False else ""
     )
+    return Check(name="key", verdict="problem", model=name, seen=f"{said}{same}", next=_advice(found, answer, service))
 
 
 def _title(entry: ListedModel) -> str:
     return f", {entry.name!r}" if entry.name else ""
 
 
-def _advice(found: KeyAnswer, error: ModelError, service: TargetService) -> str:
+def _advice(found: KeyAnswer, answer: Status | ModelError, service: TargetService) -> str:
     if found.is_account:
         return (
             "This is the account's secret key, not the key of a model. Write `api_key: {secret_key: ..., model_id: "
@@ -124,10 +112,17 @@ def _advice(found: KeyAnswer, error: ModelError, service: TargetService) -> str:
         )
     if found.is_model:
         return "This is the key of a model, not the account's secret key. Name it by `api_key` itself, or replace it."
+    if isinstance(answer, Status):
+        return "Check `service.url`: something in between may answer for the service."
     other = [host for host in service.documented_hosts if host != service.name]
-    if isinstance(error, ServiceError) and error.code in _BRAND and service.name in service.documented_hosts and other:
-        return f"{error.hint} If the model is on the other brand's service, set `service.url: https://{other[0]}`."
-    return error.hint
+    if (
+        isinstance(answer, ServiceError)
+        and answer.code in _BRAND
+        and service.name in service.documented_hosts
+        and other
+    ):
+        return f"{answer.hint} If the model is on the other brand's service, set `service.url: https://{other[0]}`."
+    return answer.hint
 
 
 def _about_owner(found: KeyAnswer) -> Iterator[Check]:

@@ -213,6 +213,24 @@ def test_a_page_in_the_place_of_the_service_is_no_proof_of_a_key(project: Projec
     assert problem["verdict"] == "problem"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json_answer({"message": "ジョブが見つかりません"}, status=400),
+        json_answer({"message": "Not Found"}, status=404),
+        json_answer({"status": "unknown"}),
+    ],
+)
+def test_an_answer_that_no_manual_explains_is_compared_with_what_a_key_gets_that_cannot_exist(
+    project: Project, answer: Answer
+) -> None:
+    project.add("house").always["status"] = answer
+    assert "The service knows its key." in doctor(project, code=0).out
+    project.service.unknown_key = answer
+    (problem,) = problems(project)
+    assert problem["seen"].endswith("It says the same of a job that cannot exist to a key that cannot exist.")
+
+
 def test_a_host_that_nobody_trusts_is_asked_nothing(project: Project) -> None:
     project.add("house")
     project.manifest["service"]["url"] = "https://developer-api.predictionone.sony.com"
