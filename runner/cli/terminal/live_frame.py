@@ -32,6 +32,7 @@ _UPLOADS = (
     (0, ("share", "bytes")),
 )
 _DOING = {
+    PlanStage.ADOPT: "adopting",
     PlanStage.SETTLE_UPLOAD: "asking for upload",
     PlanStage.CHECK: "checking data",
     PlanStage.UPLOAD: "uploading",

@@ -52,6 +52,12 @@ def fleet(count: int) -> LiveState:
     return board(*((f"model_{number:03}", 0.0, Planned(stages=(PlanStage.CHECK,))) for number in range(count)))
 
 
+@pytest.mark.parametrize("stage", PlanStage)
+def test_every_stage_has_a_name_for_people(stage: PlanStage) -> None:
+    found = board(("churn", 90.0, StageStarted(stage=stage)))
+    assert "churn" in lines(found)[0]
+
+
 def test_an_upload_shows_its_share_its_bytes_its_speed_and_what_is_left() -> None:
     found = board(
         ("churn", 90.0, StageStarted(stage=PlanStage.UPLOAD)),
