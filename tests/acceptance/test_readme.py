@@ -1,11 +1,13 @@
 """The front page: short, run as it stands there, and the same in Japanese."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from docs.images.make import FOLDER, MADE_FROM, run_demo, svg_of, words_of
 from tests.acceptance.conftest import ANSWERS, ROOT, Retrain
 from tests.acceptance.docs.blocks import blocks_of, links_of
 from tests.acceptance.docs.shell import commands_of, matches
@@ -37,6 +39,10 @@ def figures(page: str) -> list[str]:
     return sorted(re.findall(r"\d+(?:\.\d+)*", prose))
 
 
+def pictures(page: str) -> list[str]:
+    return re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text_of(page))
+
+
 def test_the_front_page_is_short() -> None:
     assert len(text_of("README.md")) < MOST_CHARACTERS
 
@@ -46,6 +52,7 @@ def test_the_japanese_page_has_the_headings_commands_figures_and_links_of_the_en
     assert headings(japanese) == headings(english)
     assert typed(japanese) == typed(english)
     assert figures(japanese) == figures(english)
+    assert pictures(japanese) == pictures(english)
     other = {"README.md": "README.ja.md", "examples/configs/japanese": "examples/configs"}
     assert {other.get(link, link) for link in links_of(f"../{japanese}")} == set(links_of(f"../{english}"))
 
@@ -68,6 +75,17 @@ def test_the_demo_prints_what_the_front_page_shows(retrain: Retrain, tmp_path: P
         printed = (done.stderr + done.stdout).replace("looks_right", "looks right")
         assert matches(command.shown or "", printed), printed
     assert (tmp_path / ".demo" / "runs" / "latest" / "report.html").is_file()
+
+
+def test_the_pictures_are_not_older_than_the_pages_they_show(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    printed = run_demo(tmp_path)
+    page = tmp_path / ".demo" / "runs" / "latest" / "report.html"
+    advice = "make the pictures again: .venv/bin/python docs/images/make.py"
+    ids = re.compile(r"\d{8}T[\d.]+Z-[0-9a-f]{6}|\b[0-9a-f]{8,}\b")
+    kept = (FOLDER / "terminal.svg").read_text(encoding="utf-8")
+    assert ids.sub("ID", svg_of(printed)) == ids.sub("ID", kept), advice
+    assert json.loads(MADE_FROM.read_text(encoding="utf-8")) == {"page": words_of(page)}, advice
 
 
 @pytest.mark.parametrize("page", PAGES)
