@@ -31,8 +31,8 @@ from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.policy.evaluation import Evaluation
 from runner.policy.types import unread_clause
 from runner.providers.base import Downloaded, ProviderCalls, ServiceError
-from runner.results.content import HEAD, form_of
-from runner.results.places import place_phrase
+from runner.results.file_text import HEAD, form_of
+from runner.results.search import place_phrase
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below
 _BLOCK = 1 << 20

@@ -25,6 +25,7 @@ from runner.plan.decision_inputs import incumbent_moved, inputs_moved
 from runner.plan.eligibility import blocked
 from runner.plan.incumbent import may_drift, own_models
 from runner.plan.model_plan import PlanStage, person_command, resolve_commands, review_commands
+from runner.policy.types import TAKES_OVER
 from runner.providers.base import Done, Effect, NeverSent, Rejected
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
@@ -252,7 +253,7 @@ def _why(job: RetrainJob) -> str:
         where = f" in {fact.source.file}" if fact.source else ""
         return f"{fact.by} approved it{where} ({fact.reason or 'no reason given'})"
     reason = job.decided.fact.evaluation.decision.reason if job.decided else ""
-    return reason.rstrip(".")
+    return reason.removesuffix(TAKES_OVER).rstrip(".")
 
 
 def _clause(text: str) -> str:

@@ -140,11 +140,12 @@ def read_metric(section: YamlMap, name: str, findings: Findings) -> MetricDefini
     """Return the definition of one metric."""
     definition: YamlMap = section[name]
     built_in = BUILT_IN_METRICS.get(name)
-    selection, column = _read_selection(definition, findings)
+    select, row, column = _read_selection(definition, findings)
     return MetricDefinition(
         name=name,
         file=_read_file(definition, findings) if "file" in definition else None,
-        select=selection,
+        select=select,
+        row=row,
         column=column,
         direction=built_in.direction if built_in else definition["direction"],
         target=built_in.target if built_in else Decimal(definition["target"]) if "target" in definition else None,
@@ -165,11 +166,20 @@ def _read_file(definition: YamlMap, findings: Findings) -> str:
     return str(path)
 
 
-def _read_selection(definition: YamlMap, findings: Findings) -> tuple[str | None, str | None]:
-    """Return the JSON Pointer or the row, and the column."""
+def _read_selection(definition: YamlMap, findings: Findings) -> tuple[str | None, tuple[str, ...], str | int | None]:
+    """Return the JSON Pointer or the name of the row; else cells of the row, and the column."""
     select: str | YamlMap | None = definition.get("select")
     if isinstance(select, YamlMap):
-        return select.get("row"), select.get("column")
+        written, column = select.get("row"), select.get("column")
+        row = () if written is None else (written,) if isinstance(written, str) else tuple(written)
+        if column is None and len(row) > 1:
+            findings.error(
+                definition.value_place("select"),
+                "wrong-form",
+                "`row` has several cells, and there is no `column`.",
+                hint="Add `column`: the head of the column with the value, or its number.",
+            )
+        return (row[0] if column is None else None), (() if column is None else row), column
     if select is not None and select.startswith("/") and _WRONG_ESCAPE.search(select):
         findings.error(
             definition.value_place("select"),
@@ -177,4 +187,4 @@ def _read_selection(definition: YamlMap, findings: Findings) -> tuple[str | None
             "`select` is not a JSON Pointer.",
             hint="In a JSON Pointer write `~0` for a tilde and `~1` for a slash within a name.",
         )
-    return select, None
+    return select, (), None

@@ -134,15 +134,17 @@ class MetricDefinition(Struct, frozen=True, kw_only=True):
     """A metric the built-in names do not cover, or what the manifest says of one that they do.
 
     `file` names a member of the result, by its whole path where it has a slash, else by its last path component; None
-    means the file that has the metrics. `select` is a JSON Pointer (RFC 6901) into a JSON member, or the name of a row,
-    and `column` the head of the column with its value; a metric without `select` is found by its own names. `target` is
-    set for `nearest`. `unit` is what a number without a percent sign is in, None where the file is to say it.
+    means the file that has the metrics. `select` is a JSON Pointer (RFC 6901) into a JSON member, or the name of a row
+    whose value is in a column of a known head. `column` is the head or, from 1, the number of the column with the
+    value, and `row` has cells that its row has, all of them. A metric without any is found by its own names. `target`
+    is set for `nearest`. `unit` is what a number without a percent sign is in, None where the file is to say it.
     """
 
     name: str
     file: str | None
     select: str | None
-    column: str | None = None
+    row: tuple[str, ...] = ()
+    column: str | int | None = None
     direction: Direction
     target: Decimal | None
     unit: Unit | None

@@ -19,7 +19,7 @@ from runner.policy.types import ASK, POLICY_TYPES, TAKES_OVER, type_of, unread_c
 from runner.results.number import number_text
 from runner.results.result_file import result_metrics
 
-_CHANGED_OUTSIDE = f"; but the model in service was changed outside this project: {ASK}"
+_CHANGED_OUTSIDE = f" But the model in service was changed outside this project. {ASK}"
 
 
 def decide(
@@ -210,6 +210,11 @@ def evaluate(inputs: Inputs, stream: BinaryIO) -> Evaluation:
         unread=found.unread,
         place=found.place,
         searched=found.searched,
+        places={
+            name: metric.place.bounded()
+            for name, metric in metrics.items()
+            if metric.place is not None and metric.value is not None
+        },
         metrics=values,
         problems={name: metric.problem for name, metric in metrics.items() if metric.problem is not None},
         texts={name: metric.text for name, metric in metrics.items() if metric.text not in ("", values[name])},

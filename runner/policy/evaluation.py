@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from runner.results.metrics import MetricPlace
+
 DecimalText = Annotated[str, Meta(pattern=r"\A-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,4})?\Z", max_length=1000)]
 Verdict = Literal["passed", "failed", "inconclusive"]
 Cause = Literal["measured", "unusable", "unread", "first_run", "no_baseline", "other_evaluation", "changed_outside"]
@@ -43,14 +45,15 @@ class Evaluation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `unread` is None, or one sentence on why the file has no form that can be read; then there are no metrics, and the
     policy decides without. `place` is where the metrics are that the manifest gives no place, and `searched` tells that
-    a search found it. `problems` says why a metric has no value; `texts` has the source text of those that the file
-    spells in another way.
+    a search found it; `places` has where each metric with a value was read. `problems` says why a metric has no value;
+    `texts` has the source text of those that the file spells in another way.
     """
 
     unread: Annotated[str, Meta(min_length=1)] | None
     place: str | None
     searched: bool
     metrics: Mapping[str, DecimalText | None]
+    places: Mapping[str, MetricPlace]
     problems: Mapping[str, str]
     texts: Mapping[str, str]
     verdict: Verdict

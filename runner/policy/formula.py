@@ -1,15 +1,16 @@
-"""The arithmetic of one rule, exact, and the line that shows it with its numbers."""
+"""The arithmetic of one rule, exact, the line that shows it with its numbers, and the sentence on what came of it."""
 
 from decimal import Context, Decimal, localcontext
 
 from msgspec import Struct
 
 from runner.manifest.model import Direction, Rule
-from runner.results.number import number_text, quotient_text, short_text
+from runner.results.number import number_text, quotient_text, rounded, rounded_apart, short_text
 
 # A number has at most 100 digits and an exponent of at most 307 (runner.results.number), so that sums and products of
 # three of them have far fewer digits than this: nothing is ever rounded, and the verdict does not hang on a last digit.
 _EXACT = Context(prec=5000)
+_ROUNDED = Context(prec=40)
 _UNKNOWN = "?"
 
 
@@ -95,6 +96,54 @@ def change_line(rule: Rule, aim: Aim, *, observed: Decimal | None, baseline: Dec
     notes = ", ".join([source, f"{rule.kind} {number_text(rule.limit)}", *_better(aim)])
     value = "" if observed is None or baseline is None else f" = {_value_text(rule, aim, observed, baseline)}{unit}"
     return f"{rule.metric} {difference}{value} >= {number_text(_smallest_gain(rule))}{unit} ({notes})"
+
+
+def bound_sentence(rule: Rule, observed: Decimal) -> str:
+    """Return what a bound comes to as a sentence, e.g. `auc is 0.912, below the minimum 0.95`."""
+    bound = "minimum" if rule.kind == "min" else "maximum"
+    if observed == rule.limit:
+        return f"{rule.metric} is {rounded(observed)}, exactly the {bound}."
+    value, limit = rounded_apart(observed, rule.limit)
+    return f"{rule.metric} is {value}, {'above' if observed > rule.limit else 'below'} the {bound} {limit}."
+
+
+def change_sentence(rule: Rule, aim: Aim, observed: Decimal, baseline: Decimal) -> str:
+    """Return what a change comes to, e.g. `auc fell from 0.954 to 0.939 (-0.015); at most -0.010 is allowed`."""
+    compared = compare_change(rule, aim, observed, baseline)
+    with localcontext(_EXACT):
+        better = compared.value if compared.scale == 1 else _ROUNDED.divide(compared.value, compared.scale)
+    least = _smallest_gain(rule)
+    if aim.target is not None:
+        return _nearness(rule, aim.target, (observed, baseline), better, least)
+    up = 1 if aim.direction == "higher" else -1
+    unit = " %" if is_relative(rule) else ""
+    change, limit = rounded_apart(up * better, up * least)
+    if observed == baseline:
+        found = f"{rule.metric} is {rounded(observed)} as before"
+    else:
+        now, before = rounded_apart(observed, baseline)
+        verb = "rose" if observed > baseline else "fell"
+        found = f"{rule.metric} {verb} from {before} to {now} ({_signed(change)}{unit})"
+    if not least:
+        return f"{found}; no {'drop' if up > 0 else 'rise'} is allowed."
+    told = "at most {} is allowed" if least < 0 else "at least {} is required"
+    return f"{found}; {told.format(f'{_signed(limit)}{unit}')}."
+
+
+def _signed(number: str) -> str:
+    return number if number.startswith("-") else f"+{number}"
+
+
+def _nearness(rule: Rule, target: Decimal, values: tuple[Decimal, Decimal], better: Decimal, least: Decimal) -> str:
+    now, before = rounded_apart(*values)
+    unit = " %" if is_relative(rule) else ""
+    change, limit = (number.removeprefix("-") for number in rounded_apart(better, least))
+    moved = f"{change}{unit} {'nearer to' if better > 0 else 'further from'}" if better else "as near to"
+    found = f"{rule.metric} went from {before} to {now}, {moved} {number_text(target)}"
+    if not least:
+        return f"{found}; it may not get further."
+    told = f"at most {limit}{unit} further is allowed" if least < 0 else f"at least {limit}{unit} nearer is required"
+    return f"{found}; {told}."
 
 
 def _value_text(rule: Rule, aim: Aim, observed: Decimal, baseline: Decimal) -> str:

@@ -18,7 +18,17 @@ from runner.policy.baseline import (
     usable_value,
 )
 from runner.policy.evaluation import RuleResult, Verdict
-from runner.policy.formula import Aim, Comparison, bound_line, change_line, compare_bound, compare_change, is_relative
+from runner.policy.formula import (
+    Aim,
+    Comparison,
+    bound_line,
+    bound_sentence,
+    change_line,
+    change_sentence,
+    compare_bound,
+    compare_change,
+    is_relative,
+)
 from runner.results.metrics import MISSING, ResultMetrics, direction_of, target_of
 from runner.results.number import listed, number_text
 
@@ -48,6 +58,7 @@ class _Finding(Struct, frozen=True, kw_only=True):
     baseline: Decimal | Gap | None
     outcome: Comparison | Gap
     formula: str
+    sentence: str
 
 
 def judge(  # noqa: PLR0913 -- each is a part of what a decision depends on, by its name
@@ -101,7 +112,7 @@ def _judged(rule: Rule, case: _Case) -> RuleResult:
         margin=outcome.margin_text() if isinstance(outcome, Comparison) else None,
         level=rule.level,
         verdict=_verdict(outcome, case),
-        reason=_sentence(outcome),
+        reason=finding.sentence,
         cause="measured" if isinstance(outcome, Comparison) else outcome.cause,
     )
 
@@ -116,22 +127,13 @@ def _verdict(outcome: Comparison | Gap, case: _Case) -> Verdict:
     return "passed" if outcome.cause == "first_run" and case.first_run == "pass" else "inconclusive"
 
 
-def _sentence(outcome: Comparison | Gap) -> str:
-    if isinstance(outcome, Gap):
-        return outcome.reason
-    margin = outcome.margin_text()
-    if not outcome.holds():
-        return f"The limit is missed by {margin.removeprefix('-')}."
-    return (
-        "The limit is met exactly." if outcome.value == outcome.limit else f"The limit is met with {margin} to spare."
-    )
-
-
 def _bound(rule: Rule, case: _Case) -> _Finding:
     observed = _observed(rule, case)
-    outcome = observed if isinstance(observed, Gap) else compare_bound(rule, observed)
-    line = bound_line(rule, _known(observed))
-    return _Finding(observed=observed, baseline=None, outcome=outcome, formula=line)
+    formula = bound_line(rule, _known(observed))
+    if isinstance(observed, Gap):
+        return _Finding(observed=observed, baseline=None, outcome=observed, formula=formula, sentence=observed.reason)
+    outcome, sentence = compare_bound(rule, observed), bound_sentence(rule, observed)
+    return _Finding(observed=observed, baseline=None, outcome=outcome, formula=formula, sentence=sentence)
 
 
 def _change(rule: Rule, case: _Case) -> _Finding:
@@ -140,14 +142,20 @@ def _change(rule: Rule, case: _Case) -> _Finding:
     observed, baseline = _observed(rule, case), baseline_value(rule.metric, case.metrics, effective)
     source = "previous model" if effective is not None and effective.source == "result_file" else "incumbent"
     line = change_line(rule, aim, observed=_known(observed), baseline=_known(baseline), source=source)
-    outcome: Comparison | Gap
     if isinstance(observed, Gap):
-        outcome = observed
+        gap = observed
     elif isinstance(baseline, Gap):
-        outcome = baseline
+        gap = baseline
     else:
-        outcome = _obstacle(rule, case, effective, baseline) or compare_change(rule, aim, observed, baseline)
-    return _Finding(observed=observed, baseline=baseline, outcome=outcome, formula=line)
+        obstacle = _obstacle(rule, case, effective, baseline)
+        if obstacle is None:
+            outcome, sentence = (
+                compare_change(rule, aim, observed, baseline),
+                change_sentence(rule, aim, observed, baseline),
+            )
+            return _Finding(observed=observed, baseline=baseline, outcome=outcome, formula=line, sentence=sentence)
+        gap = obstacle
+    return _Finding(observed=observed, baseline=baseline, outcome=gap, formula=line, sentence=gap.reason)
 
 
 def _obstacle(rule: Rule, case: _Case, effective: Baseline | None, baseline: Decimal) -> Gap | None:

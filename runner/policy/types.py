@@ -1,6 +1,5 @@
 """The policy types by the name that `type` of a policy gives: what each makes of a judgement."""
 
-from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -9,8 +8,8 @@ from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPol
 from runner.policy.evaluation import Decision, RuleResult
 from runner.policy.judge import Judgement
 
-ASK = "a person decides."
-TAKES_OVER = "; the candidate takes over."
+ASK = "A person decides."
+TAKES_OVER = " The candidate takes over."
 
 
 def unread_clause(reason: str) -> str:
@@ -20,31 +19,25 @@ def unread_clause(reason: str) -> str:
 
 def decide_auto(_policy: AutoPolicy, _judgement: Judgement, *, kept: bool) -> Decision:  # noqa: ARG001 -- as every type
     """Return that the candidate takes over."""
-    return Decision(action="switch", reason=f"The policy is auto{TAKES_OVER}")
+    return Decision(action="switch", reason=f"The policy is auto.{TAKES_OVER}")
 
 
 def decide_manual(_policy: ManualPolicy, _judgement: Judgement, *, kept: bool) -> Decision:  # noqa: ARG001 -- as every type
     """Return that the candidate waits for an approval."""
-    return Decision(action="await_approval", reason=f"The policy is manual: {ASK}")
+    return Decision(action="await_approval", reason=f"The policy is manual. {ASK}")
 
 
 Wish = Literal["switch", "hold", "ask"]
 _CAUTION: tuple[Wish, ...] = ("hold", "ask", "switch")  # where rules differ, the first of these has its way
-_NO_MARGIN = {
-    "measured": "was judged",
-    "unread": "could not be judged",
-    "unusable": "could not be judged",
-    "first_run": "has nothing to be compared with yet",
-    "no_baseline": "has nothing to be compared with",
-    "other_evaluation": "is no fair comparison",
-    "changed_outside": "could not be judged",
-}
 _ADVICE = {  # of several causes the first one's
     "measured": "Improve the data or change the limit.",
-    "unread": "Say under `metrics:` where they are; the stored result is then judged again without a new training.",
+    "unread": (
+        "Look into the result (`retrain inspect --help`): lines that it prints for `metrics:` have it judged again"
+        " without a new training; where it prints none, decide yourself (`retrain approve --help`)."
+    ),
     "unusable": (
-        "Look into the result (`retrain inspect --help`); where `metrics:` says how it is read,"
-        " it is judged again without a new training."
+        "Look into the result (`retrain inspect --help`): lines that it prints for `metrics:` have it judged again"
+        " without a new training."
     ),
     "changed_outside": (
         "Accept what serves (`retrain adopt --help`), or restore a job of this project (`retrain rollback --help`)."
@@ -52,24 +45,25 @@ _ADVICE = {  # of several causes the first one's
     "first_run": "State what serves (`retrain adopt --help`), or set `first_run: ask` or `pass`.",
     "other_evaluation": "Give both trainings the same evaluation file, or allow `any_eval: true`.",
 }
-_SHORT = 6  # significant digits of a margin that are shown as they are; the rule itself carries all of them
+_TOO = {"passed": "passed too", "failed": "failed too", "inconclusive": "could not be judged either"}
+_MOST_NAMED = 3  # metrics of further rules
 
 
 def decide_threshold(policy: ThresholdPolicy, judgement: Judgement, *, kept: bool) -> Decision:
     """Return the decision that the rules come to; `kept` says that the model in service is known and stays."""
-    staying = "the current model is kept" if kept else "nothing is switched"
+    staying = "The current model is kept." if kept else "Nothing is switched."
     rules = [rule for rule in judgement.rules if rule.level == "decide" and rule.verdict == judgement.verdict]
     wishes = {_wish(policy, rule) for rule in rules} or {policy.on_inconclusive}
-    wish = next(action for action in _CAUTION if action in wishes)
+    wish = next(wish for wish in _CAUTION if wish in wishes)
     leading = [rule for rule in rules if _wish(policy, rule) == wish]
-    found = f"{_phrase(leading[0])}{_others(leading)}" if leading else "No rule decides"
+    found = f"{_sentence(leading[0])}{_others(leading)}" if leading else "No rule decides."
     match wish:
         case "switch":
             return Decision(action="switch", reason=f"{found}{TAKES_OVER}")
         case "ask":
-            return Decision(action="await_approval", reason=f"{found}; {ASK}")
+            return Decision(action="await_approval", reason=f"{found} {ASK}")
         case "hold":
-            return Decision(action="hold", reason=f"{found}; {staying}. {_advice(leading)}")
+            return Decision(action="hold", reason=f"{found} {staying} {_advice(leading)}")
 
 
 def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Wish:
@@ -84,26 +78,26 @@ def _wish(policy: ThresholdPolicy, rule: RuleResult) -> Wish:
             return policy.on_inconclusive
 
 
-def _phrase(rule: RuleResult) -> str:
-    if rule.cause == "unread":
-        clause = unread_clause(rule.reason)
-        return f"{clause[0].upper()}{clause[1:]}"
-    if rule.margin is None:
-        told = f"{rule.formula} {_NO_MARGIN[rule.cause]}"
-        return told if rule.cause in ("first_run", "no_baseline") else f"{told} ({rule.reason.removesuffix('.')})"
-    if not Decimal(rule.margin):
-        return f"{rule.formula} passed exactly at its limit"
-    return f"{rule.formula} {rule.verdict} by {_rounded(abs(Decimal(rule.margin)))}"
-
-
-def _rounded(margin: Decimal) -> str:
-    """Return a margin for a sentence: four digits say enough."""
-    return f"about {margin:.4g}" if len(margin.as_tuple().digits) > _SHORT else f"{margin:f}"
+def _sentence(rule: RuleResult) -> str:
+    if rule.cause != "unread":
+        return rule.reason
+    clause = unread_clause(rule.reason)
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def _others(rules: list[RuleResult]) -> str:
-    others = 0 if rules[0].cause == "unread" else len(rules) - 1  # no rule can be judged then
-    return f", and {others} more rule{'s' if others > 1 else ''} likewise" if others else ""
+    """Return the metrics of the other rules that ended alike, as a sentence."""
+    first = rules[0]
+    if first.cause == "unread":  # no rule can be judged then
+        return ""
+    rest = (rule.metric if rule.metric != first.metric else f"another rule for {rule.metric}" for rule in rules[1:])
+    names = list(dict.fromkeys(rest))
+    if not names:
+        return ""
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    *others, last = [*names[:_MOST_NAMED], *more]
+    told = f"{', '.join(others)} and {last}" if others else last
+    return f" {told[0].upper() if told.startswith('another') else told[0]}{told[1:]} {_TOO[first.verdict]}."
 
 
 def _advice(rules: list[RuleResult]) -> str:

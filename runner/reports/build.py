@@ -212,6 +212,7 @@ def _model(history: RunHistory, name: str) -> ModelReport:
         dataset=_dataset(job),
         result=_result(job),
         metrics=metrics_of(decided),
+        places=decided.fact.evaluation.places if decided else {},
         evidence=_evidence(history, name, job),
         unread=decided.unread if decided else None,
         verdict=decided.fact.evaluation.verdict if decided else None,

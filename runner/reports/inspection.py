@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
@@ -14,7 +14,7 @@ from runner.reports.text import clipped, inline
 from runner.results.inspection import Inspection, Member, Spot, by_group
 from runner.results.metrics import Metric
 from runner.results.number import number_text
-from runner.results.places import place_phrase
+from runner.results.search import place_phrase
 
 _MOST_CHOICES = 10
 _LONGEST = 120
@@ -26,7 +26,7 @@ _VALUES = (
     *(Column(title="metric"), Column(title="value"), Column(title="member"), Column(title="place")),
     Column(title="remark", spare=True),
 )
-_NOW = (Column(title="metric"), Column(title="value"), Column(title="remark"))
+_NOW = (*(Column(title="metric"), Column(title="value"), Column(title="read from")), Column(title="remark", spare=True))
 
 
 class Inspected(Struct, frozen=True, kw_only=True):
@@ -54,13 +54,16 @@ def choices(inspection: Inspection) -> list[Choice]:
 
 def _about(spots: Sequence[Spot]) -> str:
     first = spots[0]
+    kind, *found = filter(None, first.group[1:])
     place = first.file or "the file"
-    if first.column is not None:
-        place = (
-            f"{place}, column {first.column}" if first.group[1] == "row" else f"{place}, {first.select or 'its row'}"
-        )
-    elif first.group[1] == "pointer" and first.group[2]:
-        place = f"{place} at {first.group[2]}"
+    match kind, found:
+        case "row", [head, *labels]:
+            place = ", ".join([place, f"column {head}", *([f"row {' and '.join(labels)}"] if labels else [])])
+        case "column", labels:
+            place = f"{place}, {' and '.join(labels) or 'its row'}"
+        case "pointer", [*labels]:
+            where = [f" at {label}" if label.startswith("/") else f", {label}" for label in labels]
+            place = f"{place}{''.join(where)}"
     left_out = "; its name says that it is of the model before or of the training rows" if first.left_out else ""
     percent = "; only if it is in percent" if any(spot.unit for spot in spots) else ""
     return f"{place}{left_out}{percent}"
@@ -74,8 +77,10 @@ def _parts(spot: Spot) -> Iterator[str]:
     if spot.file is not None:
         yield f"file: {_quoted(spot.file)}"
     if spot.column is not None:
-        row = [] if spot.select is None else [f"row: {_quoted(spot.select)}"]
-        yield f"select: {{{', '.join([*row, f'column: {_quoted(spot.column)}'])}}}"
+        cells = ", ".join(map(_quoted, spot.row))
+        row = [f"row: [{cells}]" if len(spot.row) > 1 else f"row: {cells}"] if spot.row else []
+        column = spot.column if isinstance(spot.column, int) else _quoted(spot.column)
+        yield f"select: {{{', '.join([*row, f'column: {column}'])}}}"
     elif spot.select is not None:
         yield f"select: {_quoted(spot.select)}"
     if spot.unit is not None:
@@ -126,6 +131,7 @@ def _spot_json(spot: Spot) -> dict[str, Any]:
         "metric": spot.metric,
         "file": spot.file,
         "select": spot.select,
+        "row": spot.row,
         "column": spot.column,
         "text": spot.text,
         "value": None if spot.value is None else number_text(spot.value),
@@ -137,7 +143,8 @@ def _spot_json(spot: Spot) -> dict[str, Any]:
 
 def _metric_json(metric: Metric) -> dict[str, Any]:
     value = None if metric.value is None else number_text(metric.value)
-    return {"text": metric.text, "value": value, "problem": metric.problem}
+    place = None if metric.place is None else to_builtins(metric.place.bounded())
+    return {"text": metric.text, "value": value, "place": place, "problem": metric.problem}
 
 
 def inspected_text(inspected: Inspected, *, width: int | None) -> str:
@@ -176,7 +183,7 @@ def _said(text: str, *, left_out: bool) -> str:
 
 
 def _value_row(spot: Spot) -> list[str]:
-    place = spot.select or ""
+    place = spot.select or ", ".join(spot.row)
     if spot.column is not None:
         place = f"{f'{place}, ' if place else ''}column {spot.column}"
     remark = spot.problem or ""
@@ -193,7 +200,12 @@ def _now(found: Inspection, width: int | None) -> Iterator[str]:
     how = ", found by a search" if now.searched else ""
     where = f" (in {inline(place_phrase(now.place))}{how})" if now.place else ""
     rows = [
-        [name, "" if metric.value is None else number_text(metric.value), metric.problem or ""]
+        [
+            name,
+            "" if metric.value is None else number_text(metric.value),
+            "" if metric.value is None or metric.place is None else metric.place.phrase(),
+            metric.problem or "",
+        ]
         for name, metric in now.metrics.items()
     ]
     yield _table(f"the manifest reads now{where}", _NOW, rows, width)

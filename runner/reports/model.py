@@ -24,6 +24,7 @@ from runner.journal.outcomes import Outcome
 from runner.plan.evidence import Evidence
 from runner.policy.baseline import Drift, Knowledge
 from runner.policy.evaluation import Action, Cause, Verdict
+from runner.results.metrics import MetricPlace
 
 REPORT_VERSION = 1
 
@@ -175,6 +176,7 @@ class ModelReport(_Part, frozen=True, kw_only=True):
     dataset: DatasetReport | None = None
     result: ResultReport | None = None
     metrics: Mapping[str, Decimal | None] = {}
+    places: Mapping[str, MetricPlace] = {}
     evidence: Evidence | None = None
     unread: str | None = None
     verdict: Verdict | None = None

@@ -3,22 +3,18 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from msgspec import Struct
 
 from runner.reports.text import columns_of, inline
-from runner.results.number import number_text
+from runner.results.number import number_text, rounded
 
 FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
-_LONGEST_NUMBER = 8
-_MOST_DIGITS = 5
-_SMALLEST, _WHOLE, _LARGEST = -9, 4, 8  # powers of ten: below, and above the last, a number has an exponent
-_ROUGH = Context(prec=30)
 
 Cell = str | int | bool | Decimal | None
 
@@ -130,20 +126,8 @@ def _csv_cell(cell: Cell) -> str:
 
 
 def short_number(value: Decimal | None) -> str:
-    """Return a number for people: one that is long is rounded to four or five digits, or to a whole number.
-
-    Below 1e9 it has no exponent.
-    """
-    if value is None:
-        return ""
-    text = number_text(value)
-    if len(text) <= _LONGEST_NUMBER and len(value.as_tuple().digits) <= _MOST_DIGITS:
-        return text
-    size = value.adjusted()
-    if not _SMALLEST <= size <= _LARGEST:
-        return f"{value:.4g}"
-    rounded = value.quantize(Decimal(1).scaleb(min(size - 3, 0)) if size < _WHOLE else Decimal(1), context=_ROUGH)
-    return number_text(rounded)
+    """Return a number for people, rounded where it is long; nothing for None."""
+    return "" if value is None else rounded(value)
 
 
 def signed_number(value: Decimal | None) -> str:

@@ -1,4 +1,4 @@
-"""What the head of a column, or a word beside a number, says the number is: by words of English and Japanese."""
+"""What the head of a column, or the label of a row, says of its numbers, and which of them is the candidate's."""
 
 import re
 import unicodedata
@@ -7,7 +7,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
+from msgspec import Struct
+
 from runner.results.metrics import built_in_name, without_percent
+from runner.results.number import listed
 
 Role = Literal["value", "candidate", "current", "previous", "difference", "never", "aside", "unknown"]
 
@@ -142,3 +145,62 @@ def decorated_name(written: str) -> str | None:
         if name is not None:
             return name
     return None
+
+
+class Columns(Struct, frozen=True, kw_only=True):
+    """The columns by their indexes, None where there is none; `problem` says why the values are not clear.
+
+    `provisional` columns are what the service's own comparison is known to hold; no head says it beyond doubt.
+    """
+
+    current: int | None = None
+    previous: int | None = None
+    problem: str | None = None
+    provisional: bool = False
+
+
+def choose_columns(
+    heads: Mapping[int, str], numeric: Collection[int], *, comparison: bool, noun: str = "column"
+) -> Columns:
+    """Return what the columns hold by their heads; `numeric` are those with a number in them.
+
+    Rows that are named by a split or a model are chosen as columns are; `noun` says what they are in a problem.
+
+    `comparison` tells that the table is the service's comparison, in which `current` may be the candidate: there it
+    is, provisionally, beside a column of the model before.
+    """
+    roles = {index: role_of(head) for index, head in heads.items()}
+    undecided = [index for index, role in roles.items() if role == "unknown" and index in numeric]
+    if undecided:
+        return _unclear("the meaning of {} is not known", heads, undecided)
+    candidates = [*_having(roles, "candidate"), *_having(roles, "value")]
+    current, previous = _having(roles, "current"), _having(roles, "previous")
+    if not candidates:
+        return _without_candidate(heads, current, previous, comparison=comparison, noun=noun)
+    if len(candidates) > 1:
+        return _unclear(f"more than one {noun} may hold its value: {{}}", heads, candidates)
+    if current and roles[candidates[0]] == "value":
+        return _unclear("which model is whose is not known: {}", heads, [*candidates, *current])
+    before = [*current, *previous]
+    if len(before) > 1:
+        return _unclear(f"more than one {noun} may be the model before: {{}}", heads, before)
+    return Columns(current=candidates[0], previous=before[0] if before else None)
+
+
+def _without_candidate(
+    heads: Mapping[int, str], current: list[int], previous: list[int], *, comparison: bool, noun: str
+) -> Columns:
+    if comparison and len(current) == len(previous) == 1:
+        return Columns(current=current[0], previous=previous[0], provisional=True)
+    if current:
+        return _unclear("{} may be the model in service or the candidate", heads, current)
+    return _unclear(f"no {noun} is known to hold its value; the table has {{}}", heads, list(heads))
+
+
+def _having(roles: Mapping[int, Role], wanted: Role) -> list[int]:
+    return [index for index, role in roles.items() if role == wanted]
+
+
+def _unclear(sentence: str, heads: Mapping[int, str], indexes: list[int]) -> Columns:
+    named = listed(f"'{heads[index]}'" for index in indexes)
+    return Columns(problem=f"is unclear: {sentence.format(named)}")

@@ -7,11 +7,16 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from runner.errors import ModelError
-from runner.results.archives import Archive
-from runner.results.content import HEAD, UNREAD_FORMS, Form, form_of
-from runner.results.entries import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, Entry, in_memory, is_within, refusal
+from runner.results.file_text import HEAD, UNREAD_FORMS, Form, form_of
+from runner.results.members import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, Entry, in_memory, is_within, refusal
+from runner.results.zip_and_tar import Archive
 
 ZIP = "zip archive"
+# Zip archives that are documents, by a part that each of them has.
+_UNREAD_DOCUMENTS = {
+    "META-INF/manifest.xml": "an OpenDocument file (.ods, .odt)",
+    "[Content_Types].xml": "an Office document (.xlsb, .docx, .pptx)",
+}
 _DEEPEST = 3  # containers within the result
 _MOST_READ = 64 * 1024 * 1024  # bytes of entries that one look through a result reads
 
@@ -82,8 +87,12 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
         return _unpacked(stream, within)
     if form == "zip":
         entries = Archive(stream, within=within).entries()
-        if any(entry.path == f"{within}{WORKBOOK_PART}" for entry in entries):
+        paths = {entry.path.removeprefix(within) for entry in entries}
+        if WORKBOOK_PART in paths:
             return _workbook(entries, within)
+        for part, document in _UNREAD_DOCUMENTS.items():
+            if part in paths:
+                raise refusal(f"The result is {document}, which is not read.")
         return Container(form=ZIP, entries=entries)
     if form == "tar":
         return _tar(stream, within, packed=False)
@@ -95,20 +104,20 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
 
 
 def _workbook(entries: list[Entry], within: str) -> Container:
-    from runner.results.workbook import sheet_entries  # noqa: PLC0415 -- every command would load it, few results need it
+    from runner.results.xlsx import sheet_entries  # noqa: PLC0415 -- every command would load it, few results need it
 
     return Container(form="Excel workbook", entries=sheet_entries(entries, within=within))
 
 
 def _tar(stream: BinaryIO, within: str, *, packed: bool) -> Container:
-    from runner.results.archives import tar_entries  # noqa: PLC0415 -- as above
+    from runner.results.zip_and_tar import tar_entries  # noqa: PLC0415 -- as above
 
     entries = tar_entries(stream, packed=packed, within=within)
     return Container(form="tar archive within gzip" if packed else "tar archive", entries=entries)
 
 
 def _unpacked(stream: BinaryIO, within: str) -> Container | Single:
-    from runner.results.archives import read_unpacked  # noqa: PLC0415 -- as above
+    from runner.results.zip_and_tar import read_unpacked  # noqa: PLC0415 -- as above
 
     if form_of(read_unpacked(stream, HEAD)) == "tar":
         return _tar(stream, within, packed=True)

@@ -1,127 +1,24 @@
-"""The content of one file, member or sheet: its form by its first bytes, its encoding, its table or JSON document."""
+"""The content of one file, member or sheet of a result: a table or a JSON document, with the metrics it names."""
 
-import codecs
 import re
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.manifest.model import MetricDefinition
 from runner.results.column_roles import decorated_name, evaluated_name
-from runner.results.entries import Entry, refusal
-from runner.results.json_document import metrics_in, parse_document
+from runner.results.file_text import HEAD, UNREAD_FORMS, Row, decode, form_of, rows_of
+from runner.results.json_document import metrics_in, parse_document, table_in
+from runner.results.members import Entry, refusal
 from runner.results.metrics import Metric, built_in_name, folded, in_unit, unusable_metric, within_range
-from runner.results.table import Row, read_table, rows_of
+from runner.results.number import shown
+from runner.results.table import TableMetrics, read_parts
+from runner.results.table_layout import Part, parts_of
 
-Form = Literal[
-    "zip", "gzip", "tar", "xls", "pdf", "png", "jpeg", "7z", "bzip2", "xz", "parquet", "pickle", "markup", "text"
-]
-
-HEAD = 512  # bytes that are enough for every form
-_TAR_AT, _TAR = 257, b"ustar"
-_MAGIC: tuple[tuple[bytes, Form], ...] = (
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"\x1f\x8b\x08", "gzip"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
-    (b"%PDF-", "pdf"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"PAR1", "parquet"),
-    (b"\x80\x04\x95", "pickle"),
-    (b"\x80\x05\x95", "pickle"),
-)
-# Each in a sentence that begins with what the file is called; only those that are never read.
-UNREAD_FORMS: dict[Form, str] = {
-    "xls": "is a workbook or document of the old Office format; save it as .xlsx or CSV",
-    "pdf": "is a PDF",
-    "png": "is a PNG image",
-    "jpeg": "is a JPEG image",
-    "7z": "is a 7z archive",
-    "bzip2": "is compressed with bzip2",
-    "xz": "is compressed with xz",
-    "parquet": "is a Parquet file",
-    "pickle": "is a Python pickle, which is never loaded",
-    "markup": "is XML or HTML: neither a zip archive, a JSON object nor a table of metrics",
-}
-_BOM = b"\xef\xbb\xbf"
-
-
-def form_of(head: bytes) -> Form:
-    """Return the form of a file by its first 512 bytes; `text` is all that has no mark of its own."""
-    for magic, form in _MAGIC:
-        if head.startswith(magic):
-            return form
-    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-        return "tar"
-    return "markup" if head.removeprefix(_BOM).lstrip().startswith(b"<") else "text"
-
-
-# Of UTF-32 first: its mark begins with that of UTF-16.
-_MARKS = (
-    *((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
-    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
-)
-_HALF_WIDTH_KANA = re.compile("[\uff61-\uff9f]")
-_SAMPLE = 1024  # bytes, in which UTF-16 without a mark shows itself by its zeros
-
-
-def decode(content: bytes) -> str:
-    """Return the text of UTF-8, UTF-16, UTF-32 with its mark, Shift_JIS or EUC-JP.
-
-    Raises:
-        ModelError: of kind result, when the bytes are none of them or hold a NUL.
-    """
-    for encoding in (_marked(content) or _unmarked_utf16(content), "utf-8"):
-        text = _decoded(content, encoding)
-        if text is not None:
-            return text
-    text = _japanese(content)
-    if text is None:
-        raise refusal(
-            "The result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP) nor of any other form that is known."
-        )
-    return text
-
-
-def _decoded(content: bytes, encoding: str | None) -> str | None:
-    if encoding is None:
-        return None
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
-
-
-def _marked(content: bytes) -> str | None:
-    return next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
-
-
-def _unmarked_utf16(content: bytes) -> str | None:
-    """Return the byte order in which nearly every second byte is a zero, as in Latin letters and digits."""
-    sample = content[:_SAMPLE]
-    half = len(sample) // 2
-    for encoding, high, low in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
-        if half > 1 and high.count(0) * 2 > half and not low.count(0):
-            return encoding
-    return None
-
-
-def _japanese(content: bytes) -> str | None:
-    """Return the text of Shift_JIS; of EUC-JP, where Shift_JIS would make half-width kana of what is none there."""
-    shift_jis, euc_jp = (_decoded(content, encoding) for encoding in ("cp932", "euc_jp"))
-    if shift_jis is None or euc_jp is None or not _HALF_WIDTH_KANA.search(shift_jis):
-        return euc_jp if shift_jis is None else shift_jis
-    return shift_jis if _HALF_WIDTH_KANA.search(euc_jp) else euc_jp
-
-
+_SECTION = re.compile(r"\s*\[[A-Za-z_][\w .-]*\]\s*[\r\n]")  # the first line of an .ini file
 _MOST_METRICS = 10_000
 _DECORATED = "is unclear: another name of it, such as of a candidate or a test, has another value"
 
@@ -132,15 +29,19 @@ Known = Callable[[str], bool]
 class Content(Struct, frozen=True, kw_only=True):
     """What one file or member holds: `rows` of a table, or a JSON `document`, whose null is no result.
 
-    `current` are the metrics that it names, `previous` those of the model before; in a `provisional` table nothing says
-    beyond doubt which of the two models is which.
+    `path` is the member's, empty in a single file; `parts` are the rows as they are laid out. `current` are the metrics
+    that it names, `previous` those of the model before. In a `provisional` table nothing says beyond doubt which of the
+    two models is which, in an `unlabelled` one which of its rows of values is the evaluation.
     """
 
     current: tuple[Metric, ...] = ()
     previous: tuple[Metric, ...] = ()
     provisional: bool = False
+    unlabelled: bool = False
     document: Any | None = None
     rows: tuple[Row, ...] = ()
+    parts: tuple[Part, ...] = ()
+    path: str = ""
 
 
 def known_names(definitions: Definitions) -> Known:
@@ -156,7 +57,7 @@ def parse(entry: Entry, known: Known, *, comparison: bool = False) -> Content:
         ModelError: of kind result, where it is no table and no JSON, or too large for one of metrics.
     """
     if entry.rows is not None:
-        return _table(entry.rows(), known, comparison=comparison)
+        return _table(entry.rows(), entry, known, comparison=comparison)
     packed = entry.read()
     form = form_of(packed[:HEAD])
     if form in UNREAD_FORMS:
@@ -167,17 +68,39 @@ def parse(entry: Entry, known: Known, *, comparison: bool = False) -> Content:
         raise refusal("The result is empty.")
     if start == "<":
         raise refusal(f"The result {UNREAD_FORMS['markup']}.")
-    if start in "{[":
+    if start in "{[" and not _SECTION.match(text):
         document = parse_document(text)
-        return _limited(Content(current=tuple(metrics_in(document)), document=document))
-    return _table(rows_of(text), known, comparison=comparison)
+        parts = parts_of(table_in(document, known), known)
+        return replace(_content(metrics_in(document, known), entry), document=document, parts=tuple(parts))
+    return _table(rows_of(text), entry, known, comparison=comparison)
 
 
-def _table(rows: list[Row], known: Known, *, comparison: bool) -> Content:
-    table = read_table(rows, known=known, comparison=comparison)
-    return _limited(
-        Content(current=table.current, previous=table.previous, provisional=table.provisional, rows=tuple(rows))
+def _table(rows: list[Row], entry: Entry, known: Known, *, comparison: bool) -> Content:
+    parts = parts_of(rows, known)
+    table = read_parts(parts, known=known, comparison=comparison)
+    return replace(_content(table, entry), rows=tuple(rows), parts=tuple(parts))
+
+
+def _content(table: TableMetrics, entry: Entry) -> Content:
+    current, previous = (
+        tuple(in_member(metric, entry.path) for metric in metrics) for metrics in (table.current, table.previous)
     )
+    return _limited(
+        Content(
+            current=current,
+            previous=previous,
+            provisional=table.provisional,
+            unlabelled=table.unlabelled,
+            path=entry.path,
+        )
+    )
+
+
+def in_member(metric: Metric, path: str) -> Metric:
+    """Return the metric with the member that it was read from, which has no path in a single file."""
+    if metric.place is None or not path:
+        return metric
+    return replace(metric, place=replace(metric.place, member=path))
 
 
 def _limited(content: Content) -> Content:
@@ -202,7 +125,10 @@ def by_name(
 
 def agreed(one: Metric, other: Metric) -> Metric:
     """Return the metric of two places that give it the same value, else one without a value."""
-    return one if one.value == other.value else unusable_metric(one.name, "occurs twice with different values")
+    if one.value == other.value:
+        return one
+    values = f": {shown(one.text)} and {shown(other.text)}" if one.text and other.text else ""
+    return unusable_metric(one.name, f"occurs twice with different values{values}")
 
 
 def built_in(metrics: tuple[Metric, ...], definitions: Definitions) -> dict[str, Metric]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any, BinaryIO
 
 from msgspec import Struct
@@ -12,15 +13,16 @@ from runner.manifest.model import MetricDefinition, Unit
 from runner.results.column_roles import evaluated_name, role_of
 from runner.results.containers import Single, opened
 from runner.results.content import Content, Definitions, Known, known_names
-from runner.results.entries import is_left_out
-from runner.results.metrics import ResultMetrics, built_in_name
-from runner.results.number import number_from_text
-from runner.results.places import Look, look_at, looks
+from runner.results.file_text import Row
+from runner.results.members import is_left_out
+from runner.results.metrics import ResultMetrics, built_in_name, folded
+from runner.results.named_places import columns_of, has_cells, selected
 from runner.results.result_file import result_metrics
-from runner.results.selection import selected
-from runner.results.table import Row
+from runner.results.search import Look, look_at, looks
+from runner.results.table_layout import METRIC_WORDS, Part, is_number
 
 _MOST_VALUES = 200  # of one result; a person reads no more
+_MOST_COMPARED = 1000  # rows; a longer table has no metrics
 _PERCENT: Unit = "percent"
 
 
@@ -35,7 +37,8 @@ class Spot(Struct, frozen=True, kw_only=True):
     metric: str
     file: str | None
     select: str | None
-    column: str | None
+    row: tuple[str, ...]
+    column: str | int | None
     text: str
     value: Decimal | None
     problem: str | None
@@ -120,15 +123,17 @@ def _spots(look: Look, *, single: bool) -> Iterator[Spot]:
     if look.content is None:
         return
     file = None if single else look.path
-    found = _in_table(look.content.rows) if look.content.document is None else _in_json(look.content.document)
+    found = list(islice(_in_json(look.content.document), _MOST_VALUES + 1))
+    found = found or list(islice(_in_table(look.content.parts), _MOST_VALUES + 1))
     for candidate in found:
         yield _spot(look, file, candidate)
 
 
 class _Candidate(Struct, frozen=True, kw_only=True):
     metric: str
-    select: str | None
-    column: str | None
+    select: str | None = None
+    row: tuple[str, ...] = ()
+    column: str | int | None = None
     text: str
     words: tuple[str, ...]
     group: tuple[str, ...]
@@ -148,6 +153,7 @@ def _spot(look: Look, file: str | None, candidate: _Candidate) -> Spot:
         metric=candidate.metric,
         file=file,
         select=candidate.select,
+        row=candidate.row,
         column=candidate.column,
         text=candidate.text,
         value=metric.value,
@@ -164,6 +170,7 @@ def _definition(candidate: _Candidate, file: str | None, unit: Unit | None) -> M
         name=candidate.metric,
         file=file,
         select=candidate.select,
+        row=candidate.row,
         column=candidate.column,
         direction=built_in.direction,
         target=built_in.target,
@@ -175,54 +182,56 @@ def _named(text: str) -> str | None:
     return built_in_name(text) or evaluated_name(text)
 
 
-def _is_number(text: str) -> bool:
-    return isinstance(number_from_text(text), Decimal)
+def _in_table(parts: Sequence[Part]) -> Iterator[_Candidate]:
+    """Yield the numbers beside a metric's name, and those below one."""
+    for part in parts:
+        heads = part.heads()
+        for row in part.rows:
+            named = next((index for index, cell in enumerate(row) if _named(cell)), None)
+            for column, text in enumerate(row):
+                head = heads[column] if column < len(heads) else ""
+                metric = _named(row[named]) if named is not None else _named(part.header[column] if head else "")
+                if metric is not None and column != named and is_number(text):
+                    yield _in_cell(parts, part, row, metric=metric, named=named, column=column)
 
 
-def _in_table(rows: Sequence[Row]) -> Iterator[_Candidate]:
-    """Yield the numbers beside a metric's name, and those below one; the head is the last row before any number."""
-    first = next((index for index, row in enumerate(rows) if any(map(_is_number, row))), 0)
-    header = rows[first - 1] if first else []
-    for row in rows[first:]:
-        yield from _beside(row, header)
-    for column, head in enumerate(header):
-        metric = _named(head)
-        if metric is not None:
-            yield from _below(metric, head, column, rows[first:])
+def _in_cell(  # noqa: PLR0913 -- a cell is where it is
+    parts: Sequence[Part], part: Part, row: Row, *, metric: str, named: int | None, column: int
+) -> _Candidate:
+    """Return a cell as a place: the head of its column, else its number, and as few cells of its row as are enough."""
+    heads = part.heads()
+    name = () if named is None else (row[named],)
+    head = heads[column] if column < len(heads) else ""
+    place: str | int = head if head and columns_of(part, head) == [column] else column + 1
+    labels = _labels(parts, part, row, name=name, column=place)
+    late = any(folded(cells[0]) in METRIC_WORDS for cells in part.rows)
+    is_plain = not (part.header or labels or late) and len(row) == len(("name", "value"))
+    return _Candidate(
+        metric=metric,
+        select=row[named] if is_plain and named is not None else None,
+        row=() if is_plain else (*labels, *name),
+        column=None if is_plain else place,
+        text=row[column],
+        words=(head, part.title, *labels),
+        group=("row" if name else "column", *((head or str(column + 1),) if name and not is_plain else ()), *labels),
+    )
 
 
-def _beside(row: Row, header: Row) -> Iterator[_Candidate]:
-    place = next((index for index, cell in enumerate(row) if _named(cell)), None)
-    metric = None if place is None else _named(row[place])
-    if place is None or metric is None:
-        return
-    for column, text in enumerate(row):
-        head = header[column] if column < len(header) else ""
-        if column != place and _is_number(text):
-            yield _Candidate(
-                metric=metric,
-                select=row[place],
-                column=head or None,
-                text=text,
-                words=(head,),
-                group=("row", head or str(column)),
-            )
-
-
-def _below(metric: str, head: str, column: int, rows: Sequence[Row]) -> Iterator[_Candidate]:
-    for row in rows:
-        text = row[column] if column < len(row) else ""
-        if not _is_number(text):
-            continue
-        label = next((cell for cell in row if cell and not _is_number(cell)), None)
-        yield _Candidate(
-            metric=metric,
-            select=label if len(rows) > 1 else None,
-            column=head,
-            text=text,
-            words=(label or "",),
-            group=("column", label or ""),
-        )
+def _labels(
+    parts: Sequence[Part], part: Part, row: Row, *, name: tuple[str, ...], column: str | int
+) -> tuple[str, ...]:
+    """Return the fewest cells, besides the name, that no other row of the column has; all of them where none do."""
+    rows = [(other, cells) for other in parts if columns_of(other, column) for cells in other.rows]
+    if len(rows) == 1 or len(rows) > _MOST_COMPARED:
+        return ()
+    texts = [cell for cell in row if cell and cell not in name and not is_number(cell)]
+    numbers = [cell for cell, head in zip(row, part.header, strict=False) if is_number(cell) and not _named(head)]
+    labels = list(dict.fromkeys(filter(None, (*texts, part.title, *numbers))))
+    for some in ((), *((label,) for label in labels), *(tuple(labels[:count]) for count in range(2, len(labels) + 1))):
+        wanted = (*some, *name)
+        if wanted and sum(has_cells(other, cells, wanted) for other, cells in rows) == 1:
+            return some
+    return tuple(labels)
 
 
 def _in_json(document: Any) -> Iterator[_Candidate]:
@@ -230,27 +239,31 @@ def _in_json(document: Any) -> Iterator[_Candidate]:
     while nodes:
         pointer, node, words = nodes.pop()
         children = list(_members(pointer, node))
+        beside = [text for text in node.values() if isinstance(text, str)] if isinstance(node, dict) else []
         for key, below, child in children:
-            beside = [value for value in node.values() if isinstance(value, str)] if isinstance(node, dict) else []
-            metric = _metric_of(key, beside, words[-1] if words else "")
-            text = child if isinstance(child, str) and _is_number(child) else getattr(child, "text", None)
-            if metric is not None and isinstance(text, str):
+            text = child if isinstance(child, str) and is_number(child) else getattr(child, "text", None)
+            found = _metric_of(key, pointer, beside, words[-1] if words else "") if isinstance(text, str) else None
+            if found is not None and isinstance(text, str):
+                metric, group = found
+                labels = (other for other in beside if not is_number(other))
                 yield _Candidate(
-                    metric=metric,
-                    select=below,
-                    column=None,
-                    text=text,
-                    words=(*words, *(one for one in beside if not _is_number(one))),
-                    group=("pointer", pointer),
+                    metric=metric, select=below, text=text, words=(*words, key, *labels), group=("pointer", *group)
                 )
         nodes += [(below, child, (*words, key)) for key, below, child in reversed(children)]
 
 
-def _metric_of(key: str, beside: Sequence[str], parent: str) -> str | None:
-    """Return the metric of a key, or of a `value` beside the metric's name or below it."""
-    if role_of(key) != "value" or _named(key) is not None:
-        return _named(key)
-    return next((name for name in map(_named, [*beside, parent]) if name is not None), None)
+def _metric_of(key: str, pointer: str, beside: Sequence[str], parent: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the metric of a number, by its key, a name beside it or the key above it, and what it belongs to."""
+    own = _named(key)
+    if own is not None:
+        return own, (pointer, *(text for text in beside if not is_number(text)))
+    if role_of(key) == "value" and any(map(_named, beside)):
+        metric = next(filter(None, map(_named, beside)))
+        return metric, (pointer.rpartition("/")[0], *(text for text in beside if _named(text) is None))
+    above = _named(parent)
+    return (
+        None if above is None or role_of(key) in ("aside", "difference") else (above, (pointer.rpartition("/")[0], key))
+    )
 
 
 def _members(pointer: str, node: Any) -> Iterator[tuple[str, str, Any]]:
@@ -267,6 +280,10 @@ def by_group(spots: Sequence[Spot]) -> Mapping[tuple[str, ...], list[Spot]]:
     """Return the spots that have a value, by what belongs together; those that a search takes come first."""
     groups: dict[tuple[str, ...], list[Spot]] = {}
     for spot in sorted(spots, key=lambda spot: spot.left_out):
-        if spot.value is not None and spot.metric not in {other.metric for other in groups.get(spot.group, ())}:
-            groups.setdefault(spot.group, []).append(spot)
+        if spot.value is None:
+            continue
+        group = spot.group
+        while spot.metric in {other.metric for other in groups.get(group, ())}:
+            group = (*group, "")  # such as `val_auc` beside `test_auc`
+        groups.setdefault(group, []).append(spot)
     return groups

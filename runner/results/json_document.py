@@ -1,7 +1,7 @@
 """Metrics in JSON: numbers keep their source text, and what JSON leaves open is a named problem."""
 
 import json
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from runner.errors import ModelError
 from runner.results.column_roles import names_another
-from runner.results.entries import refusal
-from runner.results.metrics import MISSING, Metric, metric_from_text, unusable_metric, without_percent
-from runner.results.number import number_from_text, shown
+from runner.results.file_text import Row
+from runner.results.members import refusal
+from runner.results.metrics import MISSING, Metric, MetricPlace, folded, metric_from_text, unusable_metric
+from runner.results.number import shown
+from runner.results.table import TableMetrics, read_table
+from runner.results.table_layout import METRIC_WORDS, Known, is_metric
 
 _MOST_VALUES = 100_000
 _DEEPEST = 64
@@ -41,6 +44,9 @@ def parse_document(text: str) -> Any:
             text, object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_number
         )
     except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if error.msg == "Extra data" and len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
+            return parse_document(f"[{','.join(lines)}]")
         raise refusal(f"The JSON result is broken at line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise _too_deep() from error
@@ -79,41 +85,123 @@ def _children(node: Any) -> list[Any]:
     return node if isinstance(node, list) else []
 
 
-def metrics_in(document: Any) -> list[Metric]:
-    """Return the named metrics of `{name: number}`, `{"metrics": {...}}` or `{"metrics": [{"name", "value"}]}`.
+def metrics_in(document: Any, known: Known, at: str = "") -> TableMetrics:
+    """Return the metrics of `{name: number}`, of `{"metrics": {...}}`, or of what is a table in any way of writing it.
 
-    Texts beside them may say that they are not the candidate's, or that they are in percent.
+    Texts beside them may say that they are not the candidate's, or that they are in percent. `at` is the pointer of
+    the document.
     """
-    if not isinstance(document, dict):
+    inner, pointer = document, at
+    if isinstance(document, dict) and isinstance(document.get("metrics"), (dict, list)):
+        inner, pointer = document["metrics"], f"{at}/metrics"
+    rows = table_in(inner, known)
+    if rows:
+        found = read_table(rows, known=known, comparison=False)
+        found = replace(found, current=_at(found.current, pointer), previous=_at(found.previous, pointer))
+    elif isinstance(inner, dict):
+        found = TableMetrics(current=tuple(_member(name, value, pointer) for name, value in inner.items()))
+    else:
+        return TableMetrics()
+    said = [text for node in (document, inner) if isinstance(node, dict) for text in _texts(node)]
+    return _labelled(found, said)
+
+
+def table_in(document: Any, known: Known) -> list[Row]:
+    """Return the rows of what is a table in any way of writing it, none where it is no table."""
+    return [row for row in _rows(document, known) if any(row)]
+
+
+def _at(metrics: tuple[Metric, ...], pointer: str) -> tuple[Metric, ...]:
+    return tuple(
+        metric if metric.place is None else replace(metric, place=replace(metric.place, pointer=pointer or None))
+        for metric in metrics
+    )
+
+
+def _member(name: str, value: Any, pointer: str) -> Metric:
+    return replace(_metric(name, value), place=MetricPlace(pointer=f"{pointer}/{escaped(name)}"))
+
+
+def escaped(key: str) -> str:
+    """Return a key as a JSON Pointer has it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _rows(node: Any, known: Known) -> list[Row]:
+    """Return the rows of a table: a list of objects or of lists, columns by their heads, or heads beside the rows."""
+    if isinstance(node, dict) and _names_metrics(node, known):
+        return _of_columns(node)
+    if isinstance(node, dict) and _is_named(node, known):
+        return [list(node), [*map(_cell, node.values())]]
+    match node:
+        case [*items] if any(isinstance(item, dict) for item in items):
+            return _of_objects([item for item in items if isinstance(item, dict)])
+        case [*items] if items and all(isinstance(item, list) and item and _is_flat(item) for item in items):
+            return [[*map(_cell, item)] for item in items]
+        case {"columns": [*heads], "data": [*lists]} if all(
+            isinstance(item, list) and _is_flat(item) for item in lists
+        ):
+            return [[*map(_cell, heads)], *([*map(_cell, item)] for item in lists)]
+    return []
+
+
+def _of_objects(objects: list[dict[str, Any]]) -> list[Row]:
+    if not all(_is_flat(item.values()) for item in objects):
         return []
-    inner = document.get("metrics", document)
-    if isinstance(inner, list):
-        found = [_of_entry(entry) for entry in inner if _is_named(entry)]
-        return _labelled(found, document)
-    members = inner if isinstance(inner, dict) else document
-    return _labelled([_metric(name, value) for name, value in members.items()], {**document, **members})
+    heads = list(dict.fromkeys(key for item in objects for key in item))
+    return [] if not heads else [heads, *([_cell(item.get(head)) for head in heads] for item in objects)]
 
 
-def _of_entry(entry: dict[str, Any]) -> Metric:
-    percent = any(without_percent(text) == ("", True) for text in _texts(entry))
-    metric = _metric(entry["name"], entry.get("value"), percent=percent)
-    return _labelled([metric], {key: text for key, text in entry.items() if key != "name"})[0]
+def _names_metrics(columns: dict[str, Any], known: Known) -> bool:
+    return any(
+        isinstance(column, (dict, list)) and (is_metric(head, known) or folded(head) in METRIC_WORDS)
+        for head, column in columns.items()
+    )
 
 
-def _labelled(metrics: list[Metric], members: dict[str, Any]) -> list[Metric]:
-    label = next((text for text in _texts(members) if names_another(text)), None)
+def _is_named(cells: dict[str, Any], known: Known) -> bool:
+    """Return whether an object is one metric: `{"metric": "auc", "value": 0.91}`."""
+    heads = any(folded(head) in METRIC_WORDS for head in cells) and not any(is_metric(head, known) for head in cells)
+    return heads and _is_flat(cells.values())
+
+
+def _of_columns(columns: dict[str, Any]) -> list[Row]:
+    """Return the rows of `{head: {row: cell}}` or `{head: [cell]}`."""
+    cells = {head: dict(enumerate(column)) if isinstance(column, list) else column for head, column in columns.items()}
+    if not all(isinstance(column, dict) and _is_flat(column.values()) for column in cells.values()):
+        return []
+    names = list(dict.fromkeys(name for column in cells.values() for name in column))
+    return [["", *cells], *([str(name), *(_cell(column.get(name)) for column in cells.values())] for name in names)]
+
+
+def _is_flat(values: Iterable[Any]) -> bool:
+    return not any(isinstance(value, (dict, list)) for value in values)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case _Number():
+            return value.text
+        case str():
+            return value.strip()
+        case None:
+            return ""
+        case _:
+            return f"{_metric('', value).problem}"
+
+
+def _labelled(table: TableMetrics, said: Sequence[str]) -> TableMetrics:
+    label = next((text for text in said if names_another(text)), None)
     if label is None:
-        return metrics
+        return table
     problem = f"is unclear: next to it is '{shown(label)}'"
-    return [unusable_metric(metric.name, problem, text=metric.text) for metric in metrics]
+    return TableMetrics(
+        current=tuple(unusable_metric(metric.name, problem, text=metric.text) for metric in table.current)
+    )
 
 
 def _texts(members: dict[str, Any]) -> list[str]:
     return [value for value in members.values() if isinstance(value, str)]
-
-
-def _is_named(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("name"), str)
 
 
 def metric_at(document: Any, pointer: str, name: str) -> Metric:
@@ -127,21 +215,19 @@ def metric_at(document: Any, pointer: str, name: str) -> Metric:
     if isinstance(value, EndOfList):
         return absent
     last = pointer.rpartition("/")[2]
-    if isinstance(value, str) and isinstance(number_from_text(value), Decimal):
-        return replace(metric_from_text(last, value), name=name)
-    return replace(_metric(last, value), name=name)
+    return replace(_metric(last, value), name=name, place=MetricPlace(pointer=pointer))
 
 
-def _metric(name: str, value: Any, *, percent: bool = False) -> Metric:
+def _metric(name: str, value: Any) -> Metric:
     match value:
         case _Number():
-            return metric_from_text(name, value.text, percent=percent)
+            return metric_from_text(name, value.text)
+        case str():
+            return metric_from_text(name, value)
         case _Twice():
             return unusable_metric(name, "occurs twice in one object")
         case bool():
             return unusable_metric(name, "is true or false, not a number")
-        case str():
-            return unusable_metric(name, "is text, not a number", text=value)
         case None:
             return unusable_metric(name, "is empty")
         case _:

@@ -18,6 +18,7 @@ MISSING = "is missing from the result"
 
 BUILT_IN_NAMES: tuple[str, ...] = tuple(BUILT_IN_METRICS)
 _JOINERS = re.compile(r"[\s_\-\u2010-\u2015\u2212]+")
+_LONGEST_PLACE = 500
 _LONGEST_NAME = 200  # no metric is called by more; folding a text of megabytes would only cost time
 _BOTH_NAMES = re.compile(r"(?P<outer>[^()]+)\((?P<inner>[^()]+)\)")
 _PERCENT_WORD = r"(?:%|(?<![a-z])(?:percentages?|percents?|per[ -]cent|pct)(?![a-z])|パーセンテージ|パーセント|百分率)"
@@ -25,6 +26,34 @@ _PERCENT_WORD = r"(?:%|(?<![a-z])(?:percentages?|percents?|per[ -]cent|pct)(?![a
 _PERCENT = re.compile(
     rf"[ ,:;/_\-]{{0,3}}[(\[{{<]? ?(?:単位[ :]{{0,2}}|\bin )?{_PERCENT_WORD} ?(?:表示|単位)? ?[)\]}}>]?", re.IGNORECASE
 )
+
+
+class MetricPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where in a result a metric was read: its member, None in a single file, and what there is of the rest.
+
+    `row` is the row's name and the labels beside it, `column` the column's head or number, `pointer` the place in JSON.
+    """
+
+    member: str | None = None
+    row: str | None = None
+    column: str | None = None
+    pointer: str | None = None
+
+    def phrase(self) -> str:
+        """Return the place for a sentence, such as `out/metrics.csv, row AUC, column Value`."""
+        parts = (
+            self.member or "the result",
+            self.pointer and f"at {self.pointer}",
+            self.row and f"row {self.row}",
+            self.column and f"column {self.column}",
+        )
+        return ", ".join(filter(None, parts))
+
+    def bounded(self) -> "MetricPlace":
+        """Return the place as it is recorded: short, and of characters that a reader can trust."""
+        row, column = (None if text is None else shown(text) for text in (self.row, self.column))
+        member, pointer = (None if text is None else recordable(text) for text in (self.member, self.pointer))
+        return MetricPlace(member=member, row=row, column=column, pointer=pointer)
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -40,6 +69,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     value: Decimal | None
     problem: str | None
     percent: bool = False
+    place: MetricPlace | None = None
 
 
 class ResultMetrics(Struct, frozen=True, kw_only=True):
@@ -59,6 +89,11 @@ class ResultMetrics(Struct, frozen=True, kw_only=True):
     place: str | None = None
     searched: bool = False
     trouble: str | None = None
+
+
+def recordable(path: str) -> str:
+    """Return a path as it is recorded: at most 500 characters, each of which has a form in UTF-8."""
+    return path[:_LONGEST_PLACE].encode(errors="replace").decode()
 
 
 def folded(name: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE](?P<exponent>[+-]?[0-9]+))?\s*(?P<percent>%?)"
 )
+_SPREAD = re.compile(r"(?P<value>[^±]+?)\s*(?:±|\+/-|\+-)\s*(?P<spread>[^±]+)")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})\s*%?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,[0-9]+|[1-9][0-9]*,(?:[0-9]{1,2}|[0-9]{4,}))\s*%?")
 _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
@@ -28,6 +29,8 @@ _LONGEST_SHOWN = 60
 _MOST_LISTED = 10
 _EXACT_DIGITS = 30
 _ROUNDED = Context(prec=12)
+_ROUGH = Context(prec=2 * _MOST_DIGITS)
+_SMALLEST, _LARGEST = -9, 8  # powers of ten: below and above, a number for people has an exponent
 
 
 class NotANumber(Struct, frozen=True, kw_only=True):
@@ -57,9 +60,17 @@ def number_from_text(text: str) -> Decimal | NotANumber:
     """
     if len(text) > _LONGEST_TEXT:
         return NotANumber(why=f"is too long for a number: '{shown(text)}'")
-    plain = _without_commas(text.translate(_PLAIN).strip())
+    plain = _without_commas(_without_spread(text.translate(_PLAIN).strip()))
     match = _NUMBER.fullmatch(plain)
     return NotANumber(why=_why_not(plain)) if match is None else _bounded(match)
+
+
+def _without_spread(text: str) -> str:
+    """Return the number before its spread, as in `0.91 ± 0.02`; a sign of percent is at both or at neither."""
+    both = _SPREAD.fullmatch(text)
+    if both is None or both["value"].endswith("%") != both["spread"].endswith("%"):
+        return text
+    return both["value"] if _NUMBER.fullmatch(_without_commas(both["spread"])) else text
 
 
 def _without_commas(text: str) -> str:
@@ -124,6 +135,29 @@ def number_text(value: Decimal) -> str:
 def short_text(value: Decimal) -> str:
     """Return the value's text, rounded to 12 significant digits when it has more than 30; its sign never changes."""
     return number_text(value if len(value.as_tuple().digits) <= _EXACT_DIGITS else _ROUNDED.plus(value))
+
+
+def rounded(value: Decimal, digits: int = 4) -> str:
+    """Return a number for people: one that is long is rounded to so many digits, or to a whole number.
+
+    Below 1e9 it has no exponent.
+    """
+    text = number_text(value)
+    if len(text) <= digits + 4 and len(value.as_tuple().digits) <= digits + 1:
+        return text
+    size = value.adjusted()
+    if not _SMALLEST <= size <= _LARGEST:
+        return f"{value:.{digits}g}"
+    return number_text(value.quantize(Decimal(1).scaleb(min(size + 1 - digits, 0)), context=_ROUGH))
+
+
+def rounded_apart(value: Decimal, other: Decimal) -> tuple[str, str]:
+    """Return two numbers for people, with as many digits as show that they differ."""
+    for digits in range(4, _MOST_DIGITS):
+        texts = rounded(value, digits), rounded(other, digits)
+        if value == other or Decimal(texts[0]) != Decimal(texts[1]):
+            return texts
+    return number_text(value), number_text(other)
 
 
 def quotient_text(dividend: Decimal, divisor: Decimal) -> str:

@@ -12,10 +12,12 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
 from runner.results.containers import ZIP, Container, Single, opened
 from runner.results.content import Content, Definitions, Known, built_in, by_name, identity, known_names, parse
-from runner.results.entries import Entry, find_entry, named, refusal
+from runner.results.file_text import UNREAD_FORMS, form_of
+from runner.results.members import Entry, find_entry, refusal
 from runner.results.metrics import MISSING, Metric, ResultMetrics, unusable_metric
+from runner.results.named_places import is_placed, member, previous_row, selected
 from runner.results.number import listed, shown
-from runner.results.places import (
+from runner.results.search import (
     COMPARISON_MEMBER,
     METRICS_MEMBERS,
     Found,
@@ -26,7 +28,6 @@ from runner.results.places import (
     place_phrase,
     place_text,
 )
-from runner.results.selection import is_placed, member, previous_row, selected
 
 _CONTRADICTED = "occurs in a comparison that gives the candidate another value than the metrics do"
 _UNCONFIRMED = "is unclear: nothing confirms which of the comparison's columns is the candidate's"
@@ -47,9 +48,9 @@ class _Main(Struct, frozen=True, kw_only=True):
 
     @property
     def is_enough(self) -> bool:
-        """Whether nothing else is looked for: a comparison alone is enough only with a value that is clear."""
-        alone = self.compared is self.content
-        return bool(self.metrics) and not (alone and all(metric.value is None for metric in self.metrics.values()))
+        """Whether nothing else is looked for; a comparison alone, and rows without labels, need a clear value."""
+        unsure = self.compared is self.content or self.content.unlabelled
+        return bool(self.metrics) and not (unsure and all(metric.value is None for metric in self.metrics.values()))
 
 
 def result_metrics(stream: BinaryIO, definitions: Definitions, place_before: str | None = None) -> ResultMetrics:
@@ -101,8 +102,17 @@ def _main(result: Container | Single, known: Known, definitions: Definitions) ->
         return found
     if main.place is None and not any(definition.file for definition in definitions.values()):
         what = "archive" if result.form == ZIP else f"({result.form})"
-        raise refusal(f"The result {what} has no {METRICS_MEMBERS[0]}; it has {named(result.entries)}.")
+        raise refusal(f"The result {what} has no {METRICS_MEMBERS[0]}; it has {listed(map(_told, result.entries))}.")
     return main
+
+
+def _told(entry: Entry) -> str:
+    """Return an entry's path, with what it is where that is never read."""
+    try:
+        form = form_of(entry.head())
+    except ModelError:
+        return entry.path
+    return f"{entry.path} ({UNREAD_FORMS[form].removeprefix('is ')})" if form in UNREAD_FORMS else entry.path
 
 
 def _of_single(content: Content, definitions: Definitions, *, search: bool) -> _Main:

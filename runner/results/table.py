@@ -1,160 +1,98 @@
-"""Metrics in tables: delimited text to rows, and which columns hold the candidate's values."""
+"""Metrics in a table: a row for each metric, or a column for each; of the rows or columns the one that is the value."""
 
-import csv
-import io
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from runner.results.column_roles import Role, names_another, role_of
-from runner.results.entries import refusal
-from runner.results.metrics import Metric, folded, metric_from_text, unusable_metric, without_percent
-from runner.results.number import listed, number_from_text, shown
-
-Row = list[str]
-
-_MOST_CELLS = 100_000
-_SAMPLE = 20  # lines that tell the delimiter
-_STATED = re.compile(r"\s*\"?sep=(?P<delimiter>[^\s\"])\"?[^\S\n]*(?:\r\n|\r|\n)")  # a first line that only Excel knows
-_QUOTED = re.compile(r'"[^"]*"')
-_RARE = ";|"  # taken only where every line has them: a comma is the rule
-_RAREST = ":="  # taken only where every line has them, and none a comma
-_RULE = re.compile(r"[\s|:+-]+")  # between the head and the rows of a Markdown table
-
-
-def rows_of(text: str) -> list[Row]:
-    """Return the rows that are not empty, each cell without spaces around it.
-
-    Raises:
-        ModelError: of kind result, for broken quotes or more than 100,000 cells.
-    """
-    stated = _STATED.match(text)
-    body = text[stated.end() :] if stated else text
-    delimiter = stated["delimiter"] if stated else _delimiter(body)
-    if delimiter == "|":
-        body = _without_frame(body)
-    if body.count(delimiter) + body.count("\n") + body.count("\r") > _MOST_CELLS:
-        raise refusal(f"The result is a table of more than {_MOST_CELLS:,} cells, too large for one of metrics.")
-    try:
-        reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, strict=True)
-        rows = [[cell.strip() for cell in row] for row in reader]
-    except csv.Error as error:
-        raise refusal("The result is a table with broken quotes or an overlong cell.") from error
-    return [row for row in rows if any(row)]
-
-
-def _delimiter(text: str) -> str:
-    lines = [line for line in _QUOTED.sub("", text[: 1 << 16]).splitlines()[:_SAMPLE] if line.strip()]
-    if not lines or "\t" in lines[0].lstrip(" "):
-        return "\t" if lines else ","
-    rare = _RARE if any("," in line for line in lines) else _RARE + _RAREST
-    return next((delimiter for delimiter in rare if all(delimiter in line for line in lines)), ",")
-
-
-def _without_frame(text: str) -> str:
-    """Return the lines of a Markdown table without the bars at their ends and the rule below its head."""
-    lines = (line.strip().removeprefix("|").removesuffix("|") for line in text.splitlines())
-    return "\n".join(line for line in lines if not _RULE.fullmatch(line))
-
-
-class Columns(Struct, frozen=True, kw_only=True):
-    """The columns by their indexes, None where there is none; `problem` says why the values are not clear.
-
-    `provisional` columns are what the service's own comparison is known to hold; no head says it beyond doubt.
-    """
-
-    current: int | None = None
-    previous: int | None = None
-    problem: str | None = None
-    provisional: bool = False
-
-
-def choose_columns(heads: Mapping[int, str], numeric: Collection[int], *, comparison: bool) -> Columns:
-    """Return what the columns hold by their heads; `numeric` are those with a number in them.
-
-    `comparison` tells that the table is the service's comparison, in which `current` may be the candidate: there it
-    is, provisionally, beside a column of the model before.
-    """
-    roles = {index: role_of(head) for index, head in heads.items()}
-    undecided = [index for index, role in roles.items() if role == "unknown" and index in numeric]
-    if undecided:
-        return _unclear("the meaning of {} is not known", heads, undecided)
-    candidates = [*_having(roles, "candidate"), *_having(roles, "value")]
-    current, previous = _having(roles, "current"), _having(roles, "previous")
-    if not candidates:
-        return _without_candidate(heads, current, previous, comparison=comparison)
-    if len(candidates) > 1:
-        return _unclear("more than one column may hold its value: {}", heads, candidates)
-    if current and roles[candidates[0]] == "value":
-        return _unclear("which model is whose is not known: {}", heads, [*candidates, *current])
-    before = [*current, *previous]
-    if len(before) > 1:
-        return _unclear("more than one column may be the model before: {}", heads, before)
-    return Columns(current=candidates[0], previous=before[0] if before else None)
-
-
-def _without_candidate(
-    heads: Mapping[int, str], current: list[int], previous: list[int], *, comparison: bool
-) -> Columns:
-    if comparison and len(current) == len(previous) == 1:
-        return Columns(current=current[0], previous=previous[0], provisional=True)
-    if current:
-        return _unclear("{} may be the model in service or the candidate", heads, current)
-    return _unclear("no column is known to hold its value; the table has {}", heads, list(heads))
-
-
-def _having(roles: Mapping[int, Role], wanted: Role) -> list[int]:
-    return [index for index, role in roles.items() if role == wanted]
-
-
-def _unclear(sentence: str, heads: Mapping[int, str], indexes: list[int]) -> Columns:
-    named = listed(f"'{heads[index]}'" for index in indexes)
-    return Columns(problem=f"is unclear: {sentence.format(named)}")
-
+from runner.results.column_roles import Columns, choose_columns, mentions, names_another, role_of
+from runner.results.file_text import Row
+from runner.results.metrics import Metric, MetricPlace, folded, metric_from_text, unusable_metric, without_percent
+from runner.results.number import shown
+from runner.results.table_layout import METRIC_WORDS, Known, Part, is_metric, is_number, parts_of
 
 _ONE_MODEL, _TWO_MODELS = ["name", "value"], ["name", "current", "previous"]  # what a table without a header has
 _SEVERAL = "is unclear: its row has several values, and the table has no header"
 _LATE_HEADER = "is unclear: the header of its table is not in the first row"
 _NO_PREVIOUS = "is unclear: no column is known to hold the model before"
-
-_METRIC_WORDS = frozenset(folded(word) for word in ("metric", "metrics", "metric name", "指標", "指標名", "評価指標"))
-_NAME_WORDS = _METRIC_WORDS | {folded(word) for word in ("name", "item", "項目", "名前")}
 _NOT_THE_CANDIDATE = ("current", "previous", "difference", "never")
-
-Known = Callable[[str], bool]
+_MOST_LABELLED = 200  # rows of values; more of them are predictions
 
 
 class TableMetrics(Struct, frozen=True, kw_only=True):
     """The metrics of a table in its order, under the names as written; `previous` are those of the model before.
 
-    In a `provisional` table nothing says beyond doubt which of the two models is which.
+    In a `provisional` table nothing says beyond doubt which of the two models is which. In an `unlabelled` one several
+    rows have values, and nothing says what any of them is.
     """
 
-    current: tuple[Metric, ...]
+    current: tuple[Metric, ...] = ()
     previous: tuple[Metric, ...] = ()
     provisional: bool = False
+    unlabelled: bool = False
 
 
-class _Table(Struct, frozen=True, kw_only=True):
-    """A table with a header; `name` is the index of the column with the metrics' names."""
-
-    header: Row
-    rows: list[Row]
-    name: int
-    columns: Columns
-
-
-def read_table(rows: list[Row], *, known: Known, comparison: bool) -> TableMetrics:
+def read_table(rows: Sequence[Row], *, known: Known, comparison: bool) -> TableMetrics:
     """Return the metrics of a table; `known` tells a metric's name, `comparison` that two models are expected."""
-    if _is_wide(rows, known):
-        pairs = zip(rows[0], rows[1], strict=True)
-        return _labelled(TableMetrics(current=tuple(metric_from_text(name, value) for name, value in pairs)))
-    if rows and _is_header(rows[0], known):
-        return _labelled(_by_header(rows[0], rows[1:], comparison=comparison))
-    return _labelled(_without_header(rows, comparison=comparison))
+    return read_parts(parts_of(rows, known), known=known, comparison=comparison)
+
+
+def read_parts(parts: Sequence[Part], *, known: Known, comparison: bool) -> TableMetrics:
+    """Return the metrics of the parts of a table."""
+    found = [(part.title, _read(part, known, comparison=comparison)) for part in parts]
+    if len(found) == 1 and not found[0][0]:
+        return found[0][1]
+    return _joined(found, known)
+
+
+def _read(part: Part, known: Known, *, comparison: bool) -> TableMetrics:
+    if part.name is None:
+        return _wide(part, known, comparison=comparison)
+    if part.header:
+        return _labelled(_long(part, part.name, comparison=comparison))
+    return _labelled(_without_header(part.rows, comparison=comparison))
+
+
+def _joined(parts: Sequence[tuple[str, TableMetrics]], known: Known) -> TableMetrics:
+    """Return the metrics of parts with titles; of a metric in several parts, that of the candidate's evaluation."""
+    titles = {index: title or "no title" for index, (title, _) in enumerate(parts)}
+    problems = _problems_of_titles([title for title, _ in parts])
+    places: dict[str, dict[int, list[Metric]]] = {}
+    for index, (_, table) in enumerate(parts):
+        for metric in table.current:
+            places.setdefault(folded(metric.name), {}).setdefault(index, []).append(metric)
+    current, previous = list[Metric](), [metric for _, table in parts for metric in table.previous]
+    for found in places.values():
+        index, metrics = next(iter(found.items()))
+        chosen = Columns(current=index, previous=index if role_of(titles[index]) == "previous" else None)
+        problem = problems[index]
+        if len(found) > 1:
+            chosen = choose_columns({at: titles[at] for at in found}, found, comparison=False, noun="title")
+            problem = chosen.problem
+        if chosen.previous is not None:
+            previous += found[chosen.previous]
+        kept = metrics if chosen.current is None else found[chosen.current]
+        current += kept if problem is None else [unusable_metric(metric.name, problem) for metric in kept]
+    naming = [table for _, table in parts if any(known(metric.name) for metric in table.current)]
+    return TableMetrics(
+        current=tuple(current),
+        previous=tuple(previous),
+        provisional=any(table.provisional for table in naming),
+        unlabelled=bool(naming) and all(table.unlabelled for table in naming),
+    )
+
+
+def _problems_of_titles(titles: Sequence[str]) -> list[str | None]:
+    """Return what keeps each part from being read; what one title says holds until one says the opposite."""
+    problems: list[str | None] = []
+    for title in titles:
+        if mentions(title, ("previous", "never")) or names_another(title):
+            problems.append(f"is unclear: above it is '{shown(title)}'")
+        else:
+            is_clear = not problems or role_of(title) in ("value", "candidate")
+            problems.append(None if is_clear else problems[-1])
+    return problems
 
 
 def _labelled(table: TableMetrics) -> TableMetrics:
@@ -162,8 +100,9 @@ def _labelled(table: TableMetrics) -> TableMetrics:
     problem = _problem_of_labels(metric.text for metric in table.current if metric.value is None)
     if problem is None:
         return table
-    current = tuple(unusable_metric(metric.name, problem, text=metric.text) for metric in table.current)
-    return TableMetrics(current=current)
+    return TableMetrics(
+        current=tuple(unusable_metric(metric.name, problem, text=metric.text) for metric in table.current)
+    )
 
 
 def _problem_of_labels(labels: Iterable[str]) -> str | None:
@@ -171,43 +110,132 @@ def _problem_of_labels(labels: Iterable[str]) -> str | None:
     return None if other is None else f"is unclear: next to it is '{shown(other)}'"
 
 
-def _is_number(cell: str) -> bool:
-    return isinstance(number_from_text(cell), Decimal)
+def _wide(part: Part, known: Known, *, comparison: bool) -> TableMetrics:
+    """Return the metrics that the header names, from the only row of values or the one that is the candidate's."""
+    named = [index for index, head in enumerate(part.header) if is_metric(head, known)]
+    above = [*part.above, *[""] * len(part.header)]
+    columns = [index for index in named if not names_another(above[index])] or named
+    rows = [row for row in part.rows if any(index < len(row) and is_number(row[index]) for index in columns)]
+    beside = [cell for row in part.rows if row not in rows for cell in row]
+    problem = _problem_of_labels([*beside, *(above[index] for index in columns)])
+    if problem is None and len(rows) > _MOST_LABELLED:
+        problem = f"is unclear: its table has {len(rows):,} rows of values"
+    if problem is not None:
+        return TableMetrics(current=_without_values(part, columns, problem), unlabelled=len(rows) > _MOST_LABELLED)
+    if len(rows) < len(("one", "other")):
+        row = rows[0] if rows else part.rows[0]
+        problem = _problem_of_labels(cell for cell in row if not is_number(cell))
+        return TableMetrics(current=_of_row(part, columns, row, problem))
+    labels = dict(enumerate(_labels(part.heads(), rows, columns) or [""] * len(rows)))
+    chosen = choose_columns(labels, labels, comparison=comparison, noun="row")
+    if chosen.current is None:
+        unlabelled = all(role_of(label) in ("unknown", "aside") for label in labels.values())
+        return TableMetrics(current=_without_values(part, columns, chosen.problem or ""), unlabelled=unlabelled)
+    previous = () if chosen.previous is None else _of_row(part, columns, rows[chosen.previous], None)
+    current = _of_row(part, columns, rows[chosen.current], None, labels[chosen.current])
+    return TableMetrics(current=current, previous=previous, provisional=chosen.provisional)
 
 
-def _is_wide(rows: list[Row], known: Known) -> bool:
-    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
-        return False
-    names = [known(cell) for cell in rows[0]]
-    has_names = names[0] or sum(names) > 1
-    return has_names and not known(rows[1][0]) and not any(_is_number(cell) for cell in rows[0])
+def _labels(heads: Row, rows: Sequence[Row], values: Collection[int | None]) -> list[str]:
+    """Return what each row says of itself beside its values: the texts, else the numbers, that tell rows apart."""
+    columns = [index for index in range(max(map(len, rows))) if index not in values]
+    cells = {index: [row[index] if index < len(row) else "" for row in rows] for index in columns}
+    telling = {at: found for at, found in cells.items() if at >= len(heads) or role_of(heads[at]) != "aside"} or cells
+    apart = [found for found in telling.values() if len(set(found)) > 1 or any(map(names_another, found))]
+    texts = [" ".join(filter(_is_label, together)) for together in zip(*apart, strict=True)]
+    return texts if any(texts) else [" ".join(filter(None, together)) for together in zip(*apart, strict=True)]
 
 
-def _is_header(row: Row, known: Known) -> bool:
-    if folded(row[0]) in _METRIC_WORDS or not row[0]:
-        return True
-    return not known(row[0]) and not any(_is_number(cell) for cell in row)
+def _is_label(cell: str) -> bool:
+    return bool(cell) and not is_number(cell) and without_percent(cell) != ("", True)
 
 
-def _by_header(header: Row, rows: list[Row], *, comparison: bool) -> TableMetrics:
-    name = next((index for index, cell in enumerate(header) if folded(cell) in _NAME_WORDS), 0)
-    named = [row for row in rows if len(row) > name and row[name]]
-    columns = _columns(header, named, name, comparison=comparison)
-    table = _Table(header=header, rows=named, name=name, columns=columns)
-    two_models = columns.previous is not None or (comparison and len(header) > 2)
-    return TableMetrics(
-        current=_column(table, columns.current, columns.problem or ""),
-        previous=_column(table, columns.previous, columns.problem or _NO_PREVIOUS) if two_models else (),
-        provisional=columns.provisional,
+def _without_values(part: Part, columns: Sequence[int], problem: str) -> tuple[Metric, ...]:
+    return tuple(unusable_metric(part.header[column], problem) for column in columns)
+
+
+def _of_row(
+    part: Part, columns: Sequence[int], row: Row, problem: str | None, label: str | None = None
+) -> tuple[Metric, ...]:
+    problem = problem or _problem_of_fields(part.header, row)
+    if problem is not None:
+        return _without_values(part, columns, problem)
+    heads = part.heads()
+    percent = any(without_percent(cell) == ("", True) for cell in [*row, *part.above])
+    return tuple(
+        replace(
+            metric_from_text(part.header[column], row[column] if column < len(row) else "", percent=percent),
+            place=MetricPlace(row=label, column=heads[column]),
+        )
+        for column in columns
     )
 
 
-def _columns(header: Row, rows: list[Row], name: int, *, comparison: bool) -> Columns:
-    if role_of(header[name]) in _NOT_THE_CANDIDATE:
-        return Columns(problem=f"is unclear: its table is headed '{shown(header[name])}'")
-    heads = {index: cell for index, cell in enumerate(header) if cell and index != name}
-    numeric = {index for index in heads if any(len(row) > index and _is_number(row[index]) for row in rows)}
-    return choose_columns(heads, numeric, comparison=comparison)
+class _Table(Struct, frozen=True, kw_only=True):
+    """A table whose column `name` has the metrics' names, and what its other columns hold."""
+
+    heads: Row
+    rows: list[Row]
+    name: int
+    columns: Columns
+
+    def labels(self, row: Row) -> list[str]:
+        """Return the cells of a row beside the metric's name and the values."""
+        taken = (self.name, self.columns.current, self.columns.previous)
+        return [cell for index, cell in enumerate(row) if index not in taken]
+
+
+def _long(part: Part, name: int, *, comparison: bool) -> TableMetrics:
+    """Return the metrics of a table with a row for each, or a row for each metric of each split or model."""
+    heads = part.heads()
+    rows = [row for row in part.rows if len(row) > name and row[name]]
+    columns = _columns(heads, rows, name, comparison=comparison)
+    table = _Table(heads=heads, rows=rows, name=name, columns=columns)
+    two_models = columns.previous is not None or (comparison and len(heads) > 2)
+    if columns.current is None or two_models:
+        return TableMetrics(
+            current=_column(table, columns.current, columns.problem or ""),
+            previous=_column(table, columns.previous, columns.problem or _NO_PREVIOUS) if two_models else (),
+            provisional=columns.provisional,
+        )
+    found = [_of_metric(table, same, columns.current) for same in _by_metric(table)]
+    return TableMetrics(
+        current=tuple(metric for table in found for metric in table.current),
+        previous=tuple(metric for table in found for metric in table.previous),
+    )
+
+
+def _columns(heads: Row, rows: list[Row], name: int, *, comparison: bool) -> Columns:
+    if role_of(heads[name]) in _NOT_THE_CANDIDATE:
+        return Columns(problem=f"is unclear: its table is headed '{shown(heads[name])}'")
+    others = {index: head for index, head in enumerate(heads) if head and index != name}
+    numeric = {index for index in others if any(len(row) > index and is_number(row[index]) for row in rows)}
+    return choose_columns(others, numeric, comparison=comparison)
+
+
+def _by_metric(table: _Table) -> Iterable[list[Row]]:
+    """Return the rows of each metric, in the table's order."""
+    groups: dict[str, list[Row]] = {}
+    for row in table.rows:
+        groups.setdefault(folded(row[table.name]), []).append(row)
+    return groups.values()
+
+
+def _of_metric(table: _Table, rows: list[Row], value: int) -> TableMetrics:
+    """Return the metric of its rows; of several with other labels, the candidate's evaluation."""
+    taken = (table.name, value, table.columns.previous)
+    labels = dict(enumerate(_labels(table.heads, rows, taken)))
+    texts = {row[value] if len(row) > value else "" for row in rows}
+    if len(rows) == 1 or len(texts) == 1 or len(set(labels.values())) < len(("one", "other")):
+        return TableMetrics(current=tuple(_metric(table, row, value) for row in rows))
+    chosen = choose_columns(labels, labels, comparison=False, noun="row")
+    if chosen.current is None:
+        return TableMetrics(current=(unusable_metric(rows[0][table.name], chosen.problem or ""),))
+    current, previous = (
+        () if index is None else (_metric(table, rows[index], value, labels[index]),)
+        for index in (chosen.current, chosen.previous)
+    )
+    return TableMetrics(current=current, previous=previous)
 
 
 def _column(table: _Table, value: int | None, problem: str) -> tuple[Metric, ...]:
@@ -216,24 +244,28 @@ def _column(table: _Table, value: int | None, problem: str) -> tuple[Metric, ...
     return tuple(_metric(table, row, value) for row in table.rows)
 
 
-def _metric(table: _Table, row: Row, value: int) -> Metric:
-    """Return a row's metric, without a number where the row has more fields than columns: one may have been cut up."""
+def _metric(table: _Table, row: Row, value: int, label: str | None = None) -> Metric:
+    """Return a row's metric; `label` is what is known of the row, else its labels may say that it is another's."""
     name = row[table.name]
-    if any(cell and not head for cell, head in zip_longest(row[1:], table.header[1:], fillvalue="")):
-        problem = f"stands in a row with more fields than the table has columns: '{shown(','.join(row))}'"
-        return unusable_metric(name, problem)
-    taken = (table.name, table.columns.current, table.columns.previous)
-    labels = [cell for index, cell in enumerate(row) if index not in taken]
     text = row[value] if len(row) > value else ""
-    problem_of_labels = _problem_of_labels(labels)
-    if problem_of_labels is not None:
-        return unusable_metric(name, problem_of_labels, text=text)
-    percent = any(without_percent(said) == ("", True) for said in labels)
-    return metric_from_text(name, text, percent=percent or without_percent(table.header[value])[1])
+    labels = table.labels(row)
+    problem = _problem_of_fields(table.heads, row) or (_problem_of_labels(labels) if label is None else None)
+    if problem is not None:
+        return unusable_metric(name, problem, text=text)
+    percent = any(without_percent(said) == ("", True) for said in labels) or without_percent(table.heads[value])[1]
+    place = MetricPlace(row=f"{label}, {name}" if label else name, column=table.heads[value])
+    return replace(metric_from_text(name, text, percent=percent), place=place)
+
+
+def _problem_of_fields(heads: Row, row: Row) -> str | None:
+    """Return why a row with more fields than columns has no number: one of them may have been cut up."""
+    if any(cell and not head for cell, head in zip_longest(row[1:], heads[1:], fillvalue="")):
+        return f"stands in a row with more fields than the table has columns: '{shown(','.join(row))}'"
+    return None
 
 
 def _without_header(rows: list[Row], *, comparison: bool) -> TableMetrics:
-    if any(folded(row[0]) in _METRIC_WORDS for row in rows):
+    if any(folded(row[0]) in METRIC_WORDS for row in rows):
         return TableMetrics(current=tuple(unusable_metric(row[0], _LATE_HEADER) for row in rows))
     if comparison and all(len(row) > 2 for row in rows):
         current, previous = (_headless(_TWO_MODELS, rows, value) for value in (1, 2))
@@ -244,7 +276,11 @@ def _without_header(rows: list[Row], *, comparison: bool) -> TableMetrics:
     return TableMetrics(current=current, previous=unclear if comparison else (), provisional=comparison)
 
 
-def _headless(header: Row, rows: list[Row], value: int) -> tuple[Metric, ...]:
-    columns = Columns(current=1, previous=2 if len(header) > 2 else None)
-    named = [row for row in rows if row[0]]
-    return _column(_Table(header=header, rows=named, name=0, columns=columns), value, "")
+def _headless(heads: Row, rows: list[Row], value: int) -> tuple[Metric, ...]:
+    columns = Columns(current=1, previous=2 if len(heads) > 2 else None)
+    table = _Table(heads=heads, rows=[row for row in rows if row[0]], name=0, columns=columns)
+    return tuple(_without_column(metric) for metric in _column(table, value, ""))
+
+
+def _without_column(metric: Metric) -> Metric:
+    return metric if metric.place is None else replace(metric, place=replace(metric.place, column=None))

@@ -31,10 +31,11 @@ from runner.policy.baseline import Baseline
 from runner.policy.decide import Inputs, evaluate, inputs_from_json, inputs_to_json
 from runner.policy.evaluation import Verdict
 from runner.policy.judge import judge
+from runner.results.file_text import rows_of
 from runner.results.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
 from runner.results.number import NotANumber, number_from_text, number_text
 from runner.results.result_file import read_result
-from runner.results.table import read_table, rows_of
+from runner.results.table import read_table
 
 UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}

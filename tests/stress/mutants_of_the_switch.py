@@ -109,7 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_disk_that_fails_is_a_damaged_archive",
-        file="runner/results/archives.py",
+        file="runner/results/zip_and_tar.py",
         old="        raise unreadable.error from None\n",
         new='        raise refusal("The result is damaged.") from None\n',
         caught_by="tests/unit/policy/test_policy_record.py::TestEvaluate::"

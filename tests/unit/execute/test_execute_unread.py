@@ -113,10 +113,10 @@ def test_a_threshold_names_the_reason_once_whatever_the_number_of_its_rules(memo
     world = world_of(memory_path, policy, UNREADABLE["neither archive nor text"])
     reason = run(world).reason
     assert reason.startswith(
-        "The metrics could not be read: the result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP) nor "
+        "The metrics could not be read: the result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP, ISO-2022-JP, "
     )
-    assert "more rule" not in reason
-    assert ("under `metrics:`" in reason) == (policy == "hold")
+    assert "judged either" not in reason
+    assert ("for `metrics:`" in reason) == (policy == "hold")
 
 
 @pytest.mark.parametrize("policy", ["manual", "hold"])

@@ -214,7 +214,7 @@ def test_a_held_candidate_stays_held_and_only_its_first_report_is_news(tmp_path:
     for _ in range(2):
         plan = plan_of(world)
         assert (plan.action, plan.outcome, plan.still_held) == (Action.NONE, "held", True)
-        assert plan.reason.startswith("Candidate job-1 is still held: auc 0.85 >= 0.9 failed by 0.05; ")
+        assert plan.reason.startswith("Candidate job-1 is still held: auc is 0.85, below the minimum 0.9. ")
         later = world.run()["m"]
         assert (later.outcome, later.still_held, later.calls) == ("held", True, {})
 

@@ -141,10 +141,41 @@ def test_the_formula_shows_its_numbers(judged: JudgeOne, case: tuple[str, ...]) 
     assert judged(metric, kind, limit, observed, before).formula == formula
 
 
-def test_reasons_are_sentences_with_the_room_left(judged: JudgeOne) -> None:
-    assert judged("auc", "min", "0.8", "0.9").reason == "The limit is met with 0.1 to spare."
-    assert judged("auc", "min", "0.8", "0.80").reason == "The limit is met exactly."
-    assert judged("auc", "min", "0.8", "0.7").reason == "The limit is missed by 0.1."
+SENTENCES = (
+    ("auc", "min", "0.8", "0.9", None, "auc is 0.9, above the minimum 0.8."),
+    ("auc", "min", "0.8", "0.80", None, "auc is 0.80, exactly the minimum."),
+    ("auc", "min", "0.8", "0.7999999", None, "auc is 0.7999999, below the minimum 0.8."),
+    ("rmse", "max", "10", "12.345678", None, "rmse is 12.35, above the maximum 10."),
+    (
+        *("auc", "max_drop", "0.010", "0.939", "0.954"),
+        "auc fell from 0.954 to 0.939 (-0.015); at most -0.010 is allowed.",
+    ),
+    ("auc", "max_drop", "0.01", "0.96", "0.954", "auc rose from 0.954 to 0.96 (+0.006); at most -0.01 is allowed."),
+    ("auc", "max_drop", "0", "0.9", "0.9", "auc is 0.9 as before; no drop is allowed."),
+    ("rmse", "max_drop", "1", "12", "10", "rmse rose from 10 to 12 (+2); at most +1 is allowed."),
+    ("rmse", "max_drop", "0", "12", "10", "rmse rose from 10 to 12 (+2); no rise is allowed."),
+    ("rmse", "min_gain", "1", "9.5", "10", "rmse fell from 10 to 9.5 (-0.5); at least -1 is required."),
+    ("auc", "min_gain", "0.02", "0.91", "0.9", "auc rose from 0.9 to 0.91 (+0.01); at least +0.02 is required."),
+    ("rmse", "max_drop_pct", "5", "11", "10", "rmse rose from 10 to 11 (+10 %); at most +5 % is allowed."),
+    (
+        *("coverage_rate", "max_drop", "0.02", "0.8", "0.95"),
+        "coverage_rate went from 0.95 to 0.8, 0.05 further from 0.9; at most 0.02 further is allowed.",
+    ),
+    (
+        *("coverage_rate", "min_gain", "0.02", "0.91", "0.95"),
+        "coverage_rate went from 0.95 to 0.91, 0.04 nearer to 0.9; at least 0.02 nearer is required.",
+    ),
+    (
+        *("coverage_rate", "max_drop", "0", "0.85", "0.95"),
+        "coverage_rate went from 0.95 to 0.85, as near to 0.9; it may not get further.",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", SENTENCES)
+def test_the_reason_is_a_sentence_with_its_numbers(judged: JudgeOne, case: tuple[str, ...]) -> None:
+    metric, kind, limit, observed, before, sentence = case
+    assert judged(metric, kind, limit, observed, before).reason == sentence
 
 
 def test_the_smallest_difference_of_the_longest_numbers_decides(judged: JudgeOne) -> None:

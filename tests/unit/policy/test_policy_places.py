@@ -38,10 +38,10 @@ FOUND = {
     "workbook": (workbook({"評価": [["Metric", "Value"], ["AUC", 0.91]]}), "評価"),
     "second sheet": (workbook({"notes": [["made", "by", "us"]], "m": [["AUC", 0.91]]}), "m"),
     "deep in json": (b'{"evaluation": {"binary": {"auc": 0.91}}}', "#/evaluation/binary"),
-    "deep in metrics.json": (archive({"metrics.json": b'{"a/b": [{"auc": 0.91}]}'}), "metrics.json#/a~1b/0"),
+    "deep in metrics.json": (archive({"metrics.json": b'{"a/b": [{"auc": 0.91}]}'}), "metrics.json#/a~1b"),
     "by its label": (
         archive({"e.json": b'[{"split": "train", "auc": 0.99}, {"split": "test", "auc": 0.91}]'}),
-        "e.json#/1",
+        "e.json",
     ),
     "beside a table of classes": (
         archive({"metrics.csv": b"class,Precision,Recall\nA,0.9,0.8\nB,0.7,0.6\n", "overall.csv": AUC}),
@@ -185,8 +185,8 @@ class TestNamedPlaces:
         (archive({"m.csv": AUC, "x/m.csv": b"AUC,0.5"}), {"file": "m.csv"}, "0.91"),
         (archive({"previous/metrics.csv": AUC}), {"file": "previous/metrics.csv"}, "0.91"),
         (WIDE, {"file": "m.csv", "column": "評価"}, "0.91"),
-        (WIDE, {"file": "m.csv", "select": "AUC", "column": "評価"}, "0.91"),
-        (WIDE, {"file": "m.csv", "select": "auc", "column": "評価(%)"}, "0.920"),
+        (WIDE, {"file": "m.csv", "row": ("AUC",), "column": "評価"}, "0.91"),
+        (WIDE, {"file": "m.csv", "row": ("auc",), "column": "評価(%)"}, "0.920"),
         (WIDE, {"column": "評価", "file": "m.csv", "unit": "percent"}, "0.0091"),
         (archive({"e.json": b'{"a": {"auc": 90.1}}'}), {"file": "e.json", "unit": "percent"}, "0.901"),
         (archive({"e.json": b'{"a": {"auc": 0.91}}'}), {"file": "e.json"}, "0.91"),
@@ -200,7 +200,7 @@ class TestNamedPlaces:
         (b'{"x": 0.91}', {"select": "/x"}, "0.91"),
         (b'{"auc": "91 %"}', {"select": "/auc"}, "0.91"),
         (b'{"auc": {"value": "0.91"}}', {"select": "/auc/value"}, "0.91"),
-        (archive({"metrics.csv": b"Metric,Std\nAUC,0.91\n"}), {"select": "AUC", "column": "Std"}, "0.91"),
+        (archive({"metrics.csv": b"Metric,Std\nAUC,0.91\n"}), {"row": ("AUC",), "column": "Std"}, "0.91"),
     )
 
     @pytest.mark.parametrize("number", range(len(PLACES)))
@@ -219,11 +219,11 @@ class TestNamedPlaces:
                 {"file": "m.csv", "column": "nothing"},
                 "its table has no column 'nothing'; it has '指標', '学習', '評価'",
             ),
-            ({"file": "m.csv", "select": "r2", "column": "評価"}, "its table has no row 'r2' under '評価'"),
-            ({"file": "m.csv", "column": "評価", "unit": "fraction", "select": "指標"}, "its table has no row"),
+            ({"file": "m.csv", "row": ("r2",), "column": "評価"}, "its table has no row 'r2' under '評価'"),
+            ({"file": "m.csv", "column": "評価", "unit": "fraction", "row": ("指標",)}, "its table has no row"),
             ({"file": "twice.csv", "column": "x"}, "more than one column 'x'"),
             ({"file": "cut.csv", "column": "Value"}, "more fields than the table has columns: 'AUC,1,234.5'"),
-            ({"file": "rows.csv", "column": "Value"}, "occurs twice with different values"),
+            ({"file": "rows.csv", "column": "Value"}, "its table has 2 such rows; `row: [...]` names one by several"),
             ({"file": "p.csv", "column": "Value"}, "90.12 cannot be an auc (0 to 1); is it in percent?"),
             ({"file": "two.json"}, "is in more than one place: /a, /b; `select` names one"),
             ({"file": "s.xlsx"}, "s.xlsx holds s.xlsx/S, s.xlsx/T; name one of them as `file`"),

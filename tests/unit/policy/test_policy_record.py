@@ -190,7 +190,9 @@ class TestEvaluate:
         assert to_builtins(evaluated.decision) == {
             "action": "switch",
             "by": "policy",
-            "reason": "auc 0.912 >= 0.80 passed by 0.112, and 1 more rule likewise; the candidate takes over.",
+            "reason": (
+                "auc is 0.912, above the minimum 0.80. Another rule for auc passed too. The candidate takes over."
+            ),
         }
 
     def test_gives_the_same_bytes_again_from_the_record(self, inputs: Inputs, result: io.BytesIO) -> None:
@@ -214,13 +216,13 @@ class TestEvaluate:
     def test_without_a_baseline_nothing_is_said_of_the_model_in_service(
         self, inputs: Inputs, result: io.BytesIO
     ) -> None:
-        kept = ((inputs, "the current model is kept"), (replace(inputs, baseline=None), "nothing is switched"))
+        kept = ((inputs, "The current model is kept."), (replace(inputs, baseline=None), "Nothing is switched."))
         for given, staying in kept:
             policy = given.policy
             assert isinstance(policy, ThresholdPolicy)
             strict = replace(policy, rules=(replace(policy.rules[0], limit=Decimal("0.95")),))
             reason = evaluate(replace(given, policy=strict), result).decision.reason
-            assert f"failed by 0.038; {staying}." in reason
+            assert f"auc is 0.912, below the minimum 0.95. {staying}" in reason
 
     def test_an_unreadable_file_is_judged_without_metrics(self, inputs: Inputs) -> None:
         found = evaluate(through_json(inputs), io.BytesIO(b"<html/>"))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from runner.errors import ModelError
-from runner.results.archives import Archive
 from runner.results.result_file import read_result, result_metrics
-from runner.results.workbook import sheet_entries
+from runner.results.xlsx import sheet_entries
+from runner.results.zip_and_tar import Archive
 from tests.fakes.result_files import Cells, archive, sheet_xml, workbook
 
 

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from msgspec import Struct
 
-from runner.results.entries import WORKBOOK_PART, Entry, Rows, in_memory, refusal
+from runner.results.members import WORKBOOK_PART, Entry, Rows, in_memory, refusal
 from runner.results.number import number_text, shown
 
 _LINKS, _TEXTS, _STYLES = "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml", "xl/styles.xml"

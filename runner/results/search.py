@@ -8,23 +8,21 @@ from msgspec import Struct
 from runner.errors import ModelError
 from runner.results.column_roles import mentions, names_another
 from runner.results.containers import Budget, Unread, leaves
-from runner.results.content import Content, Definitions, Known, built_in, parse
-from runner.results.entries import Entry, is_left_out
-from runner.results.json_document import metrics_in
-from runner.results.metrics import Metric
+from runner.results.content import Content, Definitions, Known, built_in, in_member, known_names, parse
+from runner.results.json_document import escaped, metrics_in
+from runner.results.members import Entry, is_left_out
+from runner.results.metrics import Metric, recordable
 from runner.results.number import listed
 
 METRICS_MEMBERS = ("metrics.csv", "metrics.json")  # the first of them that a result has
 COMPARISON_MEMBER = "metrics_comparison.csv"
 _LARGEST_SEARCHED = 4 * 1024 * 1024  # of metrics nobody writes more; predictions are longer
-_LONGEST_PLACE = 500
 _ANOTHERS = ("previous", "never")
 
 
 def place_text(path: str, pointer: str = "") -> str:
-    """Return a place as it is recorded: at most 500 characters, each of which has a form in UTF-8."""
-    text = f"{path}#{pointer}" if pointer else path
-    return text[:_LONGEST_PLACE].encode(errors="replace").decode()
+    """Return a place as it is recorded."""
+    return recordable(f"{path}#{pointer}" if pointer else path)
 
 
 def place_phrase(place: str) -> str:
@@ -101,16 +99,18 @@ def is_comparison(path: str) -> bool:
 def found_in(path: str, content: Content, definitions: Definitions) -> list[Found]:
     """Return the places within one content: the whole of it, else the JSON objects in it that name metrics."""
     metrics = built_in(content.current, definitions)
-    if metrics:
+    if metrics and not (content.unlabelled and content.document is not None):
         return [Found(path=path, pointer="", metrics=metrics, content=content)]
     return list(_nested(path, content, definitions))
 
 
 def _nested(path: str, content: Content, definitions: Definitions) -> Iterator[Found]:
+    known = known_names(definitions)
     nodes: list[tuple[str, Any]] = [("", content.document)]
     while nodes:
         pointer, node = nodes.pop()
-        metrics = built_in(tuple(metrics_in(node)), definitions)
+        named = tuple(in_member(metric, path) for metric in metrics_in(node, known, pointer).current)
+        metrics = built_in(named, definitions)
         if metrics:
             yield Found(path=path, pointer=pointer, metrics=metrics, content=content)
         else:
@@ -126,7 +126,7 @@ def _below(pointer: str, node: Any) -> Iterator[tuple[str, Any]]:
             return
         for key, child in node.items():
             if not mentions(key, _ANOTHERS):
-                yield f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", child
+                yield f"{pointer}/{escaped(key)}", child
 
 
 def choose(found: Sequence[Found]) -> Found | str | None:

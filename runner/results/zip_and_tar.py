@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from gzip import GzipFile
 from typing import BinaryIO, cast
 
-from runner.results.content import HEAD
-from runner.results.entries import (
+from runner.results.file_text import HEAD
+from runner.results.members import (
     HIGHEST_RATIO,
     LARGEST_ENTRY,
     RATIO_FROM,
@@ -99,7 +99,11 @@ class Archive:
 
     def entries(self) -> list[Entry]:
         """Return the members that are files, in the archive's order."""
-        return [self._entry(member) for member in self._members if not is_junk(member.filename)]
+        found: dict[tuple[str, int, int], zipfile.ZipInfo] = {}
+        for member in self._members:
+            if not is_junk(member.filename):
+                found.setdefault((member.filename, member.file_size, member.CRC), member)  # a copy is no second file
+        return list(map(self._entry, found.values()))
 
     def _entry(self, member: zipfile.ZipInfo) -> Entry:
         return Entry(

@@ -1,18 +1,22 @@
 """The metric at the place that the manifest names: a JSON Pointer, a row's name, or a row and a column."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec.structs import replace
 
 from runner.errors import ModelError
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
 from runner.results.column_roles import evaluated_name
 from runner.results.containers import Budget, Unread, leads_to, leaves
-from runner.results.content import Content, Definitions, Known, agreed, by_name, parse
-from runner.results.entries import Entry, find_entry, is_same_path, is_within, named
+from runner.results.content import Content, Definitions, Known, by_name, in_member, parse
+from runner.results.file_text import Row
 from runner.results.json_document import metric_at
+from runner.results.members import Entry, find_entry, is_same_path, is_within, named
 from runner.results.metrics import (
     MISSING,
     Metric,
+    MetricPlace,
     built_in_name,
     folded,
     in_unit,
@@ -22,8 +26,8 @@ from runner.results.metrics import (
     without_percent,
 )
 from runner.results.number import listed, shown
-from runner.results.places import choose, found_in, is_comparison
-from runner.results.table import Row
+from runner.results.search import choose, found_in, is_comparison
+from runner.results.table_layout import Part
 
 _CUT_UP = "stands in a row with more fields than the table has columns"
 
@@ -67,6 +71,8 @@ def _leaves_of(entries: Sequence[Entry], file: str) -> list[Entry | Unread]:
 def selected(source: Content | str, definition: MetricDefinition, definitions: Definitions) -> Metric:
     """Return the metric of a definition from the content that its `file` names, or with the reason for having none."""
     metric = _selected(source, definition, definitions)
+    if isinstance(source, Content):
+        metric = in_member(metric, source.path)
     if metric.name not in BUILT_IN_METRICS or metric.value is None:
         return metric
     return within_range(metric, definition.unit)
@@ -77,7 +83,7 @@ def _selected(source: Content | str, definition: MetricDefinition, definitions: 
     if isinstance(source, str):
         return unusable_metric(name, source)
     if definition.column is not None:
-        return in_unit(_cell(source.rows, definition, definition.column), definition.unit)
+        return in_unit(_cell(source, definition, definition.column), definition.unit)
     if select is None:
         return _by_spelling(source, definition, definitions)
     if select.startswith("/") and source.document is not None:
@@ -110,46 +116,60 @@ def _by_spelling(source: Content, definition: MetricDefinition, definitions: Def
     return chosen.metrics[name] if chosen else unusable_metric(name, f"{MISSING}: its `file` does not name it")
 
 
-def _cell(rows: Sequence[Row], definition: MetricDefinition, column: str) -> Metric:
-    """Return the metric in the cell of a row and a column."""
-    name, wanted = definition.name, folded(column)
-    head = next((index for index, row in enumerate(rows) if wanted in map(folded, row)), None)
-    if head is None:
-        heads = listed(f"'{cell}'" for cell in (rows[0] if rows else ()) if cell)
-        return unusable_metric(name, f"{MISSING}: its table has no column '{shown(column)}'; it has {heads}")
-    header, below = rows[head], rows[head + 1 :]
-    places = [index for index, cell in enumerate(header) if folded(cell) == wanted]
-    if len(places) > 1:
-        return unusable_metric(name, f"is unclear: its table has more than one column '{shown(column)}'")
-    found = [row for row in below if _is_row(row, definition, places[0])] or (
-        below if _needs_no_row(below, definition) else []
-    )
+def _cell(source: Content, definition: MetricDefinition, column: str | int) -> Metric:
+    """Return the metric in the cell of a row and a column, whatever the head and the labels say."""
+    name, parts = definition.name, source.parts
+    found = [(part, at) for part in parts for at in columns_of(part, column)]
     if not found:
-        row = definition.select or name
-        return unusable_metric(name, f"{MISSING}: its table has no row '{shown(row)}' under '{shown(column)}'")
-    metrics = [_at(row, header, places[0], name) for row in found]
-    first, *others = metrics
-    for other in others:
-        first = agreed(first, other)
-    return first
+        heads = listed(f"'{head}'" for part in parts[:1] for head in part.heads() if head)
+        return unusable_metric(name, f"{MISSING}: its table has no column '{shown(str(column))}'; it has {heads}")
+    if len({at for _, at in found}) > 1:
+        numbers = listed(str(at + 1) for at in sorted({at for _, at in found}))
+        problem = f"is unclear: its table has more than one column '{shown(str(column))}'; `column` takes {numbers} too"
+        return unusable_metric(name, problem)
+    cells = [(part, row, at) for part, at in found for row in part.rows if _is_row(part, row, definition)]
+    if not cells and not definition.row and sum(len(part.rows) for part, _ in found) == 1:
+        cells = [(part, row, at) for part, at in found for row in part.rows]
+    if not cells:
+        row = " and ".join(f"'{shown(text)}'" for text in definition.row or (name,))
+        return unusable_metric(name, f"{MISSING}: its table has no row {row} under '{shown(str(column))}'")
+    metrics = [_at(part, row, at, definition) for part, row, at in cells]
+    if len({metric.value for metric in metrics}) > 1:
+        problem = f"is unclear: its table has {len(cells)} such rows; `row: [...]` names one by several of its cells"
+        return unusable_metric(name, problem)
+    return metrics[0]
 
 
-def _is_row(row: Row, definition: MetricDefinition, column: int) -> bool:
-    cells = [cell for index, cell in enumerate(row) if index != column and cell]
-    if definition.select is not None:
-        return folded(definition.select) in map(folded, cells)
-    return any(definition.name in (built_in_name(cell), evaluated_name(cell), cell) for cell in cells)
+def columns_of(part: Part, column: str | int) -> list[int]:
+    """Return the columns of a head, by its whole text, else by its lower or its upper row; a number counts from 1."""
+    if isinstance(column, int):
+        return [column - 1] if any(len(row) >= column for row in part.rows) else []
+    wanted = folded(column)
+    for heads in (part.heads(), part.header, part.above):
+        found = [index for index, head in enumerate(heads) if head and folded(head) == wanted]
+        if found:
+            return found
+    return []
 
 
-def _needs_no_row(below: Sequence[Row], definition: MetricDefinition) -> bool:
-    """Return whether the column alone is the place: `AUC,Accuracy` over one row of values."""
-    return definition.select is None and len(below) == 1
+def has_cells(part: Part, row: Row, wanted: Collection[str]) -> bool:
+    """Return whether a row, or the title above it, has all of these cells."""
+    return {*map(folded, wanted)} <= {*map(folded, (part.title, *row))}
 
 
-def _at(row: Row, header: Row, column: int, name: str) -> Metric:
+def _is_row(part: Part, row: Row, definition: MetricDefinition) -> bool:
+    if definition.row:
+        return has_cells(part, row, definition.row)
+    return any(definition.name in (built_in_name(cell), evaluated_name(cell), cell) for cell in row if cell)
+
+
+def _at(part: Part, row: Row, column: int, definition: MetricDefinition) -> Metric:
+    heads, name = part.heads(), definition.name
     text = row[column] if len(row) > column else ""
-    if any(row[len(header) :]):
+    if heads and any(row[len(heads) :]):
         return unusable_metric(name, f"{_CUT_UP}: '{shown(','.join(row))}'", text=text)
-    said = [header[column], *(cell for index, cell in enumerate(row) if index != column)]
-    percent = without_percent(header[column])[1] or any(without_percent(cell)[1] for cell in said[1:])
-    return metric_from_text(name, text, percent=percent)
+    head = heads[column] if column < len(heads) else ""
+    beside = [cell for index, cell in enumerate(row) if index != column]
+    percent = without_percent(head)[1] or any(without_percent(cell)[1] for cell in beside)
+    place = MetricPlace(row=", ".join(definition.row) or None, column=head or str(column + 1))
+    return replace(metric_from_text(name, text, percent=percent), place=place)

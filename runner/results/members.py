@@ -1,4 +1,4 @@
-"""The entries of a container by their paths, and the one way in which a result file is refused."""
+"""The members of a container by their paths, and the one way in which a result file is refused."""
 
 import re
 import unicodedata
@@ -64,6 +64,8 @@ def find_entry(entries: Sequence[Entry], name: str) -> Entry | None:
     else:
         found = [entry for entry in entries if _last(entry.path) == _plain(name) and not is_apart(entry.path)]
     if len(found) > 1:
+        if found[0].path == found[1].path:
+            raise refusal(f"The result archive has the member '{shown(found[0].path)}' twice, with different content.")
         both = " and ".join(f"'{shown(entry.path)}'" for entry in found[:2])
         raise refusal(f"The result archive has more than one {shown(name)}: {both}.")
     return found[0] if found else None
