@@ -91,7 +91,7 @@ def read_result(stream: BinaryIO, definitions: Definitions, place_before: str | 
 
 
 def _main(result: Container | Single, known: Known, definitions: Definitions) -> _Main:
-    pinned = any(name in BUILT_IN_METRICS and is_placed(one) for name, one in definitions.items())
+    pinned = any(name in BUILT_IN_METRICS and is_placed(placed) for name, placed in definitions.items())
     if isinstance(result, Single):
         return _of_single(parse(result.entry, known), definitions, search=not pinned)
     main = _documented(result.entries, known, definitions)
