@@ -4,15 +4,18 @@ import json
 import os
 import re
 import selectors
+import shlex
 import stat
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.errors import Kind, ModelError
 from runner.http.headers import read_date
 from runner.lib.child_environment import COMMAND_VARIABLES, command_environment
+from runner.lib.lookalikes import character_name, is_hidden
 from runner.lib.secrets import Secret
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 
@@ -20,8 +23,9 @@ COMMAND_SECONDS = 30
 ENDS_SOON = timedelta(days=7)  # from then on the end of a fetched key is warned of
 _LONGEST_KEY = 8192  # bytes; servers refuse longer headers
 _MOST_OUTPUT = 64 * 1024  # bytes of a command; a key in JSON with all that may stand around it is shorter
-_OTHERS = 0o077
 _NUMBER = re.compile(r"[0-9]{10}|[0-9]{13}")  # seconds or milliseconds since 1970
+_OTHERS, _OTHERS_OF_ROOT = 0o077, 0o037
+_QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019")}
 _FIRST_PRINTABLE, _DELETE, _LAST_CONTROL, _LAST_LATIN = 0x21, 0x7F, 0xA0, 0xFF
 
 
@@ -53,15 +57,31 @@ def read_secret(source: StoredKey) -> Secret:
     Raises:
         SourceError: it is absent, not private, or more than one line of visible characters.
     """
-    text = _read(source)
+    text, place = _without_newline(_read(source)), _place(source)
     if not text:
-        _fail("its source is empty", "Store it there.")
-    if len(text) > _LONGEST_KEY or not all(map(_fits_header, text)):
-        _fail(
-            "its source holds spaces, line breaks or other characters that do not belong there, or too many",
-            "Store it alone, on one line, without quotes.",
-        )
+        _fail(f"{place} is empty", "Store it there.")
+    if len(text) > 1 and (text[0], text[-1]) in _QUOTES:
+        hint = "Remove the quotes: what reads a file of variables, as `docker run --env-file` does, may keep them."
+        _fail(f"{place} holds a key in quotes", hint)
+    if len(text) > _LONGEST_KEY:
+        _fail(f"{place} holds more than {_LONGEST_KEY} characters", "Store the key alone.")
+    odd = next((letter for letter in text if not _fits_header(letter)), None)
+    if odd is not None:
+        what = character_name(odd) if is_hidden(odd) or odd == " " else "a letter that is not Latin"
+        _fail(f"{place} holds {what}, which no key has", "Store the key alone, on one line.")
     return Secret(text)
+
+
+def _place(source: StoredKey) -> str:
+    match source:
+        case EnvKey():
+            return f"the environment variable {source.name}"
+        case FileKey():
+            return f"the file {source.path}"
+        case CommandKey():
+            return f"the output of the command `{source.argv[0]}`"
+        case KeyringKey():
+            return f"the keyring's entry of {source.username} at {source.service}"
 
 
 def _read(source: StoredKey) -> str:
@@ -95,20 +115,38 @@ def _from_environment(source: EnvKey) -> str:
 def _from_file(source: FileKey) -> str:
     try:
         with open(source.path, "rb", opener=_open_at_once) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LONGEST_KEY + 2) if stat.S_ISREG(mode) else b""
+            found = os.fstat(file.fileno())
+            content = file.read(_LONGEST_KEY + 3) if stat.S_ISREG(found.st_mode) else b""
     except OSError as error:
         _fail(f"the file {source.path} cannot be read ({error.strerror})", "Check the path in the manifest.")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         _fail(f"{source.path} is not a file", "Name a file that holds it and nothing else.")
-    if mode & _OTHERS:
-        _fail(f"others can open the file {source.path}", f"Run `chmod 600 {source.path}`.")
-    return _without_newline(_decode(content))
+    # PostgreSQL's rule for its keys: the group may read a file of root, as Kubernetes mounts it; nobody else any file.
+    if found.st_mode & (_OTHERS_OF_ROOT if found.st_uid == 0 else _OTHERS):
+        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+        _fail(f"others can open the file {source.path}, whose mode is {mode}", _how_to_close(source.path, found))
+    return _decode(content)
+
+
+def _how_to_close(path: Path, found: os.stat_result) -> str:
+    """Return what makes a key file private; of a mounted secret nobody can change the mode where it is read."""
+    if found.st_uid == os.geteuid() and os.access(path, os.W_OK) and not _is_mounted(path):
+        return f"Run `chmod 600 {shlex.quote(str(path))}`."
+    quoted = json.dumps(str(path), ensure_ascii=False)
+    return (
+        "Mount it with the mode 0400, or 0440 where root owns it (`defaultMode` in Kubernetes, `mode` of a secret in "
+        f"Docker), or let a command read it: `api_key: {{command: [cat, {quoted}]}}`."
+    )
+
+
+def _is_mounted(path: Path) -> bool:
+    """Return whether something is mounted at the path or at its folder, as secrets are."""
+    return any(os.path.ismount(place) for place in (path, path.parent) if place != Path("/"))
 
 
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _decode(content: bytes) -> str:
@@ -140,7 +178,7 @@ def _from_command(source: CommandKey) -> str:
             f"that it needs in {COMMAND_VARIABLES}: it sees few others."
         )
         _fail(f"the command `{program}` ended with the exit code {code}", hint)
-    return _key_in(_without_newline(_decode(output)), program)
+    return _key_in(_decode(output), program)
 
 
 def _outcome(source: CommandKey) -> tuple[int, bytes]:

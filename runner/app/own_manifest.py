@@ -8,9 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.datasets.check import Checked
+from runner.datasets.check import Checked, read_header
 from runner.datasets.file_cache import FileCache
-from runner.datasets.header import read_header
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import resolve_file
 from runner.errors import UsageError

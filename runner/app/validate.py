@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.header import read_header
+from runner.datasets.check import read_header
 from runner.datasets.resolve import resolve_file
 from runner.errors import ModelError
 from runner.lib.text import did_you_mean, shown

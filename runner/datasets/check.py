@@ -1,18 +1,21 @@
-"""One data file, checked and digested in one pass by two threads."""
+"""One data file, checked and digested in one pass by two threads; or its column names alone."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from time import monotonic
 
 from msgspec import Struct
 
 from runner.datasets.columns import ColumnContents, column_difference
 from runner.datasets.csv_scan import CsvScan
-from runner.datasets.joined_stream import SHARED_BLOCK, blocks, content
-from runner.datasets.metadata import CheckedFile, DataProblems, Shape
+from runner.datasets.findings import Findings
+from runner.datasets.joined_stream import BLOCK, BOM, SHARED_BLOCK, blocks, content, header_length
+from runner.datasets.metadata import CheckedFile, Shape
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, unreadable
 from runner.lib.checksums import Checksum, is_large, sum_of
+
+_FIRST_READ = 64 << 10  # bytes that hold nearly every header
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -20,9 +23,11 @@ class Checked(Struct, frozen=True, kw_only=True):
 
     `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
     `too_many_labels` says that there are more values than `shape.labels` may hold; `only_value` is the target's value
-    where it has a single one, and empty where it has none; `gaps` are the rows without one. `complete` is False when a
-    problem made the rest of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass
-    took. `hidden` says that no name and no value of the file is shown to anybody.
+    where it has a single one, and empty where it has none; `gaps` are the rows without one; `late_labels` are in none
+    of the first rows; `label_counts` are of the rows that were counted. `empty_rows` have no value at all and are no
+    rows. `first_other` is where the first byte is that is not ASCII. `complete` is False when a problem made the rest
+    of the file unreadable, so that rows and labels are not all known. `seconds` is what the pass took. `hidden` says
+    that no name and no value of the file is shown to anybody.
     """
 
     file: CheckedFile
@@ -31,8 +36,12 @@ class Checked(Struct, frozen=True, kw_only=True):
     too_many_labels: bool
     only_value: str | None
     gaps: int
+    late_labels: tuple[str, ...]
+    label_counts: Mapping[str, int]
+    empty_rows: int
+    first_other: int | None
     complete: bool
-    problems: DataProblems
+    problems: Findings
     seconds: float
     hidden: bool = False
 
@@ -86,7 +95,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
             deque(watched(part), maxlen=0)
     encoding = _encoding(scans)
     columns = _decoded(scans[0].header, encoding)
-    rows = sum(scan.rows for scan in scans)
+    rows = sum(scan.rows for scan in scans) - collected.empty_rows.count
     facts = CheckedFile(
         source=file.source,
         sha256=total.sha256,
@@ -96,6 +105,8 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         encoding=encoding,
         delimiter=file.delimiter,
         empty_columns=tuple(columns[index] for index in collected.empty.left) if rows and _is_complete(scans) else (),
+        scales=collected.scales.medians(columns),
+        label_shares=collected.labels.shares(encoding),
     )
     return _checked(facts, columns, scans, collected, began, hidden=file.outside)
 
@@ -126,7 +137,7 @@ def _checked(  # noqa: PLR0913 -- the parts of what is found
     hidden: bool,
 ) -> Checked:
     labels = collected.labels
-    problems = DataProblems(scans[0].problems.file)
+    problems = Findings(scans[0].problems.file)
     for scan in scans:
         if scan is not scans[0]:
             _compare_with_first(scan, columns, facts.encoding, problems.file, hidden=hidden)
@@ -134,10 +145,19 @@ def _checked(  # noqa: PLR0913 -- the parts of what is found
     text = labels.text
     return Checked(
         file=facts,
-        shape=Shape(columns=columns, labels=labels.decoded(facts.encoding), numbers=labels.numbers()),
+        shape=Shape(
+            columns=columns,
+            labels=labels.decoded(facts.encoding),
+            numbers=labels.numbers(),
+            target_kind=labels.kind(),
+        ),
         text_label=None if text is None else text.decode(facts.encoding, "replace"),
         too_many_labels=labels.too_many,
-        gaps=collected.gaps.count,
+        gaps=max(collected.gaps.count - collected.empty_rows.count, 0),
+        late_labels=labels.late(facts.encoding),
+        label_counts=labels.counts(facts.encoding),
+        empty_rows=collected.empty_rows.count,
+        first_other=scans[0].encoding.first_other,
         only_value=labels.only_value(facts.encoding),
         complete=_is_complete(scans),
         problems=problems,
@@ -153,8 +173,39 @@ def _decoded(header: tuple[bytes, ...], encoding: str) -> tuple[str, ...]:
 def _compare_with_first(scan: CsvScan, columns: tuple[str, ...], encoding: str, first: str, *, hidden: bool) -> None:
     own = scan.encoding.encoding
     if not scan.encoding.ascii and own.removesuffix("-sig") != encoding.removesuffix("-sig"):
-        scan.problems.add(None, f"is {own}, but the files joined with it are {encoding}")
+        scan.problems.add("encoding", None, f"is {own}, but the files joined with it are {encoding}")
         return
     difference = column_difference(_decoded(scan.header, own), columns, hidden=hidden)
     if scan.header and difference:
-        scan.problems.add(1, f"{difference}, unlike {first}, with which it is joined")
+        scan.problems.add("structure", 1, f"{difference}, unlike {first}, with which it is joined")
+
+
+def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
+    """Return the column names of the file's first part, or None when its first record is no good header.
+
+    At most 1 MiB is read.
+
+    Raises:
+        ModelError: of kind `data`, when the system will not read the file.
+    """
+    part = file.parts[0]
+    record = _first_record(part, file.delimiter)
+    scan = CsvScan(part, file.delimiter, frozenset(), ColumnContents(file.delimiter, 0))
+    scan.feed(record)
+    scan.finish()
+    if scan.problems.found:
+        return None
+    return tuple(name.decode(scan.encoding.encoding.removesuffix("-sig"), "replace") for name in scan.header)
+
+
+def _first_record(part: DataFile, delimiter: str) -> bytes:
+    text = next(blocks(part, _FIRST_READ), b"")
+    if len(text) == _FIRST_READ and _length(text, delimiter) == len(text):
+        text = next(blocks(part, BLOCK), b"")
+    return text[: _length(text, delimiter)]
+
+
+def _length(text: bytes, delimiter: str) -> int:
+    """Return the number of bytes of the first record with its line end, and of a byte order mark before it."""
+    mark = len(BOM) if text.startswith(BOM) else 0
+    return mark + header_length(text[mark:], delimiter)

@@ -13,13 +13,16 @@ from functools import partial
 
 from runner.datasets.columns import ColumnContents, values_of_lines
 from runner.datasets.csv_text import CsvMarks, EncodingCheck, OutsideQuotes, end_of_quotes, end_of_records, open_quote
+from runner.datasets.findings import Findings
+from runner.datasets.foreign_content import foreign_content
 from runner.datasets.joined_stream import BOM, blocks, line_end
-from runner.datasets.metadata import DataProblems
 from runner.datasets.source import DataFile
 
 LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and the time
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
+_FIRST = 8 << 10  # bytes that tell what a file is
 _NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off than looked for
+_LONE_CR = "a carriage return stands within the line; end lines with LF or CRLF"
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
@@ -42,13 +45,17 @@ class CsvScan:
     ) -> None:
         self.header: tuple[bytes, ...] = ()
         self.rows = 0
-        self.problems = DataProblems(part.shown)
+        self.problems = Findings(part.shown)
         self.encoding = EncodingCheck(lambda size: _first_bytes(part, size))
         self._delimiter = delimiter.encode()
         self._wanted = wanted
         self._labels = collected.labels
         self._empty = collected.empty
         self._gaps = collected.gaps
+        self._empty_rows = collected.empty_rows
+        self._scales = collected.scales
+        self._header_text = b""  # as it stands in the file, without its line end
+        self._header_letter = b""  # the byte of it that is rarest among the rows
         self._at_once = at_once
         self._target: int | None = None
         self._line = 0  # lines that are done
@@ -75,6 +82,8 @@ class CsvScan:
         """Take a block of rows that need no second look, or say that it is not one."""
         if self._gaps.may_have(self._rest + block[:1]) or self._gaps.may_have(block):
             return False
+        if self._empty_rows.may_have(block) or self._repeats_header(block):
+            return False
         end = block.rfind(b"\n") + 1
         count = self._marks.plain_rows(self._rest, block, end) if end and self._marks else 0
         if count:
@@ -86,7 +95,7 @@ class CsvScan:
 
     def _seems_plain(self, block: bytes) -> bool:
         busy = self.given_up or self._unfinished or self._blank or self.encoding.problem
-        looked_at = self._column is not None or self._empty.watching
+        looked_at = self._column is not None or self._empty.watching or self._scales.watching
         return not busy and not looked_at and block.isascii() and b'"' not in block
 
     @property
@@ -110,7 +119,7 @@ class CsvScan:
             self._take(lines, final=False)
         else:
             self._rest += block[begin:end]
-        if len(self._rest) + len(self._unfinished) > LONGEST_RECORD:
+        if len(self._rest) + len(self._unfinished) > LONGEST_RECORD and not self._is_foreign(self._rest):
             self._give_up(self._line + 1, f"a row is longer than {LONGEST_RECORD >> 20} MiB")
 
     def finish(self) -> None:
@@ -118,12 +127,14 @@ class CsvScan:
         if not self.given_up:
             self._take(self._rest, final=True)
         if not self.header and not self.given_up:
-            self.problems.add(1, "is empty; column names are expected")
+            self.problems.add("structure", 1, "is empty; column names are expected")
 
     def _take(self, lines: bytes, *, final: bool) -> None:
         """Read whole lines, after those of an unfinished record; the very last line may lack its end."""
+        first, at_start = self._line, self._line == 0 and not self._unfinished
+        if at_start and self._is_foreign(lines):
+            return
         self._check_encoding(lines)
-        at_start = self._line == 0 and not self._unfinished
         text = self._unfinished + (lines.removeprefix(BOM) if at_start else lines)
         self._unfinished = b""
         begin = 0 if self.header else self._quoted(text, 0, final=final)
@@ -131,14 +142,37 @@ class CsvScan:
             self._line_end = line_end(text[-2:])  # of a row where there is one; the header's may be another
             self._marks = CsvMarks(self._delimiter, len(self.header), self._line_end)
             self._gaps.begin(self._target, len(self.header), self._line_end)
+            self._empty_rows.begin(len(self.header), self._line_end)
+            self._header_letter = min((bytes([byte]) for byte in self._header_text), key=text.count, default=b"")
+        self._find_header(text, begin, first)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
+
+    def _is_foreign(self, begin: bytes) -> bool:
+        """Tell whether the file, by its first bytes, is no table of this form, and note what it is."""
+        told = foreign_content(begin[:_FIRST], self._delimiter.decode()) if self._line == 0 else None
+        if told is not None:
+            self._give_up(1, told, "not_a_table")
+        return told is not None
+
+    def _repeats_header(self, text: bytes) -> bool:
+        """Tell whether the header may be among rows; most texts lack one of its letters, which is faster to find."""
+        return bool(self._header_text) and self._header_letter in text and self._header_text in text
+
+    def _find_header(self, text: bytes, begin: int, line: int) -> None:
+        """Note each row that is the header once more, as where files were put together; `line` lines are done."""
+        while self._repeats_header(text) and (at := text.find(self._header_text, begin)) >= 0:
+            begin = at + len(self._header_text)
+            before = text[:at].removesuffix(BOM)
+            if before[-1:] in (b"", b"\n") and (text[begin:].startswith((b"\n", b"\r\n")) or begin == len(text)):
+                number = line + text.count(b"\n", 0, at) + 1
+                self.problems.add("repeated_header", number, "repeats the header; were two files put together here?")
 
     def _check_encoding(self, lines: bytes) -> None:
         known = self.encoding.problem
         self.encoding.feed(lines, self._line + self._unfinished.count(b"\n") + 1)
         if self.encoding.problem and not known:
-            self.problems.add(*self.encoding.problem)
+            self.problems.add("encoding", *self.encoding.problem)
 
     def _stretch(self, text: bytes, begin: int, *, final: bool) -> int:
         """Read up to the next line with a quote, or the records from such a line on; return where it stopped."""
@@ -164,6 +198,8 @@ class CsvScan:
         self._line += count
         self.rows += count
         self._empty.take_lines(region)
+        self._empty_rows.take_lines(region)
+        self._scales.take_lines(region)
         if (column := self._column) is None:
             self._gaps.take_lines(region)
         elif len(region) >= _NARROW * count or not self._ends_are_known(region, count):
@@ -190,7 +226,9 @@ class CsvScan:
         self._line += 1
         text = line.rstrip(b"\r")
         if b"\r" in text:
-            self.problems.add(self._line, "a carriage return stands within the line; end lines with LF or CRLF")
+            self.problems.add(
+                "structure", self._line, "a carriage return stands within the line; end lines with LF or CRLF"
+            )
         elif not text:
             self._blank = self._blank or self._line
         else:
@@ -202,6 +240,8 @@ class CsvScan:
     def _take_values(self, fields: list[bytes]) -> None:
         """Take the values of a row of the right width."""
         self._empty.take_rows((fields,))
+        self._empty_rows.take_rows((fields,))
+        self._scales.take_rows((fields,))
         if self._target is not None:
             self._gaps.take_values((fields[self._target],))
         if (column := self._column) is not None:
@@ -209,12 +249,12 @@ class CsvScan:
 
     def _row(self, fields: int, line: int) -> None:
         if self._blank is not None:
-            self.problems.add(self._blank, "is blank, and rows follow")
+            self.problems.add("structure", self._blank, "is blank, and rows follow")
             self._blank = None
         self.rows += 1
         if fields != len(self.header):
             found = "1 field" if fields == 1 else f"{fields} fields"
-            self.problems.add(line, f"found {found}, expected {len(self.header)}")
+            self.problems.add("structure", line, f"found {found}, expected {len(self.header)}")
 
     def _quoted(self, text: bytes, begin: int, *, final: bool) -> int:
         """Read records from a line with a quote on, until quotes get rare; return where it stopped.
@@ -235,6 +275,8 @@ class CsvScan:
 
     def _paired(self, region: bytes) -> int:
         """Return how many rows the records are when their quotes pair simply and no label can be new, or 0."""
+        if self._scales.watching:
+            return 0
         outside = self._outside.of(region)
         count = self._alike(outside) if outside is not None else 0
         bare = self._outside_of_values(region, outside) if outside is not None and count else None
@@ -246,6 +288,7 @@ class CsvScan:
             self._empty.take_lines(self._outside.of(self._blanks.sub(b"", region)) or bare)
         if self._column is None:
             self._gaps.take_lines(bare)
+        self._empty_rows.take_lines(bare)
         return count
 
     def _outside_of_values(self, region: bytes, outside: bytes) -> bytes | None:
@@ -254,8 +297,8 @@ class CsvScan:
         None says that the quotes do not pair simply then.
         """
         looked_for = self._target is not None and self._column is None
-        begins = (self._delimiter + b'""', b'\n""')
-        if not looked_for or not (region.startswith(b'""') or any(begin in region for begin in begins)):
+        begins = (self._delimiter + b'""', b'\n""') if looked_for else (b'\n""' + self._delimiter + b'""',)
+        if not (region.startswith(b'""') or any(begin in region for begin in begins)):
             return outside
         return self._outside.of(self._nothing.sub(b"", region))
 
@@ -269,10 +312,12 @@ class CsvScan:
         if self._blank or {*map(len, rows)} != {len(self.header)}:
             return 0
         self._empty.take_rows(rows)
+        self._empty_rows.take_rows(rows)
+        self._scales.take_rows(rows)
         if self._target is not None:
             self._gaps.take_values(row[self._target] for row in rows)
         if (column := self._column) is not None:
-            self._labels.add(value.encode("latin-1") for value in {row[column] for row in rows})
+            self._labels.add([row[column].encode("latin-1") for row in rows])
         return len(rows)
 
     def _walked(self, text: bytes, begin: int, *, final: bool) -> int:
@@ -284,6 +329,8 @@ class CsvScan:
         try:
             for fields in reader:
                 self._record(fields)
+                if self._line == 0:
+                    self._header_text = text[begin : stream.tell()].rstrip(b"\r\n")
                 self._line, done = before + reader.line_num, stream.tell()
                 if done >= stop or self.given_up:
                     return done
@@ -321,13 +368,13 @@ class CsvScan:
             within = f" within {csv.field_size_limit():,} characters" if "field limit" in message else ""
             self._give_up(line + opening, f"a quote opens here and is not closed{within}")
         elif "new-line" in message:
-            self._give_up(line, "a carriage return stands within the line; end lines with LF or CRLF")
+            self._give_up(line, _LONE_CR)
         else:
             self._give_up(line, "text follows the closing quote of a field; a quote within a field is written twice")
 
-    def _give_up(self, line: int, reason: str) -> None:
+    def _give_up(self, line: int, reason: str, kind: str = "structure") -> None:
         """Note a problem after which the rest of the file has no certain structure."""
-        self.problems.add(line, reason)
+        self.problems.add(kind, line, reason)
         self.given_up = True
         self._rest = self._unfinished = b""
 

@@ -11,11 +11,15 @@ _NOT_SHIFT_JIS = "\x80\uf8f0\uf8f1\uf8f2\uf8f3"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+_ASCII_BYTES = bytes(range(128))
+
+
 class EncodingCheck:
     """Watches the lines of one file go by.
 
     Afterwards `encoding` is Python's name, `problem` a line and a reason, and `ascii` says that nothing told UTF-8 and
-    cp932 apart. `earlier` reads again the first n bytes of the file: what seemed to be UTF-8 up to some byte has to be
+    cp932 apart. `first_other` is where the first byte is that is not ASCII, a byte order mark aside. `earlier` reads
+    again the first n bytes of the file: what seemed to be UTF-8 up to some byte has to be
     cp932 from its first byte on.
     """
 
@@ -23,6 +27,7 @@ class EncodingCheck:
         self.encoding = "utf-8"
         self.ascii = True
         self.problem: tuple[int, str] | None = None
+        self.first_other: int | None = None
         self._earlier = earlier
         self._bytes = 0
 
@@ -49,6 +54,8 @@ class EncodingCheck:
             return text.index(b"\0"), f"holds a NUL byte, so it is not text in UTF-8 or Shift_JIS{guess}"
         if text.isascii():
             return None
+        if self.first_other is None:
+            self.first_other = self._bytes + len(text) - len(text.lstrip(_ASCII_BYTES))
         at = self._undecodable(text)
         self.ascii = False
         if at is None:

@@ -8,6 +8,7 @@ from runner.datasets.check import Checked, check_file, needs_fast_checksum
 from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
+from runner.datasets.row_overlap import RowOverlap, row_overlap
 from runner.datasets.source import DataFile, Fingerprint, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib import canonical_json as canonical
@@ -26,6 +27,7 @@ class FileCache:
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
+        self._overlaps: dict[tuple[str, str], RowOverlap] = {}  # by the SHA-256 of both
 
     def facts(self, file: ResolvedFile) -> FileMetadata:
         """Return the file's digest and length.
@@ -49,6 +51,23 @@ class FileCache:
         known = self._of(file)
         with known.lock:
             return known.checked_now(target, most_labels)
+
+    def overlap(
+        self, train: ResolvedFile, trained: Checked, evaluation: ResolvedFile, evaluated: Checked
+    ) -> RowOverlap:
+        """Return which rows two checked files have in common.
+
+        Raises:
+            ModelError: of kind `data`, when the system will not read a file.
+        """
+        contents = trained.file.sha256, evaluated.file.sha256
+        with self._lock:
+            known = self._overlaps.get(contents)
+        if known is None:
+            known = row_overlap(train, trained, evaluation, evaluated)
+            with self._lock:
+                self._overlaps[contents] = known
+        return known
 
     def _of(self, file: ResolvedFile) -> "_Known":
         with self._lock:

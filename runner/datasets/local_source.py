@@ -1,92 +1,17 @@
-"""Local files as a source of data: paths, patterns, and a bounded walk over folders."""
+"""Local files as a source of data, by paths and patterns."""
 
 import os
-import re
 import stat
-from collections.abc import Iterator, Sequence
-from fnmatch import translate
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.datasets.source import DELIMITERS, Fingerprint, unreadable
+from runner.datasets.file_search import MAGIC, TooMuchError, matching, meant, natural_order, other_choice
+from runner.datasets.source import DELIMITERS, Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib.checkout_boundary import leads_out, lies_outside
 from runner.manifest.model import Source
-
-MOST_ENTRIES = 200_000
-_MOST_LEVELS = 100
-_MAGIC = frozenset("*?[")
-
-
-class TooMuchError(Exception):
-    """More entries, or folders within folders, than a pattern may look at; the message says how many."""
-
-
-def matching(pattern: str, folder: Path) -> list[Path]:
-    """Return what matches, by path; a relative pattern starts at the folder. What cannot be listed holds nothing.
-
-    As in a shell, names that begin with a dot are only matched by a pattern that does, and `**` goes through no link.
-
-    Raises:
-        TooMuchError: it would look at more than 200,000 files and folders, or more than 100 levels down.
-    """
-    parts = [part for part, before in _pairs(Path(pattern).parts) if not part == before == "**"]
-    return sorted(set(_Walk().through(folder, parts, 0)))
-
-
-def _pairs(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    return zip(parts, ["", *parts], strict=False)
-
-
-class _Walk:
-    """Counts what it looks at."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-
-    def through(self, base: Path, parts: Sequence[str], level: int) -> Iterator[Path]:
-        """Yield what matches below a folder."""
-        if level > _MOST_LEVELS:
-            raise TooMuchError(f"{_MOST_LEVELS} folders within each other")
-        if not parts:
-            yield base
-        elif parts[0] == "**":
-            yield from self.through(base, parts[1:] or ["*"], level)
-            for entry in self._list(base):
-                if not entry.name.startswith(".") and _is_folder(entry, through_links=False):
-                    yield from self.through(base / entry.name, parts, level + 1)
-        elif _MAGIC.isdisjoint(parts[0]):
-            if os.path.lexists(base / parts[0]):
-                yield from self.through(base / parts[0], parts[1:], level + 1)
-        else:
-            yield from self._named(base, parts, level)
-
-    def _named(self, base: Path, parts: Sequence[str], level: int) -> Iterator[Path]:
-        fits, hidden = re.compile(translate(parts[0])).match, parts[0].startswith(".")
-        for entry in self._list(base):
-            shown = hidden or not entry.name.startswith(".")
-            if shown and fits(entry.name) and (not parts[1:] or _is_folder(entry, through_links=True)):
-                yield from self.through(base / entry.name, parts[1:], level + 1)
-
-    def _list(self, folder: Path) -> Iterator[os.DirEntry[str]]:
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    self._seen += 1
-                    if self._seen > MOST_ENTRIES:
-                        raise TooMuchError(f"{MOST_ENTRIES:,} files and folders")
-                    yield entry
-        except (OSError, ValueError):
-            return
-
-
-def _is_folder(entry: os.DirEntry[str], *, through_links: bool) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=through_links)
-    except OSError:
-        return False
 
 
 class LocalFile(Struct, frozen=True, kw_only=True):
@@ -127,39 +52,35 @@ class LocalFile(Struct, frozen=True, kw_only=True):
 class LocalSource:
     """Files by their paths; a relative one starts at the folder of the manifest's file."""
 
-    def find(self, source: Source) -> tuple[LocalFile, ...]:
+    def find(self, source: Source) -> FoundFiles:
         """Return the files that match and can be read."""
-        files = tuple(_file(path, source.folder) for path in _matches(source))
+        literal = source.folder / source.pattern
+        remarks: tuple[str, ...] = ()
+        if source.pick is None and (os.path.lexists(literal) or MAGIC.isdisjoint(source.pattern)):
+            paths = [literal]
+        else:
+            paths, remarks = _picked(source)
+        files = tuple(_file(path, source.folder) for path in paths)
         for file in files:
-            _require_readable(file)
-        return files
+            _require_readable(file, source)
+        return FoundFiles(files=files, remarks=remarks)
 
 
 def _file(path: Path, folder: Path) -> LocalFile:
     return LocalFile(path=path, shown=_shown(path, folder), outside=lies_outside(path, folder))
 
 
-def _matches(source: Source) -> list[Path]:
-    literal = source.folder / source.pattern
-    if source.pick is None and (os.path.lexists(literal) or _MAGIC.isdisjoint(source.pattern)):
-        return [literal]
-    try:
-        found = matching(source.pattern, source.folder)
-    except TooMuchError as much:
-        raise ModelError(
-            Kind.DATA,
-            f"{source.pattern} was looked for among {much}, and there are more.",
-            hint="Begin the pattern with the folder that holds the data, and leave `**` out where it is not needed.",
-        ) from None
-    return _picked(source, [path for path in found if not path.is_dir()])
-
-
-def _picked(source: Source, files: list[Path]) -> list[Path]:
+def _picked(source: Source) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the files that are taken of those that match, and why others may be meant."""
+    files = _matching(source)
+    others = [path for path in _matching(source, any_case=True) if path not in files]
     if not files:
         raise ModelError(
             Kind.DATA,
             f"No file matches {source.pattern}.",
-            hint="Patterns start at the folder of the manifest file; correct the pattern or provide the file.",
+            hint=f"Patterns keep letter case, and {others[0].name} has another; correct the pattern or rename the file."
+            if others and not lies_outside(others[0], source.folder)
+            else "Patterns start at the folder of the manifest file; correct the pattern or provide the file.",
         )
     if source.pick is None and len(files) > 1:
         raise ModelError(
@@ -167,7 +88,24 @@ def _picked(source: Source, files: list[Path]) -> list[Path]:
             f"{source.pattern} matches {len(files)} files, and only one is wanted.",
             hint="Write {glob: ..., pick: latest} to take the last by name, or pick: all to join them.",
         )
-    return files if source.pick == "all" else files[-1:]
+    if source.pick == "all":
+        left_out = f"{len(others)} more match but for their letter case, such as {others[0].name}" if others else None
+        return files, (left_out,) if left_out else ()
+    chosen = max(files, key=natural_order)
+    doubt = other_choice(chosen, files, others)
+    return [chosen], (doubt,) if doubt else ()
+
+
+def _matching(source: Source, *, any_case: bool = False) -> list[Path]:
+    try:
+        found = matching(source.pattern, source.folder, any_case=any_case)
+    except TooMuchError as much:
+        raise ModelError(
+            Kind.DATA,
+            f"{source.pattern} was looked for among {much}, and there are more.",
+            hint="Begin the pattern with the folder that holds the data, and leave `**` out where it is not needed.",
+        ) from None
+    return [path for path in found if not path.is_dir()]
 
 
 def _shown(path: Path, folder: Path) -> str:
@@ -178,10 +116,13 @@ def _shown(path: Path, folder: Path) -> str:
     return str(path)
 
 
-def _require_readable(file: LocalFile) -> None:
+def _require_readable(file: LocalFile, source: Source) -> None:
     try:
         file.shown.encode()
         found = file.path.stat()
+    except FileNotFoundError as error:
+        guess = None if file.outside or file.path.is_symlink() else meant(source.pattern, source.folder)
+        raise unreadable(file, error, guess) from error
     except OSError as error:
         raise unreadable(file, error) from error
     except ValueError as error:

@@ -1,7 +1,9 @@
-"""What is known of a dataset: digests, rows, columns; and the problems and warnings found in it."""
+"""What is known of a dataset: digests, rows, columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
@@ -37,19 +39,27 @@ class Shape(Struct, frozen=True, kw_only=True):
 
     `labels` are the sorted distinct values of the target in the training file; None when no target is known, when it
     is numeric and when it has more than 200 values. `numbers` are those of a numeric target, as they are written, when
-    it has at most 20: they may be classes.
+    it has at most 20: they may be classes. `target_kind` says what the target's values are, None when not known.
     """
 
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
     numbers: tuple[str, ...] | None = None
+    target_kind: Literal["number", "text"] | None = None
 
 
 class ReferenceFile(Struct, frozen=True, kw_only=True):
-    """What is known of a file that new data is compared with; `rows` is None when they were not counted."""
+    """What is known of a file that new data is compared with; `rows` is None when they were not counted.
+
+    `scales` are the usual sizes of numbers by column, `label_shares` of 1 by label, as far as they were recorded.
+    """
 
     rows: int | None
     empty_columns: tuple[str, ...]
+    sha256: str = ""
+    bytes: int = 0
+    scales: Mapping[str, float] = {}
+    label_shares: Mapping[str, float] = {}
 
 
 class Reference(Struct, frozen=True, kw_only=True):
@@ -68,12 +78,15 @@ class CheckedFile(FileMetadata):
     `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check
     found trouble and was told to go on, both are the best that could be learnt. `empty_columns` are the names of the
     columns that no row has a value in; none are known where there is no row, or where the rest could not be read.
+    `scales` are the usual sizes of numbers by column, `label_shares` the shares of the target's labels.
     """
 
     rows: int
     encoding: str
     delimiter: str
     empty_columns: tuple[str, ...] = ()
+    scales: Mapping[str, float] = field(default_factory=dict)
+    label_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 class UploadFile(Struct, frozen=True, kw_only=True):
@@ -103,47 +116,3 @@ class Prepared(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     check_s: float
     package_s: float
-
-
-Finding = tuple[int | None, str]  # a line, or None for the whole file, and a reason
-
-MOST_SHOWN = 5  # problems of one file; more would bury the first
-
-
-class DataProblem(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong with a file; `line` counts from 1 and is None when it is about the whole file."""
-
-    file: str
-    line: int | None
-    reason: str
-
-    def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.reason}"
-
-
-class DataProblems:
-    """Collects the problems of one file: the first few in full, the others counted."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.found: list[DataProblem] = []
-        self.more = 0
-
-    def add(self, line: int | None, reason: str) -> None:
-        """Note a problem."""
-        if len(self.found) < MOST_SHOWN:
-            self.found.append(DataProblem(file=self.file, line=line, reason=reason))
-        else:
-            self.more += 1
-
-    def extend(self, others: "DataProblems") -> None:
-        """Take over what another collection found, with its own file names."""
-        room = MOST_SHOWN - len(self.found)
-        self.found += others.found[:room]
-        self.more += len(others.found[room:]) + others.more
-
-    def lines(self) -> list[str]:
-        """Return each problem as text, and last how many more there are."""
-        shown = [str(problem) for problem in self.found]
-        return [*shown, f"{self.file}: {self.more} more like these"] if self.more else shown

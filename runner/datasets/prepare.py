@@ -1,25 +1,21 @@
 """A dataset made ready to send: checked, compared with what was planned, packed. What fails is never sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.changes import (
-    change_remarks,
-    evaluation_changes,
-    evaluation_findings,
-    remarks,
-    training_changes,
-    training_findings,
-)
+from runner.datasets.changes import evaluation_changes, evaluation_findings, training_changes, training_findings
 from runner.datasets.check import Checked
 from runner.datasets.file_cache import FileCache, changed, dataset_sha256, refuse_unpinned
-from runner.datasets.metadata import DataProblems, Finding, Prepared, Reference
+from runner.datasets.findings import Findings, Found, level_of, way_out
+from runner.datasets.joined_stream import resaved
+from runner.datasets.metadata import Prepared, Reference, ReferenceFile
 from runner.datasets.packing import discard, package
-from runner.datasets.resolve import ResolvedDataset, resolve
+from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
+from runner.datasets.row_overlap import RowOverlap
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
 from runner.providers.base import ArchiveFolders
@@ -57,12 +53,15 @@ def check_data(
     sha256 = dataset_sha256(train.file, evaluation.file if evaluation else None)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise changed(f"The data of {dataset.name}")
+    found = _found(resolved, train, evaluation, checks, _overlap(resolved, train, evaluation, checks, readings))
+    if reference is not None:
+        found += _changes(resolved, train, evaluation, checks, reference)
     return CheckedData(
         resolved=resolved,
         train=train,
         eval=evaluation,
         sha256=sha256,
-        warnings=_judged(train, evaluation, checks, reference),
+        warnings=_judged(found, checks),
         check_s=max(monotonic() - started, train.seconds + (evaluation.seconds if evaluation else 0)),
     )
 
@@ -108,42 +107,66 @@ def _checked(resolved: ResolvedDataset, checks: Checks, readings: FileCache) -> 
     return train, others[0] if others else None
 
 
-def _judged(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference | None) -> tuple[str, ...]:
-    """Return the warnings; raise when there are problems and the manifest wants to stop then."""
-    if checks.on_fail == "off":
-        return ()
-    problems = _with(train.problems, training_findings(train, checks))
-    if evaluation is not None:
-        problems += _with(evaluation.problems, evaluation_findings(evaluation, train, checks))
-    compared = reference if checks.change != "off" else None
-    changes = _changes(train, evaluation, checks, compared) if compared else []
-    if checks.on_fail == "stop":
-        _stop(problems, changes if checks.change == "stop" else [])
-    noted = change_remarks(train, evaluation, compared) if compared else ()
-    return (*problems, *changes, *remarks(train, evaluation), *noted)
+def _overlap(
+    resolved: ResolvedDataset, train: Checked, evaluation: Checked | None, checks: Checks, readings: FileCache
+) -> RowOverlap | None:
+    """Return what the two files have in common, where anybody asks and both can be read as the same table."""
+    if evaluation is None or resolved.eval is None or not (train.complete and evaluation.complete):
+        return None
+    asked = any(level_of(kind, checks) != "off" for kind in ("eval_is_train", "eval_overlap"))
+    if not asked or train.shape.columns != evaluation.shape.columns or train.file.sha256 == evaluation.file.sha256:
+        return None
+    return readings.overlap(resolved.train, train, resolved.eval, evaluation)
 
 
-def _changes(train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference) -> list[str]:
-    found = _with(DataProblems(train.problems.file), training_changes(train, checks.target, reference))
-    if evaluation is not None:
-        own = DataProblems(evaluation.problems.file)
-        found += _with(own, evaluation_changes(evaluation, checks.target, reference))
+def _found(
+    resolved: ResolvedDataset, train: Checked, evaluation: Checked | None, checks: Checks, overlap: RowOverlap | None
+) -> list[Findings]:
+    """Return what is found in each file by itself and beside the other; a file's problems are those of all models."""
+    files = [(resolved.train, train, training_findings(train, checks))]
+    if resolved.eval is not None and evaluation is not None:
+        files.append((resolved.eval, evaluation, evaluation_findings(evaluation, train, checks, overlap)))
+    found = []
+    for file, checked, findings in files:
+        together = Findings(checked.problems.file)
+        together.add_all(("file_choice", None, remark) for remark in file.remarks)
+        together.extend(checked.problems)
+        together.add_all(findings)
+        found.append(together)
     return found
 
 
-def _stop(problems: Sequence[str], changes: Sequence[str]) -> None:
-    """Raise when there is anything to stop for; a change alone is what the manifest may accept."""
-    if problems or changes:
-        accept = "" if problems else ", or accept it with `checks: {change: warn}` in the manifest"
-        raise ModelError(
-            Kind.DATA, "; ".join((*problems, *changes)) + ".", hint=f"Correct the data{accept}; nothing was uploaded."
-        )
+def _changes(
+    resolved: ResolvedDataset, train: Checked, evaluation: Checked | None, checks: Checks, reference: Reference
+) -> list[Findings]:
+    changes: list[tuple[ResolvedFile, Checked, ReferenceFile | None, Iterator[Found]]]
+    changes = [(resolved.train, train, reference.train, training_changes(train, checks.target, reference))]
+    if resolved.eval is not None and evaluation is not None:
+        own = evaluation_changes(evaluation, checks.target, reference)
+        changes.append((resolved.eval, evaluation, reference.eval, own))
+    found = []
+    for file, checked, before, findings in changes:
+        together = Findings(checked.problems.file)
+        together.add_all(findings)
+        if before is not None and level_of("same_rows", checks) != "off":
+            together.add_all(_same_rows(file, checked, before, reference))
+        found.append(together)
+    return found
 
 
-def _with(problems: DataProblems, findings: Iterable[Finding]) -> list[str]:
-    """Return the problems and the findings as text; the problems belong to all models that use the file."""
-    together = DataProblems(problems.file)
-    together.extend(problems)
-    for line, reason in findings:
-        together.add(line, reason)
-    return together.lines()
+def _same_rows(file: ResolvedFile, checked: Checked, before: ReferenceFile, reference: Reference) -> Iterator[Found]:
+    """Yield that the file is only saved anew, which costs a training and changes nothing."""
+    if before.sha256 != checked.file.sha256 and before.rows == checked.file.rows and checked.complete:
+        told = resaved(file, before.sha256, before.bytes)
+        if told is not None:
+            reason = f"has the rows of {reference.name} and differs from it only in {told}"
+            yield "same_rows", None, f"{reason}; with `retrain: {{compare: rows}}` that alone brings no training"
+
+
+def _judged(found: Sequence[Findings], checks: Checks) -> tuple[str, ...]:
+    """Return the warnings; raise when there is anything that stops, with the way to accept what may be accepted."""
+    if stopping := [line for findings in found for line in findings.told(checks, "stop")]:
+        kinds = dict.fromkeys(kind for findings in found for kind in findings.kinds(checks))
+        hint = f"Correct the data{way_out(kinds)}; nothing was uploaded."
+        raise ModelError(Kind.DATA, "; ".join(stopping) + ".", hint=hint)
+    return tuple(line for findings in found for line in findings.told(checks, "warn"))

@@ -34,13 +34,15 @@ def source_of(pattern: str) -> DataSource:
 class ResolvedFile(Struct, frozen=True, kw_only=True):
     """One data file, made of one part or of several that are joined.
 
-    `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for.
+    `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for; `remarks` say why it may be
+    another file than is meant.
     """
 
     parts: tuple[DataFile, ...]
     name: str
     delimiter: str
     pin: str | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def outside(self) -> bool:
@@ -82,10 +84,11 @@ def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
     Raises:
         ModelError: of kind `data`: no match, not a readable file, or not .csv or .tsv.
     """
-    parts = tuple(source_of(source.pattern).find(source))
+    found = source_of(source.pattern).find(source)
+    parts = tuple(found.files)
     delimiter = _delimiter(parts)
     name = parts[0].name if len(parts) == 1 else safe_name(dataset) + _suffix(parts[0])
-    return ResolvedFile(parts=parts, name=name, delimiter=delimiter, pin=pin)
+    return ResolvedFile(parts=parts, name=name, delimiter=delimiter, pin=pin, remarks=found.remarks)
 
 
 def safe_name(dataset: str) -> str:

@@ -7,6 +7,7 @@ from typing import BinaryIO, Protocol
 from msgspec import Struct
 
 from runner.errors import Kind, ModelError
+from runner.lib.file_owner import owner_of
 from runner.manifest.model import Source
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by the suffix of a file's name
@@ -52,25 +53,33 @@ class DataFile(Protocol):
         """Return its fingerprint as it is now."""
 
 
+class FoundFiles(Struct, frozen=True, kw_only=True):
+    """The files that the manifest names, at least one; `remarks` say why others may be meant."""
+
+    files: Sequence[DataFile]
+    remarks: tuple[str, ...] = ()
+
+
 class DataSource(Protocol):
     """A kind of place for data files."""
 
-    def find(self, source: Source) -> Sequence[DataFile]:
-        """Return the files that the manifest names, at least one, each one there and readable; by name.
+    def find(self, source: Source) -> FoundFiles:
+        """Return the files that the manifest names, each one there and readable; by name.
 
         Raises:
             ModelError: of kind `data`: nothing matches, or a match cannot be read.
         """
 
 
-def unreadable(file: DataFile, error: OSError) -> ModelError:
-    """Return the error for a file that cannot be read."""
+def unreadable(file: DataFile, error: OSError, guess: str | None = None) -> ModelError:
+    """Return the error for a file that cannot be read; the guess says which file may be meant."""
     if isinstance(error, FileNotFoundError):
         linked = file.local is not None and file.local.is_symlink()
         what = "is a link to a file that does not exist" if linked else "does not exist"
-        return ModelError(Kind.DATA, f"{file.shown} {what}.", hint="Provide the file or correct its path.")
+        return ModelError(Kind.DATA, f"{file.shown} {what}.", hint=guess or "Provide the file or correct its path.")
+    owner = owner_of(file.local) if isinstance(error, PermissionError) and file.local is not None else None
     return ModelError(
         Kind.DATA,
-        f"{file.shown} cannot be read: {error.strerror}.",
+        f"{file.shown} cannot be read: {error.strerror}{f'; {owner}' if owner else ''}.",
         hint="Make it a regular file this user may read.",
     )

@@ -252,6 +252,7 @@ def _checked(prepared: Prepared) -> DataChecked:
         columns=prepared.shape.columns,
         labels=prepared.shape.labels,
         numbers=prepared.shape.numbers,
+        target_kind=prepared.shape.target_kind,
         upload=UploadRecord(filename=file.filename, sha256=file.content.sha256, bytes=file.content.bytes),
         warnings=prepared.warnings,
         check_s=prepared.check_s,
@@ -261,5 +262,11 @@ def _checked(prepared: Prepared) -> DataChecked:
 
 def _file_record(file: CheckedFile) -> FileRecord:
     return FileRecord(
-        source=file.source, sha256=file.sha256, bytes=file.bytes, rows=file.rows, empty_columns=file.empty_columns
+        source=file.source,
+        sha256=file.sha256,
+        bytes=file.bytes,
+        rows=file.rows,
+        empty_columns=file.empty_columns,
+        scales=file.scales,
+        label_shares=file.label_shares,
     )

@@ -25,7 +25,8 @@ class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A data file as it was read; `rows` is None before the check has counted them.
 
-    `empty_columns` are the names of the columns that no row has a value in.
+    `empty_columns` are the names of the columns that no row has a value in, `scales` the median size of the numbers of
+    a column, `label_shares` how large a part of the rows has each label of the target.
     """
 
     source: str
@@ -33,6 +34,8 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     bytes: int
     rows: int | None = None
     empty_columns: tuple[str, ...] = ()
+    scales: Mapping[str, float] = {}
+    label_shares: Mapping[str, float] = {}
 
 
 class UploadRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,7 +209,7 @@ class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
     """The data passed its check and is packed.
 
     `labels` are the target's classes when they are known; `numbers` are the values of a numeric target, as they are
-    written, when they are so few that they may be classes.
+    written, when they are so few that they may be classes. `target_kind` says what the target's values are.
     """
 
     train: FileRecord
@@ -215,6 +218,7 @@ class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
     numbers: tuple[str, ...] | None = None
+    target_kind: Literal["number", "text"] | None = None
     upload: UploadRecord
     warnings: tuple[str, ...]
     check_s: float

@@ -1,7 +1,6 @@
 """One run at a time for one state folder. The operating system frees the lock when its process dies."""
 
 import os
-import pwd
 import shlex
 import socket
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from msgspec import Meta, Struct
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.lib.atomic_files import FILE_MODE, open_file, read_up_to, write_whole
+from runner.lib.file_owner import user_name
 from runner.lib.timestamps import stamp
 
 _Name = Annotated[str, Meta(max_length=255)]
@@ -83,11 +83,7 @@ def current_user() -> str:
 
     Variables such as USER say nothing of who it is: anybody sets them.
     """
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = f"uid-{os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user_name(os.getuid()) or f'uid-{os.getuid()}'}@{socket.gethostname()}"
 
 
 @contextmanager

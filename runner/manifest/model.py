@@ -151,12 +151,17 @@ class MetricDefinition(Struct, frozen=True, kw_only=True):
 
 
 class Retrain(Struct, frozen=True, kw_only=True):
-    """When a model is trained again; `attempts` counts trainings per data content."""
+    """When a model is trained again; `attempts` counts trainings per data content.
+
+    With `compare` of `rows` a file that is only saved anew, with other line ends or another byte order mark, is the
+    same data.
+    """
 
     when: Literal["changed", "always"] = "changed"
     min_interval: timedelta | None = None
     max_age: timedelta | None = None
     attempts: int = 2
+    compare: Literal["content", "rows"] = "content"
 
 
 class Wait(Struct, frozen=True, kw_only=True):
@@ -176,7 +181,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
 class Checks(Struct, frozen=True, kw_only=True):
     """The preflight of the data. `target` is the label column, when known; `labels` is how many classes it may have.
 
-    `change` is about differences from the data of the job that serves; `on_fail` may be milder and then counts.
+    `change` is about differences from the data of the job that serves; `findings` are the levels of single kinds of
+    findings; `on_fail` may be milder than both and then counts.
     `target_place` is where the target is named.
     """
 
@@ -186,6 +192,7 @@ class Checks(Struct, frozen=True, kw_only=True):
     target: str | None = None
     on_fail: Literal["stop", "warn", "off"] = "stop"
     change: Literal["stop", "warn", "off"] = "stop"
+    findings: Mapping[str, Literal["stop", "warn", "off"]] = {}
     target_place: Place | None = None
 
 

@@ -189,6 +189,7 @@ def _read_retrain(section: YamlMap, findings: Findings) -> Retrain:
         min_interval=read_duration(section, "min_interval", findings, zero=True),
         max_age=read_duration(section, "max_age", findings),
         attempts=section.get("attempts", 2),
+        compare=section.get("compare", "content"),
     )
 
 
@@ -221,6 +222,7 @@ def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, standard: Chec
         target_place=place,
         on_fail=section.get("on_fail", "stop"),
         change=section.get("change", "stop"),
+        findings=dict(section.get("findings", {})),
     )
 
 

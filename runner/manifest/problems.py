@@ -87,6 +87,11 @@ class Findings:
             self._found[replace(problem, code="too-many-errors", message=message, hint="Repair these first.")] = None
             raise EnoughError
 
+    def add_all(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems, or raise `EnoughError`."""
+        for problem in problems:
+            self.add(problem)
+
     def _leave_out(self, warning: Problem) -> None:
         if self._warnings == MOST_WARNINGS + 1:
             message = f"More than {MOST_WARNINGS} warnings; the rest is not shown."

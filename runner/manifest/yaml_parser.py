@@ -13,6 +13,7 @@ import yaml
 from runner.lib.text import shown
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.model import Place
+from runner.manifest.odd_characters import odd_characters
 from runner.manifest.problems import Findings
 from runner.manifest.text import Text
 from runner.manifest.yaml_values import NumberRangeError, Opened, OpenedList, OpenedMap, RefusedError, explain, resolve
@@ -35,7 +36,8 @@ def build(source: Text, findings: Findings) -> YamlMap | None:
         findings.error(refused.place, refused.code, refused.message, hint=refused.hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        findings.add(explain(error, source))
+        stopped = explain(error, source)
+        findings.add_all(list(odd_characters(source, {stopped.line})) or [stopped])
         return None
     if builder.root is None:
         findings.error(start, "empty-file", "The file holds nothing.", hint="Begin with `version: 1`.")

@@ -241,11 +241,18 @@ def _counts(progress: ModelProgress, job: RetrainJob) -> bool:
 def _reference(name: str, data: DataChecked) -> Reference:
     return Reference(
         name=name,
-        shape=Shape(columns=data.columns, labels=data.labels, numbers=data.numbers),
+        shape=Shape(columns=data.columns, labels=data.labels, numbers=data.numbers, target_kind=data.target_kind),
         train=_file(data.train),
         eval=_file(data.eval) if data.eval else None,
     )
 
 
 def _file(record: FileRecord) -> ReferenceFile:
-    return ReferenceFile(rows=record.rows, empty_columns=record.empty_columns)
+    return ReferenceFile(
+        rows=record.rows,
+        empty_columns=record.empty_columns,
+        sha256=record.sha256,
+        bytes=record.bytes,
+        scales=record.scales,
+        label_shares=record.label_shares,
+    )

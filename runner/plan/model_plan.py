@@ -131,7 +131,11 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
 
 
 class PlanInputs(Struct, frozen=True, kw_only=True):
-    """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had."""
+    """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had.
+
+    `same_rows` are digests of datasets that count as the same data, and what differs.
+    """
 
     now: datetime
     dataset: DatasetDigest | ModelError
+    same_rows: Mapping[str, str] = {}

@@ -203,7 +203,7 @@ def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> Mode
         return _rest(model, progress.incumbent or job, "unchanged", text)
     if progress.incumbent is not None and withdrawn(progress, job):
         job = progress.incumbent
-    reason = _why_train(model, job, facts.dataset, facts.now)
+    reason = _why_train(model, job, facts)
     if reason:
         return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
     if job.stage == JobStage.FAILED:
@@ -211,20 +211,23 @@ def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> Mode
     if job.stage == JobStage.JUDGED:
         return _candidate_rests(replace(case, job=job), options)
     serves = "was switched to last" if job.retrain_job_id == progress.incumbent_id else "has served"
+    saved_anew = facts.same_rows.get(job.dataset_sha256 or "")
+    but = f", but for {saved_anew}" if saved_anew else ""
     return _rest(
-        model, job, "unchanged", f"the data is that of job {job.retrain_job_id}, which {serves}; nothing to do"
+        model, job, "unchanged", f"the data is that of job {job.retrain_job_id}{but}, which {serves}; nothing to do"
     )
 
 
-def _why_train(model: Model, job: RetrainJob, dataset: DatasetDigest, now: datetime) -> str | None:
-    if job.dataset_sha256 != dataset.sha256:
+def _why_train(model: Model, job: RetrainJob, facts: PlanInputs) -> str | None:
+    data = facts.dataset
+    if isinstance(data, DatasetDigest) and job.dataset_sha256 not in {data.sha256, *facts.same_rows}:
         return f"the data changed since job {job.retrain_job_id}"
     if model.retrain.when == "always":
         return "its manifest says `when: always`"
     trained_at, max_age = job.run_started_at, model.retrain.max_age
     if max_age is None or trained_at is None:
         return None
-    old = age(trained_at, now)
+    old = age(trained_at, facts.now)
     if old is None:
         return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is not yet, and max_age is set"
     return f"its last training is older than max_age ({duration_text(max_age)})" if old >= _shortest(max_age) else None

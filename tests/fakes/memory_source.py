@@ -1,13 +1,12 @@
 """Data at `memory://` addresses: the second source, whose files are on no disk."""
 
 import io
-from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.datasets.source import DataFile, Fingerprint
+from runner.datasets.source import Fingerprint, FoundFiles
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Source
 
@@ -24,12 +23,12 @@ class MemorySource:
         self.files[address] = content
         self.versions[address] = self.versions.get(address, 0) + 1
 
-    def find(self, source: Source) -> Sequence[DataFile]:
+    def find(self, source: Source) -> FoundFiles:
         found = sorted(address for address in self.files if fnmatch(address, source.pattern))
         if not found:
             raise ModelError(Kind.DATA, f"There is nothing at {source.pattern}.", hint="Write it.")
         chosen = found if source.pick == "all" else found[-1:]
-        return [MemoryFile(source=self, shown=address) for address in chosen]
+        return FoundFiles(files=[MemoryFile(source=self, shown=address) for address in chosen])
 
 
 class MemoryFile(Struct, frozen=True, kw_only=True):

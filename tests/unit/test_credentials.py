@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runner import credentials
 from runner.credentials import read_end, resolve
@@ -62,10 +63,44 @@ def test_a_file_gives_its_content_without_the_last_line_break(tmp_path: Path, co
     assert resolve(key_file(tmp_path, content), model="churn").reveal() == CANARY
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601, 0o644, 0o777])
+@pytest.mark.parametrize("mode", [0o604, 0o620, 0o601, 0o644, 0o660, 0o777])
 def test_a_file_that_others_can_open_is_refused_with_the_way_to_close_it(tmp_path: Path, mode: int) -> None:
     source = key_file(tmp_path, CANARY.encode(), mode)
+    assert f"whose mode is {mode:04o}" in refused(source).message
     assert f"chmod 600 {source.path}" in refused(source).hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_group_may_read_a_key_of_root_and_no_key_of_anybody_else(tmp_path: Path) -> None:
+    source = key_file(tmp_path, CANARY.encode(), 0o440)
+    assert resolve(source, model="churn").reveal() == CANARY
+    os.chown(source.path, 10001, 10001)
+    assert "whose mode is 0440" in refused(source).message
+
+
+def test_a_mounted_key_that_all_may_read_is_read_by_the_command_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = key_file(tmp_path, CANARY.encode(), 0o444)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == source.path)
+    hint = refused(source).hint
+    assert "chmod" not in hint
+    argv = yaml.safe_load(hint.partition("`api_key: ")[2].partition("`.")[0])["command"]
+    assert resolve(CommandKey(argv=tuple(argv), folder=tmp_path), model="churn").reveal() == CANARY
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_one_line_end_is_no_part_of_a_key_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setenv("CHURN_KEY", CANARY + end)
+    assert resolve(EnvKey(name="CHURN_KEY"), model="churn").reveal() == CANARY
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "``", "\u201c\u201d"])
+def test_a_key_in_quotes_is_refused_with_the_name_of_its_variable(monkeypatch: pytest.MonkeyPatch, quotes: str) -> None:
+    monkeypatch.setenv("CHURN_KEY", f"{quotes[0]}{CANARY}{quotes[1]}")
+    error = refused(EnvKey(name="CHURN_KEY"))
+    assert "the environment variable CHURN_KEY holds a key in quotes" in error.message
+    assert CANARY not in f"{error} {error.hint}"
 
 
 def test_a_file_that_is_empty_missing_a_folder_or_a_pipe_is_refused(tmp_path: Path) -> None:
@@ -81,7 +116,9 @@ def test_a_file_that_is_empty_missing_a_folder_or_a_pipe_is_refused(tmp_path: Pa
     [f"{CANARY} x", f"{CANARY}\n\n", f"{CANARY}\nx", f" {CANARY}", f"{CANARY}\x00", f"{CANARY}\x1b", f"{CANARY}\xa0", f"{CANARY}解", CANARY * 1000],  # noqa: E501 - a list
 )  # fmt: skip
 def test_a_key_that_would_break_a_header_is_refused(tmp_path: Path, content: str) -> None:
-    assert "do not belong there" in refused(key_file(tmp_path, content.encode())).message
+    source = key_file(tmp_path, content.encode())
+    assert f"the file {source.path} holds" in refused(source).message
+    assert "\u89e3" not in refused(source).message
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

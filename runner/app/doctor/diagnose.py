@@ -18,7 +18,7 @@ from runner.app.planning.plan_document import Planned
 from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.service import connected
 from runner.app.validate import validate
-from runner.datasets.header import read_header
+from runner.datasets.check import read_header
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.resolve import resolve
 from runner.errors import Kind, ModelError, RetrainError, StateError

@@ -1,7 +1,7 @@
 """The data of a plan: each dataset's digest and checks, in one reading."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from runner.app.init import sample_files
 from runner.app.planning.scope import Scope
 from runner.datasets.file_cache import FileCache, Look, digest
-from runner.datasets.joined_stream import BOM
+from runner.datasets.joined_stream import BOM, resaved
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
 from runner.errors import Kind, ModelError
-from runner.journal.events import FileRecord
+from runner.journal.events import DataChecked, FileRecord
+from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
 from runner.lib.parallel import map_in_threads
@@ -132,6 +133,42 @@ def _sure_to_train(
             facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
             if plan_model(scope.manifest, model, standing, facts, scope.options).action == Action.RETRAIN:
                 yield model
+
+
+def rows_saved_anew(
+    manifest: Manifest, model: Model, standing: ModelProgress, data: DatasetDigest | ModelError
+) -> Mapping[str, str]:
+    """Return the digests of a model's earlier data that is this data saved anew, where the manifest asks for that.
+
+    A file that cannot be read any more says nothing; whoever trains on it is told.
+    """
+    if model.retrain.compare != "rows" or isinstance(data, ModelError):
+        return {}
+    jobs = [job for job in (standing.last, standing.incumbent) if job is not None and job.data is not None]
+    found: dict[str, str] = {}
+    with suppress(ModelError):
+        resolved = resolve(manifest.datasets[model.dataset])
+        for job in jobs:
+            if job.data and job.data.dataset_sha256 != data.sha256 and (told := _saved_anew(resolved, data, job.data)):
+                found[job.data.dataset_sha256] = told
+    return found
+
+
+def _saved_anew(resolved: ResolvedDataset, data: DatasetDigest, before: DataChecked) -> str | None:
+    """Return what alone differs from earlier data, None where more does."""
+    files = [(resolved.train, data.train, before.train)]
+    if resolved.eval is not None and data.eval is not None and before.eval is not None:
+        files.append((resolved.eval, data.eval, before.eval))
+    elif resolved.eval is not None or before.eval is not None:
+        return None
+    told = []
+    for file, now, record in files:
+        if now.sha256 != record.sha256:
+            difference = resaved(file, record.sha256, record.bytes)
+            if difference is None:
+                return None
+            told.append(difference)
+    return " and ".join(dict.fromkeys(told)) or None
 
 
 def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:

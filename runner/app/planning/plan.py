@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.planning.data_checks import digests, planned_checks, with_data_checks
+from runner.app.planning.data_checks import digests, planned_checks, rows_saved_anew, with_data_checks
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Choice, Scope, read_scope
@@ -90,7 +90,8 @@ def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = N
     plans = []
     for model in scope.models:
         standing = moved.model(service, model.name)
-        facts = PlanInputs(now=now, dataset=data[model.dataset])
+        same_rows = rows_saved_anew(manifest, model, standing, data[model.dataset])
+        facts = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
         plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))

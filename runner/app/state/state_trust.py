@@ -5,7 +5,6 @@ whoever could commit there.
 """
 
 import os
-import pwd
 import shlex
 import stat
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from runner.errors import StateError
 from runner.journal.folder import StateFolder, state_folder
+from runner.lib.file_owner import numbered_user
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ACCEPT = "To use it as it is, give --trust-state or set RETRAIN_TRUST_STATE=1."
@@ -49,7 +49,7 @@ def _require_own(path: Path, root: Path) -> None:
     name = shlex.quote(str(root))
     if found.st_uid != os.geteuid():
         raise StateError(
-            f"{path} belongs to {_user(found.st_uid)}, and this command runs as {_user(os.geteuid())}.",
+            f"{path} belongs to {numbered_user(found.st_uid)}, and this command runs as {numbered_user(os.geteuid())}.",
             hint=f"Run it as that user, or make the state yours: `chown -R {os.geteuid()} {name}`. {_ACCEPT}",
         )
     if found.st_mode & _OTHERS_WRITE:
@@ -76,10 +76,3 @@ def _require_untracked(folder: StateFolder) -> None:
             f"Git tracks files of the state folder {folder.root}: whoever could commit there may have written them.",
             hint=f"Give another folder with --state; if it is yours, run `git -C {name} rm -r --cached .`. {_ACCEPT}",
         )
-
-
-def _user(number: int) -> str:
-    try:
-        return f"{pwd.getpwuid(number).pw_name} (uid {number})"
-    except KeyError:
-        return f"uid {number}"

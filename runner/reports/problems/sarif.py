@@ -50,6 +50,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "not-available-yet": "What this version cannot do yet is refused.",
         "not-utf8": "A manifest is UTF-8 text.",
         "number-range": "Numbers stay within what can be computed exactly.",
+        "odd-character": "Spaces, colons and quotes of YAML are those of ASCII.",
         "out-of-range": "A value lies within its limits.",
         "plain-http": "Keys travel over https only, but for this machine.",
         "repeated-item": "A list names each item once.",

@@ -65,7 +65,7 @@ def ran(**arguments: Any) -> ModelReport:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (LFS, "train.csv: has 2 rows, fewer than the 100 it needs"),
+        (LFS, "train.csv:1: is a Git LFS pointer, not the data"),
         ("id,label\n" + "1,a\n2\n" * 60, "train.csv:3: found 1 field, expected 2"),
         ("id,label\n" + "1,a\n" * 60, "train.csv: has 60 rows, fewer than the 100 it needs"),
         ("id,label\n" + "1,a\n" * 120, "train.csv: the target 'label' has the single value 'a'"),
@@ -85,7 +85,7 @@ def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
     Path("train.csv").write_text(LFS)
     document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state"))
     text = render_plan_text(document)
-    assert "\nm: would fail\n    why: train.csv:1: has 1 columns, fewer than the 2 it needs" in text
+    assert "\nm: would fail\n    why: train.csv:1: is a Git LFS pointer, not the data; fetch" in text
     assert text.endswith("plan: 1 would fail")
     assert "| **would fail** | train.csv:1: " in render_plan_markdown(document)
 

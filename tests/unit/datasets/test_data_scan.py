@@ -5,8 +5,8 @@ import pytest
 from runner.datasets import csv_scan as scanner
 from runner.datasets.columns import ColumnContents
 from runner.datasets.csv_scan import CsvScan
+from runner.datasets.findings import MOST_SHOWN
 from runner.datasets.local_source import LocalFile
-from runner.datasets.metadata import MOST_SHOWN
 
 
 def scanned(tmp_path: Path, content: bytes, *, delimiter: str = ",", size: int = 1 << 16) -> CsvScan:
@@ -74,7 +74,7 @@ def test_well_formed_tables_pass_with_their_number_of_rows(tmp_path: Path, conte
         (b"h,i\n1,\0\n", "a.csv:2: holds a NUL byte, so it is not text in UTF-8 or Shift_JIS"),
         (
             "h,i\n1,2\n".encode("utf-16"),
-            "a.csv:1: holds a NUL byte, so it is not text in UTF-8 or Shift_JIS; is it UTF-16?",
+            "a.csv:1: is UTF-16 text (Excel's Unicode Text); save it as CSV UTF-8",
         ),
         (b'h,i\n"a\n\n\xff",2\n', "a.csv:4: holds the byte 0xFF, which does not fit UTF-8 or Shift_JIS"),
         (
