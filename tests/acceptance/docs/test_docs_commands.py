@@ -17,7 +17,7 @@ NOT_RUN = {
 
 def shell_blocks(page: str) -> list[Block]:
     """Return the blocks that are run: shell blocks, and those that are written to files."""
-    blocks = blocks_of(page, "console", "sh", "yaml", "json", "csv", "ini")
+    blocks = blocks_of(page, "console", "sh", "yaml", "json", "text", "ini")
     return [block for block in blocks if block.language in ("console", "sh") or block.told("file")]
 
 
