@@ -3,14 +3,10 @@
 import base64
 import hashlib
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import chain, groupby, islice
-from operator import itemgetter
+from itertools import islice
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -88,97 +84,9 @@ def _outcome_script() -> str:
 _OF_OUTCOMES: Mapping[str, Callable[[], str]] = {"report.css": _outcome_style, "report.js": _outcome_script}
 
 
-_FIRST, _LAST = 0xE000, 0xF8FF  # characters that Unicode leaves to private use: each stands for one piece of markup
-_PRIVATE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
-_MARK_BYTES = 3  # of such a character in UTF-8
-_TOKEN = re.compile(r'[<>"]?[^<>"]+|[<>"]')
-_SHARE = 20  # what stands in one of so many panels is taken for markup, the rest for values
-
-
-class CompressedPanels(Struct, frozen=True, kw_only=True):
-    """Panels as JSON: `pieces` of markup, and `panels` in which one private character stands for each piece.
-
-    `kept` counts the panels that found room. The JSON can stand in a `script` element: it has no `<`.
-    """
-
-    text: str
-    kept: int
-
-
-def fold(panels: Sequence[str], room: int) -> CompressedPanels:
-    """Return as many of the panels, from the first on, as go into so many bytes."""
-    known: dict[str, str] = {}  # one object for each text: panels have very many, and few different ones
-    split = [[known.setdefault(one, one) for one in _elements(_without_private(panel))] for panel in panels]
-    tokens = {element: tuple(_TOKEN.findall(element)) for element in known}
-    common = _common(Counter(chain.from_iterable(split)), tokens, 2 + len(panels) // _SHARE)
-    parts = {element: tuple(_runs(found, common)) for element, found in tokens.items()}
-    runs = [list(_joined(chain.from_iterable(parts[element] for element in panel), known)) for panel in split]
-    pieces = _pieces(Counter(text for panel in runs for text, is_markup in panel if is_markup))
-    marks = {piece: chr(_FIRST + place) for place, piece in enumerate(pieces)}
-    short = ["".join(marks.get(text, text) for text, _ in panel) for panel in runs]
-    kept = _compressed_fitting(short, room - len(_json(pieces).encode()))
-    return CompressedPanels(text=_json({"pieces": pieces, "panels": short[:kept]}), kept=kept)
-
-
-def unfold(text: str) -> list[str]:
-    """Return the panels as they were, as the page's script does."""
-    found = json.loads(text)
-    return [_PRIVATE.sub(lambda mark: found["pieces"][ord(mark[0]) - _FIRST], panel) for panel in found["panels"]]
-
-
-def _without_private(html: str) -> str:
-    return html if html.isascii() else _PRIVATE.sub(lambda found: f"&#{ord(found[0])};", html)
-
-
-def _elements(html: str) -> list[str]:
-    """Cut markup without private characters before each `<`, where a token begins anyway."""
-    return html.replace("<", f"{chr(_FIRST)}<").split(chr(_FIRST))
-
-
-def _common(elements: Mapping[str, int], tokens: Mapping[str, Sequence[str]], least: int) -> AbstractSet[str]:
-    """Return the tokens that occur so often, by how often their elements do."""
-    counts: Counter[str] = Counter()
-    for element, count in elements.items():
-        for token in tokens[element]:
-            counts[token] += count
-    return {token for token, count in counts.items() if count >= least}
-
-
-def _runs(tokens: Sequence[str], common: AbstractSet[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the text of an element in turns of markup and values."""
-    for is_markup, group in groupby(tokens, key=common.__contains__):
-        yield "".join(group), is_markup
-
-
-def _joined(runs: Iterable[tuple[str, bool]], known: dict[str, str]) -> Iterator[tuple[str, bool]]:
-    """Yield the text of a panel in such turns, from those of its elements."""
-    for is_markup, group in groupby(runs, key=itemgetter(1)):
-        text = "".join([text for text, _ in group])
-        yield known.setdefault(text, text), is_markup
-
-
-def _pieces(counts: Mapping[str, int]) -> list[str]:
-    """Return the pieces that are worth a character, those that save most first."""
-    saved = {piece: (count - 1) * (len(piece) - _MARK_BYTES) for piece, count in counts.items()}
-    worth = sorted((piece for piece in saved if saved[piece] > 0), key=lambda piece: (-saved[piece], piece))
-    return worth[: _LAST - _FIRST + 1]
-
-
-def _compressed_fitting(panels: Sequence[str], room: int) -> int:
-    for place, panel in enumerate(panels):
-        room -= len(_json(panel).encode()) + 1
-        if room < 0:
-            return place
-    return len(panels)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-PAGE_BYTES = 4_500_000  # at most, for as long as the lines alone stay below
+PAGE_BYTES = 12_000_000  # at most, for as long as the lines alone stay below
 _FRAME_BYTES = 100_000  # of these for the style, the script, the head and the foot
-_LEAST_BYTES = 200  # that a panel takes when it is folded
+_LEAST_BYTES = 1000  # that a panel takes
 _AT_ONCE = 50  # lines and lanes of a large run; a window shows fewer
 _FEW = 20  # models; of more the panels are no elements of the page before they are opened, which takes its time
 _PLACE = "\0"  # of the panel in its line, until it is known; templates show this character of a text as its escape
@@ -188,15 +96,15 @@ _WAITING = Markup("<noscript>{}</noscript>")
 class PageLayout(Struct, frozen=True, kw_only=True):
     """Markup: the lines of the table and the lanes of the picture, the first ones apart from the later ones.
 
-    `folded` is JSON with the panels of the lines, None where they stand in the lines. `left_out` counts the panels for
-    which there was no room, those of the least urgent models.
+    `panels` is a JSON list of the panels of the lines, None where they are in the lines. `left_out` counts the panels
+    for which there was no room, those of the least urgent models.
     """
 
     first_rows: str
     later_rows: Sequence[str]
     first_lanes: str
     later_lanes: str
-    folded: str | None
+    panels: str | None
     left_out: int
 
 
@@ -207,29 +115,30 @@ def lay_out(  # noqa: PLR0913 -- all by name: what a page is made of
     panel: Callable[[Line], str],
     left_out: str,
     lanes: Sequence[str],
-    folded: bool,
+    apart: bool,
 ) -> PageLayout:
     """Return the parts of a page of `PAGE_BYTES`.
 
-    `row` renders a line with its panel, which is text where it is left out. `panel` is asked for those that may find
-    room only: of ten thousand models the lines alone fill the page.
+    `row` renders a line with its panel, which is text where it is left out. With `apart` the panels are in a list of
+    their own, and the page's script puts one into its line when that is opened. `panel` is asked only for those that
+    may find room: of ten thousand models the lines alone fill the page.
     """
     rows = [row(line, _PLACE) for line in lines]
     taken = sum(len(part.encode()) for part in rows) - len(rows) * len(_PLACE)
     room = max(PAGE_BYTES - _FRAME_BYTES - taken - sum(len(part.encode()) for part in lanes), 0)
     panels = [panel(line) for line in islice(lines, room // _LEAST_BYTES)]
-    found = fold(panels, room) if folded else None
-    kept = found.kept if found else _fitting(panels, room)
-    shown = [""] * kept if found else _inline(panels[:kept])
+    texts = [_json(panel) for panel in panels] if apart else panels
+    kept = _fitting(texts, room)
+    shown = [""] * kept if apart else _inline(panels[:kept])
     for place, text in enumerate(rows):
         rows[place] = text.replace(_PLACE, shown[place] if place < kept else left_out)
-    at_once = _AT_ONCE if found else len(rows)
+    at_once = _AT_ONCE if apart else len(rows)
     return PageLayout(
         first_rows="".join(rows[:at_once]),
         later_rows=rows[at_once:],
         first_lanes="".join(lanes[:at_once]),
         later_lanes="".join(lanes[at_once:]),
-        folded=found.text if found else None,
+        panels=f"[{','.join(texts[:kept])}]" if apart else None,
         left_out=len(rows) - kept,
     )
 
@@ -241,7 +150,12 @@ def _inline(panels: Sequence[str]) -> Sequence[str]:
 
 def _fitting(panels: Sequence[str], room: int) -> int:
     for place, panel in enumerate(panels):
-        room -= len(panel.encode())
+        room -= len(panel.encode()) + 1
         if room < 0:
             return place
     return len(panels)
+
+
+def _json(panel: str) -> str:
+    """Return a panel as JSON that can stand in a `script` element: it has no `<`."""
+    return json.dumps(panel, ensure_ascii=False).replace("<", "\\u003c")

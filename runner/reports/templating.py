@@ -5,7 +5,6 @@ keeps what it compiles, in the package's own `__pycache__`: written once for eac
 and believed only while template, settings and versions are the same.
 """
 
-import os
 import sys
 import zlib
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BytecodeCache, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
 from runner import __version__
@@ -24,35 +23,21 @@ _COMPILED = Path(cache_from_source(__file__)).parent
 _environment = partial(Environment, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
 
 
-class CompiledTemplates(BytecodeCache):
-    """Compiled templates as files of a folder; `edition` tells apart what the template's text does not."""
-
-    def __init__(self, folder: Path, edition: str) -> None:
-        self._folder = folder
-        self._edition = edition
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Compiled templates as files of a folder; like Python's own they are kept only where that is allowed."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Take a compiled template in, if there is a sound one of this text."""
         try:
-            bucket.bytecode_from_string(self._place(bucket).read_bytes())
+            super().load_bytecode(bucket)
         except Exception:  # noqa: BLE001 -- whatever is wrong with it, the template is compiled anew
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a compiled template, as Python keeps a compiled module: whole or not at all, and only where it may."""
-        if sys.dont_write_bytecode:
-            return
-        place = self._place(bucket)
-        beside = place.with_suffix(f".{os.getpid()}")
-        with suppress(OSError):
-            try:
-                beside.write_bytes(bucket.bytecode_to_string())
-                beside.replace(place)
-            except OSError:
-                beside.unlink(missing_ok=True)
-
-    def _place(self, bucket: Bucket) -> Path:
-        return self._folder / f"template-{bucket.key[:16]}.{sys.implementation.cache_tag}-{self._edition}.jinja"
+        """Keep a compiled template, whole or not at all."""
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
 
 
 def templates(
@@ -67,7 +52,7 @@ def templates(
         loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=autoescape,  # on for HTML; Markdown is escaped by its filters
         undefined=StrictUndefined,
-        bytecode_cache=CompiledTemplates(compiled, edition),
+        bytecode_cache=CompiledTemplates(str(compiled), f"template-%s.{sys.implementation.cache_tag}-{edition}.jinja"),
     )
     environment.filters |= filters
     return environment

@@ -27,7 +27,6 @@ REMOVING = {
     "journal/folder.py": "the link to the last run, and what a killed writer left beside it",
     "journal/lock.py": "the note of who holds the lock, by its holder",
     "journal/store.py": "the unfinished journal beside the new one",
-    "reports/templating.py": "the compiled template that was not finished",
 }
 # Who sees the whole environment, and why.
 SEEING_ALL = {

@@ -111,7 +111,7 @@ def _sheet(page: Page) -> PageLayout:
         panel=lambda one: model.panel(one, WIDTH, HEIGHT),
         left_out=line.left_out(),
         lanes=[line.lane(name, bars) for name, bars in page.gantt.rows],
-        folded=page.many,
+        apart=page.many,
     )
 
 

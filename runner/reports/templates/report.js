@@ -13,21 +13,20 @@ function showLocalTimes(root) {
 }
 
 // Of more than a few models a panel is built when its line is opened: from the line's own `noscript`, in the page of a
-// large run from what stands folded at its end.
+// large run from the list at its end.
 const shape = document.createElement("template");
-let folded = null;
+let panels = null;
 
-function unfolded(number) {
-  folded ??= JSON.parse(document.getElementById("folded").textContent);
-  const text = folded.panels[number - 1] ?? "";
-  return text.replace(/[\uE000-\uF8FF]/g, (mark) => folded.pieces[mark.charCodeAt(0) - 0xE000]);
+function panelOf(number) {
+  panels ??= JSON.parse(document.getElementById("panels").textContent);
+  return panels[number - 1] ?? "";
 }
 
 function build(details) {
   const panel = details.querySelector(".panel");
   const waiting = panel.querySelector("noscript");
-  if (!details.open || !(waiting || (panel.matches(":empty") && document.getElementById("folded")))) return;
-  shape.innerHTML = waiting ? waiting.textContent : unfolded(Number(panel.id.slice(1)));
+  if (!details.open || !(waiting || (panel.matches(":empty") && document.getElementById("panels")))) return;
+  shape.innerHTML = waiting ? waiting.textContent : panelOf(Number(panel.id.slice(1)));
   panel.replaceChildren(shape.content);
 }
 
