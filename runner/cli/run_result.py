@@ -13,7 +13,7 @@ from runner.cli.console import Console
 from runner.cli.errors import show_bug
 from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.errors import ExitCode
-from runner.plan.model_plan import inspect_command, state_option
+from runner.plan.model_plan import inspect_command, review_commands, state_option
 from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.json_text import json_line, render_json
 from runner.reports.model import ModelReport, Report
@@ -137,6 +137,8 @@ def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
     for model in (*waiting[:most], *held[:most]):
         if needs_look(model):
             yield f"look: {inline(inspect_command(model.name, state=option))}"
+            if model.outcome == "held":  # where it prints no lines to paste, a person decides
+                yield f"  or: {inline(review_commands(model.name, state=option)[0])}"
     for model in held[:most]:
         job = f" --job {model.retrain_job_id}" if model.retrain_job_id else ""
         yield f"why: retrain history {shlex.quote(inline(model.name))}{job}{option}"

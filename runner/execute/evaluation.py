@@ -185,6 +185,9 @@ def _tell(run: ModelRun, evaluation: Evaluation) -> None:
         run.warn(f"the metrics were found by a search, in {place}; {look} prints the lines that pin it")
     elif any(rule.cause == "unusable" and rule.level == "decide" for rule in evaluation.rules):
         run.warn(f"a rule has no usable value; {look} shows what the result holds")
+    elif evaluation.problems and not any(evaluation.metrics.values()):
+        name, problem = next(iter(evaluation.problems.items()))
+        run.warn(f"no metric has a usable value: {name} {problem}; {look} shows what the result holds")
     run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action))
 
 

@@ -79,9 +79,11 @@ def _undecided(model: ModelReport) -> list[RuleReport]:
 def _after_hold(model: ModelReport) -> str:
     deciding = _undecided(model)
     if needs_look(model):
+        approve, reject = review_commands(model.name)
         return (
-            f"Say under `metrics:` in the manifest where the metrics are (`{inspect_command(model.name)}` prints the"
-            " lines); the next run judges the stored result."
+            f"`{inspect_command(model.name)}` prints the lines that say under `metrics:` in the manifest where the"
+            " metrics are; the next run judges the stored result. If it prints none, look at the result yourself and"
+            f" decide with `{approve}` or `{reject}`."
         )
     history = f"`retrain history {shlex.quote(model.name)}`"
     if model.decision and model.decision.drift == "changed_outside":

@@ -38,13 +38,13 @@ _VOCABULARY = MappingProxyType(
         "never": """train training insample fit fitted std stdev stddev sd se stderr sem deviation standard variance var
             spread rank ranking cv cross 交差 学習 訓練 学習用 訓練用 トレーニング 標準偏差 標準誤差 偏差 分散 ばらつき
             順位 ランク ランキング""",
-        "aside": """note notes remark remarks comment comments description unit units id no num number index unnamed
-            count rows samples support weight weights threshold cutoff limit target goal baseline reference min max
-            minimum maximum lower upper low high ci confidence interval bound bounds median error fold date time type
-            kind category group class direction better status importance 備考 注 注記 コメント 説明 単位 番号 件数 行数
-            件 サンプル数 サンプル 重み 閾値 しきい値 目標 目標値 基準 基準値 ベースライン 参考 参考値 最小 最小値 最大
-            最大値 下限 下限値 上限 上限値 信頼区間 中央値 誤差 日付 日時 時刻 種類 種別 カテゴリ 分類 クラス 方向 判定
-            状態 重要度""",
+        "aside": """note notes remark remarks comment comments description unit units id no num number index
+            unnamed count rows samples support weight weights threshold cutoff limit target goal baseline
+            reference min max minimum maximum lower upper low high ci confidence interval bound bounds median
+            error fold date time type kind category group class direction better status importance timestamp
+            step epoch iteration seed n 備考 注 注記 コメント 説明 単位 番号 件数 行数 件 サンプル数 サンプル 重み
+            閾値 しきい値 目標 目標値 基準 基準値 ベースライン 参考 参考値 最小 最小値 最大 最大値 下限 下限値 上限
+            上限値 信頼区間 中央値 誤差 日付 日時 時刻 種類 種別 カテゴリ 分類 クラス 方向 判定 状態 重要度""",
         "joiner": """model models trained retrain retraining update run job of for the a an on in at by to and from data
             dataset set metric metrics version ver pt point points out month week
             year day period モデル 学習済み 学習済 データ データセット セット

@@ -249,7 +249,8 @@ def _in_json(document: Any) -> Iterator[_Candidate]:
                 yield _Candidate(
                     metric=metric, select=below, text=text, words=(*words, key, *labels), group=("pointer", *group)
                 )
-        nodes += [(below, child, (*words, key)) for key, below, child in reversed(children)]
+        said = (*words, *(text for text in beside if not is_number(text)))
+        nodes += [(below, child, (*said, key)) for key, below, child in reversed(children)]
 
 
 def _metric_of(key: str, pointer: str, beside: Sequence[str], parent: str) -> tuple[str, tuple[str, ...]] | None:

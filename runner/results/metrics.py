@@ -51,8 +51,8 @@ class MetricPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def bounded(self) -> "MetricPlace":
         """Return the place as it is recorded: short, and of characters that a reader can trust."""
-        row, column = (None if text is None else shown(text) for text in (self.row, self.column))
-        member, pointer = (None if text is None else recordable(text) for text in (self.member, self.pointer))
+        parts = (self.member, self.row, self.column, self.pointer)
+        member, row, column, pointer = (None if part is None else shown(part, _LONGEST_PLACE) for part in parts)
         return MetricPlace(member=member, row=row, column=column, pointer=pointer)
 
 

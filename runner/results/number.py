@@ -39,9 +39,9 @@ class NotANumber(Struct, frozen=True, kw_only=True):
     why: str
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """Return foreign text fit for a message: at most 60 characters, those that could mislead a reader as `?`."""
-    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+    cut = text if len(text) <= longest else f"{text[: longest - 3]}..."
     return _UNPRINTABLE.sub("?", cut)
 
 

@@ -116,7 +116,7 @@ def _wide(part: Part, known: Known, *, comparison: bool) -> TableMetrics:
     above = [*part.above, *[""] * len(part.header)]
     columns = [index for index in named if not names_another(above[index])] or named
     rows = [row for row in part.rows if any(index < len(row) and is_number(row[index]) for index in columns)]
-    beside = [cell for row in part.rows if row not in rows for cell in row]
+    beside = [row[index] for row in part.rows if row not in rows for index in columns if index < len(row)]
     problem = _problem_of_labels([*beside, *(above[index] for index in columns)])
     if problem is None and len(rows) > _MOST_LABELLED:
         problem = f"is unclear: its table has {len(rows):,} rows of values"

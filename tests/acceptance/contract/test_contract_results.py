@@ -40,12 +40,16 @@ READ = {
     "gzip": gzip.compress(b"AUC,0.91\n"),
     "nested json": b'{"evaluation": {"binary": {"auc": 0.91}}}',
     "UTF-16": "Metric\tValue\nAUC\t0.91\n".encode("utf-16"),
+    "rows of splits": archive({"metrics.csv": b"split,AUC,R2\ntrain,0.99,0.9\ntest,0.91,0.8\n"}),
+    "metrics of splits": archive({"m.csv": b"split,metric,value\ntrain,AUC,0.99\ntest,AUC,0.91\n"}),
+    "a list of splits": b'[{"split": "train", "auc": 0.99}, {"split": "test", "auc": 0.91}]',
     "zip in zip": archive({"result/model.zip": archive({"metrics.csv": b"AUC,0.91\n"})}),
 }
 PINNED = {
     "percent": archive({"metrics.csv": b"AUC,91\n"}),
     "percent in json": archive({"metrics.json": b'{"auc": 91}'}),
     "unknown columns": archive({"metrics_comparison.csv": b"metric,model_7,model_9\nAUC,0.91,0.5\n"}),
+    "unknown rows": archive({"m.csv": b"split,metric,value\nB,AUC,0.91\nA,AUC,0.99\n"}),
     "two places": archive({"a.csv": b"AUC,0.91\n", "b.csv": b"AUC,0.5\n"}),
     "two folders of no meaning": archive({"a/metrics.csv": b"AUC,0.91\n", "b/metrics.csv": b"AUC,0.5\n"}),
 }
@@ -87,10 +91,14 @@ def test_a_result_that_is_packed_for_the_way_is_judged_as_it_is(project: Project
 @pytest.mark.parametrize("form", HOPELESS)
 def test_a_result_without_metrics_ends_no_model_and_new_data_passes_it_by(project: Project, form: str) -> None:
     add_all(project, HOPELESS[form])
-    project.run()
+    printed = project.run().out
     assert project.outcomes() == UNREAD
     project.run()
     assert project.outcomes() == {**UNREAD, "auto": "unchanged"}
+    look, decide = re.findall(r"^(?:look|  or): retrain (.*guarded.*)$", printed, flags=re.MULTILINE)
+    assert "lines for the manifest" not in project.retrain(*shlex.split(look)).out
+    assert project.retrain(*shlex.split(decide.replace("...", "looked at it")), "--yes").code == 0
+    assert project.outcomes()["guarded"] == "switched"
     assert uploads(project) == [1, 1, 1, 1]
     assert project.retrain("verify").code == 0
 
