@@ -49,6 +49,12 @@ def test_every_outcome_and_kind_of_failure_is_explained() -> None:
     assert told == [*OUTCOMES, *Kind]
 
 
+def test_the_start_page_and_the_contents_lead_to_every_page() -> None:
+    others = {page for page in pages() if page not in ("README.md", "index.md")}
+    assert {link.split("#")[0] for link in links_of("README.md") if not link.startswith("#")} == others
+    assert {f"{page}.md" for page in re.findall(r"<([\w/-]+)>$", text_of("index.md"), re.MULTILINE)} == others
+
+
 def test_every_event_for_programs_is_explained_with_its_values() -> None:
     table = text_of("how-to/terminal.md").split("| event | values |\n| --- | --- |\n")[1].split("\n\n")[0]
     cells = [row.strip("| ").split(" | ") for row in table.splitlines()]
