@@ -32,7 +32,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     scale: Decimal
 
     def holds(self) -> bool:
-        """Tell whether the value reaches the limit."""
+        """Return whether the value reaches the limit."""
         return self.value >= self.limit
 
     def margin_text(self) -> str:
@@ -65,7 +65,7 @@ def compare_change(rule: Rule, aim: Aim, observed: Decimal, baseline: Decimal) -
 
 
 def is_relative(rule: Rule) -> bool:
-    """Tell whether the rule's limit is in percent of the baseline."""
+    """Return whether the rule's limit is in percent of the baseline."""
     return rule.kind.endswith("_pct")
 
 

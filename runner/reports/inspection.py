@@ -11,7 +11,7 @@ from msgspec import Struct, to_builtins
 from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
 from runner.reports.text import clipped, inline
-from runner.results.inspection import Inspection, Member, Spot, by_group
+from runner.results.inspection import InspectedMember, Inspection, Spot, by_group
 from runner.results.metrics import Metric
 from runner.results.number import number_text
 from runner.results.search import place_phrase
@@ -173,7 +173,7 @@ def _table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[str]],
     return f"{title}:\n{text_table(columns, cells, width=width)}" if cells else ""
 
 
-def _member_row(inspected: Inspected, member: Member) -> list[str]:
+def _member_row(inspected: Inspected, member: InspectedMember) -> list[str]:
     path = member.path or Path(inspected.file).name
     return [path, f"{member.size:,}", _said(member.what, left_out=member.left_out)]
 

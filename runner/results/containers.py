@@ -1,4 +1,4 @@
-"""Containers of any form, and containers within them, as one list of entries."""
+"""Containers of any form, and containers within them, as one list of members."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from runner.errors import ModelError
 from runner.results.file_text import HEAD, UNREAD_FORMS, Form, form_of
-from runner.results.members import LARGEST_ENTRY, MOST_ENTRIES, WORKBOOK_PART, Entry, in_memory, is_within, refusal
+from runner.results.members import LARGEST_MEMBER, MOST_MEMBERS, WORKBOOK_PART, Member, in_memory, is_within, refusal
 from runner.results.zip_and_tar import Archive
 
 ZIP = "zip archive"
@@ -18,25 +18,25 @@ _UNREAD_DOCUMENTS = {
     "[Content_Types].xml": "an Office document (.xlsb, .docx, .pptx)",
 }
 _DEEPEST = 3  # containers within the result
-_MOST_READ = 64 * 1024 * 1024  # bytes of entries that one look through a result reads
+_MOST_READ = 64 * 1024 * 1024  # bytes of members that one look through a result reads
 
 
 class Container(Struct, frozen=True, kw_only=True):
-    """A file that holds others: `form` in the words of a message, and its entries."""
+    """A file that holds others: `form` in the words of a message, and its members."""
 
     form: str
-    entries: list[Entry]
+    members: list[Member]
 
 
 class Single(Struct, frozen=True, kw_only=True):
     """A file that holds no other: `packed` tells that it was within gzip."""
 
-    entry: Entry
+    member: Member
     packed: bool = False
 
 
 class Unread(Struct, frozen=True, kw_only=True):
-    """An entry of a form that is not read, or that cannot be; `why` continues a sentence that begins with its path."""
+    """A member of a form that is not read, or that cannot be; `why` continues a sentence that begins with its path."""
 
     path: str
     size: int
@@ -47,10 +47,10 @@ class Budget(Struct, kw_only=True):
     """What one look through a result may still read."""
 
     bytes: int = _MOST_READ
-    entries: int = MOST_ENTRIES
+    members: int = MOST_MEMBERS
 
     def take(self, size: int) -> None:
-        """Take the bytes of an entry that is read whole.
+        """Take the bytes of a member that is read whole.
 
         Raises:
             ModelError: of kind result, where that is too much.
@@ -60,14 +60,14 @@ class Budget(Struct, kw_only=True):
             raise refusal("The result holds more than 64 MiB in members that may hold metrics.")
 
     def count(self) -> None:
-        """Take one entry.
+        """Take one member.
 
         Raises:
             ModelError: of kind result, where there are more than 1000 at all levels.
         """
-        self.entries -= 1
-        if self.entries < 0:
-            raise refusal(f"The result holds more than {MOST_ENTRIES} members in containers within it.")
+        self.members -= 1
+        if self.members < 0:
+            raise refusal(f"The result holds more than {MOST_MEMBERS} members in containers within it.")
 
 
 def opened(stream: BinaryIO) -> Container | Single:
@@ -86,34 +86,34 @@ def _opened(stream: BinaryIO, *, within: str) -> Container | Single:
     if form == "gzip":
         return _unpacked(stream, within)
     if form == "zip":
-        entries = Archive(stream, within=within).entries()
-        paths = {entry.path.removeprefix(within) for entry in entries}
+        members = Archive(stream, within=within).members()
+        paths = {member.path.removeprefix(within) for member in members}
         if WORKBOOK_PART in paths:
-            return _workbook(entries, within)
+            return _workbook(members, within)
         for part, document in _UNREAD_DOCUMENTS.items():
             if part in paths:
                 raise refusal(f"The result is {document}, which is not read.")
-        return Container(form=ZIP, entries=entries)
+        return Container(form=ZIP, members=members)
     if form == "tar":
         return _tar(stream, within, packed=False)
     stream.seek(0)
-    content = stream.read(LARGEST_ENTRY + 1)
-    if len(content) > LARGEST_ENTRY:
+    content = stream.read(LARGEST_MEMBER + 1)
+    if len(content) > LARGEST_MEMBER:
         raise refusal("The result is a single file of more than 16 MiB.")
-    return Single(entry=in_memory(within.removesuffix("/"), content))
+    return Single(member=in_memory(within.removesuffix("/"), content))
 
 
-def _workbook(entries: list[Entry], within: str) -> Container:
-    from runner.results.xlsx import sheet_entries  # noqa: PLC0415 -- every command would load it, few results need it
+def _workbook(members: list[Member], within: str) -> Container:
+    from runner.results.xlsx import sheet_members  # noqa: PLC0415 -- every command would load it, few results need it
 
-    return Container(form="Excel workbook", entries=sheet_entries(entries, within=within))
+    return Container(form="Excel workbook", members=sheet_members(members, within=within))
 
 
 def _tar(stream: BinaryIO, within: str, *, packed: bool) -> Container:
-    from runner.results.zip_and_tar import tar_entries  # noqa: PLC0415 -- as above
+    from runner.results.zip_and_tar import tar_members  # noqa: PLC0415 -- as above
 
-    entries = tar_entries(stream, packed=packed, within=within)
-    return Container(form="tar archive within gzip" if packed else "tar archive", entries=entries)
+    members = tar_members(stream, packed=packed, within=within)
+    return Container(form="tar archive within gzip" if packed else "tar archive", members=members)
 
 
 def _unpacked(stream: BinaryIO, within: str) -> Container | Single:
@@ -121,69 +121,69 @@ def _unpacked(stream: BinaryIO, within: str) -> Container | Single:
 
     if form_of(read_unpacked(stream, HEAD)) == "tar":
         return _tar(stream, within, packed=True)
-    content = read_unpacked(stream, LARGEST_ENTRY + 1)
-    if len(content) > LARGEST_ENTRY:
+    content = read_unpacked(stream, LARGEST_MEMBER + 1)
+    if len(content) > LARGEST_MEMBER:
         raise refusal("The result is a single file of more than 16 MiB.")
     inner = _opened(io.BytesIO(content), within=within) if form_of(content[:HEAD]) != "gzip" else None
     if isinstance(inner, Container):
-        return Container(form=f"{inner.form} within gzip", entries=inner.entries)
-    return Single(entry=in_memory(within.removesuffix("/"), content), packed=True)
+        return Container(form=f"{inner.form} within gzip", members=inner.members)
+    return Single(member=in_memory(within.removesuffix("/"), content), packed=True)
 
 
 def leaves(
-    entries: Sequence[Entry], budget: Budget, *, wanted: Callable[[str], bool] = lambda _path: True
-) -> Iterator[Entry | Unread]:
-    """Yield what the entries hold at last, containers within them opened; `wanted` chooses by path what is looked at.
+    members: Sequence[Member], budget: Budget, *, wanted: Callable[[str], bool] = lambda _path: True
+) -> Iterator[Member | Unread]:
+    """Yield what the members hold at last, containers within them opened; `wanted` chooses by path what is looked at.
 
     Raises:
         ModelError: of kind result, where that is more than the budget.
     """
-    yield from _leaves(entries, budget, wanted, depth=0)
+    yield from _leaves(members, budget, wanted, depth=0)
 
 
 def _leaves(
-    entries: Sequence[Entry], budget: Budget, wanted: Callable[[str], bool], depth: int
-) -> Iterator[Entry | Unread]:
-    for entry in entries:
+    members: Sequence[Member], budget: Budget, wanted: Callable[[str], bool], depth: int
+) -> Iterator[Member | Unread]:
+    for member in members:
         budget.count()
-        if not wanted(entry.path):
+        if not wanted(member.path):
             continue
         try:
-            form = form_of(entry.head())
+            form = form_of(member.head())
         except ModelError as error:
-            yield _unread(entry, error.message)
+            yield _unread(member, error.message)
             continue
-        if entry.rows is not None or form == "text":
-            yield entry
+        if member.rows is not None or form == "text":
+            yield member
         elif form in UNREAD_FORMS:
-            yield Unread(path=entry.path, size=entry.size, why=UNREAD_FORMS[form])
+            yield Unread(path=member.path, size=member.size, why=UNREAD_FORMS[form])
         else:
-            yield from _within(entry, form, budget, wanted, depth)
+            yield from _within(member, form, budget, wanted, depth)
 
 
 def _within(
-    entry: Entry, form: Form, budget: Budget, wanted: Callable[[str], bool], depth: int
-) -> Iterator[Entry | Unread]:
+    member: Member, form: Form, budget: Budget, wanted: Callable[[str], bool], depth: int
+) -> Iterator[Member | Unread]:
     if depth == _DEEPEST:
-        yield Unread(path=entry.path, size=entry.size, why=f"is a {form} within {_DEEPEST} other containers")
+        yield Unread(path=member.path, size=member.size, why=f"is a {form} within {_DEEPEST} other containers")
         return
     try:
-        content = entry.read()
+        content = member.read()
         budget.take(len(content))
-        inner = _opened(io.BytesIO(content), within=f"{entry.path}/")
+        inner = _opened(io.BytesIO(content), within=f"{member.path}/")
     except ModelError as error:
         if budget.bytes < 0:
             raise
-        yield _unread(entry, error.message)
+        yield _unread(member, error.message)
         return
     if isinstance(inner, Single):
-        yield inner.entry
+        yield inner.member
     else:
-        yield from _leaves(inner.entries, budget, wanted, depth + 1)
+        yield from _leaves(inner.members, budget, wanted, depth + 1)
 
 
-def _unread(entry: Entry, message: str) -> Unread:
-    return Unread(path=entry.path, size=entry.size, why=f"cannot be read: {message.removesuffix('.')}")
+def _unread(member: Member, message: str) -> Unread:
+    return Unread(path=member.path, size=member.size, why=f"cannot be read: {message.removesuffix('.')}")
 
 
 def leads_to(path: str) -> Callable[[str], bool]:

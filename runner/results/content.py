@@ -12,14 +12,15 @@ from runner.manifest.model import MetricDefinition
 from runner.results.column_roles import decorated_name, evaluated_name
 from runner.results.file_text import HEAD, UNREAD_FORMS, Row, decode, form_of, rows_of
 from runner.results.json_document import metrics_in, parse_document, table_in
-from runner.results.members import Entry, refusal
+from runner.results.members import Member, refusal
 from runner.results.metrics import Metric, built_in_name, folded, in_unit, unusable_metric, within_range
-from runner.results.number import shown
+from runner.results.number import has_decimal_comma, may_have_thousands, shown
 from runner.results.table import TableMetrics, read_parts
 from runner.results.table_layout import Part, parts_of
 
 _SECTION = re.compile(r"\s*\[[A-Za-z_][\w .-]*\]\s*[\r\n]")  # the first line of an .ini file
 _MOST_METRICS = 10_000
+_THOUSANDS = "is unclear: the point of '{}' may separate thousands, as other numbers have a decimal comma"
 _DECORATED = "is unclear: another name of it, such as of a candidate or a test, has another value"
 
 Definitions = Mapping[str, MetricDefinition]
@@ -42,6 +43,13 @@ class Content(Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...] = ()
     parts: tuple[Part, ...] = ()
     path: str = ""
+    has_decimal_commas: bool = False
+
+    def checked(self, metric: Metric) -> Metric:
+        """Return a metric of this content with its member, without a number that others of its table make unclear."""
+        if self.has_decimal_commas and metric.value is not None and may_have_thousands(metric.text):
+            return unusable_metric(metric.name, _THOUSANDS.format(shown(metric.text)), text=metric.text)
+        return in_member(metric, self.path)
 
 
 def known_names(definitions: Definitions) -> Known:
@@ -50,15 +58,15 @@ def known_names(definitions: Definitions) -> Known:
     return lambda cell: built_in_name(cell) is not None or folded(cell) in rows
 
 
-def parse(entry: Entry, known: Known, *, comparison: bool = False) -> Content:
-    """Return the content of an entry; `comparison` tells that a table is the service's own of two models.
+def parse(member: Member, known: Known, *, comparison: bool = False) -> Content:
+    """Return the content of a member; `comparison` tells that a table is the service's own of two models.
 
     Raises:
         ModelError: of kind result, where it is no table and no JSON, or too large for one of metrics.
     """
-    if entry.rows is not None:
-        return _table(entry.rows(), entry, known, comparison=comparison)
-    packed = entry.read()
+    if member.rows is not None:
+        return _table(member.rows(), member, known, comparison=comparison)
+    packed = member.read()
     form = form_of(packed[:HEAD])
     if form in UNREAD_FORMS:
         raise refusal(f"The result {UNREAD_FORMS[form]}.")
@@ -71,27 +79,27 @@ def parse(entry: Entry, known: Known, *, comparison: bool = False) -> Content:
     if start in "{[" and not _SECTION.match(text):
         document = parse_document(text)
         parts = parts_of(table_in(document, known), known)
-        return replace(_content(metrics_in(document, known), entry), document=document, parts=tuple(parts))
-    return _table(rows_of(text), entry, known, comparison=comparison)
+        content = Content(path=member.path, document=document, parts=tuple(parts))
+        return _content(metrics_in(document, known), content)
+    return _table(rows_of(text), member, known, comparison=comparison)
 
 
-def _table(rows: list[Row], entry: Entry, known: Known, *, comparison: bool) -> Content:
+def _table(rows: list[Row], member: Member, known: Known, *, comparison: bool) -> Content:
     parts = parts_of(rows, known)
     table = read_parts(parts, known=known, comparison=comparison)
-    return replace(_content(table, entry), rows=tuple(rows), parts=tuple(parts))
+    commas = any(has_decimal_comma(cell) for row in rows for cell in row)
+    return _content(table, Content(path=member.path, rows=tuple(rows), parts=tuple(parts), has_decimal_commas=commas))
 
 
-def _content(table: TableMetrics, entry: Entry) -> Content:
-    current, previous = (
-        tuple(in_member(metric, entry.path) for metric in metrics) for metrics in (table.current, table.previous)
-    )
+def _content(table: TableMetrics, content: Content) -> Content:
+    current, previous = (tuple(map(content.checked, metrics)) for metrics in (table.current, table.previous))
     return _limited(
-        Content(
+        replace(
+            content,
             current=current,
             previous=previous,
             provisional=table.provisional,
             unlabelled=table.unlabelled,
-            path=entry.path,
         )
     )
 

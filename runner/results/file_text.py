@@ -1,4 +1,4 @@
-"""Bytes of a file to its form, its text and the rows of that text."""
+"""What a file is by its bytes: its form, its text in any of the usual encodings, and the rows of that text."""
 
 import codecs
 import csv

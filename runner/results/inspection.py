@@ -47,7 +47,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     group: tuple[str, ...]
 
 
-class Member(Struct, frozen=True, kw_only=True):
+class InspectedMember(Struct, frozen=True, kw_only=True):
     """One file of a result: its path, `""` for a single file, its size in bytes, and what it is."""
 
     path: str
@@ -60,7 +60,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """What a result file is and holds; `now` is what the manifest reads of it."""
 
     form: str
-    members: tuple[Member, ...]
+    members: tuple[InspectedMember, ...]
     spots: tuple[Spot, ...]
     more_spots: bool
     now: ResultMetrics
@@ -96,18 +96,18 @@ def _looked(stream: BinaryIO, known: Known) -> tuple[_Form, list[Look]]:
         return _Form(text=f"not readable: {error.message}", single=True), []
     if isinstance(result, Single):
         text = "single file within gzip" if result.packed else "single file"
-        return _Form(text=text, single=True), [look_at(result.entry, known)]
+        return _Form(text=text, single=True), [look_at(result.member, known)]
     found: list[Look] = []
     text = result.form
     try:
-        found.extend(looks(result.entries, known))
+        found.extend(looks(result.members, known))
     except ModelError as error:
         text = f"{text}; not all of it is listed: {error.message}"
     return _Form(text=text, single=False), found
 
 
-def _member(look: Look) -> Member:
-    return Member(path=look.path, size=look.size, what=look.why or _what(look.content), left_out=look.left_out)
+def _member(look: Look) -> InspectedMember:
+    return InspectedMember(path=look.path, size=look.size, what=look.why or _what(look.content), left_out=look.left_out)
 
 
 def _what(content: Content | None) -> str:

@@ -206,7 +206,7 @@ def _texts(members: dict[str, Any]) -> list[str]:
 
 def metric_at(document: Any, pointer: str, name: str) -> Metric:
     """Return the metric `name` whose number stands at the JSON Pointer (RFC 6901), also where it is written as text."""
-    absent = unusable_metric(name, f"{MISSING}: nothing stands at '{shown(pointer)}'")
+    absent = unusable_metric(name, f"{MISSING}: nothing is at '{shown(pointer)}'")
     try:
         value = JsonPointer(pointer).resolve(document)
     except JsonPointerException:

@@ -18,8 +18,8 @@ def refusal(message: str, *, hint: str = _HINT) -> ModelError:
     return ModelError(Kind.RESULT, message, hint=hint)
 
 
-LARGEST_ENTRY = 16 * 1024 * 1024
-MOST_ENTRIES = 1000
+LARGEST_MEMBER = 16 * 1024 * 1024
+MOST_MEMBERS = 1000
 HIGHEST_RATIO = 200
 WORKBOOK_PART = "xl/workbook.xml"  # what makes a workbook of a zip archive
 RATIO_FROM = 1024 * 1024  # a small file of equal rows compresses further than this without being an attack
@@ -31,10 +31,10 @@ _JUNK_FOLDER, _JUNK_PREFIX = "__MACOSX", "._"  # what macOS puts beside the file
 Rows = list[list[str]]
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Member(Struct, frozen=True, kw_only=True):
     """One file of a container, or one sheet of a workbook.
 
-    `path` is its whole path within the result: an entry of a container within another has both paths, joined by `/`.
+    `path` is its whole path within the result: a member of a container within another has both paths, joined by `/`.
     `size` is in bytes, as the container says; `head` gives the first bytes and `read` all of them. `rows` is what a
     sheet has instead. Each raises a `ModelError` of kind result for what is damaged, encrypted or too large.
     """
@@ -46,27 +46,27 @@ class Entry(Struct, frozen=True, kw_only=True):
     rows: Callable[[], Rows] | None = None
 
 
-def in_memory(path: str, content: bytes) -> Entry:
-    """Return the entry of bytes that have been read."""
-    return Entry(path=path, size=len(content), head=lambda: content[:512], read=lambda: content)
+def in_memory(path: str, content: bytes) -> Member:
+    """Return the member of bytes that have been read."""
+    return Member(path=path, size=len(content), head=lambda: content[:512], read=lambda: content)
 
 
-def find_entry(entries: Sequence[Entry], name: str) -> Entry | None:
-    """Return the one entry of this whole path, or of this last path component; letter case does not matter.
+def find_member(members: Sequence[Member], name: str) -> Member | None:
+    """Return the one member of this whole path, or of this last path component; letter case does not matter.
 
     A name without a slash does not find what is in a folder of the model before, or of the training rows.
 
     Raises:
-        ModelError: of kind result, for two such entries.
+        ModelError: of kind result, for two such members.
     """
     if "/" in name:
-        found = [entry for entry in entries if _plain(entry.path) == _plain(name)]
+        found = [member for member in members if _plain(member.path) == _plain(name)]
     else:
-        found = [entry for entry in entries if _last(entry.path) == _plain(name) and not is_apart(entry.path)]
+        found = [member for member in members if _last(member.path) == _plain(name) and not is_apart(member.path)]
     if len(found) > 1:
         if found[0].path == found[1].path:
             raise refusal(f"The result archive has the member '{shown(found[0].path)}' twice, with different content.")
-        both = " and ".join(f"'{shown(entry.path)}'" for entry in found[:2])
+        both = " and ".join(f"'{shown(member.path)}'" for member in found[:2])
         raise refusal(f"The result archive has more than one {shown(name)}: {both}.")
     return found[0] if found else None
 
@@ -110,15 +110,15 @@ def is_junk(path: str) -> bool:
     return not parts[-1] or _JUNK_FOLDER in parts or parts[-1].startswith(_JUNK_PREFIX)
 
 
-def named(entries: Sequence[Entry]) -> str:
-    """Return the entries' paths for a message."""
-    return listed(entry.path for entry in entries)
+def named(members: Sequence[Member]) -> str:
+    """Return the members' paths for a message."""
+    return listed(member.path for member in members)
 
 
 def refuse_many(count: int) -> None:
-    """Refuse a container of more than 1000 entries."""
-    if count > MOST_ENTRIES:
-        raise refusal(f"The result archive has {count} members, more than {MOST_ENTRIES}.")
+    """Refuse a container of more than 1000 members."""
+    if count > MOST_MEMBERS:
+        raise refusal(f"The result archive has {count} members, more than {MOST_MEMBERS}.")
 
 
 def refuse_dense(path: str, size: int, packed: int) -> None:
@@ -129,6 +129,6 @@ def refuse_dense(path: str, size: int, packed: int) -> None:
 
 
 def refuse_large(path: str) -> None:
-    """Refuse an entry of more than 16 MiB."""
+    """Refuse a member of more than 16 MiB."""
     where = f"member '{shown(path)}' of the result archive" if path else "result"
     raise refusal(f"The {where} is larger than 16 MiB.")

@@ -9,10 +9,10 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
 from runner.results.column_roles import evaluated_name
 from runner.results.containers import Budget, Unread, leads_to, leaves
-from runner.results.content import Content, Definitions, Known, by_name, in_member, parse
+from runner.results.content import Content, Definitions, Known, by_name, parse
 from runner.results.file_text import Row
 from runner.results.json_document import metric_at
-from runner.results.members import Entry, find_entry, is_same_path, is_within, named
+from runner.results.members import Member, find_member, is_same_path, is_within, named
 from runner.results.metrics import (
     MISSING,
     Metric,
@@ -29,7 +29,7 @@ from runner.results.number import listed, shown
 from runner.results.search import choose, found_in, is_comparison
 from runner.results.table_layout import Part
 
-_CUT_UP = "stands in a row with more fields than the table has columns"
+_CUT_UP = "is in a row with more fields than the table has columns"
 
 
 def is_placed(definition: MetricDefinition) -> bool:
@@ -37,18 +37,18 @@ def is_placed(definition: MetricDefinition) -> bool:
     return any(part is not None for part in (definition.file, definition.select, definition.column))
 
 
-def member(entries: Sequence[Entry], file: str, known: Known) -> Content | str:
-    """Return the content of the entry that `file` names, or why it cannot be had, as the end of a sentence.
+def content_of(members: Sequence[Member], file: str, known: Known) -> Content | str:
+    """Return the content of the member that `file` names, or why it cannot be had, as the end of a sentence.
 
     That is the trouble of its metrics, not of the whole result.
     """
     try:
-        found = _leaves_of(entries, file)
+        found = _leaves_of(members, file)
         inner = [leaf for leaf in found if not is_same_path(leaf.path, file)]
         if len(found) > 1:
             return f"is unclear: {shown(file)} holds {listed(leaf.path for leaf in inner)}; name one of them as `file`"
         if not found:
-            return f"{MISSING}: it has no {shown(file)}; it has {named(entries)}"
+            return f"{MISSING}: it has no {shown(file)}; it has {named(members)}"
         if isinstance(found[0], Unread):
             return f"{MISSING}: {shown(found[0].path)} {found[0].why}"
         return parse(found[0], known, comparison=is_comparison(found[0].path))
@@ -56,15 +56,15 @@ def member(entries: Sequence[Entry], file: str, known: Known) -> Content | str:
         return f"cannot be read: {error.message.removesuffix('.')}"
 
 
-def _leaves_of(entries: Sequence[Entry], file: str) -> list[Entry | Unread]:
+def _leaves_of(members: Sequence[Member], file: str) -> list[Member | Unread]:
     """Return the leaf of this path or name; of a container, what it holds."""
-    exact = [entry for entry in entries if is_same_path(entry.path, file)]
-    direct = exact[0] if len(exact) == 1 else find_entry(entries, file)
+    exact = [member for member in members if is_same_path(member.path, file)]
+    direct = exact[0] if len(exact) == 1 else find_member(members, file)
     if direct is not None or "/" in file:
         path = direct.path if direct is not None else file
-        found = leaves(entries, Budget(), wanted=leads_to(path))
+        found = leaves(members, Budget(), wanted=leads_to(path))
         return [leaf for leaf in found if is_same_path(leaf.path, path) or is_within(leaf.path, path)]
-    inner = list(leaves(entries, Budget()))
+    inner = list(leaves(members, Budget()))
     return [leaf for leaf in inner if is_same_path(leaf.path.rpartition("/")[2], file)]
 
 
@@ -72,7 +72,7 @@ def selected(source: Content | str, definition: MetricDefinition, definitions: D
     """Return the metric of a definition from the content that its `file` names, or with the reason for having none."""
     metric = _selected(source, definition, definitions)
     if isinstance(source, Content):
-        metric = in_member(metric, source.path)
+        metric = source.checked(metric)
     if metric.name not in BUILT_IN_METRICS or metric.value is None:
         return metric
     return within_range(metric, definition.unit)

@@ -12,6 +12,10 @@ _NUMBER = re.compile(
 _SPREAD = re.compile(r"(?P<value>[^±]+?)\s*(?:±|\+/-|\+-)\s*(?P<spread>[^±]+)")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})\s*%?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,[0-9]+|[1-9][0-9]*,(?:[0-9]{1,2}|[0-9]{4,}))\s*%?")
+_POINTS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+,[0-9]+\s*%?")
+_SPACES = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:[ \u00a0\u2009\u202f'\u2019][0-9]{3})+(?:[.,][0-9]+)?\s*%?")
+_SPACE = re.compile(r"(?<=[0-9])[ \u00a0\u2009\u202f'\u2019](?=[0-9])")
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}\s*%?")
 _NOT_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity|∞)", re.IGNORECASE)
 # Controls, bidirectional and zero-width marks, lone surrogates: they hide or reorder the text around them, or have no
 # UTF-8 form. The ranges are fixed, so that another Python with newer Unicode tables prints the same bytes.
@@ -55,8 +59,9 @@ def listed(names: Iterable[str]) -> str:
 def number_from_text(text: str) -> Decimal | NotANumber:
     """Return the exact value of a number's text; `92.5%` is 0.925, full-width forms count as their plain ones.
 
-    A comma counts only where it can mean one thing: `1,234.5` and `1,234,567` have thousands, `0,91` a decimal comma;
-    `1,234` is unclear. A number has at most 100 significant digits and an exponent of at most 307 either way.
+    A comma counts only where it can mean one thing: `1,234.5`, `1.234,5`, `1 234,5` and `1,234,567` have thousands,
+    `0,91` a decimal comma; `1,234` is unclear. A number has at most 100 significant digits and an exponent of at most
+    307 either way.
     """
     if len(text) > _LONGEST_TEXT:
         return NotANumber(why=f"is too long for a number: '{shown(text)}'")
@@ -74,11 +79,25 @@ def _without_spread(text: str) -> str:
 
 
 def _without_commas(text: str) -> str:
+    if _SPACES.fullmatch(text):
+        return _SPACE.sub("", text).replace(",", ".")
     if "," not in text:
         return text
+    if _POINTS.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
     if _THOUSANDS.fullmatch(text):
         return text.replace(",", "")
     return text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Return whether a text is a number with a decimal comma."""
+    return "," in text and bool(_DECIMAL_COMMA.fullmatch(text.strip()) or _POINTS.fullmatch(text.strip()))
+
+
+def may_have_thousands(text: str) -> bool:
+    """Return whether the point of a number separates thousands where others have a decimal comma: `1.234`."""
+    return bool(_GROUPED.fullmatch(text.strip()))
 
 
 def _why_not(text: str) -> str:
@@ -117,7 +136,7 @@ def _times_power_of_ten(value: Decimal, power: int) -> Decimal:
 
 
 def is_bounded(value: Decimal) -> bool:
-    """Tell whether the value is finite and within the digits and exponents accepted here."""
+    """Return whether the value is finite and within the digits and exponents accepted here."""
     if not value.is_finite():
         return False
     _, digits, exponent = value.as_tuple()

@@ -13,9 +13,9 @@ from runner.manifest.model import MetricDefinition
 from runner.results.containers import ZIP, Container, Single, opened
 from runner.results.content import Content, Definitions, Known, built_in, by_name, identity, known_names, parse
 from runner.results.file_text import UNREAD_FORMS, form_of
-from runner.results.members import Entry, find_entry, refusal
+from runner.results.members import Member, find_member, refusal
 from runner.results.metrics import MISSING, Metric, ResultMetrics, unusable_metric
-from runner.results.named_places import is_placed, member, previous_row, selected
+from runner.results.named_places import content_of, is_placed, previous_row, selected
 from runner.results.number import listed, shown
 from runner.results.search import (
     COMPARISON_MEMBER,
@@ -93,26 +93,26 @@ def read_result(stream: BinaryIO, definitions: Definitions, place_before: str | 
 def _main(result: Container | Single, known: Known, definitions: Definitions) -> _Main:
     pinned = any(name in BUILT_IN_METRICS and is_placed(placed) for name, placed in definitions.items())
     if isinstance(result, Single):
-        return _of_single(parse(result.entry, known), definitions, search=not pinned)
-    main = _documented(result.entries, known, definitions)
+        return _of_single(parse(result.member, known), definitions, search=not pinned)
+    main = _documented(result.members, known, definitions)
     if main.is_enough:
         return main
-    found = None if pinned else _searched(result.entries, known, definitions)
+    found = None if pinned else _searched(result.members, known, definitions)
     if found is not None:
         return found
     if main.place is None and not any(definition.file for definition in definitions.values()):
         what = "archive" if result.form == ZIP else f"({result.form})"
-        raise refusal(f"The result {what} has no {METRICS_MEMBERS[0]}; it has {listed(map(_told, result.entries))}.")
+        raise refusal(f"The result {what} has no {METRICS_MEMBERS[0]}; it has {listed(map(_told, result.members))}.")
     return main
 
 
-def _told(entry: Entry) -> str:
-    """Return an entry's path, with what it is where that is never read."""
+def _told(member: Member) -> str:
+    """Return a member's path, with what it is where that is never read."""
     try:
-        form = form_of(entry.head())
+        form = form_of(member.head())
     except ModelError:
-        return entry.path
-    return f"{entry.path} ({UNREAD_FORMS[form].removeprefix('is ')})" if form in UNREAD_FORMS else entry.path
+        return member.path
+    return f"{member.path} ({UNREAD_FORMS[form].removeprefix('is ')})" if form in UNREAD_FORMS else member.path
 
 
 def _of_single(content: Content, definitions: Definitions, *, search: bool) -> _Main:
@@ -132,11 +132,11 @@ def _chosen(found: Sequence[Found]) -> Found | None:
     return chosen
 
 
-def _documented(entries: Sequence[Entry], known: Known, definitions: Definitions) -> _Main:
+def _documented(members: Sequence[Member], known: Known, definitions: Definitions) -> _Main:
     """Return what is where the service's manual says: `metrics.csv`, `metrics.json`, else the comparison."""
-    mains = (find_entry(entries, name) for name in METRICS_MEMBERS)
-    main = next((entry for entry in mains if entry is not None), None)
-    comparison = find_entry(entries, COMPARISON_MEMBER)
+    mains = (find_member(members, name) for name in METRICS_MEMBERS)
+    main = next((member for member in mains if member is not None), None)
+    comparison = find_member(members, COMPARISON_MEMBER)
     content = None if main is None else parse(main, known)
     compared = None
     if comparison is not None:
@@ -151,11 +151,11 @@ def _documented(entries: Sequence[Entry], known: Known, definitions: Definitions
     )
 
 
-def _searched(entries: Sequence[Entry], known: Known, definitions: Definitions) -> _Main | None:
+def _searched(members: Sequence[Member], known: Known, definitions: Definitions) -> _Main | None:
     """Return the one place that has metrics, whatever it is called."""
     found: list[Found] = []
     comparisons: list[Content] = []
-    for look in looks(entries, known):
+    for look in looks(members, known):
         if look.content is None or look.left_out:
             continue
         if is_comparison(look.path):
@@ -218,7 +218,7 @@ def _placed(
         return unusable_metric(definition.name, problem)
     if main.compared is not None and is_comparison(file):
         return selected(main.compared, definition, definitions)
-    return selected(member(result.entries, file, known), definition, definitions)
+    return selected(content_of(result.members, file, known), definition, definitions)
 
 
 def _gathered(main: _Main, own: Mapping[str, Metric], definitions: Definitions, trouble: str | None) -> ResultMetrics:

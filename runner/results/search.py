@@ -10,7 +10,7 @@ from runner.results.column_roles import mentions, names_another
 from runner.results.containers import Budget, Unread, leaves
 from runner.results.content import Content, Definitions, Known, built_in, in_member, known_names, parse
 from runner.results.json_document import escaped, metrics_in
-from runner.results.members import Entry, is_left_out
+from runner.results.members import Member, is_left_out
 from runner.results.metrics import Metric, recordable
 from runner.results.number import listed
 
@@ -63,14 +63,14 @@ class Found(Struct, frozen=True, kw_only=True):
         return any(metric.value is not None for metric in self.metrics.values())
 
 
-def looks(entries: Sequence[Entry], known: Known) -> Iterator[Look]:
+def looks(members: Sequence[Member], known: Known) -> Iterator[Look]:
     """Yield what every leaf of a container holds.
 
     Raises:
         ModelError: of kind result, where that is more than a look through a result reads.
     """
     budget = Budget()
-    for leaf in leaves(entries, budget):
+    for leaf in leaves(members, budget):
         left_out = is_left_out(leaf.path)
         if isinstance(leaf, Unread):
             yield Look(path=leaf.path, size=leaf.size, why=leaf.why, left_out=left_out)
@@ -81,7 +81,7 @@ def looks(entries: Sequence[Entry], known: Known) -> Iterator[Look]:
             yield look_at(leaf, known, left_out=left_out)
 
 
-def look_at(leaf: Entry, known: Known, *, left_out: bool = False) -> Look:
+def look_at(leaf: Member, known: Known, *, left_out: bool = False) -> Look:
     """Return what one leaf holds."""
     try:
         content = parse(leaf, known, comparison=is_comparison(leaf.path))

@@ -260,7 +260,7 @@ def _metric(table: _Table, row: Row, value: int, label: str | None = None) -> Me
 def _problem_of_fields(heads: Row, row: Row) -> str | None:
     """Return why a row with more fields than columns has no number: one of them may have been cut up."""
     if any(cell and not head for cell, head in zip_longest(row[1:], heads[1:], fillvalue="")):
-        return f"stands in a row with more fields than the table has columns: '{shown(','.join(row))}'"
+        return f"is in a row with more fields than the table has columns: '{shown(','.join(row))}'"
     return None
 
 

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from msgspec import Struct
 
-from runner.results.members import WORKBOOK_PART, Entry, Rows, in_memory, refusal
+from runner.results.members import WORKBOOK_PART, Member, Rows, in_memory, refusal
 from runner.results.number import number_text, shown
 
 _LINKS, _TEXTS, _STYLES = "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml", "xl/styles.xml"
@@ -35,13 +35,13 @@ class _Cell(Struct):
     text: str = ""
 
 
-def sheet_entries(entries: Sequence[Entry], *, within: str = "") -> list[Entry]:
+def sheet_members(members: Sequence[Member], *, within: str = "") -> list[Member]:
     """Return the sheets of a workbook that can be seen in it; `within` is its path in the result, with a slash.
 
     Raises:
         ModelError: of kind result, for damage or more than 100 sheets.
     """
-    parts = {entry.path.removeprefix(within): entry for entry in entries}
+    parts = {member.path.removeprefix(within): member for member in members}
     links = _links(_required(parts, _LINKS))
     sheets = [sheet for sheet in _sheets(_required(parts, WORKBOOK_PART)) if sheet[1] in links]
     if len(sheets) > _MOST_SHEETS:
@@ -52,14 +52,14 @@ def sheet_entries(entries: Sequence[Entry], *, within: str = "") -> list[Entry]:
         if part is not None:
             blank = in_memory(f"{within}{name}", b"")
             found.append(
-                Entry(
+                Member(
                     path=blank.path, size=part.size, head=blank.head, read=blank.read, rows=partial(_rows, parts, part)
                 )
             )
     return found
 
 
-def _required(parts: Mapping[str, Entry], name: str) -> bytes:
+def _required(parts: Mapping[str, Member], name: str) -> bytes:
     if name not in parts:
         raise refusal(f"The workbook is damaged: it has no {name}.")
     return parts[name].read()
@@ -160,7 +160,7 @@ def _whole(text: str | None) -> int:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _rows(parts: Mapping[str, Entry], sheet: Entry) -> Rows:
+def _rows(parts: Mapping[str, Member], sheet: Member) -> Rows:
     """Return the rows of a sheet that are not empty, without the columns left of the first that is used."""
     texts = _shared_texts(parts[_TEXTS].read()) if _TEXTS in parts else []
     percent = _percent_styles(parts[_STYLES].read()) if _STYLES in parts else set[int]()

@@ -13,9 +13,9 @@ from typing import BinaryIO, cast
 from runner.results.file_text import HEAD
 from runner.results.members import (
     HIGHEST_RATIO,
-    LARGEST_ENTRY,
+    LARGEST_MEMBER,
     RATIO_FROM,
-    Entry,
+    Member,
     in_memory,
     is_junk,
     refusal,
@@ -89,57 +89,53 @@ class Archive:
         """
         with _translated_zip_errors():
             self._archive = _zip_file(stream)
-        self._members = self._archive.infolist()
+        self._infos = self._archive.infolist()
         self._within = within
-        refuse_many(len(self._members))
+        refuse_many(len(self._infos))
 
-    def names(self) -> tuple[str, ...]:
-        """Return the members' paths as they stand in the archive."""
-        return tuple(member.filename for member in self._members)
-
-    def entries(self) -> list[Entry]:
+    def members(self) -> list[Member]:
         """Return the members that are files, in the archive's order."""
         found: dict[tuple[str, int, int], zipfile.ZipInfo] = {}
-        for member in self._members:
-            if not is_junk(member.filename):
-                found.setdefault((member.filename, member.file_size, member.CRC), member)  # a copy is no second file
-        return list(map(self._entry, found.values()))
+        for info in self._infos:
+            if not is_junk(info.filename):
+                found.setdefault((info.filename, info.file_size, info.CRC), info)  # a copy is no second file
+        return list(map(self._member, found.values()))
 
-    def _entry(self, member: zipfile.ZipInfo) -> Entry:
-        return Entry(
-            path=f"{self._within}{member.filename}",
-            size=member.file_size,
-            head=lambda: self._content(member, most=HEAD),
-            read=lambda: self._content(member),
+    def _member(self, info: zipfile.ZipInfo) -> Member:
+        return Member(
+            path=f"{self._within}{info.filename}",
+            size=info.file_size,
+            head=lambda: self._content(info, most=HEAD),
+            read=lambda: self._content(info),
         )
 
-    def _content(self, member: zipfile.ZipInfo, *, most: int | None = None) -> bytes:
+    def _content(self, info: zipfile.ZipInfo, *, most: int | None = None) -> bytes:
         """Return the bytes of a member, or the first `most`.
 
         Raises:
             ModelError: of kind result, for encryption, an unknown compression or damage, and when the member is larger
                 than 16 MiB or was compressed more than 200 times.
         """
-        path = f"{self._within}{member.filename}"
-        if member.flag_bits & _ENCRYPTED:
+        path = f"{self._within}{info.filename}"
+        if info.flag_bits & _ENCRYPTED:
             raise refusal(f"The member '{shown(path)}' of the result archive is encrypted.")
-        if member.compress_type not in _METHODS:
+        if info.compress_type not in _METHODS:
             raise refusal(f"The member '{shown(path)}' of the result archive is compressed in an unknown way.")
         with _translated_zip_errors():
             if most is not None:
-                with self._archive.open(member) as file:
+                with self._archive.open(info) as file:
                     return file.read(most)
-            content = self._read_within_limit(member, path)
-        refuse_dense(path, len(content), member.compress_size)
+            content = self._read_within_limit(info, path)
+        refuse_dense(path, len(content), info.compress_size)
         return content
 
-    def _read_within_limit(self, member: zipfile.ZipInfo, path: str) -> bytes:
+    def _read_within_limit(self, info: zipfile.ZipInfo, path: str) -> bytes:
         """Count the bytes as they come; the size that an archive states may be a lie."""
         content = bytearray()
-        with self._archive.open(member) as file:
+        with self._archive.open(info) as file:
             while block := file.read(_ZIP_BLOCK):
                 content += block
-                if len(content) > LARGEST_ENTRY:
+                if len(content) > LARGEST_MEMBER:
                     refuse_large(path)
         return bytes(content)
 
@@ -237,7 +233,7 @@ def read_unpacked(stream: BinaryIO, most: int) -> bytes:
     return bytes(content)
 
 
-def tar_entries(stream: BinaryIO, *, packed: bool, within: str = "") -> list[Entry]:
+def tar_members(stream: BinaryIO, *, packed: bool, within: str = "") -> list[Member]:
     """Return the files of a tar archive; `packed` tells that it is within gzip, `within` its path with a slash.
 
     Raises:
@@ -249,19 +245,19 @@ def tar_entries(stream: BinaryIO, *, packed: bool, within: str = "") -> list[Ent
         _translated_tar_errors("tar archive"),
         tarfile.open(fileobj=cast("BinaryIO", source), mode="r|", tarinfo=_Info, errors="replace") as archive,
     ):
-        entries = list(_files(archive, within))
+        members = list(_files(archive, within))
         source.read_to_end()
-    return entries
+    return members
 
 
-def _files(archive: tarfile.TarFile, within: str) -> Iterator[Entry]:
+def _files(archive: tarfile.TarFile, within: str) -> Iterator[Member]:
     kept = 0
     for count, info in enumerate(archive, start=1):
         refuse_many(count)
         if not info.isreg() or is_junk(info.name):
             continue
         path = f"{within}{info.name.removeprefix('./')}"
-        file = archive.extractfile(info) if info.size <= LARGEST_ENTRY and kept + info.size <= _MOST_KEPT else None
+        file = archive.extractfile(info) if info.size <= LARGEST_MEMBER and kept + info.size <= _MOST_KEPT else None
         if file is None:
             yield _too_large(path, info.size)
             continue
@@ -270,10 +266,10 @@ def _files(archive: tarfile.TarFile, within: str) -> Iterator[Entry]:
         yield in_memory(path, content)
 
 
-def _too_large(path: str, size: int) -> Entry:
+def _too_large(path: str, size: int) -> Member:
     def refuse() -> bytes:
-        if size > LARGEST_ENTRY:
+        if size > LARGEST_MEMBER:
             refuse_large(path)
         raise refusal(f"The member '{shown(path)}' comes after 64 MiB of other members of the result archive.")
 
-    return Entry(path=path, size=size, head=refuse, read=refuse)
+    return Member(path=path, size=size, head=refuse, read=refuse)

@@ -2,7 +2,15 @@ from decimal import Decimal
 
 import pytest
 
-from runner.results.number import NotANumber, listed, number_from_text, number_text, short_text, shown
+from runner.results.number import (
+    NotANumber,
+    listed,
+    number_from_text,
+    number_text,
+    rounded_apart,
+    short_text,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,13 @@ from runner.results.number import NotANumber, listed, number_from_text, number_t
         ("1,234.5", "1234.5"),
         ("-1,234,567.89", "-1234567.89"),
         ("1,234,567", "1234567"),
+        ("1.234,56", "1234.56"),
+        ("-1.234.567,8 %", "-12345.678"),
+        ("1 234,5", "1234.5"),
+        ("1\u202f234.5", "1234.5"),
+        ("1'234.5", "1234.5"),
+        ("0.91 ± 0.02", "0.91"),
+        ("91 % +/- 2 %", "0.91"),
         ("0.10000000000000000000000000000000000001", "0.10000000000000000000000000000000000001"),
     ],
 )
@@ -57,12 +72,15 @@ def test_a_number_is_read_exactly_from_its_text(text: str, value: str) -> None:
         ("1_000", "is not a number"),
         ("٣", "is not a number"),
         ("1 2", "is not a number"),
+        ("12 34", "is not a number"),
+        ("0 912", "is not a number"),
+        ("91 ± 2 %", "is not a number"),
+        ("0.91 ± x", "is not a number"),
         ("5%%", "is not a number"),
         ("1,234", "has a comma"),
         ("1,234%", "has a comma"),
         ("1234,567", "has a comma"),
         ("01,234.5", "has a comma"),
-        ("1.234,56", "has a comma"),
         ("1,23,456.7", "has a comma"),
         (",91", "has a comma"),
         ("1e999", "is beyond the range"),
@@ -111,3 +129,20 @@ def test_foreign_text_cannot_steer_a_terminal_or_fill_a_page() -> None:
 def test_a_long_list_is_cut_after_ten_names() -> None:
     assert listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     assert listed([]) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "shown_value", "shown_other"),
+    [
+        ("0.912345", "0.9", "0.9123", "0.9"),
+        ("0.9499999", "0.95", "0.9499999", "0.95"),
+        ("10916.353", "10917", "10916", "10917"),
+        ("10916.353", "10916", "10916.4", "10916"),
+        ("1234567890123", "1", "1.235e+12", "1"),
+        ("0.00012345678", "0", "0.0001235", "0"),
+    ],
+)
+def test_numbers_for_people_are_rounded_but_never_alike(
+    value: str, other: str, shown_value: str, shown_other: str
+) -> None:
+    assert rounded_apart(Decimal(value), Decimal(other)) == (shown_value, shown_other)

@@ -7,13 +7,13 @@ import pytest
 
 from runner.errors import ModelError
 from runner.results.result_file import read_result, result_metrics
-from runner.results.xlsx import sheet_entries
+from runner.results.xlsx import sheet_members
 from runner.results.zip_and_tar import Archive
 from tests.fakes.result_files import Cells, archive, sheet_xml, workbook
 
 
 def sheets(content: bytes) -> Mapping[str, list[list[str]]]:
-    entries = sheet_entries(Archive(io.BytesIO(content)).entries())
+    entries = sheet_members(Archive(io.BytesIO(content)).members())
     return {entry.path: entry.rows() for entry in entries if entry.rows is not None}
 
 
@@ -51,13 +51,13 @@ def test_empty_rows_and_the_columns_left_of_a_table_do_not_count() -> None:
 def test_shared_texts_are_read_without_how_they_are_pronounced() -> None:
     shared = b"<sst><si><t>A</t></si><si><r><t>A</t></r><r><t>UC</t></r><rPh><t>xx</t></rPh></si></sst>"
     sheet = '<worksheet><sheetData><row><c t="s"><v>1</v></c><c><v>0.91</v></c></row></sheetData></worksheet>'
-    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(workbook({"S": sheet}))).entries()}
+    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(workbook({"S": sheet}))).members()}
     assert sheets(archive({**entries, "xl/sharedStrings.xml": shared})) == {"S": [["AUC", "0.91"]]}
 
 
 def test_hidden_sheets_are_not_read() -> None:
     content = workbook({"old": [["AUC", 0.5]], "new": [["AUC", 0.91]]})
-    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(content)).entries()}
+    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(content)).members()}
     book = entries["xl/workbook.xml"].replace(b'name="old"', b'name="old" state="hidden"')
     assert list(sheets(archive({**entries, "xl/workbook.xml": book}))) == ["new"]
 
@@ -70,7 +70,7 @@ FOREIGN = "<!DOCTYPE x SYSTEM 'file:///etc/passwd'>"
 @pytest.mark.parametrize("prolog", [BOMB, FOREIGN])
 def test_a_document_type_is_refused_in_every_part(part: str, prolog: str) -> None:
     sheet = f"{prolog if part == 'sheet' else ''}{sheet_xml([['AUC', 0.91]])}"
-    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(workbook({"S": sheet}))).entries()}
+    entries = {entry.path: entry.read() for entry in Archive(io.BytesIO(workbook({"S": sheet}))).members()}
     if part == "book":
         entries["xl/workbook.xml"] = prolog.encode() + entries["xl/workbook.xml"]
     if part == "texts":

@@ -67,7 +67,10 @@ def test_the_report_has_the_reason_beside_no_metrics_and_fits_its_schema(record:
     schema = Draft202012Validator(load_schema("report"), registry=Registry())
     assert [error.message for error in schema.iter_errors(report)] == []
     assert f"The metrics could not be read: {WHY}" in files["report.md"].decode()
-    assert "prints the lines that say under `metrics:` in the manifest where the metrics are" in files["report.md"].decode()
+    assert (
+        "prints the lines that say under `metrics:` in the manifest where the metrics are"
+        in files["report.md"].decode()
+    )
     assert f"They could not be read: {WHY}" in files["report.html"].decode()
 
 

@@ -152,6 +152,16 @@ def test_an_archive_without_metrics_says_what_its_members_are() -> None:
     assert unread.endswith("it has report.html (XML or HTML), report.pdf (a PDF).")
 
 
+def test_a_point_is_unclear_where_other_numbers_have_a_decimal_comma(tmp_path: Path) -> None:
+    table = archive({"metrics.csv": b"Metric;Value\nAUC;0,91\nRMSE;1.234\n"})
+    found = result_metrics(io.BytesIO(table), {}).metrics
+    assert (found["auc"].value, found["rmse"].value) == (RIGHT, None)
+    assert "'1.234' may separate thousands" in str(found["rmse"].problem)
+    (tmp_path / "retrain.yaml").write_text(f"{REST}metrics:\n  rmse: {{select: {{column: Value}}}}\n")
+    pinned = result_metrics(io.BytesIO(table), load([tmp_path / "retrain.yaml"]).metrics)
+    assert pinned.metrics["rmse"].value is None
+
+
 PLACES = {
     "Metric,Value\nAUC,0.91\n": (None, "AUC", "Value"),
     "split,metric,value\ntrain,AUC,0.99\ntest,AUC,0.91\n": (None, "test, AUC", "value"),
