@@ -3,13 +3,16 @@
 from collections.abc import Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import UsageError
 from runner.http.addresses import host_of, is_trusted
+from runner.http.proxies import NO_PROXIES, Proxies, Proxy
 from runner.journal.events import EMULATOR
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest, Service
 from runner.providers.base import Connection, Provider
+from runner.providers.kept_answers import AnswerKeeper
 from runner.providers.registry import PROVIDERS, facts_of
 
 
@@ -67,13 +70,32 @@ def service_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[
     )
 
 
-def connected(service: Service, url: str, target: TargetService, redactor: Redactor) -> Provider:
+def connected(
+    service: Service, url: str, target: TargetService, redactor: Redactor, keeper: AnswerKeeper | None = None
+) -> Provider:
     """Return the provider of a manifest at this address; nothing is sent yet.
 
     Raises:
-        UsageError: API keys may not be sent to the address.
+        UsageError: API keys may not be sent to the address, or through the manifest's proxy.
     """
+    options = replace(service.options, proxies=NO_PROXIES) if target.emulator else service.options
+    _require_trusted_proxy(options.proxies, target.trusted_hosts)
     connection = Connection(
-        base_url=url, statuses=service.statuses, redactor=redactor, trusted_hosts=target.trusted_hosts
+        base_url=url,
+        statuses=service.statuses,
+        redactor=redactor,
+        trusted_hosts=target.trusted_hosts,
+        options=options,
+        keeper=keeper,
     )
     return PROVIDERS[service.provider].connect(connection)
+
+
+def _require_trusted_proxy(proxies: Proxies, trusted_hosts: Collection[str]) -> None:
+    """Refuse a proxy that only the manifest names: with certificates of its own it could read the keys."""
+    proxy = proxies.choice
+    if isinstance(proxy, Proxy) and not is_trusted(proxy.host, (), trusted_hosts):
+        raise UsageError(
+            f"The proxy {proxy.host} is named by the manifest alone.",
+            hint=f"If you trust it, add `--trust-host {proxy.host}`, or set HTTPS_PROXY and write `proxy: env`.",
+        )

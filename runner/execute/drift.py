@@ -6,7 +6,7 @@ from runner.errors import ModelError
 from runner.execute.api_keys import get_key
 from runner.execute.commands import Steps, call, record, stage
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd
-from runner.execute.retry import read
+from runner.execute.retry import ATTEMPTS, read
 from runner.journal.events import IncumbentAdopted
 from runner.lib.secrets import Secret
 from runner.manifest.model import Dataset, Place, Source
@@ -14,6 +14,7 @@ from runner.plan.incumbent import Moment, may_drift, observe, own_model, stateme
 from runner.plan.model_plan import Action
 from runner.providers.base import Classifier, ServiceError
 
+_ATTEMPTS = 3  # to read a list that is good to have
 Listed = tuple[Classifier, ...] | None  # None: the list cannot be read
 
 
@@ -23,7 +24,8 @@ def list_classifiers(run: ModelRun, *, again: bool = False) -> Steps[Listed]:
         return None
     try:
         key = yield from _reading_key(run)
-        return (yield from read(run, "classifiers", lambda: run.context.provider.classifiers(key)))
+        attempts = ATTEMPTS if again else _ATTEMPTS
+        return (yield from read(run, "classifiers", lambda: run.context.provider.classifiers(key), attempts=attempts))
     except (ServiceError, ModelError):
         run.list_refused = True
         return None

@@ -12,15 +12,13 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from runner.errors import Kind, ModelError
-from runner.execute.api_keys import get_key
 from runner.execute.commands import Steps, pause, record, stage
 from runner.execute.drift import observe_serving
-from runner.execute.model_run import ModelRun, StageEnd, failed
+from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed
 from runner.execute.progress_events import Decided
-from runner.execute.retry import RetryBudget, read
+from runner.execute.retry import RetryBudget
 from runner.execute.training import wait
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
-from runner.journal.retrain_job import RetrainJob
 from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import open_file, real_folder, sync_folder
 from runner.lib.secrets import Secret
@@ -30,7 +28,7 @@ from runner.plan.model_plan import inspect_command
 from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.policy.evaluation import Evaluation
 from runner.policy.types import unread_clause
-from runner.providers.base import Downloaded, ProviderCalls, ServiceError
+from runner.providers.base import Code, Downloaded, ProviderCalls, ServiceError
 from runner.results.file_text import HEAD, form_of
 from runner.results.search import place_phrase
 
@@ -129,9 +127,11 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     job, inputs = run.job, inputs_now(run.context.manifest, run.model, run.progress, run.job)
     with run.timed("evaluate_s"):
         try:
-            evaluated = yield from _download(run, job, inputs)
+            evaluated = yield from _download(run, inputs)
         except ModelError as error:
             return failed(error)
+    if isinstance(evaluated, ModelOutcome):
+        return evaluated
     name = f"runs/{run.context.run_id}/results/{run.model.name}/{evaluated.path.name}"
     try:
         run.context.blobs.keep(name, evaluated.path)
@@ -191,22 +191,25 @@ def _tell(run: ModelRun, evaluation: Evaluation) -> None:
     run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action))
 
 
-def _download(run: ModelRun, job: RetrainJob, inputs: Inputs) -> Steps[Evaluated]:
+def _download(run: ModelRun, inputs: Inputs) -> Steps[Evaluated | ModelOutcome]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again.
 
-    A suspect file is downloaded once more; what comes then is the result.
+    A suspect file is downloaded once more; what comes then is the result. An outage of the store is waited for as one
+    of the service is.
     """
-    key = yield from get_key(run)
     folder = run.context.run_folder / "results" / run.model.name
-    patience = RetryBudget(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    expired = RetryBudget(run, "download", attempts=DOWNLOADS, longest=math.inf)  # a file may take hours
+    outage = RetryBudget(run, "download", attempts=None, longest=run.model.wait.timeout.total_seconds())
     suspect = None
     while True:
+        if run.finished is None:
+            end = yield from wait(run)
+            if isinstance(end, ModelOutcome):
+                return end
         status, run.finished = run.finished, None
-        if status is None:
-            status = yield from read(run, "status", lambda: run.context.provider.status(key, job.retrain_job_id))
-        url = status.download_url
+        url = status.download_url if status is not None else None
         if url is None:
-            raise _no_url(job, status.value)
+            raise LookupError(f"{run.model.name}: a training ended without a result")
         run.count("download")
         try:
             evaluated = yield from stage(partial(fetch_and_evaluate, run.context.provider, url, folder, inputs))
@@ -218,7 +221,7 @@ def _download(run: ModelRun, job: RetrainJob, inputs: Inputs) -> Steps[Evaluated
             suspect = evaluated.suspect
             yield from _pass_by(run, evaluated.path, suspect)
             continue
-        yield from patience.wait(failure)
+        yield from (expired if failure.code == Code.EXPIRED_URL else outage).wait(failure)
 
 
 def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
@@ -226,14 +229,6 @@ def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
     path.unlink()
     run.retry(f"download: {unread_clause(why)}; it is downloaded once more")
     yield from pause(_SUSPECT_PAUSE_S)
-
-
-def _no_url(job: RetrainJob, value: str) -> ModelError:
-    return ModelError(
-        Kind.RESULT,
-        f"Job {job.retrain_job_id} has the status {value} but no result file to download.",
-        hint="Run `retrain run` again later; if it stays so, ask the service's support about this job.",
-    )
 
 
 def evaluate_stored(blobs: Blobs, name: str, sha256: str, inputs: Inputs) -> Evaluation:

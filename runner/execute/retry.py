@@ -20,6 +20,7 @@ LONGEST_S = 120.0  # of all attempts and own pauses together
 LONGEST_ASKED_S = 300.0  # of all pauses a server asked for, as far as they are longer than the own ones
 _FIRST_S = 0.5
 _CEILING_S = 30.0
+_TOLD = 8  # attempts in a row that are told one by one
 _DOUBLINGS = 16  # far above the ceiling; a settling that lasts hours counts more than 1024 attempts
 
 
@@ -32,14 +33,17 @@ def backoff(attempt: int, rng: random.Random) -> float:
 class RetryBudget:
     """What is left for one read: how often it may be tried again, and how long waited for in all.
 
-    `longest` are the seconds of all attempts and own pauses together.
+    `longest` are the seconds of all attempts and own pauses together; without `attempts` they alone are the bound.
     """
 
-    def __init__(self, run: ModelRun, name: str, *, attempts: int = ATTEMPTS, longest: float = LONGEST_S) -> None:
+    def __init__(
+        self, run: ModelRun, name: str, *, attempts: int | None = ATTEMPTS, longest: float = LONGEST_S
+    ) -> None:
         self._run = run
         self._name = name
         self._attempts = attempts
         self._longest = longest
+        self._longest_asked = longest if attempts is None else LONGEST_ASKED_S
         self._attempt = 0
         self._asked = 0.0
         self._began = run.context.clock.monotonic()
@@ -53,33 +57,33 @@ class RetryBudget:
         self._attempt += 1
         own = backoff(self._attempt, self._run.context.rng)
         wished = max((error.after or 0.0) - own, 0.0)
-        more = min(wished, LONGEST_ASKED_S - self._asked)
+        more = min(wished, self._longest_asked - self._asked)
         spent = self._run.context.clock.monotonic() - self._began - self._asked
         late = spent + own > self._longest or wished > more == 0
-        if not error.again or self._attempt >= self._attempts or late:
+        used_up = self._attempts is not None and self._attempt >= self._attempts
+        if not error.again or used_up or late:
             raise error
         self._asked += more
         asked = "" if error.after is None else f" It is asked again after {own + more:.0f} s."
-        self._run.retry(f"{self._name}, attempt {self._attempt}: {error.message}{asked}")
+        if self._attempt <= _TOLD:
+            self._run.retry(f"{self._name}, attempt {self._attempt}: {error.message}{asked}")
         yield from pause(own + more)
 
 
-def read(run: ModelRun, name: str, function: Callable[[], T], *, low_priority: bool = False) -> Steps[T]:
+def read(run: ModelRun, name: str, function: Callable[[], T], *, attempts: int = ATTEMPTS) -> Steps[T]:
     """Do a call without effect, again and again while that may help; `name` counts it in the report.
-
-    A `patient` one lets the work of other models go first.
 
     Raises:
         ServiceError: it will not help, or the attempts or the time are used up.
     """
-    patience = RetryBudget(run, name)
+    budget = RetryBudget(run, name, attempts=attempts)
     while True:
         run.count(name)
         try:
-            return (yield from call(function, low_priority=low_priority))
+            return (yield from call(function))
         except ServiceError as error:
             failure = error
-        yield from patience.wait(failure)
+        yield from budget.wait(failure)
 
 
 def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -> Steps[Effect]:

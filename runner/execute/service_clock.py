@@ -122,7 +122,7 @@ def refuse_expired(end: UploadEnd, reading: ClockReading) -> None:
     raise ModelError(
         Kind.CONFIG,
         f"The service issued an upload URL that expires at {seconds_text(end.expires)}, and this machine's clock shows "
-        f"{seconds_text(reading.before)} already: it is ahead by about {_about(reading.before - end.expires)}.",
+        f"{seconds_text(reading.before)} already: it is ahead by about {about(reading.before - end.expires)}.",
         hint="Set this machine's clock by a time server, then run again. Nothing was uploaded.",
     )
 
@@ -132,12 +132,12 @@ def clock_difference(reading: ClockReading) -> str:
     side = "ahead of" if reading.ahead > timedelta(0) else "behind"
     date = reading.latest if reading.date is None else reading.date
     return (
-        f"This machine's clock ({seconds_text(reading.before)}) is {_about(abs(reading.ahead))} {side} the service's "
+        f"This machine's clock ({seconds_text(reading.before)}) is {about(abs(reading.ahead))} {side} the service's "
         f"({seconds_text(date)})"
     )
 
 
-def _about(length: timedelta) -> str:
+def about(length: timedelta) -> str:
     """Return a length rounded to a unit of which there are at least two."""
     units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
     unit, size = next((known_unit for known_unit in units if length >= 2 * known_unit[1]), ("s", timedelta(seconds=1)))

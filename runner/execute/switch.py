@@ -21,12 +21,13 @@ from runner.journal.events import ADOPTED, SwitchIntended, SwitchRejected, Switc
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.secrets import Secret
+from runner.manifest.durations import duration_text
 from runner.plan.decision_inputs import incumbent_moved, inputs_moved
 from runner.plan.eligibility import blocked
 from runner.plan.incumbent import may_drift, own_models
 from runner.plan.model_plan import PlanStage, person_command, resolve_commands, review_commands
 from runner.policy.types import TAKES_OVER
-from runner.providers.base import Done, Effect, NeverSent, Rejected
+from runner.providers.base import Done, Effect, NeverSent, Rejected, Unknown
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
@@ -73,7 +74,46 @@ def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
 
 
 def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
-    """Switch to the candidate: the intent, the one PUT, its proof. `serving` is the service's list of just before."""
+    """Switch to the candidate, as soon as the service is not busy; `serving` is its list of just before."""
+    busy = Busy(began=run.context.clock.monotonic())
+    while True:
+        effect = yield from _send(run, serving)
+        if not isinstance(effect, Rejected) or effect.reason != "busy":
+            return (yield from _after_put(run, run.job, effect))
+        yield from record(SwitchRejected(retrain_job_id=run.job.retrain_job_id, message=effect.message))
+        if busy.lasted(run) >= run.model.wait.timeout.total_seconds():
+            message = f"{effect.message.rstrip('.')}; it was waited for for {duration_text(run.model.wait.timeout)}."
+            return failed_with(effect.kind, message, "The decision is kept; the next `retrain run` switches.")
+        yield from busy.wait(run, effect.message)
+        serving = yield from list_classifiers(run)
+        yield from note_serving(run, serving)
+        if run.job.rollback is None and incumbent_moved(run.context.manifest, run.model, run.progress, run.job):
+            run.context.budget.return_switch()
+            end = yield from decide_again(run)
+            return end or (yield from switch(run))
+
+
+class Busy(Struct, kw_only=True):
+    """A service that refuses a switch for now, since `began` (monotonic seconds)."""
+
+    began: float
+    count: int = 0
+
+    def lasted(self, run: ModelRun) -> float:
+        """Return for how many seconds."""
+        return run.context.clock.monotonic() - self.began
+
+    def wait(self, run: ModelRun, message: str) -> Steps[None]:
+        """Wait a little; the first time it is told."""
+        self.count += 1
+        if self.count == 1:
+            run.retry(f"switch: {message} It is asked for again until the service takes it")
+        left = run.model.wait.timeout.total_seconds() - self.lasted(run)
+        yield from pause(max(min(backoff(self.count, run.context.rng), left), 0.0))
+
+
+def _send(run: ModelRun, serving: Listed) -> Steps[Effect]:
+    """Record the intent, and make the one PUT."""
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
         raise LookupError(f"{run.model.name}: a switch needs a decision")
@@ -90,11 +130,10 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
     run.say(f"switching to job {job.retrain_job_id}")
     try:
         with run.timed("switch_s"):
-            effect = yield from send(run, "switch", Pool.CALL, lambda: _put(run, key, job.retrain_job_id, leaves))
+            return (yield from send(run, "switch", Pool.CALL, lambda: _put(run, key, job.retrain_job_id, leaves)))
     except StoppedError:
         yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message="stopped before it was sent"))
         raise
-    return (yield from _after_put(run, job, effect))
 
 
 class SendDeadline(Struct, frozen=True, kw_only=True):
@@ -128,7 +167,12 @@ def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) 
 def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd]:
     name = job.retrain_job_id
     if isinstance(effect, Done):
-        return _switched(run, proof="answer")
+        if not _can_be_seen(job):
+            return _switched(run, proof="answer")
+        effect = Unknown(message="the service confirmed it, but its list does not show it yet", hint="")
+        listed = yield from list_classifiers(run, again=True)
+        if _serves(run.job, listed) in (True, None):
+            return _switched(run, proof="answer")
     if isinstance(effect, NeverSent):
         yield from record(SwitchRejected(retrain_job_id=name, message=effect.message))
         return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
@@ -139,6 +183,11 @@ def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd
     run.warn(f"the switch's result is unclear: {effect.message}")
     run.tell(StageStarted(stage=PlanStage.SETTLE_SWITCH))
     return (yield from settle_switch(run)) or (yield from switch_now(run, (yield from list_classifiers(run))))
+
+
+def _can_be_seen(job: RetrainJob) -> bool:
+    """Tell whether the list of classifiers, as it was before the switch, lets the switch be seen."""
+    return job.model_id is not None and job.listed_before is not None and job.model_id not in job.listed_before
 
 
 def settle_switch(run: ModelRun) -> Steps[StageEnd]:

@@ -4,6 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
@@ -11,17 +12,26 @@ from runner.execute.commands import Steps, pause, record
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed, failed_with
 from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.progress_events import InTraining, StatusReceived
-from runner.execute.retry import backoff, read
 from runner.execute.service_clock import ClockReading, is_over
-from runner.execute.upload_evidence import NOT_FOUND, is_said_in_training, says_waiting
+from runner.execute.status_reading import Trouble, ask_status
+from runner.execute.training_ends import (
+    contradicted,
+    given_up,
+    perhaps_ended,
+    sounds_ended,
+    still_training,
+    still_unread,
+    url_elsewhere,
+)
+from runner.execute.upload_evidence import is_said_in_training, says_waiting
 from runner.journal.events import Fact, StatusChanged, TrainingFailed, TrainingFinished
 from runner.journal.retrain_job import TRAINED, JobStage, RetrainJob
-from runner.lib.secrets import Secret
 from runner.manifest.durations import duration_text
-from runner.plan.model_plan import resolve_commands
 from runner.providers.base import Code, ServiceError, Status
 
 _SPREAD = 0.2
+_LATE_URL_S = 15.0  # between questions for the URL of a result that is said to be there
+_GONE = ("delet", "not_found", "not found")
 _FIRST_S = 2.0  # how old a training is at most when its status is asked for first
 
 
@@ -75,10 +85,26 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
             else min(self._step(), _FIRST_S, self.left) - self.before
         )
 
-    def pause(self, value: str, asked: StatusRequest) -> float:
-        """Return the seconds until the status is to be asked for again, after it was this word."""
-        step = self._step()
-        return min(step, max(self._until_known(value, asked), SHORTEST), self.left)
+    def pause(self, status: Status, asked: StatusRequest) -> float:
+        """Return the seconds until the status is to be asked for again."""
+        step = min(self._step(), _LATE_URL_S) if status.phase == "finished" else self._step()
+        return min(step, max(self._until_known(status.value, asked), SHORTEST), self.left)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Tell whether the training is older than a training can be by `wait.give_up`."""
+        return self.before + self._waited() >= self.run.model.wait.give_up.total_seconds()
+
+    def is_early(self, status: Status) -> bool:
+        """Tell whether an end is one that may have been said of a job without data.
+
+        So it is when nothing else was heard of the job since its upload, and it was said before that too, or speaks of
+        a job that is gone.
+        """
+        job, word = self.run.job, status.value
+        unheard = job.stage == JobStage.STARTED and job.upload_proof != "status" and job.status in (None, word)
+        gone = status.phase == "failed" and any(part in word for part in _GONE)
+        return status.phase != "going" and unheard and (gone or word == job.status_before_upload)
 
     def _step(self) -> float:
         """Return the next pause; an adaptive one is spread, or models that began together would ask together."""
@@ -146,12 +172,9 @@ def _confirmed_at(job: RetrainJob) -> datetime:
     return job.started_at
 
 
-OUTAGES = 10  # reads in a row that may fail, each with its own retries, before this run gives up waiting
-
-
 def wait(run: ModelRun) -> Steps[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
-    key, watch = (yield from get_key(run)), TrainingWait.begin(run)
+    key, watch, trouble = (yield from get_key(run)), TrainingWait.begin(run), Trouble()
     run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
     with run.timed("wait_s"), run.context.training_stats.waiting():
         first = watch.first
@@ -159,69 +182,63 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             yield from pause(first)
         while True:
             asked = watch.ask()
-            status = yield from _ask(run, key, watch)
-            if isinstance(status, ModelOutcome):
-                return status
-            seen = _take_in(run, status, lingers=watch.lingers(status.value, asked))
-            if status.phase != "going":
+            try:
+                status = yield from ask_status(run, key, trouble)
+            except ServiceError as error:
+                return (yield from _not_told(run, error))
+            if status is None:
+                if watch.left <= 0:
+                    return still_unread(run, trouble)
+                yield from pause(min(trouble.pause(run), watch.left))
+                continue
+            if watch.is_early(status):
+                status = replace(status, phase="going")
+            lingers = status.phase == "going" and watch.lingers(status.value, asked)
+            seen = _take_in(run, status, lingers=lingers)
+            if status.phase == "failed" or (status.phase == "finished" and status.download_url is not None):
                 return (yield from _ended(run, status, seen))
             if seen:
                 yield from record(*seen)
             run.context.training_stats.going = True
-            if watch.contradicts(status, asked):
-                return _contradicted(run, status.value)
-            if watch.left <= 0:
-                return _still_training(run)
-            yield from pause(watch.pause(status.value, asked))
+            end = _end_of_wait(run, watch, status, asked)
+            if end is not None:
+                return end
+            yield from pause(watch.pause(status, asked))
+
+
+def _end_of_wait(run: ModelRun, watch: TrainingWait, status: Status, asked: StatusRequest) -> ModelOutcome | None:
+    """Return why this run waits no longer for a training that has not ended, or None."""
+    if status.phase == "going" and watch.contradicts(status, asked):
+        return contradicted(run, status.value)
+    if status.phase == "finished" and status.url_keys:
+        return url_elsewhere(run, status)
+    if status.phase == "going" and run.job.stage == JobStage.STARTED and sounds_ended(run.job, status):
+        return perhaps_ended(run, status)
+    if watch.is_given_up:
+        return given_up(run, status)
+    return still_training(run, status) if watch.left <= 0 else None
 
 
 def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusChanged, ...]:
     """Return what is to be recorded of a status: a new word, and once more a doubtful one that lingers."""
     job = run.job
+    if lingers and job.upload_proof == "store" and status.value == job.status_before_upload:
+        told = f"job {job.retrain_job_id} still says {status.value}, as before its upload, which the store confirmed"
+        run.warn(f"{told} more than {duration_text(run.quarantine)} ago")
     if status.value != job.status:
-        _warn_of_drift(run, status)
+        if job.stage in TRAINED and status.phase != "finished":
+            run.warn(f"job {job.retrain_job_id} had finished by the journal, and says {status.value} now")
         run.tell(StatusReceived(retrain_job_id=job.retrain_job_id, status=status.value))
     elif not lingers:
         return ()
     return (StatusChanged(retrain_job_id=job.retrain_job_id, status=status.value),)
 
 
-def _ask(run: ModelRun, key: Secret, watch: TrainingWait) -> Steps[Status | ModelOutcome]:
-    """Read the status; put up with a job that is not known yet, and with outages, a bounded number of times."""
-    job, outages = run.job, 0
-
-    def ask() -> Status:
-        return run.context.provider.status(key, job.retrain_job_id)
-
-    while True:
-        try:
-            return (yield from read(run, "status", ask, low_priority=True))
-        except ServiceError as error:
-            if error.code == Code.JOB_DELETED:
-                return (yield from _deleted(run, error))
-            if error.code == Code.NOT_FOUND_JOB and _was_never_known(job):
-                return Status(
-                    value=NOT_FOUND, phase="going", model_id=None, message=None, download_url=None, date=error.date
-                )
-            outages += 1
-            if not (error.again and outages < OUTAGES):
-                return failed(error)
-            run.warn(f"status: {error.message}")
-            if watch.left <= 0:
-                return _still_training(run)
-        yield from pause(backoff(outages, run.context.rng))
-
-
-def _was_never_known(job: RetrainJob) -> bool:
-    """Tell whether the service did not know the job before its upload, nor since: it may need a moment."""
-    never_seen = job.status in (None, NOT_FOUND) and job.upload_proof == "store"
-    return job.stage == JobStage.STARTED and job.status_before_upload in (None, NOT_FOUND) and never_seen
-
-
-def _deleted(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
-    yield from record(
-        TrainingFailed(retrain_job_id=run.job.retrain_job_id, status="deleted", message=error.message.rstrip("."))
-    )
+def _not_told(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
+    """End with an error that stays; a job that was seen and is deleted now has failed."""
+    if error.code == Code.JOB_DELETED:
+        message = error.message.rstrip(".")
+        yield from record(TrainingFailed(retrain_job_id=run.job.retrain_job_id, status="deleted", message=message))
     return failed(error)
 
 
@@ -245,35 +262,4 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> St
         Kind.TRAINING,
         f"The training of job {name} failed ({status.value}): {message.rstrip('.')}.",
         f"{again}, or train it now with `{run.context.options.train_anew(run.model.name)}`.",
-    )
-
-
-def _warn_of_drift(run: ModelRun, status: Status) -> None:
-    """Say when the service contradicts what the journal knows of the job."""
-    job = run.job
-    if job.upload_proof == "store" and status.phase == "going" and status.value == job.status_before_upload:
-        run.warn(f"drift: the store took the upload, but job {job.retrain_job_id} still says {status.value}")
-    if job.stage in TRAINED and status.phase != "finished":
-        run.warn(f"drift: job {job.retrain_job_id} had finished by the journal, and says {status.value} now")
-
-
-def _still_training(run: ModelRun) -> ModelOutcome:
-    job, model = run.job, run.model
-    _, not_started = resolve_commands(model.name, "upload", state=run.context.state_option)
-    doubt = f" If the product shows no training of it, tell: `{not_started}`."
-    return ModelOutcome(
-        outcome="training",
-        reason=f"Job {job.retrain_job_id} is still in training after {duration_text(model.wait.timeout)}; the next "
-        f"`retrain run` goes on waiting for it.{doubt if run.progress.upload_unknown is job else ''}",
-    )
-
-
-def _contradicted(run: ModelRun, value: str) -> ModelOutcome:
-    name = run.job.retrain_job_id
-    started, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
-    return ModelOutcome(
-        outcome="unknown",
-        reason=f"The store confirmed the upload to job {name}, but the service still says {value} after the upload URL "
-        "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
-        f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )

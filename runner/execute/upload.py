@@ -8,6 +8,7 @@ until it is known, and nobody guesses.
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
@@ -27,6 +28,7 @@ from runner.execute.service_clock import (
     url_end,
 )
 from runner.execute.upload_evidence import (
+    NO_STATUS,
     NOT_FOUND,
     evidence_against,
     proves_start,
@@ -103,7 +105,10 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
-        return (yield from _send(run, job, end))
+        effect = yield from _send(run, job, end)
+    if isinstance(effect, Rejected) and effect.reason == "signature" and end.passed(run.context.clock):
+        return replace(effect, reason="expired_url", permanent=False)
+    return effect
 
 
 class _Taken(Struct, frozen=True, kw_only=True):
@@ -183,7 +188,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
         yield from record(UploadRejected(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
         if effect.reason == "expired_url":
             return Replan(reason=effect.message)
-        return failed_with(effect.kind, effect.message, effect.hint)
+        return failed_with(effect.kind, effect.message, f"{effect.hint.rstrip('.')}. Nothing was started.")
     yield from record(UploadUnknown(retrain_job_id=retrain_job_id, message=effect.message))
     run.warn(f"the upload's result is unclear: {effect.message}")
     run.tell(StageStarted(stage=PlanStage.SETTLE_UPLOAD))
@@ -219,7 +224,8 @@ def settle_upload(run: ModelRun) -> Steps[StageEnd]:
 def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | str | None, ClockReading]:
     """Ask for the job's status, and return it with what the clocks showed.
 
-    The status is NOT_FOUND for an unknown job, and None when it could not be read this time.
+    The status is NOT_FOUND for an unknown job, NO_STATUS where it is refused in words that no document describes, and
+    None when it could not be read this time.
     """
     answer: Status | str | None
     before = run.context.clock.now()
@@ -227,7 +233,8 @@ def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | s
         answer = run.context.provider.status(key, retrain_job_id)
         date = answer.date
     except ServiceError as error:
-        answer, date = NOT_FOUND if error.code == Code.NOT_FOUND_JOB else None, error.date
+        refused = None if error.again or error.understood else NO_STATUS
+        answer, date = NOT_FOUND if error.code == Code.NOT_FOUND_JOB else refused, error.date
     return answer, ClockReading(date=date, before=before, after=run.context.clock.now())
 
 

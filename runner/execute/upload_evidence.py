@@ -18,7 +18,10 @@ from runner.execute.model_run import ModelRun
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.providers.base import Status
 
-NOT_FOUND = "not_found"  # stands for "the service knows no such job" where a status word is expected
+# What stands where a status word is expected, and the service gave none.
+NOT_FOUND = "not_found"  # it knows no such job
+DELETED = "deleted"  # it says that the job may be deleted
+NO_STATUS = "no_status"  # it refuses to tell, in words that no document describes
 
 
 def says_waiting(run: ModelRun, value: str) -> bool:
@@ -30,7 +33,8 @@ def proves_start(run: ModelRun, answer: Status | str | None, status_before_uploa
     """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
     if not isinstance(answer, Status) or answer.value == status_before_upload:
         return False
-    return answer.phase != "going" or (status_before_upload is not None and not says_waiting(run, answer.value))
+    told_before = status_before_upload not in (None, NO_STATUS)
+    return answer.phase != "going" or (told_before and not says_waiting(run, answer.value))
 
 
 def proves_waiting(run: ModelRun, answer: Status | str | None) -> bool:

@@ -1,6 +1,7 @@
 """A request and its answer, and what a network error means for it."""
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ class RequestStage(Enum):
     UNFIT_KEY = auto()
     UNFIT_URL = auto()
     NEVER_SENT = auto()
+    MISLED = auto()  # by a redirect that is not followed: nothing was carried out
     UNCLEAR = auto()
 
 
@@ -29,6 +31,7 @@ class Request(Struct, frozen=True, kw_only=True):
     method: Literal["GET", "PUT"]
     url: Secret
     key: Secret | None = None
+    headers: Mapping[str, str] = {}
     body: UploadBody | None = None
 
 
@@ -56,6 +59,7 @@ class Broken(Struct, frozen=True, kw_only=True):
 
 
 _DEEPEST = 20
+_PROXY_REFUSAL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 
 
 def cause(error: BaseException, countdown: Countdown) -> str:
@@ -63,7 +67,7 @@ def cause(error: BaseException, countdown: Countdown) -> str:
     if countdown.over:
         return "did not finish in the time it had"
     for link in _chain(error):
-        words = _words(link)
+        words = _proxy_words(link) or _words(link)
         if words is not None:
             return words
     return "broke the connection or its answer"
@@ -82,6 +86,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             return
         yield link
         link = link.__cause__ or link.__context__
+
+
+def _proxy_words(link: BaseException) -> str | None:
+    refused = _PROXY_REFUSAL.match(str(link)) if isinstance(link, OSError) else None
+    if refused is None:
+        return None
+    asks = ": it wants a user and a password in its address" if refused[1] == "407" else ""
+    return f"cannot be reached through the proxy, which answered {refused[1]}{asks}"
 
 
 def _words(link: BaseException) -> str | None:

@@ -2,7 +2,8 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,9 @@ from runner.http.headers import read_date, retry_after
 from runner.http.request import ResponseHead
 
 MOST_BYTES = 1024 * 1024
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+_GZIP_OR_ZLIB = 47  # window bits by which zlib reads either, as their heads tell
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -19,11 +23,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     `date` is the time of the answering clock (aware UTC, whole seconds) where it tells one, and `after` are the seconds
     of its Retry-After, 0 to 300, or None. `flaw` says why the body was left out, as the end of
-    a sentence about the answer; None when `body` is whole.
+    a sentence about the answer; None when `body` is whole. A body in gzip is unpacked.
     """
 
     host: str
     status: int
+    headers: Mapping[str, str] = {}
     date: datetime | None
     after: float | None
     body: bytes
@@ -31,16 +36,35 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 def take_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
-    """Read an answer of the API, at most 1 MiB; a body with a Content-Encoding was not asked for and is not read."""
+    """Read an answer of the API, at most 1 MiB of it, unpacked where it comes in gzip."""
     encoding = head.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+    if encoding not in _PACKED | _PLAIN:
         return _answer(head, b"", "is encoded, which was not asked for")
     body = bytearray()
-    for block in blocks:
-        body += block
-        if len(body) > MOST_BYTES:
-            return _answer(head, b"", f"is larger than {MOST_BYTES} bytes")
+    try:
+        for block in _unpacked(blocks) if encoding in _PACKED else blocks:
+            body += block
+            if len(body) > MOST_BYTES:
+                return _answer(head, b"", f"is larger than {MOST_BYTES} bytes")
+    except zlib.error:
+        return _answer(head, b"", f"is not the {encoding} that it says it is")
     return _answer(head, bytes(body), None)
+
+
+def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Give the content of a packed body, in pieces of at most `MOST_BYTES`.
+
+    Raises:
+        zlib.error: it is not packed so, or it ends too early.
+    """
+    unpack, begun = zlib.decompressobj(_GZIP_OR_ZLIB), False
+    for block in blocks:
+        left, begun = block, True
+        while left:
+            yield unpack.decompress(left, MOST_BYTES)
+            left = unpack.unconsumed_tail
+    if begun and not unpack.eof:
+        raise zlib.error
 
 
 def take_store_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
@@ -53,7 +77,9 @@ def take_store_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
 def _answer(head: ResponseHead, body: bytes, flaw: str | None) -> Answer:
     date = read_date(head.headers.get("Date"))
     after = retry_after(head.headers.get("Retry-After"), now=date)
-    return Answer(host=head.host, status=head.status, date=date, after=after, body=body, flaw=flaw)
+    return Answer(
+        host=head.host, status=head.status, headers=head.headers, date=date, after=after, body=body, flaw=flaw
+    )
 
 
 _LONGEST_TEXT = 200
@@ -76,14 +102,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(body: bytes) -> Any:
-    """Return the JSON value of a body in UTF-8, with or without a byte order mark.
+    """Return the JSON value of a body in UTF-8, with or without a byte order mark; a fraction is its text.
 
     Raises:
         NotJsonError: not UTF-8, not JSON, NaN or Infinity, a duplicate key, or nested too deeply.
     """
     try:
         text = body.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        return json.loads(text, parse_constant=_no_constant, parse_float=str, object_pairs_hook=_no_duplicates)
     except NotJsonError:
         raise
     except (ValueError, RecursionError):

@@ -3,10 +3,11 @@
 Questions whose answer names what was asked after go over connections that are kept for a while: a fleet asks thousands
 of times, and a TLS handshake costs more than an answer. Everything else has a connection of its own: a kept one that
 went stale would leave an effect unclear, and an answer that comes late on it would be taken for another's. There is no
-session: no cookies, no redirects, no `.netrc`, no proxies from the environment, no retries but that of a question which
-a stale connection cannot have carried. Every foreign error becomes a `Broken` value without a URL in it.
+session: no cookies, no redirects, no `.netrc`, no retries but that of a question which a stale connection cannot have
+carried. Every foreign error becomes a `Broken` value without a URL in it.
 """
 
+import base64
 import http.client
 import logging
 import socket
@@ -25,11 +26,13 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, UnfitError, read_address
 from runner.http.deadlines import Countdown, Deadlines
+from runner.http.proxies import NO_PROXIES, CaBundle, Proxies, Proxy
 from runner.http.request import Broken, Request, RequestStage, ResponseHead, cause, hung_up
 from runner.http.sockets import ConnectionPool, TlsContext, WholeHead, timed
 from runner.http.upload_body import BLOCK, BodyStoppedError
@@ -81,9 +84,13 @@ class _PlainConnection(HTTPConnection):
         self._line = line
 
     def connect(self) -> None:
-        self._line.exchange.connects = True
-        super().connect()
-        self.sock: socket.socket = timed(self.sock, self._line.exchange.countdown)  # type: ignore[assignment] # speaks as one
+        exchange = self._line.exchange
+        exchange.connects = True
+        try:
+            super().connect()
+        finally:
+            exchange.began = False  # what was sent so far asked a proxy for a tunnel
+        self.sock: socket.socket = timed(self.sock, exchange.countdown)  # type: ignore[assignment] # speaks as one
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - tidied; not sent
         """Begin the request with the target as it was given; `url` is urllib3's tidied form of it."""
@@ -112,17 +119,21 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Line(HTTPAdapter):
-    """An adapter with a single connection, for one exchange at a time."""
+    """An adapter with a single connection, for one exchange at a time; `forwarder` is the proxy that reads it."""
 
     exchange: _Exchange
 
-    def __init__(self, address: Address, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, address: Address, tls: Callable[[], ssl.SSLContext], proxy: Proxy | None) -> None:
         super().__init__(max_retries=Retry(0, read=False))
-        self._pool = (
-            _PlainPool(address.host, address.port, line=self)
-            if address.scheme == "http"
-            else _TlsPool(address.host, address.port, cert_reqs="CERT_REQUIRED", ssl_context=tls(), line=self)
+        self.forwarder = proxy if address.scheme == "http" else None
+        if address.scheme == "http":
+            self._pool: HTTPConnectionPool = _PlainPool(*_endpoint(proxy or address), line=self)
+            return
+        tunnel: dict[str, Any] = (
+            {"_proxy": parse_url(proxy.url), "_proxy_headers": _credentials(proxy)} if proxy else {}
         )
+        where = _endpoint(address)
+        self._pool = _TlsPool(*where, cert_reqs="CERT_REQUIRED", ssl_context=tls(), line=self, **tunnel)
 
     def get_connection_with_tls_context(self, *_args: Any, **_kwargs: Any) -> HTTPConnectionPool:
         """Return the line's own pool, whatever requests makes of the URL, certificates and proxies."""
@@ -136,12 +147,26 @@ class _Line(HTTPAdapter):
         self._pool.close()
 
 
+def _endpoint(place: Address | Proxy) -> tuple[str, int | None]:
+    return place.host, place.port
+
+
+def _credentials(proxy: Proxy | None) -> dict[str, str]:
+    """Return the header that tells a proxy who asks."""
+    if proxy is None or proxy.credentials is None:
+        return {}
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(proxy.credentials.reveal().encode()).decode()}"}
+
+
 class Transport:
     """Makes exchanges; safe to use from many threads at once."""
 
-    def __init__(self, *, deadlines: Deadlines, ca_bundle: Path | None) -> None:
+    def __init__(
+        self, *, deadlines: Deadlines, ca_bundle: CaBundle | None = None, proxies: Proxies = NO_PROXIES
+    ) -> None:
         self._deadlines = deadlines
         self._ca_bundle = ca_bundle
+        self._proxies = proxies
         self._closed = threading.Event()
         self._kept: ConnectionPool[_Line] = ConnectionPool()
         if ca_bundle is not None:
@@ -198,7 +223,7 @@ class Transport:
         return answer
 
     def _new_line(self, address: Address) -> _Line:
-        return _Line(address, lambda: self._tls)
+        return _Line(address, lambda: self._tls, self._proxies.proxy_for(address))
 
     def _carry(
         self,
@@ -209,7 +234,8 @@ class Transport:
         take: Callable[[ResponseHead, Iterator[bytes]], T],
     ) -> T | Broken:
         """Send the request over the line, and close the line where that came to no good end."""
-        exchange = line.exchange = _Exchange(target=address.target, countdown=countdown)
+        target = request.url.reveal() if line.forwarder else address.target
+        exchange = line.exchange = _Exchange(target=target, countdown=countdown)
         try:
             with self._send(line, request, countdown) as response:
                 _log.debug("%s %s: %d", request.method, address.host, response.status_code)
@@ -227,7 +253,7 @@ class Transport:
         return answer
 
     def _send(self, line: _Line, request: Request, countdown: Countdown) -> requests.Response:
-        headers = {"User-Agent": "retrain-runner"}
+        headers = {"User-Agent": "retrain-runner", **request.headers, **_credentials(line.forwarder)}
         if request.key is not None:
             headers["x-api-key"] = request.key.reveal()
         try:
@@ -243,14 +269,21 @@ class Transport:
     def _tls(self) -> ssl.SSLContext:
         """One context for all connections: loading the certificates takes longer than a whole call."""
         context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificates and names
+        named = self._ca_bundle
         if sys.version_info >= (3, 13):  # as ssl.create_default_context does there
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
-        bundle = str(self._ca_bundle) if self._ca_bundle is not None else DEFAULT_CA_BUNDLE_PATH
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            if named is None:  # private authorities are seldom strict
+                context.verify_flags |= ssl.VERIFY_X509_STRICT
+        bundle = named.path if named is not None else Path(DEFAULT_CA_BUNDLE_PATH)
         try:
-            context.load_verify_locations(cafile=bundle)
+            if bundle.is_dir():
+                context.load_verify_locations(capath=bundle)
+            else:
+                context.load_verify_locations(cafile=bundle)
         except OSError as error:
+            by = f" of {named.source}" if named is not None else ""
             raise UsageError(
-                f"The CA bundle {bundle} cannot be used: {error.strerror or 'it holds no certificate'}.",
+                f"The CA bundle {bundle}{by} cannot be used: {error.strerror or 'it holds no certificate'}.",
                 hint="Give a file with certificates in PEM form.",
             ) from None
         return context

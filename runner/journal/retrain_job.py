@@ -98,6 +98,7 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
     url_expires_at: datetime
     status_before_upload: str | None
     status: str | None = None
+    status_since: datetime | None = None
     lingered: tuple[str, ...] = ()  # doubtful words that it still said when the quarantine after its upload was over
     upload_proof: str | None = None
     intended_at: datetime | None = None
@@ -178,6 +179,7 @@ def changed(job: RetrainJob, fact: JobFact, place: At) -> RetrainJob:
     changes = _CHANGES[type(fact)](fact, place)
     if isinstance(fact, StatusChanged) and fact.status == job.status:
         changes["lingered"] = (*job.lingered, fact.status)
+        del changes["status_since"]
     if isinstance(fact, SwitchRejected) and job.rollback:
         changes["stage"] = JobStage.SWITCHED  # it has served
     if isinstance(fact, CandidateEvaluated) and job.rejection:
@@ -211,7 +213,7 @@ _CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
     UploadRejected: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
     UploadUnknown: lambda _fact, _place: {"stage": JobStage.SENDING},
     JobAbandoned: lambda _fact, _place: {"stage": JobStage.NEVER_STARTED},
-    StatusChanged: lambda fact, _place: {"status": fact.status},
+    StatusChanged: lambda fact, place: {"status": fact.status, "status_since": place.at},
     TrainingFinished: lambda fact, place: {
         "stage": JobStage.FINISHED,
         "finished_at": place.at,

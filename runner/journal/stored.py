@@ -12,7 +12,8 @@ from runner.errors import StateError
 from runner.journal.events import Event, PrunedFile, ResultDownloaded, ResultsPruned
 from runner.lib.timestamps import moment
 
-RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attestation.dsse.json")
+ANSWERS = "answers.jsonl"  # what the service said, in a run's folder; it proves nothing and is in no record
+RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attestation.dsse.json", ANSWERS)
 BESIDE_JOURNAL = ("-journal", "-wal", "-shm")  # what SQLite puts beside a database
 _DOWNLOAD = "result.download"
 _UPLOAD = re.compile(r"upload-[0-9a-z_]{8}")  # a folder below a run's part of the spool

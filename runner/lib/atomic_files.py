@@ -37,6 +37,15 @@ def open_file(path: Path) -> BufferedReader:
     raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
+def open_new(path: Path) -> BinaryIO:
+    """Open a file that is not there yet, for its owner only, to be written bit by bit.
+
+    Raises:
+        OSError: it is there already, or it cannot be made.
+    """
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
+
+
 def open_below(root: Path, name: str) -> BufferedReader:
     """Open a file below a folder, if no part of the way to it is a link.
 

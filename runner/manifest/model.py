@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
-from runner.providers.base import Statuses
+from runner.http.proxies import Proxies
+from runner.providers.base import ServiceOptions, Statuses
 from runner.providers.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]
@@ -39,6 +40,7 @@ class Service(Struct, frozen=True, kw_only=True):
     url_lifetime: timedelta
     quarantine: timedelta = timedelta(minutes=5)
     provider: str = DEFAULT_PROVIDER
+    options: ServiceOptions = ServiceOptions(proxies=Proxies(choice="env"))
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -165,10 +167,14 @@ class Retrain(Struct, frozen=True, kw_only=True):
 
 
 class Wait(Struct, frozen=True, kw_only=True):
-    """How long one run waits for a training, and how often it asks; `poll` None means adaptive."""
+    """How long one run waits for a training, and how often it asks; `poll` None means adaptive.
+
+    A training that is older than `give_up` blocks no new data any more.
+    """
 
     timeout: timedelta = timedelta(hours=6)
     poll: timedelta | None = None
+    give_up: timedelta = timedelta(days=7)
 
 
 class Bounds(Struct, frozen=True, kw_only=True):

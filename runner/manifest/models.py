@@ -197,7 +197,11 @@ def _read_wait(section: YamlMap, findings: Findings) -> Wait:
     poll: timedelta | None = None
     if section.get("poll", "adaptive") != "adaptive":
         poll = read_duration(section, "poll", findings)
-    return Wait(timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout, poll=poll)
+    return Wait(
+        timeout=read_duration(section, "timeout", findings) or _STANDARD_WAIT.timeout,
+        poll=poll,
+        give_up=read_duration(section, "give_up", findings) or _STANDARD_WAIT.give_up,
+    )
 
 
 def standard_checks(limits: DataLimits) -> Checks:

@@ -2,9 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec.structs import replace
+
+from runner.errors import UsageError
 from runner.http.addresses import is_loopback
+from runner.http.proxies import Proxies, read_proxy
 from runner.lib.text import shown
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
@@ -12,8 +17,13 @@ from runner.manifest.keys import read_stored_key
 from runner.manifest.merge import Combined
 from runner.manifest.model import Model, Notification, Ping, Place, Service
 from runner.manifest.problems import Findings
-from runner.providers.base import ProviderFacts, Statuses
+from runner.providers.base import ProviderFacts, ServiceOptions, Statuses
+from runner.providers.fields import Fields
 from runner.providers.registry import DEFAULT_PROVIDER, facts_of
+
+_OWN_HEADERS = frozenset(
+    {"authorization", "cookie", "content-length", "host", "transfer-encoding", "user-agent", "x-api-key"}
+)
 
 
 def read_service(section: YamlMap, findings: Findings) -> Service:
@@ -45,6 +55,7 @@ def read_service(section: YamlMap, findings: Findings) -> Service:
         url_lifetime=read_duration(section, "url_lifetime", findings) or standard.url_lifetime,
         statuses=_read_statuses(section.get("statuses", YamlMap()), facts.statuses),
         provider=facts.name,
+        options=_read_options(section, standard.options, findings),
     )
 
 
@@ -61,10 +72,60 @@ def standard_service(facts: ProviderFacts) -> Service:
 
 def _read_statuses(section: YamlMap, standard: Statuses) -> Statuses:
     return Statuses(
-        finished=tuple(value.lower() for value in section.get("finished", standard.finished)),
-        failed=tuple(value.lower() for value in section.get("failed", standard.failed)),
-        waiting=tuple(value.lower() for value in section.get("waiting", standard.waiting)),
+        finished=tuple(word.lower() for word in section.get("finished", standard.finished)),
+        failed=tuple(word.lower() for word in section.get("failed", standard.failed)),
+        waiting=tuple(word.lower() for word in section.get("waiting", standard.waiting)),
+        busy=tuple(word.lower() for word in section.get("busy", standard.busy)),
     )
+
+
+def _read_options(section: YamlMap, standard: ServiceOptions, findings: Findings) -> ServiceOptions:
+    bundle = section.get("ca_bundle")
+    return ServiceOptions(
+        fields=_read_fields(section.get("fields", YamlMap()), standard.fields),
+        switch_proof=section.get("switch_proof", standard.switch_proof),
+        upload_headers=_read_headers(section.get("upload", YamlMap()), findings),
+        proxies=_read_proxies(section, findings) if "proxy" in section else standard.proxies,
+        ca_bundle=None if bundle is None else Path(section.value_place("ca_bundle").file).parent / bundle,
+    )
+
+
+def _read_fields(section: YamlMap, standard: Fields) -> Fields:
+    """Return the names of the parts of an answer: those of the manifest count before the documented ones."""
+    named = {part: (names,) if isinstance(names, str) else tuple(names) for part, names in section.items()}
+    return replace(standard, **{part: (*names, *getattr(standard, part)) for part, names in named.items()})
+
+
+def _read_headers(section: YamlMap, findings: Findings) -> dict[str, str]:
+    headers = section.get("headers", YamlMap())
+    for name in headers:
+        if name.lower() in _OWN_HEADERS:
+            findings.error(
+                headers.key_place(name),
+                "own-header",
+                f"The header {shown(name)} is not sent to a store by the manifest's will.",
+                hint="Remove it: what it says is either a secret or set by the upload itself.",
+            )
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _read_proxies(section: YamlMap, findings: Findings) -> Proxies:
+    text, problem = section["proxy"], None
+    if text in ("env", "none"):
+        return Proxies(choice=text)
+    try:
+        proxy = read_proxy(text, "`service.proxy`")
+    except UsageError as error:
+        problem = error.message, error.hint
+    else:
+        if proxy.credentials is None:
+            return Proxies(choice=proxy)
+        problem = (
+            "A user and a password do not belong into a manifest.",
+            "Put the address with them into HTTPS_PROXY, and write `proxy: env`.",
+        )
+    findings.error(section.value_place("proxy"), "bad-proxy", problem[0], hint=problem[1])
+    return Proxies(choice="none")
 
 
 def _read_url(section: YamlMap, facts: ProviderFacts, findings: Findings) -> str | None:

@@ -104,7 +104,7 @@ def send_ping(source: StoredKey, path: str) -> None:
     url = read_secret(source).reveal()
     base, mark, query = url.partition("?")
     request = Request(method="GET", url=Secret(f"{base.rstrip('/')}/{path}{mark}{query}"))
-    answer = Transport(deadlines=_DEADLINES, ca_bundle=None).exchange(request, _status)
+    answer = Transport(deadlines=_DEADLINES).exchange(request, _status)
     if isinstance(answer, Broken):
         raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")
     if not 200 <= answer < 300:

@@ -98,7 +98,7 @@ def _planned(
         first = _retrain(model, facts, "it has not been trained by this project yet")
         return _unless_lost(model, progress, first, options)
     case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
-    plan = _underway(case) or _by_data(replace(case, job=progress.last or job), facts, options)
+    plan = _underway(case, facts) or _by_data(replace(case, job=progress.last or job), facts, options)
     plan = _unless_lost(model, progress, plan, options)
     idle = [f"{approval}." for approval in unused_approvals(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
@@ -122,9 +122,19 @@ def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
     return evidence(progress, job) if job is not None else None
 
 
-def _underway(case: ApprovalContext) -> ModelPlan | None:
+def _is_given_up(case: ApprovalContext, facts: PlanInputs) -> bool:
+    """Tell whether the job in training is older than `wait.give_up`, and there is other data to train."""
+    job, limit = case.job, case.model.wait.give_up
+    old = age(job.started_at, facts.now) if job.stage == JobStage.STARTED and job.started_at is not None else None
+    changed = not isinstance(facts.dataset, ModelError) and facts.dataset.sha256 != job.dataset_sha256
+    return old is not None and old >= limit and changed
+
+
+def _underway(case: ApprovalContext, facts: PlanInputs) -> ModelPlan | None:
     """Plan for what was begun or decided and is not done; None when there is nothing of that kind."""
     model, job = case.model, case.job
+    if _is_given_up(case, facts):
+        return None
     if job.stage in _RESUMED:
         stages, state = _RESUMED[job.stage]
         return ModelPlan(

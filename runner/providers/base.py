@@ -3,7 +3,7 @@
 An effect (upload, switch) never raises for trouble of the network or the service; a read raises `ServiceError`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct
 
 from runner.errors import Kind, ModelError
+from runner.http.proxies import NO_PROXIES, Proxies
 from runner.http.upload_watch import UploadWatch
 from runner.lib.secrets import Redactor, Secret
+from runner.providers.fields import Fields
+from runner.providers.kept_answers import AnswerKeeper
 
 
 class Statuses(Struct, frozen=True, kw_only=True):
     """Status values of a job, lower case. `finished` match whole, the others as a part of the value.
 
-    `waiting` are those of a job whose upload has not arrived.
+    `waiting` are those of a job whose upload has not arrived. `busy` are parts of what refuses a switch that may be
+    made a little later. One of fewer than four letters matches a whole word of the value.
     """
 
     finished: tuple[str, ...]
     failed: tuple[str, ...]
     waiting: tuple[str, ...]
+    busy: tuple[str, ...] = ()
 
 
 class DataLimits(Struct, frozen=True, kw_only=True):
@@ -66,11 +71,12 @@ class ProviderFacts(Struct, frozen=True, kw_only=True):
 
 
 Phase = Literal["going", "finished", "failed"]
-RejectionReason = Literal["expired_url", "not_finished", "documented", "store", "gateway"]
+RejectionReason = Literal["expired_url", "signature", "busy", "documented", "store", "gateway"]
+SwitchProof = Literal["status", "body"]
 
 
 class Code(StrEnum):
-    """Answers a caller may tell apart: the service's documented error messages, and an expired signed URL."""
+    """Answers a caller may tell apart: the documented error messages, and an expired signed URL."""
 
     INVALID_KEY = "invalid_key"
     INACTIVE_KEY = "inactive_key"
@@ -98,9 +104,10 @@ class IssuedJob(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What the service says of a retrain job. `word` is its status, lower case; a finished job has a `download_url`.
+    """What the service says of a retrain job. `word` is its status, lower case.
 
-    `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
+    A finished job has a `download_url`, perhaps a little later; `url_keys` are the names of other parts of the answer
+    that hold an address. `date` is what the service's clock showed (aware UTC, whole seconds), where the answer told.
     """
 
     value: str
@@ -108,6 +115,7 @@ class Status(Struct, frozen=True, kw_only=True):
     model_id: int | None
     message: str | None
     download_url: Secret | None
+    url_keys: tuple[str, ...] = ()
     date: datetime | None = None
 
 
@@ -135,10 +143,11 @@ class ListedModel(Struct, frozen=True, kw_only=True):
 
 
 class Downloaded(Struct, frozen=True, kw_only=True):
-    """A result file that is whole and durable: lower-case hex SHA-256 and its size in bytes."""
+    """A durable result file: lower-case hex SHA-256 and its size in bytes; `whole` where its length was announced."""
 
     sha256: str
     bytes: int
+    whole: bool = True
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -181,6 +190,7 @@ class ServiceError(ModelError):
         again: whether asking again may help.
         after: the seconds the server asked to wait, 0 to 300, or None.
         code: which documented answer it was, or None.
+        understood: whether it is clear what the answer means; False for one that no document describes.
         date: what the service's clock showed (aware UTC, whole seconds), or None.
     """
 
@@ -194,12 +204,27 @@ class ServiceError(ModelError):
         after: float | None = None,
         code: Code | None = None,
         date: datetime | None = None,
+        understood: bool = True,
     ) -> None:
         super().__init__(kind, message, hint=hint)
         self.again = again
         self.after = after
         self.code = code
         self.date = date
+        self.understood = understood
+
+    def with_texts(self, message: str, hint: str) -> "ServiceError":
+        """Return the same error in other words."""
+        return ServiceError(
+            self.kind,
+            message,
+            hint=hint,
+            again=self.again,
+            after=self.after,
+            code=self.code,
+            date=self.date,
+            understood=self.understood,
+        )
 
 
 if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
@@ -248,17 +273,34 @@ class Provider(ProviderCalls, Protocol):
         """Begin no further call."""
 
 
+class ServiceOptions(Struct, frozen=True, kw_only=True):
+    """How the service is spoken with, where that is not documented.
+
+    `switch_proof` says what proves a switch: a 2xx that does not speak against it, or only a body that names the job.
+    `upload_headers` are sent with each upload, their names in lower case. `ca_bundle` are certificates to trust instead
+    of the public ones.
+    """
+
+    fields: Fields = Fields()
+    switch_proof: SwitchProof = "status"
+    upload_headers: Mapping[str, str] = {}
+    proxies: Proxies = NO_PROXIES
+    ca_bundle: Path | None = None
+
+
 class Connection(Struct, frozen=True, kw_only=True):
     """What a provider is connected with.
 
     `base_url` has no trailing slash; `trusted_hosts` are those that the operator trusts beside the provider's own and
-    this machine. The redactor learns every secret that passes through.
+    this machine. The redactor learns every secret that passes through; the keeper gets every answer.
     """
 
     base_url: str
     statuses: Statuses
     redactor: Redactor
     trusted_hosts: Collection[str] = ()
+    options: ServiceOptions = ServiceOptions()
+    keeper: AnswerKeeper | None = None
 
 
 class ProviderEntry(Struct, frozen=True, kw_only=True):

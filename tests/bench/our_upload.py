@@ -11,13 +11,13 @@ from runner.datasets.joined_stream import blocks
 from runner.datasets.local_source import LocalFile
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.base import Done
+from runner.providers.base import Done, ServiceOptions
 from runner.providers.prediction_one.client import Client
 from tests.fakes.prediction_one import STATUSES
 
 url, file, *authority = sys.argv[1:]
 bundle = Path(authority[0]) if authority else None
-client = Client(base_url=url, statuses=STATUSES, redactor=Redactor(), ca_bundle=bundle)
+client = Client(base_url=url, statuses=STATUSES, redactor=Redactor(), options=ServiceOptions(ca_bundle=bundle))
 job = client.take_job(Secret("bench-key"), "train.csv")
 content = sum_of(blocks(LocalFile(path=Path(file), shown=file)), sealed=True)
 began = time.monotonic()

@@ -33,6 +33,7 @@ from runner.providers.base import (
     FetchedApiKey,
     IssuedJob,
     ProviderEntry,
+    ServiceOptions,
     Status,
 )
 from runner.providers.prediction_one.client import Client
@@ -55,7 +56,7 @@ class NamedClient(Client):
     """The real client; it tells the resolver which call it is about to make."""
 
     def __init__(self, *, world: "FaultWorld", **arguments: Any) -> None:
-        super().__init__(deadlines=DEADLINES, ca_bundle=world.ca_bundle, **arguments)
+        super().__init__(deadlines=DEADLINES, options=ServiceOptions(ca_bundle=world.ca_bundle), **arguments)
         self._world = world
 
     def take_job(self, key: Secret, filename: str) -> IssuedJob:

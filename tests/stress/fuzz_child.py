@@ -26,10 +26,11 @@ from runner.http.response_body import Answer
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
 from runner.policy.decide import Inputs, evaluate
-from runner.providers.base import Effect, ServiceError
+from runner.providers.base import Effect, ServiceError, ServiceOptions
+from runner.providers.fields import Fields
 from runner.providers.prediction_one.errors import switch_effect, upload_effect
+from runner.providers.prediction_one.expiry import expiry
 from runner.providers.prediction_one.response_reading import (
-    expiry,
     read_api_key,
     read_classifiers,
     read_job,
@@ -133,6 +134,9 @@ def _read_manifest(content: bytes, folder: Path) -> None:
         raise BrokenPromiseError("a problem that is not one printable line")
 
 
+ASKED = "https://127.0.0.1/v1"
+
+
 def _read_answer(content: bytes, _folder: Path) -> None:
     """Read the body as the answer to every call; what the body says first also chooses the HTTP status."""
     status = _STATUSES[sum(content[:64]) % len(_STATUSES)]
@@ -141,8 +145,8 @@ def _read_answer(content: bytes, _folder: Path) -> None:
         host="127.0.0.1", status=status, date=read_date(text), after=retry_after(text), body=content, flaw=None
     )
     reads: tuple[Callable[[], object], ...] = (
-        lambda: read_job(answer, secure=True),
-        lambda: read_status(answer, "job-1", STATUSES, secure=True),
+        lambda: read_job(answer, Fields(), ASKED),
+        lambda: read_status(answer, "job-1", Fields(), STATUSES, ASKED),
         lambda: read_api_key(answer),
         lambda: read_classifiers(answer),
     )
@@ -152,12 +156,16 @@ def _read_answer(content: bytes, _folder: Path) -> None:
         except ServiceError as error:
             if not _is_one_line(error.message):
                 raise BrokenPromiseError(f"an error that is not one printable line: {error.message!r}") from None
-    for effect in (upload_effect(answer, handed_over=True), switch_effect(answer, "job-1")):
+    for effect in (upload_effect(answer, handed_over=True), switched(answer)):
         _check_effect(effect)
     wait = retry_after(text)
     if wait is not None and not 0 <= wait <= LONGEST:
         raise BrokenPromiseError(f"a wait of {wait} s")
     expiry(f"https://127.0.0.1/a?{text}")
+
+
+def switched(answer: Answer) -> Effect:
+    return switch_effect(answer, "job-1", ServiceOptions(), STATUSES.busy)
 
 
 def _check_effect(effect: object) -> None:

@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_signed_url_is_as_long_as_it_likes",
-        file="runner/providers/prediction_one/response_reading.py",
+        file="runner/http/redirects.py",
         old="    if len(value) > _LONGEST_URL:\n",
         new="    if False:\n",
         caught_by="tests/unit/providers/test_service_reads.py::test_a_signed_url_has_a_bounded_length",

@@ -19,7 +19,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_store_that_lied_keeps_its_model_in_training_for_ever",
         file="runner/execute/training.py",
-        old="if watch.contradicts(status, asked):",
+        old='if status.phase == "going" and watch.contradicts(status, asked):',
         new="if status.phase is None:",
         caught_by=_FALSE + "test_a_false_yes_of_the_store_ends_unknown_once_nothing_can_come_any_more_and_names_the"
         "_next_step",
@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_status_is_not_read_when_the_quarantine_ends",
         file="runner/execute/training.py",
-        old="min(step, max(self._until_known(value, asked), SHORTEST), self.left)",
+        old="min(step, max(self._until_known(status.value, asked), SHORTEST), self.left)",
         new="min(step, self.left)",
         caught_by=_FALSE
         + "test_a_queue_that_was_short_over_the_quarantine_is_learnt_however_seldom_the_status_is_read",
@@ -78,9 +78,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_job_that_becomes_known_late_fails_its_model",
-        file="runner/execute/training.py",
-        old="if error.code == Code.NOT_FOUND_JOB and _was_never_known(job):",
-        new="if error.code == Code.NOT_FOUND_JOB and job is None:",
+        file="runner/execute/status_reading.py",
+        old="unheard = job.status in (None, *_GONE.values()) and",
+        new="unheard = job is None and",
         caught_by=_FALSE + "test_a_service_that_knows_a_job_only_minutes_after_its_upload_is_waited_for",
     ),
     Mutant(

@@ -4,6 +4,7 @@ from tests.stress.mutant import Mutant
 
 _PROTOCOL = "tests/unit/execute/test_execute_protocol.py::"
 _EDGES = "tests/unit/execute/test_execute_edges.py::"
+_PATIENCE = "tests/unit/execute/test_execute_patience.py::"
 _MOVED = "tests/unit/execute/test_execute_moved.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -76,8 +77,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_ended_training_proves_no_start",
         file="runner/execute/upload_evidence.py",
-        old='return answer.phase != "going" or (status_before_upload',
-        new="return (status_before_upload",
+        old='return answer.phase != "going" or (told_before',
+        new="return (told_before",
         caught_by=_EDGES + "test_a_training_that_ended_proves_its_start_even_when_no_word_was_known_before",
     ),
     Mutant(
@@ -146,29 +147,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="reads_that_cannot_help_are_repeated",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self._attempts or late:",
-        new="if self._attempt >= self._attempts or late:",
+        old="if not error.again or used_up or late:",
+        new="if used_up or late:",
         caught_by=_EDGES + "test_a_read_that_cannot_fare_better_is_not_repeated",
     ),
     Mutant(
         name="reads_are_not_bounded_in_number",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self._attempts or late:",
+        old="if not error.again or used_up or late:",
         new="if not error.again or late:",
-        caught_by=_EDGES + "test_an_outage_of_the_status_ends_the_run_after_a_bounded_number_of_reads",
+        caught_by=_EDGES + "test_reads_before_the_upload_are_bounded_in_number",
     ),
     Mutant(
         name="reads_are_not_bounded_in_time",
         file="runner/execute/retry.py",
-        old="if not error.again or self._attempt >= self._attempts or late:",
-        new="if not error.again or self._attempt >= self._attempts:",
+        old="if not error.again or used_up or late:",
+        new="if not error.again or used_up:",
         caught_by=_EDGES + "test_reads_are_bounded_in_time_whatever_pause_a_server_asks_for",
     ),
     Mutant(
         name="the_deadline_of_a_training_is_not_kept",
         file="runner/execute/training.py",
-        old="            if watch.left <= 0:\n                return _still_training(run)\n            yield",
-        new="            yield",
+        old="return still_training(run, status) if watch.left <= 0 else None",
+        new="return None",
         caught_by=_PROTOCOL + "test_a_training_longer_than_the_deadline_keeps_its_job_and_the_next_run_goes_on",
     ),
     Mutant(
@@ -176,14 +177,28 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/training.py",
         old="if error.code == Code.JOB_DELETED:",
         new="if error.code == Code.MODEL_DELETED:",
-        caught_by=_EDGES + "test_a_job_the_service_deleted_counts_as_a_failed_training",
+        caught_by=_EDGES + "test_a_job_that_is_deleted_in_its_training_counts_as_failed_once_that_lasts",
     ),
     Mutant(
         name="an_outage_is_waited_out_without_an_end",
         file="runner/execute/training.py",
-        old="not (error.again and outages < OUTAGES)",
-        new="not error.again",
-        caught_by=_EDGES + "test_an_outage_of_the_status_ends_the_run_after_a_bounded_number_of_reads",
+        old="                if watch.left <= 0:\n                    return still_unread(run, trouble)\n",
+        new="",
+        caught_by=_PATIENCE + "test_an_outage_is_bounded_by_the_waits_deadline_alone",
+    ),
+    Mutant(
+        name="a_job_that_is_deleted_right_after_its_upload_has_failed",
+        file="runner/execute/status_reading.py",
+        old="if word is not None and _was_never_known(run.job):",
+        new="if False:",
+        caught_by=_PATIENCE + "test_a_job_that_is_not_known_right_after_its_upload_is_waited_for",
+    ),
+    Mutant(
+        name="an_end_that_was_said_before_the_upload_counts",
+        file="runner/execute/training.py",
+        old="if watch.is_early(status):",
+        new="if False:",
+        caught_by=_PATIENCE + "test_an_end_that_was_said_before_the_upload_is_not_believed",
     ),
     Mutant(
         name="a_body_ends_whatever_was_sent",
@@ -210,8 +225,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_job_may_be_another_models",
         file="runner/providers/prediction_one/client.py",
-        old="job = self._read(path, key, partial(read_job, secure=self._secure))",
-        new="job = self._read(path, key, partial(read_job, secure=self._secure), lambda _: True)",
+        old="lambda answer: read_job(answer, fields, self._base + path))",
+        new="lambda answer: read_job(answer, fields, self._base + path), lambda _: True)",
         caught_by="tests/unit/providers/test_service_kept.py::test_a_job_is_never_taken_for_another_models",
     ),
 )

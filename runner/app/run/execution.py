@@ -16,6 +16,7 @@ from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.service import TargetService, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
+from runner.errors import UsageError
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Settings
 from runner.execute.model_identity import vanished_jobs
@@ -25,10 +26,14 @@ from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.workflow import drive
 from runner.journal.events import ModelFinished
+from runner.journal.stored import ANSWERS
+from runner.lib.atomic_files import open_new, write_whole
+from runner.lib.checkout_boundary import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest
 from runner.plan.model_plan import ModelPlan, Options
 from runner.providers.base import Provider
+from runner.providers.kept_answers import AnswerFile
 
 _CALLS = 16  # threads for short calls
 _STAGES = 2  # threads for heavy stages beside the uploads
@@ -46,6 +51,7 @@ class ExecutionRequest(Struct, frozen=True, kw_only=True):
     parallel: int
     listener: Listener
     readings: FileCache = field(default_factory=FileCache)
+    recording: Path | None = None  # a file for all that the service says
 
 
 class ExecutionResult(Struct, frozen=True, kw_only=True):
@@ -69,7 +75,8 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
         needs_service = any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
-        client = connected(job.manifest.service, url, job.service, redactor)
+        keeper = stack.enter_context(_answers(session, job)) if needs_service else None
+        client = connected(job.manifest.service, url, job.service, redactor, keeper)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -88,6 +95,30 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
     return ExecutionResult(
         ends=_ends(session, job), stopped=coordinator.stopped, internal_errors=tuple(context.internal_errors)
     )
+
+
+@contextmanager
+def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
+    """Keep what the service says in the run's folder, and all of it in the recording.
+
+    Raises:
+        UsageError: the recording cannot be written.
+    """
+    path = session.folder.make("runs", session.run_id) / ANSWERS
+    with ExitStack() as stack:
+        recording = None
+        if job.recording is not None:
+            refuse_link_out(job.recording)
+            try:
+                recording = stack.enter_context(open_new(job.recording))
+            except OSError as error:
+                raise UsageError(
+                    f"The recording {job.recording} cannot be written: {error.strerror}.",
+                    hint="Name a file that is not there yet, in a folder you may write to.",
+                ) from None
+        keeper = AnswerFile(path, write_whole, recording)
+        yield keeper
+        keeper.close()
 
 
 def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> None:

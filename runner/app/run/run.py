@@ -54,6 +54,7 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     plan: Path | None = None
     allow_held: bool = False
     parallel: int | None = None
+    recording: Path | None = None
     lock_timeout: timedelta = timedelta(0)
 
 
@@ -101,6 +102,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
         readings=readings,
+        recording=request.recording,
     )
     driven = execute(opened, job)
     _prune(opened, scope, driven, request.warn)

@@ -12,6 +12,7 @@ from runner.audit.bundle_layout import ATTESTATION
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
+from runner.journal.stored import ANSWERS
 
 _LATEST = "latest"
 _RESULTS = "results"
@@ -51,7 +52,9 @@ def unrecorded_files(
         if run.report is None or run.finished is None:
             continue
         where = folder.run_folder(run.run_id)
-        rendered = {where / name for name in (*run.report.files, ATTESTATION)}  # what that says is judged apart
+        rendered = {
+            where / name for name in (*run.report.files, ATTESTATION, ANSWERS)
+        }  # the last two are judged apart, or by nobody
         try:
             for path in _files_below(where):
                 leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)

@@ -26,6 +26,12 @@ from runner.manifest.load import named_paths
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
 )
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep all that the service says in this new file, without secrets.",
+)
 @click.option("--allow-held", is_flag=True, help="Exit with 0 when a policy held a candidate back.")
 @options.lock_timeout
 @options.output_format("text", "json", "jsonl")
@@ -41,6 +47,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     allow_service_change: bool,
     plan: Path | None,
     parallel: int | None,
+    record: Path | None,
     allow_held: bool,
     lock_timeout: timedelta,
     form: str,
@@ -66,6 +73,7 @@ def command(  # noqa: PLR0913 -- one argument an option
             plan=plan,
             allow_held=allow_held,
             parallel=parallel,
+            recording=record,
             lock_timeout=lock_timeout,
         )
         result = run(request)

@@ -1,8 +1,7 @@
 """The service as the runner sees it: the documented calls, each made once, each with a typed end."""
 
-from collections.abc import Callable, Collection
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
@@ -12,8 +11,11 @@ from msgspec.structs import replace
 from runner.errors import Kind, UsageError
 from runner.http.addresses import UnfitError, is_loopback, is_trusted, read_address
 from runner.http.deadlines import DEFAULT_DEADLINES, Deadlines
-from runner.http.request import Broken, Request, RequestStage
+from runner.http.proxies import Proxies, Proxy, ca_bundle
+from runner.http.redirects import MOVED, SAME_REQUEST, exchange_following
+from runner.http.request import Broken, Request
 from runner.http.response_body import Answer, take_answer, take_store_answer
+from runner.http.signed_headers import header_sets
 from runner.http.transport import Transport
 from runner.http.upload_body import UploadBody
 from runner.http.upload_watch import UploadWatch
@@ -21,6 +23,7 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import (
     Classifier,
+    Done,
     Downloaded,
     Effect,
     FetchedApiKey,
@@ -28,10 +31,13 @@ from runner.providers.base import (
     ListedModel,
     Rejected,
     ServiceError,
+    ServiceOptions,
     Status,
     Statuses,
+    Unknown,
 )
-from runner.providers.prediction_one.errors import explain_broken, switch_effect, upload_effect
+from runner.providers.kept_answers import AnswerKeeper, Call, kept_answer
+from runner.providers.prediction_one.errors import switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.prediction_one.redaction import discreet_effect, discreet_errors, discreet_job, discreet_status
 from runner.providers.prediction_one.response_reading import (
@@ -44,10 +50,11 @@ from runner.providers.prediction_one.response_reading import (
     read_status,
 )
 from runner.providers.prediction_one.responses import MOST_ERROR_BYTES
-from runner.providers.prediction_one.result_download import result_taker
+from runner.providers.prediction_one.result_download import refuse_download, result_taker
 
 T = TypeVar("T")
 _MOST_LISTED = 1000  # models
+Exchanged = Answer | Broken
 
 
 class Client:
@@ -64,8 +71,9 @@ class Client:
         statuses: Statuses,
         redactor: Redactor,
         deadlines: Deadlines = DEFAULT_DEADLINES,
-        ca_bundle: Path | None = None,
         trusted_hosts: Collection[str] = (),
+        options: ServiceOptions = ServiceOptions(),  # noqa: B008 -- frozen
+        keeper: AnswerKeeper | None = None,
     ) -> None:
         """Prepare without connecting.
 
@@ -74,18 +82,23 @@ class Client:
             statuses: the service's words for a finished and a failed job.
             redactor: learns keys and signed URLs, and blots them out of what the service says.
             deadlines: limits in seconds.
-            ca_bundle: certificates (PEM) to trust instead of the public ones.
             trusted_hosts: hosts that keys may be sent to beside the vendor's and this machine, in lower case.
+            options: how the service is spoken with.
+            keeper: gets every answer.
 
         Raises:
-            UsageError: keys may not be sent to the host, or the CA bundle cannot be read.
+            UsageError: keys may not be sent to the host, or the CA bundle or a proxy cannot be used.
         """
         self._base = base_url.rstrip("/") + FACTS.base_path
         _require_trusted(self._base, trusted_hosts)
         self._secure = base_url.lower().startswith("https:")
         self._statuses = statuses
         self._redactor = redactor
-        self._wire = Transport(deadlines=deadlines, ca_bundle=ca_bundle)
+        self._options = options
+        self._keeper = keeper
+        self._wire = Transport(
+            deadlines=deadlines, ca_bundle=ca_bundle(options.ca_bundle), proxies=_known(options.proxies, redactor)
+        )
 
     def take_job(self, key: Secret, filename: str) -> IssuedJob:
         """Take a new retrain job for an upload of this name; without an upload it has no effect.
@@ -104,8 +117,8 @@ class Client:
                 hint="Rename the file, for example to ASCII letters.",
                 again=False,
             )
-        path = f"/retrain_jobs/upload_url?filename={name}"
-        job = self._read(path, key, partial(read_job, secure=self._secure))
+        path, fields = f"/retrain_jobs/upload_url?filename={name}", self._options.fields
+        job = self._read("upload_url", path, key, lambda answer: read_job(answer, fields, self._base + path))
         self._redactor.learn(job.upload_url)
         return discreet_job(job, self._redactor)
 
@@ -115,11 +128,13 @@ class Client:
         Raises:
             ServiceError: no status was told, or one of another job.
         """
+        path, fields = f"/retrain_jobs/{quote(retrain_job_id, safe='')}", self._options.fields
         status = self._read(
-            f"/retrain_jobs/{quote(retrain_job_id, safe='')}",
+            "status",
+            path,
             key,
-            lambda answer: read_status(answer, retrain_job_id, self._statuses, secure=self._secure),
-            partial(is_about, retrain_job_id=retrain_job_id),
+            lambda answer: read_status(answer, retrain_job_id, fields, self._statuses, self._base + path),
+            lambda answer: is_about(answer, fields, retrain_job_id=retrain_job_id),
         )
         if status.download_url is not None:
             self._redactor.learn(status.download_url)
@@ -135,9 +150,13 @@ class Client:
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        body = UploadBody(file, content=content, watch=watch, read_ahead=not self._secure)
-        with closing(body):
-            effect = self._send_body(url, body) or _not_uploaded(file, body)
+        effect: Effect | None = None
+        for headers in header_sets(url, self._options.upload_headers):
+            effect = self._upload_once(url, file, content, watch, headers)
+            if not isinstance(effect, Rejected) or effect.reason != "signature":
+                break  # a guessed header is tried only after the store refused the one before
+        if effect is None:
+            raise LookupError("an upload has at least one set of headers")
         return discreet_effect(effect, self._redactor)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
@@ -148,17 +167,28 @@ class Client:
         """
         self._redactor.learn(url)
         with discreet_errors(self._redactor):
-            taken = self._wire.exchange(Request(method="GET", url=url), result_taker(target, limit=limit))
-            if isinstance(taken, Downloaded):
-                return taken
-            told = explain_broken(taken)
-            again = taken.stage in (RequestStage.NEVER_SENT, RequestStage.UNCLEAR)
-            raise ServiceError(told.kind, f"The download failed: {told.message}", hint=told.hint, again=again)
+            taken = self._fetch(url, target, limit)
+            return taken if taken.whole else self._fetch(url, target, limit, taken)
+
+    def _fetch(self, url: Secret, target: Path, limit: int, before: Downloaded | None = None) -> Downloaded:
+        taken = exchange_following(
+            self._wire,
+            lambda place: Request(method="GET", url=place),
+            result_taker(target, limit=limit, before=before),
+            statuses=MOVED,
+            learn=self._redactor.learn,
+            url=url,
+        )
+        if isinstance(taken, Downloaded):
+            return taken
+        return self._kept_read("download", "", taken, lambda: refuse_download(taken))
 
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
         """Put the model of a finished retrain job into service."""
         path = f"/retrain_jobs/{quote(retrain_job_id, safe='')}/update_model"
-        return discreet_effect(switch_effect(self._ask("PUT", path, key), retrain_job_id), self._redactor)
+        answer = self._ask("PUT", path, key)
+        effect = switch_effect(answer, retrain_job_id, self._options, self._statuses.busy)
+        return discreet_effect(self._kept_effect("switch", path, answer, effect), self._redactor)
 
     def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
         """Fetch a model's 30-day key with the account's secret key.
@@ -167,7 +197,7 @@ class Client:
             ServiceError: no key was handed out.
         """
         path = f"/api-key?credential_type=retrain&model_id={model_id}"
-        fetched = self._read(path, secret_key, read_api_key)
+        fetched = self._read("api_key", path, secret_key, read_api_key)
         self._redactor.learn(fetched.key)
         return replace(fetched, end_date=self._redactor.redact(fetched.end_date))
 
@@ -179,7 +209,7 @@ class Client:
         Raises:
             ServiceError: the answer was refused or unreadable.
         """
-        return self._read("/classifiers", key, read_classifiers)
+        return self._read("classifiers", "/classifiers", key, read_classifiers)
 
     def models(self, key: Secret) -> tuple[ListedModel, ...]:
         """Ask which models this key may list, and for their tasks.
@@ -187,24 +217,94 @@ class Client:
         Raises:
             ServiceError: the answer was refused or unreadable.
         """
-        return self._read(f"/models?offset=0&limit={_MOST_LISTED}", key, read_models)
+        return self._read("models", f"/models?offset=0&limit={_MOST_LISTED}", key, read_models)
 
     def close(self) -> None:
         """Begin no further call; those under way come to their own end."""
         self._wire.close()
 
-    def _send_body(self, url: Secret, body: UploadBody) -> Effect | None:
-        """Upload the body; None when its file is not, or did not stay, the recorded one."""
-        if body.look() is not None:
-            return None
-        answer = self._wire.exchange(Request(method="PUT", url=url, body=body), take_store_answer)
-        return None if body.problem else upload_effect(answer, handed_over=body.handed_over)
+    def _upload_once(
+        self, url: Secret, file: Path, content: Checksum, watch: UploadWatch | None, headers: Mapping[str, str]
+    ) -> Effect:
+        """Send the file with the one request that a store carries out; those that it redirects it does not."""
+        with ExitStack() as stack:
+
+            def new_body() -> UploadBody:
+                body = UploadBody(file, content=content, watch=watch, read_ahead=not self._secure)
+                return stack.enter_context(closing(body))
+
+            sent = [new_body()]
+            if sent[0].look() is not None:
+                return _not_uploaded(file, sent[0])
+
+            def request(place: Secret) -> Request:
+                sent.append(new_body())
+                return Request(method="PUT", url=place, body=sent[-1], headers=headers)
+
+            answer = exchange_following(
+                self._wire,
+                request,
+                take_store_answer,
+                statuses=SAME_REQUEST,
+                learn=self._redactor.learn,
+                url=url,
+            )
+        if sent[-1].problem:
+            return _not_uploaded(file, sent[-1])
+        return self._kept_effect("put", "", answer, upload_effect(answer, handed_over=sent[-1].handed_over))
 
     def _read(
-        self, path: str, key: Secret, reader: Callable[[Answer], T], is_its_own: Callable[[Answer], bool] | None = None
+        self,
+        call: Call,
+        path: str,
+        key: Secret,
+        reader: Callable[[Answer], T],
+        is_its_own: Callable[[Answer], bool] | None = None,
     ) -> T:
         with discreet_errors(self._redactor):
-            return reader(arrived(self._ask("GET", path, key, is_its_own)))
+            answer = self._ask("GET", path, key, is_its_own)
+            return self._kept_read(call, path, answer, lambda: reader(arrived(answer)))
+
+    def _kept_read(self, call: Call, path: str, answer: Exchanged, reader: Callable[[], T]) -> T:
+        """Return what is read of an answer, and keep it; the error about one that is not understood says where."""
+        try:
+            read = reader()
+        except ServiceError as error:
+            self._keep(call, "GET", path, answer, understood=error.understood)
+            if error.understood:
+                raise
+            raise error.with_texts(error.message, self._with_place(error.hint)) from None
+        self._keep(call, "GET", path, answer, understood=True)
+        return read
+
+    def _kept_effect(self, call: Call, path: str, answer: Exchanged, effect: Effect) -> Effect:
+        """Return the effect, and keep its answer; where that is not understood, the hint names it."""
+        unclear = isinstance(effect, Unknown) or (isinstance(effect, Rejected) and effect.reason != "documented")
+        understood = isinstance(answer, Broken) or not unclear
+        self._keep(call, "PUT", path, answer, understood=understood)
+        return effect if understood or isinstance(effect, Done) else replace(effect, hint=self._with_place(effect.hint))
+
+    def _with_place(self, hint: str) -> str:
+        place = self._keeper.place if self._keeper is not None else None
+        return f"{hint} The whole answer is in {place}." if place else hint
+
+    def _keep(self, call: Call, method: str, path: str, answer: Exchanged, *, understood: bool) -> None:
+        if self._keeper is None:
+            return
+        self._keeper.keep(
+            kept_answer(
+                self._redactor,
+                call=call,
+                method=method,
+                host=answer.host,
+                path=f"{FACTS.base_path}{path}" if path else "",
+                status=answer.status if isinstance(answer, Answer) else None,
+                headers=answer.headers if isinstance(answer, Answer) else {},
+                body=answer.body if isinstance(answer, Answer) else b"",
+                understood=understood,
+                error="" if isinstance(answer, Answer) else answer.cause,
+            )
+        )
 
     def _ask(
         self,
@@ -219,6 +319,13 @@ class Client:
         if isinstance(answer, Broken) or 200 <= answer.status <= 299:
             return answer
         return replace(answer, body=_without_key(answer.body, key))
+
+
+def _known(proxies: Proxies, redactor: Redactor) -> Proxies:
+    """Return the proxies, their credentials known to the redactor."""
+    if isinstance(proxies.choice, Proxy) and proxies.choice.credentials is not None:
+        redactor.learn(proxies.choice.credentials)
+    return proxies
 
 
 def _without_key(body: bytes, key: Secret) -> bytes:

@@ -12,6 +12,8 @@ def _connect(connection: Connection) -> Provider:
         statuses=connection.statuses,
         redactor=connection.redactor,
         trusted_hosts=connection.trusted_hosts,
+        options=connection.options,
+        keeper=connection.keeper,
     )
 
 

@@ -21,10 +21,7 @@ def discreet_errors(redactor: Redactor) -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        message, hint = redactor.redact(error.message), redactor.redact(error.hint)
-        raise ServiceError(
-            error.kind, message, hint=hint, again=error.again, after=error.after, code=error.code, date=error.date
-        ) from None
+        raise error.with_texts(redactor.redact(error.message), redactor.redact(error.hint)) from None
 
 
 def discreet_effect(effect: Effect, redactor: Redactor) -> Effect:

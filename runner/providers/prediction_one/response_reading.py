@@ -1,13 +1,12 @@
 """From the answer to a read to a typed value, or to a `ServiceError` that says whether asking again may help."""
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from runner.errors import Kind
-from runner.http.addresses import UnfitError, read_address
-from runner.http.headers import YEARS
+from runner.http.addresses import UnfitError
+from runner.http.redirects import absolute_url
 from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
@@ -21,60 +20,19 @@ from runner.providers.base import (
     Status,
     Statuses,
 )
-from runner.providers.prediction_one.errors import explain_broken, explain_status
-from runner.providers.prediction_one.responses import documented, names_job, read_object, said, whole_number
-
-_STAMP = "%Y%m%dT%H%M%SZ"
-_LONGEST_NUMBER = 12  # digits; beyond it no date is meant
-
-
-def expiry(url: str) -> datetime | None:
-    """Return the aware UTC instant at which the URL expires, or None when it does not tell one that can be meant."""
-    try:
-        query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
-        told = (
-            _dated(query, "x-amz-date", "x-amz-expires")
-            or _dated(query, "x-goog-date", "x-goog-expires")
-            or _epoch(query)
-            or _sas(query)
-        )
-    except (ValueError, OverflowError):
-        return None
-    return told if told is not None and told.year in YEARS else None
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
-        raise ValueError("not a plain number")
-    return int(text)
-
-
-def _dated(query: Mapping[str, str], date: str, seconds: str) -> datetime | None:
-    if date not in query or seconds not in query:
-        return None
-    signed = datetime.strptime(query[date], _STAMP).replace(tzinfo=UTC)
-    return signed + timedelta(seconds=_number(query[seconds]))
-
-
-def _epoch(query: Mapping[str, str]) -> datetime | None:
-    if "expires" not in query:
-        return None
-    return datetime.fromtimestamp(_number(query["expires"]), UTC)
-
-
-def _sas(query: Mapping[str, str]) -> datetime | None:
-    if "se" not in query:
-        return None
-    end = datetime.fromisoformat(query["se"])
-    return end.replace(tzinfo=UTC) if end.tzinfo is None else end.astimezone(UTC)
-
+from runner.providers.fields import Fields, Parts, scalar_text
+from runner.providers.prediction_one.errors import PASSING, explain_broken, explain_status
+from runner.providers.prediction_one.expiry import expiry
+from runner.providers.prediction_one.responses import documented, is_page, read_object, said, says_error, whole_number
 
 _LONGEST_ID = 200
 _LONGEST_KEY = 8192  # as of those from elsewhere
-_LONGEST_URL = 16 * 1024  # stores sign in less than 8 KiB
 _OK = 200
 _NOT_SERVING = frozenset({"failed", "terminating", "terminated"})
-_PASSING = frozenset({408, 425, 429})
+_SHORTEST_PART = 4  # letters of a status value that is looked for within others; "ng" would be in "training"
+_WORDS = re.compile(r"[\W_]+")
+_ERROR_STATUS = re.compile(r"error|fail|[45][0-9]{2}")  # of an answer that names no job: the call's own, not the job's
+_MOST_KEYS = 12  # of an answer that are named
 
 
 def arrived(answer: Answer | Broken) -> Answer:
@@ -86,44 +44,48 @@ def arrived(answer: Answer | Broken) -> Answer:
     raise ServiceError(told.kind, told.message, hint=told.hint, again=again)
 
 
-def read_job(answer: Answer, *, secure: bool) -> IssuedJob:
-    """Read the answer to "Retrain Data Upload"; with `secure` the signed URL must be https."""
-    document = _read_success(answer)
-    if not isinstance(document, dict) or not {"retrain_job_id", "upload_url"} <= document.keys():
-        raise _rejection(answer, "names no retrain job and upload URL")
-    retrain_job_id = document["retrain_job_id"]
-    if not isinstance(retrain_job_id, str) or not _usable_id(retrain_job_id):
+def read_job(answer: Answer, fields: Fields, asked: str) -> IssuedJob:
+    """Read the answer to "Retrain Data Upload"; `asked` is the URL that was asked."""
+    parts = _read_parts(answer)
+    url = parts.text(fields.upload_url)
+    retrain_job_id = parts.text(fields.retrain_job_id)
+    if url is None:
+        raise _missing(answer, parts, "upload_url", "names no upload URL")
+    if retrain_job_id is None:
+        raise _missing(answer, parts, "retrain_job_id", "names no retrain job")
+    if not _usable_id(retrain_job_id) or parts.find(fields.retrain_job_id) is True:
         raise _rejection(answer, "names a retrain job by something that is not an id")
-    url = _signed_url(answer, document["upload_url"], secure=secure)
-    return IssuedJob(retrain_job_id=retrain_job_id, upload_url=Secret(url), expires_at=expiry(url), date=answer.date)
+    address = _signed_url(answer, url, asked)
+    return IssuedJob(
+        retrain_job_id=retrain_job_id, upload_url=Secret(address), expires_at=expiry(address), date=answer.date
+    )
 
 
-def is_about(answer: Answer, *, retrain_job_id: str) -> bool:
+def is_about(answer: Answer, fields: Fields, *, retrain_job_id: str) -> bool:
     """Tell whether the answer is a plain success that names this retrain job."""
     document = read_object(answer.body) if answer.status == _OK else None
-    return document is not None and names_job(document, retrain_job_id) is True
+    return Parts.of(document).texts(fields.retrain_job_id) == {retrain_job_id}
 
 
-def read_status(answer: Answer, retrain_job_id: str, statuses: Statuses, *, secure: bool) -> Status:
-    """Read the answer to "Retrain Status Check"; `metadata` may be absent but must not name another job."""
-    document = _read_success(answer)
-    if not isinstance(document, dict) or not isinstance(document.get("status"), str):
-        raise _rejection(answer, "tells no status")
-    if names_job(document, retrain_job_id) is False:
+def read_status(answer: Answer, retrain_job_id: str, fields: Fields, statuses: Statuses, asked: str) -> Status:
+    """Read the answer to "Retrain Status Check"; it may leave out which job it is about, but must not name another."""
+    parts = _read_parts(answer, retrain_job_id, fields)
+    value = parts.text(fields.status)
+    named = parts.texts(fields.retrain_job_id)
+    if named - {retrain_job_id}:
         raise _rejection(answer, "is about another retrain job")
-    value = one_line(document["status"]).lower()
-    phase = _phase(value, statuses)
-    given = document.get("download_url") or None
-    if phase == "finished" and given is None:
-        raise _rejection(answer, "calls the retrain job finished without a download URL", kind=Kind.RESULT)
-    url = None if given is None else Secret(_signed_url(answer, given, secure=secure))
-    message = document.get("message")
+    if value is None:
+        raise _missing(answer, parts, "status", "tells no status")
+    value = one_line(value).lower()
+    given = parts.text(fields.download_url)
+    message = parts.find(fields.message)
     return Status(
         value=value,
-        phase=phase,
-        model_id=_model_id(answer, document.get("model_id")),
+        phase=_phase(value, statuses),
+        model_id=whole_number(parts.find(fields.model_id)),
         message=one_line(message) or None if isinstance(message, str) else None,
-        download_url=url,
+        download_url=None if given is None else Secret(_signed_url(answer, given, asked)),
+        url_keys=() if given is not None else _url_keys(parts),
         date=answer.date,
     )
 
@@ -144,14 +106,15 @@ def _read_of_account(answer: Answer) -> Any:
     except ServiceError as error:
         if error.kind != Kind.CREDENTIALS:
             raise
-        values = said(answer.body).rstrip(" .") or str(answer.status)
-        code = error.code
+        words = said(answer.body).rstrip(" .") or str(answer.status)
+        code, understood = error.code, error.understood
     raise ServiceError(
         Kind.CREDENTIALS,
-        f"{answer.host} handed out no API key for this model: {values}.",
+        f"{answer.host} handed out no API key for this model: {words}.",
         hint="Check the account's secret key that `secret_key` names, and `model_id`.",
         again=False,
         code=code,
+        understood=understood,
     )
 
 
@@ -189,6 +152,26 @@ def _read_success(answer: Answer) -> Any:
         raise _rejection(answer, str(error), again=True) from None
 
 
+def _read_parts(answer: Answer, retrain_job_id: str = "", fields: Fields | None = None) -> Parts:
+    """Read a success and take it apart; a 2xx that speaks of an error is one, unless it is the named job's status."""
+    document = _read_success(answer)
+    parts = Parts.of(document)
+    status = parts.text(fields.status) if fields is not None else None
+    if fields is not None and status and parts.texts(fields.retrain_job_id) == {retrain_job_id}:
+        return parts
+    error = _documented_error(answer)
+    if error is not None:
+        raise error
+    if status is None:
+        wrong = says_error(document)
+    else:
+        others = {name: value for name, value in parts.outer.items() if scalar_text(value) != status}
+        wrong = says_error(others) or _ERROR_STATUS.fullmatch(status.lower()) is not None
+    if wrong:
+        raise _error_in_success(answer)
+    return parts
+
+
 def _documented_error(answer: Answer) -> ServiceError | None:
     row = documented(answer.body)
     if row is None:
@@ -198,19 +181,50 @@ def _documented_error(answer: Answer) -> ServiceError | None:
 
 def _refusal(answer: Answer) -> ServiceError:
     told = explain_status(answer)
-    again = answer.status in _PASSING or answer.status >= 500
+    again = answer.status in PASSING or answer.status >= 500
     after = answer.after if again else None
-    return _documented_error(answer) or ServiceError(told.kind, told.message, hint=told.hint, again=again, after=after)
-
-
-def _rejection(answer: Answer, flaw: str, *, again: bool = False, kind: Kind = Kind.SERVICE) -> ServiceError:
-    """Return the error for a 2xx answer that is not what the contract says; a documented message in it goes first."""
     return _documented_error(answer) or ServiceError(
-        kind,
-        f"The answer of {answer.host} {flaw}.",
-        hint="Check that `service.url` is the service's host and nothing in between answers for it; then run again.",
-        again=again,
+        told.kind, told.message, hint=told.hint, again=again, after=after, understood=False, date=answer.date
     )
+
+
+def _error_in_success(answer: Answer) -> ServiceError:
+    """Return the error that a 2xx speaks of in words that are not documented."""
+    told = explain_status(answer)
+    return ServiceError(told.kind, told.message, hint=told.hint, again=False, understood=False, date=answer.date)
+
+
+def _rejection(answer: Answer, flaw: str, *, again: bool = False, hint: str | None = None) -> ServiceError:
+    """Return the error for a 2xx answer that cannot be read; a documented message in it goes first."""
+    page = is_page(answer.body, answer.headers.get("Content-Type", ""))
+    between = "Check that `service.url` is the service's host and nothing in between answers for it; then run again."
+    return _documented_error(answer) or ServiceError(
+        Kind.SERVICE,
+        f"The answer of {answer.host} {flaw}.",
+        hint=hint or (between if page else "Run again; if it stays, report it to the service's support."),
+        again=again,
+        understood=False,
+        date=answer.date,
+    )
+
+
+def _missing(answer: Answer, parts: Parts, field: str, flaw: str) -> ServiceError:
+    """Return the error for an answer without a part that is needed; it says how to name another key for it."""
+    keys = [one_line(key) for key in parts.scalar_keys()][:_MOST_KEYS]
+    if not keys:
+        return _rejection(answer, flaw)
+    urls = _url_keys(parts) if field.endswith("_url") else ()
+    key = urls[0] if len(urls) == 1 else "KEY"
+    return _rejection(
+        answer,
+        f"{flaw}; its keys are {', '.join(keys)}",
+        hint=f"If one of these is it, name it with `fields: {{{field}: {key}}}` under `service:`, then run again.",
+    )
+
+
+def _url_keys(parts: Parts) -> tuple[str, ...]:
+    """Return the keys whose values look like an address."""
+    return parts.keys_of(lambda value: isinstance(value, str) and re.match(r"https?://|/[^/]", value) is not None)
 
 
 def _usable_id(text: str) -> bool:
@@ -218,33 +232,20 @@ def _usable_id(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text.strip() == text and text.strip(".") != ""
 
 
-def _signed_url(answer: Answer, value: Any, *, secure: bool) -> str:
-    if not isinstance(value, str):
-        raise _rejection(answer, "holds a signed URL that is not text")
-    if len(value) > _LONGEST_URL:
-        raise _rejection(answer, f"holds a signed URL of more than {_LONGEST_URL} characters")
+def _signed_url(answer: Answer, value: str, asked: str) -> str:
     try:
-        address = read_address(value)
+        return absolute_url(value, asked)
     except UnfitError as error:
         flaw = str(error)
-    else:
-        if address.scheme == "https" or not secure:
-            return value
-        flaw = "is not encrypted, although the service's own URL is"
     raise _rejection(answer, f"holds a signed URL that {flaw}")
 
 
 def _phase(value: str, statuses: Statuses) -> Phase:
     if value in statuses.finished:
         return "finished"
-    return "failed" if any(part in value for part in statuses.failed) else "going"
-
-
-def _model_id(answer: Answer, value: Any) -> int | None:
-    number = whole_number(value)
-    if number is None and value is not None and value != "":
-        raise _rejection(answer, "holds a model id that is not a number")
-    return number
+    parts = _WORDS.split(value)
+    failed = any(part in (value if len(part) >= _SHORTEST_PART else parts) for part in statuses.failed)
+    return "failed" if failed else "going"
 
 
 def _classifiers(document: Any) -> Iterator[Classifier]:

@@ -27,13 +27,6 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def names_job(document: dict[str, Any], retrain_job_id: str) -> bool | None:
-    """Whether the answer's metadata carries the given id; None when it carries none."""
-    metadata = document.get("metadata")
-    found = metadata.get("retrain_job_id") if isinstance(metadata, dict) else None
-    return None if found is None else not isinstance(found, bool) and str(found) == retrain_job_id
-
-
 def whole_number(value: Any) -> int | None:
     """Return an id given as an integer or as its digits; None for anything else, a bool too."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -47,7 +40,15 @@ MOST_ERROR_BYTES = 64 * 1024  # as far as an error's body is looked at
 _TAGS = re.compile(r"<[^<>]*>")
 _UNSEEN = re.compile(r"<(script|style|head)\b", re.IGNORECASE | re.ASCII)
 _ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE | re.ASCII) for name in ("script", "style", "head")}
+_LONGEST_SENTENCE = 300  # characters in which a documented message is looked for, between a code and other words
 _STORE_CODE = re.compile(r"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>")
+_STORE_MESSAGE = re.compile(r"<Message>([^<]{1,2000})</Message>")
+_STORE_HEADER = re.compile(r"<HeaderName>\s*([A-Za-z0-9-]{1,60})\s*</HeaderName>")
+_NAMED_HEADER = re.compile(r"\b(x-(?:ms|amz|goog)-[a-z0-9-]{1,60})\b", re.IGNORECASE)
+_SUCCESS_CODES = frozenset({"", "0", "00", "200", "201", "202", "204", "null", "ok", "none", "success"})
+_NEGATIVE = re.compile(
+    r"fail|error|denied|reject|invalid|refus|forbid|\bng\b|\bnot\b|失敗|エラー|不正|無効|^[45][0-9]{2}$"
+)
 
 
 class Documented(Struct, frozen=True, kw_only=True):
@@ -142,8 +143,14 @@ _BY_TEXT = {_plain(row.text): row for row in DOCUMENTED}
 
 
 def documented(body: bytes) -> Documented | None:
-    """Return the documented row whose message stands in the body, or None."""
-    return next((row for text in _texts(body) if (row := _BY_TEXT.get(_plain(text)))), None)
+    """Return the documented row whose message is in the body, alone or within a short text, or None."""
+    texts = [_plain(text) for text in _texts(body)]
+    alone = next((_BY_TEXT[text] for text in texts if text in _BY_TEXT), None)
+    return alone or next((row for text in texts for row in DOCUMENTED if _holds(text, row)), None)
+
+
+def _holds(text: str, row: Documented) -> bool:
+    return len(text) <= _LONGEST_SENTENCE and re.search(rf"\b{re.escape(_plain(row.text))}\b", text) is not None
 
 
 def said(body: bytes) -> str:
@@ -172,17 +179,50 @@ def _seen(html: str) -> str:
 
 
 def store_code(body: bytes) -> str | None:
-    """Return the error code of an object store's XML, such as `AccessDenied`.
-
-    Only the code: the rest of such a body repeats parts of the signed URL.
-    """
+    """Return the error code of an object store's XML, such as `AccessDenied`."""
     found = _STORE_CODE.search(_decoded(body))
     return found[1] if found else None
 
 
-def looks_like_error(document: dict[str, Any]) -> bool:
-    """Whether a JSON object, whatever its HTTP status, has the keys of an error and none of a success."""
-    return "metadata" not in document and bool({"error", "errors", "code"} & document.keys())
+def store_said(body: bytes) -> str:
+    """Return what a store says of a refusal, on one line: its code and its message.
+
+    Nothing else of its XML: the rest of such a body repeats parts of the signed URL.
+    """
+    code, message = store_code(body), _STORE_MESSAGE.search(_decoded(body))
+    if code is None and message is None:
+        return "" if _decoded(body).lstrip().startswith("<?xml") else said(body)
+    return one_line(": ".join(part for part in (code, message[1] if message else None) if part))
+
+
+def store_header(body: bytes) -> str | None:
+    """Return the header that a store names as missing, in lower case."""
+    found = _STORE_HEADER.search(_decoded(body))
+    words = store_said(body)
+    if found is None and "header" in words.lower():
+        found = _NAMED_HEADER.search(words)
+    return found[1].lower() if found else None
+
+
+def is_page(body: bytes, content_type: str) -> bool:
+    """Tell whether a body is a page or other markup: the word of somebody in between, not of the service."""
+    return "html" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def says_error(document: Any) -> bool:
+    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error."""
+    if isinstance(document, list):
+        document = document[0] if document else None
+    if isinstance(document, str):
+        return _NEGATIVE.search(document.lower()) is not None
+    if not isinstance(document, dict):
+        return document is False
+    parts = {str(name).lower(): value for name, value in document.items()}
+    denied = any(parts.get(name) is False for name in ("success", "ok", "succeeded", "result"))
+    told = any(parts.get(name) for name in ("error", "errors"))
+    code = str(parts.get("code", parts.get("error_code", ""))).strip().lower()
+    words = (str(parts[name]).lower().replace("_", " ") for name in ("status", "result", "statuscode") if name in parts)
+    return denied or told or code not in _SUCCESS_CODES or any(_NEGATIVE.search(word) for word in words)
 
 
 def _texts(body: bytes) -> Iterator[str]:

@@ -59,6 +59,8 @@ def _trouble(project: Project) -> None:
         "lost_switch", "failed", "garbage", "redirected", "odd_url", "no_host", "truncated",
     ):  # fmt: skip
         project.add(name, policy=threshold({"metric": "auc", "min": 0.8}), evaluation=rows(40, seed=500))
+    project.manifest["models"]["bad_status"]["wait"] = {"timeout": "3s"}
+    project.save()
     models = project.service.models
     models["echoed"].key = "another"
     models["echoed"].always["upload_url"] = Answer(status=400)

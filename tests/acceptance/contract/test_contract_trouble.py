@@ -34,11 +34,15 @@ UNSENT = {
 }
 # These are uploaded once, and not switched.
 UNSWITCHED = {
-    "deleted_job": "service",
     "failed_training": "training",
     "hostile_message": "training",
-    "no_download": "result",
     "no_classifier": "service",
+}
+# These are uploaded once, and still waited for when the run ends.
+LOST = {
+    "lost_job": "retrain resolve lost_job --as not-started",
+    "deleted_job": "says `deleted`",
+    "no_download": "name no URL of the result",
 }
 # Trouble that passes: these come to their switch within the same run.
 PASSING = (
@@ -75,7 +79,8 @@ def _fill(project: Project) -> None:
             model.always["upload_url"] = REFUSED_BY_API[name]
         if name in UNREAD:
             model.results = [UNREAD[name]]
-    project.add("lost_job", wait={"timeout": "3s", "poll": "100ms"})
+    for name in LOST:
+        project.add(name, wait={"timeout": "3s", "poll": "100ms"})
     _trouble_the_data(project)
     _trouble_the_service(project)
 
@@ -106,7 +111,7 @@ def _trouble_the_service(project: Project) -> None:
     models["hung_up_status"].next_answer("status", Answer(lost="arrived"), Answer(lost="done"))
     models["expired_download"].next_answer("download", store_error(403, "AccessDenied"))
     models["lost_download"].next_answer("download", Answer(lost="done"))
-    models["expired_upload"].next_answer("put", store_error(403, "AccessDenied"))
+    models["expired_upload"].next_answer("put", store_error(403, "ExpiredToken"))
 
 
 @pytest.fixture(scope="module")
@@ -162,15 +167,16 @@ def test_a_result_that_cannot_be_read_is_held_with_the_reason_and_not_switched(
     assert project.service.switches(name) == []
 
 
-def test_an_uploaded_job_that_the_service_does_not_know_is_kept_and_named_as_doubtful(
-    ran: tuple[Project, Finished],
+@pytest.mark.parametrize("name", LOST)
+def test_an_uploaded_job_whose_end_is_not_told_is_kept_and_named_as_doubtful(
+    ran: tuple[Project, Finished], name: str
 ) -> None:
     project, _ = ran
-    entry = project.entry("lost_job")
+    entry = project.entry(name)
     assert entry["outcome"] == "training"
-    assert "retrain resolve lost_job --as not-started" in entry["reason"]
-    assert len(project.service.accepted("lost_job")) == 1
-    assert project.service.switches("lost_job") == []
+    assert LOST[name] in entry["reason"]
+    assert len(project.service.accepted(name)) == 1
+    assert project.service.switches(name) == []
 
 
 @pytest.mark.parametrize("name", PASSING)
@@ -185,7 +191,7 @@ def test_a_run_with_failed_models_exits_with_1_and_writes_its_whole_report(ran: 
     project, finished = ran
     assert finished.code == project.report()["exit_code"] == 1
     failed = len(UNSENT) + len(UNSWITCHED)
-    counts = {"switched": len(PASSING), "held": len(UNREAD), "training": 1, "failed": failed}
+    counts = {"switched": len(PASSING), "held": len(UNREAD), "training": len(LOST), "failed": failed}
     assert project.report()["summary"] == counts
     for name in (*UNSENT, *UNSWITCHED, *UNREAD):
         assert name in finished.out

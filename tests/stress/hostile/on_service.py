@@ -38,7 +38,7 @@ def _endless(_folder: Path, random: Random) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         speaker = threading.Thread(target=_speak, args=(listener, *_ENDLESS[name], asked), daemon=True)
         speaker.start()
-        wire = Transport(deadlines=Deadlines(call=_CALL), ca_bundle=None)
+        wire = Transport(deadlines=Deadlines(call=_CALL))
         url = Secret(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         began = time.monotonic()
         answer = wire.exchange(Request(method="GET", url=url), take_answer)

@@ -1,5 +1,6 @@
 """A manifest may name any host; keys go to it only when the operator trusts it, and nothing is read before that."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import PlanRequest, plan
 from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
+from runner.app.service import TargetService, connected
 from runner.errors import ExitCode, ModelError, UsageError
+from runner.http.proxies import Proxies, Proxy
 from runner.lib.secrets import Redactor
 from runner.manifest.load import load
+from runner.manifest.model import Service
+from runner.providers.base import ServiceOptions
 from runner.providers.prediction_one.client import Client
 from runner.reports.plan_text import render_plan_markdown, render_plan_text
 from tests.fakes.prediction_one import STATUSES
@@ -104,3 +109,22 @@ def test_a_key_that_is_bound_to_other_hosts_is_not_read() -> None:
         keys.model_key(model)
     client.close()
     assert not TRACE.exists()
+
+
+@pytest.mark.plays("R8")
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_proxy_that_only_the_manifest_names_gets_nothing(*, trusted: bool) -> None:
+    service = Service(
+        url=f"https://{HOST}",
+        emulator=False,
+        statuses=STATUSES,
+        url_lifetime=timedelta(hours=1),
+        options=ServiceOptions(proxies=Proxies(choice=Proxy(host="proxy.test", port=3128))),
+    )
+    hosts = frozenset({HOST, "proxy.test"} if trusted else {HOST})
+    target = TargetService(name=HOST, emulator=False, trusted_hosts=hosts)
+    if trusted:
+        connected(service, f"https://{HOST}", target, Redactor()).close()
+        return
+    with pytest.raises(UsageError, match=r"The proxy proxy\.test is named by the manifest alone"):
+        connected(service, f"https://{HOST}", target, Redactor())

@@ -133,7 +133,7 @@ JUDGED = (
         ),
         ((taken(), intended()), UploadUnknown(retrain_job_id="j1", message="cut"), {}),
         ((taken(), intended()), JobAbandoned(retrain_job_id="j1", by="quarantine"), {"stage": "never_started"}),
-        (STARTED, StatusChanged(retrain_job_id="j1", status="running"), {"status": "running"}),
+        (STARTED, StatusChanged(retrain_job_id="j1", status="running"), {"status": "running", "status_since": at(5)}),
         (STARTED, trained(), {"stage": "finished", "finished_at": at(5), "model_id": 7}),
         (STARTED, failed(), {"stage": "failed", "finished_at": at(5), "failure": "too few rows"}),
         (JUDGED, switch(), {"stage": "switching", "switches": 1}),

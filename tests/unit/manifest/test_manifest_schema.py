@@ -80,7 +80,8 @@ def test_unknown_keys_are_refused_everywhere_but_in_maps_of_names() -> None:
         and schema.get("additionalProperties") is not False
     ]
     named = [f"#/properties/{name}" for name in ("datasets", "policies", "metrics", "models")]
-    assert open_maps == [*named, "#/$defs/model/properties/incumbent/properties/metrics"]
+    headers = "#/properties/service/properties/upload/properties/headers"
+    assert open_maps == [headers, *named, "#/$defs/model/properties/incumbent/properties/metrics"]
 
 
 def test_the_schema_uses_no_keyword_that_older_editor_servers_ignore() -> None:

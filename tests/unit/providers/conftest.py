@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from runner.http.deadlines import Deadlines
 from runner.lib.secrets import Redactor, Secret
+from runner.providers.base import ServiceOptions
+from runner.providers.kept_answers import AnswerKeeper
 from runner.providers.prediction_one.client import Client
 from tests.fakes.prediction_one import STATUSES
 
@@ -172,6 +175,8 @@ def make_client(redactor: Redactor) -> Callable[..., Client]:
         base_url: str = "http://127.0.0.1:9",
         ca_bundle: Path | None = None,
         trusted_hosts: Collection[str] = ("service.example",),
+        options: ServiceOptions = ServiceOptions(),  # noqa: B008 -- frozen
+        keeper: AnswerKeeper | None = None,
         **limits: float,
     ) -> Client:
         deadlines = Deadlines(**{"connect": 2.0, "silence": 3.0, "call": 5.0, **limits})
@@ -180,8 +185,9 @@ def make_client(redactor: Redactor) -> Callable[..., Client]:
             statuses=STATUSES,
             redactor=redactor,
             deadlines=deadlines,
-            ca_bundle=ca_bundle,
             trusted_hosts=trusted_hosts,
+            options=replace(options, ca_bundle=ca_bundle),
+            keeper=keeper,
         )
 
     return make

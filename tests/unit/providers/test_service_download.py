@@ -120,14 +120,30 @@ def test_a_cut_file_leaves_the_old_one(serve: Serve, make_client: MakeClient, ta
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_body_that_nothing_tells_the_end_of_is_refused(serve: Serve, make_client: MakeClient, target: Path) -> None:
+def test_a_body_that_nothing_tells_the_end_of_is_taken_when_it_comes_twice(
+    serve: Serve, make_client: MakeClient, target: Path
+) -> None:
+    bodies = [CONTENT, CONTENT]
+
     def behave(peer: Any) -> None:
         peer.request()
-        peer.say("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", CONTENT)
+        peer.say("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", bodies.pop())
 
-    error = failing(make_client(), serve(behave), target)
-    assert (error.kind, error.again) == (Kind.RESULT, False)
+    assert get(make_client(), serve(behave), target).bytes == len(CONTENT)
+    assert target.read_bytes() == CONTENT
+    bodies += [CONTENT, CONTENT[:1000]]
+    error = failing(make_client(), serve(behave), target.parents[1] / "other" / "result.zip")
+    assert (error.kind, error.again) == (Kind.RESULT, True)
     assert "length" in error.message
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed(serve: Serve, make_client: MakeClient, target: Path, status: int) -> None:
+    region = serve(answering(200, CONTENT))
+    server = serve(answering(status, Location=f"{region.url}/r?sig=signature-canary"))
+    assert get(make_client(), server, target).bytes == len(CONTENT)
+    assert region.received[0].startswith(b"GET /r?sig=signature-canary HTTP/1.1\r\n")
+    assert b"x-api-key" not in region.received[0]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "identity"])
@@ -162,7 +178,7 @@ def test_an_expired_url_asks_for_a_new_status(
 
 @pytest.mark.parametrize(
     ("status", "again"),
-    [(503, True), (500, True), (429, True), (408, True), (404, False), (400, False), (302, False), (206, False)],
+    [(503, True), (500, True), (429, True), (408, True), (404, False), (400, False), (206, False)],
 )
 def test_other_answers_of_the_store(
     *, serve: Serve, make_client: MakeClient, target: Path, status: int, again: bool

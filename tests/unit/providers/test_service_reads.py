@@ -9,9 +9,11 @@ import responses
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.base import Code, IssuedJob, ServiceError, Status, Statuses
+from runner.providers.base import Code, IssuedJob, ServiceError, ServiceOptions, Status, Statuses
+from runner.providers.fields import Fields
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
+from tests.fakes.prediction_one import STATUSES
 
 MakeClient = Callable[..., Client]
 BASE = "https://service.example"
@@ -66,13 +68,11 @@ def test_a_job_is_taken_with_the_file_name_in_percent_encoded_utf_8(
         {"retrain_job_id": "..", "upload_url": SIGNED},
         {"retrain_job_id": "a\nb", "upload_url": SIGNED},
         {"retrain_job_id": "\ud800", "upload_url": SIGNED},
-        {"retrain_job_id": 7, "upload_url": SIGNED},
         {"retrain_job_id": True, "upload_url": SIGNED},
         {"retrain_job_id": "x" * 201, "upload_url": SIGNED},
         {"retrain_job_id": "job-1", "upload_url": None},
         {"retrain_job_id": "job-1", "upload_url": ["https://store.example/a"]},
-        {"retrain_job_id": "job-1", "upload_url": "/relative?canary"},
-        {"retrain_job_id": "job-1", "upload_url": "http://store.example/unencrypted?canary"},
+        {"retrain_job_id": "job-1", "upload_url": "http://store.example:8080/unencrypted?canary"},
         {"retrain_job_id": "job-1", "upload_url": "https://user:canary@store.example/a"},
         {"retrain_job_id": "job-1", "upload_url": "https://store.example/a b?canary"},
         {"retrain_job_id": "job-1", "upload_url": "file:///etc/passwd"},
@@ -103,7 +103,6 @@ def test_a_file_name_that_is_not_unicode_is_an_error_of_the_data(client: Client,
         ("finished", "going"),
         ("building", "going"),
         ("waiting_for_upload", "going"),
-        ("", "going"),
         ("job_failed", "failed"),
         ("ERROR", "failed"),
         ("cancelled", "failed"),
@@ -111,6 +110,9 @@ def test_a_file_name_that_is_not_unicode_is_an_error_of_the_data(client: Client,
         ("rejected", "failed"),
         ("timeout", "failed"),
         ("expired", "failed"),
+        ("terminated", "failed"),
+        ("stopped by a person", "failed"),
+        ("deleted", "failed"),
     ],
 )
 def test_finished_matches_whole_failed_matches_a_part_and_the_rest_is_going(
@@ -154,9 +156,9 @@ def test_a_status_with_a_byte_order_mark_and_digits_as_text_is_read(client: Clie
 
 @responses.activate
 @pytest.mark.parametrize("model_id", [True, 1.5, "abc", "-1", [1], {}, "٣", "9" * 30])
-def test_a_model_id_that_is_no_number_is_an_error(client: Client, key: Secret, model_id: Any) -> None:
+def test_a_model_id_that_is_no_number_is_not_known(client: Client, key: Secret, model_id: Any) -> None:
     answer_status({"status": "training", "model_id": model_id})
-    assert not status_error(client, key).again
+    assert client.status(key, "job-1").model_id is None
 
 
 @responses.activate
@@ -169,14 +171,104 @@ def test_the_services_message_is_one_short_line_without_secrets(client: Client, 
 
 
 @responses.activate
-def test_a_finished_job_without_a_download_url_is_an_error_of_the_result(client: Client, key: Secret) -> None:
-    answer_status({"status": "job_finished", "model_id": 1})
-    error = status_error(client, key)
-    assert (error.kind, error.again) == (Kind.RESULT, False)
+@pytest.mark.parametrize("more", [{}, {"download_url": None}, {"download_url": ""}])
+def test_a_finished_job_may_have_no_download_url_yet(client: Client, key: Secret, more: dict[str, Any]) -> None:
+    answer_status({"status": "job_finished", "model_id": 1, "report": "https://s.example/r", **more})
+    status = client.status(key, "job-1")
+    assert (status.phase, status.download_url, status.url_keys) == ("finished", None, ("report",))
 
 
 @responses.activate
-@pytest.mark.parametrize("other", ["job-2", "", 1, True])
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("/v1/external/results/1?sig=a%2Fb", f"{BASE}/v1/external/results/1?sig=a%2Fb"),
+        ("//store.example/r?sig=1", "https://store.example/r?sig=1"),
+        ("result?sig=1", f"{API}/retrain_jobs/result?sig=1"),
+        ("http://store.example/r?sig=1", "https://store.example/r?sig=1"),
+        ("http://store.example:80/r?sig=1", "https://store.example/r?sig=1"),
+        ("http://127.0.0.1:81/r", "http://127.0.0.1:81/r"),
+        ("https://other.example:444/r", "https://other.example:444/r"),
+    ],
+)
+def test_a_url_may_be_relative_and_is_asked_for_encrypted(client: Client, key: Secret, given: str, url: str) -> None:
+    answer_status({"status": "job_finished", "download_url": given})
+    status = client.status(key, "job-1")
+    assert status.download_url is not None
+    assert status.download_url.reveal() == url
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": {"status": "Training", "model_id": 3}},
+        {"status": "success", "data": {"status": "training", "model_id": 3}},
+        {"status": "training", "metadata": {"retrain_job_id": "job-1", "model_id": 3, "status": 200}},
+        {"code": 0, "message": "OK", "result": {"status": "training", "modelId": 3}},
+    ],
+)
+def test_a_status_is_read_from_two_levels(client: Client, key: Secret, answer: Any) -> None:
+    answer_status(answer)
+    status = client.status(key, "job-1")
+    assert (status.value, status.model_id) == ("training", 3)
+
+
+@responses.activate
+@pytest.mark.parametrize(("value", "word"), [(2, "2"), ("2", "2"), (2.5, "2.5"), (True, "true")])
+def test_any_scalar_is_a_status(client: Client, key: Secret, value: Any, word: str) -> None:
+    answer_status({"status": value, "metadata": {"retrain_job_id": "job-1"}})
+    assert client.status(key, "job-1").value == word
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": "5001000201", "message": "Odd."},
+        {"status": "error", "message": "Odd."},
+        {"status": 500, "error": "Internal"},
+        {"status": "training", "error": {"message": "Odd."}},
+    ],
+)
+def test_an_error_within_a_200_is_no_status_of_the_job(client: Client, key: Secret, answer: Any) -> None:
+    answer_status(answer)
+    assert not status_error(client, key).understood
+
+
+@responses.activate
+def test_a_failed_job_that_is_named_is_failed_whatever_else_is_told(client: Client, key: Secret) -> None:
+    answer_status({"status": "error", "error": {"message": "bad rows"}, "metadata": {"retrain_job_id": "job-1"}})
+    assert client.status(key, "job-1").phase == "failed"
+
+
+@responses.activate
+def test_a_job_is_read_from_other_keys_and_an_id_may_be_a_number(redactor: Redactor, key: Secret) -> None:
+    fields = Fields(upload_url=("upload_url", "url"), retrain_job_id=("retrain_job_id", "id"))
+    client = Client(
+        base_url=BASE,
+        statuses=STATUSES,
+        redactor=redactor,
+        trusted_hosts=["service.example"],
+        options=ServiceOptions(fields=fields),
+    )
+    responses.get(API + "/retrain_jobs/upload_url", json={"url": SIGNED, "metadata": {"id": 17}})
+    job = client.take_job(key, "train.csv")
+    assert (job.retrain_job_id, job.upload_url.reveal()) == ("17", SIGNED)
+
+
+@responses.activate
+def test_a_part_that_is_missing_is_told_with_the_line_that_names_another_key(client: Client, key: Secret) -> None:
+    responses.get(API + "/retrain_jobs/upload_url", json={"retrain_job_id": "job-1", "putUrl": SIGNED})
+    with pytest.raises(ServiceError) as caught:
+        client.take_job(key, "train.csv")
+    assert "its keys are retrain_job_id, putUrl" in caught.value.message
+    assert "`fields: {upload_url: putUrl}` under `service:`" in caught.value.hint
+    assert "canary" not in str(caught.value)
+
+
+@responses.activate
+@pytest.mark.parametrize("other", ["job-2", 1, True])
 def test_a_status_of_another_job_is_a_permanent_error(client: Client, key: Secret, other: Any) -> None:
     answer_status({"status": "training", "metadata": {"retrain_job_id": other}})
     error = status_error(client, key)
@@ -185,7 +277,7 @@ def test_a_status_of_another_job_is_a_permanent_error(client: Client, key: Secre
 
 
 @responses.activate
-@pytest.mark.parametrize("answer", [{}, [], "3", '"x"', {"status": None}, {"status": 5}, {"message": "hello"}])
+@pytest.mark.parametrize("answer", [{}, [], "3", '"x"', {"status": None}, {"status": ""}, {"message": "hello"}])
 def test_json_of_another_shape_is_a_permanent_error(client: Client, key: Secret, answer: Any) -> None:
     answer_status(answer)
     assert not status_error(client, key).again
@@ -216,7 +308,7 @@ def test_a_200_that_is_not_strict_json_may_pass_and_is_asked_again(
 
 @responses.activate
 def test_an_encoded_or_too_large_answer_is_not_read(client: Client, key: Secret) -> None:
-    answer_status({"status": "training"}, headers={"Content-Encoding": "gzip"})
+    answer_status({"status": "training"}, headers={"Content-Encoding": "br"})
     assert "encoded" in status_error(client, key).message
     responses.reset()
     answer_status({"status": "training", "x": "y" * 1024 * 1024})
@@ -371,5 +463,5 @@ def test_a_fetched_key_is_ascii_of_bounded_length(client: Client, fetched: str) 
 def test_a_signed_url_has_a_bounded_length(client: Client, key: Secret) -> None:
     url = "https://store.example/a?sig=" + "s" * 16384
     responses.get(API + "/retrain_jobs/upload_url", json={"retrain_job_id": "job-1", "upload_url": url})
-    with pytest.raises(ServiceError, match="a signed URL of more than 16384 characters"):
+    with pytest.raises(ServiceError, match="a signed URL that has more than 16384 characters"):
         client.take_job(key, "d.csv")

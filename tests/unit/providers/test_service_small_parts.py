@@ -13,7 +13,7 @@ from runner.http.headers import retry_after
 from runner.http.request import cause
 from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.providers.prediction_one.errors import explain_status
-from runner.providers.prediction_one.response_reading import expiry
+from runner.providers.prediction_one.expiry import expiry
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 

@@ -1,5 +1,7 @@
 """Switches: done by proof only, refused by a documented or plain refusal only, unclear otherwise."""
 
+import gzip
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 
 from runner.errors import Kind
 from runner.lib.secrets import Secret
-from runner.providers.base import Code, Done, NeverSent, Rejected, Unknown
+from runner.providers.base import Code, Done, NeverSent, Rejected, ServiceOptions, Unknown
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented
 
@@ -39,41 +41,81 @@ def test_a_switch_is_one_put_without_a_body_with_the_key(serve: Serve, make_clie
     ]
 
 
-@pytest.mark.parametrize("body", [PROOF, {**PROOF, "more": [1]}])
+@pytest.mark.parametrize("proof", ["status", "body"])
+@pytest.mark.parametrize(
+    "body", [PROOF, {**PROOF, "more": [1]}, {"retrain_job_id": "job-1"}, {"data": {"retrain_job_id": "job-1"}}]
+)
 def test_a_json_object_that_names_the_job_is_proof(
-    serve: Serve, make_client: MakeClient, key: Secret, body: Any
+    *, serve: Serve, make_client: MakeClient, key: Secret, body: Any, proof: Any
 ) -> None:
-    assert isinstance(make_client(serve(answering(200, body)).url).switch(key, "job-1"), Done)
+    client = make_client(serve(answering(200, body)).url, options=ServiceOptions(switch_proof=proof))
+    assert isinstance(client.switch(key, "job-1"), Done)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (204, ""),
+        (200, ""),
+        (202, " \r\n"),
+        (200, {}),
+        (200, "null"),
+        (200, "[]"),
+        (200, '"done"'),
+        (200, "OK"),
+        (200, {"metadata": None}),
+        (200, {"metadata": {}, "more": [1]}),
+        (200, {"code": 0, "error": None, "status": "ok"}),
+    ],
+)
+def test_a_2xx_that_does_not_speak_against_it_is_proof_unless_the_body_is_asked_for(
+    *, serve: Serve, make_client: MakeClient, key: Secret, status: int, body: Any
+) -> None:
+    server = serve(answering(status, body))
+    assert isinstance(make_client(server.url).switch(key, "job-1"), Done)
+    strict = make_client(server.url, options=ServiceOptions(switch_proof="body"))
+    assert isinstance(strict.switch(key, "job-1"), Unknown)
+
+
+def test_a_packed_answer_is_read(serve: Serve, make_client: MakeClient, key: Secret) -> None:
+    packed = gzip.compress(json.dumps(PROOF).encode())
+    server = serve(answering(200, packed, Content_Encoding="gzip"))
+    client = make_client(server.url, options=ServiceOptions(switch_proof="body"))
+    assert isinstance(client.switch(key, "job-1"), Done)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        "",
         "<html>Sign in</html>",
-        "OK",
-        "null",
-        "[]",
-        '"done"',
+        "Internal error",
+        "false",
+        '"failed"',
+        "OK " * 100,
         '{"metadata": {"retrain_job_id": "job-1"}',
         '{"metadata": {"retrain_job_id": "job-1"}, "metadata": {}}',
         '{"metadata": {"retrain_job_id": "job-1", "x": NaN}}',
         b'{"metadata": {"retrain_job_id": "job-1", "x": "\xff"}}',
-        {},
-        {"metadata": None},
-        {"metadata": {}, "more": [1]},
         {"metadata": {"retrain_job_id": "job-2"}},
+        {"retrain_job_id": "job-2"},
+        {"retrain_job_id": "job-1", "data": {"retrain_job_id": "job-2"}},
         {"metadata": {"retrain_job_id": True}},
-        {"code": "4001000204", "error": "PREDA_EXTERNAL_BAD_REQUEST", "message": "Retrain job is not finished."},
         {"error": {"message": "something"}},
+        {"code": "5001000201", "message": "something"},
+        {"status": "error"},
+        {"status": 500},
+        {"success": False},
+        {"metadata": {"retrain_job_id": "job-1"}, "error": "something"},
     ],
 )
-def test_a_200_without_proof_is_unclear(serve: Serve, make_client: MakeClient, key: Secret, body: Any) -> None:
+def test_a_200_with_an_error_a_page_or_another_job_is_unclear(
+    serve: Serve, make_client: MakeClient, key: Secret, body: Any
+) -> None:
     assert isinstance(make_client(serve(answering(200, body)).url).switch(key, "job-1"), Unknown)
 
 
 def test_a_200_that_is_encoded_or_too_large_is_unclear(serve: Serve, make_client: MakeClient, key: Secret) -> None:
-    encoded = serve(answering(200, PROOF, Content_Encoding="gzip"))
+    encoded = serve(answering(200, PROOF, Content_Encoding="br"))
     large = serve(answering(200, PROOF | {"x": "y" * 1024 * 1024}))
     assert isinstance(make_client(encoded.url).switch(key, "job-1"), Unknown)
     assert isinstance(make_client(large.url).switch(key, "job-1"), Unknown)
@@ -92,17 +134,61 @@ def test_a_documented_message_refuses_the_switch(
         hint=row.hint,
         kind=row.kind,
         permanent=not unfinished,
-        reason="not_finished" if unfinished else "documented",
+        reason="busy" if unfinished else "documented",
     )
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410])
+def test_a_documented_message_refuses_the_switch_within_a_200_too(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    body = {"code": "4001000204", "message": "Inactive_credential."}
+    effect = make_client(serve(answering(200, body)).url).switch(key, "job-1")
+    assert isinstance(effect, Rejected)
+    assert effect.kind is Kind.CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(400, "Classifier is updating."), (409, "Conflict"), (409, ""), (400, "Another switch is in progress.")],
+)
+def test_a_service_that_is_busy_lets_the_switch_be_made_later(
+    *, serve: Serve, make_client: MakeClient, key: Secret, status: int, text: str
+) -> None:
+    effect = make_client(serve(answering(status, {"message": text})).url).switch(key, "job-1")
+    assert isinstance(effect, Rejected)
+    assert (effect.reason, effect.permanent) == ("busy", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "hint"),
+    [
+        (403, "Classifier is locked.", Kind.SERVICE, "unlocked"),
+        (409, "Classifier is locked.", Kind.SERVICE, "unlocked"),
+        (423, "", Kind.SERVICE, "unlocked"),
+        (400, "Exceeded the limit of models.", Kind.SERVICE, "limit"),
+        (400, "モデル数の上限に達しました。", Kind.SERVICE, "limit"),
+        (401, "Unauthorized", Kind.CREDENTIALS, "api_key"),
+        (400, "APIキーが無効です。", Kind.CREDENTIALS, "api_key"),
+        (400, "Odd.", Kind.SERVICE, "support"),
+    ],
+)
+def test_a_refusal_is_told_as_what_it_is(
+    *, serve: Serve, make_client: MakeClient, key: Secret, status: int, text: str, kind: Kind, hint: str
+) -> None:
+    effect = make_client(serve(answering(status, {"message": text})).url).switch(key, "job-1")
+    assert isinstance(effect, Rejected)
+    assert (effect.kind, effect.permanent) == (kind, True)
+    assert hint in effect.hint
+    assert "service.url" not in effect.hint
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410])
 def test_a_plain_json_refusal_is_permanent(serve: Serve, make_client: MakeClient, key: Secret, status: int) -> None:
-    effect = make_client(serve(answering(status, {"message": "Forbidden"})).url).switch(key, "job-1")
+    effect = make_client(serve(answering(status, {"message": "Odd"})).url).switch(key, "job-1")
     assert isinstance(effect, Rejected)
     assert (effect.reason, effect.permanent) == ("gateway", True)
     assert effect.kind is (Kind.CREDENTIALS if status in (401, 403) else Kind.SERVICE)
-    assert "Forbidden" in effect.message
+    assert "Odd" in effect.message
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 408, 418, 429, 500, 502, 503, 504])

@@ -13,7 +13,7 @@ from runner.errors import Kind
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
-from runner.providers.base import Done, Effect, NeverSent, Rejected, Unknown
+from runner.providers.base import Done, Effect, NeverSent, Rejected, ServiceOptions, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]
@@ -138,39 +138,116 @@ def test_a_run_that_lost_its_state_does_not_send_the_last_64_kib_of_its_upload(
     ("status", "body", "reason", "permanent"),
     [
         (403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", "expired_url", False),
+        (403, "<Error><Code>AccessDenied</Code></Error>", "signature", True),
+        (403, "", "signature", True),
+        (403, '{"message": "Forbidden"}', "signature", True),
+        (403, "<html><body>Blocked by the gateway</body></html>", "signature", True),
+        (400, "<Error><Code>SignatureDoesNotMatch</Code></Error>", "signature", True),
         (400, "<Error><Code>ExpiredToken</Code></Error>", "expired_url", False),
         (400, "<Error><Code>EntityTooLarge</Code></Error>", "store", True),
         (400, "<Error><Code>RequestTimeout</Code></Error>", "store", False),
+        (404, "", "store", True),
+        (409, "", "store", True),
         (411, "<Error><Code>MissingContentLength</Code></Error>", "store", True),
         (412, "<Error><Code>PreconditionFailed</Code></Error>", "store", True),
+        (413, "", "store", True),
+        (418, "", "store", True),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", "store", True),
         (501, "<Error><Code>NotImplemented</Code></Error>", "store", True),
     ],
 )
 def test_the_stores_refusals_surely_had_no_effect(
     *, serve: Serve, make_client: MakeClient, data: Path, status: int, body: str, reason: str, permanent: bool
 ) -> None:
-    def behave(peer: Any) -> None:
-        peer.request()
-        peer.answer(status, body)
-
-    effect = upload(make_client(), serve(behave).url + SIGNED, data)
+    server = serve(answering(status, body))
+    effect = upload(make_client(), server.url + SIGNED, data)
     assert isinstance(effect, Rejected)
     assert (effect.reason, effect.permanent, effect.kind) == (reason, permanent, Kind.SERVICE)
     assert str(status) in effect.message
+    assert len(server.peers) == 1
 
 
-@pytest.mark.parametrize("status", [400, 403, 411, 412, 501])
-@pytest.mark.parametrize("body", ["", "<html><body>Blocked by the gateway</body></html>", '{"code": "AccessDenied"}'])
-def test_a_refusal_without_the_stores_own_words_proves_nothing(
-    *, serve: Serve, make_client: MakeClient, data: Path, status: int, body: str
-) -> None:
-    """Something in between may answer so after the store took the file."""
-
+def answering(status: int, body: str = "", **headers: str) -> Callable[[Any], None]:
     def behave(peer: Any) -> None:
         peer.request()
-        peer.answer(status, body)
+        peer.answer(status, body, **headers)
 
-    assert isinstance(upload(make_client(), serve(behave).url + SIGNED, data), Unknown)
+    return behave
+
+
+def test_the_stores_own_words_are_told(serve: Serve, make_client: MakeClient, data: Path) -> None:
+    body = "<Error><Code>KeyTooLong</Code><Message>Your key is too long</Message><Key>key-canary</Key></Error>"
+    effect = upload(make_client(), serve(answering(400, body)).url + SIGNED, data)
+    assert isinstance(effect, Rejected)
+    assert effect.message == "The store refused the upload (400 KeyTooLong: Your key is too long)."
+
+
+@pytest.mark.parametrize(
+    "told", ["<HeaderName>x-ms-blob-type</HeaderName>", "<Message>No header: x-ms-blob-type.</Message>"]
+)
+def test_a_header_that_the_store_asks_for_is_told_as_a_line_to_paste(
+    serve: Serve, make_client: MakeClient, data: Path, told: str
+) -> None:
+    body = f"<Error><Code>MissingRequiredHeader</Code>{told}</Error>"
+    effect = upload(make_client(), serve(answering(400, body)).url + SIGNED, data)
+    assert isinstance(effect, Rejected)
+    assert "`upload: {headers: {x-ms-blob-type: BlockBlob}}` under `service:`" in effect.hint
+
+
+def test_headers_of_the_manifest_go_to_the_store(serve: Serve, make_client: MakeClient, data: Path) -> None:
+    server = serve(answering(200))
+    client = make_client(options=ServiceOptions(upload_headers={"x-ms-blob-type": "BlockBlob"}))
+    assert isinstance(upload(client, server.url + SIGNED, data), Done)
+    assert b"\r\nx-ms-blob-type: BlockBlob\r\n" in server.received[0]
+
+
+@pytest.mark.parametrize("wanted", ["application/octet-stream", "text/csv"])
+def test_a_content_type_that_the_url_signs_is_guessed(
+    serve: Serve, make_client: MakeClient, data: Path, wanted: str
+) -> None:
+    def behave(peer: Any) -> None:
+        right = f"content-type: {wanted}" in peer.request()
+        peer.answer(200 if right else 403, "" if right else "<Error><Code>SignatureDoesNotMatch</Code></Error>")
+
+    url = "/train.csv?X-Amz-SignedHeaders=content-type%3Bhost&X-Amz-Signature=signature-canary"
+    server = serve(behave)
+    assert isinstance(upload(make_client(), server.url + url, data), Done)
+    assert len(server.peers) == (1 if wanted == "application/octet-stream" else 2)
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_redirect_of_the_store_is_followed_with_the_whole_file_and_without_the_key(
+    *, serve: Serve, make_client: MakeClient, data: Path, status: int, early: bool
+) -> None:
+    region = serve(answering(200))
+
+    def behave(peer: Any) -> None:
+        peer.head() if early else peer.request()
+        peer.answer(status, Location=f"{region.url}/b?sig=signature-canary", Connection="close")
+
+    server = serve(behave)
+    assert isinstance(upload(make_client(), server.url + SIGNED, data), Done)
+    assert [len(server.peers), len(region.peers)] == [1, 1]
+    assert region.received[0].startswith(b"PUT /b?sig=signature-canary HTTP/1.1\r\n")
+    assert region.received[0].endswith(data.read_bytes())
+    assert b"x-api-key" not in region.received[0]
+
+
+@pytest.mark.parametrize("location", ["http://store.example:8080/a", "ftp://store.example/a", "https://u@s.example/a"])
+def test_a_redirect_to_where_nothing_may_be_sent_is_a_refusal(
+    serve: Serve, make_client: MakeClient, data: Path, location: str
+) -> None:
+    effect = upload(make_client(), serve(answering(307, Location=location)).url + SIGNED, data)
+    assert isinstance(effect, Rejected)
+    assert "redirects to an address that" in effect.message
+
+
+def test_redirects_are_followed_three_times(serve: Serve, make_client: MakeClient, data: Path) -> None:
+    server = serve(answering(307, Location="/again"))
+    effect = upload(make_client(), server.url + SIGNED, data)
+    assert isinstance(effect, Rejected)
+    assert len(server.peers) == 4
 
 
 def test_an_error_body_that_echoes_the_signature_is_not_shown(
@@ -186,7 +263,7 @@ def test_an_error_body_that_echoes_the_signature_is_not_shown(
     assert "canary" not in repr(effect)
 
 
-@pytest.mark.parametrize("status", [301, 307, 404, 408, 409, 413, 418, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [301, 302, 303, 408, 425, 429, 500, 501, 502, 503])
 def test_answers_that_prove_nothing_leave_the_upload_unclear(
     serve: Serve, make_client: MakeClient, data: Path, status: int
 ) -> None:

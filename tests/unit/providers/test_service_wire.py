@@ -3,19 +3,23 @@
 import base64
 import gc
 import logging
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.errors import UsageError
+from runner.http.proxies import Proxies, read_proxy
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.providers.base import Done, ServiceError, Unknown
+from runner.providers.base import Done, NeverSent, ServiceError, ServiceOptions, Unknown
 from runner.providers.prediction_one.client import Client
 
 Serve = Callable[..., Any]
@@ -97,7 +101,7 @@ def test_the_logs_at_debug_hold_no_secret(
     file.write_bytes(b"hello")
     client.upload(Secret(server.url + "/a?sig=signature-canary"), file, content=Checksum(bytes=5, sha256="0" * 64))
     for call in (
-        lambda: client.download(Secret(server.url + "/b?sig=signature-canary"), tmp_path / "r", limit=10),
+        lambda: client.download(Secret(server.url + "/b?sig=signature-canary"), tmp_path / "r", limit=3),
         lambda: client.download(Secret("http://127.0.0.1:1/b?sig=signature-canary"), tmp_path / "r", limit=10),
         lambda: client.status(key, "job-1"),
     ):
@@ -171,3 +175,78 @@ def test_no_file_and_no_thread_stay_behind_an_upload_that_broke(
     assert not isinstance(client.upload(url, file, content=Checksum(bytes=20 << 20, sha256="0" * 64)), Done)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("upload-digest")]
     assert str(file) not in [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+
+
+class ForwardProxy:
+    """A proxy of this machine: tunnels to whatever port is asked for, and keeps the heads it was sent."""
+
+    def __init__(self, serve: Serve, answer: str = "200 Connection established") -> None:
+        self.heads: list[str] = []
+        self._answer = answer
+        self.server = serve(self._behave)
+
+    @property
+    def url(self) -> str:
+        return str(self.server.url)
+
+    def _behave(self, peer: Any) -> None:
+        head = peer.head()
+        self.heads.append(head)
+        if not self._answer.startswith("200"):
+            peer.say(f"HTTP/1.1 {self._answer}\r\nContent-Length: 0\r\n\r\n")
+            return
+        port = int(head.split(" ")[1].rpartition(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as far:
+            if head.startswith("CONNECT "):
+                peer.say("HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                far.sendall(head.encode() + b"\r\n\r\n")
+            there = threading.Thread(target=_pump, args=(peer.sock, far), daemon=True)
+            there.start()
+            _pump(far, peer.sock)
+            there.join(5)
+
+
+def _pump(source: Any, target: Any) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_what_is_encrypted_goes_through_a_tunnel_and_the_proxy_sees_no_key(
+    serve: Serve, make_client: MakeClient, key: Secret, certificate: Path, tls: ssl.SSLContext
+) -> None:
+    proxy, server = ForwardProxy(serve), serve(training, tls)
+    named = read_proxy(proxy.url.replace("http://", "http://me:proxy-canary@"), "service.proxy")
+    client = make_client(server.url, certificate, options=ServiceOptions(proxies=Proxies(choice=named)))
+    assert client.status(key, "job-1").value == "training"
+    port = server.url.rpartition(":")[2]
+    (head,) = proxy.heads
+    assert head.startswith(f"CONNECT 127.0.0.1:{port} ")
+    assert f"proxy-authorization: basic {base64.b64encode(b'me:proxy-canary').decode().lower()}" in head.lower()
+    assert "x-api-key" not in head
+    assert b"proxy" not in server.received[0]
+
+
+def test_a_service_of_this_machine_is_asked_through_a_proxy_of_this_machine(
+    serve: Serve, make_client: MakeClient, key: Secret
+) -> None:
+    proxy, server = ForwardProxy(serve), serve(training)
+    options = ServiceOptions(proxies=Proxies(choice=read_proxy(proxy.url, "service.proxy")))
+    assert make_client(server.url, options=options).status(key, "job-1").value == "training"
+    assert proxy.heads[0].startswith(f"GET {server.url}/v1/external/retrain_jobs/job-1 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("answer", ["407 Proxy Authentication Required", "503 Service Unavailable"])
+def test_a_tunnel_that_is_refused_means_that_nothing_was_sent(
+    *, serve: Serve, make_client: MakeClient, key: Secret, certificate: Path, tls: ssl.SSLContext, answer: str
+) -> None:
+    proxy, server = ForwardProxy(serve, answer), serve(training, tls)
+    options = ServiceOptions(proxies=Proxies(choice=read_proxy(proxy.url, "service.proxy")))
+    client = make_client(server.url, certificate, options=options)
+    effect = client.switch(key, "job-1")
+    assert isinstance(effect, NeverSent)
+    assert f"cannot be reached through the proxy, which answered {answer[:3]}" in effect.message
+    assert "proxy: none" in effect.hint
+    assert not server.peers

@@ -1,0 +1,163 @@
+"""What the service said, kept for people: redacted, bounded, one JSON object a line.
+
+A run keeps the last answer of each call, and each answer that was not understood. A recording keeps all. Values of keys
+that tell of a secret, queries of URLs and the paths of other hosts are not kept, whatever else is known of them.
+"""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from runner.lib.secrets import HIDDEN, Redactor
+
+Call = Literal["upload_url", "put", "status", "download", "switch", "api_key", "models", "classifiers"]
+MOST_BODY = 64 * 1024  # characters of an answer
+_MOST_UNREAD = 100  # answers of a run that were not understood; the last ones
+_HEADERS = ("Content-Type", "Content-Encoding", "Content-Length", "Date", "Location", "Retry-After", "Server")
+_URL = re.compile(r"(https?:)?//[^\s\"'<>]+", re.IGNORECASE)
+_HOST = re.compile(r"(?P<host>(https?:)?//[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_QUERY = re.compile(r"(/[^\s\"'<>?]*)\?[^\s\"'<>]+")
+_TELLING = r"[\w.-]*(?:key|secret|token|passw|credential|signature|stringtosign|canonical|authorization)[\w.-]*"
+_SECRET_VALUE = re.compile(rf'("{_TELLING}"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
+_SECRET_ELEMENT = re.compile(rf"(<({_TELLING})\b[^<>]*>)[^<]*", re.IGNORECASE)
+
+
+class KeptAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer. `status` None: there was none, and `error` says why. `body` is its text, cut where it was longer."""
+
+    at: str
+    call: Call
+    method: str
+    host: str
+    path: str
+    status: int | None
+    headers: dict[str, str] = {}
+    body: str = ""
+    understood: bool = True
+    error: str = ""
+
+
+class AnswerKeeper(Protocol):
+    """Who is told of every answer; safe from any thread."""
+
+    @property
+    def place(self) -> str | None:
+        """Where a person finds what was not understood."""
+
+    def keep(self, answer: KeptAnswer) -> None:
+        """Take an answer whose texts hold no secret any more."""
+
+
+class AnswerFile:
+    """Keeps a run's answers in a file, and all of them in a recording where one is wanted.
+
+    Failing at it changes nothing for the run.
+    """
+
+    def __init__(self, path: Path, write: Callable[[Path, bytes], None], recording: IO[bytes] | None = None) -> None:
+        """Prepare without writing; `write` puts a whole file in place."""
+        self._path = path
+        self._write = write
+        self._recording = recording
+        self._last: dict[Call, KeptAnswer] = {}
+        self._unread: deque[KeptAnswer] = deque(maxlen=_MOST_UNREAD)
+        self._lock = threading.Lock()
+
+    @property
+    def place(self) -> str | None:
+        """Return the path of the file."""
+        return str(self._path)
+
+    def keep(self, answer: KeptAnswer) -> None:
+        """Keep the answer; one that was not understood is in the file at once, for the hint names it."""
+        with self._lock:
+            if self._recording is not None:
+                with suppress(OSError):
+                    self._recording.write(_line(answer))
+                    self._recording.flush()
+            if answer.understood:
+                self._last[answer.call] = answer
+            elif not self._unread or not _same(self._unread[-1], answer):
+                self._unread.append(answer)
+                self._save()
+
+    def close(self) -> None:
+        """Write what is left."""
+        with self._lock:
+            if self._last or self._unread:
+                self._save()
+
+    def _save(self) -> None:
+        answers = sorted((*self._unread, *self._last.values()), key=lambda answer: answer.at)
+        with suppress(OSError):
+            self._write(self._path, b"".join(map(_line, answers)))
+
+
+def kept_answer(  # noqa: PLR0913 -- what an answer is made of
+    redactor: Redactor,
+    *,
+    call: Call,
+    method: str,
+    host: str,
+    path: str,
+    status: int | None,
+    headers: Mapping[str, str],
+    body: bytes,
+    understood: bool,
+    error: str = "",
+) -> KeptAnswer:
+    """Return an answer as it may be kept."""
+
+    def clean(text: str) -> str:
+        return without_secrets(text, redactor)
+
+    return KeptAnswer(
+        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        call=call,
+        method=method,
+        host=host,
+        path=clean(path.partition("?")[0]),
+        status=status,
+        headers={name: clean(headers[name][:1000]) for name in _HEADERS if name in headers},
+        body=clean(_cut(body)),
+        understood=understood,
+        error=clean(error),
+    )
+
+
+def _cut(body: bytes) -> str:
+    """Return the text of a body, with an ellipsis where it is cut: a secret may be cut there."""
+    text = body[: 4 * MOST_BODY].decode("utf-8", errors="replace")
+    return text if len(text) <= MOST_BODY else f"{text[:MOST_BODY]}…"
+
+
+def without_secrets(text: str, redactor: Redactor) -> str:
+    """Return a text of the service without what is, or by its name may be, a secret."""
+    text = text.replace("\\/", "/")  # as JSON may write it
+    text = _SECRET_VALUE.sub(rf'\1"{HIDDEN}"', text)
+    text = _SECRET_ELEMENT.sub(rf"\1{HIDDEN}", text)
+    text = _QUERY.sub(rf"\1?{HIDDEN}", _URL.sub(_without_path, text))
+    return redactor.redact(text)
+
+
+def _without_path(url: re.Match[str]) -> str:
+    parts = _HOST.fullmatch(url[0])
+    if parts is None or not parts["rest"].strip("/"):
+        return url[0]
+    return f"{parts['host']}/{HIDDEN}"
+
+
+def _same(one: KeptAnswer, other: KeptAnswer) -> bool:
+    return (one.call, one.path, one.status, one.body) == (other.call, other.path, other.status, other.body)
+
+
+def _line(answer: KeptAnswer) -> bytes:
+    return msgspec.json.encode(answer) + b"\n"

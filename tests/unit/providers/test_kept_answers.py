@@ -1,0 +1,75 @@
+"""Answers are kept for people: the last of each call, those not understood, and no secret."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.lib.atomic_files import write_whole
+from runner.lib.secrets import Redactor, Secret
+from runner.providers.kept_answers import MOST_BODY, AnswerFile, KeptAnswer, kept_answer, without_secrets
+
+CANARY = "canary-0123456789abcdef"
+
+
+def answer(
+    body: Any = b"{}", *, call: Any = "status", understood: bool = True, redactor: Redactor | None = None
+) -> KeptAnswer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return kept_answer(
+        redactor or Redactor(),
+        call=call,
+        method="GET",
+        host="service.example",
+        path=f"/v1/external/retrain_jobs/j?x={CANARY}",
+        status=200,
+        headers={"Content-Type": "application/json", "Set-Cookie": CANARY, "Location": f"https://s/{CANARY}"},
+        body=content,
+        understood=understood,
+    )
+
+
+@pytest.mark.plays("R7")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"api_key": CANARY},
+        {"classifiers": [{"model_id": 1, "inference_api_key": CANARY}]},
+        {"link": f"https://store.example/{CANARY}/x?sig={CANARY}"},
+        {"link": f"/v1/external/result?sig={CANARY}"},
+        f'{{"u": "https:\\/\\/s\\/p?a=1\\u0026sig={CANARY}"}}'.encode(),
+        f"<Error><AWSAccessKeyId>{CANARY}</AWSAccessKeyId><StringToSign>{CANARY}\nx</StringToSign></Error>".encode(),
+        f'{{"token": "{CANARY}'.encode(),
+    ],
+)
+def test_what_by_its_name_or_place_may_be_a_secret_is_not_kept(body: Any) -> None:
+    assert CANARY not in repr(answer(body))
+
+
+def test_a_known_secret_is_not_kept_either_where_the_body_is_cut_within_it() -> None:
+    redactor = Redactor()
+    redactor.learn(Secret(CANARY))
+    kept = answer(b"x" * (MOST_BODY - 12) + CANARY.encode(), redactor=redactor)
+    assert CANARY[:12] not in kept.body
+    assert len(kept.body) <= MOST_BODY + 1
+
+
+def test_what_tells_no_secret_stays() -> None:
+    text = '{"status": "succeeded", "metadata": {"retrain_job_id": "j-1"}}'
+    assert without_secrets(text, Redactor()) == text
+
+
+def test_a_file_has_the_last_answer_of_each_call_and_all_that_were_not_understood(tmp_path: Path) -> None:
+    path, recording = tmp_path / "answers.jsonl", tmp_path / "all.jsonl"
+    with recording.open("wb") as stream:
+        kept = AnswerFile(path, write_whole, stream)
+        for number in range(3):
+            kept.keep(answer({"number": number}))
+        kept.keep(answer({"odd": 1}, understood=False))
+        assert path.read_text().count("\n") == 2  # there as soon as a hint names it
+        kept.keep(answer(b"<xml/>", call="put"))
+        kept.close()
+    bodies = [json.loads(line)["body"] for line in path.read_text().splitlines()]
+    assert sorted(bodies) == sorted(['{"number": 2}', '{"odd": 1}', "<xml/>"])
+    assert len(recording.read_text().splitlines()) == 5
