@@ -81,7 +81,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "attempts of a read": ("runner.execute.retry:ATTEMPTS", count),
     "time of all attempts of a read": ("runner.execute.retry:LONGEST_S", time),
     "time that `Retry-After` can add to a read": ("runner.execute.retry:LONGEST_ASKED_S", time),
-    "attempts of a download": ("runner.execute.evaluation:DOWNLOADS", count),
+    "attempts of a download with an expired URL": ("runner.execute.evaluation:DOWNLOADS", count),
     "attempts of an upload or a switch, while not one byte has left": ("runner.execute.retry:SENDS", count),
     "status questions a second, of all models of a run": ("runner.execute.polling:ASKED_A_SECOND", count),
     "shortest pause between two status questions": ("runner.execute.polling:SHORTEST", time),
