@@ -13,7 +13,9 @@ from runner.journal.events import Event, PrunedFile, ResultDownloaded, ResultsPr
 from runner.lib.timestamps import moment
 
 ANSWERS = "answers.jsonl"  # what the service said, in a run's folder; it proves nothing and is in no record
-RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attestation.dsse.json", ANSWERS)
+PROFILE, CASSETTE = "profile.yaml", "cassette.zip"  # the same as others can play it, after `retrain doctor --train`
+UNRECORDED = (ANSWERS, PROFILE, CASSETTE)
+RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attestation.dsse.json", *UNRECORDED)
 BESIDE_JOURNAL = ("-journal", "-wal", "-shm")  # what SQLite puts beside a database
 _DOWNLOAD = "result.download"
 _UPLOAD = re.compile(r"upload-[0-9a-z_]{8}")  # a folder below a run's part of the spool

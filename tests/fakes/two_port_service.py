@@ -234,7 +234,7 @@ class TwoPortService:
             return _status(job, model.during)
         word = _at(model.ends, job.trained)
         extra: dict[str, object] = {} if model.message is None else {"message": model.message}
-        if word == "job_finished":
+        if word in ("job_finished", "succeeded"):
             extra["model_id"] = job.model_id
             if not model.without_download:
                 extra["download_url"] = self._signed(job, "results", "result")

@@ -21,23 +21,28 @@ from runner.app.validate import validate
 from runner.datasets.check import read_header
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.resolve import resolve
-from runner.errors import Kind, ModelError, RetrainError, StateError
+from runner.errors import Kind, ModelError, RetrainError, StateError, UsageError
 from runner.journal.progress import Progress
 from runner.lib.secrets import Redactor
 from runner.lib.text import shown
 from runner.manifest.model import Model
 from runner.manifest.problems import ManifestError
 from runner.plan.model_plan import ModelPlan, PlanStage, state_option
+from runner.providers.kept_answers import AnswerKeeper
 from runner.reports.diagnosis import Check, Diagnosis, diagnosis
 
 _SEEN_BY_PLANNING = frozenset({"data-file"})  # problems of a manifest that the check of the data tells in full
 
 
 class DoctorRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain doctor`; `trust_state` accepts a state that somebody else may have written."""
+    """The arguments of `retrain doctor`; `trust_state` accepts a state that somebody else may have written.
+
+    `keeper` is told of every answer of the service.
+    """
 
     choice: Choice
     trust_state: bool = False
+    keeper: AnswerKeeper | None = None
 
 
 def diagnose(request: DoctorRequest) -> Diagnosis:
@@ -54,7 +59,7 @@ def diagnose(request: DoctorRequest) -> Diagnosis:
         return diagnosis(None, (), [*manifest, *_state_checks(request, 0)])
     progress, damage = _progress(choice.state)
     planned = plan_models(scope, progress)
-    service, answers = _service(scope, planned.progress)
+    service, answers = _service(scope, planned.progress, request.keeper)
     checks = [
         *manifest,
         *service,
@@ -102,26 +107,30 @@ def _packed(scope: Scope, planned: Planned) -> int:
     return sum(nlargest(scope.manifest.limits.uploads, sizes))
 
 
-def _service(scope: Scope, progress: Progress) -> tuple[list[Check], dict[str, KeyAnswer]]:
+def _service(scope: Scope, progress: Progress, keeper: AnswerKeeper | None) -> tuple[list[Check], dict[str, KeyAnswer]]:
     """Return what is found of the service, and what it says to each model's key, by the model's name."""
     if scope.service.emulator:
         return [_emulator_check()], {}
     if not scope.service.trusted:
         return [untrusted_check(scope.service)], {}
-    manifest, redactor = scope.manifest, Redactor()
     try:
-        client = connected(manifest.service, manifest.service.url or "", scope.service, redactor)
-    except RetrainError as error:
+        answers = _asked(scope, progress, keeper)
+        found = list(service_checks(scope.manifest, scope.service, answers))
+    except UsageError as error:  # of the proxy, or of the certificates
         return [Check(name="service", verdict="problem", seen=error.message, next=error.hint)], {}
+    return found, {answer.model.name: answer for answer in answers}
+
+
+def _asked(scope: Scope, progress: Progress, keeper: AnswerKeeper | None) -> list[KeyAnswer]:
+    manifest, redactor = scope.manifest, Redactor()
+    client = connected(manifest.service, manifest.service.url or "", scope.service, redactor, keeper)
     keys = ManifestKeys(client, redactor, host=scope.service.name)
     keys.learn_all(manifest.models.values())
     questions = KeyQuestions(client=client, keys=keys, manifest=manifest, known=progress.known(scope.service.name))
     try:
-        answers = questions.ask_all(scope.models)
+        return questions.ask_all(scope.models)
     finally:
         client.close()
-    found = list(service_checks(manifest, scope.service, answers))
-    return found, {answer.model.name: answer for answer in answers}
 
 
 def _emulator_check() -> Check:

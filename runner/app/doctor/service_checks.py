@@ -8,10 +8,12 @@ from runner.app.service import TargetService, untrusted
 from runner.credentials import ENDS_SOON, read_end
 from runner.errors import ModelError
 from runner.execute.service_clock import clock_difference
+from runner.http.addresses import read_address
+from runner.http.proxies import ca_bundle
 from runner.lib.text import nearest
 from runner.lib.timestamps import NOTICED
 from runner.manifest.durations import duration_text
-from runner.manifest.model import FetchedKey, Manifest
+from runner.manifest.model import FetchedKey, Manifest, Service
 from runner.plan.incumbent import ONE_WAY
 from runner.providers.base import Code, ListedModel, ServiceError, Status
 from runner.reports.diagnosis import Check
@@ -35,7 +37,10 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
         near = nearest(service.name, service.documented_hosts) if service.name not in service.documented_hosts else None
         guess = f" Did you mean https://{near}?" if near else ""
         yield Check(
-            name="service", verdict="problem", seen=f"{url}: {unreachable.message}", next=f"{unreachable.hint}{guess}"
+            name="service",
+            verdict="problem",
+            seen=f"{url}{_way(manifest.service, url)}: {unreachable.message}",
+            next=f"{unreachable.hint}{guess}",
         )
         return
     read = [found.reading for found in answers if found.reading is not None]
@@ -46,7 +51,7 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
             seen=f"{url} was not asked, because there is no key to ask with.",
         )
         return
-    yield Check(name="service", verdict="ok", seen=f"{url} answers{_secured(url)}.")
+    yield Check(name="service", verdict="ok", seen=f"{url} answers{_secured(url)}{_way(manifest.service, url)}.")
     most = max(manifest.service.quarantine, NOTICED)
     telling = [reading for reading in read if reading.date is not None]
     if not telling:
@@ -69,6 +74,14 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
 
 def _secured(url: str) -> str:
     return " over TLS, and its certificate is trusted" if url.startswith("https:") else ""
+
+
+def _way(service: Service, url: str) -> str:
+    """Return through which proxy the service is asked, and whose certificates are trusted on the way."""
+    proxy = service.options.proxies.proxy_for(read_address(f"{url}/"))
+    bundle = ca_bundle(service.options.ca_bundle) if url.startswith("https:") else None
+    over = f", through the proxy {proxy.url}" if proxy is not None else ""
+    return f"{over}, with the certificates of {bundle.path} ({bundle.source})" if bundle is not None else over
 
 
 def key_checks(found: KeyAnswer, service: TargetService, now: datetime) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from runner.audit.bundle_layout import ATTESTATION
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.stored import ANSWERS
+from runner.journal.stored import UNRECORDED
 
 _LATEST = "latest"
 _RESULTS = "results"
@@ -52,9 +52,8 @@ def unrecorded_files(
         if run.report is None or run.finished is None:
             continue
         where = folder.run_folder(run.run_id)
-        rendered = {
-            where / name for name in (*run.report.files, ATTESTATION, ANSWERS)
-        }  # the last two are judged apart, or by nobody
+        known = (*run.report.files, ATTESTATION, *UNRECORDED)  # the attestation is judged apart, the others by nobody
+        rendered = {where / name for name in known}
         try:
             for path in _files_below(where):
                 leftover = run.finished.stopped is not None and path.is_relative_to(where / _RESULTS)

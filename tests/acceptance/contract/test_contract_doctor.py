@@ -206,6 +206,23 @@ def test_a_service_that_cannot_be_reached_is_one_problem_and_told_at_once(projec
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize(
+    ("proxy", "seen"),
+    [
+        ("http://127.0.0.1:9", "https://developer-api.predictionone.sony.biz, through the proxy http://127.0.0.1:9: "),
+        ("socks5://127.0.0.1:9", "The proxy of HTTPS_PROXY is not an address"),
+    ],
+)
+def test_the_proxy_on_the_way_to_the_service_is_named(project: Project, proxy: str, seen: str) -> None:
+    project.add("house")
+    project.manifest["service"]["url"] = "https://developer-api.predictionone.sony.biz"
+    project.save()
+    project.environment["HTTPS_PROXY"] = proxy
+    (problem,) = problems(project)
+    assert problem["name"] == "service"
+    assert problem["seen"].startswith(seen)
+
+
 def test_a_page_in_the_place_of_the_service_is_no_proof_of_a_key(project: Project) -> None:
     page = Answer(status=200, body=b"<html>Log in</html>", headers=(("Content-Type", "text/html"),))
     project.add("house").always["status"] = page
@@ -288,11 +305,11 @@ def test_people_who_would_not_be_told_are_named_and_nobody_is_told_anything(proj
         {"ping": {"env": "GOOD_PING"}},
     ]
     project.save()
-    project.environment |= {"PING_URL": "not an address", "GOOD_PING": f"{project.service.url}/ping"}
+    project.environment |= {"PING_URL": "ftp://not-pinged", "GOOD_PING": f"{project.service.url}/ping"}
     found = problems(project)
     assert [check["name"] for check in found] == ["notify", "notify"]
     assert "the environment variable SLACK_URL is not set" in found[0]["seen"]
-    assert "is not an absolute http or https URL" in found[1]["seen"] or "spaces" in found[1]["seen"]
+    assert "is not an absolute http or https URL" in found[1]["seen"]
     assert all(call.path != "/ping" for call in project.service.log)
 
 

@@ -81,7 +81,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "attempts of a read": ("runner.execute.retry:ATTEMPTS", count),
     "time of all attempts of a read": ("runner.execute.retry:LONGEST_S", time),
     "time that `Retry-After` can add to a read": ("runner.execute.retry:LONGEST_ASKED_S", time),
-    "attempts of a download with an expired URL": ("runner.execute.evaluation:DOWNLOADS", count),
+    "attempts of a download": ("runner.execute.evaluation:DOWNLOADS", count),
     "attempts of an upload or a switch, while not one byte has left": ("runner.execute.retry:SENDS", count),
     "status questions a second, of all models of a run": ("runner.execute.polling:ASKED_A_SECOND", count),
     "shortest pause between two status questions": ("runner.execute.polling:SHORTEST", time),
@@ -92,11 +92,6 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "head of an answer": ("runner.http.sockets:_MOST_OF_HEAD", size),
     "body of an answer without a file": ("runner.http.response_body:MOST_BYTES", size),
     "body of an error that is read": ("runner.providers.prediction_one.responses:MOST_ERROR_BYTES", size),
-    "length of a body that `answers.jsonl` keeps": ("runner.providers.kept_answers:MOST_BODY", characters),
-    "answers that were not understood and that `answers.jsonl` keeps": (
-        "runner.providers.kept_answers:_MOST_UNREAD",
-        count,
-    ),
     "time of a call without a file": ("runner.http.deadlines:DEFAULT_DEADLINES.call", time),
     "time without a byte from the other side": ("runner.http.deadlines:DEFAULT_DEADLINES.silence", time),
     "slowest transfer of a file": ("runner.http.deadlines:DEFAULT_DEADLINES.slowest", speed),
@@ -155,8 +150,6 @@ def test_the_page_has_the_limits_of_the_code() -> None:
 def test_the_page_has_the_defaults_of_the_code() -> None:
     def duration(value: timedelta) -> str:
         minutes = int(value.total_seconds()) // 60
-        if minutes % (24 * 60) == 0:
-            return f"{minutes // (24 * 60)}d"
         return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 
     facts, limits = constant(FACTS), Limits()
@@ -165,7 +158,6 @@ def test_the_page_has_the_defaults_of_the_code() -> None:
         "`limits.uploads`": str(limits.uploads),
         "`retrain.attempts`": str(Retrain().attempts),
         "`wait.timeout`": duration(Wait().timeout),
-        "`wait.give_up`": duration(Wait().give_up),
         "`service.quarantine`": duration(constant("runner.manifest.model:Service.__struct_defaults__")[0]),
         "`service.url_lifetime`": duration(facts.url_lifetime),
     }
