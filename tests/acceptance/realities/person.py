@@ -45,13 +45,14 @@ class Part:
     """What is special about playing a reality.
 
     `before` changes the project; `act` is an act outside; `edit` is what the person tries before reading on; `right` is
-    the outcome that is right for a model, where it is not the usual one.
+    the outcome that is right for a model, where it is not the usual one; `printed` must have been printed.
     """
 
     before: Callable[[Scene], None] | None = None
     act: Act | None = None
     edit: Callable[[Scene], None] | None = None
     right: Mapping[str, str] = field(default_factory=dict)
+    printed: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +107,8 @@ class Person:
         unserved = [name for name in MODELS if self._serves(name) and not self.scene.serving(name)]
         if unserved:
             return self._played(Ending.STUCK, f"{unserved[0]} is said to be switched and does not serve")
+        if not re.search(self.part.printed, "\n".join(said.text for said in self.said)):
+            return self._played(Ending.STUCK, f"nothing says {self.part.printed}")
         return self._played(Ending.AT_ONCE if at_once else Ending.PAST, "")
 
     def _played(self, ending: Ending, why: str) -> Played:
@@ -320,7 +323,12 @@ def part_of(reality: str, profile: Profile) -> Part:
         "W10": Act(named=r"locked", do=_served(plain)),
         "U15": Act(named=r"EntityTooLarge|413|exceeds the maximum", do=_served(plain)),
         "U15b": Act(named=r"blocked|403", do=_served(plain)),
+        "U17": Act(named=r"Only zip archives are accepted", do=_served(plain)),
         "U19": Act(named=r"clock", do=_served(clock)),
+        "U22": Act(named=r"redirect", do=_served(plain)),
+        "K03": Act(named=r"past its 30 days|inactive", do=_served(plain)),
+        "K07": Act(named=r"account", do=_served(plain)),
+        "K08": Act(named=r"settings", do=_served(plain)),
     }
     if reality in acts:
         return Part(act=acts[reality])
@@ -331,7 +339,8 @@ def part_of(reality: str, profile: Profile) -> Part:
         "R47": Part(edit=_all_auto, right={"manual": "switched", "bad": "switched"}),
         "S13": Part(right=failed),
         "S13b": Part(right=failed),
+        "S26": Part(right=failed),
         "K05": Part(before=_short_wait),
-        "K06f": Part(before=_fetched_keys),
+        "K06f": Part(before=_fetched_keys, printed=r"2020-01-01"),
     }
     return special.get(reality, Part())
