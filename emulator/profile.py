@@ -170,7 +170,8 @@ class Member(Part, frozen=True, kw_only=True):
     """A file of the result. Exactly one of the others says what is in it.
 
     `trained` is the name of a file that the training wrote. In `text`, and in the cells of `workbook`, `${AUC}` is a
-    metric by its English name, `${AUC:percent}` the same in per cent. `members` make a zip in the zip.
+    metric by its English name, `${AUC:percent}` the same in per cent and `${AUC:comma}` with a decimal comma.
+    `members` make a zip in the zip.
     """
 
     path: Annotated[str, Meta(min_length=1, max_length=500)]

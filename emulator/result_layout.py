@@ -14,7 +14,7 @@ from msgspec import Struct
 from emulator.profile import Member, Result, Scalar
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same result has the same bytes
-_METRIC = re.compile(r"\$\{([A-Za-z][A-Za-z -]*)(:percent)?\}")
+_METRIC = re.compile(r"\$\{([A-Za-z][A-Za-z -]*)(:percent|:comma)?\}")
 _SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -81,13 +81,13 @@ def _filled(cell: Scalar, metrics: Mapping[str, float]) -> Scalar:
         return cell
     whole = _METRIC.fullmatch(cell)
     if whole and whole[1] in metrics:
-        return float(_number(metrics[whole[1]] * (100 if whole[2] else 1)))
+        return float(_written(metrics[whole[1]], whole[2]).replace(",", "."))
+    return _METRIC.sub(lambda place: _written(metrics[place[1]], place[2]) if place[1] in metrics else place[0], cell)
 
-    def value(place: re.Match[str]) -> str:
-        known = place[1] in metrics
-        return _number(metrics[place[1]] * (100 if place[2] else 1)) if known else place[0]
 
-    return _METRIC.sub(value, cell)
+def _written(value: float, form: str | None) -> str:
+    text = _number(value * 100 if form == ":percent" else value)
+    return text.replace(".", ",") if form == ":comma" else text
 
 
 def _number(value: float) -> str:

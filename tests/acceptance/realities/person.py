@@ -3,7 +3,7 @@
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -151,7 +151,7 @@ class Person:
     def _is_patient(self, wrong: list[str], told: str) -> bool:
         """Tell whether the person runs the same again: what was printed says so, and was not heard too often."""
         self._heard.append(told)
-        again = _AGAIN.search(told) or any(self._entries[name]["outcome"] == "training" for name in wrong)
+        again = _AGAIN.search(told) or any(self._entries[name]["outcome"] in ("training", "failed") for name in wrong)
         return bool(again) and self._heard.count(told) <= _PATIENCE
 
     def _paste(self, printed: list[str]) -> bool:
@@ -159,12 +159,20 @@ class Person:
         for text in printed:
             for lines in _manifest_lines(text):
                 key = yaml.safe_dump(lines)
-                if key not in self._done:
+                if key not in self._done and self._is_true(lines):
                     self._done.add(key)
                     _merge(self.scene.manifest, lines)
                     self.scene.save()
                     return True
         return False
+
+    def _is_true(self, lines: Mapping[str, Any]) -> bool:
+        """Tell whether lines say of a status what the service's owner knows of it."""
+        statuses = lines.get("service", {}).get("statuses", {}) if isinstance(lines.get("service"), dict) else {}
+        profile = self.scene.profile
+        ends = {"finished": profile.statuses.finished, "failed": profile.statuses.failed}
+        happens = {"finished": profile.training.fails is None, "failed": profile.training.fails is not None}
+        return all(happens.get(end, True) and str(ends.get(end)).lower() in values for end, values in statuses.items())
 
     def _command(self, wrong: list[str], printed: list[str]) -> bool:
         """Run the first command that was printed for a model that is not right, and was not run yet."""
@@ -174,6 +182,8 @@ class Person:
                 continue
             about = {name for name in MODELS if name in words}
             if (about and not about & set(wrong)) or (words[0] == "approve" and "bad" in about):
+                continue
+            if words[0] == "resolve" and not self._happened(words):
                 continue
             self._done.add(" ".join(words))
             self._paste([self._do(*words).text])
@@ -187,6 +197,13 @@ class Person:
         except ValueError:
             return []
         return [self._known(word, words) for word in words]
+
+    def _happened(self, words: list[str]) -> bool:
+        """Tell whether the service's own pages show what a `resolve` would record."""
+        model = next(name for name in MODELS if name in words)
+        started, switched = self.scene.trainings()[model] > 0, self.scene.serving(model)
+        truth = {"started": started, "not-started": not started, "switched": switched, "not-switched": not switched}
+        return any(truth.get(word, False) for word in words)
 
     def _known(self, word: str, words: list[str]) -> str:
         if "|" in word and "switched" in word:
@@ -249,8 +266,27 @@ def _manifest_lines(text: str) -> Iterator[dict[str, Any]]:
                     break
                 block.append(below)
             yield from _mapping("\n".join(part[indent:] for part in block))
+    keys = re.findall(r"\w+", "".join(re.findall(r"its keys are ([^;.]*)", text)[:1]))
     for quoted in re.findall(r"`([^`]+)`", text):
-        yield from _mapping(quoted)
+        yield from _mapping(_with_key(quoted, keys))
+
+
+# What a person recognises a key by, that the program could not.
+_KEY_OF: Mapping[str, Callable[[str], bool]] = {
+    "status": lambda key: key in ("state", "phase"),
+    "retrain_job_id": lambda key: key == "job_id",
+    "upload_url": lambda key: key.endswith("url"),
+    "download_url": lambda key: key.endswith("url"),
+}
+
+
+def _with_key(quoted: str, keys: Sequence[str]) -> str:
+    """Return manifest lines with the one of the keys put in that a person recognises."""
+    for name, fits in _KEY_OF.items():
+        key = next((key for key in keys if fits(key)), None)
+        if key is not None and re.search(rf"\b{name}: KEY\b", quoted):
+            return re.sub(r"\bKEY\b", key, quoted)
+    return quoted
 
 
 def _mapping(text: str) -> Iterator[dict[str, Any]]:
@@ -339,7 +375,7 @@ def part_of(reality: str, profile: Profile) -> Part:
         "R47": Part(edit=_all_auto, right={"manual": "switched", "bad": "switched"}),
         "S13": Part(right=failed),
         "S13b": Part(right=failed),
-        "S26": Part(right=failed),
+        "S26": Part(right=dict.fromkeys(MODELS, "training"), printed=r"give_up|retrain resolve"),
         "K05": Part(before=_short_wait),
         "K06f": Part(before=_fetched_keys, printed=r"2020-01-01"),
     }
