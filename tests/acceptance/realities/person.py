@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from emulator.profile import Profile
 from tests.acceptance.realities.scene import MODELS, Said, Scene
 
 _ROUNDS = 8
+_LONGEST_PAUSE_S = 90.0
 _PATIENCE = 2  # a message that was heard so often helps no further
 _COMMAND = re.compile(r"\bretrain (?:run|approve|inspect|resolve|status|adopt|doctor|plan)\b[^`\n]*")
 _TOP = ("service", "metrics", "models", "policies", "defaults", "limits", "datasets")
@@ -73,6 +75,7 @@ class Person:
     said: list[Said] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
     _heard: list[str] = field(default_factory=list)
+    _approved: bool = False
     _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def play(self) -> Played:
@@ -85,16 +88,20 @@ class Person:
             self.part.edit(self.scene)
             self.scene.save()
             self._do("run", "models.yaml")
+        self._go_on()
+        if self._usual("manual") == self._entries["manual"]["outcome"] == "awaiting_approval":
+            self._approve_manual()
+            self._go_on()
+        return self._judge(at_once=at_once)
+
+    def _go_on(self) -> None:
+        """Do what is printed, step by step, until all is right or nothing is left."""
         for _ in range(_ROUNDS):
             wrong = self._wrong()
             if not wrong or not self._next_step(wrong):
                 break
-        return self._judge(at_once=at_once)
 
     def _judge(self, *, at_once: bool) -> Played:
-        entries = self._entries
-        if self._usual("manual") == "awaiting_approval" and entries["manual"]["outcome"] == "awaiting_approval":
-            self._approve_manual()
         trained = {name: count for name, count in self.scene.trainings().items() if count > 1}
         if trained:
             return self._played(Ending.SECOND_TRAINING, f"trained: {trained}")
@@ -103,7 +110,7 @@ class Person:
         wrong = self._wrong()
         if wrong:
             name = wrong[0]
-            return self._played(Ending.STUCK, f"{name}: {entries[name]['reason']}")
+            return self._played(Ending.STUCK, f"{name}: {self._entries[name]['reason']}")
         unserved = [name for name in MODELS if self._serves(name) and not self.scene.serving(name)]
         if unserved:
             return self._played(Ending.STUCK, f"{unserved[0]} is said to be switched and does not serve")
@@ -115,6 +122,8 @@ class Person:
         return Played(ending=ending, why=why, said=self.said)
 
     def _usual(self, name: str) -> str:
+        if name == "manual" and self._approved:
+            return "switched"
         usual = {"auto": "switched", "manual": "awaiting_approval", "good": "switched", "bad": "held"}
         return self.part.right.get(name, usual[name])
 
@@ -144,7 +153,7 @@ class Person:
         elif not self._paste(printed) and not self._command(wrong, printed):
             if not self._is_patient(wrong, "\n".join(told)):
                 return False
-            time.sleep(1)
+            time.sleep(_pause("\n".join(told)))
         self._do("run", "models.yaml")
         return True
 
@@ -222,11 +231,8 @@ class Person:
         again = [words for command in _COMMAND.findall(said.text) if (words := self._filled(command))]
         if again and "--yes" in again[-1]:
             self._do(*again[-1])
-        for _ in range(_ROUNDS):
-            if self.scene.serving("manual"):
-                break
-            time.sleep(1)
-            self._do("run", "models.yaml")
+        self._approved = True
+        self._do("run", "models.yaml")
 
     def _do(self, *words: str) -> Said:
         said = self.scene.retrain(*words)
@@ -247,6 +253,13 @@ def _told(entry: Mapping[str, Any]) -> str:
         *entry.get("warnings", ()),
     )
     return "\n".join(str(part) for part in parts if part)
+
+
+def _pause(text: str) -> float:
+    """Return how long the person waits before the next run: until the time that is printed, else a moment."""
+    found = re.search(r"again after (\d{4}-\d\d-\d\dT[\d:]+Z)", text)
+    left = datetime.fromisoformat(found[1]).timestamp() - time.time() if found else 0.0
+    return min(max(left, 0.0) + 1, _LONGEST_PAUSE_S)
 
 
 def _names(act: Act, text: str) -> bool:
