@@ -187,7 +187,8 @@ class Person:
         """Run the first command that was printed for a model that is not right, and was not run yet."""
         for command in (command for text in printed for command in _COMMAND.findall(text)):
             words = self._filled(command)
-            if not words or words == ["run", "models.yaml"] or " ".join(words) in self._done:
+            plain_run = words[:1] == ["run"] and "--force" not in words
+            if not words or plain_run or " ".join(words) in self._done or _is_usage(words):
                 continue
             about = {name for name in MODELS if name in words}
             if (about and not about & set(wrong)) or (words[0] == "approve" and "bad" in about):
@@ -260,6 +261,10 @@ def _pause(text: str) -> float:
     found = re.search(r"again after (\d{4}-\d\d-\d\dT[\d:]+Z)", text)
     left = datetime.fromisoformat(found[1]).timestamp() - time.time() if found else 0.0
     return min(max(left, 0.0) + 1, _LONGEST_PAUSE_S)
+
+
+def _is_usage(words: Sequence[str]) -> bool:
+    return "--help" in words or any("[" in word for word in words)
 
 
 def _names(act: Act, text: str) -> bool:

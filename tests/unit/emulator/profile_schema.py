@@ -31,7 +31,13 @@ def _plain(part: dict[str, Any]) -> dict[str, Any]:
     """Return a definition with its description on one line, paragraphs apart."""
     paragraphs = inspect.cleandoc(part.get("description", "")).split("\n\n")
     text = " ".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    return {**part, "description": text} if text else dict(part)
+    keys = {name: _without_default(key) for name, key in part.get("properties", {}).items()}
+    return {**part, **({"description": text} if text else {}), **({"properties": keys} if keys else {})}
+
+
+def _without_default(key: dict[str, Any]) -> dict[str, Any]:
+    """Return a key without the default that its own definition has."""
+    return {name: value for name, value in key.items() if name != "default" or "$ref" not in key}
 
 
 if __name__ == "__main__":
