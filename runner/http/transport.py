@@ -125,6 +125,7 @@ class _Line(HTTPAdapter):
 
     def __init__(self, address: Address, tls: Callable[[], ssl.SSLContext], proxy: Proxy | None) -> None:
         super().__init__(max_retries=Retry(0, read=False))
+        self.proxy = proxy
         self.forwarder = proxy if address.scheme == "http" else None
         if address.scheme == "http":
             self._pool: HTTPConnectionPool = _PlainPool(*_endpoint(proxy or address), line=self)
@@ -246,7 +247,8 @@ class Transport:
                 raise _StaleError from None
             _log.debug("%s %s: %s", request.method, address.host, error)
             stage = RequestStage.UNCLEAR if exchange.began else RequestStage.NEVER_SENT
-            return Broken(stage=stage, host=address.host, cause=str(error))
+            over = f" (through the proxy {line.proxy.url})" if line.proxy is not None else ""
+            return Broken(stage=stage, host=address.host, cause=f"{error}{over}")
         except BaseException:
             line.close()
             raise

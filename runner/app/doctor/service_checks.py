@@ -39,7 +39,7 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
         yield Check(
             name="service",
             verdict="problem",
-            seen=f"{url}{_way(manifest.service, url)}: {unreachable.message}",
+            seen=f"{url}{_certificates(manifest.service, url)}: {unreachable.message}",
             next=f"{unreachable.hint}{guess}",
         )
         return
@@ -51,7 +51,11 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
             seen=f"{url} was not asked, because there is no key to ask with.",
         )
         return
-    yield Check(name="service", verdict="ok", seen=f"{url} answers{_secured(url)}{_way(manifest.service, url)}.")
+    yield Check(
+        name="service",
+        verdict="ok",
+        seen=f"{url} answers{_secured(url)}{_certificates(manifest.service, url)}{_proxy(manifest.service, url)}.",
+    )
     most = max(manifest.service.quarantine, NOTICED)
     telling = [reading for reading in read if reading.date is not None]
     if not telling:
@@ -76,12 +80,16 @@ def _secured(url: str) -> str:
     return " over TLS, and its certificate is trusted" if url.startswith("https:") else ""
 
 
-def _way(service: Service, url: str) -> str:
-    """Return through which proxy the service is asked, and whose certificates are trusted on the way."""
+def _proxy(service: Service, url: str) -> str:
+    """Return through which proxy the service is asked; the error of one that cannot be reached names it itself."""
     proxy = service.options.proxies.proxy_for(read_address(f"{url}/"))
+    return f", through the proxy {proxy.url}" if proxy is not None else ""
+
+
+def _certificates(service: Service, url: str) -> str:
+    """Return whose certificates are trusted where those are not the public ones."""
     bundle = ca_bundle(service.options.ca_bundle) if url.startswith("https:") else None
-    over = f", through the proxy {proxy.url}" if proxy is not None else ""
-    return f"{over}, with the certificates of {bundle.path} ({bundle.source})" if bundle is not None else over
+    return f", with the certificates of {bundle.path} ({bundle.source})" if bundle is not None else ""
 
 
 def key_checks(found: KeyAnswer, service: TargetService, now: datetime) -> Iterator[Check]:

@@ -209,7 +209,7 @@ def test_a_service_that_cannot_be_reached_is_one_problem_and_told_at_once(projec
 @pytest.mark.parametrize(
     ("proxy", "seen"),
     [
-        ("http://127.0.0.1:9", "https://developer-api.predictionone.sony.biz, through the proxy http://127.0.0.1:9: "),
+        ("http://127.0.0.1:9", "cannot be talked to: connection refused (through the proxy http://127.0.0.1:9)."),
         ("socks5://127.0.0.1:9", "The proxy of HTTPS_PROXY is not an address"),
     ],
 )
@@ -220,7 +220,7 @@ def test_the_proxy_on_the_way_to_the_service_is_named(project: Project, proxy: s
     project.environment["HTTPS_PROXY"] = proxy
     (problem,) = problems(project)
     assert problem["name"] == "service"
-    assert problem["seen"].startswith(seen)
+    assert seen in problem["seen"]
 
 
 def test_a_page_in_the_place_of_the_service_is_no_proof_of_a_key(project: Project) -> None:
