@@ -36,7 +36,7 @@ from runner.plan.model_plan import (
 )
 from runner.policy.types import unread_clause
 
-_MOST_JITTER = timedelta(minutes=15)
+_LEAST_JITTER, _MOST_JITTER = timedelta(seconds=3), timedelta(minutes=15)
 _CLOCK_CHANGE = timedelta(hours=1)
 _SPANS_CLOCK_CHANGE = timedelta(hours=6)  # of shorter intervals an hour would be too large a part
 _RESUMED = {
@@ -259,7 +259,7 @@ def _shortest(interval: timedelta) -> timedelta:
     A schedule as long as the interval comes early by what the run before was late, and by the hour of daylight saving
     time: a night without a training would be its end.
     """
-    jitter = min(interval / 5, _MOST_JITTER)
+    jitter = min(max(interval / 5, min(interval / 2, _LEAST_JITTER)), _MOST_JITTER)
     return interval - jitter - (_CLOCK_CHANGE if interval >= _SPANS_CLOCK_CHANGE else timedelta(0))
 
 
