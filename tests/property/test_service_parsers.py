@@ -17,6 +17,7 @@ from runner.providers.prediction_one.response_reading import (
     read_api_key,
     read_classifiers,
     read_job,
+    read_models,
     read_status,
 )
 from runner.providers.prediction_one.responses import documented, said, store_code
@@ -85,6 +86,7 @@ def test_any_answer_to_a_read_is_a_value_or_our_own_error(answer: Answer) -> Non
         lambda: read_status(answer, "job-1", Fields(), STATUSES, ASKED),
         lambda: read_api_key(answer),
         lambda: read_classifiers(answer),
+        lambda: read_models(answer),
     ):
         try:
             value: object = read()

@@ -288,7 +288,7 @@ def read_models(answer: Answer) -> tuple[ListedModel, ...]:
 def _listed_model(number: int, part: dict[str, Any]) -> ListedModel:
     """Return an entry; task (`tt`) and target (`tc`) stand in its `config`, or beside its number."""
     config = part.get("config")
-    told = {**part, **(config if isinstance(config, dict) else {})}
+    told = {**(config if isinstance(config, dict) else {}), **part}
     name, task, target = (told.get("name", told.get("model_name")), told.get("tt"), told.get("tc", told.get("target")))
     words = (one_line(value) if isinstance(value, str) and value else None for value in (name, task, target))
     name, task, target = words
