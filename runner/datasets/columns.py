@@ -77,7 +77,7 @@ EARLY_ROWS = 1_000  # by which the service learns what a column holds
 _SCALE_ROWS = 200
 _MOST_SCALES = 300  # columns; of wider tables none is kept
 _WHOLE = 4 << 20  # bytes of a file that are searched for empty rows of any kind
-_TAIL = 32 << 10
+_TAIL = 16  # one part in so many of what is behind is searched
 _FEWEST_NUMBERS = 10  # of a column; of fewer nothing is said
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
@@ -305,7 +305,7 @@ class EmptyRows:
     """Counts rows without a single value, as spreadsheets leave them.
 
     In the first part of a file blanks may be between the delimiters. Behind it only rows of mere delimiters are found,
-    and of blocks that need no second look only the last part is looked at: such rows come in long runs.
+    and only where the end of a piece has one: such rows come in long runs.
     """
 
     def __init__(self, delimiter: bytes) -> None:
@@ -321,17 +321,19 @@ class EmptyRows:
 
     def may_have(self, text: bytes) -> bool:
         """Tell whether there may be such a row in text that begins with a row or in the middle of one."""
-        return bool(self._sign) and self._sign in (text if self._bytes < _WHOLE else text[-_TAIL:])
+        whole = self._bytes < _WHOLE
+        self._bytes += len(text)
+        return bool(self._sign) and self._sign in (text if whole else text[-len(text) // _TAIL :])
 
     def take_lines(self, lines: bytes) -> None:
         """Count in lines of the right width, each with its line end, in which no quoted field is left."""
         if not self._sign:
             return
         if self._bytes < _WHOLE:
+            self._bytes += len(lines)
             self.count += len(self._pattern.findall(b"\n" + lines))
-        elif self._sign in lines or lines.startswith(self._sign[1:]):
+        elif self.may_have(lines):
             self.count += lines.split(b"\n").count(self._sign[1:-1])
-        self._bytes += len(lines)
 
     def take_rows(self, rows: Iterable[Sequence[bytes] | Sequence[str]]) -> None:
         """Count in rows."""

@@ -138,7 +138,7 @@ def meant(pattern: str, folder: Path) -> str | None:
     if slashed != pattern:
         return f"Write the path with slashes: {found}."
     told = f" Its name differs {difference}." if difference else ""
-    return f"Did you mean {found}?{told}"
+    return f"Did you mean {found}?{told} Correct the path, or provide the file."
 
 
 def _nearest_path(parts: Sequence[str], folder: Path) -> tuple[str | None, str | None]:
