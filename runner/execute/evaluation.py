@@ -221,7 +221,11 @@ def _download(run: ModelRun, inputs: Inputs) -> Steps[Evaluated | ModelOutcome]:
             suspect = evaluated.suspect
             yield from _pass_by(run, evaluated.path, suspect)
             continue
-        yield from (expired if failure.code == Code.EXPIRED_URL else outage).wait(failure)
+        if failure.code == Code.EXPIRED_URL:
+            yield from expired.wait(failure)
+        else:
+            run.finished = status  # its URL may still be good
+            yield from outage.wait(failure)
 
 
 def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:

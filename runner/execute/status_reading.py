@@ -15,8 +15,8 @@ from runner.execute.commands import Steps, call
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import backoff
 from runner.execute.service_clock import about
-from runner.execute.upload_evidence import DELETED, NOT_FOUND
-from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.execute.upload_evidence import NOT_FOUND
+from runner.journal.retrain_job import DELETED, JobStage, RetrainJob
 from runner.lib.secrets import Secret
 from runner.providers.base import Code, ServiceError, Status
 
@@ -87,7 +87,7 @@ def _patience(run: ModelRun, error: ServiceError) -> float:
         return math.inf
     if error.code in _GONE or (error.kind == Kind.CREDENTIALS and not error.understood):
         return run.quarantine.total_seconds()
-    return 0.0 if error.understood else math.inf
+    return 0.0 if error.understood or error.code == Code.PART_ELSEWHERE else math.inf
 
 
 def _was_never_known(job: RetrainJob) -> bool:

@@ -25,7 +25,7 @@ from runner.execute.training_ends import (
 )
 from runner.execute.upload_evidence import is_said_in_training, says_waiting
 from runner.journal.events import Fact, StatusChanged, TrainingFailed, TrainingFinished
-from runner.journal.retrain_job import TRAINED, JobStage, RetrainJob
+from runner.journal.retrain_job import DELETED, TRAINED, JobStage, RetrainJob
 from runner.manifest.durations import duration_text
 from runner.providers.base import Code, ServiceError, Status
 
@@ -94,6 +94,10 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
     def is_given_up(self) -> bool:
         """Tell whether the training is older than a training can be by `wait.give_up`."""
         return self.before + self._waited() >= self.run.model.wait.give_up.total_seconds()
+
+    def stays_deleted(self, status: Status, asked: StatusRequest) -> bool:
+        """Tell whether a job was deleted for the whole wait and the quarantine, and nothing else was heard of it."""
+        return status.value == DELETED and self.left <= 0 and self._is_settled(self.run.job, asked)
 
     def is_early(self, status: Status) -> bool:
         """Tell whether an end is one that may have been said of a job without data.
@@ -185,7 +189,11 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             try:
                 status = yield from ask_status(run, key, trouble)
             except ServiceError as error:
-                return (yield from _not_told(run, error))
+                return (
+                    still_unread(run, trouble)
+                    if error.code == Code.PART_ELSEWHERE
+                    else (yield from _not_told(run, error))
+                )
             if status is None:
                 if watch.left <= 0:
                     return still_unread(run, trouble)
@@ -202,8 +210,20 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             run.context.training_stats.going = True
             end = _end_of_wait(run, watch, status, asked)
             if end is not None:
-                return end
+                return (yield from _gone(run)) if watch.stays_deleted(status, asked) else end
             yield from pause(watch.pause(status, asked))
+
+
+def _gone(run: ModelRun) -> Steps[ModelOutcome]:
+    """End with a job that was deleted for a whole wait, of which nothing else was ever heard."""
+    message = "the service says that the job may be deleted"
+    yield from record(TrainingFailed(retrain_job_id=run.job.retrain_job_id, status=DELETED, message=message))
+    train = run.context.options.train_anew(run.model.name)
+    return failed_with(
+        Kind.TRAINING,
+        f"The service says that job {run.job.retrain_job_id} may be deleted, and nothing else was heard of it.",
+        f"Look for it in the product; `{train}` trains this data again.",
+    )
 
 
 def _end_of_wait(run: ModelRun, watch: TrainingWait, status: Status, asked: StatusRequest) -> ModelOutcome | None:

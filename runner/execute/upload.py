@@ -185,6 +185,8 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
         yield from record(_never_sent(retrain_job_id, effect.message))
         return failed_with(Kind.NETWORK, effect.message, f"{effect.hint} Then run again; nothing was started.")
     if isinstance(effect, Rejected):
+        if (yield from _started_all_the_same(run, effect)):
+            return None
         yield from record(UploadRejected(retrain_job_id=retrain_job_id, why="refused", message=effect.message))
         if effect.reason == "expired_url":
             return Replan(reason=effect.message)
@@ -193,6 +195,20 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
     run.warn(f"the upload's result is unclear: {effect.message}")
     run.tell(StageStarted(stage=PlanStage.SETTLE_UPLOAD))
     return (yield from settle_upload(run))
+
+
+def _started_all_the_same(run: ModelRun, refused: Rejected) -> Steps[bool]:
+    """Ask for the status after a refusal, and record the start that it proves: who refused may stand in between."""
+    if refused.kind == Kind.DATA:  # the file was not sent whole
+        return False
+    key, job = (yield from get_key(run)), run.job
+    run.count("status")
+    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    if not proves_start(run, answer, job.status_before_upload):
+        return False
+    run.warn(f"the upload was refused, but its job has started: {refused.message}")
+    yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
+    return True
 
 
 def settle_upload(run: ModelRun) -> Steps[StageEnd]:

@@ -20,7 +20,6 @@ from runner.providers.base import Status
 
 # What stands where a status word is expected, and the service gave none.
 NOT_FOUND = "not_found"  # it knows no such job
-DELETED = "deleted"  # it says that the job may be deleted
 NO_STATUS = "no_status"  # it refuses to tell, in words that no document describes
 
 

@@ -1,6 +1,7 @@
 """The body of an answer: bounded, whole, and JSON without what JSON does not allow."""
 
 import json
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,10 @@ from runner.http.request import ResponseHead
 MOST_BYTES = 1024 * 1024
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
+_CHARSET = re.compile(r"charset=[\"']?([\w-]+)", re.ASCII | re.IGNORECASE)
+_CHARSETS = frozenset(
+    {"shift_jis", "shift-jis", "sjis", "cp932", "euc-jp", "iso-2022-jp", "iso-8859-1", "latin-1", "windows-1252"}
+)
 _GZIP_OR_ZLIB = 47  # window bits by which zlib reads either, as their heads tell
 
 
@@ -46,9 +51,23 @@ def take_answer(head: ResponseHead, blocks: Iterator[bytes]) -> Answer:
             body += block
             if len(body) > MOST_BYTES:
                 return _answer(head, b"", f"is larger than {MOST_BYTES} bytes")
+        return _answer(head, _in_utf_8(bytes(body), head.headers.get("Content-Type", "")), None)
     except zlib.error:
         return _answer(head, b"", f"is not the {encoding} that it says it is")
-    return _answer(head, bytes(body), None)
+    except UnicodeDecodeError as error:
+        return _answer(head, b"", f"is not the {error.encoding} that it says it is")
+
+
+def _in_utf_8(body: bytes, content_type: str) -> bytes:
+    """Return a text in UTF-8 that its type declares to be in another charset; one that is not known is left alone.
+
+    Raises:
+        UnicodeDecodeError: it is not in that charset.
+    """
+    charset = _CHARSET.search(content_type)
+    if charset is None or charset[1].lower() not in _CHARSETS:
+        return body
+    return body.decode(charset[1]).encode()
 
 
 def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -90,10 +109,6 @@ class NotJsonError(ValueError):
     """The body is not strict JSON; the argument says what is wrong, without quoting the body."""
 
 
-def _no_constant(name: str) -> None:
-    raise NotJsonError(f"holds {name}")
-
-
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
@@ -102,14 +117,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(body: bytes) -> Any:
-    """Return the JSON value of a body in UTF-8, with or without a byte order mark; a fraction is its text.
+    """Return the JSON value of a body in UTF-8, with or without a byte order mark; a fraction and NaN are their text.
 
     Raises:
-        NotJsonError: not UTF-8, not JSON, NaN or Infinity, a duplicate key, or nested too deeply.
+        NotJsonError: not UTF-8, not JSON, a duplicate key, or nested too deeply.
     """
     try:
         text = body.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, parse_float=str, object_pairs_hook=_no_duplicates)
+        return json.loads(text, parse_constant=str, parse_float=str, object_pairs_hook=_no_duplicates)
     except NotJsonError:
         raise
     except (ValueError, RecursionError):

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from runner.lib.secrets import Secret
 
 _SIGNED = ("x-amz-signedheaders", "x-goog-signedheaders")
+_BY_ITSELF = frozenset({"content-length", "host"})
 _TYPES = {".csv": "text/csv", ".tsv": "text/tab-separated-values", ".zip": "application/zip"}
 _BINARY = "application/octet-stream"
 _OF_AZURE = frozenset({"sig", "sv", "se"})  # of a shared access signature
@@ -29,6 +30,12 @@ def header_sets(url: Secret, given: Mapping[str, str]) -> tuple[Mapping[str, str
     ending = name[name.rfind(".") :].lower()
     guesses = dict.fromkeys((_BINARY, _TYPES.get(ending) or mimetypes.guess_type(name)[0] or _BINARY))
     return tuple({**fixed, "content-type": guess} for guess in guesses)
+
+
+def unsent_headers(url: Secret, sent: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the headers that the URL signs and nobody sends: the store refuses it without them."""
+    query = {name.lower(): value for name, value in parse_qsl(urlsplit(url.reveal()).query)}
+    return tuple(sorted(_signed(query) - _BY_ITSELF - sent.keys()))
 
 
 def _signed(query: Mapping[str, str]) -> frozenset[str]:

@@ -33,6 +33,8 @@ from runner.journal.events import (
 from runner.lib.timestamps import moment
 from runner.policy.evaluation import Action
 
+DELETED = "deleted"  # a status: the service says that the job may be deleted
+
 
 class JobStage(StrEnum):
     """How far a retrain job is known to have come."""

@@ -76,7 +76,7 @@ SwitchProof = Literal["status", "body"]
 
 
 class Code(StrEnum):
-    """Answers a caller may tell apart: the documented error messages, and an expired signed URL."""
+    """Answers a caller may tell apart: the documented error messages, and two more."""
 
     INVALID_KEY = "invalid_key"
     INACTIVE_KEY = "inactive_key"
@@ -89,6 +89,7 @@ class Code(StrEnum):
     NOT_FINISHED = "not_finished"
     SETTINGS_GONE = "settings_gone"
     EXPIRED_URL = "expired_url"
+    PART_ELSEWHERE = "part_elsewhere"
 
 
 class IssuedJob(Struct, frozen=True, kw_only=True):
@@ -213,15 +214,15 @@ class ServiceError(ModelError):
         self.date = date
         self.understood = understood
 
-    def with_texts(self, message: str, hint: str) -> "ServiceError":
-        """Return the same error in other words."""
+    def with_texts(self, message: str, hint: str, *, code: Code | None = None) -> "ServiceError":
+        """Return the same error in other words; `code` is added where it had none."""
         return ServiceError(
             self.kind,
             message,
             hint=hint,
             again=self.again,
             after=self.after,
-            code=self.code,
+            code=self.code or code,
             date=self.date,
             understood=self.understood,
         )

@@ -78,7 +78,9 @@ def judge_end(world: FaultWorld, ended: Ended) -> Iterator[Violation]:
         if entry["outcome"] not in _SETTLED and not (entry["outcome"] == "unknown" and _asks_a_person(world, name)):
             yield Violation(point=shown(point), what=f"it ends as {entry['outcome']}: {entry['reason']}")
     if world.service.redirected:
-        yield Violation(point="redirects", what=f"{len(world.service.redirected)} requests came to another host")
+        yield Violation(
+            point="redirects", what=f"{len(world.service.redirected)} requests came to another host with a key"
+        )
     yield from (Violation(point="the service", what=repr(error)) for error in world.service.errors)
     yield from (Violation(point="verify", what=what) for what in world.findings())
     yield from (Violation(point=f"secrets in {place}", what=form) for place, form in leaks(written(world)))
@@ -128,7 +130,7 @@ def _may_be_silent(world: FaultWorld, name: str) -> bool:
     """
     return all(
         fault.kind.harmless
-        or (fault.operation == "put" and fault.kind.claims in ("page", "success"))
+        or (fault.operation in ("put", "switch") and fault.kind.claims in ("page", "success"))
         or (fault.operation in ("status", "classifiers") and fault.index in (1, EVERY))
         for fault in world.service.plans[name].met
     )

@@ -244,7 +244,7 @@ WIRE_KINDS = (
     Kind(name="length-is-a-word", act=_length(lambda _size: "many"), claims="page", harmless=True),
     Kind(name="length-below-zero", act=_length(lambda _size: "-5"), claims="page", harmless=True),
     Kind(name="length-twice", act=_length(lambda size: f"{size}\r\nContent-Length: {size + 3}"), claims="page"),
-    Kind(name="gzip-not-asked-for", act=_encoded(gzip.compress), claims="page"),
+    Kind(name="gzip-not-asked-for", act=_encoded(gzip.compress), claims="page", harmless=True),
     Kind(name="gzip-bomb", act=_encoded(_bomb), claims="page"),
     Kind(name="chunked", act=_chunked(lambda body: _chunk(body) + b"0\r\n\r\n"), claims="success", harmless=True),
     Kind(name="chunked-bad-size", act=_chunked(lambda body: b"xyz\r\n" + body), claims="page"),
@@ -258,7 +258,11 @@ WIRE_KINDS = (
 
 STATUS_KINDS = (
     *(
-        Kind(name=f"redirect-{number}", act=_status(number, ("Location", "http://127.0.0.1:{port}/x?k=" + ECHO)))
+        Kind(
+            name=f"redirect-{number}",
+            act=_status(number, ("Location", "http://127.0.0.1:{port}/x?k=" + ECHO)),
+            claims_on={"put": "refused"} if number >= 307 else {},  # it asks for the same request elsewhere
+        )
         for number in (301, 302, 303, 307, 308)
     ),
     Kind(name="429-good-retry-after", act=_status(429, ("Retry-After", "1"))),

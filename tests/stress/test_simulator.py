@@ -105,7 +105,7 @@ def test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks(
     """Two machines whose clocks are 34 s apart, the slow one asleep before its upload: then both start."""
     seeds = [seed for seed in OWN_CLOCKS if Fortune(seed).ambushed and Fortune(seed).overlapping]
     assert [told for seed in seeds for told in play(seed, shared).violations] == []
-    monkeypatch.setattr(upload, "surely_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
+    monkeypatch.setattr(upload, "is_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
     monkeypatch.setattr(UploadEnd, "passed", lambda end, clock: clock.now() >= end.expires)
     assert any("times more than allowed" in told for seed in seeds for told in play(seed, shared).violations)
 

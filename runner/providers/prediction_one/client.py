@@ -15,7 +15,7 @@ from runner.http.proxies import Proxies, Proxy, ca_bundle
 from runner.http.redirects import MOVED, SAME_REQUEST, exchange_following
 from runner.http.request import Broken, Request
 from runner.http.response_body import Answer, take_answer, take_store_answer
-from runner.http.signed_headers import header_sets
+from runner.http.signed_headers import header_sets, unsent_headers
 from runner.http.transport import Transport
 from runner.http.upload_body import UploadBody
 from runner.http.upload_watch import UploadWatch
@@ -150,13 +150,15 @@ class Client:
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
-        effect: Effect | None = None
-        for headers in header_sets(url, self._options.upload_headers):
-            effect = self._upload_once(url, file, content, watch, headers)
-            if not isinstance(effect, Rejected) or effect.reason != "signature":
-                break  # a guessed header is tried only after the store refused the one before
-        if effect is None:
-            raise LookupError("an upload has at least one set of headers")
+        first, *others = header_sets(url, self._options.upload_headers)
+        effect = self._upload_once(url, file, content, watch, first)
+        for headers in others:  # a guess is sent only after the store refused the one before
+            if isinstance(effect, Rejected) and effect.reason == "signature":
+                effect = self._upload_once(url, file, content, watch, headers)
+        unsent = unsent_headers(url, first)
+        if unsent and isinstance(effect, Rejected) and effect.reason == "signature":
+            line = f"upload: {{headers: {{{', '.join(f'{name}: VALUE' for name in unsent)}}}}}"
+            effect = replace(effect, hint=f"The URL signs headers that were not sent: add `{line}` under `service:`.")
         return discreet_effect(effect, self._redactor)
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:

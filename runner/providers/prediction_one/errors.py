@@ -248,7 +248,7 @@ def _confirmation(answer: Answer) -> tuple[object, str | None]:
         text = answer.body.decode("utf-8", errors="replace")
         unclear = len(answer.body) > _LONGEST_PROOF or text.lstrip()[:1] in ("{", "[") or says_error(text)
         return None, "but not with the proof of a switch" if unclear else None
-    return document, "but its body speaks of an error" if says_error(document) else None
+    return document, "but its body speaks of an error" if says_error(document, by_message=True) else None
 
 
 def _refused_by_service(row: Documented) -> Rejected:

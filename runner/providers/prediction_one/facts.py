@@ -10,7 +10,7 @@ FACTS = ProviderFacts(
         finished=("job_finished",),
         failed=("fail", "error", "cancel", "abort", "reject", "timeout", "expire", "terminat", "stop", "kill", "delet"),
         waiting=("wait", "created", "issued", "not_started", "pending_upload"),  # no manual names any: assumptions
-        busy=("updating", "in progress", "busy", "try again", "更新中", "処理中"),
+        busy=("updating", "is being", "in progress", "busy", "again", "later", "retry", "更新中", "処理中"),
     ),
     limits=DataLimits(rows=(100, 1_000_000), columns=(2, 999), labels=200),
     archive=ArchiveFolders(train="train_src", eval="eval_src"),

@@ -12,6 +12,7 @@ from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
 from runner.providers.base import (
     Classifier,
+    Code,
     FetchedApiKey,
     IssuedJob,
     ListedModel,
@@ -32,6 +33,10 @@ _NOT_SERVING = frozenset({"failed", "terminating", "terminated"})
 _SHORTEST_PART = 4  # letters of a status value that is looked for within others; "ng" would be in "training"
 _WORDS = re.compile(r"[\W_]+")
 _ERROR_STATUS = re.compile(r"error|fail|[45][0-9]{2}")  # of an answer that names no job: the call's own, not the job's
+_LIKELY = {
+    "status": re.compile(r"stat|phase|progress", re.IGNORECASE),
+    "retrain_job_id": re.compile(r"id$|job", re.IGNORECASE),
+}
 _MOST_KEYS = 12  # of an answer that are named
 
 
@@ -194,14 +199,14 @@ def _error_in_success(answer: Answer) -> ServiceError:
     return ServiceError(told.kind, told.message, hint=told.hint, again=False, understood=False, date=answer.date)
 
 
-def _rejection(answer: Answer, flaw: str, *, again: bool = False, hint: str | None = None) -> ServiceError:
+def _rejection(answer: Answer, flaw: str, *, again: bool = False) -> ServiceError:
     """Return the error for a 2xx answer that cannot be read; a documented message in it goes first."""
     page = is_page(answer.body, answer.headers.get("Content-Type", ""))
     between = "Check that `service.url` is the service's host and nothing in between answers for it; then run again."
     return _documented_error(answer) or ServiceError(
         Kind.SERVICE,
         f"The answer of {answer.host} {flaw}.",
-        hint=hint or (between if page else "Run again; if it stays, report it to the service's support."),
+        hint=between if page else "Run again; if it stays, report it to the service's support.",
         again=again,
         understood=False,
         date=answer.date,
@@ -211,15 +216,13 @@ def _rejection(answer: Answer, flaw: str, *, again: bool = False, hint: str | No
 def _missing(answer: Answer, parts: Parts, field: str, flaw: str) -> ServiceError:
     """Return the error for an answer without a part that is needed; it says how to name another key for it."""
     keys = [one_line(key) for key in parts.scalar_keys()][:_MOST_KEYS]
-    if not keys:
-        return _rejection(answer, flaw)
-    urls = _url_keys(parts) if field.endswith("_url") else ()
-    key = urls[0] if len(urls) == 1 else "KEY"
-    return _rejection(
-        answer,
-        f"{flaw}; its keys are {', '.join(keys)}",
-        hint=f"If one of these is it, name it with `fields: {{{field}: {key}}}` under `service:`, then run again.",
-    )
+    error = _rejection(answer, f"{flaw}; its keys are {', '.join(keys)}" if keys else flaw)
+    if not keys or error.understood:
+        return error
+    likely = _url_keys(parts) if field.endswith("_url") else tuple(filter(_LIKELY[field].search, keys))
+    key = likely[0] if len(likely) == 1 else "KEY"
+    hint = f"If one of these is it, name it with `fields: {{{field}: {key}}}` under `service:`, then run again."
+    return error.with_texts(error.message, hint, code=Code.PART_ELSEWHERE if len(likely) == 1 else None)
 
 
 def _url_keys(parts: Parts) -> tuple[str, ...]:

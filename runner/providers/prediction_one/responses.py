@@ -46,6 +46,8 @@ _STORE_MESSAGE = re.compile(r"<Message>([^<]{1,2000})</Message>")
 _STORE_HEADER = re.compile(r"<HeaderName>\s*([A-Za-z0-9-]{1,60})\s*</HeaderName>")
 _NAMED_HEADER = re.compile(r"\b(x-(?:ms|amz|goog)-[a-z0-9-]{1,60})\b", re.IGNORECASE)
 _SUCCESS_CODES = frozenset({"", "0", "00", "200", "201", "202", "204", "null", "ok", "none", "success"})
+_SAYING = ("status", "result", "statuscode")
+_TELLING = ("message", "detail", "error_message")
 _NEGATIVE = re.compile(
     r"fail|error|denied|reject|invalid|refus|forbid|\bng\b|\bnot\b|失敗|エラー|不正|無効|^[45][0-9]{2}$"
 )
@@ -209,8 +211,8 @@ def is_page(body: bytes, content_type: str) -> bool:
     return "html" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
-def says_error(document: Any) -> bool:
-    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error."""
+def says_error(document: Any, *, by_message: bool = False) -> bool:
+    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error; in its message too if that is asked."""
     if isinstance(document, list):
         document = document[0] if document else None
     if isinstance(document, str):
@@ -221,7 +223,11 @@ def says_error(document: Any) -> bool:
     denied = any(parts.get(name) is False for name in ("success", "ok", "succeeded", "result"))
     told = any(parts.get(name) for name in ("error", "errors"))
     code = str(parts.get("code", parts.get("error_code", ""))).strip().lower()
-    words = (str(parts[name]).lower().replace("_", " ") for name in ("status", "result", "statuscode") if name in parts)
+    words = (
+        str(parts[name]).lower().replace("_", " ")
+        for name in (*_SAYING, *(_TELLING if by_message else ()))
+        if name in parts
+    )
     return denied or told or code not in _SUCCESS_CODES or any(_NEGATIVE.search(word) for word in words)
 
 

@@ -74,13 +74,44 @@ def test_a_job_that_is_not_known_right_after_its_upload_is_waited_for(
     assert (trained(world), world.service.calls("upload_url")) == (1, 1)
 
 
-def test_a_job_that_stays_deleted_since_its_upload_is_left_to_a_person_and_not_trained_again(world: World) -> None:
+def test_a_job_that_stays_deleted_since_its_upload_fails_and_is_not_trained_again_by_itself(world: World) -> None:
     failing_status(world, service_error(Code.JOB_DELETED), seconds=1e9)
     for _ in range(3):
         end = world.run()["m"]
-        assert end.outcome == "unknown"
-        assert "`retrain resolve m --as not-started" in end.reason
+        assert end.outcome == "failed"
+        assert "job-1 may be deleted, and nothing else was heard of it" in end.reason
+        assert "`retrain run --force --select m`" in end.reason
     assert trained(world) == 1
+    world.service.before = lambda _call, _job: None
+    world.write_data("2")
+    assert world.run()["m"].outcome == "switched"
+
+
+def test_a_short_wait_does_not_end_a_job_that_is_deleted_for_less_than_the_quarantine(world: World) -> None:
+    world.write_manifest(with_wait("{timeout: 10s}"))
+    failing_status(world, service_error(Code.JOB_DELETED), seconds=60)
+    assert world.run()["m"].outcome == "training"
+    world.clock.seconds += 60
+    world.write_manifest(ONE_MODEL)
+    assert world.run()["m"].outcome == "switched"
+    assert trained(world) == 1
+
+
+def test_a_refusal_that_the_jobs_status_contradicts_is_no_refusal(world: World) -> None:
+    met: list[str] = []
+
+    def hook(call: str, job: str) -> Effect | None:
+        if call == "put" and not met:
+            met.append(job)
+            world.service.jobs[job].uploaded_at = world.clock.seconds
+            return REFUSED
+        return None
+
+    world.service.before = hook
+    end = world.run()["m"]
+    assert end.outcome == "switched"
+    assert any("was refused, but its job has started" in warning for warning in end.warnings)
+    assert world.service.calls("put") == 1
 
 
 @pytest.mark.parametrize("error", [UNDOCUMENTED, OUTAGE])
@@ -178,6 +209,24 @@ def test_a_status_that_sounds_like_a_failure_ends_the_wait_with_the_line_for_tha
     assert "finished:" not in end.reason
     assert "delet, ng]}` under `service:`" in end.reason
     assert world.clock.seconds < 800
+
+
+def test_a_status_that_is_under_another_key_ends_the_wait_with_the_line_to_paste(world: World) -> None:
+    error = ServiceError(
+        Kind.SERVICE,
+        "The answer tells no status.",
+        hint="Name it with `fields: {status: state}`.",
+        again=False,
+        code=Code.PART_ELSEWHERE,
+        understood=False,
+    )
+    failing_status(world, error, seconds=1e9)
+    end = world.run()["m"]
+    assert (end.outcome, "`fields: {status: state}`" in end.reason) == ("training", True)
+    assert world.clock.seconds < 60
+    failing_status(world, error, seconds=0)
+    assert world.run()["m"].outcome == "switched"
+    assert trained(world) == 1
 
 
 def test_a_training_that_goes_on_is_told_with_its_status_since_when_and_the_lines(world: World) -> None:

@@ -65,7 +65,8 @@ def test_a_json_object_that_names_the_job_is_proof(
         (200, "OK"),
         (200, {"metadata": None}),
         (200, {"metadata": {}, "more": [1]}),
-        (200, {"code": 0, "error": None, "status": "ok"}),
+        (200, {"code": 0, "error": None, "status": "ok", "message": "Accepted."}),
+        (200, '{"x": NaN}'),
     ],
 )
 def test_a_2xx_that_does_not_speak_against_it_is_proof_unless_the_body_is_asked_for(
@@ -94,7 +95,6 @@ def test_a_packed_answer_is_read(serve: Serve, make_client: MakeClient, key: Sec
         "OK " * 100,
         '{"metadata": {"retrain_job_id": "job-1"}',
         '{"metadata": {"retrain_job_id": "job-1"}, "metadata": {}}',
-        '{"metadata": {"retrain_job_id": "job-1", "x": NaN}}',
         b'{"metadata": {"retrain_job_id": "job-1", "x": "\xff"}}',
         {"metadata": {"retrain_job_id": "job-2"}},
         {"retrain_job_id": "job-2"},
@@ -105,6 +105,7 @@ def test_a_packed_answer_is_read(serve: Serve, make_client: MakeClient, key: Sec
         {"status": "error"},
         {"status": 500},
         {"success": False},
+        {"message": "Internal server error"},
         {"metadata": {"retrain_job_id": "job-1"}, "error": "something"},
     ],
 )
@@ -149,7 +150,14 @@ def test_a_documented_message_refuses_the_switch_within_a_200_too(
 
 @pytest.mark.parametrize(
     ("status", "text"),
-    [(400, "Classifier is updating."), (409, "Conflict"), (409, ""), (400, "Another switch is in progress.")],
+    [
+        (400, "Classifier is updating."),
+        (409, "Conflict"),
+        (409, ""),
+        (400, "Another switch is in progress."),
+        (400, "The model is being switched."),
+        (400, "ただいま更新中です。"),
+    ],
 )
 def test_a_service_that_is_busy_lets_the_switch_be_made_later(
     *, serve: Serve, make_client: MakeClient, key: Secret, status: int, text: str

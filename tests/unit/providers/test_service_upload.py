@@ -201,6 +201,17 @@ def test_headers_of_the_manifest_go_to_the_store(serve: Serve, make_client: Make
     assert b"\r\nx-ms-blob-type: BlockBlob\r\n" in server.received[0]
 
 
+def test_a_signed_header_that_nobody_sends_is_told_with_the_line(
+    serve: Serve, make_client: MakeClient, data: Path
+) -> None:
+    url = "/train.csv?X-Amz-SignedHeaders=host%3Bx-amz-acl&X-Amz-Signature=signature-canary"
+    server = serve(answering(403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"))
+    effect = upload(make_client(), server.url + url, data)
+    assert isinstance(effect, Rejected)
+    assert "`upload: {headers: {x-amz-acl: VALUE}}` under `service:`" in effect.hint
+    assert len(server.peers) == 1
+
+
 @pytest.mark.parametrize("wanted", ["application/octet-stream", "text/csv"])
 def test_a_content_type_that_the_url_signs_is_guessed(
     serve: Serve, make_client: MakeClient, data: Path, wanted: str
