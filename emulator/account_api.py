@@ -20,7 +20,7 @@ _EVERYWHERE = {"source": "0.0.0.0/0", "order": "allow", "priority": 0}
 
 
 class AccountApi:
-    """`GET api-key`, `GET models` and `GET classifiers`, with the fields of the service's manual."""
+    """`GET api-key`, `GET` and `DELETE models` and `GET classifiers`, with the fields of the service's manual."""
 
     def __init__(self, *, hosting: Hosting, access: Access, state: State, profile: Profile) -> None:
         self._hosting = hosting
@@ -52,6 +52,16 @@ class AccountApi:
         offset, limit = _count(exchange, "offset", 0), _count(exchange, "limit", _DEFAULT_PAGE)
         page = [self._model(model) for model in visible[offset : offset + min(limit, _LARGEST_PAGE)]]
         return json_answer({"models": page, "metadata": {"offset": offset, "limit": limit, "total": len(visible)}})
+
+    def delete_model(self, exchange: Exchange) -> Answer:
+        """Delete a model of the account, which refuses new jobs from then on. The manual has no body of the answer."""
+        visible = self._visible(exchange, self._profile.lists.models)
+        wanted = exchange.arguments["model_id"]
+        found = [model.name for model in visible if str(self._state.account(model.name).model_id) == wanted]
+        if not found:
+            raise ContractError(Row.MODEL_DELETED)
+        self._state.set_condition(found[0], Condition.MODEL_DELETED)
+        return Answer(status=200)
 
     def classifiers(self, exchange: Exchange) -> Answer:
         """List the prediction APIs with the model in service and, as the service does, their keys in clear."""

@@ -88,6 +88,18 @@ def test_what_is_deleted_refuses_a_new_job(spoilt: Emulator, condition: str, mes
     assert len(spoilt.describe("spare")["jobs"]) == before
 
 
+def test_the_account_deletes_a_model_and_a_models_own_key_does_not(spoilt: Emulator) -> None:
+    place = f"{API}/models/{spoilt.describe('spare')['model_id']}"
+    assert refusal(spoilt.call("DELETE", place, key=own_key("spare"))) == "Not_found_credential."
+    assert refusal(spoilt.call("DELETE", f"{API}/models/999", key=ACCOUNT_KEY)) == "This model may be deleted."
+    assert spoilt.call("GET", UPLOAD_URL, key=own_key("spare")).status == 200
+    assert (spoilt.call("DELETE", place, key=ACCOUNT_KEY).status, spoilt.describe("spare")["condition"]) == (
+        200,
+        "model_deleted",
+    )
+    assert refusal(spoilt.call("GET", UPLOAD_URL, key=own_key("spare"))) == "This model may be deleted."
+
+
 def test_a_missing_configuration_is_the_one_internal_error(spoilt: Emulator) -> None:
     spoilt.condition("spare", "configuration_missing")
     answer = spoilt.call("GET", UPLOAD_URL, key=own_key("spare"))
