@@ -181,7 +181,9 @@ class Person:
         profile = self.scene.profile
         ends = {"finished": profile.statuses.finished, "failed": profile.statuses.failed}
         happens = {"finished": profile.training.fails is None, "failed": profile.training.fails is not None}
-        return all(happens.get(end, True) and str(ends.get(end)).lower() in values for end, values in statuses.items())
+        return all(
+            happens[end] and str(ends[end]).lower() == values[-1] for end, values in statuses.items() if end in ends
+        )
 
     def _command(self, wrong: list[str], printed: list[str]) -> bool:
         """Run the first command that was printed for a model that is not right, and was not run yet."""
@@ -393,7 +395,7 @@ def part_of(reality: str, profile: Profile) -> Part:
         "R47": Part(edit=_all_auto, right={"manual": "switched", "bad": "switched"}),
         "S13": Part(right=failed),
         "S13b": Part(right=failed),
-        "S26": Part(right=dict.fromkeys(MODELS, "training"), printed=r"give_up|retrain resolve"),
+        "S26": Part(right=failed),
         "K05": Part(before=_short_wait),
         "K06f": Part(before=_fetched_keys, printed=r"2020-01-01"),
     }
