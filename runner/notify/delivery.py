@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from runner.credentials import SourceError, read_secret
+from runner.http.addresses import UnfitError, read_address
 from runner.http.deadlines import Deadlines
 from runner.http.request import Broken, Request, ResponseHead
 from runner.http.transport import Transport
@@ -109,6 +110,19 @@ def send_ping(source: StoredKey, path: str) -> None:
         raise UndeliveredError(f"{answer.host or 'its URL'} {answer.cause}", "Check its URL.")
     if not 200 <= answer < 300:
         raise UndeliveredError(f"its service answered with {answer}", "Check its URL.")
+
+
+def require_url(source: StoredKey) -> None:
+    """Raise where nothing can be pinged at the URL the source holds, as far as that shows without a request.
+
+    Raises:
+        SourceError: there is no URL.
+        UndeliveredError: it is no http or https URL.
+    """
+    try:
+        read_address(read_secret(source).reveal())
+    except UnfitError as error:
+        raise UndeliveredError(f"its URL {error}", "Store an http or https URL there.") from None
 
 
 def _status(head: ResponseHead, _blocks: Iterator[bytes]) -> int:

@@ -33,6 +33,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("run", "models.yaml", "-vv"),
     ("run", "models.yaml", "-vv", "--log-format", "json", "--format", "json"),
     ("plan", "models.yaml", "-vv"),
+    ("doctor", "models.yaml", "-vv"),
     ("status", "-vv"),
     ("verify", "-vv", "--log-format", "json"),
 )

@@ -138,6 +138,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project,
     commands = [
         ("run", "models.yaml", "-vv"),
         ("plan", "models.yaml", "-vv"),
+        ("doctor", "models.yaml", "-vv"),
         ("status", "-vv"),
         ("verify", "-vv"),
         ("reject", "metric", "--reason", LINE, "--log-format", "json", "-vv"),

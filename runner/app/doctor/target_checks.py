@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from runner.app.planning.scope import Scope
-from runner.credentials import SourceError, read_secret
-from runner.http.addresses import UnfitError, read_address
+from runner.credentials import SourceError
 from runner.manifest.model import Notification, Ping
-from runner.notify.delivery import UndeliveredError, require_address
+from runner.notify.delivery import UndeliveredError, require_address, require_url
 from runner.reports.diagnosis import Check
 
 
@@ -29,9 +28,7 @@ def _trouble(entry: Notification | Ping) -> tuple[str, str] | None:
         if isinstance(entry, Notification):
             require_address(entry.to)
         else:
-            read_address(read_secret(entry.url).reveal())
-    except UnfitError as error:
-        return f"the URL of the ping {error}", "Store an http or https URL there."
+            require_url(entry.url)
     except (SourceError, UndeliveredError) as error:
         return error.reason, error.hint
     return None

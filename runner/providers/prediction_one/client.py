@@ -39,7 +39,13 @@ from runner.providers.base import (
 from runner.providers.kept_answers import AnswerKeeper, Call, kept_answer
 from runner.providers.prediction_one.errors import switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
-from runner.providers.prediction_one.redaction import discreet_effect, discreet_errors, discreet_job, discreet_status
+from runner.providers.prediction_one.redaction import (
+    discreet_effect,
+    discreet_errors,
+    discreet_job,
+    discreet_models,
+    discreet_status,
+)
 from runner.providers.prediction_one.response_reading import (
     arrived,
     is_about,
@@ -219,7 +225,8 @@ class Client:
         Raises:
             ServiceError: the answer was refused or unreadable.
         """
-        return self._read("models", f"/models?offset=0&limit={_MOST_LISTED}", key, read_models)
+        listed = self._read("models", f"/models?offset=0&limit={_MOST_LISTED}", key, read_models)
+        return discreet_models(listed, self._redactor)
 
     def close(self) -> None:
         """Begin no further call; those under way come to their own end."""

@@ -5,14 +5,14 @@ form that shows only once it is parsed (escaped JSON), another secret, the signa
 limit on lengths.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor
-from runner.providers.base import Done, Effect, IssuedJob, ServiceError, Status
+from runner.providers.base import Done, Effect, IssuedJob, ListedModel, ServiceError, Status
 
 
 @contextmanager
@@ -35,6 +35,17 @@ def discreet_status(status: Status, redactor: Redactor) -> Status:
     """Return the state of a job, its words without secrets."""
     message = None if status.message is None else redactor.redact(status.message)
     return replace(status, value=redactor.redact(status.value), message=message)
+
+
+def discreet_models(models: Iterable[ListedModel], redactor: Redactor) -> tuple[ListedModel, ...]:
+    """Return the entries of a list, their words without secrets."""
+
+    def clean(text: str | None) -> str | None:
+        return None if text is None else redactor.redact(text)
+
+    return tuple(
+        replace(model, name=clean(model.name), task=clean(model.task), target=clean(model.target)) for model in models
+    )
 
 
 def discreet_job(job: IssuedJob, redactor: Redactor) -> IssuedJob:

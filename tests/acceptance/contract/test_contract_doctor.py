@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from runner.lib.schemas import load_schema
-from tests.acceptance.contract.contract_project import Finished, Project, rows, threshold
+from tests.acceptance.contract.contract_project import KEY_CANARY, Finished, Project, rows, threshold
 from tests.fakes.loopback_port import Answer
 from tests.fakes.two_port_records import ScriptedModel, documented, json_answer
 
@@ -119,6 +119,17 @@ def test_keys_that_are_swapped_before_any_job_are_told_by_the_target_of_their_mo
     project.add("house").always["other"] = json_answer(listed)
     (problem,) = problems(project)
     assert problem["seen"] == "The model of its key predicts `cultivar`, and data/house.csv has no such column."
+
+
+def test_a_key_that_the_service_says_back_is_shown_nowhere(project: Project) -> None:
+    model, other = project.add("house"), project.add("churn")
+    named = {"name": f"m {model.key}", "config": {"tt": model.key, "tc": f"t {model.key}"}}
+    model.always["other"] = json_answer({"models": [{"model_id": 7, **named}]})
+    other.always["status"] = json_answer({"message": f"{model.key} and {other.key}"}, status=400)
+    project.service.unknown_key = other.always["status"]
+    for form in ("text", "json", "junit"):
+        ended = doctor(project, "--format", form, "-vv", code=1)
+        assert KEY_CANARY not in ended.out + ended.err
 
 
 def test_rules_are_compared_with_the_task_that_the_service_tells(project: Project) -> None:
