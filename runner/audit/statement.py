@@ -4,7 +4,7 @@ Its subjects are the files the run read and wrote, by their SHA-256; its predica
 and manifest, with which decisions, and the journal's head once the run's report was recorded.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import to_builtins
@@ -21,6 +21,7 @@ from runner.journal.events import (
     RunStarted,
     SwitchSucceeded,
 )
+from runner.journal.progress import newest_run
 from runner.lib.canonical_json import canonical_bytes
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -33,6 +34,12 @@ def by_run(links: Iterable[Link]) -> dict[str, list[Link]]:
     for link in links:
         runs.setdefault(link.event.run_id, []).append(link)
     return runs
+
+
+def latest(runs: Mapping[str, Sequence[Link]]) -> str | None:
+    """Return the newest `retrain run` whose report is recorded; a person's decision only where there is no other."""
+    facts = {run_id: link.event.fact for run_id, own in runs.items() if recorded(own) for link in own[:1]}
+    return newest_run({run_id: fact for run_id, fact in facts.items() if isinstance(fact, RunStarted)})
 
 
 def recorded(own: Sequence[Link]) -> Link | None:
@@ -103,7 +110,7 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
         "actor": fact.actor,
         "ci_actor": to_builtins(fact.ci_actor),
         "service": fact.service,
-        "command": fact.options.get("command", "run"),
+        "command": fact.command,
         "tool": to_builtins(fact.tool),
         "manifest": {"sha256": fact.manifest.sha256, "git": to_builtins(fact.manifest.git)},
     }

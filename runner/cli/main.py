@@ -13,37 +13,50 @@ from typing import Any
 import click
 
 from runner import __version__
+from runner.cli.command_group import CommandGroup
 from runner.cli.terminal.stdio import flush, prepare_streams
 from runner.errors import HangUpError
 
-COMMANDS = {
-    "init": "lay out a repository: manifest, checks, pipelines, schedules",
-    "validate": "validate the manifest; every problem at once",
-    "doctor": "look at keys, hosts, data, rules and state before a run, without any effect",
-    "plan": "show what a run would do to each model, without doing it",
-    "run": "retrain, judge and switch the models",
-    "status": "show where every model stands",
-    "approve": "approve a candidate and switch to it",
-    "reject": "reject a candidate",
-    "adopt": "state what is in service now, so that candidates are compared with it",
-    "rollback": "switch a model back to an earlier job",
-    "resolve": "close an unknown that only a person can close",
-    "unlock": "show who holds the state; free the lock of a host that is gone",
-    "state": "look after the state folder: accept that events of its journal are lost",
-    "prune": "remove stored results that nothing needs any more",
-    "inspect": "show what a result file holds, and the manifest lines that read it",
-    "history": "show every run, metric and decision; explain one decision",
-    "replay": "judge recorded results by today's policies",
-    "report": "render a run's report again",
-    "site": "write a static site of all runs and models",
-    "verify": "check journal, reports and results, and compute every decision again",
-    "audit": "evidence for later and for elsewhere: head, signatures, bundles",
-    "schema": "print a JSON schema",
-    "emulator": "the service, for people without an account",
+GROUPS = {
+    "Every day": {
+        "plan": "show what a run would do to each model and why; change nothing",
+        "run": "retrain, judge and switch the models",
+        "status": "list the models: incumbent, candidate, last outcome",
+    },
+    "Decide": {
+        "approve": "show a candidate's metrics, ask, and switch to it",
+        "reject": "reject a candidate",
+        "rollback": "switch back to a job that served before",
+        "adopt": "record what is in service, so that candidates are compared with it",
+        "resolve": "record the real result of an `unknown` request",
+    },
+    "Look": {
+        "history": "list runs, metrics and decisions, or explain one decision",
+        "replay": "judge recorded results by the current policies",
+        "report": "render a run's report, or open it in a browser",
+        "site": "write a static site of all runs and models",
+        "inspect": "show what a result file holds, and the manifest lines that read it",
+    },
+    "Audit": {
+        "verify": "check journal, reports and results; compute every decision again",
+        "audit": "anchor, sign and export the journal",
+    },
+    "Set up and maintain": {
+        "init": "create a repository: manifest, pipelines, schedules",
+        "validate": "check manifests and name every problem at once",
+        "doctor": "check keys, service, data, rules and state before a run",
+        "schema": "print a JSON schema",
+        "emulator": "run the emulator of the service on this machine",
+        "unlock": "show who holds the state; free the lock of a host that is gone",
+        "prune": "remove stored results that nothing needs",
+        "state": "continue after events of the journal are lost",
+        "help": "show this list, or the options of a command",
+    },
 }
+COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
@@ -58,9 +71,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands by what people do, without importing them."""
+        longest = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(longest), summary) for name, summary in commands.items()])
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the command and return its exit code; a result that could not be printed makes 1 of 0."""
@@ -73,7 +88,7 @@ class LazyGroup(click.Group):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETRAIN"},
-    epilog="Example: retrain run models.yaml",
+    epilog="Example: retrain run models.yaml. `retrain help COMMAND` shows the options of a command.",
 )
 @click.version_option(__version__, prog_name="retrain")
 def group() -> None:

@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from msgspec import Struct
 
 from runner.cli.console import Console
 from runner.cli.terminal.capabilities import wants_plain
@@ -15,6 +17,10 @@ from runner.errors import RetrainError
 from runner.http.addresses import is_host
 from runner.journal.folder import DEFAULT
 from runner.manifest.durations import FORMS, LONGEST, parse_duration
+
+if TYPE_CHECKING:  # slow to import, and not every command needs them
+    from runner.app.planning.scope import Choice
+    from runner.app.review.candidates import DecisionRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +47,7 @@ def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     from runner.app.queries.status import status  # noqa: PLC0415 -- only when a shell completes
 
     try:
-        names = {one.name for one in status(ctx.params.get("state") or DEFAULT).models}
+        names = {model.name for model in status(ctx.params.get("state") or DEFAULT).models}
     except (RetrainError, OSError):
         return []
     return sorted(name for name in names if name.startswith(incomplete))
@@ -208,8 +214,80 @@ def output_format(*choices: str) -> Callable[[F], F]:
     return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)
 
 
+def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Callable[[F], F]:
+    """Return a decorator that adds which models of which manifest are meant; they arrive as one `choice`.
+
+    With `effects` it also adds what changes the work on them.
+    """
+    more = (force, no_switch, allow_service_change) if effects else ()
+
+    def add(function: F) -> F:
+        @wraps(function)
+        def command(*, state: str, console: Console, **values: Any) -> Any:
+            made = _choice(values, state)
+            return function(choice=made, state=state, console=console, **values)
+
+        for option in reversed((places, select, *more[:2], emulator, trust_host, *more[2:])):
+            command = option(command)
+        return cast("F", command)
+
+    return add
+
+
+def _choice(values: dict[str, Any], state: str) -> "Choice":
+    """Take the values of the choice's options out of those of a command."""
+    from runner.app.planning.scope import Choice  # noqa: PLC0415 -- not for `--help`
+
+    flags = {name: values.pop(name, False) for name in ("force", "no_switch", "allow_service_change")}
+    named = {name: values.pop(name) for name in ("paths", "select", "emulator", "trusted_hosts")}
+    return Choice(state=state, **named, **flags)
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What every command that decides about a model is given; `yes` asks no question, `form` is that of the result."""
+
+    request: "DecisionRequest"
+    yes: bool
+    form: str
+    console: Console
+
+
+def decision(*, reason_required: bool = True, asks_service: bool = True) -> Callable[[F], F]:
+    """Return a decorator that adds what `Decision` has; it arrives as `given`."""
+
+    def add(function: F) -> F:
+        @wraps(function)
+        def command(*, yes: bool, form: str, console: Console, **values: Any) -> Any:
+            from runner.app.review.candidates import DecisionRequest  # noqa: PLC0415 -- not for `--help`
+
+            shared = {name: values.pop(name) for name in DecisionRequest.__struct_fields__ if name in values}
+            request = DecisionRequest(listener=console.progress, **shared)
+            return function(given=Decision(request=request, yes=yes, form=form, console=console), **values)
+
+        service = (trust_host,) if asks_service else ()
+        told = reason("Why; kept in the journal.", required=reason_required)
+        for option in reversed((model, told, yes, manifest, *service, lock_timeout, output_format("text", "json"))):
+            command = option(command)
+        return common(cast("F", command))
+
+    return add
+
+
+class Review(Struct, frozen=True, kw_only=True):
+    """Which candidate is decided about, and how: at once, or by a file to commit (`write`) that counts for `lasts`."""
+
+    job: str | None
+    write: str | None
+    lasts: timedelta
+
+
 def reviewed(function: F) -> F:
-    """Add what a person's word on a candidate needs: the model, --job, --yes, and --write with --expires."""
+    """Add what a person's decision about a candidate needs beside `decision`; it arrives as `on`."""
+
+    @wraps(function)
+    def command(*, job: str | None, write: str | None, lasts: timedelta, **values: Any) -> Any:
+        return function(on=Review(job=job, write=write, lasts=lasts), **values)
+
     for option in (
         click.option(
             "--expires", "lasts", type=Duration(), default="14d", show_default=True, help="How long a file counts."
@@ -222,11 +300,9 @@ def reviewed(function: F) -> F:
             help="Write a file to commit instead; into DIR, or the manifest's approvals folder.",
         ),
         click.option("--job", help="The candidate's retrain job id or its beginning; refused when it is another one."),
-        yes,
-        model,
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return cast("F", command)
 
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -157,6 +157,17 @@ class Starting(Struct, frozen=True, kw_only=True):
         return f"starting {self.what}"
 
 
+class Preparing(Struct, frozen=True, kw_only=True):
+    """The run itself does something, or waits for something, before its models begin; `what` is a whole phrase."""
+
+    what: str
+
+    @property
+    def text(self) -> str:
+        """Return the news as one plain phrase."""
+        return self.what
+
+
 class Stopping(Struct, frozen=True, kw_only=True):
     """The run itself was told to stop; `effects` is how many requests on their way may finish."""
 
@@ -186,10 +197,17 @@ ProgressEvent = (
     | Recorded
     | ModelEnded
     | Starting
+    | Preparing
     | Stopping
 )
 # (model name or None for the run itself, news); from several threads at once, and it must not raise
 Listener = Callable[[str | None, ProgressEvent], None]
+
+
+def unheard(_model: str | None, _news: ProgressEvent) -> None:
+    """Take news that nobody asked for."""
+
+
 _OURS = (
     Planned,
     StageStarted,

@@ -126,6 +126,11 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     manifest: ManifestRecord
     options: Mapping[str, Any]
 
+    @property
+    def command(self) -> str:
+        """Return the command that made it: `run`, or that of a person's decision such as `approve`."""
+        return str(self.options.get("command", "run"))
+
 
 class RunFinished(_Fact, frozen=True, kw_only=True, tag="run_finished"):
     """A run ended; `stopped` is None, the name of a signal, or `lost` when a later run found it without an end."""

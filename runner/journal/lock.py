@@ -63,6 +63,13 @@ class Held(Struct, frozen=True, kw_only=True):
 
     holder: Holder | None
 
+    @property
+    def who(self) -> str:
+        """Return who holds it, in a phrase."""
+        if self.holder is None:
+            return "another retrain command"
+        return f"run {self.holder.run_id} ({self.holder.user} on {self.holder.host}, process {self.holder.pid})"
+
 
 class Hold(Struct, frozen=True, kw_only=True):
     """A lock that was taken: its file, and which file that was. `unlock` puts another one into its place."""

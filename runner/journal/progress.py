@@ -66,6 +66,15 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     models: dict[str, None] = field(default_factory=dict)  # names, in order of first mention
 
 
+def newest_run(records: Mapping[str, RunStarted]) -> str | None:
+    """Return which of the runs, in their order, `latest` means: the newest `retrain run`, not a person's decision.
+
+    Where there are only decisions, it is the newest of them.
+    """
+    ids = list(records)[::-1]
+    return next((run_id for run_id in ids if records[run_id].command == "run"), ids[0] if ids else None)
+
+
 class Progress:
     """The fold's state: models by (realm, name), runs by id. Feed it events in order with `add`."""
 

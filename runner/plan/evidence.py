@@ -5,6 +5,7 @@ from decimal import Context, Decimal, localcontext
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import ModelError
 from runner.journal.events import IncumbentAdopted
@@ -80,6 +81,13 @@ def evidence(progress: ModelProgress, job: RetrainJob) -> Evidence:
     )
 
 
+def metrics_against(job: RetrainJob, stated: Mapping[str, str]) -> tuple[MetricEvidence, ...]:
+    """Return a job's metrics beside those that a person is about to state of the model in service."""
+    ours, theirs = _side(job), replace(_NOTHING, source="stated", metrics=stated)
+    definitions = _definitions(job.decided)
+    return tuple(_metric(name, ours, theirs, definitions) for name in _names(job.decided, ours, theirs))
+
+
 def _in_service(progress: ModelProgress, job: RetrainJob) -> _Side:
     """Return what is recorded of the model that a switch to the job replaces, or has replaced."""
     if drift_of(progress) == "changed_outside":
@@ -91,14 +99,7 @@ def _in_service(progress: ModelProgress, job: RetrainJob) -> _Side:
 
 
 def _stated(fact: IncumbentAdopted) -> _Side:
-    return _Side(
-        retrain_job_id=None,
-        source="stated",
-        metrics=fact.metrics,
-        problems={},
-        percent=frozenset(),
-        eval_sha256=fact.eval_sha256,
-    )
+    return replace(_NOTHING, source="stated", metrics=fact.metrics, eval_sha256=fact.eval_sha256)
 
 
 def _rival(progress: ModelProgress, job: RetrainJob) -> RetrainJob | None:

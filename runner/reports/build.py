@@ -174,7 +174,7 @@ def outline(history: RunHistory) -> Report:
         finished_at=stamp(record.finished_at),
         actor=started.actor,
         ci_actor=started.ci_actor,
-        command=started.options.get("command", "run"),
+        command=started.command,
         service=started.service,
         exit_code=record.finished.exit_code,
         stopped=record.finished.stopped,

@@ -54,9 +54,14 @@ def evidence_table(evidence: Evidence, *, width: int | None, candidate: str = "c
 
     `candidate` is what the job is called that would serve next.
     """
-    rows = [_row(metric_text(metric)) for metric in evidence.metrics]
-    table = text_table(_columns(candidate), rows, width=width) if rows else NO_METRICS
+    table = metrics_table(evidence.metrics, width=width, candidate=candidate)
     return "\n".join([table, *([evidence.note] if evidence.note else [])])
+
+
+def metrics_table(metrics: Sequence[MetricEvidence], *, width: int | None, candidate: str = "candidate") -> str:
+    """Return these metrics of both models with the difference."""
+    rows = [_row(metric_text(metric)) for metric in metrics]
+    return text_table(_columns(candidate), rows, width=width) if rows else NO_METRICS
 
 
 def _columns(candidate: str) -> Sequence[Column]:

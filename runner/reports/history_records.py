@@ -75,7 +75,7 @@ def run_record(run: RunRecord) -> dict[str, Any]:
     manifest, git = run.started.manifest, run.started.manifest.git
     return {
         "run_id": run.run_id,
-        "command": run.started.options.get("command", "run"),
+        "command": run.started.command,
         "service": run.started.service,
         "started_at": _stamp(run.started_at),
         "finished_at": _stamp(run.finished_at),

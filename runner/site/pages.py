@@ -114,8 +114,7 @@ class RunLine(Struct, frozen=True, kw_only=True):
     @property
     def command(self) -> str:
         """Return the command that made the run."""
-        command: str = self.record.started.options.get("command", "run")
-        return command
+        return self.record.started.command
 
 
 def run_lines(fleet: Fleet) -> Sequence[RunLine]:

@@ -10,7 +10,7 @@ from runner.app.audit.key_files import signing_key
 from runner.app.audit.verify import is_bundle, verify
 from runner.audit.bundle_layout import ATTESTATION
 from runner.audit.envelope import envelope_bytes, signed
-from runner.audit.statement import by_run, recorded, statement
+from runner.audit.statement import by_run, latest, recorded, statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
 from runner.lib.atomic_files import write_whole
@@ -78,7 +78,7 @@ def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
     links = evidence.links()
     runs = by_run(links)
     if run in (None, "latest"):
-        run = next((run_id for run_id in reversed(runs) if recorded(runs[run_id])), None)
+        run = latest(runs)
     if run is None:
         raise UsageError("No run of this state has a report yet.", hint="`retrain run` makes one; check --state.")
     if run not in runs:

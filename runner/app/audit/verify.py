@@ -21,7 +21,7 @@ from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.folder import StateFolder
-from runner.journal.progress import Progress, RunRecord
+from runner.journal.progress import Progress, RunRecord, newest_run
 
 _BUNDLE_SUFFIX = ".zip"
 
@@ -206,7 +206,7 @@ def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list
     if run_id is None:
         return list(progress.runs.values())
     if run_id == "latest":
-        run_id = next(reversed(progress.runs), "")
+        run_id = newest_run({name: run.started for name, run in progress.runs.items()}) or ""
     if run_id not in progress.runs:
         raise UsageError(f"The journal has no run {run_id}.", hint=f"The runs lie in {folder.runs}.")
     return [progress.runs[run_id]]

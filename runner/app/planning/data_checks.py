@@ -18,6 +18,7 @@ from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
 from runner.errors import Kind, ModelError
+from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import DataChecked, FileRecord
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -28,26 +29,40 @@ from runner.plan.incumbent import reference
 from runner.plan.model_plan import Action, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import failed_plan, plan_model
 
+_LARGE = 32 * 1024 * 1024  # bytes of a dataset that takes long enough to read to be worth a line
 _READERS = 4  # hashing lets go of the interpreter, so a few files are read side by side
 
 LookFor = Callable[[ResolvedDataset], Look]  # how the files of a dataset are read
 
 
 def digests(
-    manifest: Manifest, models: Iterable[Model], look_for: LookFor | None = None
+    manifest: Manifest, models: Iterable[Model], look_for: LookFor | None = None, listener: Listener = unheard
 ) -> dict[str, DatasetDigest | ModelError]:
-    """Return the digest of every dataset the models use, by the dataset's name; each is read once."""
+    """Return the digest of every dataset the models use, by the dataset's name; each is read once.
+
+    `listener` is told of each dataset that takes long to read.
+    """
     names = sorted({model.dataset for model in models})
-    found = map_in_threads(lambda name: _digest(manifest.datasets[name], look_for), names, _READERS)
+    found = map_in_threads(lambda name: _digest(manifest.datasets[name], look_for, listener), names, _READERS)
     return dict(zip(names, found, strict=True))
 
 
-def _digest(dataset: Dataset, look_for: LookFor | None) -> DatasetDigest | ModelError:
+def _digest(dataset: Dataset, look_for: LookFor | None, listener: Listener) -> DatasetDigest | ModelError:
     try:
         resolved = resolve(dataset)
+        if (size := _size(resolved)) >= _LARGE:
+            listener(None, Preparing(what=f"reading the data of {dataset.name} ({size / 1e6:,.0f} MB)"))
         return digest(resolved, look_for(resolved) if look_for else None)
     except ModelError as error:
         return error
+
+
+def _size(resolved: ResolvedDataset) -> int:
+    """Return the bytes of a dataset; nothing where a file cannot be looked at, which is told when it is read."""
+    files = [resolved.train, *([resolved.eval] if resolved.eval else [])]
+    with suppress(OSError):
+        return sum(part.size() for file in files for part in file.parts)
+    return 0
 
 
 def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> None:

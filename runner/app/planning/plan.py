@@ -16,6 +16,7 @@ from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, silent, warn_of_future
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
+from runner.execute.progress_events import Listener, unheard
 from runner.journal.progress import Progress
 from runner.plan.approvals import why_followed
 from runner.plan.document import PlanDocument, state_mark
@@ -35,7 +36,8 @@ from runner.plan.renames import (
 class PlanRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain plan`.
 
-    `out` is the file the plan is kept in, `refresh` asks what is in service, `warn` takes a sentence.
+    `out` is the file the plan is kept in, `refresh` asks what is in service, `warn` takes a sentence. `listener` is
+    told what takes long.
     """
 
     choice: Choice
@@ -43,6 +45,7 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     out: Path | None = None
     refresh: bool = False
     warn: Warn = silent
+    listener: Listener = unheard
 
 
 def plan(request: PlanRequest) -> PlanDocument:
@@ -66,14 +69,16 @@ def plan(request: PlanRequest) -> PlanDocument:
     if request.refresh:
         folder = open_state(request.state).work
         refresh(progress, scope.manifest, scope.models, scope.service, paths=scope.choice.paths, folder=folder)
-    planned = plan_models(scope, progress)
+    planned = plan_models(scope, progress, listener=request.listener)
     document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
         write_plan(document, request.out)
     return document
 
 
-def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = None) -> Planned:
+def plan_models(
+    scope: Scope, progress: Progress, readings: FileCache | None = None, listener: Listener = unheard
+) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
 
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
@@ -82,7 +87,7 @@ def plan_models(scope: Scope, progress: Progress, readings: FileCache | None = N
     service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
     due = due_moves(manifest, progress.known(service))
     moved = progress.with_moves(service, due.moves)
-    data = digests(manifest, scope.models, planned_checks(scope, moved, read))
+    data = digests(manifest, scope.models, planned_checks(scope, moved, read), listener)
     now = datetime.now(UTC)
     before = services_before(manifest, service, moved.models)
     gone = names_elsewhere(manifest, moved.known(service))

@@ -11,6 +11,7 @@ from runner.errors import RetrainError, UsageError
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, state_folder
+from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, publish
 from runner.lib.checkout_boundary import refuse_link_out
 from runner.reports.build import read_history
@@ -28,22 +29,22 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
 
 def report(state: str, run_id: str | None, render: Render) -> Rendered:
-    """Render one run in a format: that id, or the latest that has ended.
+    """Render one run in a format: that id, or the latest `retrain run` that has ended.
 
     Raises:
         UsageError: there is no such run, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    links, runs, ended = EventBuffer(), dict[str, None](), set[str]()
+    links, runs, ended = EventBuffer(), dict[str, RunStarted](), set[str]()
     with reading(state) as (_folder, events):
         for event in events:
             links.append(event)
             if isinstance(event.event.fact, RunStarted):
-                runs[event.event.run_id] = None
+                runs[event.event.run_id] = event.event.fact
             elif isinstance(event.event.fact, RunFinished):
                 ended.add(event.event.run_id)
-    newest = next(reversed(runs), "")
-    latest = next((run for run in reversed(runs) if run in ended), newest)
+    newest = newest_run(runs) or ""
+    latest = newest_run({run: started for run, started in runs.items() if run in ended}) or newest
     chosen = latest if run_id is None or run_id == _LATEST else run_id
     if chosen not in ended:
         raise _refused(chosen or _LATEST, runs)

@@ -12,6 +12,7 @@ from runner.app.state.loss import losses
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
+from runner.execute.progress_events import Listener, unheard
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
 from runner.journal.folder import state_folder
@@ -27,6 +28,7 @@ class AcceptLossRequest(Struct, frozen=True, kw_only=True):
     reason: str
     state: str
     lock_timeout: timedelta = timedelta(0)
+    listener: Listener = unheard
 
 
 def missing_history(state: str) -> tuple[Finding, ...]:
@@ -55,7 +57,7 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
     """
     if not request.reason.strip():
         raise UsageError("A loss needs a reason.", hint='Say what happened: --reason "the disk failed".')
-    with unchecked_session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with unchecked_session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         missing = _missing(opened.missing)
         if not opened.progress.runs:
             raise UsageError(

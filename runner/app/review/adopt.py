@@ -1,23 +1,23 @@
 """`retrain adopt`: a person states what is in service, so that candidates are compared with it."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.review.candidates import DecisionRequest
 from runner.app.run.run import RunResult, carry_out
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import session
 from runner.errors import ModelError, UsageError
 from runner.execute.evaluation import file_sha256
-from runner.execute.progress_events import Listener
 from runner.journal.lock import current_user
 from runner.lib.atomic_files import open_file
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.model import MetricDefinition, Place, Source
+from runner.plan.evidence import MetricEvidence, metrics_against
 from runner.plan.incumbent import IncumbentDeclaration
 from runner.plan.model_plan import STAGES, Action, ModelPlan, inspect_command
 from runner.results.metrics import BUILT_IN_NAMES, range_problem
@@ -25,31 +25,29 @@ from runner.results.number import NotANumber, number_from_text, number_text
 from runner.results.result_file import read_result
 
 
-class AdoptRequest(Struct, frozen=True, kw_only=True):
+class AdoptRequest(DecisionRequest, frozen=True, kw_only=True):
     """The arguments of `retrain adopt`.
 
     `metrics` are texts by name; `result` is a result file to read metrics from, and `eval` the file they were measured
     on.
     """
 
-    model: str
     metrics: Mapping[str, str]
     result: Path | None
     eval: Path | None
-    reason: str
-    state: str
-    listener: Listener
-    manifest: Sequence[Path] = ()
-    trusted_hosts: frozenset[str] = frozenset()
-    lock_timeout: timedelta = timedelta(0)
 
 
 class Proposed(Struct, frozen=True, kw_only=True):
-    """What would be recorded: `statement` of the model in `scope`; `replaces` says what the journal knows until now."""
+    """What would be recorded: `statement` of the model in `scope`; `replaces` says what the journal knows until now.
+
+    `candidate` is the job that waits or is held, and `metrics` are its metrics beside the stated ones.
+    """
 
     scope: ModelScope
     statement: IncumbentDeclaration
     replaces: str
+    candidate: str | None
+    metrics: tuple[MetricEvidence, ...]
 
 
 def propose_adoption(request: AdoptRequest) -> Proposed:
@@ -72,13 +70,21 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
         replaces = f"job {known.incumbent.retrain_job_id} is recorded as in service"
     elif known.adoption is not None:
         replaces = f"another statement of {known.adoption.fact.by} is recorded"
-    return Proposed(scope=scope, statement=_statement(request, scope), replaces=replaces)
+    statement, job = _statement(request, scope), known.current
+    judged = job is not None and job.rests_with in ("await_approval", "hold")
+    return Proposed(
+        scope=scope,
+        statement=statement,
+        replaces=replaces,
+        candidate=job.retrain_job_id if job and judged else None,
+        metrics=metrics_against(job, statement.metrics) if job and judged else (),
+    )
 
 
 def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     """Record what is in service; it counts until a job of this project serves."""
     scope, statement = proposed.scope, proposed.statement
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         options = {"command": "adopt", "emulator": scope.service.emulator}
         opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), options)
         return carry_out(opened, scope, _plan(request.model, statement), request.listener)

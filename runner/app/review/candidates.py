@@ -1,14 +1,16 @@
 """Which candidate an operator decides about, whether that is possible, and what is asked before production changes."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.planning.scope import ModelScope
 from runner.errors import StateError, UsageError
+from runner.execute.progress_events import Listener
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.text import did_you_mean, shown
@@ -18,6 +20,24 @@ from runner.plan.eligibility import blocked, turned_back
 from runner.plan.evidence import Evidence
 from runner.plan.model_plan import person_command, resolve_commands, state_option
 from runner.plan.planner import approval_expires_at
+
+
+class DecisionRequest(Struct, frozen=True, kw_only=True):
+    """What every decision of a person about a model is given; `trusted_hosts` may get API keys."""
+
+    model: str
+    reason: str = ""
+    state: str
+    listener: Listener
+    manifest: Sequence[Path] = ()
+    trusted_hosts: frozenset[str] = frozenset()
+    lock_timeout: timedelta = timedelta(0)
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """Return these values by name, for a request of another kind."""
+        return {name: getattr(self, name) for name in DecisionRequest.__struct_fields__}
+
 
 _MOST_LISTED = 5
 _NO_JOBS = "`retrain status` lists the models and their jobs; check --state."

@@ -10,6 +10,7 @@ from runner.app.provenance import ci_actor, tool
 from runner.app.state.read_state import require_seen
 from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError
+from runner.execute.progress_events import Listener, unheard
 from runner.journal.events import (
     Draft,
     Fact,
@@ -38,6 +39,7 @@ class ResolveRequest(Struct, frozen=True, kw_only=True):
     reason: str
     state: str
     lock_timeout: timedelta = timedelta(0)
+    listener: Listener = unheard
 
 
 def resolve(request: ResolveRequest) -> str:
@@ -46,7 +48,7 @@ def resolve(request: ResolveRequest) -> str:
     Raises:
         UsageError: no run had the model, or it has no request of that kind whose result is open.
     """
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         job, last = _open_job(opened.progress, request)
         started = replace(
             last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options={"command": "resolve"}

@@ -1,8 +1,6 @@
 """`retrain approve` and `retrain reject`: a person's word on a candidate, bound to exactly that candidate."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -10,7 +8,14 @@ from msgspec import Struct
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import ModelScope, model_scope
-from runner.app.review.candidates import CandidateSelector, Proposal, find_candidate, full_job_id, refuse_changed
+from runner.app.review.candidates import (
+    CandidateSelector,
+    DecisionRequest,
+    Proposal,
+    find_candidate,
+    full_job_id,
+    refuse_changed,
+)
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run import RunResult, carry_out, finish_run
@@ -18,7 +23,6 @@ from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
-from runner.execute.progress_events import Listener
 from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Draft, Fact, ModelFinished
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
@@ -31,23 +35,16 @@ from runner.plan.incumbent import drift_of
 from runner.plan.model_plan import STAGES, Action, ModelPlan, person_command, state_option
 
 
-class ReviewRequest(Struct, frozen=True, kw_only=True):
+class ReviewRequest(DecisionRequest, frozen=True, kw_only=True):
     """The arguments of `retrain approve` and `retrain reject`.
 
     `agreed` is what the person was shown who said yes; the decision is refused when there is other evidence by then.
     """
 
-    model: str
     action: Literal["approve", "reject"]
-    state: str
-    listener: Listener
-    manifest: Sequence[Path] = ()
     job: str | None = None
-    reason: str = ""
     force: bool = False
     record_only: bool = False
-    trusted_hosts: frozenset[str] = frozenset()
-    lock_timeout: timedelta = timedelta(0)
     agreed: Evidence | None = None
 
     @property
@@ -92,7 +89,7 @@ def review(request: ReviewRequest) -> RunResult:
         scope.service.require_trusted()
     if case.leads_back:
         return roll_back(_back_to(request))
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         models = opened.progress.model(scope.service.name, request.model)
         job = find_candidate(scope, models, request.wish, opened.clock.now())
         refuse_changed(request.model, request.agreed, evidence(models, job))
@@ -155,17 +152,7 @@ def _refuse_later(request: ReviewRequest) -> None:
 
 
 def _back_to(request: ReviewRequest) -> RollbackRequest:
-    return RollbackRequest(
-        model=request.model,
-        reason=request.reason,
-        state=request.state,
-        listener=request.listener,
-        to=request.job,
-        manifest=request.manifest,
-        trusted_hosts=request.trusted_hosts,
-        lock_timeout=request.lock_timeout,
-        agreed=request.agreed,
-    )
+    return RollbackRequest(to=request.job, agreed=request.agreed, **request.shared)
 
 
 def _facts(

@@ -1,21 +1,16 @@
 """`retrain rollback`: a person lets an earlier job of the project serve again; recorded like any decision to switch."""
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from pathlib import Path
-
-from msgspec import Struct
+from collections.abc import Iterator
 
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import ModelScope, model_scope
-from runner.app.review.candidates import Proposal, full_job_id, refuse_changed
+from runner.app.review.candidates import DecisionRequest, Proposal, full_job_id, refuse_changed
 from runner.app.run.run import RunResult, carry_out
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.session import Session, session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import blob_sha256
-from runner.execute.progress_events import Listener
 from runner.journal.events import Draft, RollbackDecided
 from runner.journal.folder import DEFAULT
 from runner.journal.lock import current_user
@@ -108,20 +103,13 @@ _NEVER_VERIFIED = (
 )
 
 
-class RollbackRequest(Struct, frozen=True, kw_only=True):
+class RollbackRequest(DecisionRequest, frozen=True, kw_only=True):
     """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant.
 
     `agreed` is what the person was shown who said yes; the rollback is refused when there is other evidence by then.
     """
 
-    model: str
-    reason: str
-    state: str
-    listener: Listener
     to: str | None = None
-    manifest: Sequence[Path] = ()
-    trusted_hosts: frozenset[str] = frozenset()
-    lock_timeout: timedelta = timedelta(0)
     agreed: Evidence | None = None
 
 
@@ -162,7 +150,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """
     scope, _ = _found(request)
     scope.service.require_trusted()
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         progress = opened.progress.model(scope.service.name, request.model)
         target, incumbent = find_target(progress, request.model, request.to, state=request.state)
         refuse_changed(request.model, request.agreed, evidence(progress, target))

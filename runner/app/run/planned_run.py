@@ -111,7 +111,7 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
 def _named(opened: Session, runs: Sequence[str]) -> str:
     arguments = []
     for run_id in runs[:_NAMED]:
-        command = opened.progress.runs[run_id].started.options.get("command", "run")
+        command = opened.progress.runs[run_id].started.command
         arguments.append(f"run {run_id} (retrain {command})")
     more = len(runs) - _NAMED
     return ", ".join(arguments) + (f" and {more} more" if more > 0 else "")

@@ -78,7 +78,8 @@ def run(request: RunRequest) -> RunResult:
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.service.require_trusted()
     notifier = Notifier(scope, request.warn)
-    with notifier.failing(), session(request.state, lock_timeout=request.lock_timeout) as opened:
+    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener)
+    with notifier.failing(), hold as opened:
         notifier.began()
         result = _retrain(opened, request, scope, document)
     notifier.ended(result.report)
@@ -91,7 +92,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.service, paths, _recorded(scope, document))
-    planned = agreed or plan_models(scope, opened.progress, readings)
+    planned = agreed or plan_models(scope, opened.progress, readings, request.listener)
     _record_plans(opened, scope.manifest, planned)
     job = ExecutionRequest(
         manifest=scope.manifest,

@@ -19,6 +19,7 @@ from runner.app.state.read_state import reading
 from runner.app.state.session import session
 from runner.errors import StateError
 from runner.execute.model_run import Recorder
+from runner.execute.progress_events import Listener, unheard
 from runner.journal.events import Draft, PrunedFile, ResultsPruned
 from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user
@@ -110,6 +111,7 @@ class PruneRequest(Struct, frozen=True, kw_only=True):
     keep: Keep
     state: str
     lock_timeout: timedelta = timedelta(0)
+    listener: Listener = unheard
     agreed: frozenset[str] | None = None
 
 
@@ -137,7 +139,7 @@ def prune(request: PruneRequest) -> Pruning:
     """
     with reading(request.state):
         pass  # a state that is not there is not begun by this
-    with session(request.state, lock_timeout=request.lock_timeout) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         chosen = prunable(opened.progress, request.keep, opened.clock.now())
         wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]
         return _carry_out(opened.folder, opened.recorder, wanted, f"{request.keep} (retrain prune)")

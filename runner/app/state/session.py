@@ -16,9 +16,10 @@ from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, too_large
 from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
+from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import StateFolder
-from runner.journal.lock import current_user
+from runner.journal.lock import current_user, look
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
 from runner.manifest.model import Manifest
@@ -91,7 +92,8 @@ class Session(Struct, frozen=True, kw_only=True):
         try:
             for name, pieces in files:
                 digests[name] = blobs.put(f"{place}/{name}", pieces)
-            if run_id == self.run_id and self.state.folder is not None:
+            of_a_run = self.progress.runs[run_id].started.command == "run"
+            if run_id == self.run_id and of_a_run and self.state.folder is not None:
                 self.state.folder.point_latest(run_id)
         except OSError as error:
             raise StateError(
@@ -112,14 +114,14 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
-    """Hold the state for one command that changes something.
+def session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Iterator[Session]:
+    """Hold the state for one command that changes something; `listener` is told when that has to wait, and for whom.
 
     Raises:
         LockedError: another run holds it.
         StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
     """
-    with unchecked_session(state, lock_timeout=lock_timeout) as opened:
+    with unchecked_session(state, lock_timeout=lock_timeout, listener=listener) as opened:
         refuse(opened.folder, opened.missing)
         opened.store.settle()
         opened.close_lost_runs()
@@ -127,11 +129,13 @@ def session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
 
 
 @contextmanager
-def unchecked_session(state: str, *, lock_timeout: timedelta) -> Iterator[Session]:
+def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Iterator[Session]:
     """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
     clock, place = SystemClock(), open_state(state)
     run_id = new_run_id(clock.now())
     place.require_journal()
+    if lock_timeout and place.folder is not None and (held := look(place.folder)) is not None:
+        listener(None, Preparing(what=f"waiting for {held.who} to end"))
     with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
         store = place.open_log()
         try:

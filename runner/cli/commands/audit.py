@@ -13,6 +13,7 @@ from runner.app.audit.head import head as journal_head
 from runner.app.audit.key_files import make_key
 from runner.app.git_notes import DEFAULT_REF
 from runner.cli import options
+from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
@@ -21,7 +22,7 @@ from runner.reports.text import inline
 _run = click.argument("run", required=False)
 
 
-@click.group("audit", epilog="Example: retrain audit bundle latest --out evidence.zip")
+@click.group("audit", cls=CommandGroup, epilog="Example: retrain audit bundle latest --out evidence.zip")
 def command() -> None:
     """Evidence for later and for elsewhere: the journal's head, signatures, bundles."""
 

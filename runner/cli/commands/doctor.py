@@ -1,8 +1,6 @@
 """`retrain doctor`."""
 
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
 
 import click
 from msgspec.structs import replace
@@ -20,10 +18,7 @@ from runner.reports.lessons import lessons_text
 
 
 @click.command("doctor", epilog="Example: retrain doctor models.yaml --select tag:daily")
-@options.paths
-@options.select
-@options.emulator
-@options.trust_host
+@options.choice(effects=False)
 @options.trust_state
 @click.option("--train", "model", metavar="MODEL", help="Train this model once, on purpose, and say what was learnt.")
 @click.option("--switch", is_flag=True, help="With --train: let its policy switch, to try that too.")
@@ -32,16 +27,13 @@ from runner.reports.lessons import lessons_text
 @options.stateless
 def command(  # noqa: PLR0913 -- one argument an option
     *,
-    paths: Sequence[Path],
-    select: Sequence[str],
-    emulator: bool,
-    trusted_hosts: frozenset[str],
+    choice: Choice,
     trust_state: bool,
     model: str | None,
     switch: bool,
     yes: bool,
     form: str,
-    state: str,
+    state: str,  # noqa: ARG001 -- the choice has it
     console: Console,
 ) -> int:
     """Look at everything that a run needs: manifest, keys, service, data, rules, state, who is told. No effects.
@@ -49,9 +41,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     Exit 0: ready. Exit 1: not; each problem says what to do. No job is taken, nothing is uploaded or switched, unless
     --train asks for one training. That goes through the journal like any run, and nothing is switched without --switch.
     """
-    choice = Choice(paths=paths, select=select, emulator=emulator, trusted_hosts=trusted_hosts, state=state)
     if model is not None:
-        _require_alone(select, form)
+        _require_alone(choice, form)
         choice = replace(choice, select=(model,))
     answers = Answers()
     found = diagnose(DoctorRequest(choice=choice, trust_state=trust_state, keeper=answers))
@@ -64,8 +55,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     return _train(console, request, yes=yes)
 
 
-def _require_alone(select: Sequence[str], form: str) -> None:
-    if select or form != "text":
+def _require_alone(choice: Choice, form: str) -> None:
+    if choice.select or form != "text":
         raise UsageError(
             "--train goes without --select and --format.",
             hint="It trains one model, and tells as text what was learnt.",

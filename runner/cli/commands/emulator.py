@@ -8,12 +8,13 @@ import click
 from emulator.command import serve_manifest
 from runner.app.state.state_trust import require_trusted
 from runner.cli import options
+from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.manifest.load import load
 
 
-@click.group("emulator")
+@click.group("emulator", cls=CommandGroup)
 def command() -> None:
     """The service's contract on this machine, with real trainings."""
 

@@ -47,7 +47,9 @@ def command(  # noqa: PLR0913 -- one argument an option
             "What is to be removed was not said.",
             hint="Say how much stays, for example `retrain prune --results --older-than 90d` or `--keep 30`.",
         )
-    request = PruneRequest(keep=Keep(count=count, age=age), state=state, lock_timeout=lock_timeout)
+    request = PruneRequest(
+        keep=Keep(count=count, age=age), state=state, lock_timeout=lock_timeout, listener=console.progress
+    )
     if dry_run:
         warn_of_loss(console, state)
     else:

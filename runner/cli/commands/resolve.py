@@ -27,6 +27,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Say what became of a request that ended as `unknown`, when only a person can know."""
-    request = ResolveRequest(model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout)
+    request = ResolveRequest(
+        model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress
+    )
     console.result(f"job {resolve(request)} of {model} is recorded as {answer}; `retrain run` goes on from there")
     return ExitCode.OK

@@ -1,30 +1,28 @@
 """`retrain run`."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
+from runner.app.planning.plan import PlanRequest
 from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.plan_result import show_plan
 from runner.cli.run_result import show_events, show_result
+from runner.errors import UsageError
 from runner.manifest.load import named_paths
 
 
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
-@options.paths_or_plan
-@options.select
-@options.force
-@options.no_switch
-@options.emulator
-@options.trust_host
-@options.allow_service_change
+@options.choice(places=options.paths_or_plan)
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
 )
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `retrain plan` does.")
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
 @click.option(
     "--record",
@@ -38,14 +36,9 @@ from runner.manifest.load import named_paths
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
     *,
-    paths: Sequence[Path],
-    select: Sequence[str],
-    force: bool,
-    no_switch: bool,
-    emulator: bool,
-    trusted_hosts: frozenset[str],
-    allow_service_change: bool,
+    choice: Choice,
     plan: Path | None,
+    dry_run: bool,
     parallel: int | None,
     record: Path | None,
     allow_held: bool,
@@ -55,26 +48,28 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Upload changed data, wait for the trainings, judge the candidates, switch those that may take over."""
+    if plan is None:
+        choice = replace(choice, paths=named_paths(choice.paths))
+    if dry_run:
+        if plan is not None or form == "jsonl":
+            raise UsageError(
+                f"--dry-run does not go with {'--plan' if plan else '--format jsonl'}.",
+                hint="`retrain plan --help` shows what a plan can be printed as and compared with.",
+            )
+        request = PlanRequest(choice=choice, state=state, warn=console.warning, listener=console.progress)
+        return show_plan(console, request, form)
     with console.watching(events=form == "jsonl") as listener:
-        request = RunRequest(
-            choice=Choice(
-                paths=paths if plan is not None else named_paths(paths),
-                select=select,
-                force=force,
-                no_switch=no_switch,
-                emulator=emulator,
-                trusted_hosts=trusted_hosts,
-                allow_service_change=allow_service_change,
+        result = run(
+            RunRequest(
+                choice=choice,
                 state=state,
-            ),
-            state=state,
-            listener=listener,
-            warn=console.warning,
-            plan=plan,
-            allow_held=allow_held,
-            parallel=parallel,
-            recording=record,
-            lock_timeout=lock_timeout,
+                listener=listener,
+                warn=console.warning,
+                plan=plan,
+                allow_held=allow_held,
+                parallel=parallel,
+                recording=record,
+                lock_timeout=lock_timeout,
+            )
         )
-        result = run(request)
     return show_events(console, result) if form == "jsonl" else show_result(console, result, form, state)

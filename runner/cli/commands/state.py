@@ -6,12 +6,13 @@ import click
 
 from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
 from runner.cli import options
+from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.reports.text import inline
 
 
-@click.group("state", epilog='Example: retrain state accept-loss --reason "the disk failed"')
+@click.group("state", cls=CommandGroup, epilog='Example: retrain state accept-loss --reason "the disk failed"')
 def command() -> None:
     """Look after the state folder: the memory of what was started."""
 
@@ -27,7 +28,9 @@ def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console
     """
     for finding in missing_history(state):
         console.notice(inline(f"{finding.where} {finding.what}"))
-    aside = accept_loss(AcceptLossRequest(reason=reason, state=state, lock_timeout=lock_timeout))
+    aside = accept_loss(
+        AcceptLossRequest(reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress)
+    )
     moved = "" if aside is None else f" Files of runs that the journal does not know are in {inline(aside)} now."
     console.result(f"The loss is recorded.{moved} Each model asks before it is trained or switched to again.")
     return ExitCode.OK

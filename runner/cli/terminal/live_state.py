@@ -8,6 +8,7 @@ from runner.execute.progress_events import (
     Decided,
     InTraining,
     ModelEnded,
+    Preparing,
     ProgressEvent,
     Retried,
     StageStarted,
@@ -92,7 +93,7 @@ class LiveState(Struct, kw_only=True):
 
     def take(self, model: str | None, news: ProgressEvent, now: float) -> None:
         """Take in the next news of a model, or of the run itself, at `now` seconds of the clock."""
-        if isinstance(news, Starting):
+        if isinstance(news, Starting | Preparing):
             self.starting = news.text
         elif isinstance(news, Stopping):
             self.starting, self.stopping = "", news.text
