@@ -140,9 +140,14 @@ class Project:
         """Run `retrain run` on the manifest."""
         return self.retrain("run", "models.yaml", *arguments)
 
+    @property
+    def newest(self) -> Path:
+        """Return the folder of the newest run or decision; `runs/latest` is that of the newest `retrain run`."""
+        return max(path for path in (self.state / "runs").iterdir() if not path.is_symlink())
+
     def report(self) -> dict[str, Any]:
-        """Return the newest run's report."""
-        report: dict[str, Any] = json.loads((self.state / "runs" / "latest" / "report.json").read_bytes())
+        """Return the report of the newest run or decision."""
+        report: dict[str, Any] = json.loads((self.newest / "report.json").read_bytes())
         return report
 
     def entry(self, name: str) -> dict[str, Any]:

@@ -38,6 +38,24 @@ def test_a_rejection_switches_nothing_now_and_later(waiting: Project) -> None:
     assert waiting.service.calls(name="switch") == []
 
 
+def test_latest_is_the_newest_run_and_never_a_decision(waiting: Project) -> None:
+    run = waiting.newest
+    assert waiting.retrain("reject", "churn", "--reason", "too old").code == 0
+    assert waiting.newest != run
+    assert (waiting.state / "runs" / "latest").readlink().name == run.name
+    assert run.name in waiting.retrain("report", "latest", "--format", "json").out
+    assert f"signed run {run.name}" in signed(waiting)
+    assert f'"run_id": "{run.name}"' in waiting.retrain("report", "--format", "json").out
+    assert waiting.retrain("verify", "latest").code == 0
+    assert waiting.run().code == 0
+    assert (waiting.state / "runs" / "latest").readlink().name == waiting.newest.name
+
+
+def signed(project: Project) -> str:
+    project.retrain("audit", "keygen", "audit.key")
+    return project.retrain("audit", "sign", "latest", "--key", "audit.key").out
+
+
 def test_a_rejection_holds_although_another_policy_would_switch(waiting: Project) -> None:
     assert waiting.retrain("reject", "churn", "--reason", "leaks personal data").code == 0
     waiting.manifest["policies"]["churn"] = {"type": "auto"}

@@ -41,7 +41,7 @@ def test_a_rollback_switches_once_to_the_job_before_and_is_in_the_report(served:
     assert (status["incumbent"], status["rolled_back_from"]) == (first, second)
     assert served.retrain("verify").code == 0
     for name in ("report.md", "report.html"):
-        text = (served.state / "runs" / "latest" / name).read_text("utf-8")
+        text = (served.newest / name).read_text("utf-8")
         assert second in text
         assert "off since Monday" in text
 

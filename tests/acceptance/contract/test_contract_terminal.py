@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.journal.folder import StateFolder
+from runner.journal.lock import locked
 from tests.acceptance.contract.contract_project import KEY_CANARY, Project, interrupt, threshold, wait_until
 from tests.fakes.terminal import Terminal, in_terminal
 
@@ -229,3 +231,15 @@ def test_stdout_in_a_file_gets_the_plain_summary_while_the_terminal_keeps_the_la
     os.close(theirs)
     assert "1 of 1 done" in written
     assert out.read_text(encoding="utf-8").startswith("churn  switched           ")
+
+
+def test_a_run_that_waits_for_another_says_for_which(project: Project) -> None:
+    project.add("churn")
+    assert project.run().code == 0
+    with locked(StateFolder(project.state), "the-other", timeout=0):
+        done = project.run("--lock-timeout", "300ms")
+        terminal = run_in(project, USUAL, "--lock-timeout", "1m")
+        terminal.read_until(lambda: is_shown(terminal, "waiting for run the-other"), what="the line")
+    assert done.code == 6
+    assert re.search(r"Z waiting for run the-other \(\S+ on \S+, process \d+\) to end\n", done.err)
+    assert terminal.finish() == 0

@@ -12,6 +12,7 @@ from runner.app.planning.plan import PlanRequest, plan
 from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.errors import ExitCode
+from runner.execute.progress_events import ProgressEvent
 from runner.plan.document import PlannedModel
 from runner.reports.model import ModelReport
 from runner.reports.plan_text import render_plan_markdown, render_plan_text
@@ -156,3 +157,18 @@ def test_what_init_lays_out_is_what_is_refused(tmp_path: Path) -> None:
     sampled = replace(choice, emulator=True)
     emulated = plan(PlanRequest(choice=sampled, state="state"))
     assert {model.outcome for model in emulated.models} == {None}
+
+
+def test_what_takes_long_to_read_is_named_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("train.csv").write_text(GOOD)
+    news: list[ProgressEvent] = []
+    request = PlanRequest(
+        choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS),
+        state="state",
+        listener=lambda _model, event: news.append(event),
+    )
+    plan(request)
+    assert news == []
+    monkeypatch.setattr("runner.app.planning.data_checks._LARGE", 100)
+    plan(request)
+    assert [event.text for event in news] == ["reading the data of d (0 MB)"]

@@ -1,0 +1,82 @@
+"""How commands are found: groups by what people do, common options anywhere, the nearest command for a wrong one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from runner.cli.main import COMMANDS, GROUPS, group
+from runner.errors import UsageError
+
+
+def printed(*arguments: str) -> str:
+    return CliRunner().invoke(group, arguments, prog_name="retrain", catch_exceptions=False, terminal_width=80).output
+
+
+def refused(*arguments: str) -> tuple[str, str]:
+    error = CliRunner().invoke(group, arguments, prog_name="retrain").exception
+    assert isinstance(error, UsageError)
+    return error.message, error.hint
+
+
+def test_the_help_lists_every_command_in_one_line_under_what_people_do() -> None:
+    text = printed("--help")
+    assert [title for title in GROUPS if f"\n{title}:\n" in text] == list(GROUPS)
+    for name, summary in COMMANDS.items():
+        assert sum(line.startswith(f"  {name} ") and line.endswith(summary) for line in text.splitlines()) == 1
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_is_what_its_option_shows(name: str) -> None:
+    assert printed("help", name) == printed(name, "--help")
+
+
+def test_help_goes_into_groups_and_alone_shows_all() -> None:
+    assert printed("help", "audit", "sign") == printed("audit", "sign", "--help")
+    assert printed("help") == printed("--help")
+    assert "has no command `extra`" in refused("help", "plan", "extra")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["aprove"], "There is no command `retrain aprove`.", "Did you mean `retrain approve`?"),
+        (["audit", "hed"], "There is no command `retrain audit hed`.", "Did you mean `retrain audit head`?"),
+        (["help", "stauts"], "There is no command `retrain stauts`.", "Did you mean `retrain status`?"),
+        (["--state", "x", "rnu"], "There is no command `retrain rnu`.", "Did you mean `retrain run`?"),
+        (["zzzz"], "There is no command `retrain zzzz`.", "`retrain --help` lists them."),
+    ],
+)
+def test_a_wrong_command_names_the_nearest(arguments: list[str], message: str, hint: str) -> None:
+    assert refused(*arguments) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--state", "elsewhere", "status"],
+        ["--state=elsewhere", "-q", "status"],
+        ["status", "--state", "elsewhere"],
+        ["--no-color", "--log-format", "json", "--state", "elsewhere", "status"],
+    ],
+)
+def test_common_options_may_stand_before_the_command(arguments: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "elsewhere" in done.stdout + done.stderr
+    assert "No such option" not in done.stderr
+
+
+def test_common_options_may_stand_before_a_command_of_a_group(tmp_path: Path) -> None:
+    message, _ = refused("--state", str(tmp_path / "none"), "audit", "head")
+    assert "none" in message
+
+
+def test_an_option_of_one_command_is_not_taken_before_it() -> None:
+    found = CliRunner().invoke(group, ["--force", "run"]).exception
+    assert isinstance(found, SystemExit | click.NoSuchOption)
