@@ -40,6 +40,7 @@ from runner.reports.model import ModelReport
 
 _URL = re.compile(r'"(?:https?:)?/[^"\s]*"')
 _PLACEHOLDERS = {"upload_url": '"${upload_url}"', "status": '"${download_url}"'}
+_LISTS = ("models", "classifiers")  # they name what else the account has
 _LARGEST_MEMBER = 1 << 20  # bytes of a result's member that is kept
 _MOST_MEMBERS = 100
 
@@ -153,6 +154,9 @@ def _cassette(kept: Sequence[KeptAnswer], model: ModelReport, result: bytes | No
 
 
 def _body(answer: KeptAnswer) -> bytes:
+    """Return the body of an answer; of a list that could be read it is enough that it could."""
+    if answer.call in _LISTS and answer.status == 200:
+        return b""
     placeholder = _PLACEHOLDERS.get(answer.call)
     return (answer.body if placeholder is None else _URL.sub(lambda _: placeholder, answer.body)).encode()
 

@@ -11,6 +11,7 @@ from emulator.profile_file import read_profile
 from runner.lib.cassette import read_cassette
 from tests.acceptance.contract.contract_project import KEY_CANARY, Finished, Project, interrupt, threshold, wait_until
 from tests.fakes.result_files import archive, result
+from tests.fakes.two_port_records import json_answer
 from tests.fakes.two_port_service import SIGNATURE_CANARY
 
 ROW = "CANARYrow"
@@ -92,6 +93,8 @@ def test_what_is_not_ready_is_not_trained(project: Project) -> None:
 def test_what_is_kept_plays_the_service_and_has_no_secret_and_no_row_of_data(project: Project) -> None:
     rows = f"id,label\n{ROW},1\n".encode()
     project.add("house", results=[archive({"out/metrics.csv": b"metric,value\nAUC,0.9\n", "out/raw.csv": rows})])
+    listed = {"models": [{"model_id": 7, "name": ROW}, {"model_id": 8, "name": "other"}]}
+    project.service.models["house"].always["other"] = json_answer(listed)
     ended = train(project, "--yes")
     profile, cassette = kept(project, "profile.yaml"), kept(project, "cassette.zip")
     assert str(profile.parent.resolve()) in ended.out.replace(str(profile.parent), str(profile.parent.resolve()))
