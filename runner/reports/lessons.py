@@ -129,8 +129,12 @@ def _of_result(model: ModelReport) -> Iterator[Lesson]:
     if model.unread is not None:
         yield Lesson(kind="differs", text=f"the metrics of the result could not be read: {model.unread}")
     elif model.result is not None:
-        names = ", ".join(name for name, value in model.metrics.items() if value is not None)
-        yield Lesson(kind="learnt", text=f"the result has {names or 'none of the metrics that the rules ask for'}")
+        usable = [name for name, value in model.metrics.items() if value is not None]
+        missing = [name for name, value in model.metrics.items() if value is None]
+        if usable:
+            yield Lesson(kind="learnt", text=f"the result has {', '.join(usable)}")
+        if missing:
+            yield Lesson(kind="differs", text=f"the result has no usable {', '.join(missing)}")
     for warning in model.warnings:
         yield Lesson(kind="learnt", text=warning)
 
@@ -160,7 +164,9 @@ def _by_keys(exchange: Exchange, keys: Sequence[str], what: str) -> Lesson:
     has = isinstance(document, dict) and set(keys) <= document.keys() and 200 <= exchange.status < 300
     if has:
         return Lesson(kind="documented", text=f"{what} is answered with {', '.join(f'`{key}`' for key in keys)}")
-    shape = f"with the keys {', '.join(f'`{key}`' for key in document)}" if isinstance(document, dict) else "otherwise"
+    shape = "in another form" if exchange.text else "without a body"
+    if isinstance(document, dict):
+        shape = f"with the keys {', '.join(f'`{key}`' for key in document)}" if document else "with an empty object"
     return Lesson(kind="differs", text=f"{what} is answered {exchange.status} {shape}")
 
 

@@ -191,14 +191,14 @@ def _shareable(model: ModelReport, choice: Choice, inspected: Inspected | None) 
 
 
 def _lines(manifest: Manifest, model: ModelReport, cassette: Cassette, inspected: Inspected | None) -> tuple[str, ...]:
-    """Return lines for the manifest: a status that sounds like the end, and where metrics are that were searched."""
+    """Return lines for the manifest: a status that sounds like the end, and what to say of the result's metrics."""
     lines: list[str] = []
     status = last_status(cassette.exchanges)
     if model.outcome == "training" and status is not None and sounds_finished(status.lower()):
         lines += ["service:", f"  {finished_line(manifest.service.statuses, status.lower())}"]
     found = choices(inspected.inspection) if inspected is not None and not manifest.metrics else []
     searched = inspected is not None and inspected.inspection.now.searched
-    if found and (searched or model.unread is not None):
+    if found and (searched or model.unread is not None or "unit:" in found[0].lines):
         lines += found[0].lines.splitlines()
     return tuple(lines)
 

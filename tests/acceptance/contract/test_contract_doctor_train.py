@@ -118,6 +118,13 @@ def test_a_place_that_a_search_found_comes_with_the_lines_that_pin_it(project: P
     assert "paste into the manifest:\nmetrics:\n  auc: {file: scores.json, select: /auc}" in text
 
 
+def test_values_in_percent_differ_and_come_with_the_line_that_reads_them(project: Project) -> None:
+    project.add("house", policy=threshold({"metric": "auc", "min": 0.8}), results=[result(AUC="90.1")])
+    text = train(project, "--yes").out
+    assert "\nDIFFERS:\n  the result has no usable auc\n" in text
+    assert "unit: percent}" in text.split("paste into the manifest:")[1]
+
+
 def test_a_word_that_sounds_like_the_end_comes_with_the_line_that_makes_it_one_and_no_second_training(
     project: Project,
 ) -> None:
