@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import secrets
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from runner import __version__
 from runner.app.git_notes import without_userinfo
-from runner.journal.events import CiActor, CommitRecord, ManifestFile, ManifestRecord, ToolRecord
+from runner.journal.events import CI_JOB, CiActor, CommitRecord, ManifestFile, ManifestRecord, ToolRecord
 from runner.lib.git.checkout import find_checkout, remote_url
 from runner.lib.git.commit import stored
 from runner.lib.git.process import GitError
@@ -17,6 +18,7 @@ from runner.manifest.model import Manifest
 
 _CI_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 _LONGEST_NAME = 256  # characters
+_LONGEST_ADDRESS = 1000
 
 
 class SystemClock:
@@ -45,6 +47,13 @@ def ci_actor() -> CiActor | None:
     """Return who started the pipeline, as its environment says, None outside of one."""
     found = ((os.environ.get(source, "").strip(), source) for source in _CI_ACTORS)
     return next((CiActor(name=name[:_LONGEST_NAME], source=source) for name, source in found if name), None)
+
+
+def ci_job() -> str | None:
+    """Return the address of the pipeline's job, as its environment says; None outside of one, and for no address."""
+    server, repository, run = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    address = os.environ.get("CI_JOB_URL") or f"{server}/{repository}/actions/runs/{run}"
+    return address if len(address) <= _LONGEST_ADDRESS and re.fullmatch(CI_JOB, address) else None
 
 
 def manifest_record(manifest: Manifest) -> ManifestRecord:

@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 from runner.app.review.approval_file import WrittenApproval, write_approval
@@ -13,11 +14,11 @@ from runner.cli.console import Console
 from runner.cli.errors import show_bug
 from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.errors import ExitCode
-from runner.plan.model_plan import inspect_command, review_commands, state_option
+from runner.journal.outcomes import NEEDS_PERSON
+from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.json_text import json_line, render_json
-from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import needs_look, next_commands
+from runner.reports.model import Report
 from runner.reports.text import columns_of, in_words, inline
 
 
@@ -128,24 +129,14 @@ def _plain(report: Report) -> Iterator[str]:
 
 
 def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
-    """Yield the commands for models that wait for a person, a line each, and that tell why a candidate was held."""
-    unknown, waiting, held = (_found(report, outcome) for outcome in ("unknown", "awaiting_approval", "held"))
-    for model in (*unknown[:most], *waiting[:most]):
-        first, *others = next_commands(model, state=option)
-        yield f"next: {inline(first)}"
-        yield from (f"  or: {inline(command)}" for command in others)
-    for model in (*waiting[:most], *held[:most]):
-        if needs_look(model):
-            yield f"look: {inline(inspect_command(model.name, state=option))}"
-            if model.outcome == "held":  # where it prints no lines to paste, a person decides
-                yield f"  or: {inline(review_commands(model.name, state=option)[0])}"
-    for model in held[:most]:
-        job = f" --job {model.retrain_job_id}" if model.retrain_job_id else ""
-        yield f"why: retrain history {shlex.quote(inline(model.name))}{job}{option}"
-    hidden = sum(len(models[most:]) for models in (unknown, waiting, held)) if most is not None else 0
+    """Yield what to do about the models that need a person, most urgent first: commands, a line each."""
+    groups = [[model for model in report.models if model.outcome == outcome] for outcome in NEEDS_PERSON]
+    for model in chain(*(models[:most] for models in groups)):
+        if model.next is None:
+            continue
+        lead, look = chain(("next",), repeat("  or")), "why" if model.outcome == "held" else "look"
+        yield from (f"{word}: {inline(command)}" for word, command in zip(lead, model.next.commands, strict=False))
+        yield from (f"{look}: {inline(command)}" for command in model.next.look)
+    hidden = sum(len(models[most:]) for models in groups) if most is not None else 0
     if hidden:
         yield f"next: retrain status{option} shows {hidden} more"
-
-
-def _found(report: Report, outcome: str) -> list[ModelReport]:
-    return [model for model in report.models if model.outcome == outcome]

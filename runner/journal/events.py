@@ -6,7 +6,7 @@ are lower-case hex; durations are seconds; metric values are decimal texts.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -112,15 +112,20 @@ class CiActor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     source: str
 
 
+# Of a page: nothing that a browser could take for more than an address, and no name or password in it.
+CI_JOB = r"\Ahttps?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*\Z"
+
+
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments.
 
-    `actor` is the user of the operating system and the host.
+    `actor` is the user of the operating system and the host, `ci_job` the page of the pipeline's job.
     """
 
     tool: ToolRecord
     actor: str
     ci_actor: CiActor | None = None
+    ci_job: Annotated[str, msgspec.Meta(pattern=CI_JOB, max_length=1000)] | None = None
     service: str
     paths: tuple[str, ...]
     manifest: ManifestRecord
@@ -130,6 +135,11 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     def command(self) -> str:
         """Return the command that made it: `run`, or that of a person's decision such as `approve`."""
         return str(self.options.get("command", "run"))
+
+    @property
+    def is_emulator(self) -> bool:
+        """Return whether the run worked on the emulator."""
+        return self.service == EMULATOR
 
 
 class RunFinished(_Fact, frozen=True, kw_only=True, tag="run_finished"):
@@ -208,6 +218,8 @@ class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     policy: str
     policy_sha256: Sha256
     dataset_sha256: Sha256 | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):

@@ -19,11 +19,12 @@ _CALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORE
 
 
 class ModelEnd(Struct, frozen=True, kw_only=True):
-    """What became of one model in a run; `still_held` tells that an earlier run has said so."""
+    """What became of one model in a run; `still_held` tells that an earlier run has said so, `next` what to do."""
 
     name: str
     outcome: Outcome
     reason: str
+    next: str = ""
     still_held: bool = False
 
 
@@ -50,7 +51,7 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     if not told:
         return None
     told.sort(key=lambda one: urgency(one.outcome))
-    lines = [f"{one.name}: {in_words(one.outcome)}. {_shortened(one.reason)}" for one in told]
+    lines = [f"{one.name}: {in_words(one.outcome)}. {_told(one)}" for one in told]
     closing = (
         f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
         f"`retrain report {end.run_id}` shows it."
@@ -72,6 +73,10 @@ def _concerns(entry: Notification, model: Model, end: ModelEnd) -> bool:
 def _counts(told: Sequence[ModelEnd]) -> str:
     outcomes = [end.outcome for end in told]
     return ", ".join(f"{outcomes.count(outcome)} {in_words(outcome)}" for outcome in dict.fromkeys(outcomes))
+
+
+def _told(end: ModelEnd) -> str:
+    return f"{_shortened(end.reason)} Next: {_shortened(end.next)}" if end.next else _shortened(end.reason)
 
 
 def _shortened(reason: str) -> str:

@@ -1,7 +1,7 @@
 """What a run will do to one model: action, stages, reason, and the commands with which an operator decides."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -25,6 +25,11 @@ _ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-sw
 def state_option(state: str) -> str:
     """Return what a printed command needs to find the state: nothing for the default one."""
     return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+
+
+def run_command(paths: Iterable[str], *, emulator: bool, state: str) -> str:
+    """Return the command of a run with this manifest and service, as a shell takes it."""
+    return f"{shlex.join(['retrain', 'run', *paths, *(['--emulator'] if emulator else [])])}{state}"
 
 
 def person_command(verb: Verb, model: str, *options: str, state: str = "") -> str:

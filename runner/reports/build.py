@@ -30,6 +30,7 @@ from runner.journal.outcomes import OUTCOMES, Outcome
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Rollback
 from runner.lib.timestamps import stamp
+from runner.plan.eligibility import blocked
 from runner.plan.evidence import Evidence, evidence
 from runner.policy.baseline import Knowledge
 from runner.policy.evaluation import RuleResult
@@ -50,6 +51,7 @@ from runner.reports.model import (
     RuleReport,
     Timings,
 )
+from runner.reports.next_step import CommandContext, next_step
 from runner.reports.stage_timeline import StageTimelines
 
 Counted = TypeVar("Counted", Timings, Calls)
@@ -174,6 +176,8 @@ def outline(history: RunHistory) -> Report:
         finished_at=stamp(record.finished_at),
         actor=started.actor,
         ci_actor=started.ci_actor,
+        ci_job=started.ci_job,
+        run_before=_run_before(history),
         command=started.command,
         service=started.service,
         exit_code=record.finished.exit_code,
@@ -184,6 +188,15 @@ def outline(history: RunHistory) -> Report:
         models=_models(history),
         journal=JournalReport(events=record.head[0], head_sha256=record.head[1]),
     )
+
+
+def _run_before(history: RunHistory) -> str | None:
+    before = None
+    for run_id in history.progress.runs:
+        if run_id == history.run_id:
+            return before
+        before = run_id
+    return before
 
 
 def _models(history: RunHistory) -> LazyList[ModelReport]:
@@ -200,13 +213,15 @@ def _model(history: RunHistory, name: str) -> ModelReport:
     end, plan = history.ends.get(name), history.plans.get(name)
     job = find_job(history, name)
     decided = job.decided if job else None
-    return ModelReport(
+    report = ModelReport(
         name=name,
         outcome=_outcome(history, name),
         reason=end.reason if end else LOST,
         still_held=end.still_held if end else False,
         plan=None if plan is None else PlanReport(action=plan.action, stages=plan.stages, reason=plan.reason),
         policy=plan.policy if plan else None,
+        owner=plan.owner if plan else None,
+        tags=plan.tags if plan else (),
         retrain_job_id=job.retrain_job_id if job else None,
         model_id=job.model_id if job else None,
         dataset=_dataset(job),
@@ -224,6 +239,11 @@ def _model(history: RunHistory, name: str) -> ModelReport:
         calls=_known(Calls, end.calls) if end else Calls(),
         warnings=end.warnings if end else (),
     )
+    progress = history.progress.model(history.record.started.service, name)
+    bar = blocked(progress, job) if job is not None and report.outcome == "held" else None
+    stopped = history.record.finished is not None and history.record.finished.stopped is not None
+    context = CommandContext.of_run(history.record.started)
+    return replace(report, next=next_step(report, context, stopped=stopped, blocked=bar is not None))
 
 
 def _known(kind: type[Counted], recorded: Mapping[str, Any]) -> Counted:

@@ -162,15 +162,53 @@ class Calls(_Part, frozen=True, kw_only=True):
         return dict(_items(self))
 
 
+NextCause = Literal[
+    "switch",
+    "upload",
+    "interrupted",
+    "credentials",
+    "data",
+    "config",
+    "network",
+    "service",
+    "training",
+    "result",
+    "unreadable",
+    "changed_outside",
+    "incumbent_not_known",
+    "other_evaluation",
+    "rules",
+    "blocked",
+    "expired",
+    "review",
+    "unfinished",
+]
+
+
+class NextStep(_Part, frozen=True, kw_only=True):
+    """What to do about a model: a text that quotes commands in backticks, and the commands one by one.
+
+    An operator chooses from `commands`, the first is the usual choice; those of `look` show more and change nothing.
+    """
+
+    cause: NextCause
+    text: str
+    commands: tuple[str, ...]
+    look: tuple[str, ...]
+
+
 class ModelReport(_Part, frozen=True, kw_only=True):
     """What became of one model. What did not happen is None or empty."""
 
     name: str
     outcome: Outcome
     reason: str
+    next: NextStep | None = None
     still_held: bool = False
     plan: PlanReport | None = None
     policy: str | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
     retrain_job_id: str | None = None
     model_id: int | None = None
     dataset: DatasetReport | None = None
@@ -197,7 +235,7 @@ class JournalReport(_Part, frozen=True, kw_only=True):
 
 
 class Report(_Part, frozen=True, kw_only=True):
-    """What one run did to each model, and what it decided by."""
+    """What one run did to each model, and what it decided by; `run_before` is the run that started before it."""
 
     report_version: int = REPORT_VERSION
     run_id: str
@@ -206,6 +244,8 @@ class Report(_Part, frozen=True, kw_only=True):
     finished_at: str
     actor: str
     ci_actor: CiActor | None
+    ci_job: str | None
+    run_before: str | None
     command: str
     service: str
     exit_code: int

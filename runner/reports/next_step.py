@@ -1,15 +1,248 @@
-"""What an operator does next about a model, in one sentence; and job ids in short."""
+"""What an operator does next about a model: one table over outcome and cause; and job ids in short.
 
+Every place that says it reads `ModelReport.next`, which is made here: terminal, report.json, Markdown, page, site and
+notifications. A command in it runs as printed, once the dots of its reason are replaced.
+"""
+
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
 
-from runner.journal.outcomes import urgency
-from runner.plan.model_plan import inspect_command, person_command, resolve_commands, review_commands
-from runner.reports.model import ModelReport, RuleReport
+from msgspec import Struct
+
+from runner.errors import Kind
+from runner.journal.events import RunStarted
+from runner.journal.outcomes import Outcome, urgency
+from runner.plan.model_plan import (
+    inspect_command,
+    person_command,
+    resolve_commands,
+    review_commands,
+    run_command,
+    state_option,
+)
+from runner.reports.model import ModelReport, NextCause, NextStep, RuleReport
 
 _FEWEST = 8
 _SPARED = 4  # an id is not cut to spare fewer characters
+_QUOTED = re.compile(r"`(retrain [a-z]+ [^`]+)`")  # a command with arguments; without them it is only named
+
+
+class CommandContext(Struct, frozen=True, kw_only=True):
+    """What the commands about a run's models need: the run's own command, and the option that names the state."""
+
+    run: str = "retrain run"
+    state: str = ""
+
+    @classmethod
+    def of_run(cls, started: RunStarted) -> "CommandContext":
+        """Return the context of a recorded run: its manifest, service and state."""
+        state = state_option(started.options["state"]) if "state" in started.options else ""
+        return cls(run=run_command(started.paths, emulator=started.is_emulator, state=state), state=state)
+
+
+class _Advice(NamedTuple):
+    """A row: what to do, the commands to choose from, and those that show more. Both name entries of `_commands`."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+    look: tuple[str, ...] = ()
+
+
+_MEND = _Advice("{hint}", ("doctor", "run"))
+TABLE: Mapping[tuple[Outcome, NextCause], _Advice] = MappingProxyType(
+    {
+        ("unknown", "switch"): _Advice(
+            "Look in the product which model is published, and record it with {done} or {undone}.", ("done", "undone")
+        ),
+        ("unknown", "upload"): _Advice(
+            "Run {run} again: it asks the service, and sends nothing before it knows. If it never learns, look in the"
+            " product whether the job was trained, and record it with {done} or {undone}.",
+            ("run", "done", "undone"),
+        ),
+        ("unknown", "interrupted"): _Advice(
+            "Run {run} again: it asks the service. If that cannot tell, look in the product and record what you see"
+            " with {done} or {undone}.",
+            ("run", "done", "undone"),
+        ),
+        ("failed", "credentials"): _MEND,
+        ("failed", "data"): _MEND,
+        ("failed", "config"): _MEND,
+        ("failed", "network"): _MEND,
+        ("failed", "service"): _MEND,
+        ("failed", "training"): _Advice("{hint}", ("run",)),
+        ("failed", "result"): _Advice("{hint}", ("run",), ("inspect",)),
+        ("failed", "interrupted"): _Advice("Run {run} again.", ("run",)),
+        ("held", "unreadable"): _Advice(
+            "{inspect} prints the lines that say under `metrics:` in the manifest where the metrics are; the next run"
+            " judges the stored result. If it prints none, look at the result yourself and decide with {approve} or"
+            " {reject}.",
+            ("inspect", "approve", "reject"),
+            ("history",),
+        ),
+        ("held", "changed_outside"): _Advice(
+            "Accept what serves with {adopt}; {history} shows what this project switched to before.",
+            ("adopt",),
+            ("history",),
+        ),
+        ("held", "incumbent_not_known"): _Advice(
+            "State what serves (`retrain adopt --help`), and the candidate is judged again without a training; or look"
+            " at its metrics and decide with {approve} or {reject}.",
+            ("approve", "reject"),
+            ("history",),
+        ),
+        ("held", "other_evaluation"): _Advice(
+            "The two models were scored on different evaluation data. Let the rule say `any_eval: true`, and the"
+            " candidate is judged again without a training; or decide with {approve} or {reject}.",
+            ("approve", "reject"),
+            ("history",),
+        ),
+        ("held", "rules"): _Advice(
+            "Better data brings a new candidate, and another limit judges this one again; {history} shows the numbers."
+            " {approve} switches to it all the same, {reject} settles it.",
+            ("reject", "approve"),
+            ("history",),
+        ),
+        ("held", "blocked"): _Advice(
+            "New data brings a new candidate; {force_approve} lets this one serve all the same.",
+            ("force_approve",),
+            ("history",),
+        ),
+        ("held", "expired"): _Advice(
+            "New data or {train} brings a new candidate.",
+            ("train",),
+            ("history",),
+        ),
+        ("awaiting_approval", "unreadable"): _Advice(
+            "Decide with {approve} or {reject}. {inspect} shows what its result holds.",
+            ("approve", "reject"),
+            ("inspect",),
+        ),
+        ("awaiting_approval", "review"): _Advice("Decide with {approve} or {reject}.", ("approve", "reject")),
+        ("training", "unfinished"): _Advice("Run {run} again: it continues with this job.", ("run",)),
+    }
+)
+
+
+def next_step(
+    model: ModelReport, context: CommandContext, *, stopped: bool = False, blocked: bool = False
+) -> NextStep | None:
+    """Return what to do about a model of a report; None where nothing is to be done.
+
+    `stopped` says that the run ended before its time; `blocked` that only a forced approval lets its candidate serve.
+    """
+    cause = _cause(model, stopped=stopped, blocked=blocked)
+    if cause is None:
+        return None
+    advice, commands = TABLE[model.outcome, cause], _commands(model, context)
+    quoted = {name: f"`{command}`" for name, command in commands.items()}
+    hint = _completed(model.error.hint, quoted) if model.error else ""
+    chosen = [*_QUOTED.findall(hint), *(commands[name] for name in advice.commands)]
+    return NextStep(
+        cause=cause,
+        text=advice.text.format_map({**quoted, "hint": hint}),
+        commands=tuple(dict.fromkeys(chosen)),
+        look=tuple(commands[name] for name in advice.look if cause != "result" or model.result),
+    )
+
+
+def _completed(hint: str, quoted: Mapping[str, str]) -> str:
+    """Return a hint in which the run that it names has the manifest and the state."""
+    return hint.replace("`retrain run`", quoted["run"]).replace("`retrain run --force`", quoted["train"])
+
+
+def _commands(model: ModelReport, context: CommandContext) -> Mapping[str, str]:
+    """Return the commands that the table names."""
+    name, state = model.name, context.state
+    approve, reject = review_commands(name, state=state)
+    # A job that is decided about was uploaded: what is not known is its switch.
+    done, undone = resolve_commands(name, "switch" if model.decision else "upload", state=state)
+    of_job = ["--job", model.retrain_job_id] if model.retrain_job_id else []
+    select = f" --select {shlex.quote(name)}"
+    return {
+        "run": context.run,
+        "train": f"{context.run} --force{select}",
+        "doctor": f"retrain doctor{context.run.removeprefix('retrain run')}{select}",
+        "approve": approve,
+        "reject": reject,
+        "force_approve": person_command("approve", name, *of_job, "--force", state=state),
+        "adopt": person_command("adopt", name, state=state),
+        "done": done,
+        "undone": undone,
+        "inspect": inspect_command(name, state=state),
+        "history": f"{shlex.join(['retrain', 'history', name, *of_job])}{state}",
+    }
+
+
+def _cause(model: ModelReport, *, stopped: bool, blocked: bool) -> NextCause | None:
+    cause: NextCause | None = None
+    match model.outcome:
+        case "unknown" if stopped:
+            cause = "interrupted"
+        case "unknown":
+            cause = "switch" if model.decision else "upload"
+        case "failed":
+            cause = _OF_KIND[Kind(model.error.kind)] if model.error else "interrupted"
+        case "held":
+            cause = "blocked" if blocked else _cause_of_hold(model)
+        case "awaiting_approval":
+            cause = "unreadable" if _needs_look(model) else "review"
+        case "training":
+            cause = "unfinished"
+    return cause
+
+
+_OF_KIND: Mapping[Kind, NextCause] = {
+    Kind.CREDENTIALS: "credentials",
+    Kind.DATA: "data",
+    Kind.SERVICE: "service",
+    Kind.TRAINING: "training",
+    Kind.RESULT: "result",
+    Kind.NETWORK: "network",
+    Kind.CONFIG: "config",
+}
+
+
+def _cause_of_hold(model: ModelReport) -> NextCause:
+    deciding = _undecided(model)
+    causes = {rule.cause for rule in deciding}
+    if _needs_look(model):
+        return "unreadable"
+    if model.decision and model.decision.drift == "changed_outside":
+        return "changed_outside"
+    if model.decision and model.decision.action == "await_approval":
+        return "expired"
+    if causes and causes <= {"first_run", "no_baseline"}:
+        return "incumbent_not_known"
+    return "other_evaluation" if causes == {"other_evaluation"} else "rules"
+
+
+def _needs_look(model: ModelReport) -> bool:
+    """Return whether a rule, or all of them, could not be judged by what was read of the result."""
+    return bool(model.unread) or any(rule.cause in ("unusable", "unread") for rule in _undecided(model))
+
+
+def _undecided(model: ModelReport) -> list[RuleReport]:
+    return [rule for rule in model.rules if rule.level == "decide" and rule.verdict != "passed"]
+
+
+def why(model: ModelReport) -> str:
+    """Return why a model ended so, without the sentences on what to do: `next` says that, with whole commands."""
+    if model.error is not None:
+        return model.error.message
+    if model.next is None:
+        return model.reason
+    sentences = model.reason.removesuffix(model.next.text).rstrip().split(". ")
+    kept = [sentence.removesuffix(".") for sentence in sentences if "`retrain " not in sentence]
+    return f"{'. '.join(kept)}." if any(kept) else model.reason
+
+
+def by_urgency(models: Sequence[ModelReport]) -> list[ModelReport]:
+    """Return the models of a report, those that need a person first, else in the report's order."""
+    return sorted(models, key=lambda model: urgency(model.outcome))
 
 
 def short_ids(ids: Iterable[str]) -> Mapping[str, str]:
@@ -34,66 +267,3 @@ def _alike(one: str, other: str) -> int:
     """Return how many first characters two texts have in common."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def next_step(model: ModelReport) -> str | None:
-    """Return what to do about a model of a report; None where nothing is to be done."""
-    if model.error is not None:
-        return model.error.hint
-    commands = " or ".join(f"`{command}`" for command in next_commands(model))
-    match model.outcome:
-        case "awaiting_approval":
-            look = f" `{inspect_command(model.name)}` shows what its result holds." if needs_look(model) else ""
-            return f"Decide with {commands}.{look}"
-        case "held":
-            return _after_hold(model)
-        case "unknown":
-            return f"Run again; if it stays unknown, look in the product and tell: {commands}."
-        case "training":
-            return "The next `retrain run` goes on with this job."
-    return None
-
-
-def next_commands(model: ModelReport, *, state: str = "") -> tuple[str, ...]:
-    """Return the commands a person chooses from about a model of a report; each runs as printed.
-
-    `state` is the option that names the state, where it is not the default one.
-    """
-    match model.outcome:
-        case "awaiting_approval":
-            return review_commands(model.name, state=state)
-        case "unknown":  # a job that is decided about was uploaded: what is not known is its switch
-            return resolve_commands(model.name, "switch" if model.decision else "upload", state=state)
-    return ()
-
-
-def needs_look(model: ModelReport) -> bool:
-    """Return whether a rule, or all of them, could not be judged by what was read of the result."""
-    return bool(model.unread) or any(rule.cause == "unusable" for rule in _undecided(model))
-
-
-def _undecided(model: ModelReport) -> list[RuleReport]:
-    return [rule for rule in model.rules if rule.level == "decide" and rule.verdict != "passed"]
-
-
-def _after_hold(model: ModelReport) -> str:
-    deciding = _undecided(model)
-    if needs_look(model):
-        approve, reject = review_commands(model.name)
-        return (
-            f"`{inspect_command(model.name)}` prints the lines that say under `metrics:` in the manifest where the"
-            " metrics are; the next run judges the stored result. If it prints none, look at the result yourself and"
-            f" decide with `{approve}` or `{reject}`."
-        )
-    history = f"`retrain history {shlex.quote(model.name)}`"
-    if model.decision and model.decision.drift == "changed_outside":
-        accept = person_command("adopt", model.name)
-        return f"Accept what serves with `{accept}`; {history} shows what this project switched to before."
-    if deciding and all(rule.cause in ("first_run", "no_baseline") for rule in deciding):
-        return "State what serves (`retrain adopt --help`); the candidate is then judged again without a training."
-    return f"Better data brings a new candidate; {history} shows the earlier ones."
-
-
-def by_urgency(models: Sequence[ModelReport]) -> list[ModelReport]:
-    """Return the models of a report, those that need a person first, else in the report's order."""
-    return sorted(models, key=lambda model: urgency(model.outcome))

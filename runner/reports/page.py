@@ -11,7 +11,6 @@ from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
 from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
-from runner.reports.next_step import next_step
 from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories
@@ -30,7 +29,6 @@ class Line(Struct, frozen=True, kw_only=True):
     number: int
     report: ModelReport
     open: bool
-    next_step: str | None
     rule: RuleReport | None
     unit: str
     charts: Sequence[Chart | None]
@@ -94,7 +92,6 @@ class _Desk(Struct, frozen=True, kw_only=True):
             number=number,
             report=model,
             open=unfold,
-            next_step=next_step(model),
             rule=rule,
             unit=_unit(rule, model.rules, charts),
             charts=charts,

@@ -10,6 +10,7 @@ from msgspec import Struct
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
 from runner.journal.retrain_job import Decided, RetrainJob
+from runner.plan.eligibility import blocked
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model_plan import person_command
@@ -18,9 +19,9 @@ from runner.policy.types import unread_clause
 from runner.reports.build import decision_report, metrics_of, rules_of
 from runner.reports.evidence_text import evidence_line
 from runner.reports.history import Entry
-from runner.reports.model import ModelReport
+from runner.reports.model import ModelReport, NextStep
 from runner.reports.model_timeline import ModelTimeline
-from runner.reports.next_step import next_step
+from runner.reports.next_step import CommandContext, next_step
 from runner.reports.table import short_number
 
 _MOST_STRIPS = 24
@@ -61,7 +62,7 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
     changed_outside: bool
     value: str
     waiting: Waiting | None
-    next_step: str | None
+    next: NextStep | None
     strips: Sequence[Strip]
     strip_words: str
 
@@ -91,16 +92,22 @@ def standing(timeline: ModelTimeline) -> ModelSummary:
         changed_outside=drift_of(timeline.progress) == "changed_outside",
         value=_leading_value(timeline.progress),
         waiting=_waiting(timeline),
-        next_step=_next_step(timeline, ended),
+        next=_next_step(timeline, ended),
         strips=_strips(outcomes),
         strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
     )
 
 
-def _next_step(timeline: ModelTimeline, ended: Entry | None) -> str | None:
+def _next_step(timeline: ModelTimeline, ended: Entry | None) -> NextStep | None:
     if ended is None or ended.outcome is None:
         return None
-    return next_step(_as_reported(timeline, ended, ended.outcome))
+    job, finished = timeline.progress.jobs.get(ended.retrain_job_id or ""), ended.run.finished
+    return next_step(
+        _as_reported(timeline, ended, ended.outcome),
+        CommandContext.of_run(ended.run.started),
+        stopped=finished is not None and finished.stopped is not None,
+        blocked=job is not None and blocked(timeline.progress, job) is not None,
+    )
 
 
 def _as_reported(timeline: ModelTimeline, entry: Entry, outcome: Outcome) -> ModelReport:
@@ -111,6 +118,7 @@ def _as_reported(timeline: ModelTimeline, entry: Entry, outcome: Outcome) -> Mod
         name=entry.model,
         outcome=outcome,
         reason=entry.reason,
+        retrain_job_id=entry.retrain_job_id,
         unread=decided.unread if decided is not None else None,
         rules=rules_of(decided),
         decision=decision_report(job),
@@ -129,14 +137,15 @@ def _waiting(timeline: ModelTimeline) -> Waiting | None:
     job = timeline.progress.current
     if job is None or job.decided is None or job.rests_with != "await_approval":
         return None
+    state = CommandContext.of_run(timeline.entries[-1].run.started).state
     of_job = (timeline.name, "--job", job.retrain_job_id)
     return Waiting(
         retrain_job_id=job.retrain_job_id,
         since=job.decided.at,
         policy=job.decided.fact.policy,
         metrics=evidence_line(evidence(timeline.progress, job)),
-        approve=person_command("approve", *of_job),
-        reject=person_command("reject", *of_job),
+        approve=person_command("approve", *of_job, state=state),
+        reject=person_command("reject", *of_job, state=state),
     )
 
 

@@ -1,6 +1,5 @@
 """What a command is about: the manifest, the models chosen from it, and the flags that change what is done."""
 
-import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from shlex import quote
@@ -17,7 +16,7 @@ from runner.journal.folder import DEFAULT
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest, Model
-from runner.plan.model_plan import Options, state_option
+from runner.plan.model_plan import Options, run_command, state_option
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -39,8 +38,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     @property
     def command(self) -> str:
         """Return the command of a run with this manifest, service and state, as a shell takes it."""
-        arguments = ["retrain", "run", *map(str, self.paths), *(["--emulator"] if self.emulator else [])]
-        return f"{shlex.join(arguments)}{state_option(self.state)}"
+        return run_command(map(str, self.paths), emulator=self.emulator, state=state_option(self.state))
 
 
 class Scope(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from runner.manifest.model import Notification, Ping
 from runner.notify.delivery import START, Delivery, deliver, send_message, send_ping
 from runner.notify.message import ModelEnd, RunEnd, compose
 from runner.reports.model import Report
+from runner.reports.next_step import why
 
 START_SECONDS = 5.0  # the run waits for it
 END_SECONDS = 15.0
@@ -74,7 +75,13 @@ def _where(entry: Notification | Ping) -> str:
 
 def _run_end(report: Report) -> RunEnd:
     models = [
-        ModelEnd(name=model.name, outcome=model.outcome, reason=model.reason, still_held=model.still_held)
+        ModelEnd(
+            name=model.name,
+            outcome=model.outcome,
+            reason=why(model),
+            next=model.next.text if model.next else "",
+            still_held=model.still_held,
+        )
         for model in report.models
     ]
     return RunEnd(run_id=report.run_id, service=report.service, exit_code=report.exit_code, models=models)

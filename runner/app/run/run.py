@@ -172,7 +172,8 @@ def _record_plans(opened: Session, manifest: Manifest, planned: Planned) -> None
 
 
 def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
-    policy = manifest.models[plan.model].policy
+    model = manifest.models[plan.model]
+    policy = model.policy
     return ModelPlanned(
         action=plan.action,
         stages=tuple(plan.stages),
@@ -180,4 +181,6 @@ def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
         policy=policy,
         policy_sha256=policy_digest(manifest.policies[policy], manifest.metrics),
         dataset_sha256=plan.dataset_sha256,
+        owner=model.owner,
+        tags=model.tags,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.app.provenance import SystemClock, ci_actor, manifest_record, new_run_id, tool
+from runner.app.provenance import SystemClock, ci_actor, ci_job, manifest_record, new_run_id, tool
 from runner.app.service import TargetService
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
@@ -18,7 +18,7 @@ from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
-from runner.journal.folder import StateFolder
+from runner.journal.folder import DEFAULT, StateFolder
 from runner.journal.lock import current_user, look
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
@@ -32,10 +32,12 @@ class Session(Struct, frozen=True, kw_only=True):
     """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything, and
     `found_at` the stamp of its last event.
 
-    `hold` is the lock under which it runs; `missing` says what shows that the journal has lost events.
+    `name` is what the command called the state. `hold` is the lock under which it runs; `missing` says what shows that
+    the journal has lost events.
     """
 
     run_id: str
+    name: str
     state: StateStore
     store: EventLog
     progress: Progress
@@ -64,10 +66,11 @@ class Session(Struct, frozen=True, kw_only=True):
             tool=tool(),
             actor=current_user(),
             ci_actor=ci_actor(),
+            ci_job=ci_job(),
             service=service.name,
             paths=paths,
             manifest=manifest_record(manifest),
-            options=options,
+            options=options if self.name == DEFAULT else {**options, "state": self.name},
         )
         self.recorder.run_fact(started)
 
@@ -143,6 +146,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             yield Session(
                 run_id=run_id,
+                name=state,
                 state=place,
                 store=store,
                 progress=progress,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
 from runner.reports.evidence_text import evidence_line, undecided
 from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import next_step
+from runner.reports.next_step import why
 from runner.reports.text import clipped, in_words, markdown_code, markdown_prose
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
@@ -106,11 +106,10 @@ def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
 
 
 def _troubled_row(model: ModelReport) -> str:
-    step = next_step(model) or ""
-    reason = model.error.message if model.error else model.reason.removesuffix(step).rstrip()
+    step = model.next.text if model.next else ""
     evidence = undecided(model)
     metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
-    return _joined(_name(model.name), _outcome(model), f"{_text(reason)}{metrics}", _text(step))
+    return _joined(_name(model.name), _outcome(model), f"{_text(why(model))}{metrics}", _text(step))
 
 
 def _row(model: ModelReport) -> str:

@@ -274,5 +274,5 @@ def test_the_commands_for_an_unknown_upload_run_as_printed(project: Project, ans
     done = project.run()
     assert project.outcomes() == {"churn": "unknown"}
     found = printed(project, done.out)
-    assert {f"resolve churn --as {one}" for one in ("started", "not-started")} == set(found)
+    assert {f"resolve churn --as {one}" for one in ("started", "not-started")} < set(found)
     assert run_as_printed(project, found[f"resolve churn --as {answer}"]) == 0

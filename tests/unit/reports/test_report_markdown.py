@@ -16,7 +16,7 @@ from runner.reports.build import build_report
 from runner.reports.formats.markdown import summarize
 from runner.reports.formats.render import render_html, render_markdown
 from runner.reports.model import DecisionReport, ModelReport, RuleReport
-from runner.reports.next_step import next_step
+from runner.reports.next_step import CommandContext, next_step
 from runner.reports.page_layout import answer
 from runner.reports.text import clipped, drift, markdown_prose
 from tests.unit.reports.report_history import MemoryJournal, Recording, record_hostile
@@ -96,19 +96,34 @@ def decision(drift: Drift = "in_sync") -> DecisionReport:
     )
 
 
+CONTEXT = CommandContext(run="retrain run models.yaml --state there", state=" --state there")
+
+
+def text_of(model: ModelReport) -> str:
+    found = next_step(model, CONTEXT)
+    return found.text if found else ""
+
+
 def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     waiting = ModelReport(name="a b", outcome="awaiting_approval", reason="Because.")
-    assert next_step(waiting) == (
-        "Decide with `retrain approve 'a b' --reason \"...\"` or `retrain reject 'a b' --reason \"...\"`."
+    assert text_of(waiting) == (
+        "Decide with `retrain approve 'a b' --reason \"...\" --state there` or "
+        "`retrain reject 'a b' --reason \"...\" --state there`."
     )
     unread = replace(waiting, unread="The result is empty.")
-    assert str(next_step(unread)).endswith(" `retrain inspect 'a b'` shows what its result holds.")
+    assert text_of(unread).endswith(" `retrain inspect 'a b' --state there` shows what its result holds.")
     for known, result in ((None, "not-started"), (decision(), "not-switched")):
-        told = next_step(replace(waiting, outcome="unknown", decision=known))
-        assert f"`retrain resolve 'a b' --as {result} --reason \"...\"`" in str(told)
-    error = ErrorRecord(kind="data", message="It is bad.", hint="Mend it.")
-    assert next_step(replace(waiting, outcome="failed", error=error)) == "Mend it."
-    assert next_step(replace(waiting, outcome="switched")) is None
+        told = text_of(replace(waiting, outcome="unknown", decision=known))
+        assert f"`retrain resolve 'a b' --as {result} --reason \"...\" --state there`" in told
+    error = ErrorRecord(kind="data", message="It is bad.", hint="Mend it, then `retrain run`.")
+    failed = next_step(replace(waiting, outcome="failed", error=error), CONTEXT)
+    assert failed is not None
+    assert failed.text == "Mend it, then `retrain run models.yaml --state there`."
+    assert failed.commands == (
+        "retrain run models.yaml --state there",
+        "retrain doctor models.yaml --state there --select 'a b'",
+    )
+    assert next_step(replace(waiting, outcome="switched"), CONTEXT) is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +155,7 @@ def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
     )
     drift: Drift = "changed_outside" if rules[0][1] == "changed_outside" else "in_sync"
     model = ModelReport(name="m", outcome="held", reason="Because.", rules=entries, decision=decision(drift))
-    assert str(next_step(model)).startswith(told)
+    assert text_of(model).startswith(told)
 
 
 def test_quoted_commands_are_code_and_everything_else_is_text() -> None:
