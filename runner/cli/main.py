@@ -98,8 +98,9 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code."""
     prepare_streams()
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and so it stays
-        signal.signal(signal.SIGHUP, _hang_up)
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none; `nohup` has it ignored, and so it stays
+    if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_DFL:
+        signal.signal(hang_up, _hang_up)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = int(group.main(given, prog_name="retrain", standalone_mode=False))

@@ -62,7 +62,7 @@ def open_below(root: Path, name: str) -> BufferedReader:
 
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_up_to(stream: BinaryIO, size: int) -> bytes:

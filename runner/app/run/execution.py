@@ -37,7 +37,7 @@ from runner.providers.kept_answers import AnswerFile
 
 _CALLS = 16  # threads for short calls
 _STAGES = 2  # threads for heavy stages beside the uploads
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class ExecutionRequest(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """The folder a site is written to: which files in it are ours, and what of them stays as it is."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -143,6 +142,8 @@ def open_site(root: Path) -> Iterator[SiteFolder]:
 
 
 def _lock(handle: int, root: Path) -> None:
+    import fcntl  # noqa: PLC0415 -- absent on Windows, which can do all but hold the folder
+
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

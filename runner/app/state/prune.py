@@ -29,8 +29,6 @@ from runner.lib.timestamps import stamp
 from runner.plan.eligibility import Keep, Place, needed_paths, prunable
 
 Found = Literal["same", "other", "none"]
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _LINK = errno.ELOOP  # what O_NOFOLLOW makes of a link
 _FOLDERS = 2  # above a result: its model's folder, and `results`
 
@@ -41,7 +39,7 @@ def _opened(folder: StateFolder, parts: tuple[str, ...]) -> Iterator[int]:
     handle = os.open(folder.root, os.O_RDONLY | os.O_DIRECTORY)  # that one may be a link: the operator named it
     try:
         for name in parts:
-            inner = os.open(name, _FOLDER, dir_fd=handle)
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
             os.close(handle)
             handle = inner
         yield handle
@@ -57,7 +55,8 @@ def look_at(folder: StateFolder, file: PrunedFile) -> Found:
     """
     *above, name = PurePosixPath(file.path).parts
     try:
-        with _opened(folder, tuple(above)) as handle, open(os.open(name, _FILE, dir_fd=handle), "rb") as stream:  # noqa: PTH123 -- a handle, no path
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        with _opened(folder, tuple(above)) as handle, open(os.open(name, flags, dir_fd=handle), "rb") as stream:  # noqa: PTH123 -- a handle, no path
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 return "other"
             return "same" if hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256 else "other"
