@@ -207,7 +207,7 @@ def _names(columns: tuple[str, ...], *, hidden: bool) -> Iterator[Found]:
             yield "blank_name", 1, f"column {number} has no name{index}"
         elif letters := hidden_characters(name):
             shown = one_name(clipped(name), hidden=hidden)
-            reason = f"the column name {shown} holds {_enumerated(letters)}, which nobody sees"
+            reason = f"the column name {shown} holds {_enumerated(letters)}, which looks like a blank or like nothing"
             yield "hidden_character", 1, f"{reason}; to the service it is another name"
     for name, numbers in repeated(columns).items():
         if name.strip():

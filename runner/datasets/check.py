@@ -13,6 +13,7 @@ from runner.datasets.joined_stream import BLOCK, BOM, SHARED_BLOCK, blocks, cont
 from runner.datasets.metadata import CheckedFile, Shape
 from runner.datasets.resolve import ResolvedFile
 from runner.datasets.source import DataFile, unreadable
+from runner.errors import Kind, ModelError
 from runner.lib.checksums import Checksum, is_large, sum_of
 
 _FIRST_READ = 64 << 10  # bytes that hold nearly every header
@@ -186,13 +187,16 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     At most 1 MiB is read.
 
     Raises:
-        ModelError: of kind `data`, when the system will not read the file.
+        ModelError: of kind `data`, when the system will not read the file, or it is not a table.
     """
     part = file.parts[0]
     record = _first_record(part, file.delimiter)
     scan = CsvScan(part, file.delimiter, frozenset(), ColumnContents(file.delimiter, 0))
     scan.feed(record)
     scan.finish()
+    for finding in scan.problems.found:
+        if finding.kind == "not_a_table":
+            raise ModelError(Kind.DATA, f"{part.shown} {finding.reason}.", hint="Provide the table itself.")
     if scan.problems.found:
         return None
     return tuple(name.decode(scan.encoding.encoding.removesuffix("-sig"), "replace") for name in scan.header)

@@ -23,6 +23,7 @@ _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made 
 _FIRST = 8 << 10  # bytes that tell what a file is
 _NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off than looked for
 _LONE_CR = "a carriage return stands within the line; end lines with LF or CRLF"
+_REPEATED = "repeats the header, as where two files were put together"
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
 
@@ -54,8 +55,8 @@ class CsvScan:
         self._gaps = collected.gaps
         self._empty_rows = collected.empty_rows
         self._scales = collected.scales
-        self._header_text = b""  # as it stands in the file, without its line end
-        self._header_letter = b""  # the byte of it that is rarest among the rows
+        self._header_forms: list[bytes] = []  # the header as a row may repeat it, without a line end
+        self._header_letter = b""  # the byte of its names that is rarest among the rows
         self._at_once = at_once
         self._target: int | None = None
         self._line = 0  # lines that are done
@@ -143,7 +144,8 @@ class CsvScan:
             self._marks = CsvMarks(self._delimiter, len(self.header), self._line_end)
             self._gaps.begin(self._target, len(self.header), self._line_end)
             self._empty_rows.begin(len(self.header), self._line_end)
-            self._header_letter = min((bytes([byte]) for byte in self._header_text), key=text.count, default=b"")
+            letters = {bytes([byte]) for byte in b"".join(self.header)} - {b'"'}
+            self._header_letter = min(sorted(letters), key=text.count, default=b"")
         self._find_header(text, begin, first)
         while begin < len(text) and not self.given_up:
             begin = self._stretch(text, begin, final=final)
@@ -157,16 +159,26 @@ class CsvScan:
 
     def _repeats_header(self, text: bytes) -> bool:
         """Tell whether the header may be among rows; most texts lack one of its letters, which is faster to find."""
-        return bool(self._header_text) and self._header_letter in text and self._header_text in text
+        return self._header_letter in text and any(form in text for form in self._header_forms)
+
+    def _forms(self, header: bytes) -> list[bytes]:
+        """Return the header as it is, without quotes, and with all its names in quotes."""
+        quoted = [b'"%b"' % name.replace(b'"', b'""') for name in self.header]
+        forms = (header, self._delimiter.join(self.header), self._delimiter.join(quoted))
+        return [form for form in dict.fromkeys(forms) if form.strip(self._delimiter + b'"')]
 
     def _find_header(self, text: bytes, begin: int, line: int) -> None:
         """Note each row that is the header once more, as where files were put together; `line` lines are done."""
-        while self._repeats_header(text) and (at := text.find(self._header_text, begin)) >= 0:
-            begin = at + len(self._header_text)
-            before = text[:at].removesuffix(BOM)
-            if before[-1:] in (b"", b"\n") and (text[begin:].startswith((b"\n", b"\r\n")) or begin == len(text)):
-                number = line + text.count(b"\n", 0, at) + 1
-                self.problems.add("repeated_header", number, "repeats the header; were two files put together here?")
+        if not self._repeats_header(text):
+            return
+        for form in self._header_forms:
+            at = begin
+            while (at := text.find(form, at)) >= 0:
+                before, end = text[max(at - 4, 0) : at].removesuffix(BOM), at + len(form)
+                if before[-1:] in (b"", b"\n") and (text.startswith((b"\n", b"\r\n"), end) or end == len(text)):
+                    number = line + text.count(b"\n", 0, at) + 1
+                    self.problems.add("repeated_header", number, _REPEATED)
+                at = end
 
     def _check_encoding(self, lines: bytes) -> None:
         known = self.encoding.problem
@@ -330,7 +342,7 @@ class CsvScan:
             for fields in reader:
                 self._record(fields)
                 if self._line == 0:
-                    self._header_text = text[begin : stream.tell()].rstrip(b"\r\n")
+                    self._header_forms = self._forms(text[begin : stream.tell()].rstrip(b"\r\n"))
                 self._line, done = before + reader.line_num, stream.tell()
                 if done >= stop or self.given_up:
                     return done

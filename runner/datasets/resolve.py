@@ -103,7 +103,7 @@ def _delimiter(parts: tuple[DataFile, ...]) -> str:
             raise ModelError(
                 Kind.DATA,
                 f"{part.shown} does not end in .csv or .tsv.",
-                hint="The service takes comma separated .csv and tab separated .tsv; rename or convert the file.",
+                hint="Export the table as CSV UTF-8 (.csv) or with tabs (.tsv); renaming a workbook is not enough.",
             )
     if len(suffixes) > 1:
         raise ModelError(

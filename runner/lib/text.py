@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from itertools import islice
 
+from runner.lib.lookalikes import likeness, spelling_difference
+
 _LONGEST_SHOWN = 60
 _MOST_COMPARED = 300
 _MOST_LOOKED_AT = 10_000
@@ -31,6 +33,10 @@ def nearest(value: str, known: Collection[str]) -> str | None:
 
     Of thousands of words only some of nearly the same length are compared, as each comparison is slow.
     """
+    sought = likeness(value[:_LONGEST_SHOWN])
+    for candidate in islice(known, _MOST_LOOKED_AT):
+        if likeness(candidate[:_LONGEST_SHOWN]) == sought:
+            return candidate
     folded = value[:_LONGEST_SHOWN].casefold()
     few = list(islice(known, _MOST_COMPARED + 1))
     if len(few) > _MOST_COMPARED:
@@ -46,4 +52,6 @@ def nearest(value: str, known: Collection[str]) -> str | None:
 def did_you_mean(value: str, known: Collection[str], *, otherwise: str) -> str:
     """Return a hint that names the nearest known word, or the other hint when none is near."""
     near = nearest(value, known)
-    return f"Did you mean {shown(near)}?" if near else otherwise
+    difference = spelling_difference(value, near) if near else None
+    told = f" What is written here differs {difference}." if difference and not (value + str(near)).isascii() else ""
+    return f"Did you mean {shown(near)}?{told}" if near else otherwise
