@@ -130,6 +130,7 @@ def _japanese(content: bytes) -> str | None:
 Row = list[str]
 
 _MOST_CELLS = 100_000
+_MOST_COLUMNS = 1000
 _SAMPLED_LINES = 20  # lines that tell the delimiter
 _STATED = re.compile(r"\s*\"?sep=(?P<delimiter>[^\s\"])\"?[^\S\n]*(?:\r\n|\r|\n)")  # a first line that only Excel knows
 _QUOTED = re.compile(r'"[^"]*"')
@@ -139,6 +140,7 @@ _BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
 _GAP = re.compile(r"\s{2,}")
 _FORMULA = re.compile(r'="(?P<text>[^"]*)"')  # a text as Excel writes it, so that it is not taken for a number
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_ODD = frozenset(f"={_INVISIBLE}")
 _RULE = re.compile(r"[\s|:+-]+")  # between the head and the rows of a Markdown table
 
 
@@ -146,7 +148,7 @@ def rows_of(text: str) -> list[Row]:
     """Return the rows that are not empty, each cell without spaces around it.
 
     Raises:
-        ModelError: of kind result, for broken quotes or more than 100,000 cells.
+        ModelError: of kind result, for broken quotes, more than 100,000 cells or 1,000 columns.
     """
     stated = _STATED.match(text)
     body = text[stated.end() :] if stated else text
@@ -162,13 +164,18 @@ def rows_of(text: str) -> list[Row]:
         rows = [[_plain(cell) for cell in row] for row in reader]
     except csv.Error as error:
         raise refusal("The result is a table with broken quotes or an overlong cell.") from error
+    if any(len(row) > _MOST_COLUMNS for row in rows):
+        raise refusal(f"The result is a table of more than {_MOST_COLUMNS:,} columns, too wide for one of metrics.")
     if delimiter in _PROSE:
         rows = [_without_bullet(row) for row in rows if row]
     return [row for row in rows if any(row)]
 
 
 def _plain(cell: str) -> str:
-    text = cell.strip().strip(_INVISIBLE).strip()
+    text = cell.strip()
+    if text[:1] not in _ODD and text[-1:] not in _ODD:
+        return text
+    text = text.strip(_INVISIBLE).strip()
     formula = _FORMULA.fullmatch(text)
     return formula["text"].strip() if formula else text
 

@@ -16,13 +16,14 @@ from runner.results.content import Content, Definitions, Known, known_names
 from runner.results.file_text import Row
 from runner.results.members import is_left_out
 from runner.results.metrics import ResultMetrics, built_in_name, folded
-from runner.results.named_places import columns_of, has_cells, selected
+from runner.results.named_places import columns_of, selected
 from runner.results.result_file import result_metrics
 from runner.results.search import Look, look_at, looks
 from runner.results.table_layout import METRIC_WORDS, Part, is_number
 
 _MOST_VALUES = 200  # of one result; a person reads no more
-_MOST_COMPARED = 1000  # rows; a longer table has no metrics
+_MOST_ROWS = 1000  # of a table with metrics
+_MOST_LABELS = 10
 _PERCENT: Unit = "percent"
 
 
@@ -182,8 +183,24 @@ def _named(text: str) -> str | None:
     return built_in_name(text) or evaluated_name(text)
 
 
+class _Table(Struct, frozen=True):
+    """The parts of a table, and of each the cells of its rows with the title above them, for comparing."""
+
+    parts: Sequence[Part]
+    cells: Sequence[Sequence[frozenset[str]]]
+
+    def rows(self, column: str | int) -> list[frozenset[str]]:
+        """Return the cells of every row that has the column."""
+        having = (found for part, found in zip(self.parts, self.cells, strict=True) if columns_of(part, column))
+        return [row for found in having for row in found]
+
+
 def _in_table(parts: Sequence[Part]) -> Iterator[_Candidate]:
-    """Yield the numbers beside a metric's name, and those below one."""
+    """Yield the numbers beside a metric's name, and those below one; a long table has predictions."""
+    if sum(len(part.rows) for part in parts) > _MOST_ROWS:
+        return
+    cells = [[frozenset(map(folded, (part.title, *row))) for row in part.rows] for part in parts]
+    table = _Table(parts=parts, cells=cells)
     for part in parts:
         heads = part.heads()
         for row in part.rows:
@@ -192,18 +209,18 @@ def _in_table(parts: Sequence[Part]) -> Iterator[_Candidate]:
                 head = heads[column] if column < len(heads) else ""
                 metric = _named(row[named]) if named is not None else _named(part.header[column] if head else "")
                 if metric is not None and column != named and is_number(text):
-                    yield _in_cell(parts, part, row, metric=metric, named=named, column=column)
+                    yield _in_cell(table, part, row, metric=metric, named=named, column=column)
 
 
 def _in_cell(  # noqa: PLR0913 -- a cell is where it is
-    parts: Sequence[Part], part: Part, row: Row, *, metric: str, named: int | None, column: int
+    table: _Table, part: Part, row: Row, *, metric: str, named: int | None, column: int
 ) -> _Candidate:
     """Return a cell as a place: the head of its column, else its number, and as few cells of its row as are enough."""
     heads = part.heads()
     name = () if named is None else (row[named],)
     head = heads[column] if column < len(heads) else ""
     place: str | int = head if head and columns_of(part, head) == [column] else column + 1
-    labels = _labels(parts, part, row, name=name, column=place)
+    labels = _labels(table.rows(place), part, row, name=name)
     late = any(folded(cells[0]) in METRIC_WORDS for cells in part.rows)
     is_plain = not (part.header or labels or late) and len(row) == len(("name", "value"))
     return _Candidate(
@@ -217,19 +234,16 @@ def _in_cell(  # noqa: PLR0913 -- a cell is where it is
     )
 
 
-def _labels(
-    parts: Sequence[Part], part: Part, row: Row, *, name: tuple[str, ...], column: str | int
-) -> tuple[str, ...]:
-    """Return the fewest cells, besides the name, that no other row of the column has; all of them where none do."""
-    rows = [(other, cells) for other in parts if columns_of(other, column) for cells in other.rows]
-    if len(rows) == 1 or len(rows) > _MOST_COMPARED:
+def _labels(rows: Sequence[frozenset[str]], part: Part, row: Row, *, name: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fewest cells, besides the name, that no other of the rows has; all of them where none do."""
+    if len(rows) == 1:
         return ()
     texts = [cell for cell in row if cell and cell not in name and not is_number(cell)]
     numbers = [cell for cell, head in zip(row, part.header, strict=False) if is_number(cell) and not _named(head)]
-    labels = list(dict.fromkeys(filter(None, (*texts, part.title, *numbers))))
+    labels = list(dict.fromkeys(filter(None, (*texts, part.title, *numbers))))[:_MOST_LABELS]
     for some in ((), *((label,) for label in labels), *(tuple(labels[:count]) for count in range(2, len(labels) + 1))):
-        wanted = (*some, *name)
-        if wanted and sum(has_cells(other, cells, wanted) for other, cells in rows) == 1:
+        wanted = frozenset(map(folded, (*some, *name)))
+        if wanted and sum(wanted <= cells for cells in rows) == 1:
             return some
     return tuple(labels)
 

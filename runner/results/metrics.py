@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -96,6 +97,7 @@ def recordable(path: str) -> str:
     return path[:_LONGEST_PLACE].encode(errors="replace").decode()
 
 
+@lru_cache(maxsize=16384)  # tables repeat their words, and are looked through again for each value
 def folded(name: str) -> str:
     """Return the name's form for comparing: width, letter case, spaces, hyphens and underscores do not matter."""
     if len(name) > _LONGEST_NAME:

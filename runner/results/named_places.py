@@ -1,6 +1,6 @@
 """The metric at the place that the manifest names: a JSON Pointer, a row's name, or a row and a column."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -29,6 +29,7 @@ from runner.results.number import listed, shown
 from runner.results.search import choose, found_in, is_comparison
 from runner.results.table_layout import Part
 
+_MOST_ALIKE = 10  # rows that a place names, all of them with one value
 _CUT_UP = "is in a row with more fields than the table has columns"
 
 
@@ -133,8 +134,8 @@ def _cell(source: Content, definition: MetricDefinition, column: str | int) -> M
     if not cells:
         row = " and ".join(f"'{shown(text)}'" for text in definition.row or (name,))
         return unusable_metric(name, f"{MISSING}: its table has no row {row} under '{shown(str(column))}'")
-    metrics = [_at(part, row, at, definition) for part, row, at in cells]
-    if len({metric.value for metric in metrics}) > 1:
+    metrics = [_at(part, row, at, definition) for part, row, at in cells[:_MOST_ALIKE]]
+    if len(cells) > _MOST_ALIKE or len({metric.value for metric in metrics}) > 1:
         problem = f"is unclear: its table has {len(cells)} such rows; `row: [...]` names one by several of its cells"
         return unusable_metric(name, problem)
     return metrics[0]
@@ -152,14 +153,9 @@ def columns_of(part: Part, column: str | int) -> list[int]:
     return []
 
 
-def has_cells(part: Part, row: Row, wanted: Collection[str]) -> bool:
-    """Return whether a row, or the title above it, has all of these cells."""
-    return {*map(folded, wanted)} <= {*map(folded, (part.title, *row))}
-
-
 def _is_row(part: Part, row: Row, definition: MetricDefinition) -> bool:
     if definition.row:
-        return has_cells(part, row, definition.row)
+        return {*map(folded, definition.row)} <= {*map(folded, (part.title, *row))}
     return any(definition.name in (built_in_name(cell), evaluated_name(cell), cell) for cell in row if cell)
 
 

@@ -18,6 +18,7 @@ _LATE_HEADER = "is unclear: the header of its table is not in the first row"
 _NO_PREVIOUS = "is unclear: no column is known to hold the model before"
 _NOT_THE_CANDIDATE = ("current", "previous", "difference", "never")
 _MOST_LABELLED = 200  # rows of values; more of them are predictions
+_TOO_MANY = f"is unclear: its table has more than {_MOST_LABELLED} rows of values"
 
 
 class TableMetrics(Struct, frozen=True, kw_only=True):
@@ -115,14 +116,19 @@ def _wide(part: Part, known: Known, *, comparison: bool) -> TableMetrics:
     named = [index for index, head in enumerate(part.header) if is_metric(head, known)]
     above = [*part.above, *[""] * len(part.header)]
     columns = [index for index in named if not names_another(above[index])] or named
-    rows = [row for row in part.rows if any(index < len(row) and is_number(row[index]) for index in columns)]
-    beside = [row[index] for row in part.rows if row not in rows for index in columns if index < len(row)]
+    rows, beside = list[Row](), list[str]()
+    for row in part.rows:
+        cells = [row[index] for index in columns if index < len(row)]
+        if any(map(is_number, cells)):
+            rows.append(row)
+        else:
+            beside += cells
+        if len(rows) > _MOST_LABELLED:
+            return TableMetrics(current=_without_values(part, columns, _TOO_MANY), unlabelled=True)
     problem = _problem_of_labels([*beside, *(above[index] for index in columns)])
-    if problem is None and len(rows) > _MOST_LABELLED:
-        problem = f"is unclear: its table has {len(rows):,} rows of values"
     if problem is not None:
-        return TableMetrics(current=_without_values(part, columns, problem), unlabelled=len(rows) > _MOST_LABELLED)
-    if len(rows) < len(("one", "other")):
+        return TableMetrics(current=_without_values(part, columns, problem))
+    if len(rows) <= 1:
         row = rows[0] if rows else part.rows[0]
         problem = _problem_of_labels(cell for cell in row if not is_number(cell))
         return TableMetrics(current=_of_row(part, columns, row, problem))
@@ -226,7 +232,7 @@ def _of_metric(table: _Table, rows: list[Row], value: int) -> TableMetrics:
     taken = (table.name, value, table.columns.previous)
     labels = dict(enumerate(_labels(table.heads, rows, taken)))
     texts = {row[value] if len(row) > value else "" for row in rows}
-    if len(rows) == 1 or len(texts) == 1 or len(set(labels.values())) < len(("one", "other")):
+    if len(rows) == 1 or len(texts) == 1 or len(set(labels.values())) <= 1:
         return TableMetrics(current=tuple(_metric(table, row, value) for row in rows))
     chosen = choose_columns(labels, labels, comparison=False, noun="row")
     if chosen.current is None:

@@ -17,6 +17,7 @@ METRIC_WORDS = frozenset(folded(word) for word in ("metric", "metrics", "metric 
 _NAME_WORDS = METRIC_WORDS | {folded(word) for word in ("name", "item", "項目", "名前")}
 _WORD = re.compile(r"\w")
 _MOST_HEADER_ROWS = 3
+_MOST_TITLES = 50
 _MOST_SAMPLED = 200
 
 Known = Callable[[str], bool]
@@ -67,7 +68,8 @@ def parts_of(rows: Sequence[Row], known: Known) -> list[Part]:
 
 def _titled(rows: Sequence[Row], known: Known) -> Iterator[tuple[str, list[Row]]]:
     """Yield the parts with their titles: a row with one cell, in a table of several columns, is a title."""
-    if all(_filled(row) < 2 for row in rows):
+    has_columns = any(row.count("") < len(row) - 1 for row in rows)
+    if not has_columns or sum(_is_title(row, known) for row in rows) > _MOST_TITLES:
         yield "", list(rows)
         return
     title, part = "", list[Row]()
@@ -83,12 +85,8 @@ def _titled(rows: Sequence[Row], known: Known) -> Iterator[tuple[str, list[Row]]
         yield title, part
 
 
-def _filled(row: Row) -> int:
-    return sum(map(bool, row))
-
-
 def _is_title(row: Row, known: Known) -> bool:
-    if _filled(row) != 1:
+    if row.count("") != len(row) - 1:
         return False
     text = next(filter(None, row))
     is_head = len(row) > 1 and folded(text) in METRIC_WORDS

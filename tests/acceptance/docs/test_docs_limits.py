@@ -106,6 +106,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "compression of a member": ("runner.results.members:HIGHEST_RATIO", times),
     "size of an unpacked tar archive": ("runner.results.zip_and_tar:_MOST_READ", size),
     "cells of a table": ("runner.results.file_text:_MOST_CELLS", count),
+    "columns of a table": ("runner.results.file_text:_MOST_COLUMNS", count),
     "cells of a sheet of a workbook": ("runner.results.xlsx:_MOST_CELLS", count),
     "sheets of a workbook": ("runner.results.xlsx:_MOST_SHEETS", count),
     "values of a JSON document": ("runner.results.json_document:_MOST_VALUES", count),

@@ -1,6 +1,7 @@
 """Results as they were seen in the field: each is read as its evaluation, or one of the printed lines reads it."""
 
 import io
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -188,3 +189,21 @@ def test_a_place_is_recorded_short_and_without_signs_that_mislead() -> None:
     place = found.place.bounded()
     assert len(place.member or "") == 500
     assert not {"\x1b", "\u202e"} & set(place.phrase())
+
+
+LONG = {
+    "predictions": "id,accuracy\n" + "".join(f"{row},0.{row % 10}\n" for row in range(49_000)),
+    "rows alike": "id,AUC\n" + "".join(f"x,0.{row % 10}\n" for row in range(990)),
+    "titles": "a,b\n" + "".join(f"title {row},\nAUC,0.{row % 10}\n" for row in range(20_000)),
+    "many columns": ",".join(f"test auc {column}" for column in range(49_000)) + "\n" + ",".join(["0.5"] * 49_000),
+}
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_a_table_that_is_none_of_metrics_is_looked_through_in_seconds(form: str) -> None:
+    content = archive({"m.csv": LONG[form].encode()})
+    began = time.process_time()
+    found = inspect_result(io.BytesIO(content), {})
+    assert time.process_time() - began < 10
+    assert choices(found) == []
+    assert all(metric.value is None for metric in found.now.metrics.values())
