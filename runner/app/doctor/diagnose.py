@@ -9,7 +9,7 @@ from msgspec import Struct
 from emulator.extra import require_extra
 from runner.app.doctor.key_questions import KeyAnswer, KeyQuestions, own_entry, task_of
 from runner.app.doctor.rule_checks import rule_checks
-from runner.app.doctor.service_checks import key_checks, service_checks, switch_checks, untrusted_check
+from runner.app.doctor.service_checks import key_checks, service_checks, switch_check, untrusted_check
 from runner.app.doctor.state_check import state_checks
 from runner.app.doctor.target_checks import target_checks
 from runner.app.planning.api_keys import ManifestKeys
@@ -153,7 +153,7 @@ def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer])
         policy = scope.manifest.policies[model.policy]
         yield from rule_checks(model, policy, progress, task=task_of(answer), state=state)
         if not progress.serving.ids and not scope.service.emulator:
-            yield from switch_checks([model.name])
+            yield switch_check(model, policy, progress)
 
 
 def _target_checks(scope: Scope, answer: KeyAnswer) -> Iterator[Check]:

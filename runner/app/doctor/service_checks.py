@@ -1,6 +1,6 @@
 """Whether the service answers, by what clock, and what it says of each model's key."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from runner.app.doctor.key_questions import KeyAnswer, own_entry
@@ -10,11 +10,12 @@ from runner.errors import ModelError
 from runner.execute.service_clock import clock_difference
 from runner.http.addresses import read_address
 from runner.http.proxies import ca_bundle
+from runner.journal.model_progress import ModelProgress
 from runner.lib.text import nearest
 from runner.lib.timestamps import NOTICED
 from runner.manifest.durations import duration_text
-from runner.manifest.model import FetchedKey, Manifest, Service
-from runner.plan.incumbent import ONE_WAY
+from runner.manifest.model import FetchedKey, Manifest, Model, Policy, Service
+from runner.plan.incumbent import ONE_WAY, is_unrecorded
 from runner.providers.base import Code, ListedModel, ServiceError, Status
 from runner.reports.diagnosis import Check
 
@@ -194,7 +195,8 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
     )
 
 
-def switch_checks(names: Iterable[str]) -> Iterator[Check]:
-    """Yield that the first switch of these models cannot be taken back."""
-    for name in names:
-        yield Check(name="switch", verdict="note", model=name, seen=ONE_WAY)
+def switch_check(model: Model, policy: Policy, progress: ModelProgress) -> Check:
+    """Return that the first switch of a model cannot be taken back, and what helps to judge its first candidate."""
+    compared = any(rule.against is not None for rule in policy.rules) and is_unrecorded(progress)
+    compares = "State what is in service now, so that the first candidate is compared with it: `retrain adopt --help`."
+    return Check(name="switch", verdict="note", model=model.name, seen=ONE_WAY, next=compares if compared else None)

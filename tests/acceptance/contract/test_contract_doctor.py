@@ -150,6 +150,18 @@ def test_a_rule_whose_metric_the_last_result_lacked_is_warned_of(project: Projec
     assert f"`retrain inspect house --state {project.state}`" in warning["next"]
 
 
+def test_what_is_compared_with_an_unrecorded_model_is_advised_to_be_stated_once_for_all(project: Project) -> None:
+    change = {"metric": "auc", "against": "incumbent", "max_drop": 0.01}
+    for name in ("house", "churn"):
+        project.add(name, policy=threshold(change))
+    text = doctor(project, code=0).out
+    assert text.count("`retrain adopt --help`") == 1
+    adopted = ("adopt", "house", "--metric", "auc=0.9", "--reason", "by hand", "--manifest", "models.yaml", "--yes")
+    assert project.retrain(*adopted).code == 0
+    told = json.loads(doctor(project, "--format", "json").out)["checks"]
+    assert [check["next"] is None for check in told if check["name"] == "switch"] == [True, False]
+
+
 def test_the_secret_key_of_the_account_in_the_place_of_a_models_key_is_recognised(project: Project) -> None:
     model = project.add("house")
     model.always["status"] = documented("Not_found_credential.")
