@@ -134,7 +134,9 @@ class Application:
         if rule.effect_after == 0:
             done = self._handle(call, exchange)
         elif rule.effect_after is not None:
-            threading.Timer(rule.effect_after, self._take_effect, (call, exchange)).start()
+            timer = threading.Timer(rule.effect_after, self._take_effect, (call, exchange))
+            timer.daemon = True  # the server may end before
+            timer.start()
         if rule.answer is None or done.status >= 300:  # refused, or sent on to another host
             return done
         answer = say(rule.answer, self._values(exchange, done), self._parts.profile.errors)

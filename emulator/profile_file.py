@@ -20,6 +20,7 @@ from runner.lib.cassette import read_cassette
 CAUTIOUS = Path(__file__).with_name("cautious.yaml")
 """The profile of that name."""
 
+_NAMED = ("documented", "cautious")
 _LARGEST_FILE = 16 << 20
 _MOST_NODES = 200_000
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -50,7 +51,12 @@ def read_profile(name: str, models: Sequence[str]) -> Profile:
         return DOCUMENTED
     if name.lower().endswith(".zip"):
         return cassette_profile(read_cassette(Path(name)))
-    reader = _Reader(CAUTIOUS if name == "cautious" else Path(name), models)
+    file = CAUTIOUS if name == "cautious" else Path(name)
+    if not file.exists():
+        close = difflib.get_close_matches(name, _NAMED, n=1)
+        hint = f"Did you mean `{close[0]}`?" if close else f"Give {' or '.join(_NAMED)}, a YAML file or a cassette."
+        raise UsageError(f"There is no profile {name}.", hint=hint)
+    reader = _Reader(file, models)
     if not isinstance(reader.root, MappingNode):
         reader.refuse((), "a profile is a mapping", hint="Begin with `title:`, or give a list of rules to --faults.")
     return reader.convert(reader.value)

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from emulator.keys import ACCOUNT_KEY, own_key
 from emulator.profile import DOCUMENTED, Member, Result
@@ -86,6 +88,30 @@ def test_a_wrong_profile_is_refused_with_its_place(tmp_path: Path, text: str) ->
     with pytest.raises(UsageError) as caught:
         read_profile(str(tmp_path / "profile.yaml"), ["spare"])
     assert BAD_PROFILES[text] in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "told"), [("cautius", "Did you mean `cautious`?"), ("a.yaml", "Give documented or ")])
+def test_a_profile_that_is_not_there_is_named_with_what_is(name: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_profile(name, [])
+    assert told in str(caught.value)
+
+
+@pytest.mark.plays("C8")
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=st.sampled_from(CASES), place=st.integers(0, 2000), junk=st.binary(max_size=12), cut=st.integers(0, 12))
+def test_a_profile_of_a_stranger_is_read_or_refused(
+    tmp_path: Path, case: Path, place: int, junk: bytes, cut: int
+) -> None:
+    content = case.read_bytes()
+    place %= len(content)
+    (tmp_path / "profile.yaml").write_bytes(content[:place] + junk + content[place + cut :])
+    refused = ""
+    try:
+        read_profile(str(tmp_path / "profile.yaml"), [])
+    except UsageError as error:
+        refused = str(error)
+    assert refused == "" or str(tmp_path / "profile.yaml") in refused
 
 
 def test_the_wording_of_a_scalar_stays_as_it_is_written(tmp_path: Path) -> None:

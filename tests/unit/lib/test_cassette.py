@@ -120,6 +120,7 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> Non
         read_cassette(tmp_path / "none.zip")
 
 
+@pytest.mark.plays("C8")
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     write_cassette(tmp_path / "it.zip", recorded(answered(0, b"a" * 9000)))
     content = bytearray((tmp_path / "it.zip").read_bytes())
