@@ -155,7 +155,10 @@ def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest
     look = look or FileCache().facts
     train = _facts(resolved.train, look)
     evaluation = _facts(resolved.eval, look) if resolved.eval else None
-    return DatasetDigest(train=train, eval=evaluation, sha256=dataset_sha256(train, evaluation))
+    files = filter(None, (resolved.train, resolved.eval))
+    remarks = tuple(f"{file.source}: {remark}" for file in files for remark in file.remarks)
+    sha256 = dataset_sha256(train, evaluation)
+    return DatasetDigest(train=train, eval=evaluation, sha256=sha256, remarks=remarks)
 
 
 def dataset_sha256(train: FileMetadata, evaluation: FileMetadata | None) -> str:

@@ -27,11 +27,15 @@ class FileMetadata:
 
 
 class DatasetDigest(Struct, frozen=True, kw_only=True):
-    """The identity of a dataset: `sha256` depends on the content of both files and on nothing else."""
+    """The identity of a dataset: `sha256` depends on the content of both files and on nothing else.
+
+    `remarks` say why other files may be meant.
+    """
 
     train: FileMetadata
     eval: FileMetadata | None
     sha256: str
+    remarks: tuple[str, ...] = ()
 
 
 class Shape(Struct, frozen=True, kw_only=True):

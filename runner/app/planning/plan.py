@@ -15,12 +15,15 @@ from runner.app.planning.scope import Choice, Scope, read_scope
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, silent, warn_of_future
 from runner.datasets.file_cache import FileCache
-from runner.errors import UsageError
+from runner.datasets.findings import level_of
+from runner.datasets.metadata import DatasetDigest
+from runner.errors import ModelError, UsageError
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.progress import Progress
+from runner.manifest.model import Model
 from runner.plan.approvals import why_followed
 from runner.plan.document import PlanDocument, state_mark
-from runner.plan.model_plan import ModelPlan, PlanInputs
+from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
 from runner.plan.renames import (
     ServiceMove,
@@ -98,6 +101,7 @@ def plan_models(
         same_rows = rows_saved_anew(manifest, model, standing, data[model.dataset])
         facts = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
         plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
+        plan = _with_remarks(plan, model, data[model.dataset])
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
     return Planned(
@@ -114,6 +118,14 @@ def _with_author(plan: ModelPlan, provenance: ApprovalProvenance) -> ModelPlan:
     if plan.approval is None:
         return plan
     return replace(plan, reason=f"{why_followed(plan.approval, provenance.trace(plan.approval))}.")
+
+
+def _with_remarks(plan: ModelPlan, model: Model, data: DatasetDigest | ModelError) -> ModelPlan:
+    """Say why other files may be meant than those that bring nothing new; a check of data says it by itself."""
+    silent = PlanStage.CHECK in plan.stages or level_of("file_choice", model.checks) == "off"
+    if silent or isinstance(data, ModelError):
+        return plan
+    return replace(plan, warnings=plan.warnings + data.remarks)
 
 
 def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:

@@ -31,7 +31,7 @@ from runner.lib.atomic_files import open_new, write_whole
 from runner.lib.checkout_boundary import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest
-from runner.plan.model_plan import ModelPlan, Options
+from runner.plan.model_plan import ModelPlan, Options, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
@@ -196,7 +196,9 @@ def _free_spool(session: Session) -> None:
 
 
 def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
-    return ModelRun(context=context, model=job.manifest.models[plan.model], plan=plan)
+    # What the plan warns of comes again with the check of the data, where there is one.
+    warnings = [] if PlanStage.CHECK in plan.stages else list(plan.warnings)
+    return ModelRun(context=context, model=job.manifest.models[plan.model], plan=plan, warnings=warnings)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.errors import StateError
 from runner.journal.folder import StateFolder, state_folder
-from runner.lib.file_owner import numbered_user
+from runner.lib.file_owner import numbered_user, owner_of
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ACCEPT = "To use it as it is, give --trust-state or set RETRAIN_TRUST_STATE=1."
@@ -25,7 +25,10 @@ def require_trusted(state: str, *, accepted: bool) -> None:
         StateError: git tracks a file of it, another user owns it, or others may write it.
     """
     folder = state_folder(state)
-    if accepted or not os.path.lexists(folder.root):
+    if not os.path.lexists(folder.root):
+        return
+    if accepted:
+        _require_readable(folder)
         return
     if folder.root.is_symlink():
         raise StateError(
@@ -35,6 +38,15 @@ def require_trusted(state: str, *, accepted: bool) -> None:
     for path in _judged(folder):
         _require_own(path, folder.root)
     _require_untracked(folder)
+
+
+def _require_readable(folder: StateFolder) -> None:
+    owner = owner_of(folder.journal) or owner_of(folder.root)
+    if owner is not None:
+        raise StateError(
+            f"The state {folder.root} cannot be read by {numbered_user(os.geteuid())}: {owner}.",
+            hint="Run the command as that user, or let this user read and write the folder.",
+        )
 
 
 def _judged(folder: StateFolder) -> Iterator[Path]:
