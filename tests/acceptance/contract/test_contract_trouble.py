@@ -34,6 +34,7 @@ UNSENT = {
 }
 # These are uploaded once, and not switched.
 UNSWITCHED = {
+    "deleted_job": "training",
     "failed_training": "training",
     "hostile_message": "training",
     "no_classifier": "service",
@@ -41,7 +42,6 @@ UNSWITCHED = {
 # These are uploaded once, and still waited for when the run ends.
 LOST = {
     "lost_job": "retrain resolve lost_job --as not-started",
-    "deleted_job": "says `deleted`",
     "no_download": "name no URL of the result",
 }
 # Trouble that passes: these come to their switch within the same run.
@@ -79,6 +79,7 @@ def _fill(project: Project) -> None:
             model.always["upload_url"] = REFUSED_BY_API[name]
         if name in UNREAD:
             model.results = [UNREAD[name]]
+    project.manifest["models"]["deleted_job"]["wait"] = {"timeout": "3s", "poll": "100ms"}
     for name in LOST:
         project.add(name, wait={"timeout": "3s", "poll": "100ms"})
     _trouble_the_data(project)
