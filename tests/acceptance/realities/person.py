@@ -241,7 +241,8 @@ class Person:
         said = self.scene.retrain(*words)
         self.said.append(said)
         if words[0] == "run":
-            self._entries = self.scene.entries()
+            unreported = {"outcome": "no report", "reason": said.text[-500:]}
+            self._entries = self.scene.entries() or dict.fromkeys(MODELS, unreported)
         return said
 
 

@@ -143,8 +143,11 @@ class Scene:
         return Said(command=" ".join(arguments), code=done.returncode, text=text)
 
     def entries(self) -> dict[str, dict[str, Any]]:
-        """Return the models of the newest run's report."""
-        report = json.loads((self.folder / ".retrain" / "runs" / "latest" / "report.json").read_bytes())
+        """Return the models of the newest run's report; none before the first."""
+        file = self.folder / ".retrain" / "runs" / "latest" / "report.json"
+        if not file.exists():
+            return {}
+        report = json.loads(file.read_bytes())
         return {entry["name"]: entry for entry in report["models"]}
 
     def trainings(self) -> dict[str, int]:
