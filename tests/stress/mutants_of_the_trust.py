@@ -276,8 +276,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_environment_says_who_acts",
         file="runner/journal/lock.py",
-        old="pwd.getpwuid(os.getuid()).pw_name",
-        new='os.environ.get("USER") or pwd.getpwuid(os.getuid()).pw_name',
+        old="user_name(os.getuid())",
+        new='os.environ.get("USER") or user_name(os.getuid())',
         caught_by=_HOSTILE + "[the environment says who acts]",
     ),
     Mutant(
@@ -388,21 +388,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="two_stars_go_through_links",
-        file="runner/datasets/local_source.py",
+        file="runner/datasets/file_search.py",
         old="through_links=False",
         new="through_links=True",
         caught_by="tests/unit/datasets/test_data_walk.py::test_two_stars_go_through_no_link_and_one_does",
     ),
     Mutant(
         name="a_walk_looks_at_everything",
-        file="runner/datasets/local_source.py",
+        file="runner/datasets/file_search.py",
         old="if self._seen > MOST_ENTRIES:",
         new="if self._seen > 10**12:",
         caught_by="tests/unit/datasets/test_data_walk.py::test_more_than_it_may_look_at_ends_the_walk",
     ),
     Mutant(
         name="a_walk_goes_down_for_ever",
-        file="runner/datasets/local_source.py",
+        file="runner/datasets/file_search.py",
         old="if level > _MOST_LEVELS:",
         new="if level > 10**12:",
         caught_by="tests/unit/datasets/test_data_walk.py::test_folders_within_folders_end_somewhere",
