@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec import Struct
+
 from runner.execute.commands import Pool, Steps, Work, call, pause
 from runner.execute.model_run import ModelRun
 from runner.providers.base import Effect, NeverSent, ServiceError
@@ -101,3 +103,22 @@ def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -
             return effect
         run.retry(f"{name}, attempt {attempt}: {effect.message}")
         yield from pause(backoff(attempt, run.context.rng))
+
+
+class Busy(Struct, kw_only=True):
+    """A service that refuses a switch for now, since `began` (monotonic seconds)."""
+
+    began: float
+    count: int = 0
+
+    def lasted(self, run: ModelRun) -> float:
+        """Return for how many seconds."""
+        return run.context.clock.monotonic() - self.began
+
+    def wait(self, run: ModelRun, message: str) -> Steps[None]:
+        """Wait a little; the first time it is told."""
+        self.count += 1
+        if self.count == 1:
+            run.retry(f"switch: {message} It is asked for again until the service takes it")
+        left = run.model.wait.timeout.total_seconds() - self.lasted(run)
+        yield from pause(max(min(backoff(self.count, run.context.rng), left), 0.0))

@@ -16,7 +16,7 @@ from runner.execute.evaluation import decide_again
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed_with
 from runner.execute.ports import Clock
 from runner.execute.progress_events import StageStarted
-from runner.execute.retry import backoff, send
+from runner.execute.retry import Busy, backoff, send
 from runner.journal.events import ADOPTED, SwitchIntended, SwitchRejected, SwitchSucceeded, SwitchUnknown
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
@@ -91,25 +91,6 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
             run.context.budget.return_switch()
             end = yield from decide_again(run)
             return end or (yield from switch(run))
-
-
-class Busy(Struct, kw_only=True):
-    """A service that refuses a switch for now, since `began` (monotonic seconds)."""
-
-    began: float
-    count: int = 0
-
-    def lasted(self, run: ModelRun) -> float:
-        """Return for how many seconds."""
-        return run.context.clock.monotonic() - self.began
-
-    def wait(self, run: ModelRun, message: str) -> Steps[None]:
-        """Wait a little; the first time it is told."""
-        self.count += 1
-        if self.count == 1:
-            run.retry(f"switch: {message} It is asked for again until the service takes it")
-        left = run.model.wait.timeout.total_seconds() - self.lasted(run)
-        yield from pause(max(min(backoff(self.count, run.context.rng), left), 0.0))
 
 
 def _send(run: ModelRun, serving: Listed) -> Steps[Effect]:

@@ -23,7 +23,6 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import (
     Classifier,
-    Done,
     Downloaded,
     Effect,
     FetchedApiKey,
@@ -34,9 +33,9 @@ from runner.providers.base import (
     ServiceOptions,
     Status,
     Statuses,
-    Unknown,
 )
-from runner.providers.kept_answers import AnswerKeeper, Call, kept_answer
+from runner.providers.kept_answers import AnswerKeeper, Call
+from runner.providers.prediction_one.answer_notes import AnswerNotes
 from runner.providers.prediction_one.errors import switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.prediction_one.redaction import (
@@ -60,7 +59,6 @@ from runner.providers.prediction_one.result_download import refuse_download, res
 
 T = TypeVar("T")
 _MOST_LISTED = 1000  # models
-Exchanged = Answer | Broken
 
 
 class Client:
@@ -101,7 +99,7 @@ class Client:
         self._statuses = statuses
         self._redactor = redactor
         self._options = options
-        self._keeper = keeper
+        self._notes = AnswerNotes(keeper=keeper, redactor=redactor)
         self._wire = Transport(
             deadlines=deadlines, ca_bundle=ca_bundle(options.ca_bundle), proxies=_known(options.proxies, redactor)
         )
@@ -189,14 +187,14 @@ class Client:
         )
         if isinstance(taken, Downloaded):
             return taken
-        return self._kept_read("download", "", taken, lambda: refuse_download(taken))
+        return self._notes.read("download", "", taken, lambda: refuse_download(taken))
 
     def switch(self, key: Secret, retrain_job_id: str) -> Effect:
         """Put the model of a finished retrain job into service."""
         path = f"/retrain_jobs/{quote(retrain_job_id, safe='')}/update_model"
         answer = self._ask("PUT", path, key)
         effect = switch_effect(answer, retrain_job_id, self._options, self._statuses.busy)
-        return discreet_effect(self._kept_effect("switch", path, answer, effect), self._redactor)
+        return discreet_effect(self._notes.effect("switch", path, answer, effect), self._redactor)
 
     def fetch_api_key(self, secret_key: Secret, model_id: int) -> FetchedApiKey:
         """Fetch a model's 30-day key with the account's secret key.
@@ -260,7 +258,7 @@ class Client:
             )
         if sent[-1].problem:
             return _not_uploaded(file, sent[-1])
-        return self._kept_effect("put", "", answer, upload_effect(answer, handed_over=sent[-1].handed_over))
+        return self._notes.effect("put", "", answer, upload_effect(answer, handed_over=sent[-1].handed_over))
 
     def _read(
         self,
@@ -272,48 +270,7 @@ class Client:
     ) -> T:
         with discreet_errors(self._redactor):
             answer = self._ask("GET", path, key, is_its_own)
-            return self._kept_read(call, path, answer, lambda: reader(arrived(answer)))
-
-    def _kept_read(self, call: Call, path: str, answer: Exchanged, reader: Callable[[], T]) -> T:
-        """Return what is read of an answer, and keep it; the error about one that is not understood says where."""
-        try:
-            read = reader()
-        except ServiceError as error:
-            self._keep(call, "GET", path, answer, understood=error.understood)
-            if error.understood:
-                raise
-            raise error.with_texts(error.message, self._with_place(error.hint)) from None
-        self._keep(call, "GET", path, answer, understood=True)
-        return read
-
-    def _kept_effect(self, call: Call, path: str, answer: Exchanged, effect: Effect) -> Effect:
-        """Return the effect, and keep its answer; where that is not understood, the hint names it."""
-        unclear = isinstance(effect, Unknown) or (isinstance(effect, Rejected) and effect.reason != "documented")
-        understood = isinstance(answer, Broken) or not unclear
-        self._keep(call, "PUT", path, answer, understood=understood)
-        return effect if understood or isinstance(effect, Done) else replace(effect, hint=self._with_place(effect.hint))
-
-    def _with_place(self, hint: str) -> str:
-        place = self._keeper.place if self._keeper is not None else None
-        return f"{hint} The whole answer is in {place}." if place else hint
-
-    def _keep(self, call: Call, method: str, path: str, answer: Exchanged, *, understood: bool) -> None:
-        if self._keeper is None:
-            return
-        self._keeper.keep(
-            kept_answer(
-                self._redactor,
-                call=call,
-                method=method,
-                host=answer.host,
-                path=f"{FACTS.base_path}{path}" if path else "",
-                status=answer.status if isinstance(answer, Answer) else None,
-                headers=answer.headers if isinstance(answer, Answer) else {},
-                body=answer.body if isinstance(answer, Answer) else b"",
-                understood=understood,
-                error="" if isinstance(answer, Answer) else answer.cause,
-            )
-        )
+            return self._notes.read(call, path, answer, lambda: reader(arrived(answer)))
 
     def _ask(
         self,

@@ -1,6 +1,7 @@
 """Answers are kept for people: the last of each call, those not understood, and no secret."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from runner.lib.atomic_files import write_whole
 from runner.lib.secrets import Redactor, Secret
+from runner.providers.base import ServiceError, Unknown
 from runner.providers.kept_answers import MOST_BODY, AnswerFile, KeptAnswer, kept_answer, without_secrets
+from runner.providers.prediction_one.client import Client
 
 CANARY = "canary-0123456789abcdef"
 
@@ -73,3 +76,23 @@ def test_a_file_has_the_last_answer_of_each_call_and_all_that_were_not_understoo
     bodies = [json.loads(line)["body"] for line in path.read_text().splitlines()]
     assert sorted(bodies) == sorted(['{"number": 2}', '{"odd": 1}', "<xml/>"])
     assert len(recording.read_text().splitlines()) == 5
+
+
+def test_the_hint_about_an_answer_that_is_not_understood_names_the_file(
+    serve: Callable[..., Any], make_client: Callable[..., Client], key: Secret, tmp_path: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(503, f"<html>down {key.reveal()}</html>")
+
+    path = tmp_path / "answers.jsonl"
+    client = make_client(serve(behave).url, keeper=AnswerFile(path, write_whole))
+    effect = client.switch(key, "job-1")
+    assert isinstance(effect, Unknown)
+    assert effect.hint.endswith(f"The whole answer is in {path}.")
+    with pytest.raises(ServiceError) as caught:
+        client.status(key, "job-1")
+    assert str(path) in caught.value.hint
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert (first["call"], first["status"], second["call"]) == ("switch", 503, "status")
+    assert key.reveal() not in path.read_text()
