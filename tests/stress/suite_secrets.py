@@ -117,7 +117,12 @@ def _arm(project: Project, temptations: tuple[Temptation, ...], turn: int) -> Te
     for number, temptation in enumerate(temptations):
         source = SOURCES[(number + turn) % len(SOURCES)]
         name = f"m{number}_{temptation.call}_{temptation.name}"
-        model = project.add(name, policy=threshold({"metric": "auc", "min": 0.8}), evaluation=rows(40, seed=500))
+        model = project.add(
+            name,
+            policy=threshold({"metric": "auc", "min": 0.8}),
+            evaluation=rows(40, seed=500),
+            wait={"timeout": "10s", "poll": "100ms"},  # some lie about their status for as long as they are asked
+        )
         model.key, model.id, model.url_seconds = f"{KEYS[source]}{number}", number + 1, 3
         project.manifest["models"][name]["api_key"] = _source(project, source, name, model.key, model.id)
         tempter.arm(model, temptation)
