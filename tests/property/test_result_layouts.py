@@ -137,3 +137,16 @@ def test_the_lines_of_an_inspection_reach_every_value(
     found = reached(layout(labels, cells), tmp_path_factory.mktemp("m"))
     wanted = {Decimal(row[0]) for label, row in zip(labels, cells, strict=True) if role_of(label) != "difference"}
     assert wanted <= found, labels
+
+
+@given(
+    st.sampled_from(LAYOUTS), st.sampled_from(["62.5", "-0.1", "1.0001"]), st.sampled_from([["test"], ["train", "new"]])
+)
+def test_a_value_that_a_metric_cannot_have_is_none_in_every_layout(
+    layout: Layout, value: str, labels: list[str]
+) -> None:
+    """62.5 is no auc: neither read, nor, but in percent, offered by an inspection."""
+    content = layout(labels, [[value] * len(METRICS) for _ in labels])
+    assert auc(content) is None
+    offered = {line for choice in choices(inspect_result(io.BytesIO(content), {})) for line in choice.lines.split("\n")}
+    assert all("unit: percent" in line for line in offered if line.strip().startswith("auc:"))
