@@ -6,7 +6,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.acceptance.realities.person import Ending, Person, Played, part_of
+from tests.acceptance.realities.parts import part_of
+from tests.acceptance.realities.person import Ending, Person, Played
 from tests.acceptance.realities.scene import realities, staged
 
 KNOWN = Path(__file__).with_name("known_stuck.txt")

@@ -3,24 +3,22 @@
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import yaml
-from msgspec.structs import replace
 
-from emulator.profile import Profile
+from tests.acceptance.realities.parts import Act, Part
+from tests.acceptance.realities.printed_lines import manifest_lines, merge
 from tests.acceptance.realities.scene import MODELS, Said, Scene
 
 _ROUNDS = 8
 _LONGEST_PAUSE_S = 90.0
 _PATIENCE = 2  # a message that was heard so often helps no further
 _COMMAND = re.compile(r"\bretrain (?:run|approve|inspect|resolve|status|adopt|doctor|plan)\b[^`\n]*")
-_TOP = ("service", "metrics", "models", "policies", "defaults", "limits", "datasets")
-_BELOW_SERVICE = ("statuses", "fields", "upload", "switch_proof", "proxy", "ca_bundle", "url_lifetime")
 _AGAIN = re.compile(r"run again|next `?retrain run|next run|again later|goes on|`retrain run`", re.IGNORECASE)
 
 
@@ -32,29 +30,6 @@ class Ending(StrEnum):
     STUCK = "stuck"
     WRONG_SWITCH = "wrong switch"
     SECOND_TRAINING = "second training"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """What a person does outside of this program, once a message names the matter."""
-
-    named: str
-    do: Callable[[Scene], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What is special about playing a reality.
-
-    `before` changes the project; `act` is an act outside; `edit` is what the person tries before reading on; `right` is
-    the outcome that is right for a model, where it is not the usual one; `printed` must have been printed.
-    """
-
-    before: Callable[[Scene], None] | None = None
-    act: Act | None = None
-    edit: Callable[[Scene], None] | None = None
-    right: Mapping[str, str] = field(default_factory=dict)
-    printed: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,11 +141,11 @@ class Person:
     def _paste(self, printed: list[str]) -> bool:
         """Put the first manifest lines that were printed and are not there yet into the manifest."""
         for text in printed:
-            for lines in _manifest_lines(text):
+            for lines in manifest_lines(text):
                 key = yaml.safe_dump(lines)
                 if key not in self._done and self._is_true(lines):
                     self._done.add(key)
-                    _merge(self.scene.manifest, lines)
+                    merge(self.scene.manifest, lines)
                     self.scene.save()
                     return True
         return False
@@ -272,132 +247,3 @@ def _is_usage(words: Sequence[str]) -> bool:
 
 def _names(act: Act, text: str) -> bool:
     return re.search(act.named, text, re.IGNORECASE) is not None
-
-
-def _manifest_lines(text: str) -> Iterator[dict[str, Any]]:
-    """Yield what looks like lines of a manifest: a block by its indentation, or words in backticks."""
-    lines = text.split("\n")
-    for place, line in enumerate(lines):
-        head = re.match(r"\s*(?:[-+] |next: |hint: )?(\w+):(\s|$)", line)
-        if head and head[1] in (*_TOP, *_BELOW_SERVICE):
-            indent = len(line) - len(line.lstrip())
-            block = [line]
-            for below in lines[place + 1 :]:
-                if below.strip() and len(below) - len(below.lstrip()) <= indent:
-                    break
-                block.append(below)
-            yield from _mapping("\n".join(part[indent:] for part in block))
-    keys = re.findall(r"\w+", "".join(re.findall(r"its keys are ([^;.]*)", text)[:1]))
-    for quoted in re.findall(r"`([^`]+)`", text):
-        yield from _mapping(_with_key(quoted, keys))
-
-
-# What a person recognises a key by, that the program could not.
-_KEY_OF: Mapping[str, Callable[[str], bool]] = {
-    "status": lambda key: key in ("state", "phase"),
-    "retrain_job_id": lambda key: key == "job_id",
-    "upload_url": lambda key: key.endswith("url"),
-    "download_url": lambda key: key.endswith("url"),
-}
-
-
-def _with_key(quoted: str, keys: Sequence[str]) -> str:
-    """Return manifest lines with the one of the keys put in that a person recognises."""
-    for name, fits in _KEY_OF.items():
-        key = next((key for key in keys if fits(key)), None)
-        if key is not None and re.search(rf"\b{name}: KEY\b", quoted):
-            return re.sub(r"\bKEY\b", key, quoted)
-    return quoted
-
-
-def _mapping(text: str) -> Iterator[dict[str, Any]]:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return
-    if not isinstance(value, dict) or len(value) != 1:
-        return
-    key, inner = next(iter(value.items()))
-    if key in _BELOW_SERVICE and isinstance(inner, dict | str):
-        yield {"service": value}
-    elif key in _TOP and isinstance(inner, dict):
-        yield value
-
-
-def _merge(target: dict[str, Any], lines: Mapping[str, Any]) -> None:
-    for key, value in lines.items():
-        if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
-        else:
-            target[key] = value
-
-
-def _key_of_bad(value: str) -> Callable[[Scene], None]:
-    def change(scene: Scene) -> None:
-        scene.keys["BAD_KEY"] = value
-
-    return change
-
-
-def _served(profile: Profile) -> Callable[[Scene], None]:
-    def change(scene: Scene) -> None:
-        scene.serve(profile)
-
-    return change
-
-
-def _all_auto(scene: Scene) -> None:
-    for name in MODELS:
-        scene.manifest["policies"][name] = {"type": "auto"}
-
-
-def _place_of_auc(scene: Scene) -> None:
-    _merge(scene.manifest, {"metrics": {"auc": {"file": "evaluation.json", "select": "/auc"}}})
-
-
-def _fetched_keys(scene: Scene) -> None:
-    for number, name in enumerate(MODELS, start=1):
-        scene.manifest["models"][name]["api_key"] = {"secret_key": {"env": "SECRET_KEY"}, "model_id": number}
-    scene.save()
-
-
-def _short_wait(scene: Scene) -> None:
-    for name in MODELS:
-        scene.manifest["models"][name]["wait"]["timeout"] = "4s"
-    scene.save()
-
-
-def part_of(reality: str, profile: Profile) -> Part:
-    """Return what is special about playing a reality."""
-    plain = Profile()
-    if reality.startswith("E"):
-        named = r"api.?key|credential|secret"
-        return Part(before=_key_of_bad("emulator-nobody"), act=Act(named=named, do=_key_of_bad("emulator-bad")))
-    clock = replace(profile, clock=0.0)
-    acts = {
-        "K09": Act(named=r"Exceeded the limit of models", do=_served(plain)),
-        "K10": Act(named=r"limit|429|too many", do=_served(plain)),
-        "W10": Act(named=r"locked", do=_served(plain)),
-        "U15": Act(named=r"EntityTooLarge|413|exceeds the maximum", do=_served(plain)),
-        "U15b": Act(named=r"blocked|403", do=_served(plain)),
-        "U17": Act(named=r"Only zip archives are accepted", do=_served(plain)),
-        "U19": Act(named=r"clock", do=_served(clock)),
-        "U22": Act(named=r"redirect", do=_served(plain)),
-        "K03": Act(named=r"past its 30 days|inactive", do=_served(plain)),
-        "K07": Act(named=r"account", do=_served(plain)),
-        "K08": Act(named=r"settings", do=_served(plain)),
-    }
-    if reality in acts:
-        return Part(act=acts[reality])
-    failed = dict.fromkeys(MODELS, "failed")
-    special = {
-        "R43": Part(right={"good": "held"}),
-        "R46": Part(edit=_place_of_auc),
-        "R47": Part(edit=_all_auto, right={"manual": "switched", "bad": "switched"}),
-        "S13": Part(right=failed),
-        "S13b": Part(right=failed),
-        "S26": Part(right=failed),
-        "K05": Part(before=_short_wait),
-        "K06f": Part(before=_fetched_keys, printed=r"2020-01-01"),
-    }
-    return special.get(reality, Part())

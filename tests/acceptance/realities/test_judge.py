@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from emulator.profile import Member, Profile, Result
-from tests.acceptance.realities.person import Ending, Part, Person, Played
+from tests.acceptance.realities.parts import Part
+from tests.acceptance.realities.person import Ending, Person, Played
 from tests.acceptance.realities.scene import MODELS, Scene
 
 
