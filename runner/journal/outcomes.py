@@ -31,7 +31,7 @@ class OutcomeTraits(Struct, frozen=True, kw_only=True):
     sign: str
     ascii: str
     colour: Literal["green", "yellow", "bright_black", "cyan", "red", "magenta"]
-    tone: Literal["good", "wait", "calm", "move", "bad", "odd"]
+    tone: Literal["good", "wait", "ask", "calm", "move", "bad", "odd"]
     fill: Literal["switched", "held", "awaiting", "unchanged", "training", "failed", "unknown"]
     exit_code: ExitCode = ExitCode.OK
     junit: Literal["failure", "error", "skipped"] | None = "skipped"
@@ -69,7 +69,7 @@ OUTCOMES: Mapping[Outcome, OutcomeTraits] = MappingProxyType(  # in the order of
             sign="?",
             ascii="?",
             colour="yellow",
-            tone="wait",
+            tone="ask",
             fill="awaiting",
         ),
         "unchanged": OutcomeTraits(

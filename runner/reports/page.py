@@ -1,34 +1,42 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from msgspec import Struct, field
 
-from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, urgency
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome, urgency
 from runner.journal.retrain_job import RetrainJob
 from runner.reports.build import RunHistory, find_job
-from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts
+from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts, rule_titles
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
+from runner.reports.commit_address import commit_address
 from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
 from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories
 _LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=4, samples=26)
-_FEW = 20  # models; in a run of so many the most urgent one stands open
 _MOST_WARNINGS = 20
+_MOST_TODO = 4  # models at the head of the page
+_FOLDED = 12  # models; in a larger run no line shows its reason before it is opened
+_MOST_TOGGLES = 12  # owners, or tags, to filter by
 
 
 class Line(Struct, frozen=True, kw_only=True):
     """One model of the page. `report` is its part of report.json; `number` tells it from the others in the page.
 
-    `rule` is the one its verdict rests on, and `unit` that of its margin. `rows_before` counts the training rows of the
-    job before. `seconds` go from the begin of its first stage to the end of its last.
+    `rule` is the one its verdict rests on, and `unit` that of its margin.
+    `rows_before` counts the training rows of the job before, `titles` tell its rules apart, and with `fold` the line
+    shows no reason. `seconds` go from the begin of its first stage to the end of its last.
     """
 
     number: int
     report: ModelReport
     open: bool
+    fold: bool
+    titles: Sequence[str]
     rule: RuleReport | None
     unit: str
     charts: Sequence[Chart | None]
@@ -43,9 +51,18 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once."""
+    """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once.
+
+    `todo` are the first models that need a person, by their numbers in the page, `later` counts the others. `owners`
+    and `tags` are those to filter by, `commit` is the address of the manifest's commit.
+    """
 
     lines: LazyList[Line]
+    todo: Sequence[tuple[int, ModelReport]]
+    later: Mapping[Outcome, int]
+    owners: Sequence[str]
+    tags: Sequence[str]
+    commit: str | None
     gantt: Gantt
     seconds: float
     many: bool
@@ -55,25 +72,43 @@ def build_page(history: RunHistory, report: Report) -> Page:
     """Return what the page shows of a run and its report."""
     models, spans, record = report.models, history.courses.spans(), history.record
     many = len(models) > _MANY
-    desk = _Desk(history=history, bounds=_SHORT if many else _LONG)
+    desk = _Desk(history=history, bounds=_SHORT if many else _LONG, fold_all=len(models) > _FOLDED)
     order = sorted((urgency(model.outcome), place, model.name) for place, model in enumerate(models))
-    unfold = _is_telling([one for one, _, _ in order])
+    unfold = len(order) == 1
 
     def line(number: int) -> Line:
         model = models[order[number][1]]
         return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
+    todo = [(number, models[order[number - 1][1]]) for number in _first_todo([one for one, _, _ in order])]
+    counts = Counter({outcome: report.summary.get(outcome, 0) for outcome in NEEDS_PERSON})
+    counts.subtract(model.outcome for _, model in todo)
+    plans = history.plans.values()
     return Page(
         lines=LazyList(len(order), line),
+        todo=todo,
+        later={outcome: count for outcome, count in counts.items() if count},
+        owners=_few({plan.owner for plan in plans if plan.owner}),
+        tags=_few({tag for plan in plans for tag in plan.tags}),
+        commit=commit_address(report.manifest.git) if report.manifest.git else None,
         gantt=gantt(spans, [name for _, _, name in order]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
         many=many,
     )
 
 
-def _is_telling(urgencies: Sequence[int]) -> bool:
-    """Tell whether the most urgent of a few models stands open at first: it is in trouble, or the only one."""
-    return len(urgencies) == 1 or (0 < len(urgencies) <= _FEW and BY_URGENCY[urgencies[0]] in NEEDS_PERSON)
+def _few(values: set[str]) -> Sequence[str]:
+    return sorted(values) if len(values) <= _MOST_TOGGLES else ()
+
+
+def _first_todo(urgencies: Sequence[int]) -> Sequence[int]:
+    """Return the numbers of the models at the head of the page: of each outcome in turn, so that none hides another."""
+    by_outcome: dict[int, list[int]] = {}
+    for number, one in enumerate(urgencies, 1):
+        if BY_URGENCY[one] in NEEDS_PERSON:
+            by_outcome.setdefault(one, []).append(number)
+    turns = [number for turn in zip_longest(*by_outcome.values()) for number in turn if number is not None]
+    return sorted(turns[:_MOST_TODO])
 
 
 class _Desk(Struct, frozen=True, kw_only=True):
@@ -81,6 +116,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
 
     history: RunHistory
     bounds: Bounds
+    fold_all: bool
     limits: PolicyLimits = field(default_factory=PolicyLimits)
 
     def line(self, model: ModelReport, spans: Sequence[Span], number: int, *, unfold: bool) -> Line:
@@ -92,6 +128,8 @@ class _Desk(Struct, frozen=True, kw_only=True):
             number=number,
             report=model,
             open=unfold,
+            fold=self.fold_all or model.outcome not in NEEDS_PERSON,
+            titles=rule_titles(job.decided if job else None),
             rule=rule,
             unit=_unit(rule, model.rules, charts),
             charts=charts,

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,7 +14,7 @@ from runner import __version__
 INDEX = "index.html"
 RUNS = "runs/index.html"
 _PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,79}(\.[0-9A-Za-z-]{1,79})?")  # the form of a run's id
-_OTHER = re.compile(r"[^0-9a-z]+")
+_OTHER = re.compile(r"[\W_]+")
 _LONGEST = 40
 _DIGITS = 12  # of a digest: two names of one project do not meet
 
@@ -42,9 +43,9 @@ def asset_path(content: bytes, ending: str) -> str:
 
 
 def _slug(text: str, whole: str) -> str:
-    """Return lower-case letters, digits and hyphens that remind of a text, with a digest that tells it from others."""
+    """Return the letters of any script, digits and hyphens of a text, with a digest that tells it from others."""
     digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
-    readable = _OTHER.sub("-", text.lower())[:_LONGEST].strip("-")
+    readable = _OTHER.sub("-", unicodedata.normalize("NFKC", text).lower())[:_LONGEST].strip("-")
     return f"{readable}-{digest}" if readable else digest
 
 

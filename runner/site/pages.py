@@ -1,5 +1,6 @@
 """The pages of the site: where each is, what it is made from, and its bytes on demand. Pure."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -138,13 +139,19 @@ def _line(record: RunRecord, outcomes: Sequence[Outcome]) -> RunLine:
     )
 
 
+_RUN_BEFORE = re.compile(rb'href="\.\./([0-9A-Za-z.-]+)/report\.html"')
+_IN_STATE = re.compile(rb'(<|\\u003c)a class=(\\?")in-state\\?" href=\\?"[^"\\]*\\?"')  # in JSON too
 _BODY = b"<body>\n"
 _WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
 
 
 def with_way_back(report: bytes) -> bytes:
-    """Return a report with links to the two lists; all its text is escaped, so its body begins in one place only."""
-    return report.replace(_BODY, _BODY + _WAY_BACK, 1)
+    """Return a report with links to the two lists; those to files that are not in the site lead to its pages, or go.
+
+    All its text is escaped, so its body begins in one place only, and no text looks like a link.
+    """
+    linked = _RUN_BEFORE.sub(rb'href="../\1/index.html"', _IN_STATE.sub(rb"\1a class=\2in-state\2", report))
+    return linked.replace(_BODY, _BODY + _WAY_BACK, 1)
 
 
 class Assets(Struct, frozen=True, kw_only=True):

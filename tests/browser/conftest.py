@@ -58,6 +58,10 @@ class Browser:
         self._log("performance")
         self.driver.get(f"{page.as_uri()}{fragment}")
 
+    def open_again(self, width: int) -> None:
+        """Open the page that is open at another width."""
+        self.open((self.folder / "page.html").read_bytes(), width=width)
+
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page and return what it returns."""
         return self.driver.execute_script(script, *arguments)

@@ -3,13 +3,21 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from msgspec.structs import replace
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.conftest import Browser
-from tests.unit.reports.report_history import HOSTILE, Recording, record_everything, record_hostile
+from tests.unit.reports.report_history import (
+    HOSTILE,
+    Recording,
+    finished,
+    planned,
+    record_everything,
+    record_hostile,
+)
 from tests.unit.reports.report_scenes import record_fleet, record_year
 
 Render = Callable[[Callable[[Recording], None]], bytes]
@@ -84,10 +92,45 @@ def test_hostile_names_stay_text_in_a_page_of_many_models(browser: Browser, rend
     assert browser.requests() == []
 
 
-def test_models_that_want_a_person_come_first_and_the_first_of_a_few_stands_open(opened: Browser) -> None:
+def test_models_that_want_a_person_come_first_and_stand_folded(opened: Browser) -> None:
     names = ["stock", "fraud", "bad", "sales", "weekly", "daily", "lost", "churn", "steady"]
     assert opened.run(SHOWN) == names
-    assert opened.run("return document.querySelectorAll('details[open]').length") == 1
+    assert opened.run("return document.querySelectorAll('#list details[open]').length") == 0
+
+
+def test_the_page_leads_with_what_must_be_done_and_a_command_is_copied(opened: Browser) -> None:
+    first = opened.driver.find_element(By.CSS_SELECTOR, "#todo li")
+    assert first.text.startswith("stock")
+    command = "retrain run retrain.yaml"
+    assert first.find_element(By.CSS_SELECTOR, ".command code").text == command
+    first.find_element(By.CSS_SELECTOR, ".command button").click()
+    WebDriverWait(opened.driver, 5).until(lambda _: "Copied" in first.text)
+    opened.open_again(400)
+    seen = "return document.querySelector('#todo .command').getBoundingClientRect().bottom"
+    assert opened.run(seen) < 800
+
+
+@pytest.mark.parametrize(("width", "most"), [(1400, 3000), (400, 6000)])
+def test_forty_eight_models_fit_a_few_screens(browser: Browser, render: Render, width: int, most: int) -> None:
+    browser.open(render(lambda record: record_fleet(record, size=48)), width=width)
+    WebDriverWait(browser.driver, 5).until(lambda _: len(browser.run(SHOWN)) == 48)
+    assert browser.run("return document.documentElement.scrollHeight") <= most
+    assert browser.violations() == []
+
+
+def test_owners_and_tags_filter(browser: Browser, render: Render) -> None:
+    def two_owners(record: Recording) -> None:
+        record.start()
+        for name, owner, tags in (("a", "ann", ("daily", "eu")), ("b", "ben", ("daily",))):
+            record(name, replace(planned(), owner=owner, tags=tags), finished("unchanged", "the data is the same"))
+        record.end(0)
+
+    browser.open(render(two_owners))
+    click(browser, "[data-field=tags][data-value=daily]")
+    assert browser.run(SHOWN) == ["a", "b"]
+    click(browser, "[data-field=owner][data-value=ben]")
+    assert browser.run(SHOWN) == ["b"]
+    assert browser.run("return location.hash") == "#owner=ben&tags=daily"
 
 
 def test_a_filter_shows_what_it_names_and_says_how_many(opened: Browser) -> None:
@@ -215,6 +258,8 @@ def scriptless(browser: Browser) -> Iterator[Browser]:
 def test_without_script_everything_can_still_be_read(scriptless: Browser, everything_page: bytes) -> None:
     scriptless.open(everything_page)
     assert not scriptless.driver.find_element(By.ID, "tools").is_displayed()
+    assert scriptless.driver.find_element(By.CSS_SELECTOR, "#todo .command code").text == "retrain run retrain.yaml"
+    click(scriptless, "#list summary")
     assert "Timeline" in scriptless.driver.find_element(By.ID, "m1").text
 
 
@@ -233,4 +278,4 @@ def test_on_paper_the_models_that_want_a_person_stand_open(opened: Browser) -> N
     opened.run("window.dispatchEvent(new Event('beforeprint'))")
     assert opened.run("return document.querySelectorAll('details[open]').length") == 6
     opened.run("window.dispatchEvent(new Event('afterprint'))")
-    assert opened.run("return document.querySelectorAll('details[open]').length") == 1
+    assert opened.run("return document.querySelectorAll('details[open]').length") == 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -95,7 +95,7 @@ def test_every_page_can_be_reached_and_asks_nothing_of_anybody_else(browser: Bro
         assert all(one.startswith(base) for one in linked), address
         waiting += [one for one in linked if one.endswith(".html") and one not in {*seen, *waiting}]
     pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
-    assert {one.removeprefix(base) for one in seen} == pages
+    assert {unquote(one.removeprefix(base)) for one in seen} == pages
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1400, "light"), (400, "dark")])

@@ -32,6 +32,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
     finite ends, each with its value. `margin` begins at the limit that is nearest to the candidate and ends there; None
     without a limit. `unit` is what the rule's margin is counted in, where that is not the metric's own unit.
+    `ends` are the values at the axis' ends.
     """
 
     observed: str
@@ -41,6 +42,28 @@ class Chart(Struct, frozen=True, kw_only=True):
     margin: tuple[str, str] | None
     unit: str
     label: str
+    ends: tuple[str, str]
+
+
+_TITLES = {
+    "min": "at least {}",
+    "max": "at most {}",
+    "max_drop": "falls by at most {}",
+    "min_gain": "gains at least {}",
+    "max_drop_pct": "falls by at most {} %",
+    "min_gain_pct": "gains at least {} %",
+}
+
+
+def rule_titles(decided: Decided | None) -> list[str]:
+    """Return what each rule of a decision asks for, so that two rules of one metric differ."""
+    if decided is None:
+        return []
+    try:
+        rules = inputs_from_json(dict(decided.fact.inputs)).policy.rules
+    except (RetrainError, ValueError):
+        return [result.metric for result in decided.fact.evaluation.rules]
+    return [f"{rule.metric} {_TITLES[rule.kind].format(short_number(rule.limit))}" for rule in rules]
 
 
 def rule_charts(decided: Decided | None) -> list[Chart | None]:
@@ -114,6 +137,7 @@ def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None
         limits=tuple((axis.place(end), short_number(end)) for end in limits),
         margin=None if nearest is None else (axis.place(nearest), axis.place(observed)),
         unit=" %" if rule.kind.endswith("_pct") else "",
+        ends=(short_number(axis.low), short_number(axis.high)),
         label=_label(rule.metric, observed, baseline, passing),
     )
 

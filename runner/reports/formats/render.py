@@ -11,10 +11,11 @@ from runner.reports import table, text
 from runner.reports.build import RunHistory, outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
-from runner.reports.evidence_text import metric_text, undecided
+from runner.reports.evidence_text import evidence_line, metric_text, undecided
 from runner.reports.formats.markdown import summarize
 from runner.reports.json_text import json_pieces
 from runner.reports.model import Report
+from runner.reports.next_step import why
 from runner.reports.page import Page, build_page
 from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
 from runner.reports.stage_timeline import STAGES
@@ -43,6 +44,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "signed": table.signed_number,
     "stamp": stamp,
     "undecided": undecided,
+    "why": why,
+    "evidence_line": evidence_line,
     "utc": text.utc,
     "words": text.in_words,
 }

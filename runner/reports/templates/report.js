@@ -75,7 +75,15 @@ function makeSortable(table) {
 
 function textOf(row) {
   const words = [row.rows[0], row.querySelector("summary")].map((part) => part.textContent);
-  return [...words, row.querySelector(".panel").dataset.policy].join(" ").toLowerCase();
+  const {owner = "", tags = ""} = row.dataset;
+  return [...words, row.querySelector(".panel").dataset.policy, owner, tags].join(" ").toLowerCase();
+}
+
+const fieldOf = (button) => button.dataset.field ?? "outcome";
+const valueOf = (button) => button.dataset.value ?? button.dataset.outcome;
+
+function valuesOf(row, field) {
+  return field === "tags" ? JSON.parse(row.dataset.tags ?? "[]") : [row.dataset[field]];
 }
 
 // What is searched for and pressed stands in the address, so that it can be sent on and is there again after Back.
@@ -87,27 +95,30 @@ function makeFilters(table, tools) {
   const show = () => {
     buildMore();
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const outcomes = new Set(toggles.filter(isPressed).map((one) => one.dataset.outcome));
+    const chosen = {outcome: [], owner: [], tags: []};
+    for (const button of toggles.filter(isPressed)) chosen[fieldOf(button)].push(valueOf(button));
     const rows = [...table.tBodies];
     let count = 0;
     for (const row of rows) {
       if (words.length && !texts.has(row)) texts.set(row, textOf(row));
-      const fits = (!outcomes.size || outcomes.has(row.dataset.outcome)) && words.every((word) => texts.get(row).includes(word));
+      const fits = Object.entries(chosen).every(([field, some]) => !some.length || some.some((value) => valuesOf(row, field).includes(value))) && words.every((word) => texts.get(row).includes(word));
       if (row.hidden === fits) row.hidden = !fits;
       count += fits;
     }
     document.getElementById("shown").textContent = `${count} of ${rows.length} shown`;
     document.getElementById("nothing").hidden = count > 0;
-    return outcomes;
+    return chosen;
   };
   const change = () => {
-    const chosen = {find: find.value.trim(), outcome: [...show()].join(",")};
-    const kept = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value));
+    const kept = new URLSearchParams(Object.entries({find: find.value.trim(), ...show()}).filter(([, value]) => value.length));
     history.replaceState(null, "", kept.size ? `#${kept}` : location.pathname + location.search);
   };
-  const set = (text, outcomes) => {
-    find.value = text;
-    for (const button of toggles) button.setAttribute("aria-pressed", String(outcomes.includes(button.dataset.outcome)));
+  const set = (kept) => {
+    find.value = kept.get("find") ?? "";
+    for (const button of toggles) {
+      const values = (kept.get(fieldOf(button)) ?? "").split(",");
+      button.setAttribute("aria-pressed", String(values.includes(valueOf(button))));
+    }
   };
   for (const button of toggles) {
     button.addEventListener("click", () => {
@@ -118,13 +129,13 @@ function makeFilters(table, tools) {
   find.addEventListener("input", change);
   find.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    set("", []);
+    set(new URLSearchParams());
     change();
   });
   tools.addEventListener("submit", (event) => event.preventDefault());
   tools.hidden = false;
   return (kept) => {
-    set(kept.get("find") ?? "", (kept.get("outcome") ?? "").split(","));
+    set(kept);
     show();
   };
 }
@@ -132,7 +143,7 @@ function makeFilters(table, tools) {
 // `#m3` or `#model=churn` opens a line; `#find=auc&outcome=held` filters.
 function follow(table, filter) {
   const kept = new URLSearchParams(location.hash.slice(1));
-  if (kept.has("find") || kept.has("outcome")) {
+  if (["find", "outcome", "owner", "tags"].some((field) => kept.has(field))) {
     filter(kept);
     return;
   }
@@ -188,6 +199,26 @@ function unfoldForPrint(table) {
   window.addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
 }
 
+// A command can be copied where the script runs; without it the text can be selected with one click.
+function makeCopyButtons(root) {
+  for (const command of all(".command:not(:has(button))", root)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    const code = command.querySelector("code");
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(code);
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch {
+        document.execCommand("copy"); // where the clipboard is refused to a page from disk
+      }
+      button.textContent = "Copied";
+    });
+    command.append(button);
+  }
+}
+
 const list = document.getElementById("list");
 if (list) {
   makeSortable(list);
@@ -195,6 +226,7 @@ if (list) {
   unfoldForPrint(list);
   list.addEventListener("toggle", (event) => {
     build(event.target);
+    makeCopyButtons(event.target);
     showLocalTimes(event.target);
   }, true);
   list.addEventListener("keydown", step);
@@ -204,6 +236,7 @@ if (list) {
   window.addEventListener("load", () => setTimeout(buildMore));
   arrive();
 }
+makeCopyButtons(document);
 showLocalTimes(document);
 document.getElementById("zone").textContent =
   `Times are in ${clock.resolvedOptions().timeZone}; each shows UTC under the pointer.`;
