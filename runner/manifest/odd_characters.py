@@ -26,7 +26,7 @@ _PLACES = (
     (re.compile(rf"{_KEY}:([{_BLANKS}])"), "a space"),
     (re.compile(rf"{_KEY}: *([\uff5b\uff3b])"), "`{` or `[`"),
     (re.compile(rf"{_KEY}: *([\u201c-\u201e\u2018\u2019\uff02\uff07])"), "a straight quote"),
-    (re.compile(r"^[^{\[#]*: *[{\[][^#\uff0c\u3001\uff5d\uff3d]*([\uff0c\u3001\uff5d\uff3d])"), "`,`, `}` or `]`"),
+    (re.compile(r"^[^{\[#]*[{\[][^#\uff0c\u3001\uff5d\uff3d]*([\uff0c\u3001\uff5d\uff3d])"), "`,`, `}` or `]`"),
 )
 
 

@@ -110,12 +110,17 @@ class Findings:
         return frozenset(self._places)
 
     def ordered(self) -> tuple[Problem, ...]:
-        """Return all problems by file, line and column."""
-        return tuple(sorted(self._found, key=lambda problem: (problem.place, problem.code, problem.message)))
+        """Return all problems by file, line and column; on a line an odd character is first, as the others follow."""
+        return tuple(sorted(self._found, key=_order))
 
     def has_error(self) -> bool:
         """Whether there is more than warnings."""
         return self._errors > 0
+
+
+def _order(problem: Problem) -> tuple[str, int, bool, int, str, str]:
+    follows = problem.code != "odd-character"
+    return problem.file, problem.line, follows, problem.column, problem.code, problem.message
 
 
 def _problem(  # noqa: PLR0913 - the parts of a problem
