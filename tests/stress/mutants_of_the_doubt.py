@@ -81,7 +81,8 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/status_reading.py",
         old="unheard = job.status in (None, *_GONE.values()) and",
         new="unheard = job is None and",
-        caught_by=_FALSE + "test_a_service_that_knows_a_job_only_minutes_after_its_upload_is_waited_for",
+        caught_by="tests/unit/execute/test_execute_patience.py::"
+        "test_a_job_that_is_not_known_right_after_its_upload_is_waited_for",
     ),
     Mutant(
         name="a_person_may_call_any_training_not_started",

@@ -69,7 +69,7 @@ def trained(world: World) -> int:
 def test_a_job_that_is_not_known_right_after_its_upload_is_waited_for(
     *, world: World, code: Code, before: bool
 ) -> None:
-    failing_status(world, service_error(code), seconds=60.0, before=before)
+    failing_status(world, service_error(code), seconds=400.0, before=before)  # longer than the quarantine
     assert world.run()["m"].outcome == "switched"
     assert (trained(world), world.service.calls("upload_url")) == (1, 1)
 
