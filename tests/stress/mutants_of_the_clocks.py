@@ -113,7 +113,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a_job_of_the_future_never_grows_old",
         file="runner/plan/planner.py",
         old="    if old is None:\n",
-        new="    if old is None and now is None:\n",
+        new="    if old is None and trained_at is None:\n",
         caught_by=_PLANNER + "test_a_job_dated_far_in_the_future_keeps_nothing_from_being_trained",
     ),
     Mutant(

@@ -16,10 +16,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "test_a_result_that_is_not_where_its_run_stores_it_is_refused",
     ),
     Mutant(
-        name="prune_goes_through_linked_folders_and_files",
+        name="prune_goes_through_linked_files",
         file="runner/app/state/prune.py",
-        old="os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW\n_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
-        new="os.O_RDONLY | os.O_DIRECTORY\n_FILE = os.O_RDONLY | os.O_NONBLOCK",
+        old="flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        new="flags = os.O_RDONLY | os.O_NONBLOCK",
+        caught_by=_HOSTILE + "[prune_follows_a_link]",
+    ),
+    Mutant(
+        name="prune_goes_through_linked_folders",
+        file="runner/app/state/prune.py",
+        old="os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)",
+        new="os.O_RDONLY | os.O_DIRECTORY, dir_fd=handle)",
         caught_by=_HOSTILE + "[prune_follows_a_link]",
     ),
     Mutant(

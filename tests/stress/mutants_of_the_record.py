@@ -127,8 +127,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="changed_data_is_not_trained",
         file="runner/plan/planner.py",
-        old="if job.dataset_sha256 != dataset.sha256:",
-        new="if dataset.sha256 is None:",
+        old="job.dataset_sha256 not in {data.sha256, *facts.same_rows}:",
+        new="not data.sha256:",
         caught_by=_PLANNER + "test_changed_data_is_trained",
     ),
     Mutant(

@@ -277,7 +277,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the_environment_says_who_acts",
         file="runner/journal/lock.py",
         old="user_name(os.getuid())",
-        new='os.environ.get("USER") or user_name(os.getuid())',
+        new="os.environ.get('USER') or user_name(os.getuid())",
         caught_by=_HOSTILE + "[the environment says who acts]",
     ),
     Mutant(

@@ -69,12 +69,18 @@ def _record(fact: ResultDownloaded) -> Draft:
 
 
 def _links(folder: Path, rng: Random) -> Iterator[str]:
-    """A link lies where a result, or a folder above it, is to be removed; behind it are the bytes of the result."""
+    """A link is where a result, or a folder above it, is to be removed; behind it are the bytes of the result."""
+    for levels_above in (0, rng.randint(1, 3)):
+        yield from _linked(folder / str(levels_above), rng, levels_above)
+
+
+def _linked(folder: Path, rng: Random, levels_above: int) -> Iterator[str]:
+    folder.mkdir()
     world, unneeded = _scene(folder)
     fact = rng.choice(unneeded)
     place = world.state.root / fact.path
     outside = folder / "outside"
-    step = rng.choice([place, place.parent, place.parent.parent, place.parent.parent.parent])
+    step = [place, *place.parents][levels_above]
     shutil.move(step, outside)
     step.symlink_to(outside)
     behind = outside / place.relative_to(step)
@@ -83,7 +89,7 @@ def _links(folder: Path, rng: Random) -> Iterator[str]:
     if not behind.is_file():
         yield f"{behind} was removed through a link"
     if fact.path in world.progress().removed:
-        yield f"{fact.path} is recorded as removed, though a link lies there"
+        yield f"{fact.path} is recorded as removed, though a link is there"
     if ended.code != 7:
         yield f"prune ended with {ended.code}: {ended.err}"
 
