@@ -11,6 +11,7 @@ from runner.journal.events import (
     CandidateEvaluated,
     Fact,
     IncumbentAdopted,
+    ModelPlanned,
     ModelsMoved,
     ReportWritten,
     RollbackDecided,
@@ -42,8 +43,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
 class ModelTimeline(Struct, kw_only=True):
     """One model: its runs and its incumbents, oldest first.
 
-    `mark` is the SHA-256 of the last event that can change what is told: of the model, or of the end of one of its
-    runs.
+    `owner` and `tags` are those of its newest plan. `mark` is the SHA-256 of the last event that can change what is
+    told: of the model, or of the end of one of its runs.
     """
 
     service: str
@@ -53,6 +54,8 @@ class ModelTimeline(Struct, kw_only=True):
     deployments: list[Deployment] = field(default_factory=list)
     decisions: dict[str, Fact] = field(default_factory=dict)  # by job, the last that an operator made
     mark: str = ""
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Fleet(Struct, frozen=True, kw_only=True):
@@ -100,6 +103,8 @@ class _Watch(Struct, kw_only=True):
         if event.model is not None and not isinstance(fact, RunStarted):
             timeline = self.timeline(event.run_id, event.model)
             timeline.mark = one.sha256
+            if isinstance(fact, ModelPlanned):
+                timeline.owner, timeline.tags = fact.owner, fact.tags
             self._note_decision(timeline, one)
         elif isinstance(fact, ModelsMoved):
             self._move(self.progress.runs[event.run_id].started.service, fact, one.sha256)

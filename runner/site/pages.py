@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -141,6 +142,40 @@ def _line(record: RunRecord, outcomes: Sequence[Outcome]) -> RunLine:
 
 _RUN_BEFORE = re.compile(rb'href="\.\./([0-9A-Za-z.-]+)/report\.html"')
 _IN_STATE = re.compile(rb'(<|\\u003c)a class=(\\?")in-state\\?" href=\\?"[^"\\]*\\?"')  # in JSON too
+
+
+class DayBar(Struct, frozen=True, kw_only=True):
+    """What became of the models in the runs of one day, as a bar; `x` and `width` are percent of the picture's width.
+
+    `parts` have an outcome, where it begins and how high it is, in percent of the picture's height.
+    """
+
+    day: str
+    summary: Mapping[Outcome, int]
+    x: str
+    width: str
+    parts: Sequence[tuple[Outcome, str, str]]
+
+
+def day_bars(runs: Sequence[RunLine]) -> Sequence[DayBar]:
+    """Return the newest days with runs, oldest first; `runs` are newest first."""
+    days: dict[str, Counter[Outcome]] = {}
+    for run in runs:
+        days.setdefault(f"{run.record.started_at:%Y-%m-%d}", Counter()).update(run.summary)
+    shown = [(day, counts) for day, counts in days.items() if counts][:_MOST_DAYS][::-1]
+    most, share = max((counts.total() for _, counts in shown), default=1), 100 / max(len(shown), 1)
+    bars = list[DayBar]()
+    for place, (day, counts) in enumerate(shown):
+        summary = {outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts}
+        top, parts = 100.0, list[tuple[Outcome, str, str]]()
+        for outcome, count in summary.items():
+            top -= count / most * 100
+            parts.append((outcome, f"{top:.2f}", f"{count / most * 100:.2f}"))
+        x, width = f"{place * share:.2f}", f"{share * _OF_A_DAY:.2f}"
+        bars.append(DayBar(day=day, summary=summary, x=x, width=width, parts=parts))
+    return bars
+
+
 _BODY = b"<body>\n"
 _WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
 
@@ -182,6 +217,13 @@ def _environment() -> Environment:
 
 
 _RECENT = 12  # runs on the first page
+_MOST_DAYS = 60
+_OF_A_DAY = 0.85  # of its share of the width: bars do not touch
+_MOST_TOGGLES = 12  # owners, or tags, to filter by
+
+
+def _few(values: set[str]) -> Sequence[str]:
+    return sorted(values) if len(values) <= _MOST_TOGGLES else ()
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -242,6 +284,9 @@ class _Desk(Struct, frozen=True, kw_only=True):
             summary={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
             runs=runs[:_RECENT],
             runs_count=len(runs),
+            days=day_bars(runs),
+            owners=_few({line.timeline.owner for line in lines if line.timeline.owner}),
+            tags=_few({tag for line in lines for tag in line.timeline.tags}),
             services=sorted({line.timeline.service for line in lines}),
             head=self.fleet.progress.head,
         )

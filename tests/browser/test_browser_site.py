@@ -173,5 +173,5 @@ def test_a_date_leads_to_the_model_in_that_runs_report_and_from_there_back(brows
     back = browser.driver.find_element(By.LINK_TEXT, "Models")
     assert back.is_displayed()
     back.send_keys(Keys.ENTER)
-    assert browser.driver.find_element(By.TAG_NAME, "h1").text == "3 of 3 models want a person."
+    assert browser.driver.find_element(By.TAG_NAME, "h1").text == "3 of 3 models need a person."
     assert browser.complaints() == []

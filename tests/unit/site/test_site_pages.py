@@ -123,11 +123,11 @@ def test_a_model_of_every_kind_has_a_page_and_trouble_comes_first(fleet: FleetRe
     record_everything(fleet.record)
     files = rendered(fleet.record.store.read())
     text = files["index.html"].decode()
-    order = re.findall(r'<tbody data-outcome="(\w*)">', text)
+    order = re.findall(r'<tbody data-outcome="(\w*)"', text)
     assert order == [
         *("unknown", "failed", "failed", "held", "held", "awaiting_approval", "training", "switched", "unchanged"),
     ]
-    assert "6 of 9 models want a person." in text
+    assert "6 of 9 models need a person." in text
     assert "retrain approve daily --job job-daily --reason" in text
     assert "auc 0.9120" in text
     assert len([path for path in files if path.startswith("models/")]) == 9
