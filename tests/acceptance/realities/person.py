@@ -17,6 +17,7 @@ from tests.acceptance.realities.scene import MODELS, Said, Scene
 
 _ROUNDS = 8
 _LONGEST_PAUSE_S = 90.0
+_LATE_SWITCH_S = 4.0
 _PATIENCE = 2  # a message that was heard so often helps no further
 _COMMAND = re.compile(r"\bretrain (?:run|approve|inspect|resolve|status|adopt|doctor|plan)\b[^`\n]*")
 _AGAIN = re.compile(r"run again|next `?retrain run|next run|again later|goes on|`retrain run`", re.IGNORECASE)
@@ -112,10 +113,17 @@ class Person:
     def _is_right(self, name: str, entry: Mapping[str, Any]) -> bool:
         usual, outcome = self._usual(name), entry["outcome"]
         if usual == "switched":
-            return self.scene.serving(name) and outcome in ("switched", "unchanged")
+            return outcome in ("switched", "unchanged") and self._serves_soon(name)
         if usual == "awaiting_approval":
             return outcome == usual or self.scene.serving(name)
         return bool(outcome == usual) or (usual == "held" and outcome == "unchanged")
+
+    def _serves_soon(self, name: str) -> bool:
+        """Tell whether a model serves that is said to; a service may apply a switch a little later."""
+        deadline = time.monotonic() + _LATE_SWITCH_S
+        while not (serving := self.scene.serving(name)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return serving
 
     def _next_step(self, wrong: list[str]) -> bool:
         """Do the first thing that was printed and is not done yet, and run again; false when there is nothing."""
