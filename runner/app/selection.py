@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from runner.errors import UsageError
-from runner.lib.text import nearest
+from runner.lib.text import choice, did_you_mean, shown
 from runner.manifest.model import Manifest, Model
 from runner.manifest.service import TAG, matches
+
+_MOST_NAMED = 5  # models of a manifest, in a hint
 
 
 def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
@@ -29,12 +31,16 @@ def find_model(manifest: Manifest, name: str) -> Model:
         UsageError: there is none of that name.
     """
     if name not in manifest.models:
-        raise _nothing(manifest, name)
+        hint = did_you_mean(name, manifest.models, otherwise=_known(manifest))
+        raise UsageError(f"The manifest has no model {shown(name)}.", hint=hint)
     return manifest.models[name]
 
 
 def _nothing(manifest: Manifest, selector: str) -> UsageError:
     tags = sorted({f"{TAG}{tag}" for model in manifest.models.values() for tag in model.tags})
-    close = nearest(selector, [*manifest.models, *tags])
-    guess = f"did you mean {close}?" if close else f"models are {', '.join(list(manifest.models)[:5])}."
-    return UsageError(f"No model matches {selector}.", hint=f"Select by name or by tag:NAME; {guess}")
+    hint = did_you_mean(selector, [*manifest.models, *tags], otherwise=_known(manifest))
+    return UsageError(f"No model matches {shown(selector)}.", hint=f"{hint} Select by name or by `tag:NAME`.")
+
+
+def _known(manifest: Manifest) -> str:
+    return f"Models are {choice(list(manifest.models)[:_MOST_NAMED], 'and')}."

@@ -17,6 +17,8 @@ RULES: Mapping[str, str] = MappingProxyType(
     {
         "alias-expansion": "Aliases may not make a file grow without bound.",
         "bad-merge": "A merge key takes a mapping, or a list of mappings.",
+        "bad-proxy": "A proxy is an address without a user and a password, or `env` or `none`.",
+        "own-header": "Headers for the store hold no secret and none that the upload sets itself.",
         "bad-name": "Names have letters, digits, `_`, `.` and `-`, and begin with a letter, a digit or `_`.",
         "bad-url": "The service's address is a plain https URL.",
         "built-in-metric": "A built-in metric has a direction and a target of its own.",

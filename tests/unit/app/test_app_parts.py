@@ -49,7 +49,7 @@ def test_a_selector_that_matches_nothing_is_an_error(fleet: Manifest, selector: 
 def test_a_misspelt_selector_gets_a_guess(fleet: Manifest) -> None:
     with pytest.raises(UsageError) as caught:
         select(fleet, ["celar"])
-    assert "did you mean cellar?" in caught.value.hint
+    assert "Did you mean `cellar`?" in caught.value.hint
 
 
 def test_a_command_in_another_folder_is_told_where_the_manifest_of_its_model_lies(tmp_path: Path) -> None:

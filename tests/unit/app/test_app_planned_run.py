@@ -171,7 +171,7 @@ def _model_gone() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [(_gone, "is not found from this folder"), (_invalid, "chrun"), (_model_gone, "No model matches churn")],
+    [(_gone, "is not found from this folder"), (_invalid, "chrun"), (_model_gone, "No model matches `churn`")],
 )
 def test_a_manifest_that_can_no_longer_be_used_is_named(change: Callable[[], None], said: str) -> None:
     keep(select=["churn"])

@@ -9,7 +9,7 @@ from runner.reports.problems.sarif import RULES, rule_text
 ROOT = Path(__file__).parents[3]
 EXPECTATION = re.compile(r"^# expect: \d+:\d+: (\S+)$", re.MULTILINE)
 CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+")
-OTHER_WORDS = {"utf-8", "utf-8-sig"}
+OTHER_WORDS = {"utf-8", "utf-8-sig", "content-length", "transfer-encoding", "user-agent", "x-api-key"}
 
 
 def codes_of_the_cases() -> set[str]:
