@@ -81,20 +81,26 @@ def agreeing_command(arguments: Sequence[str], *, manifest: Sequence[Path], stat
 
 def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
     evidence = proposal.evidence
-    serves = "" if evidence.incumbent_job_id is None else f", last switched to job {evidence.incumbent_job_id}"
+    job, before = _short_ids(proposal)
+    serves = "" if before is None else f", last switched to job {before}"
     if proposal.again:
-        before = evidence.incumbent_job_id
         serves = f", recorded in service{f'; job {before} served before it' if before else ''}"
-    yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {evidence.retrain_job_id}{serves}"
+    yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {job}{serves}"
     width = console.error_look.columns
     yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()
     if proposal.action == "approve" and evidence.incumbent_job_id is None:
         yield "A rollback cannot bring back what serves now: no job of this project is recorded as in service."
 
 
+def _short_ids(proposal: Proposal) -> tuple[str, str | None]:
+    """Return the ids of the job and of the one before it, as short as tells them apart."""
+    job, before = proposal.evidence.retrain_job_id, proposal.evidence.incumbent_job_id
+    short = short_ids(name for name in (job, before) if name is not None)
+    return short[job], None if before is None else short[before]
+
+
 def _question(proposal: Proposal, *, later: bool) -> str:
-    ids = [proposal.evidence.retrain_job_id, proposal.evidence.incumbent_job_id]
-    job = short_ids(name for name in ids if name is not None)[proposal.evidence.retrain_job_id]
+    job, _ = _short_ids(proposal)
     model = f"model {proposal.model} of the emulator" if proposal.emulator else f"production model {proposal.model}"
     match proposal.action:
         case "reject":

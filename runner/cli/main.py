@@ -22,6 +22,7 @@ GROUPS = {
         "plan": "show what a run would do to each model and why; change nothing",
         "run": "retrain, judge and switch the models",
         "status": "list the models: incumbent, candidate, last outcome",
+        "show": "say what is with one model, or what a run did",
     },
     "Decide": {
         "approve": "show a candidate's metrics, ask, and switch to it",

@@ -14,11 +14,11 @@ from runner.cli.console import Console
 from runner.cli.errors import show_bug
 from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.errors import ExitCode
-from runner.journal.outcomes import NEEDS_PERSON
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON
 from runner.plan.model_plan import state_option
-from runner.reports.evidence_text import evidence_line, undecided
+from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.json_text import json_line, render_json
-from runner.reports.model import Report
+from runner.reports.model import ModelReport, Report
 from runner.reports.text import columns_of, in_words, inline
 
 
@@ -52,6 +52,8 @@ def _commit(path: Path) -> str:
     return f"git add {inline(shlex.quote(str(path)))} && git commit"
 
 
+_MANY = 10  # models; more are grouped
+_NAME_COLUMNS = 24  # of the names in a file; longer ones are not aligned
 _MOST_STILL_HELD = 5  # names in one line
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
 _MANY_ROWS = 40  # of a terminal that has room for them whatever the number of models
@@ -65,7 +67,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
     elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report.summary:
-        console.result("\n".join(_summary(console.look, result, state_option(state))))
+        console.result("\n".join(report_lines(console.look, result.report, result.folder, state_option(state))))
     return result.exit_code
 
 
@@ -77,10 +79,9 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def _summary(look: TerminalCapabilities, result: RunResult, option: str) -> Iterator[str]:
+def report_lines(look: TerminalCapabilities, report: Report, folder: Path, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
-    report = result.report
-    end = list(_end(result, option, _most_next(look, len(report.models))))
+    end = list(_end(report, folder, option, _most_next(look, len(report.models))))
     if look.columns is None:
         yield from _plain(report)
     else:
@@ -98,14 +99,13 @@ def _most_next(look: TerminalCapabilities, models: int) -> int | None:
     return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
 
 
-def _end(result: RunResult, option: str, most: int | None) -> Iterator[str]:
-    report = result.report
+def _end(report: Report, folder: Path, option: str, most: int | None) -> Iterator[str]:
     yield ""
     yield ", ".join(f"{count} {in_words(outcome)}" for outcome, count in report.summary.items()) or "no models"
     yield from _still_held(report)
     yield from _next(report, option, most)
     yield f"check: retrain verify {report.run_id}{option}"
-    yield f"report: {result.folder}/report.html"
+    yield f"report: {folder}/report.html"
 
 
 def _still_held(report: Report) -> Iterator[str]:
@@ -118,14 +118,26 @@ def _still_held(report: Report) -> Iterator[str]:
 
 
 def _plain(report: Report) -> Iterator[str]:
-    """Yield one line a model, for files and pipes."""
-    names = [inline(model.name) for model in report.models]
-    width = max(map(columns_of, names), default=0)
-    for name, model in zip(names, report.models, strict=True):
-        evidence = undecided(model)
-        metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
-        space = " " * (width - columns_of(name))
-        yield f"{name}{space}  {in_words(model.outcome):17}  {inline(model.reason + metrics)}"
+    """Yield the models for files and pipes: a line each, those of a fleet under their outcomes as on a terminal."""
+    if len(report.models) <= _MANY:
+        width = min(max((columns_of(inline(model.name)) for model in report.models), default=0), _NAME_COLUMNS)
+        for model in report.models:
+            space = " " * max(width - columns_of(inline(model.name)), 0)
+            yield f"{inline(model.name)}{space}  {in_words(model.outcome):17}  {_told(model)}"
+        return
+    for outcome in BY_URGENCY:
+        models = [model for model in report.models if model.outcome == outcome]
+        if models:
+            yield f"{len(models)} {in_words(outcome)}"
+        if outcome in NEEDS_PERSON:
+            yield from (f"  {inline(model.name)}: {_told(model)}" for model in models)
+
+
+def _told(model: ModelReport) -> str:
+    """Return why a model ended so, with short job ids, and the metrics that a person decides by."""
+    evidence = undecided(model)
+    metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
+    return inline(f"{short_reason(model)}{metrics}")
 
 
 def _next(report: Report, option: str, most: int | None) -> Iterator[str]:

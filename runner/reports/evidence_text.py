@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from runner.plan.evidence import Evidence, MetricEvidence
 from runner.reports.model import ModelReport
+from runner.reports.next_step import short_ids, with_short_ids
 from runner.reports.table import Column, short_number, signed_number, text_table
 
 NO_METRICS = "No metric of either model is recorded."
@@ -85,6 +86,13 @@ def evidence_line(evidence: Evidence, most: int = _MOST) -> str:
 def undecided(model: ModelReport) -> Evidence | None:
     """Return the evidence on a model of a report that waits for a person or was held, None on any other."""
     return model.evidence if model.outcome in ("awaiting_approval", "held") else None
+
+
+def short_reason(model: ModelReport) -> str:
+    """Return the reason of a model of a report, its job ids as short as those of its tables."""
+    evidence = model.evidence
+    ids = [model.retrain_job_id, evidence.incumbent_job_id if evidence else None]
+    return with_short_ids(model.reason, short_ids(name for name in ids if name))
 
 
 def _phrase(text: MetricText) -> str:

@@ -13,6 +13,7 @@ from runner.results.number import number_text, rounded
 FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
+_CUT = ".."  # in ASCII, since the common sign for it is wide in some fonts
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
 
@@ -22,13 +23,15 @@ Cell = str | int | bool | Decimal | None
 class Column(Struct, frozen=True, kw_only=True):
     """A column of a text table.
 
-    One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken.
+    One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken;
+    the cells of a `clipped` one are cut where the line would be too long, before any other is broken.
     """
 
     title: str
     number: bool = False
     spare: bool = False
     whole: bool = False
+    clipped: bool = False
 
 
 def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None) -> str:
@@ -47,8 +50,13 @@ def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, widt
 
 def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:
     widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
-    if width is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-        return _folded(columns, lines, widths, width)
+    room = None if width is None else width - len(_GAP) * (len(widths) - 1)
+    if width is not None and room is not None and sum(widths) > room:
+        fewest = [_FEWEST_OF_TEXT if column.clipped else size for column, size in zip(columns, widths, strict=True)]
+        if not any(column.clipped for column in columns) or sum(map(min, fewest, widths)) > room:
+            return _folded(columns, lines, widths, width)
+        widths = _cut_to(columns, widths, room)
+        lines = [[_clipped(cell, size) for cell, size in zip(line, widths, strict=True)] for line in lines]
     return "\n".join(
         _GAP.join(
             _padded(column, cell, " " * (size - columns_of(cell)))
@@ -56,6 +64,24 @@ def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: i
         ).rstrip()
         for line in lines
     )
+
+
+def _cut_to(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit the room: those of the clipped columns are cut, the last column first."""
+    cut = list(widths)
+    for place in reversed([place for place, column in enumerate(columns) if column.clipped]):
+        cut[place] = max(cut[place] - max(sum(cut) - room, 0), min(cut[place], _FEWEST_OF_TEXT))
+    return cut
+
+
+def _clipped(text: str, size: int) -> str:
+    """Return a text that takes no more columns; a cut shows."""
+    if columns_of(text) <= size:
+        return text
+    kept = text[: size - len(_CUT)]
+    while columns_of(kept) > size - len(_CUT):
+        kept = kept[:-1]
+    return f"{kept}{_CUT}"
 
 
 def _padded(column: Column, cell: str, space: str) -> str:

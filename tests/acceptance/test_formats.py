@@ -120,7 +120,7 @@ def test_out_that_cannot_be_written_is_told_and_changes_nothing(ran: Path, tmp_p
 
 def test_a_run_that_is_not_there_is_wrong_usage(ran: Path, tmp_path: Path) -> None:
     done = command(ran, "report", "20200101T000000Z-000000")
-    assert (done.returncode, b"has no run 20200101T000000Z-000000" in done.stderr) == (2, True)
+    assert (done.returncode, b"has no run `20200101T000000Z-000000`" in done.stderr) == (2, True)
     done = command(tmp_path / "empty", "report")
     assert (done.returncode, b"There is no journal" in done.stderr) == (2, True)
 

@@ -8,6 +8,7 @@ from runner.app.audit.anchors import read_attestation
 from runner.app.audit.evidence import StateEvidence, state_evidence
 from runner.app.audit.key_files import signing_key
 from runner.app.audit.verify import is_bundle, verify
+from runner.app.state.read_state import full_run_id
 from runner.audit.bundle_layout import ATTESTATION
 from runner.audit.envelope import envelope_bytes, signed
 from runner.audit.statement import by_run, latest, recorded, statement
@@ -81,8 +82,7 @@ def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
         run = latest(runs)
     if run is None:
         raise UsageError("No run of this state has a report yet.", hint="`retrain run` makes one; check --state.")
-    if run not in runs:
-        raise UsageError(f"The journal has no run {run}.", hint=f"The runs lie in {evidence.folder.runs}.")
+    run = full_run_id(runs, run)
     last = recorded(runs[run])
     if last is None:
         raise UsageError(

@@ -15,12 +15,12 @@ from runner.app.audit.journal_summary import JournalSummary
 from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
+from runner.app.state.read_state import full_run_id
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_entries, unrecorded_files
 from runner.audit.container import sha256_of
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
-from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord, newest_run
 
 _BUNDLE_SUFFIX = ".zip"
@@ -114,7 +114,7 @@ def _journal_first(journal: JournalSummary) -> Iterator[None]:
 
 
 def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | None, demands: Demands) -> Verification:
-    chosen = _chosen(journal.progress, evidence.folder, run)
+    chosen = _chosen(journal.progress, run)
     unrecorded = (
         *journal_losses(evidence.folder, chosen),
         *(unrecorded_entries(evidence.folder, journal.progress) if run is None else ()),
@@ -202,14 +202,12 @@ def _verification(
     )
 
 
-def _chosen(progress: Progress, folder: StateFolder, run_id: str | None) -> list[RunRecord]:
+def _chosen(progress: Progress, run_id: str | None) -> list[RunRecord]:
     if run_id is None:
         return list(progress.runs.values())
     if run_id == "latest":
         run_id = newest_run({name: run.started for name, run in progress.runs.items()}) or ""
-    if run_id not in progress.runs:
-        raise UsageError(f"The journal has no run {run_id}.", hint=f"The runs lie in {folder.runs}.")
-    return [progress.runs[run_id]]
+    return [progress.runs[full_run_id(progress.runs, run_id)]]
 
 
 def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
-from runner.app.state.read_state import reading
+from runner.app.state.read_state import full_run_id, reading
 from runner.errors import RetrainError, UsageError
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted
@@ -14,8 +14,9 @@ from runner.journal.folder import DEFAULT, state_folder
 from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, publish
 from runner.lib.checkout_boundary import refuse_link_out
-from runner.reports.build import read_history
+from runner.reports.build import build_report, read_history
 from runner.reports.formats.registry import Render
+from runner.reports.model import Report
 
 _LATEST = "latest"
 
@@ -35,6 +36,18 @@ def report(state: str, run_id: str | None, render: Render) -> Rendered:
         UsageError: there is no such run, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
+    chosen, links, without_end = _ended_run(state, run_id)
+    return Rendered(run_id=chosen, content=render(read_history(links, chosen)), without_end=without_end)
+
+
+def report_of(state: str, run_id: str) -> Report:
+    """Return the report of a run, as `report` renders it. Raises as it does."""
+    chosen, links, _ = _ended_run(state, run_id)
+    return build_report(read_history(links, chosen))
+
+
+def _ended_run(state: str, run_id: str | None) -> tuple[str, EventBuffer, str | None]:
+    """Return the run that is meant, the journal, and a newer run that has no end."""
     links, runs, ended = EventBuffer(), dict[str, RunStarted](), set[str]()
     with reading(state) as (_folder, events):
         for event in events:
@@ -45,12 +58,10 @@ def report(state: str, run_id: str | None, render: Render) -> Rendered:
                 ended.add(event.event.run_id)
     newest = newest_run(runs) or ""
     latest = newest_run({run: started for run, started in runs.items() if run in ended}) or newest
-    chosen = latest if run_id is None or run_id == _LATEST else run_id
+    chosen = latest if run_id is None or run_id == _LATEST else full_run_id(runs, run_id)
     if chosen not in ended:
         raise _refused(chosen or _LATEST, runs)
-    content = render(read_history(links, chosen))
-    without_end = newest if run_id != chosen and newest not in ended else None
-    return Rendered(run_id=chosen, content=content, without_end=without_end)
+    return chosen, links, newest if run_id in (None, _LATEST) and newest not in ended else None
 
 
 def _refused(run_id: str, runs: Container[str]) -> UsageError:
@@ -59,7 +70,7 @@ def _refused(run_id: str, runs: Container[str]) -> UsageError:
             f"Run {run_id} has not ended.",
             hint="It is under way, or was cut off: then the next `retrain run` ends it and goes on.",
         )
-    return UsageError(f"The journal has no run {run_id}.", hint="`retrain history` lists the runs; check --state.")
+    return UsageError("No run of this state has ended.", hint="`retrain run` makes one; check --state.")
 
 
 def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:

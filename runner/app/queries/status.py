@@ -12,9 +12,11 @@ from runner.app.planning.refresh import refresh
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, last_paths, refuse_of_the_state, silent, warn_of_future
+from runner.app.state.unlock import held_by
+from runner.errors import StateError
 from runner.journal.events import EMULATOR
 from runner.journal.model_progress import ModelProgress
-from runner.journal.progress import Progress, RunRecord
+from runner.journal.progress import Progress, RunRecord, newest_run
 from runner.journal.retrain_job import IN_FLIGHT, JobStage, RetrainJob
 from runner.manifest.load import load
 from runner.plan.eligibility import blocked, history_lost
@@ -59,10 +61,16 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """All models, in order of their first appearance, and the last run."""
+    """All models, in order of their first appearance, and the last run.
+
+    `running` says that it is at work; one that is not, and has no end, was cut off. `run_ids` are all runs, the oldest
+    first.
+    """
 
     models: tuple[ModelStatus, ...]
     last_run: RunRecord | None
+    running: bool = False
+    run_ids: tuple[str, ...] = ()
 
 
 def status(
@@ -87,7 +95,22 @@ def status(
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
     models = tuple(_model(service, name, one) for (service, name), one in progress.models.items())
-    return Status(models=models, last_run=next(reversed(progress.runs.values()), None))
+    newest = newest_run({run_id: run.started for run_id, run in progress.runs.items()})
+    last = progress.runs[newest] if newest else None
+    return Status(
+        models=models, last_run=last, running=last is not None and is_running(state, last), run_ids=tuple(progress.runs)
+    )
+
+
+def is_running(state: str, run: RunRecord) -> bool:
+    """Return whether a run without an end is at work: then it holds the state."""
+    if run.finished is not None:
+        return False
+    try:
+        held = held_by(state)
+    except StateError:  # a state that may only be read
+        return False
+    return held is not None and (held.holder is None or held.holder.run_id == run.run_id)
 
 
 def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:

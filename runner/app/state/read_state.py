@@ -1,6 +1,6 @@
 """What the journal already knows, for commands that only read it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ def warn_of_future(last: str | None, warn: Warn) -> None:
     )
 
 
+_MOST_LISTED = 5
 _TAG = "tag:"
 
 
@@ -91,6 +92,22 @@ def require_seen(seen: Iterable[str], name: str) -> None:
     if name not in known:
         hint = did_you_mean(name, known, otherwise="`retrain status` lists the models; check --state.")
         raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
+
+
+def full_run_id(known: Collection[str], given: str) -> str:
+    """Return the run that is meant: that id, or the only one that begins with it.
+
+    Raises:
+        UsageError: the journal has no such run, or several begin so.
+    """
+    found = [given] if given in known else [run_id for run_id in known if given and run_id.startswith(given)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown_ids = ", ".join(found[-_MOST_LISTED:])
+        raise UsageError(f"{len(found)} runs begin with {shown(given)}.", hint=f"Give more of it: {shown_ids}.")
+    hint = did_you_mean(given, known, otherwise="`retrain history` lists the runs; check --state.")
+    raise UsageError(f"The journal has no run {shown(given)}.", hint=hint)
 
 
 def refuse_of_the_state(record: RunRecord, paths: Sequence[Path], root: Path) -> None:

@@ -9,8 +9,10 @@ from runner.app.queries.report import report, write_report
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
-from runner.errors import ExitCode
+from runner.errors import ExitCode, UsageError
+from runner.journal.folder import state_folder
 from runner.reports.formats.registry import FORMATS, Render
+from runner.reports.text import inline
 
 
 def report_command(formats: Mapping[str, Render]) -> click.Command:
@@ -22,20 +24,41 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
     @click.option(
         "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write to this file, whole or not at all."
     )
+    @click.option("--open", "opens", is_flag=True, help="Open the run's page in a browser; the file of the state's.")
     @options.common
-    def command(*, run: str | None, form: str, out: Path | None, state: str, console: Console) -> int:
-        """Render a run's report again (an id, or `latest`), from the journal alone."""
+    def command(  # noqa: PLR0913 -- one argument an option
+        *, run: str | None, form: str, out: Path | None, opens: bool, state: str, console: Console
+    ) -> int:
+        """Render a run's report again (an id, or `latest`), from the journal alone.
+
+        On a terminal a page is not printed: its file is named.
+        """
         rendered = report(state, run, formats[form])
         warn_of_loss(console, state)
         if rendered.without_end:
             console.line(f"note: run {rendered.without_end} has not ended; this is run {rendered.run_id}")
-        if out is None or str(out) == "-":
-            console.document(rendered.content)
-        else:
+        page = state_folder(state).run_folder(rendered.run_id) / "report.html"
+        if out is not None and str(out) != "-":
             write_report(out, rendered.content, state=state)
+            page = out
+        elif form == "html" and out is None and (opens or console.width is not None):
+            if not page.is_file():
+                raise UsageError(f"{page} is gone.", hint="Name a file to write it to: --out report.html.")
+            console.result(inline(page))
+        elif not opens:
+            console.document(rendered.content)
+        if opens and not _open(page):
+            console.warning(f"no browser could be opened; the page is {page}")
         return ExitCode.OK
 
     return command
+
+
+def _open(page: Path) -> bool:
+    """Open a page in the user's browser; return whether there is one."""
+    import webbrowser  # noqa: PLC0415 -- only --open needs it
+
+    return webbrowser.open(page.resolve().as_uri())
 
 
 command = report_command(FORMATS)

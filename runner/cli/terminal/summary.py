@@ -15,9 +15,9 @@ from rich.text import Text
 from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
 from runner.cli.terminal.truncation import cut, cut_middle
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
-from runner.reports.evidence_text import evidence_line, undecided
+from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import by_urgency, short_ids, with_short_ids
+from runner.reports.next_step import by_urgency
 from runner.reports.table import FEWEST_COLUMNS
 from runner.reports.text import in_words, inline
 
@@ -83,21 +83,14 @@ def _cells(model: ModelReport, look: TerminalCapabilities, names: int, room: int
 def _told(model: ModelReport) -> str:
     """Return why a model ended so, and below it the metrics that a person decides by."""
     evidence = undecided(model)
-    lines = [_reason(model), *([f"metrics: {evidence_line(evidence)}"] if evidence else [])]
+    lines = [short_reason(model), *([f"metrics: {evidence_line(evidence)}"] if evidence else [])]
     return "\n".join(map(inline, lines))
 
 
 def _told_shortly(model: ModelReport) -> str:
     """Return the same for a single line that is cut: the first metric, then why."""
     evidence = undecided(model)
-    return inline(f"{evidence_line(evidence, 1)}; {_reason(model)}" if evidence else _reason(model))
-
-
-def _reason(model: ModelReport) -> str:
-    """Return the reason with the model's job ids as short as those of its tables."""
-    evidence = model.evidence
-    ids = [model.retrain_job_id, evidence.incumbent_job_id if evidence else None]
-    return with_short_ids(model.reason, short_ids(name for name in ids if name))
+    return inline(f"{evidence_line(evidence, 1)}; {short_reason(model)}" if evidence else short_reason(model))
 
 
 def _stacked(

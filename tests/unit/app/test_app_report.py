@@ -59,7 +59,7 @@ def test_a_run_that_has_not_ended_is_refused_with_what_comes_next(state: Path) -
 def test_a_journal_without_a_run_has_no_latest(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     open_store(folder).close()
-    with pytest.raises(UsageError, match="no run latest"):
+    with pytest.raises(UsageError, match="No run of this state has ended"):
         report(str(folder.root), None, FORMATS["html"])
 
 

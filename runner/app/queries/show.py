@@ -1,0 +1,53 @@
+"""`retrain show`: what is with one model, or what a run did."""
+
+from msgspec import Struct
+
+from runner.app.planning.plan import read_progress
+from runner.app.queries.report import report_of
+from runner.app.queries.status import ModelStatus, status
+from runner.app.state.read_state import full_run_id
+from runner.errors import UsageError
+from runner.lib.text import nearest, shown
+from runner.reports.model import NextStep, Report
+
+_LATEST = "latest"
+
+
+class ShownModel(Struct, frozen=True, kw_only=True):
+    """A model, and what the last run or decision that had it left to do."""
+
+    model: ModelStatus
+    next: NextStep | None
+
+
+def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
+    """Return a model with each service that has its history, or the report of a run: its id, or `latest`.
+
+    Raises:
+        UsageError: there is neither such a model nor such a run, or the run has not ended.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    found = status(state)
+    models = tuple(model for model in found.models if model.name == subject)
+    if models:
+        return tuple(ShownModel(model=model, next=_next(state, model)) for model in models)
+    if subject == _LATEST or any(run_id.startswith(subject) for run_id in found.run_ids if subject):
+        return report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
+    near = nearest(subject, [model.name for model in found.models])
+    raise UsageError(
+        f"No run of this state had a model {shown(subject)}, and no run has such an id.",
+        hint=f"Did you mean {shown(near)}?" if near else "`retrain status` lists models, `retrain history` runs.",
+    )
+
+
+def _next(state: str, model: ModelStatus) -> NextStep | None:
+    """Return what the last run that ended for the model says to do; None where nothing is."""
+    runs = reversed(read_progress(state).runs.values())
+    last = next(
+        (run for run in runs if run.finished and model.name in run.models and run.started.service == model.service),
+        None,
+    )
+    if last is None:
+        return None
+    entries = report_of(state, last.run_id).models
+    return next((entry.next for entry in entries if entry.name == model.name), None)

@@ -1,0 +1,78 @@
+"""`retrain show`."""
+
+import shlex
+from collections.abc import Iterator
+from decimal import Decimal
+
+import click
+
+from runner.app.queries.show import show
+from runner.app.queries.status import ModelStatus
+from runner.cli import options
+from runner.cli.console import Console
+from runner.cli.loss_warning import warn_of_loss
+from runner.cli.model_lines import incumbent_text, standing, with_short_ids
+from runner.cli.run_result import report_lines
+from runner.errors import ExitCode
+from runner.journal.folder import state_folder
+from runner.lib.timestamps import stamp
+from runner.plan.model_plan import state_option
+from runner.reports.evidence_text import evidence_table
+from runner.reports.json_text import render_json
+from runner.reports.model import NextStep, Report
+from runner.reports.table import Column, short_number, text_table
+from runner.reports.text import in_words, inline, utc
+
+
+@click.command("show", epilog="Example: retrain show churn")
+@click.argument("subject", metavar="MODEL|RUN", shell_complete=options.known_models)
+@click.option("--wide", is_flag=True, help="Show whole job ids.")
+@options.output_format("text", "json")
+@options.common
+def command(*, subject: str, wide: bool, form: str, state: str, console: Console) -> int:
+    """Show what is with a model: what serves, what is under way or waits, its metrics, and what to do next.
+
+    With the id of a run, or `latest`, it shows the summary that the run ended with.
+    """
+    found = show(state, subject)
+    warn_of_loss(console, state)
+    if form == "json":
+        console.result(render_json(found).decode().rstrip("\n"))
+    elif isinstance(found, Report):
+        console.result("\n".join(_run(console, found, state)))
+    else:
+        models = [entry.model for entry in found]
+        for entry, model in zip(found, models if wide else with_short_ids(models), strict=True):
+            console.result("\n".join([*_model(model, console.width), *_end(model, entry.next, state)]))
+    return ExitCode.OK
+
+
+def _run(console: Console, report: Report, state: str) -> Iterator[str]:
+    yield inline(f"{report.command} {report.run_id}, exit code {report.exit_code}")
+    yield from report_lines(console.look, report, state_folder(state).run_folder(report.run_id), state_option(state))
+
+
+def _model(model: ModelStatus, width: int | None) -> Iterator[str]:
+    """Yield what a person wants to know first: what serves, what is open, how the last run ended, what to do."""
+    since = f" since {utc(stamp(model.incumbent_since))}" if model.incumbent_since else ""
+    columns = (Column(title=model.name, whole=True), Column(title=f"({model.service})"))
+    last = f"{in_words(model.last_outcome)}: {model.last_reason}" if model.last_outcome else "no run yet"
+    known = ", ".join(f"{name} {short_number(Decimal(text))}" for name, text in model.incumbent_metrics.items())
+    rows = [
+        ("  in service", f"{incumbent_text(model)}{since}"),
+        *([("  its metrics", known)] if known else []),
+        ("  now", "; ".join(standing(model)) or "nothing is under way or waits"),
+        ("  last outcome", last),
+    ]
+    yield text_table(columns, rows, width=width)
+    if model.evidence is not None:
+        yield ""
+        yield evidence_table(model.evidence, width=width)
+
+
+def _end(model: ModelStatus, step: NextStep | None, state: str) -> Iterator[str]:
+    """Yield what to do, the commands to choose from, and the one that shows more."""
+    yield ""
+    commands = step.commands if step else ()
+    yield from (f"{'  or' if place else 'next'}: {inline(command)}" for place, command in enumerate(commands))
+    yield f"runs: retrain history {shlex.quote(inline(model.name))}{state_option(state)}"
