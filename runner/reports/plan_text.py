@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
-from runner.reports.text import headline, in_words, inline, markdown_cell, markdown_code, short_digest, utc
+from runner.reports.text import (
+    headline,
+    in_words,
+    inline,
+    markdown_cell,
+    markdown_code,
+    markdown_prose,
+    short_digest,
+    utc,
+)
 
 
 def action_text(model: PlannedModel) -> str:
@@ -123,7 +132,7 @@ def _fitting(rows: Iterator[str], room: int) -> list[str]:
 
 
 def _markdown_row(model: PlannedModel, width: int) -> str:
-    why = markdown_cell(_cut(reason_with_warnings(model), width))
+    why = markdown_prose(_cut(reason_with_warnings(model), width))
     if model.metrics:
         why = f"{why} {markdown_cell(_cut(f'Metrics: {model.metrics}.', width))}"
     return f"| {markdown_code(model.name)} | **{action_text(model)}** | {why} |"

@@ -17,8 +17,10 @@ from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
+from runner.lib.git.checkout import top_level
 from runner.reports.text import inline
 
+_IGNORED = ("*.key", "id_ed25519")  # of private keys, as in the template of .gitignore
 _run = click.argument("run", required=False)
 
 
@@ -63,6 +65,8 @@ def head(*, git_note: str | None, repository: Path, form: str, state: str, conso
 def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Make an Ed25519 key: FILE for signing, readable by you alone, and FILE.pub to hand out."""
     key, public = make_key(path)
+    if top_level(path.parent) is not None and not any(map(path.match, _IGNORED)):
+        console.warning(f"{path} is in a git checkout; name it *.key, which the .gitignore of `retrain init` has")
     console.result(f"key id {key.key_id}\nsigns: {inline(path)}\nchecks: {inline(public)}")
     return ExitCode.OK
 

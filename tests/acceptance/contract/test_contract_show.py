@@ -1,6 +1,6 @@
 """`show`, `status` and `report` as a person sees them on a terminal, and fleets in a pipe."""
 
-from tests.acceptance.contract.contract_project import Project, threshold
+from tests.acceptance.contract.contract_project import Project, threshold, wait_until
 from tests.fakes.terminal import in_terminal
 
 
@@ -27,7 +27,7 @@ def test_the_status_of_three_models_takes_three_lines(project: Project) -> None:
     three_models(project)
     for columns in (80, 120, 200):
         lines = shown(project, "status", columns=columns)
-        assert [line.split()[0] for line in lines[:4]] == ["model", "churn", "demand", "a_name_that..or_a_table"]
+        assert [line.split()[0] for line in lines[:4]] == ["model", "churn", "demand", "a_name_that..for_a_table"]
         assert lines[4].startswith("model "), "the candidates"
         assert all(job[:8] in "".join(lines) for job in project.service.switches("churn"))
         assert max(map(len, lines)) <= columns
@@ -68,11 +68,10 @@ def test_a_run_at_work_is_running_and_one_that_was_killed_was_cut_off(project: P
     model = project.add("churn")
     model.training = True
     process = project.start("run", "models.yaml")
-    while not project.service.accepted("churn"):
-        pass
+    wait_until(lambda: bool(project.service.accepted("churn")), what="the upload")
     assert project.retrain("status").out.rstrip().endswith(", running")
     process.kill()
-    process.wait()
+    process.communicate()
     assert "cut off; the next `retrain run` ends it" in project.retrain("status").out
 
 

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from runner.app.audit.key_files import make_key, signing_key, trusted_keys
 from runner.audit.keys import NotAKeyError, new_key, read_public_key, read_signing_key
+from runner.cli.main import group
 from runner.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -124,3 +126,10 @@ def test_the_audit_commands_load_no_cryptography_before_a_key_is_used() -> None:
     program = "import sys, runner.cli.commands.audit, runner.cli.commands.verify; print('cryptography' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(("name", "warns"), [("signing", True), ("audit.key", False), ("id_ed25519", False)])
+def test_a_key_in_a_checkout_that_gitignore_does_not_cover_is_warned_of(name: str, warns: bool, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    done = CliRunner().invoke(group, ["audit", "keygen", str(tmp_path / name)])
+    assert ("is in a git checkout; name it *.key" in done.stderr) is warns

@@ -102,7 +102,12 @@ def test_text_from_outside_makes_no_tag_link_mention_or_row(text: str) -> None:
 def test_the_words_of_a_reason_survive() -> None:
     text = "job `a|b` of @team <x> failed: https://x.test #7"
     [[_, _, shown]] = rows(render_plan_markdown(document(models=(model(reason=text),))))
-    assert shown == text
+    assert shown == text.replace("`", "")
+
+
+def test_a_command_that_a_reason_quotes_is_code_without_escapes() -> None:
+    reason = 'It waits for `retrain approve wine --reason "..."`.'
+    assert f"| {reason} |" in render_plan_markdown(document(models=(model(reason=reason),)))
 
 
 @pytest.mark.parametrize("count", [500, 2_000])
