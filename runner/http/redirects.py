@@ -49,7 +49,10 @@ def _joined(value: str, asked: str) -> str:
     here = urlsplit(asked)
     if value.startswith("//"):
         return f"{here.scheme}:{value}"
-    return f"{here.scheme}://{here.netloc}{value}" if value.startswith("/") else urljoin(asked, value)
+    try:
+        return f"{here.scheme}://{here.netloc}{value}" if value.startswith("/") else urljoin(asked, value)
+    except ValueError:
+        raise UnfitError("names no valid host and port") from None
 
 
 class _Moved(Struct, frozen=True, kw_only=True):

@@ -74,12 +74,14 @@ def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Give the content of a packed body, in pieces of at most `MOST_BYTES`.
 
     Raises:
-        zlib.error: it is not packed so, or it ends too early.
+        zlib.error: it is not packed so, is longer than it is unpacked, or ends too early.
     """
-    unpack, begun = zlib.decompressobj(_GZIP_OR_ZLIB), False
+    unpack, begun, taken = zlib.decompressobj(_GZIP_OR_ZLIB), False, 0
     for block in blocks:
-        left, begun = block, True
-        while left:
+        left, begun, taken = block, True, taken + len(block)
+        if taken > MOST_BYTES:
+            raise zlib.error
+        while left and not unpack.eof:  # what comes after it would be kept, and copied each time
             yield unpack.decompress(left, MOST_BYTES)
             left = unpack.unconsumed_tail
     if begun and not unpack.eof:

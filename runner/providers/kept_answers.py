@@ -4,6 +4,7 @@ A run keeps the last answer of each call, and each answer that was not understoo
 that tell of a secret, queries of URLs and the paths of other hosts are not kept, whatever else is known of them.
 """
 
+import json
 import re
 import threading
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -24,10 +25,16 @@ _MOST_UNREAD = 100  # answers of a run that were not understood; the last ones
 _HEADERS = ("Content-Type", "Content-Encoding", "Content-Length", "Date", "Location", "Retry-After", "Server")
 _URL = re.compile(r"(https?:)?//[^\s\"'<>]+", re.IGNORECASE)
 _HOST = re.compile(r"(?P<host>(https?:)?//[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_QUERY = re.compile(r"(/[^\s\"'<>?]*)\?[^\s\"'<>]+")
-_TELLING = r"[\w.-]*(?:key|secret|token|passw|credential|signature|stringtosign|canonical|authorization)[\w.-]*"
-_SECRET_VALUE = re.compile(rf'("{_TELLING}"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
-_SECRET_ELEMENT = re.compile(rf"(<({_TELLING})\b[^<>]*>)[^<]*", re.IGNORECASE)
+_QUERY = re.compile(r"(?<=[^\s\"'<>?])\?[^\s\"'<>]+")
+_WORD = "key|secret|token|passw|credential|signature|stringtosign|canonical|authorization|bearer|cookie|session"
+_TELLING = re.compile(rf"{_WORD}|^(auth|jwt|pass|pwd?|sig)$", re.IGNORECASE)
+# Every repetition is bounded or takes what it has gone through: no page keeps a core busy.
+_SECRET_VALUE = re.compile(
+    rf"((?:{_WORD})[\w.-]{{0,40}}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}})"
+    r"(?:\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|\\?[\"']?(?:(?:bearer|basic) )?[^\s\"'<>&,;{}\[\]\\]+)",
+    re.IGNORECASE,
+)
+_SECRET_ELEMENT = re.compile(rf"((?:{_WORD})[\w.-]{{0,40}}(?:\s[^<>]{{0,200}})?>)[^<]+", re.IGNORECASE)
 
 
 class KeptAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,16 +134,42 @@ def kept_answer(  # noqa: PLR0913 -- what an answer is made of
         path=clean(path.partition("?")[0]),
         status=status,
         headers={name: clean(headers[name][:1000]) for name in _HEADERS if name in headers},
-        body=clean(_cut(body)),
+        body=clean(_cut(_without_secret_values(body.decode("utf-8", errors="replace").replace("\0", "")))),
         understood=understood,
         error=clean(error),
     )
 
 
-def _cut(body: bytes) -> str:
-    """Return the text of a body, with an ellipsis where it is cut: a secret may be cut there."""
-    text = body[: 4 * MOST_BODY].decode("utf-8", errors="replace")
+def _cut(text: str) -> str:
+    """Return a text with an ellipsis where it is cut: a secret may be cut there."""
     return text if len(text) <= MOST_BODY else f"{text[:MOST_BODY]}…"
+
+
+def _without_secret_values(text: str) -> str:
+    """Return JSON without the values of names that tell of a secret, and without escapes that hide one."""
+    try:
+        document = json.loads(text)
+        blanked = _blanked(document)
+        written = text if blanked == document and "\\" not in text else json.dumps(blanked, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+    return written
+
+
+def _blanked(value: Any, *, hidden: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {name: _blanked(item, hidden=hidden or _tells(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_blanked(item, hidden=hidden) for item in value]
+    if hidden and value is not None and not isinstance(value, bool):
+        return HIDDEN
+    if not isinstance(value, str):
+        return value
+    return (_without_secret_values(value) if value.lstrip()[:1] in ("{", "[") else value).replace("\\/", "/")
+
+
+def _tells(name: str) -> bool:
+    return _TELLING.search(name.replace("_", "").replace("-", "").replace(" ", "")) is not None
 
 
 def without_secrets(text: str, redactor: Redactor) -> str:
@@ -144,15 +177,17 @@ def without_secrets(text: str, redactor: Redactor) -> str:
     text = text.replace("\\/", "/")  # as JSON may write it
     text = _SECRET_VALUE.sub(rf'\1"{HIDDEN}"', text)
     text = _SECRET_ELEMENT.sub(rf"\1{HIDDEN}", text)
-    text = _QUERY.sub(rf"\1?{HIDDEN}", _URL.sub(_without_path, text))
+    text = _QUERY.sub(f"?{HIDDEN}", _URL.sub(_without_path, text))
     return redactor.redact(text)
 
 
 def _without_path(url: re.Match[str]) -> str:
     parts = _HOST.fullmatch(url[0])
-    if parts is None or not parts["rest"].strip("/"):
+    if parts is None:
         return url[0]
-    return f"{parts['host']}/{HIDDEN}"
+    user, at, host = parts["host"].rpartition("@")
+    before = f"{user.partition('//')[0]}//{HIDDEN}@{host}" if at else host
+    return f"{before}/{HIDDEN}" if parts["rest"].strip("/") else f"{before}{parts['rest']}"
 
 
 def _same(one: KeptAnswer, other: KeptAnswer) -> bool:

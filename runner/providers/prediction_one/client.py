@@ -122,9 +122,13 @@ class Client:
                 again=False,
             )
         path, fields = f"/retrain_jobs/upload_url?filename={name}", self._options.fields
-        job = self._read("upload_url", path, key, lambda answer: read_job(answer, fields, self._base + path))
-        self._redactor.learn(job.upload_url)
-        return discreet_job(job, self._redactor)
+
+        def read(answer: Answer) -> IssuedJob:
+            job = read_job(answer, fields, self._base + path)
+            self._redactor.learn(job.upload_url)  # before the answer is kept
+            return job
+
+        return discreet_job(self._read("upload_url", path, key, read), self._redactor)
 
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Ask how a retrain job stands.
@@ -133,15 +137,16 @@ class Client:
             ServiceError: no status was told, or one of another job.
         """
         path, fields = f"/retrain_jobs/{quote(retrain_job_id, safe='')}", self._options.fields
+
+        def read(answer: Answer) -> Status:
+            status = read_status(answer, retrain_job_id, fields, self._statuses, self._base + path)
+            if status.download_url is not None:
+                self._redactor.learn(status.download_url)
+            return status
+
         status = self._read(
-            "status",
-            path,
-            key,
-            lambda answer: read_status(answer, retrain_job_id, fields, self._statuses, self._base + path),
-            lambda answer: is_about(answer, fields, retrain_job_id=retrain_job_id),
+            "status", path, key, read, lambda answer: is_about(answer, fields, retrain_job_id=retrain_job_id)
         )
-        if status.download_url is not None:
-            self._redactor.learn(status.download_url)
         return discreet_status(status, self._redactor)
 
     def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
@@ -203,8 +208,13 @@ class Client:
             ServiceError: no key was handed out.
         """
         path = f"/api-key?credential_type=retrain&model_id={model_id}"
-        fetched = self._read("api_key", path, secret_key, read_api_key)
-        self._redactor.learn(fetched.key)
+
+        def read(answer: Answer) -> FetchedApiKey:
+            fetched = read_api_key(answer)
+            self._redactor.learn(fetched.key)
+            return fetched
+
+        fetched = self._read("api_key", path, secret_key, read)
         return replace(fetched, end_date=self._redactor.redact(fetched.end_date))
 
     def classifiers(self, key: Secret) -> tuple[Classifier, ...]:

@@ -67,7 +67,8 @@ def _slow_page(_folder: Path, random: Random) -> Iterator[str]:
 def _odd_words(folder: Path, random: Random) -> Iterator[str]:
     """Answer a job or a key with a text that cannot be what it should be, though it is JSON."""
     hosts = ("%61%0d%0a", "%", "a%zz", "a%00b", "a..b", "[::1%25%0a]", "a\\b", "-", "a" * 300, "*", "<b>")
-    url = json.dumps({"retrain_job_id": "j", "upload_url": f"http://{random.choice(hosts)}/up?sig=x"})
+    places = (*(f"http://{host}/up?sig=x" for host in hosts), "\x01//[", "\x00//[]/up", "\x02//\u2100", "?\x00//[")
+    url = json.dumps({"retrain_job_id": "j", "upload_url": random.choice(places)})
     keys = ("\ud800abcdef", "a" * _SIZE, "\u00e9abcdef", "\x00abcdef", " abcdef\n")
     key = json.dumps({"api_key": random.choice(keys), "end_date": "\udfff"})
     body, ask = random.choice(

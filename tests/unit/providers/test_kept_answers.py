@@ -1,6 +1,7 @@
 """Answers are kept for people: the last of each call, those not understood, and no secret."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,37 @@ def answer(
         f'{{"u": "https:\\/\\/s\\/p?a=1\\u0026sig={CANARY}"}}'.encode(),
         f"<Error><AWSAccessKeyId>{CANARY}</AWSAccessKeyId><StringToSign>{CANARY}\nx</StringToSign></Error>".encode(),
         f'{{"token": "{CANARY}'.encode(),
+        f'{{"api\\u005fkey": "{CANARY}"}}'.encode(),
+        {"api_keys": [CANARY]},
+        {"credentials": {"value": CANARY, "number": [{"x": CANARY}]}},
+        {"api key": CANARY},
+        {"pw": CANARY, "auth": CANARY, "sig": CANARY, "session": CANARY},
+        {"body": json.dumps({"api_key": CANARY})},
+        json.dumps(json.dumps({"api_key": CANARY})).encode(),
+        f'{{"u": "https:\\u002f\\u002fs\\u002f{CANARY}\\u003fsig={CANARY}"}}'.encode(),
+        {"upload_url": f"up?sig={CANARY}"},
+        {"link": f"https://user:{CANARY}@s"},
+        f"{{'api_key': '{CANARY}'}}".encode(),
+        f"api_key={CANARY}&x=1".encode(),
+        f"api_key: {CANARY}".encode(),
+        f"Authorization: Bearer {CANARY}".encode(),
+        f"<key api_key='{CANARY}'/>".encode(),
+        json.dumps({"api_key": CANARY}).encode("utf-16"),
     ],
 )
 def test_what_by_its_name_or_place_may_be_a_secret_is_not_kept(body: Any) -> None:
-    assert CANARY not in repr(answer(body))
+    kept = repr(answer(body))
+    assert CANARY not in kept
+    assert CANARY not in kept.replace("\\x00", "")
+
+
+@pytest.mark.plays("R4")
+@pytest.mark.parametrize("piece", ["/", "a/", '"key', "key", "<key", "key=", "<key ", '"', "?", "//", "[", '{"a":'])
+def test_no_answer_takes_long_to_keep(piece: str) -> None:
+    for start in ("", '"', "<"):
+        began = time.thread_time()
+        answer((start + piece * MOST_BODY)[:MOST_BODY].encode())
+        assert time.thread_time() - began < 1.5  # it takes a tenth
 
 
 def test_a_known_secret_is_not_kept_either_where_the_body_is_cut_within_it() -> None:

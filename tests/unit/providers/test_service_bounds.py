@@ -1,5 +1,6 @@
 """What has no end is given up soon, and not only when the time of the call is over."""
 
+import gzip
 import ssl
 import time
 from collections.abc import Callable
@@ -15,11 +16,18 @@ from tests.unit.providers.conftest import FaultServer, Peer
 MakeClient = Callable[..., Client]
 Serve = Callable[..., FaultServer]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+GZIP = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+PACKED = gzip.compress(b"{}")
 ENDLESS = {
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n" * 100),
     "a header": (b"HTTP/1.1 200 OK\r\na: ", b"b" * 65536),
     "an extension of a chunk": (CHUNKED + b"1;", b"b" * 65536),
+    "what follows a body in gzip": (
+        GZIP + b"%x\r\n" % len(PACKED) + PACKED + b"\r\n",
+        b"10000\r\n" + bytes(65536) + b"\r\n",
+    ),
+    "nothing in gzip": (GZIP + b"a\r\n" + PACKED[:10] + b"\r\n", b"5\r\n\x00\x00\x00\xff\xff\r\n" * 5000),
     "trailers": (CHUNKED + b"0\r\n", b"trailer: " + b"b" * 5000 + b"\r\n"),
 }
 MOST = 64 << 20  # bytes that go out before the other side hangs up; buffers of the kernel among them
