@@ -78,6 +78,9 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
     busy = Busy(began=run.context.clock.monotonic())
     while True:
         effect = yield from _send(run, serving)
+        if isinstance(effect, Rejected) and (yield from _applied_all_the_same(run)):
+            run.warn(f"the switch was refused, but the service's list shows it: {effect.message}")
+            return _switched(run, proof="read_back")
         if not isinstance(effect, Rejected) or effect.reason != "busy":
             return (yield from _after_put(run, run.job, effect))
         yield from record(SwitchRejected(retrain_job_id=run.job.retrain_job_id, message=effect.message))
@@ -91,6 +94,13 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
             run.context.budget.return_switch()
             end = yield from decide_again(run)
             return end or (yield from switch(run))
+
+
+def _applied_all_the_same(run: ModelRun) -> Steps[bool]:
+    """Ask after a refusal for what is in service: who refused may stand in between."""
+    if not _can_be_seen(run.job):
+        return False
+    return _serves(run.job, (yield from list_classifiers(run))) is True
 
 
 def _send(run: ModelRun, serving: Listed) -> Steps[Effect]:

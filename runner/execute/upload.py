@@ -5,6 +5,7 @@ byte is sent; there is one PUT; what it did is recorded only with proof; where t
 until it is known, and nobody guesses.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct
@@ -105,7 +106,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
     )
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
     with run.timed("upload_s"):
-        effect = yield from _send(run, job, end)
+        effect = yield from _send(run, job, end, lambda: _may_repeat(run, key, job.retrain_job_id, value))
     if isinstance(effect, Rejected) and effect.reason == "signature" and end.passed(run.context.clock):
         return replace(effect, reason="expired_url", permanent=False)
     return effect
@@ -148,10 +149,16 @@ def _upload_end(run: ModelRun, taken: _Taken) -> UploadEnd:
     return end
 
 
-def _send(run: ModelRun, job: IssuedJob, end: UploadEnd) -> Steps[Effect]:
-    """Send the one PUT."""
+def _may_repeat(run: ModelRun, key: Secret, retrain_job_id: str, before: str | None) -> bool:
+    """Tell whether the status, which can be read, shows no start: who redirected or refused may have taken the data."""
+    answer, _ = _status(run, key, retrain_job_id)
+    return answer is not None and not proves_start(run, answer, before)
+
+
+def _send(run: ModelRun, job: IssuedJob, end: UploadEnd, may_repeat: Callable[[], bool]) -> Steps[Effect]:
+    """Send the one PUT that the store carries out."""
     try:
-        return (yield from send(run, "put", Pool.STAGE, lambda: _put(run, job.upload_url, end)))
+        return (yield from send(run, "put", Pool.STAGE, lambda: _put(run, job.upload_url, end, may_repeat)))
     except StoppedError:
         yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
@@ -161,7 +168,7 @@ def _never_sent(retrain_job_id: str, message: str) -> UploadRejected:
     return UploadRejected(retrain_job_id=retrain_job_id, why="never_sent", message=message)
 
 
-def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
+def _put(run: ModelRun, url: Secret, end: UploadEnd, may_repeat: Callable[[], bool]) -> Effect:
     """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
     if end.passed(run.context.clock):
         return Rejected(
@@ -172,7 +179,8 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd) -> Effect:
             reason="expired_url",
         )
     file = run.get_prepared().upload
-    watch = UploadWatch(sent=run.meter(file.content.bytes), may_end=run.context.holds)
+    sent = run.meter(file.content.bytes)
+    watch = UploadWatch(sent=sent, may_end=run.context.holds, may_repeat=may_repeat)
     return run.context.provider.upload(url, file.path, content=file.content, watch=watch)
 
 

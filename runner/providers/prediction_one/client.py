@@ -36,7 +36,7 @@ from runner.providers.base import (
 )
 from runner.providers.kept_answers import AnswerKeeper, Call
 from runner.providers.prediction_one.answer_notes import AnswerNotes
-from runner.providers.prediction_one.errors import switch_effect, upload_effect
+from runner.providers.prediction_one.errors import REDIRECTED_AFTERWARDS, switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.prediction_one.redaction import (
     discreet_effect,
@@ -59,6 +59,10 @@ from runner.providers.prediction_one.result_download import refuse_download, res
 
 T = TypeVar("T")
 _MOST_LISTED = 1000  # models
+
+
+class _NotRepeatedError(Exception):
+    """An upload is not made once more: the data may have been taken."""
 
 
 class Client:
@@ -162,7 +166,8 @@ class Client:
         first, *others = header_sets(url, self._options.upload_headers)
         effect = self._upload_once(url, file, content, watch, first)
         for headers in others:  # a guess is sent only after the store refused the one before
-            if isinstance(effect, Rejected) and effect.reason == "signature":
+            refused = isinstance(effect, Rejected) and effect.reason == "signature"
+            if refused and (watch is None or watch.may_repeat()):
                 effect = self._upload_once(url, file, content, watch, headers)
         unsent = unsent_headers(url, first)
         if unsent and isinstance(effect, Rejected) and effect.reason == "signature":
@@ -255,17 +260,22 @@ class Client:
                 return _not_uploaded(file, sent[0])
 
             def request(place: Secret) -> Request:
+                if len(sent) > 1 and watch is not None and not watch.may_repeat():
+                    raise _NotRepeatedError
                 sent.append(new_body())
                 return Request(method="PUT", url=place, body=sent[-1], headers=headers)
 
-            answer = exchange_following(
-                self._wire,
-                request,
-                take_store_answer,
-                statuses=SAME_REQUEST,
-                learn=self._redactor.learn,
-                url=url,
-            )
+            try:
+                answer = exchange_following(
+                    self._wire,
+                    request,
+                    take_store_answer,
+                    statuses=SAME_REQUEST,
+                    learn=self._redactor.learn,
+                    url=url,
+                )
+            except _NotRepeatedError:
+                return REDIRECTED_AFTERWARDS
         if sent[-1].problem:
             return _not_uploaded(file, sent[-1])
         return self._notes.effect("put", "", answer, upload_effect(answer, handed_over=sent[-1].handed_over))

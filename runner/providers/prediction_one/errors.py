@@ -1,7 +1,7 @@
 """What an answer means: of an effect success, refusal or nothing (`Unknown`); of a refusal what a person can do."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -44,6 +44,11 @@ _KEY = re.compile(
 _LONGEST_PROOF = 200  # bytes of a plain text that may confirm a switch
 _READ_STATUS_HINT = "The status of the retrain job will tell; do not upload this data by hand."
 _READ_BACK_HINT = "The runner reads back which model is in service where it can; `retrain status` shows what it learnt."
+
+REDIRECTED_AFTERWARDS = Unknown(
+    message="The store redirected the upload, and the retrain job may have taken the data all the same.",
+    hint=_READ_STATUS_HINT,
+)
 
 
 class Explained(Struct, frozen=True, kw_only=True):
@@ -225,13 +230,25 @@ def _switched(answer: Answer, retrain_job_id: str, options: ServiceOptions) -> E
     """Judge a 2xx: it proves the switch, unless its body is an error, a page or about another job."""
     document, flaw = _confirmation(answer)
     named = Parts.of(document).texts(options.fields.retrain_job_id)
-    if named - {retrain_job_id}:
+    if any(Parts.of(part).texts(options.fields.retrain_job_id) - {retrain_job_id} for part in _objects(document)):
         flaw = "with the id of another retrain job"
     elif flaw is None and options.switch_proof == "body" and not named:
         flaw = "but not with the id of the retrain job, which `switch_proof: body` asks for"
     if flaw is None:
         return Done(detail=f"The service answered {answer.status}.")
     return Unknown(message=f"{answer.host} answered the switch with {answer.status}, {flaw}.", hint=_READ_BACK_HINT)
+
+
+def _objects(document: object) -> Iterator[object]:
+    """Give every object of a document; not by recursion: the nesting is the service's."""
+    waiting = [document]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
 
 
 def _confirmation(answer: Answer) -> tuple[object, str | None]:
@@ -246,9 +263,12 @@ def _confirmation(answer: Answer) -> tuple[object, str | None]:
         document = read_json(answer.body)
     except NotJsonError:
         text = answer.body.decode("utf-8", errors="replace")
-        unclear = len(answer.body) > _LONGEST_PROOF or text.lstrip()[:1] in ("{", "[") or says_error(text)
+        plain = (
+            len(answer.body) <= _LONGEST_PROOF and text.lstrip()[:1] not in ("{", "[") and text.strip().isprintable()
+        )
+        unclear = not plain or "\ufffd" in text or says_error(text, of_effect=True)
         return None, "but not with the proof of a switch" if unclear else None
-    return document, "but its body speaks of an error" if says_error(document, by_message=True) else None
+    return document, "but its body speaks of an error" if says_error(document, of_effect=True) else None
 
 
 def _refused_by_service(row: Documented) -> Rejected:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from runner.errors import Kind
 from runner.http.response_body import NotJsonError, one_line, read_json
 from runner.providers.base import Code
+from runner.providers.fields import Parts
 
 _MOST_DIGITS = 15  # an integer that JSON readers everywhere keep exactly (below 2**53)
 
@@ -47,9 +48,16 @@ _STORE_HEADER = re.compile(r"<HeaderName>\s*([A-Za-z0-9-]{1,60})\s*</HeaderName>
 _NAMED_HEADER = re.compile(r"\b(x-(?:ms|amz|goog)-[a-z0-9-]{1,60})\b", re.IGNORECASE)
 _SUCCESS_CODES = frozenset({"", "0", "00", "200", "201", "202", "204", "null", "ok", "none", "success"})
 _SAYING = ("status", "result", "statuscode")
-_TELLING = ("message", "detail", "error_message")
+_TELLING = ("message", "detail", "errormessage", "title")
+_DENIABLE = ("success", "ok", "succeeded", "result")
+_DONE = ("accepted", "applied", "switched", "updated")  # of an effect
+_REASONS = ("exception", "fault", "errortype", "__type")
+_NO = frozenset({"false", "no", "ng"})
 _NEGATIVE = re.compile(
     r"fail|error|denied|reject|invalid|refus|forbid|\bng\b|\bnot\b|失敗|エラー|不正|無効|^[45][0-9]{2}$"
+)
+_REFUSING = re.compile(
+    r"unauthori|unavailable|time[ds]? ?out|too many|throttl|exceed|maintenance|bad gateway|\b(log|sign) ?in\b"
 )
 
 
@@ -211,24 +219,45 @@ def is_page(body: bytes, content_type: str) -> bool:
     return "html" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
-def says_error(document: Any, *, by_message: bool = False) -> bool:
-    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error; in its message too if that is asked."""
+def says_error(document: Any, *, of_effect: bool = False) -> bool:
+    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error.
+
+    Of an effect the words of its messages count too, and what an envelope holds.
+    """
+    if of_effect:
+        levels = Parts.of(document).levels
+        return _says_error(document, of_effect=True) or any(_says_error(level, of_effect=True) for level in levels)
+    return _says_error(document, of_effect=False)
+
+
+def _says_error(document: Any, *, of_effect: bool) -> bool:
     if isinstance(document, list):
         document = document[0] if document else None
     if isinstance(document, str):
-        return _NEGATIVE.search(document.lower()) is not None
+        return _is_negative(document, of_effect=of_effect)
     if not isinstance(document, dict):
         return document is False
-    parts = {str(name).lower(): value for name, value in document.items()}
-    denied = any(parts.get(name) is False for name in ("success", "ok", "succeeded", "result"))
-    told = any(parts.get(name) for name in ("error", "errors"))
-    code = str(parts.get("code", parts.get("error_code", ""))).strip().lower()
-    words = (
-        str(parts[name]).lower().replace("_", " ")
-        for name in (*_SAYING, *(_TELLING if by_message else ()))
-        if name in parts
+    parts = {str(name).lower().replace("_", "") if name != "__type" else name: item for name, item in document.items()}
+    denied = any(_denies(parts.get(name)) for name in (*_DENIABLE, *(_DONE if of_effect else ())))
+    denied = denied or any(parts.get(name) == 0 for name in ("success", "ok", "succeeded"))
+    told = any(parts.get(name) for name in ("error", "errors", *(_REASONS if of_effect else ())))
+    code = str(parts.get("code", parts.get("errorcode", ""))).strip().lower()
+    words = (str(parts[name]) for name in (*_SAYING, *(_TELLING if of_effect else ())) if name in parts)
+    return (
+        denied
+        or told
+        or code not in _SUCCESS_CODES
+        or any(_is_negative(word.replace("_", " "), of_effect=of_effect) for word in words)
     )
-    return denied or told or code not in _SUCCESS_CODES or any(_NEGATIVE.search(word) for word in words)
+
+
+def _denies(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() in _NO)
+
+
+def _is_negative(words: str, *, of_effect: bool) -> bool:
+    text = words.lower()
+    return _NEGATIVE.search(text) is not None or (of_effect and _REFUSING.search(text) is not None)
 
 
 def _texts(body: bytes) -> Iterator[str]:

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from runner.errors import Kind
+from runner.http.upload_watch import UploadWatch
 from runner.journal.events import Draft, Fact, JobAbandoned, Resolved, UploadSucceeded
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.journal.store import open_store
+from runner.lib.checksums import Checksum
+from runner.lib.secrets import Secret
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import Options
-from runner.providers.base import Code, Done, Effect
+from runner.providers.base import Code, Done, Effect, Rejected, RejectionReason
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import UNCLEAR, World, service_error, until_settled
 
@@ -231,3 +235,31 @@ def test_a_job_left_alone_by_force_within_its_lag_leaves_no_doubt(world: World) 
     world.options, world.service.before = Options(force=True), first_put(world, "key-m", UNCLEAR)
     assert world.run()["m"].outcome == "switched"
     assert len(jobs_of(world, "key-m")) == 3
+
+
+def test_data_that_a_refusing_store_took_is_not_sent_to_it_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    upload = world.service.upload
+
+    def refuse(url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
+        asked.append(watch.may_repeat())
+        upload(url, file, content=content, watch=watch)
+        asked.append(watch.may_repeat())
+        return Rejected(message="403", hint="Look.", kind=Kind.SERVICE, permanent=True, reason="signature")
+
+    monkeypatch.setattr(world.service, "upload", refuse)
+    assert world.run()["m"].outcome == "switched"
+    assert asked == [True, False]
+    assert world.service.calls("put") == 1
+
+
+@pytest.mark.parametrize("reason", ["busy", "gateway", "documented"])
+def test_a_switch_that_is_refused_and_listed_all_the_same_counts_and_is_not_repeated(
+    world: World, reason: RejectionReason
+) -> None:
+    refused = Rejected(message="409", hint="Look.", kind=Kind.SERVICE, permanent=False, reason=reason)
+    world.service.after = lambda call, _job: refused if call == "switch" else None
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.calls("switch") == 1

@@ -85,6 +85,7 @@ def test_a_packed_answer_is_read(serve: Serve, make_client: MakeClient, key: Sec
     assert isinstance(client.switch(key, "job-1"), Done)
 
 
+@pytest.mark.plays("R10")
 @pytest.mark.parametrize(
     "body",
     [
@@ -107,6 +108,24 @@ def test_a_packed_answer_is_read(serve: Serve, make_client: MakeClient, key: Sec
         {"success": False},
         {"message": "Internal server error"},
         {"metadata": {"retrain_job_id": "job-1"}, "error": "something"},
+        {"success": "false"},
+        {"success": 0},
+        {"updated": False},
+        {"data": {"success": False}},
+        {"data": {"status": "failed"}},
+        {"data": {"error": "something"}},
+        {"errorMessage": "It failed."},
+        {"errorCode": "E1"},
+        {"__type": "ThrottlingException"},
+        {"message": "Unauthorized"},
+        {"message": "Too Many Requests"},
+        {"title": "Not Found"},
+        {"data": {"job": {"retrain_job_id": "job-2"}}},
+        {"jobs": [{"retrain_job_id": "job-1"}, {"retrain_job_id": "job-2"}]},
+        "Service Unavailable",
+        "Please log in",
+        b"\x1f\x8b\x08",
+        "<html>".encode("utf-16"),
     ],
 )
 def test_a_200_with_an_error_a_page_or_another_job_is_unclear(

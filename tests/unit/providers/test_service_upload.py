@@ -226,6 +226,19 @@ def test_a_content_type_that_the_url_signs_is_guessed(
     assert len(server.peers) == (1 if wanted == "application/octet-stream" else 2)
 
 
+@pytest.mark.plays("R9")
+@pytest.mark.parametrize("status", [307, 403])
+def test_what_may_have_been_taken_is_not_sent_once_more(
+    serve: Serve, make_client: MakeClient, data: Path, status: int
+) -> None:
+    url = "/train.csv?X-Amz-SignedHeaders=content-type%3Bhost&X-Amz-Signature=signature-canary"
+    server = serve(answering(status, Location="/again"))
+    watch = UploadWatch(sent=lambda _handed: None, may_end=lambda: True, may_repeat=lambda: False)
+    effect = upload(make_client(), server.url + url, data, watch=watch)
+    assert isinstance(effect, Unknown if status == 307 else Rejected)
+    assert len(server.peers) == 1
+
+
 @pytest.mark.parametrize("status", [307, 308])
 @pytest.mark.parametrize("early", [False, True])
 def test_a_redirect_of_the_store_is_followed_with_the_whole_file_and_without_the_key(
