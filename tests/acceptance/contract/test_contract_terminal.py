@@ -45,7 +45,8 @@ def test_a_terminal_shows_each_model_live_and_at_the_end_a_summary_in_its_place(
     assert terminal.finish() == 4
     shown = [line for line in terminal.screen.shown() if line]
     assert any(re.match("churn +✓ switched|✓ switched +churn", line) for line in shown[:8])
-    assert "metrics: auc 0.9; nothing is recorded" in " ".join(" ".join(shown).split())
+    if columns > NARROW:  # there the commands and their long paths take the room of the reasons
+        assert "metrics: auc 0.9; nothing is recorded" in " ".join(" ".join(shown).split())
     assert not is_shown(terminal, "of 2 done")
     assert is_shown(terminal, "1 switched, 1 held")
     assert b"\x1b[32m" in terminal.written
