@@ -225,8 +225,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_job_may_be_another_models",
         file="runner/providers/prediction_one/client.py",
-        old="lambda answer: read_job(answer, fields, self._base + path))",
-        new="lambda answer: read_job(answer, fields, self._base + path), lambda _: True)",
+        old='self._read("upload_url", path, key, read)',
+        new='self._read("upload_url", path, key, read, lambda _: True)',
         caught_by="tests/unit/providers/test_service_kept.py::test_a_job_is_never_taken_for_another_models",
     ),
 )

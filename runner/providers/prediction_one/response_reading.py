@@ -58,6 +58,8 @@ def read_job(answer: Answer, fields: Fields, asked: str) -> IssuedJob:
         raise _missing(answer, parts, "upload_url", "names no upload URL")
     if retrain_job_id is None:
         raise _missing(answer, parts, "retrain_job_id", "names no retrain job")
+    if any(len(parts.texts((name,))) > 1 for name in (*fields.retrain_job_id, *fields.upload_url)):
+        raise _rejection(answer, "names more than one retrain job or upload URL")
     if not _usable_id(retrain_job_id) or parts.find(fields.retrain_job_id) is True:
         raise _rejection(answer, "names a retrain job by something that is not an id")
     address = _signed_url(answer, url, asked)

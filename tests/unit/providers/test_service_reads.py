@@ -481,3 +481,19 @@ def test_a_status_under_another_key_is_told_with_the_line(client: Client, key: S
     error = status_error(client, key)
     assert error.code == Code.PART_ELSEWHERE
     assert "`fields: {status: state}` under `service:`" in error.hint
+
+
+@pytest.mark.parametrize(
+    "inner", [{"retrain_job_id": "job-2"}, {"retrainJobId": "job-2"}, {"upload_url": "https://store.example/2"}]
+)
+def test_an_answer_with_two_jobs_or_two_urls_issues_none(
+    serve: Any, make_client: Any, key: Secret, inner: dict[str, str]
+) -> None:
+    body = {"retrain_job_id": "job-1", "upload_url": "https://store.example/1", "data": inner}
+
+    def behave(peer: Any) -> None:
+        peer.request()
+        peer.answer(200, body)
+
+    with pytest.raises(ServiceError, match="more than one"):
+        make_client(serve(behave).url).take_job(key, "d.csv")
