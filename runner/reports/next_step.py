@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.journal.events import RunStarted
+from runner.journal.folder import DEFAULT
 from runner.journal.outcomes import Outcome, urgency
 from runner.plan.model_plan import (
     inspect_command,
@@ -42,6 +43,16 @@ class CommandContext(Struct, frozen=True, kw_only=True):
         """Return the context of a recorded run: its manifest, service and state."""
         state = state_option(started.options["state"]) if "state" in started.options else ""
         return cls(run=run_command(started.paths, emulator=started.is_emulator, state=state), state=state)
+
+    def verify(self, *arguments: str) -> str:
+        """Return the command that checks a run of this state, or all of it."""
+        return f"{shlex.join(['retrain', 'verify', *arguments])}{self.state}"
+
+
+def audit_commands(started: RunStarted, run_id: str) -> tuple[str, str]:
+    """Return the commands that check a run, and the state against the run's report."""
+    context, folder = CommandContext.of_run(started), started.options.get("state", DEFAULT)
+    return context.verify(run_id), context.verify("--head", f"{folder}/runs/{run_id}/report.json")
 
 
 class _Advice(NamedTuple):

@@ -14,6 +14,7 @@ from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
 from runner.reports.commit_address import commit_address
 from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
+from runner.reports.next_step import audit_commands
 from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories
@@ -54,7 +55,8 @@ class Page(Struct, frozen=True, kw_only=True):
     """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once.
 
     `todo` are the first models that need a person, by their numbers in the page, `later` counts the others. `owners`
-    and `tags` are those to filter by, `commit` is the address of the manifest's commit.
+    and `tags` are those to filter by, `commit` is the address of the manifest's commit, and `verify` are the commands
+    that check the run, and the state against its report.
     """
 
     lines: LazyList[Line]
@@ -63,6 +65,7 @@ class Page(Struct, frozen=True, kw_only=True):
     owners: Sequence[str]
     tags: Sequence[str]
     commit: str | None
+    verify: tuple[str, str]
     gantt: Gantt
     seconds: float
     many: bool
@@ -91,6 +94,7 @@ def build_page(history: RunHistory, report: Report) -> Page:
         owners=_few({plan.owner for plan in plans if plan.owner}),
         tags=_few({tag for plan in plans for tag in plan.tags}),
         commit=commit_address(report.manifest.git) if report.manifest.git else None,
+        verify=audit_commands(record.started, report.run_id),
         gantt=gantt(spans, [name for _, _, name in order]),
         seconds=(record.finished_at - record.started_at).total_seconds() if record.finished_at else 0.0,
         many=many,

@@ -19,6 +19,7 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<|~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|(?<=
 _REFERENCE = re.compile(r"@|#(?=\d)")  # forges link these after rendering, where no backslash protects them
 _LONGEST = 300
 _QUOTED = re.compile("`([^`]+)`")
+_CUT_COMMAND = re.compile(r"`retrain [^`]*\Z")
 _SPLIT = "<!-- -->"
 
 
@@ -148,9 +149,14 @@ def duration(seconds: float) -> str:
 
 
 def clipped(text: object, most: int = _LONGEST) -> str:
-    """Return the first characters of a long text, 300 if not told otherwise, and show that it goes on."""
+    """Return the first characters of a long text, 300 if not told otherwise, and show that it goes on.
+
+    A command that it quotes stays whole or is left out: a part of it would not run.
+    """
     line = str(text)
-    return line if len(line) <= most else f"{line[:most]}..."
+    if len(line) <= most:
+        return line
+    return f"{_CUT_COMMAND.sub('', line[:most])}..."
 
 
 def short_digest(sha256: str | None) -> str:

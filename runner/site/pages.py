@@ -21,6 +21,7 @@ from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.formats.render import FILTERS
 from runner.reports.history import Entry
 from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline
+from runner.reports.next_step import CommandContext
 from runner.reports.page_layout import inline_file
 from runner.reports.table import short_number
 from runner.reports.templating import templates
@@ -266,6 +267,16 @@ def _source(mark: str) -> str:
     return f"{mark} {edition()}"
 
 
+def _explain_command(timeline: ModelTimeline) -> str | None:
+    """Return the command that shows the model's newest decision in full; None where there is none."""
+    decided = [entry for entry in timeline.entries if entry.decided]
+    job = decided[-1].retrain_job_id if decided else None
+    if job is None:
+        return None
+    state = CommandContext.of_run(timeline.entries[-1].run.started).state
+    return f"{shlex.join(['retrain', 'history', timeline.name, '--job', job])}{state}"
+
+
 class _Desk(Struct, frozen=True, kw_only=True):
     """What all pages are made with; the rules behind decisions are read once."""
 
@@ -289,6 +300,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
             tags=_few({tag for line in lines for tag in line.timeline.tags}),
             services=sorted({line.timeline.service for line in lines}),
             head=self.fleet.progress.head,
+            verify=self._context().verify(),
         )
 
     def runs(self) -> bytes:
@@ -304,11 +316,16 @@ class _Desk(Struct, frozen=True, kw_only=True):
             summary=outcome_counts(timeline),
             entries=entry_rows(timeline),
             deployments=deployment_rows(self.fleet.progress, timeline),
-            shell_name=shlex.quote(timeline.name),
+            explain=_explain_command(timeline),
         )
 
     def moved(self, old: str, timeline: ModelTimeline, place: Place) -> bytes:
         return self._page("moved_page.html.j2", root=place.root, old=old, timeline=timeline)
+
+    def _context(self) -> CommandContext:
+        """Return what commands about the whole state need, as its newest run has it."""
+        newest = next(reversed(self.fleet.progress.runs.values()), None)
+        return CommandContext.of_run(newest.started) if newest else CommandContext()
 
     def _page(self, template: str, **values: Any) -> bytes:
         return render(template, assets=self.assets, page_of=model_place, **values)

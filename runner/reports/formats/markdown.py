@@ -15,6 +15,7 @@ from runner.reports.text import clipped, in_words, markdown_code, markdown_prose
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
 _MOST_ROWS = 40  # models that want a person; of more, each outcome has its first ones
 _ROWS_EACH = 10
+_STEP = 700  # characters of what to do next: its commands are there to be copied
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -109,7 +110,9 @@ def _troubled_row(model: ModelReport) -> str:
     step = model.next.text if model.next else ""
     evidence = undecided(model)
     metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
-    return _joined(_name(model.name), _outcome(model), f"{_text(why(model))}{metrics}", _text(step))
+    return _joined(
+        _name(model.name), _outcome(model), f"{_text(why(model))}{metrics}", markdown_prose(clipped(step, _STEP))
+    )
 
 
 def _row(model: ModelReport) -> str:

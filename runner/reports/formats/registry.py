@@ -6,7 +6,7 @@ A format is a function of one of these two kinds in a module of its own, and its
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from runner.reports.build import RunHistory, build_report, outline
+from runner.reports.build import RunHistory, build_report
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.formats.render import render_html, render_markdown, render_report
@@ -23,7 +23,7 @@ def of_report(render: Callable[[Report], bytes]) -> Render:
 FORMATS: Mapping[str, Render] = MappingProxyType(
     {
         "html": render_html,
-        "markdown": lambda history: render_markdown(outline(history)),
+        "markdown": render_markdown,
         "json": lambda history: b"".join(render_report(history)),
         "junit": of_report(render_junit),
         "openmetrics": of_report(render_openmetrics),

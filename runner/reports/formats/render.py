@@ -11,11 +11,11 @@ from runner.reports import table, text
 from runner.reports.build import RunHistory, outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
+from runner.reports.commit_address import commit_address
 from runner.reports.evidence_text import evidence_line, metric_text, undecided
 from runner.reports.formats.markdown import summarize
 from runner.reports.json_text import json_pieces
-from runner.reports.model import Report
-from runner.reports.next_step import why
+from runner.reports.next_step import audit_commands, why
 from runner.reports.page import Page, build_page
 from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
 from runner.reports.stage_timeline import STAGES
@@ -69,7 +69,7 @@ def each_file(history: RunHistory) -> Iterator[tuple[str, Iterator[bytes]]]:
     A file's pieces are to be taken before the next file is asked for.
     """
     yield "report.json", render_report(history)
-    yield "report.md", iter([render_markdown(outline(history))])
+    yield "report.md", iter([render_markdown(history)])
     yield "report.html", _html(history)
     yield "journal.jsonl", (body + b"\n" for body in history.links.bodies())
 
@@ -79,10 +79,17 @@ def render_report(history: RunHistory) -> Iterator[bytes]:
     return json_pieces(outline(history), "models")
 
 
-def render_markdown(report: Report) -> bytes:
+def render_markdown(history: RunHistory) -> bytes:
     """Return the report as UTF-8 Markdown, for a pull request's comment or a mail."""
-    parts = summarize(report, lambda model: _render("model.md.j2", model=model))
-    return _render("report.md.j2", report=report, parts=parts).encode()
+    report = outline(history)
+    git, (verify, _) = report.manifest.git, audit_commands(history.record.started, report.run_id)
+    return _render(
+        "report.md.j2",
+        report=report,
+        parts=summarize(report, lambda model: _render("model.md.j2", model=model)),
+        commit=commit_address(git) if git else None,
+        verify=verify,
+    ).encode()
 
 
 def render_html(history: RunHistory) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.journal.events import ErrorRecord
+from runner.journal.events import CommitRecord, ErrorRecord
 from runner.journal.folder import StateFolder
 from runner.journal.outcomes import Outcome
 from runner.policy.baseline import Drift
@@ -35,7 +35,7 @@ def fleet() -> Recording:
 
 
 def test_five_hundred_models_fit_into_a_comment(fleet: Recording) -> None:
-    text = render_markdown(build_report(fleet.history())).decode()
+    text = render_markdown(fleet.history()).decode()
     assert len(text.encode()) < 60_000
     assert text.startswith("## 250 of 500 models switched; 50 were held back, 50 wait for approval, 100 failed and 50 ")
     shown = text.split("<details>")[0]
@@ -55,7 +55,7 @@ def test_names_and_messages_of_any_length_and_kind_fit_too() -> None:
     for number in range(60):
         record_hostile(record, f"{number} {'@#|`<' * 2000}")
     record.end(1)
-    assert len(render_markdown(build_report(record.history()))) < 60_000
+    assert len(render_markdown(record.history())) < 60_000
 
 
 def test_the_page_of_a_large_run_has_less_than_twenty_kilobytes_a_model() -> None:
@@ -178,3 +178,38 @@ def test_what_finds_no_room_is_counted(fleet: Recording) -> None:
     assert len(parts.rest.pieces) + parts.rest.left_out == parts.rest_count == 250
     assert len(parts.blocks.pieces) == 14
     assert parts.blocks.left_out > 250
+
+
+def test_the_links_of_the_comment_are_those_of_the_page() -> None:
+    record = recording()
+    record.start()
+    record.end(0)
+    history = record.history()
+    started = replace(
+        history.record.started,
+        ci_job="https://ci.example/jobs/7",
+        manifest=replace(
+            history.record.started.manifest,
+            git=CommitRecord(commit="4" * 40, dirty=False, remote="git@github.example:team/models.git"),
+        ),
+        options={"state": "our state"},
+    )
+    history.progress.runs[history.run_id] = replace(history.record, started=started)
+    text = render_markdown(history).decode()
+    commit = f"https://github.example/team/models/commit/{'4' * 40}"
+    assert f"[`{'4' * 12}`]({commit}), [pipeline's job](https://ci.example/jobs/7)." in text
+    assert f"`retrain verify {history.run_id} --state 'our state'`" in text
+    page = render_html(history).decode()
+    assert all(f'href="{address}"' in page for address in (commit, "https://ci.example/jobs/7"))
+    assert f"verify --head &#39;our state/runs/{history.run_id}/report.json&#39; --state &#39;our state&#39;" in page
+
+
+@pytest.mark.parametrize("run_before", ["before", "be)fore[a](https://elsewhere.example)"])
+def test_the_run_before_is_a_link_into_the_state_and_nowhere_else(run_before: str) -> None:
+    record = recording()
+    record.start()
+    record.end(0)
+    history = record.history()
+    history.progress.runs = {run_before: history.record, **history.progress.runs}
+    [link] = re.findall(r"\[The run before\]\((.*?)\)", render_markdown(history).decode())
+    assert re.fullmatch(r"\.\./[\w%./-]+/report\.md", link)

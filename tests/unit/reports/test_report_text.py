@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from runner.reports.text import (
+    clipped,
     count,
     duration,
     exit_meaning,
@@ -103,3 +104,10 @@ def test_stamps_and_exit_codes_have_words() -> None:
     assert utc(None) == ""
     assert exit_meaning(4) == "a policy held a candidate back"
     assert exit_meaning(99) == "see the table of exit codes"
+
+
+def test_a_command_in_a_long_sentence_is_whole_or_left_out() -> None:
+    sentence = "Run `retrain run a` or `retrain reject a`."
+    assert clipped(sentence, 35) == "Run `retrain run a` or ..."
+    assert clipped(sentence, 19) == "Run `retrain run a`..."
+    assert clipped("a `quoted` word", 5) == "a `qu..."
