@@ -107,7 +107,7 @@ def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
 
 
 def _troubled_row(model: ModelReport) -> str:
-    step = model.next.text if model.next else ""
+    step = markdown_prose(clipped(model.next.text, _STEP)) if model.next else ""
     evidence = undecided(model)
     metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
     return _joined(
