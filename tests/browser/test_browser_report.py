@@ -276,6 +276,9 @@ def test_without_script_the_line_of_each_of_five_hundred_models_can_be_read(
 
 def test_on_paper_the_models_that_want_a_person_stand_open(opened: Browser) -> None:
     opened.run("window.dispatchEvent(new Event('beforeprint'))")
-    assert opened.run("return document.querySelectorAll('details[open]').length") == 6
+    assert opened.run("return document.querySelectorAll('#list details[open]').length") == 6
+    for part in ("#todo", "#course", "footer"):
+        shut = f"return document.querySelectorAll('{part} details:not([open])').length"
+        assert opened.run(shut) == 0
     opened.run("window.dispatchEvent(new Event('afterprint'))")
     assert opened.run("return document.querySelectorAll('details[open]').length") == 0

@@ -184,19 +184,20 @@ function makeUnfoldButton(table) {
   });
 }
 
-// On paper the models that want a person stand open, if they are not too many, and fold again afterwards.
+// On paper all stands open but the models that want no person, or too many of them, and folds again afterwards.
 function unfoldForPrint(table) {
   let opened = [];
   window.addEventListener("beforeprint", () => {
     buildMore();
     const rows = [...table.tBodies].filter((row) => !row.hidden && needsPerson.includes(row.dataset.outcome));
-    opened = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details")).filter((one) => !one.open);
-    for (const one of opened) {
-      one.open = true;
-      build(one);
+    const asked = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details"));
+    opened = [...all("#todo details, #course details, footer details"), ...asked].filter((part) => !part.open);
+    for (const part of opened) {
+      part.open = true;
+      if (asked.includes(part)) build(part);
     }
   });
-  window.addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
+  window.addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
 }
 
 // A command can be copied where the script runs; without it the text can be selected with one click.
