@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import escape
 from msgspec import Struct, field
 
 from runner.journal.outcomes import OUTCOMES, Outcome
@@ -25,6 +26,7 @@ from runner.reports.next_step import CommandContext
 from runner.reports.page_layout import inline_file
 from runner.reports.table import short_number
 from runner.reports.templating import templates
+from runner.reports.text import clipped, inline
 from runner.site.addresses import INDEX, RUNS, Place, asset_path, edition, model_place, run_path
 from runner.site.model_summary import leading_values, standing, told_values
 
@@ -181,13 +183,35 @@ _BODY = b"<body>\n"
 _WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
 
 
-def with_way_back(report: bytes) -> bytes:
-    """Return a report with links to the two lists; those to files that are not in the site lead to its pages, or go.
+# The link stands beside the outcome: the page's script finds a model by the text of the first cell.
+_NAME = re.compile(rb'(<th scope="row"><a href="#m[0-9]+">([^<]*)</a></th><td data-key="[0-9]+">.*?)</td>')
+
+
+def model_links(run: RunRecord, pages: Container[str]) -> Mapping[str, str]:
+    """Return the addresses of the models' pages by their names as the run's page shows them, where that is clear."""
+    shown: dict[str, set[str]] = {}
+    for name in run.models:
+        path = model_place(run.started.service, name).path
+        shown.setdefault(str(escape(inline(clipped(name)))), set()).add(path)
+    found = {text: paths.pop() for text, paths in shown.items() if len(paths) == 1}
+    return {text: f"../../{path}" for text, path in found.items() if path in pages}
+
+
+def with_way_back(report: bytes, models: Mapping[str, str]) -> bytes:
+    """Return a report with links to the two lists and to the pages of `models`.
+
+    Links to files that are not in the site lead to its pages, or go.
 
     All its text is escaped, so its body begins in one place only, and no text looks like a link.
     """
+
+    def with_history(name: re.Match[bytes]) -> bytes:
+        address = models.get(name[2].decode())
+        link = f' <a class="soft" href="{address}" aria-label="history of {name[2].decode()}">history</a>'
+        return name[1] + (link.encode() if address else b"") + b"</td>"
+
     linked = _RUN_BEFORE.sub(rb'href="../\1/index.html"', _IN_STATE.sub(rb"\1a class=\2in-state\2", report))
-    return linked.replace(_BODY, _BODY + _WAY_BACK, 1)
+    return _NAME.sub(with_history, linked).replace(_BODY, _BODY + _WAY_BACK, 1)
 
 
 class Assets(Struct, frozen=True, kw_only=True):

@@ -191,7 +191,10 @@ def test_a_report_that_is_gone_or_changed_is_rendered_from_the_journal(fleet: Fl
     (fleet.record.folder.run_folder(first) / "report.html").write_bytes(b"<script>forged</script>")
     built = build(fleet, site)
     assert built.replaced == (first, second)
-    assert (site / run_path(second)).read_bytes() == with_way_back(rendered)
+    [churn] = [path for path in stamps(site) if path.startswith("models/churn-")]
+    page = (site / run_path(second)).read_text("utf-8")
+    assert f'<a class="soft" href="../../{churn}" aria-label="history of churn">history</a></td>' in page
+    assert (site / run_path(second)).read_bytes() == with_way_back(rendered, {"churn": f"../../{churn}"})
     assert b"forged" not in (site / run_path(first)).read_bytes()
     assert build(fleet, site).written == 0
 
