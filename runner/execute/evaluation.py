@@ -188,7 +188,8 @@ def _tell(run: ModelRun, evaluation: Evaluation) -> None:
     elif evaluation.problems and not any(evaluation.metrics.values()):
         name, problem = next(iter(evaluation.problems.items()))
         run.warn(f"no metric has a usable value: {name} {problem}; {look} shows what the result holds")
-    run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action))
+    policy = str(run.context.manifest.policies[run.model.policy].__struct_config__.tag)
+    run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action, policy=policy))
 
 
 def _download(run: ModelRun, inputs: Inputs) -> Steps[Evaluated | ModelOutcome]:

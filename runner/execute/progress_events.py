@@ -88,16 +88,28 @@ class StatusReceived(Struct, frozen=True, kw_only=True):
         return f"job {self.retrain_job_id}: {self.status}"
 
 
+_DECISIONS = {
+    "switch": "the candidate takes over",
+    "hold": "the candidate is held back",
+    "await_approval": "it waits for a person",
+}
+_WITHOUT_RULES = ("auto", "manual")  # these types judge nothing
+
+
 class Decided(Struct, frozen=True, kw_only=True):
-    """The candidate was judged; the decision is durable."""
+    """The candidate was judged; the decision is durable. `policy` is the type of the policy."""
 
     verdict: str
     action: str
+    policy: str
 
     @property
     def text(self) -> str:
         """Return the news as one plain phrase."""
-        return f"judged: {self.verdict}, decision {self.action.replace('_', ' ')}"
+        decision = _DECISIONS[self.action]
+        if self.policy in _WITHOUT_RULES:
+            return f"{decision}, because the policy is {self.policy}"
+        return f"judged: {self.verdict}; {decision}"
 
 
 class Message(Struct, frozen=True, kw_only=True):

@@ -82,9 +82,13 @@ _LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
 
 
 class RunHistory(Struct, kw_only=True):
-    """What the journal says of one run: its own facts, and the progress of all models. Grows with `add`."""
+    """What the journal says of one run: its own facts, and the progress of all models. Grows with `add`.
+
+    `state` is where commands find the journal; None says: where the run had it.
+    """
 
     run_id: str
+    state: str | None = None
     progress: Progress = field(default_factory=Progress)
     plans: dict[str, ModelPlanned] = field(default_factory=dict)
     ends: dict[str, ModelFinished] = field(default_factory=dict)
@@ -201,7 +205,7 @@ def _run_before(history: RunHistory) -> str | None:
 
 def _models(history: RunHistory) -> LazyList[ModelReport]:
     names = tuple(history.record.models)
-    return LazyList(len(names), lambda place: _model(history, names[place]))
+    return LazyList(len(names), lambda place: model_report(history, names[place]))
 
 
 def _outcome(history: RunHistory, name: str) -> Outcome:
@@ -209,7 +213,8 @@ def _outcome(history: RunHistory, name: str) -> Outcome:
     return end.outcome if end else outcome_without_end(find_job(history, name))
 
 
-def _model(history: RunHistory, name: str) -> ModelReport:
+def model_report(history: RunHistory, name: str) -> ModelReport:
+    """Return what the run's report says of a model."""
     end, plan = history.ends.get(name), history.plans.get(name)
     job = find_job(history, name)
     decided = job.decided if job else None
@@ -242,7 +247,7 @@ def _model(history: RunHistory, name: str) -> ModelReport:
     progress = history.progress.model(history.record.started.service, name)
     bar = blocked(progress, job) if job is not None and report.outcome == "held" else None
     stopped = history.record.finished is not None and history.record.finished.stopped is not None
-    context = CommandContext.of_run(history.record.started)
+    context = CommandContext.of_run(history.record.started, history.state)
     return replace(report, next=next_step(report, context, stopped=stopped, blocked=bar is not None))
 
 

@@ -39,9 +39,10 @@ class CommandContext(Struct, frozen=True, kw_only=True):
     state: str = ""
 
     @classmethod
-    def of_run(cls, started: RunStarted) -> "CommandContext":
-        """Return the context of a recorded run: its manifest, service and state."""
-        state = state_option(started.options["state"]) if "state" in started.options else ""
+    def of_run(cls, started: RunStarted, state: str | None = None) -> "CommandContext":
+        """Return the context of a recorded run: its manifest and service, and its state or the one that is given."""
+        place = state or started.options.get("state")
+        state = state_option(place) if place else ""
         return cls(run=run_command(started.paths, emulator=started.is_emulator, state=state), state=state)
 
     def verify(self, *arguments: str) -> str:

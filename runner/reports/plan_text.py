@@ -1,9 +1,12 @@
 """A plan for a terminal and as Markdown for a pull request."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
+from runner.reports.next_step import short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS, Column, text_table
 from runner.reports.text import (
     headline,
@@ -52,16 +55,28 @@ _COLUMNS = (
 )
 
 
-def render_plan_text(plan: PlanDocument, *, width: int | None = None) -> str:
+def render_plan_text(plan: PlanDocument, *, width: int | None = None, job_ids: Iterable[str] = ()) -> str:
     """Return the service, each model with its action, its reason and its stages, and a summary at the end.
+
+    These job ids are cut in reasons to as few characters as tell the jobs apart.
 
     For a terminal of `width` columns it is a table; for files, pipes and narrow terminals, lines.
     """
+    plan = _with_short_ids(plan, short_ids(job_ids))
     if width is not None and width >= FEWEST_COLUMNS and plan.models:
         table = text_table(_COLUMNS, [_text_row(model) for model in plan.models], width=width)
         return "\n".join([_head(plan), "", table, "", *_end(plan)])
     lines = [line for model in plan.models for line in _lines(model)]
     return "\n".join([_head(plan), *lines, *_end(plan)])
+
+
+def _with_short_ids(plan: PlanDocument, short: Mapping[str, str]) -> PlanDocument:
+    return replace(plan, models=tuple(replace(model, reason=_cut_ids(model.reason, short)) for model in plan.models))
+
+
+def _cut_ids(reason: str, short: Mapping[str, str]) -> str:
+    words = dict.fromkeys(word.strip(",.;:()") for word in reason.split())
+    return with_short_ids(reason, {word: short[word] for word in words if word in short})
 
 
 def _head(plan: PlanDocument) -> str:

@@ -14,6 +14,7 @@ FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 _NARROW = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
 _CUT = ".."  # in ASCII, since the common sign for it is wide in some fonts
+_LONG_WORD = 24  # columns of the terminal; a longer one is broken where it must be
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
 
@@ -94,10 +95,10 @@ def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], widths: S
     from rich.table import Table  # noqa: PLC0415 -- as above
     from rich.text import Text  # noqa: PLC0415 -- as above
 
-    fewest = [_fewest(column, cells) for column, cells in zip(columns, zip(*lines[1:], strict=True), strict=True)]
+    fewest = [_fewest(column, *cells) for column, cells in zip(columns, zip(*lines, strict=True), strict=True)]
     room = width - len(_GAP) * (len(columns) - 1)
     if sum(fewest) > room:
-        return "\n".join(_stacked(lines))
+        return "\n".join(_stacked(lines, width))
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="")
     for column, title, size in zip(columns, lines[0], _fitting(widths, fewest, room), strict=True):
         table.add_column(Text(title), justify="right" if column.number else "left", overflow="fold", width=size)
@@ -108,10 +109,12 @@ def _folded(columns: Sequence[Column], lines: Sequence[Sequence[str]], widths: S
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
-def _fewest(column: Column, cells: Iterable[str]) -> int:
-    """Return how many columns of the terminal a column must have."""
+def _fewest(column: Column, title: str, *cells: str) -> int:
+    """Return how many columns of the terminal a column must have: no word is broken that is not very long."""
     longest = max(map(columns_of, cells), default=1)
-    return max(longest if column.whole or column.number else min(longest, _FEWEST_OF_TEXT), 1)
+    words = [columns_of(word) for text in (title, *cells) for word in text.split()]
+    word = max((size for size in words if size <= _LONG_WORD), default=1)
+    return max(longest if column.whole or column.number else min(longest, _FEWEST_OF_TEXT), word, 1)
 
 
 def _fitting(widths: Sequence[int], fewest: Sequence[int], room: int) -> list[int]:
@@ -122,11 +125,17 @@ def _fitting(widths: Sequence[int], fewest: Sequence[int], room: int) -> list[in
     return list(map(max, fewest, (min(size, most) for size in widths)))
 
 
-def _stacked(lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield each line's first cell, and below it the others behind their titles."""
+def _stacked(lines: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Yield each line's first cell, and below it the others behind their titles, broken between words."""
+    from rich.console import Console  # noqa: PLC0415 -- slow to import, and seldom needed
+    from rich.text import Text  # noqa: PLC0415 -- as above
+
+    console = Console(width=width, color_system=None, _environ={})
     for line in lines[1:]:
         yield line[0]
-        yield from (f"{_GAP}{title}: {cell}" for title, cell in zip(lines[0][1:], line[1:], strict=True) if cell)
+        for title, cell in zip(lines[0][1:], line[1:], strict=True):
+            parts = Text(f"{title}: {cell}").wrap(console, max(width - 2 * len(_GAP), 1)) if cell else ()
+            yield from (f"{_GAP * (2 if place else 1)}{part.plain.rstrip()}" for place, part in enumerate(parts))
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -10,7 +10,16 @@ from msgspec import Struct
 from runner.app.audit.foreign_files import gone
 from runner.app.audit.recompute import Different, SameBytes, recompute
 from runner.app.review.candidates import full_job_id
-from runner.app.state.read_state import Warn, names_now, reading, require_seen, seen_models, silent, warn_of_future
+from runner.app.state.read_state import (
+    Warn,
+    full_run_id,
+    names_now,
+    reading,
+    require_seen,
+    seen_models,
+    silent,
+    warn_of_future,
+)
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256
 from runner.journal.progress import Progress
@@ -117,7 +126,7 @@ def explain(
         if service in (None, trail.run.started.service) and job in (None, trail.decided.fact.retrain_job_id)
     ]
     if run_id is not None:
-        chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, run_id)
+        chosen = chosen[-1:] if run_id == LATEST else _of_run(chosen, _whole_run_id(progress, run_id))
     if not chosen:
         where = " and ".join([*([f"in run {run_id}"] if run_id else []), *([f"about job {job}"] if job else [])])
         raise UsageError(
@@ -132,6 +141,12 @@ def _whole_id(model: str, trails: Iterable[DecisionHistory], given: str | None) 
     ids = dict.fromkeys(trail.decided.fact.retrain_job_id for trail in trails)
     begun = given and any(job_id.startswith(given) for job_id in ids)
     return full_job_id(model, ids, given) if given and begun else given
+
+
+def _whole_run_id(progress: Progress, given: str) -> str:
+    """Return the id of a run that is given as far as it is unique; one that no run has stays as it is."""
+    begun = given and any(run_id.startswith(given) for run_id in progress.runs)
+    return full_run_id(progress.runs, given) if begun else given
 
 
 def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionHistory]]:

@@ -2,9 +2,8 @@
 
 from msgspec import Struct
 
-from runner.app.planning.plan import read_progress
 from runner.app.queries.report import report_of
-from runner.app.queries.status import ModelStatus, status
+from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.read_state import full_run_id
 from runner.errors import UsageError
 from runner.lib.text import nearest, shown
@@ -30,7 +29,8 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
     found = status(state)
     models = tuple(model for model in found.models if model.name == subject)
     if models:
-        return tuple(ShownModel(model=model, next=_next(state, model)) for model in models)
+        steps = next_steps(state, models)
+        return tuple(ShownModel(model=model, next=steps.get((model.service, model.name))) for model in models)
     if subject == _LATEST or any(run_id.startswith(subject) for run_id in found.run_ids if subject):
         return report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
     near = nearest(subject, [model.name for model in found.models])
@@ -38,16 +38,3 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
         f"No run of this state had a model {shown(subject)}, and no run has such an id.",
         hint=f"Did you mean {shown(near)}?" if near else "`retrain status` lists models, `retrain history` runs.",
     )
-
-
-def _next(state: str, model: ModelStatus) -> NextStep | None:
-    """Return what the last run that ended for the model says to do; None where nothing is."""
-    runs = reversed(read_progress(state).runs.values())
-    last = next(
-        (run for run in runs if run.finished and model.name in run.models and run.started.service == model.service),
-        None,
-    )
-    if last is None:
-        return None
-    entries = report_of(state, last.run_id).models
-    return next((entry.next for entry in entries if entry.name == model.name), None)

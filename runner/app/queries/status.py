@@ -11,7 +11,7 @@ from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import Warn, last_paths, refuse_of_the_state, silent, warn_of_future
+from runner.app.state.read_state import Warn, last_paths, reading, refuse_of_the_state, silent, warn_of_future
 from runner.app.state.unlock import held_by
 from runner.errors import StateError
 from runner.journal.events import EMULATOR
@@ -24,6 +24,8 @@ from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
 from runner.policy.baseline import Drift, Knowledge, knowledge_of
 from runner.policy.evaluation import Action
+from runner.reports.build import ended_histories, model_report
+from runner.reports.model import NextStep
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
@@ -100,6 +102,28 @@ def status(
     return Status(
         models=models, last_run=last, running=last is not None and is_running(state, last), run_ids=tuple(progress.runs)
     )
+
+
+def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, str], NextStep]:
+    """Return what the last run that ended for a model says to do, by its service and name, where there is anything."""
+    wanted = {(model.service, model.name) for model in models}
+    last = {
+        (run.started.service, name): run.run_id
+        for run in read_progress(state).runs.values()
+        if run.finished
+        for name in run.models
+        if (run.started.service, name) in wanted
+    }
+    steps = dict[tuple[str, str], NextStep]()
+    with reading(state) as (_, links):
+        for history in ended_histories(links, set(last.values())):
+            history.state = state
+            service = history.record.started.service
+            for name in (name for (host, name), run_id in last.items() if (host, run_id) == (service, history.run_id)):
+                step = model_report(history, name).next
+                if step is not None:
+                    steps[service, name] = step
+    return steps
 
 
 def is_running(state: str, run: RunRecord) -> bool:

@@ -16,6 +16,7 @@ from runner.cli.plan_result import show_plan
 @options.refresh
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
+@click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.output_format("text", "json", "markdown")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
@@ -24,6 +25,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     refresh: bool,
     out: Path | None,
     detailed_exitcode: bool,
+    wide: bool,
     form: str,
     state: str,
     console: Console,
@@ -32,4 +34,4 @@ def command(  # noqa: PLR0913 -- one argument an option
     request = PlanRequest(
         choice=choice, state=state, out=out, refresh=refresh, warn=console.warning, listener=console.progress
     )
-    return show_plan(console, request, form, detailed_exitcode=detailed_exitcode)
+    return show_plan(console, request, form, detailed_exitcode=detailed_exitcode, wide=wide)

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from runner.app.queries.status import ModelStatus, Status, status
+from runner.app.queries.status import ModelStatus, Status, next_steps, status
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.cli.model_lines import incumbent_text, standing, with_short_ids
 from runner.errors import ExitCode
-from runner.journal.outcomes import BY_URGENCY, OUTCOMES
+from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES
 from runner.plan.model_plan import review_commands, state_option
 from runner.reports.evidence_text import evidence_line
 from runner.reports.json_text import render_json
@@ -21,7 +21,8 @@ from runner.reports.table import FEWEST_COLUMNS, Column, text_table
 from runner.reports.text import acting, in_words, inline
 
 _MANY = 10  # models
-_MOST_NEXT = 3  # models that wait
+_MOST_NEXT = 3  # models that need a person, of many
+_ENDS_OPEN: tuple[str, ...] = NEEDS_PERSON
 _NAME_COLUMNS = 24  # of a model in a table
 _MOST_METRICS = 3  # of a candidate, in a table
 _STANDS = (
@@ -41,7 +42,7 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 
 @click.command("status", epilog="Example: retrain status --outcome failed")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
-@click.option("--wide", is_flag=True, help="Show whole job ids on a terminal too.")
+@click.option("--wide", is_flag=True, help="Show whole job ids, and what to do about every model.")
 @options.refresh
 @options.manifest
 @options.trust_host
@@ -68,11 +69,12 @@ def command(  # noqa: PLR0913 -- one argument an option
         return ExitCode.OK
     shown = found if wide else replace(found, models=with_short_ids(found.models))
     columns = _ENDS if outcomes else [replace(column, clipped=False) for column in _STANDS] if wide else _STANDS
-    console.result(_text(shown, state, columns, console.width))
+    most = None if wide or len(found.models) < _MANY else _MOST_NEXT
+    console.result(_text(shown, state, columns, console.width, most))
     return ExitCode.OK
 
 
-def _text(found: Status, state: str, columns: Sequence[Column], width: int | None) -> str:
+def _text(found: Status, state: str, columns: Sequence[Column], width: int | None, most: int | None) -> str:
     if found.last_run is None:
         return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
     last = found.last_run
@@ -85,7 +87,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
         lines = [_line(model) for model in found.models]
     ends = [
         *_counts(found),
-        *_next(found, state),
+        *_next(found, state, most),
         f"last run: {last.run_id} by {inline(acting(last.started.actor, last.started.ci_actor))}, {code}",
     ]
     return "\n".join([*lines, *([""] if lines else []), *ends])
@@ -95,11 +97,23 @@ def _under_way(found: Status) -> str:
     return "running" if found.running else "cut off; the next `retrain run` ends it and goes on"
 
 
-def _next(found: Status, state: str) -> Iterator[str]:
-    """Yield the commands for the first models that wait for a person."""
-    for model in [model for model in found.models if model.waiting][:_MOST_NEXT]:
-        approve, reject = review_commands(model.name, state=state_option(state))
-        yield from (f"next: {inline(approve)}", f"  or: {inline(reject)}")
+def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
+    """Yield the commands for the models that need a person, most urgent first, and how to see those beyond `most`."""
+    wanting = sorted((model for model in found.models if model.waiting or model.last_outcome in _ENDS_OPEN), key=_place)
+    steps, option = next_steps(state, wanting) if wanting else {}, state_option(state)
+    told = [(model, steps.get((model.service, model.name))) for model in wanting]
+    open_models = [(model, step.commands if step else ()) for model, step in told if step or model.waiting]
+    for model, commands in open_models[:most]:  # one without a step was judged in a run that has no end
+        lines = commands or review_commands(model.name, state=option)
+        yield from (f"{'  or' if place else 'next'}: {inline(command)}" for place, command in enumerate(lines))
+    hidden = len(open_models[most:]) if most is not None else 0
+    if hidden:
+        yield f"next: retrain status --wide{option} shows {hidden} more"
+
+
+def _place(model: ModelStatus) -> int:
+    """Return how urgent a model is that needs a person, the lowest first."""
+    return _ENDS_OPEN.index(model.last_outcome if model.last_outcome in _ENDS_OPEN else "awaiting_approval")
 
 
 def _counts(found: Status) -> list[str]:

@@ -90,13 +90,14 @@ def test_who_is_asked_sees_the_numbers_with_q_too(waiting: Project) -> None:
     assert (done.code, done.err) == (0, "")
 
 
-def test_status_cuts_ids_on_a_terminal_only(waiting: Project) -> None:
+def test_status_cuts_ids_unless_asked(waiting: Project) -> None:
     [incumbent] = waiting.service.switches("churn")
     for words, shown in (((), incumbent[:8]), (("--wide",), incumbent)):
         terminal = in_project(waiting, "status", *words)
         assert terminal.finish() == 0
         assert re.search(f"^churn +{shown} ", text(terminal), re.MULTILINE)
-    assert f"incumbent {incumbent}, " in waiting.retrain("status").out
+    assert f"incumbent {incumbent[:8]}, " in waiting.retrain("status").out
+    assert f"incumbent {incumbent}, " in waiting.retrain("status", "--wide").out
 
 
 def test_yes_asks_nothing_on_a_terminal_either(waiting: Project) -> None:
@@ -125,7 +126,7 @@ def test_a_rollback_shows_what_it_goes_back_to_and_asks(waiting: Project) -> Non
     first, second = waiting.service.switches("churn")
     code, shown = answered(waiting, "y\n", "rollback", "churn", "--reason", "off")
     assert (code, waiting.service.switches("churn")) == (0, [first, second, first])
-    assert f"churn: back to job {first}, last switched to job {second}" in shown
+    assert f"churn: back to job {first[:8]}, last switched to job {second[:8]}" in shown
     assert table_of(shown)["auc"] == ["0.954", "0.939", "+0.015", "better"]
 
 

@@ -82,3 +82,23 @@ def test_a_fleet_in_a_pipe_is_grouped_by_outcome(project: Project) -> None:
     lines = project.run().out.splitlines()
     assert lines[:3] == ["1 held", lines[1], "11 switched"]
     assert lines[1].startswith(f"  {'m' * 60}: auc is ")
+
+
+def test_the_status_says_what_to_do_as_the_run_did(project: Project) -> None:
+    three_models(project)
+    for file in project.folder.rglob("*churn*.csv"):
+        file.write_text("", "utf-8")
+    next_lines = [line for line in project.run().out.splitlines() if line[:6] in ("next: ", "  or: ")]
+    told = [line for line in project.retrain("status").out.splitlines() if line[:6] in ("next: ", "  or: ")]
+    assert told == next_lines
+    assert len(told) >= 2
+
+
+def test_a_plan_and_a_run_id_are_short(project: Project) -> None:
+    three_models(project)
+    [job] = project.service.switches("churn")
+    assert f"job {job[:8]}," in project.retrain("plan", "models.yaml").out
+    assert job in project.retrain("plan", "models.yaml", "--wide").out
+    run_id = (project.state / "runs" / "latest").resolve().name
+    explained = project.retrain("history", "churn", "--run", run_id[:-3])
+    assert (explained.code, job in explained.out) == (0, True)

@@ -39,7 +39,7 @@ def test_a_model_tells_of_its_stages_its_bytes_its_words_its_verdict_and_its_end
         "training",
         "job_finished",
     ]
-    assert told(world, Decided) == [Decided(verdict="passed", action="switch")]
+    assert told(world, Decided) == [Decided(verdict="passed", action="switch", policy="threshold")]
     (end,) = told(world, ModelEnded)
     assert isinstance(end, ModelEnded)
     assert end.outcome == "switched"
@@ -67,3 +67,16 @@ def test_an_upload_without_an_answer_is_seen_to_be_settled(world: World) -> None
     world.service.after = lambda call, _job: Unknown(message="cut", hint="-") if call == "put" else None
     world.run()
     assert StageStarted(stage=PlanStage.SETTLE_UPLOAD) in told(world, StageStarted)
+
+
+@pytest.mark.parametrize(
+    ("policy", "action", "text"),
+    [
+        ("manual", "await_approval", "it waits for a person, because the policy is manual"),
+        ("auto", "switch", "the candidate takes over, because the policy is auto"),
+        ("threshold", "await_approval", "judged: passed; it waits for a person"),
+        ("threshold", "switch", "judged: passed; the candidate takes over"),
+    ],
+)
+def test_a_policy_without_rules_is_not_said_to_judge(policy: str, action: str, text: str) -> None:
+    assert Decided(verdict="passed", action=action, policy=policy).text == text

@@ -108,3 +108,19 @@ def test_long_numbers_are_rounded_to_four_or_five_digits_without_an_exponent_bel
 def test_a_margin_has_its_sign_and_none_has_no_text() -> None:
     assert [signed_number(Decimal(text)) for text in ("0.112", "-0.42137712345", "0")] == ["+0.112", "-0.4214", "0"]
     assert (short_number(None), signed_number(None)) == ("", "")
+
+
+def test_text_is_broken_between_words() -> None:
+    columns = [
+        *(Column(title="run", whole=True), Column(title="balanced_accuracy", number=True)),
+        Column(title="decided by"),
+        Column(title="reason"),
+    ]
+    reason = "the misclassification rate is above its limit"
+    for width in (60, 80):
+        table = text_table(
+            columns, [["20260301T040506.123456Z-1a2b3c", "0.912", "policy guarded", reason]], width=width
+        )
+        words = {"balanced_accuracy", "guarded", *reason.split()}
+        assert words <= set(table.replace(":", " ").split())
+        assert max(map(len, table.splitlines())) <= width
