@@ -35,7 +35,11 @@ def test_the_site_shows_each_model_and_the_command_that_settles_what_waits(proje
     report = (run / "report.html").read_bytes()
     no_file = re.sub(rb' href="../../runs/[^"]*"', b"", report)  # the site has no result files
     assert b' href="../../runs/' in report
-    assert re.sub(rb"<nav.*</nav>\n", b"", shown) == no_file
+    links = re.findall(
+        rb' <a class="soft" href="../../(models/[^"]+)" aria-label="history of [^"]+">history</a>', shown
+    )
+    assert [(site / link.decode()).is_file() for link in links] == [True, True]
+    assert re.sub(rb"<nav.*</nav>\n| <a class=.soft. href=[^>]*>history</a>", b"", shown) == no_file
     [line] = [line for line in index.splitlines() if "<code>retrain approve demand --job " in line]
     command = shlex.split(html.unescape(line.split("<code>retrain ")[1].split("</code>")[0]))
     assert project.retrain(*command, "--yes").code == 2  # its dots are no reason
