@@ -30,7 +30,7 @@ class Access:
         return self._models.get(digest) or (fetched[0] if fetched and fetched[0] in self._hosting.models else None)
 
     def is_account(self, key: str | None) -> bool:
-        """Tell whether this is the account's secret key."""
+        """Return whether this is the account's secret key."""
         return key is not None and key_digest(key) in self._hosting.account_digests
 
     def require_model(self, key: str | None) -> Account:

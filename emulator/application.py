@@ -164,7 +164,7 @@ class Application:
             return replace(xml_refusal(problem), retrain_job_id=exchange.arguments.get("retrain_job_id"))
         except AdminError as problem:
             return json_answer({"error": str(problem)}, status=problem.status)
-        except Exception as error:  # noqa: BLE001 # the server must go on, and tell
+        except Exception as error:  # noqa: BLE001 # the server must continue, and tell
             return _broken(error)
 
     def _route(self, request: Request) -> tuple[str, Mapping[str, str]]:
@@ -210,7 +210,7 @@ class Application:
 
 
 def _broken(error: Exception) -> Answer:
-    """Tell of an error on stderr, and return its answer; a data folder that went away or is full is no bug of ours."""
+    """Report an error on stderr, and return its answer; a data folder that is gone or full is not a bug."""
     if not isinstance(error, sqlite3.Error):
         traceback.print_exception(error, file=sys.stderr)
         return json_answer({"message": "Internal server error"}, status=500)

@@ -43,5 +43,5 @@ class Exchange(Struct, frozen=True, kw_only=True):
         return urlsplit(str(self.request.environ["RAW_URI"])).path
 
     def hit_by(self, kind: FaultKind) -> bool:
-        """Tell whether this fault hits the request."""
+        """Return whether this fault hits the request."""
         return self.rule is not None and self.rule.kind is kind

@@ -1,4 +1,4 @@
-"""The optional dependencies the emulator stands on."""
+"""The optional dependencies the emulator is on."""
 
 from importlib.util import find_spec
 

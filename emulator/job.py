@@ -1,4 +1,4 @@
-"""A retrain job and a hosted model as they stand at one moment."""
+"""A retrain job and a hosted model as they are at one moment."""
 
 import time
 import uuid

@@ -26,7 +26,7 @@ _TAIL_BYTES = 2000
 
 @contextmanager
 def running_emulator(manifest_paths: Sequence[Path], data: Path, *, program: Sequence[str] = PROGRAM) -> Iterator[str]:
-    """Give the base URL of an emulator on a free loopback port; its state and its log lie in `data`.
+    """Give the base URL of an emulator on a free loopback port; its state and its log are in `data`.
 
     The emulator uses its own keys (`keys.own_key`). It ends with the block, and by itself when this process dies.
 

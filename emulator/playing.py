@@ -14,7 +14,9 @@ from emulator.answer import Answer
 from emulator.contract import BAD_REQUEST, BAD_REQUEST_CODE, error_answer
 from emulator.profile import ErrorForm, FaultKind, Reply, Rule
 
-_PROXY_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in to go on</h1></body></html>\n"
+_PROXY_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in to continue</h1></body></html>\n"
+)
 _HTML = "text/html; charset=utf-8"
 _TEXT = "text/plain; charset=utf-8"
 _PLACE = re.compile(r"\$\{(\w+)\}")

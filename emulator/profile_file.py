@@ -66,7 +66,7 @@ def read_faults(file: Path, models: Sequence[str]) -> tuple[Rule, ...]:
     """Return the rules of a faults file, which is the list `rules` of a profile alone.
 
     Raises:
-        UsageError: the file cannot be read or is no list of rules; the message names line and column.
+        UsageError: the file cannot be read or is not a list of rules; the message names line and column.
     """
     reader = _Reader(file, models)
     if not isinstance(reader.root, SequenceNode):

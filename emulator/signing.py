@@ -48,7 +48,7 @@ class Signer:
         return urlencode({**shown, **dict(zip(_NAMES, values, strict=True))})
 
     def check(self, method: str, path: str, query: str, *, now: datetime) -> Verdict:
-        """Tell whether the query allows `method` on the raw, still encoded `path` at `now` (aware)."""
+        """Return whether the query allows `method` on the raw, still encoded `path` at `now` (aware)."""
         values = dict(parse_qsl(query, keep_blank_values=True))
         if not all(name in values for name in _NAMES):
             return "missing"

@@ -167,12 +167,12 @@ class State:
             )
 
     def delete_job(self, retrain_job_id: str) -> bool:
-        """Mark a job as deleted; tell whether there was one."""
+        """Mark a job as deleted; say whether there was one."""
         with self._change():
             return self._run("UPDATE jobs SET deleted = 1 WHERE retrain_job_id = ?", retrain_job_id) > 0
 
     def switch(self, job: Job) -> bool:
-        """Put a finished job's candidate into service; tell whether that changed anything."""
+        """Put a finished job's candidate into service; say whether that changed anything."""
         with self._change():
             changed = self._run(
                 "UPDATE models SET serving_job = ?, switches = switches + 1 WHERE name = ? AND serving_job IS NOT ?",

@@ -99,7 +99,7 @@ class Store:
         )
 
     def _accept(self, exchange: Exchange, job: Job, incoming: Path, upload: Path) -> bool:
-        """Take a complete upload, and tell whether it started a training."""
+        """Take a complete upload, and say whether it started a training."""
         slow = exchange.rule.seconds if exchange.rule and exchange.hit_by(FaultKind.TRAINING_SLOW) else None
         held_back = self._profile.training.seconds if slow is None else slow
         with self._accepting:  # of two uploads at once the first to be complete counts
@@ -122,7 +122,7 @@ class Store:
         return True
 
     def _check_headers(self, exchange: Exchange, job: Job) -> None:
-        """Refuse an upload without the headers that were signed, or that the store asks for all the same."""
+        """Refuse an upload without the headers that were signed, or that the store asks for anyway."""
         sent = exchange.request.headers
         guessed = "application/zip" if job.filename.lower().endswith(".zip") else "text/csv"
         for name, value in self._profile.urls.upload.signed_headers.items():

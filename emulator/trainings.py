@@ -126,7 +126,7 @@ class Trainings:
         return self._terms.metrics.get(model, self._terms.metrics.get("any"))
 
     def close(self) -> None:
-        """Stop all workers; unfinished jobs go on when a server starts on the same folder again."""
+        """Stop all workers; unfinished jobs continue when a server starts on the same folder again."""
         self._closing = True
         for worker in self._workers:
             self._queue.put(None)

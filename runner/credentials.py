@@ -153,7 +153,7 @@ def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        _fail("its source gave bytes that are no text", "Store it as plain text.")
+        _fail("its source gave bytes that are not text", "Store it as plain text.")
 
 
 def _without_newline(text: str) -> str:

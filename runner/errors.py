@@ -75,7 +75,7 @@ EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
         ExitCode.TERMINATED: _row("stopped by SIGTERM", phrase="terminated"),
     }
 )
-# Where several apply to a run, the first of these wins; a signal's code stands above all but a bug.
+# Where several apply to a run, the first of these wins; a signal's code is above all but a bug.
 PRECEDENCE = (
     ExitCode.BUG,
     ExitCode.UNKNOWN,
@@ -135,7 +135,7 @@ MEMORY_HINT = "Raise the limit (`ulimit -v`, the container's), or take a machine
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether the machine had no memory left, also where the system or the loader of modules says so."""
+    """Return whether the machine had no memory left, also where the system or the loader of modules says so."""
     match error:
         case MemoryError() | OSError(errno=errno.ENOMEM):
             return True
@@ -151,11 +151,11 @@ def too_large(path: object) -> StateError:
 
 
 class HangUpError(BaseException):
-    """SIGHUP ended the command (exit 5); like KeyboardInterrupt no `Exception`, so that nothing goes on after it."""
+    """SIGHUP ended the command (exit 5); like KeyboardInterrupt no `Exception`, so that nothing continues after it."""
 
 
 class ModelError(RetrainError):
-    """One model cannot go on in this run; the others can. `kind` goes into the report."""
+    """One model cannot continue in this run; the others can. `kind` goes into the report."""
 
     def __init__(self, kind: Kind, message: str, *, hint: str) -> None:
         super().__init__(message, hint=hint)

@@ -10,7 +10,7 @@ def predict_rows(model: FittedModel, rows: list[dict[str, Any]]) -> dict[str, An
     """Return `predictions`, one a row, and for classifications `probabilities` by label; null is an empty cell.
 
     Raises:
-        RefusedTrainingError: a row lacks a column of the model, or a cell is no text, number or null.
+        RefusedTrainingError: a row lacks a column of the model, or a cell is not text, number or null.
     """
     header = [feature.name for feature in model.encoder.features]
     features = model.encoder.encode(header, ([_cell(row, name) for name in header] for row in rows))

@@ -53,7 +53,7 @@ def open_table(part: Part) -> Table:
     """Return the part as a table.
 
     Raises:
-        RefusedTrainingError: the bytes are no text, or the header has no, too many or repeated names.
+        RefusedTrainingError: the bytes are not text, or the header has no, too many or repeated names.
     """
     encoding = _encoding(part)
     with _reading(part) as raw, _text(raw, encoding) as text:

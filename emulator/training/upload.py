@@ -17,7 +17,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One file of the upload; `open` gives its bytes from the start, each time anew."""
+    """One file of the upload; `open` gives its bytes from the start, each time again."""
 
     title: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]

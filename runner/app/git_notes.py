@@ -171,7 +171,7 @@ def without_userinfo(remote: str) -> str:
 def _checked(ref: str) -> str:
     if not _REF.fullmatch(ref):
         raise UsageError(
-            f"{ref!r} is no name for git notes.", hint="Use letters, digits, - and _, for example retrain."
+            f"{ref!r} is not a name for git notes.", hint="Use letters, digits, - and _, for example retrain."
         )
     return ref
 

@@ -86,9 +86,9 @@ _SAMPLE_DATA = ("data/churn/train.csv", "data/churn/eval.csv")
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """What became of each file, as paths below the folder.
+    """What happened to each file, as paths below the folder.
 
-    `state_ignored` tells whether git ignores the state, `in_git` whether the folder lies in a git checkout,
+    `state_ignored` says whether git ignores the state, `in_git` whether the folder is in a git checkout,
     `source_set` whether pipelines know what to install.
     """
 
@@ -110,7 +110,7 @@ def init(folder: Path, parts: Collection[str], requirement: str | None = None, m
         manifest: the text of the manifest; by default it is the example's, with the example's data.
 
     Raises:
-        UsageError: the requirement can become something else later, a file stands where a folder is needed, or there
+        UsageError: the requirement can become something else later, a file is where a folder is needed, or there
             is a manifest in the place of the one that is given.
         RetrainError: a file cannot be written.
     """
@@ -175,7 +175,7 @@ def _lock(name: str) -> bytes:
 
 
 def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
-    """Raise before anything is written when a file, or a link to elsewhere, stands where one of the folders must be."""
+    """Raise before anything is written when a file, or a link to elsewhere, is where one of the folders must be."""
     for name in names:
         above = (folder / name).parents
         nearest = next((parent for parent in above if os.path.lexists(parent)), folder)
@@ -191,7 +191,7 @@ def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
 
 
 def _lay(folder: Path, name: str, content: bytes) -> str:
-    """Write one file unless something is there, and return what became of it: `written`, `same` or `kept`."""
+    """Write one file unless something is there, and return what happened to it: `written`, `same` or `kept`."""
     target = folder / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ def _lay(folder: Path, name: str, content: bytes) -> str:
     except OSError as error:
         raise RetrainError(
             f"{target} cannot be written: {error.strerror}.",
-            hint="Name a folder that you may write to; what was written before stays, and a second `init` goes on.",
+            hint="Name a folder that you may write to; what was written before stays, and a second `init` continues.",
         ) from error
     return "written"
 
@@ -215,13 +215,13 @@ def _holds(target: Path, content: bytes) -> bool:
 
 
 def _in_git(folder: Path) -> bool:
-    """Tell whether the folder or one above it holds a `.git`, which is a file in a worktree."""
+    """Return whether the folder or one above it holds a `.git`, which is a file in a worktree."""
     place = folder.absolute()
     return any(os.path.lexists(parent / ".git") for parent in (place, *place.parents))
 
 
 def _ignores_state(file: Path) -> bool:
-    """Tell whether a .gitignore names the state folder in one of the usual ways."""
+    """Return whether a .gitignore names the state folder in one of the usual ways."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -33,7 +33,7 @@ version: 1
 service:
   url: {url}
 
-approvals: approvals/ # a person's word on a candidate, committed to git
+approvals: approvals/ # an operator's decision on a candidate, committed to git
 
 datasets:
   {name}: # {shape}
@@ -50,7 +50,7 @@ policies:
 
 models:
   {name}:
-    api_key: {{env: {variable}}} # the key of this model for retraining; it never stands in a file of this repository
+    api_key: {{env: {variable}}} # the key of this model for retraining; it never is in a file of this repository
     dataset: {name}
     policy: guarded
     retrain: {{when: changed}} # only when the data's content changed
@@ -172,13 +172,13 @@ def _task(train: Checked, target: str, named: Task | None) -> Task:
     task = named or fits
     if task == "regression" and shape.labels is not None:
         raise UsageError(
-            f"The target {shown(target)} has values that are no numbers, so its task is no regression.",
+            f"The target {shown(target)} has values that are not numbers, so its task is not a regression.",
             hint=f"Leave --task out, or write --task {fits}.",
         )
     if task == "binary_classification" and (values is None or len(values) != 2):
         count = "more than 20" if values is None else str(len(values))
         raise UsageError(
-            f"The target {shown(target)} has {count} different values, so its task is no binary classification.",
+            f"The target {shown(target)} has {count} different values, so its task is not a binary classification.",
             hint=f"Leave --task out, or write --task {fits}.",
         )
     return task

@@ -72,7 +72,7 @@ def moved_names(manifest: Manifest) -> dict[str, str]:
 
 
 def _git(folder: Path) -> CommitRecord | None:
-    """Return commit, dirty and remote of the checkout a folder lies in; None outside a checkout or without git."""
+    """Return commit, dirty and remote of the checkout a folder is in; None outside a checkout or without git."""
     try:
         checkout = find_checkout(folder)
         if checkout.head is None:

@@ -54,7 +54,7 @@ def _headers(dataset: Dataset, unusable: list[tuple[Place, ModelError]]) -> Iter
 
 
 def _walks(source: Source) -> bool:
-    """Tell whether more than one folder would be looked into."""
+    """Return whether more than one folder would be looked into."""
     folders = Path(source.pattern).parent
     return source.pick is not None and ("**" in source.pattern or not _MAGIC.isdisjoint(str(folders)))
 

@@ -97,7 +97,7 @@ What the check cannot tell by itself: whether all of this was made up. Compare t
 
 
 class MalformedIndexError(ValueError):
-    """The bytes are no index that this version reads."""
+    """The bytes are not an index that this version reads."""
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

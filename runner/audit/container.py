@@ -25,7 +25,7 @@ _ZIP_ERRORS = (zipfile.BadZipFile, struct.error, EOFError, OSError, OverflowErro
 
 
 class DamagedError(OSError):
-    """The file is no bundle, or not as it was packed; the text says what is wrong."""
+    """The file is not a bundle, or not as it was packed; the text says what is wrong."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class Container:
         """Read the directory.
 
         Raises:
-            DamagedError: it is no zip file, or has members that no bundle has.
+            DamagedError: it is not a zip file, or has members that no bundle has.
         """
         self._stream = stream
         with _translated():
@@ -111,7 +111,7 @@ class Container:
         return copy
 
     def is_as_packed(self) -> bool:
-        """Tell whether the file is, byte for byte, what `pack` makes of its members."""
+        """Return whether the file is, byte for byte, what `pack` makes of its members."""
         with TemporaryFile() as again:
             try:
                 pack(again, [self._member(name) for name in self._members])
@@ -150,4 +150,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except _ZIP_ERRORS as error:
-        raise DamagedError("it is no zip file, or a damaged one") from error
+        raise DamagedError("it is not a zip file, or a damaged one") from error

@@ -17,7 +17,7 @@ LARGEST = 64 * 1024 * 1024  # bytes of an envelope; a run of ten thousand models
 
 
 class MalformedError(ValueError):
-    """The bytes are no DSSE envelope around a statement."""
+    """The bytes are not a DSSE envelope around a statement."""
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename={"payload_type": "payloadType"}):
-    """An envelope as it stands in a file; the payload is base64."""
+    """An envelope as it is in a file; the payload is base64."""
 
     payload: str
     payload_type: str
@@ -94,9 +94,9 @@ def read_envelope(content: bytes) -> Envelope:
     try:
         envelope = msgspec.json.decode(content, type=Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise MalformedError("it is no DSSE envelope") from None
+        raise MalformedError("it is not a DSSE envelope") from None
     if envelope.payload_type != PAYLOAD_TYPE:
-        raise MalformedError("its payload is no in-toto statement")
+        raise MalformedError("its payload is not an in-toto statement")
     if not envelope.signatures:
         raise MalformedError("it holds no signature")
     for text in (envelope.payload, *(signature.sig for signature in envelope.signatures)):

@@ -17,7 +17,7 @@ _PUBLIC_PREFIX = bytes.fromhex("302a300506032b6570032100")
 
 
 class NotAKeyError(ValueError):
-    """The bytes are no Ed25519 key of the wanted kind; the text says why and shows nothing of them."""
+    """The bytes are not an Ed25519 key of the wanted kind; the text says why and shows nothing of them."""
 
 
 class PublicKey(Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class PublicKey(Struct, frozen=True, kw_only=True):
         return hashlib.sha256(_PUBLIC_PREFIX + self.raw).hexdigest()
 
     def made(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether this key made the signature over the message."""
+        """Return whether this key made the signature over the message."""
         invalid = _library("exceptions").InvalidSignature
         try:
             _ed25519().Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)

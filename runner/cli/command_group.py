@@ -45,7 +45,7 @@ class CommandGroup(click.Group):
 
 
 def _with_command_first(args: Sequence[str]) -> list[str]:
-    """Return the arguments with the common options that stand before the command moved behind it."""
+    """Return the arguments with the common options that are before the command moved behind it."""
     place = 0
     while place < len(args):
         name, sign, _ = args[place].partition("=")

@@ -19,7 +19,7 @@ _SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to
 class Consent(Struct, frozen=True, kw_only=True):
     """How a person agrees: `yes` was given, or they are asked; `command` is what agrees where there is no terminal.
 
-    An answer is not `needed` where production does not change: without a terminal the command then goes on. `stake` is
+    An answer is not `needed` if production does not change: without a terminal the command continues. `stake` is
     what would happen without one.
     """
 
@@ -30,7 +30,7 @@ class Consent(Struct, frozen=True, kw_only=True):
 
 
 def confirm_proposal(console: Console, proposal: Proposal, consent: Consent, *, later: bool = False) -> bool:
-    """Show what a person decides by, ask them, and return whether to go on.
+    """Show what a person decides by, ask them, and return whether to continue.
 
     `later` tells that the switch is left to the next run.
 
@@ -53,7 +53,7 @@ def show(console: Console, lines: Sequence[str], *, asks: bool) -> None:
 
 
 def confirm(console: Console, question: str, consent: Consent) -> bool:
-    """Ask a question that is answered by y or n, and return whether to go on.
+    """Ask a question that is answered by y or n, and return whether to continue.
 
     Raises:
         UsageError: an answer is needed, and stdin or stderr is not a terminal.

@@ -44,12 +44,12 @@ class Console:
 
     @property
     def verbose(self) -> bool:
-        """Tell whether `-v` was given."""
+        """Return whether `-v` was given."""
         return self._verbosity > 0
 
     @property
     def silent(self) -> bool:
-        """Tell whether `-qq` was given: who is told nothing else does not want to hear that all is well."""
+        """Return whether `-qq` was given: who is told nothing else does not want to hear that all is well."""
         return self._verbosity < -1
 
     @property
@@ -95,7 +95,7 @@ class Console:
 
     @property
     def can_ask(self) -> bool:
-        """Tell whether a person sees a question and can answer it."""
+        """Return whether a person sees a question and can answer it."""
         return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def ask(self, question: str) -> str:

@@ -35,7 +35,7 @@ def traceback_of(error: BaseException) -> str:
 def write_traceback(text: str, state: str | None) -> Path | None:
     """Write the text to a new file, readable by its owner only, and return its path; None where that fails.
 
-    It is in the state folder where there is one that is no link, else in the folder for temporary files.
+    It is in the state folder where there is one that is not a link, else in the folder for temporary files.
     """
     try:
         folder = state_folder(state).internal_errors if state else None

@@ -36,7 +36,7 @@ GROUPS = {
         "replay": "judge recorded results by the current policies",
         "report": "render a run's report, or open it in a browser",
         "site": "write a static site of all runs and models",
-        "inspect": "show what a result file holds, and the manifest lines that read it",
+        "inspect": "show what a result file contains, and the manifest lines for it",
     },
     "Audit": {
         "verify": "check journal, reports and results; compute every decision again",
@@ -48,7 +48,7 @@ GROUPS = {
         "doctor": "check keys, service, data, rules and state before a run",
         "schema": "print a JSON schema",
         "emulator": "run the emulator of the service on this machine",
-        "unlock": "show who holds the state; free the lock of a host that is gone",
+        "unlock": "show which run holds the state; free the lock of a lost host",
         "prune": "remove stored results that nothing needs",
         "state": "continue after events of the journal are lost",
         "help": "show this list, or the options of a command",

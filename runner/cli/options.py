@@ -150,7 +150,7 @@ _COMMON = (
 _TRUST_STATE: dict[str, Any] = {
     "is_flag": True,
     "envvar": "RETRAIN_TRUST_STATE",
-    "help": "Use the state even if it is a link, git tracks it, another user owns it or others may write it.",
+    "help": "Use the state even if it is a link, git tracks it, another user owns it or others can write it.",
 }
 _checked_state = click.option("--trust-state", expose_value=False, callback=_check_state, **_TRUST_STATE)
 trust_state = click.option("--trust-state", **_TRUST_STATE)
@@ -170,30 +170,30 @@ trust_host = click.option(
     multiple=True,
     metavar="HOST",
     callback=_trusted_hosts,
-    help="Host that API keys may be sent to, beside the vendor's own; RETRAIN_TRUSTED_HOSTS names more.",
+    help="Another host that API keys may be sent to; RETRAIN_TRUSTED_HOSTS names more.",
 )
 allow_service_change = click.option(
     "--allow-service-change",
     is_flag=True,
-    help="Let models that were trained on another host begin anew on this one.",
+    help="Let models that were trained on another host start again on this one.",
 )
 select = click.option(
     "--select",
     multiple=True,
     metavar="NAME|tag:T",
     shell_complete=known_models,
-    help="Only these models; may be given several times.",
+    help="Only these models; can be repeated.",
 )
-yes = click.option("-y", "--yes", is_flag=True, help="Ask nothing; for scripts.")
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask; for scripts.")
 model = click.argument("model", shell_complete=known_models)
-force = click.option("--force", is_flag=True, help="Train again even where nothing changed.")
-refresh = click.option("--refresh", is_flag=True, help="Ask the service whether the recorded model is in service.")
+force = click.option("--force", is_flag=True, help="Train again even if nothing changed.")
+refresh = click.option("--refresh", is_flag=True, help="Ask the service which model is in service.")
 no_switch = click.option("--no-switch", is_flag=True, help="Decide, but leave the switch to a later run.")
 manifest = click.option(
     "--manifest",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Manifest file or folder; without it those of the model's last run.",
+    help="Manifest file or folder; by default those of the model's last run.",
 )
 
 
@@ -290,7 +290,7 @@ def reviewed(function: F) -> F:
 
     for option in (
         click.option(
-            "--expires", "lasts", type=Duration(), default="14d", show_default=True, help="How long a file counts."
+            "--expires", "lasts", type=Duration(), default="14d", show_default=True, help="How long the file is valid."
         ),
         click.option(
             "--write",
@@ -299,7 +299,9 @@ def reviewed(function: F) -> F:
             metavar="[DIR]",
             help="Write a file to commit instead; into DIR, or the manifest's approvals folder.",
         ),
-        click.option("--job", help="The candidate's retrain job id or its beginning; refused when it is another one."),
+        click.option(
+            "--job", help="The candidate's retrain job id or its beginning; refused if another candidate waits."
+        ),
     ):
         command = option(command)
     return cast("F", command)
@@ -344,8 +346,6 @@ since = click.option(
     "--since",
     type=PointInTime(),
     metavar="WHEN",
-    help="From then on: a day in UTC, a time with its zone, or an age (30d).",
+    help="Start: a day in UTC, a time with its zone, or an age (30d).",
 )
-until = click.option(
-    "--until", type=PointInTime(end_of_day=True), metavar="WHEN", help="Up to then; a day counts to its end."
-)
+until = click.option("--until", type=PointInTime(end_of_day=True), metavar="WHEN", help="End; a day counts to its end.")

@@ -26,7 +26,7 @@ def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts:
     """Write the file, and print its path with the commands that commit it; an empty folder is the manifest's."""
     written = write_approval(request, Path(folder) if folder else None, lasts)
     message = shlex.quote(inline(f"retrain: {request.action} job {written.retrain_job_id} of {request.model}"))
-    once = "" if written.counts else "once it stands in the approvals folder "
+    once = "" if written.counts else "once it is in the approvals folder "
     console.result(
         f"{inline(written.path)}\n"
         f"{once}it counts until {written.expires:%Y-%m-%d %H:%M} UTC for job {inline(written.retrain_job_id)} of "

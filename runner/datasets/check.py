@@ -22,7 +22,7 @@ _FIRST_READ = 64 << 10  # bytes that hold nearly every header
 class Checked(Struct, frozen=True, kw_only=True):
     """What one pass over a file gave.
 
-    `shape.labels` are this file's own. `text_label` is a target value that is no number, when there is one;
+    `shape.labels` are this file's own. `text_label` is a target value that is not a number, when there is one;
     `too_many_labels` says that there are more values than `shape.labels` may hold; `only_value` is the target's value
     where it has a single one, and empty where it has none; `gaps` are the rows without one; `late_labels` are in none
     of the first rows; `label_counts` are of the rows that were counted. `empty_rows` have no value at all and are no
@@ -48,7 +48,7 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 def needs_fast_checksum(file: ResolvedFile) -> bool:
-    """Tell whether the file is so large that reading it again is cheaper with a seal.
+    """Return whether the file is so large that reading it again is cheaper with a seal.
 
     Raises:
         ModelError: of kind `data`, when a part has gone.
@@ -73,7 +73,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         known: the file's sum, where it need not be computed again.
 
     Raises:
-        ModelError: of kind `data`, when the system will not read the file. What is wrong within it is no exception
+        ModelError: of kind `data`, when the system will not read the file. What is wrong within it is not an exception
             but in `problems`.
     """
     began = monotonic()
@@ -182,7 +182,7 @@ def _compare_with_first(scan: CsvScan, columns: tuple[str, ...], encoding: str, 
 
 
 def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
-    """Return the column names of the file's first part, or None when its first record is no good header.
+    """Return the column names of the file's first part, or None when its first record is not a good header.
 
     At most 1 MiB is read.
 

@@ -85,7 +85,7 @@ _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 class LabelSet:
     """Collects target values as raw bytes until it is clear that they are numbers or too many.
 
-    `most` is how many there may be; `text` is one value that is no number, or None. Empty values are missing, not
+    `most` is how many there may be; `text` is one value that is not a number, or None. Empty values are missing, not
     labels. How often each occurs is counted in some of the pieces of a long file.
     """
 
@@ -105,7 +105,7 @@ class LabelSet:
 
     @property
     def text(self) -> bytes | None:
-        """One value that is no number, the first in byte order, or None when all are numbers."""
+        """One value that is not a number, the first in byte order, or None when all are numbers."""
         return min((value for value in self._values if not _NUMBER.fullmatch(value)), default=None)
 
     def add(self, values: Sequence[bytes]) -> None:
@@ -235,7 +235,7 @@ class TargetGaps:
             self._sign = delimiter + delimiter
 
     def may_have(self, text: bytes) -> bool:
-        """Tell whether there may be a gap in text that begins with a row or in the middle of one."""
+        """Return whether there may be a gap in text that begins with a row or in the middle of one."""
         if self._sign is None:
             return False
         return self._sign in text or (self._column == 0 and text.startswith(self._delimiter))
@@ -273,7 +273,7 @@ class EmptyColumns:
         return tuple(self._left)
 
     def begin(self, columns: int) -> None:
-        """Watch so many columns; a further part begins nothing anew."""
+        """Watch so many columns; a further part begins nothing again."""
         if not self._begun:
             self._begun = True
             self._left = list(range(columns))
@@ -295,7 +295,7 @@ class EmptyColumns:
             self._left = [index for index in self._left if index >= len(row) or not row[index].strip()]
 
     def _are_empty_in(self, rows: Sequence[bytes]) -> bool:
-        """Tell whether no row has a single byte in these columns; several are cut out of a row at once."""
+        """Return whether no row has a single byte in these columns; several are cut out of a row at once."""
         delimiter, fields, cut = self._delimiter, self._left[-1] + 1, itemgetter(*self._left)
         nothing = b"" if len(self._left) == 1 else (b"",) * len(self._left)
         return {cut(row.split(delimiter, fields)) for row in rows} == {nothing}
@@ -320,7 +320,7 @@ class EmptyRows:
         self._sign = b"\n" + self._delimiter * (columns - 1) + line_end if columns > 1 else b""
 
     def may_have(self, text: bytes) -> bool:
-        """Tell whether there may be such a row in text that begins with a row or in the middle of one."""
+        """Return whether there may be such a row in text that begins with a row or in the middle of one."""
         whole = self._bytes < _WHOLE
         self._bytes += len(text)
         return bool(self._sign) and self._sign in (text if whole else text[-len(text) // _TAIL :])

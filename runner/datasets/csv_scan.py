@@ -2,7 +2,7 @@
 
 A comma, a tab, a quote or a line end is never part of another character in UTF-8 or cp932, so structure is read from
 bytes. Lines without quotes are judged all at once by their marks (`marks.py`), and so is, where quotes pair simply,
-what stands outside of them (`quotes.py`). Only other quoted records and regions with trouble are walked.
+what is outside of them (`quotes.py`). Only other quoted records and regions with trouble are walked.
 """
 
 import csv
@@ -22,7 +22,7 @@ LONGEST_RECORD = 4 << 20  # bytes; bounds the memory a broken file can take, and
 _AT_ONCE = 64 << 10  # bytes; what is looked at several times, and what is made of it, stays in the processor's cache
 _FIRST = 8 << 10  # bytes that tell what a file is
 _NARROW = 100  # bytes of a row; the last field of longer ones is sooner cut off than looked for
-_LONE_CR = "a carriage return stands within the line; end lines with LF or CRLF"
+_LONE_CR = "a carriage return is within the line; end lines with LF or CRLF"
 _REPEATED = "repeats the header, as where two files were put together"
 _as_text = partial(str, encoding="latin-1")  # a character is a byte: positions and values stay those of the file
 
@@ -151,14 +151,14 @@ class CsvScan:
             begin = self._stretch(text, begin, final=final)
 
     def _is_foreign(self, begin: bytes) -> bool:
-        """Tell whether the file, by its first bytes, is no table of this form, and note what it is."""
+        """Return whether the file, by its first bytes, is not a table of this form, and note what it is."""
         told = foreign_content(begin[:_FIRST], self._delimiter.decode()) if self._line == 0 else None
         if told is not None:
             self._give_up(1, told, "not_a_table")
         return told is not None
 
     def _repeats_header(self, text: bytes) -> bool:
-        """Tell whether the header may be among rows; most texts lack one of its letters, which is faster to find."""
+        """Return whether the header may be among rows; most texts lack one of its letters, which is faster to find."""
         return self._header_letter in text and any(form in text for form in self._header_forms)
 
     def _forms(self, header: bytes) -> list[bytes]:
@@ -224,7 +224,7 @@ class CsvScan:
         return 0 if self._blank or self._marks is None else self._marks.rows(lines)
 
     def _ends_are_known(self, lines: bytes, count: int) -> bool:
-        """Tell whether the target is the last column, and each of the lines ends in a label that is known or in none.
+        """Return whether the target is the last column, and each of the lines ends in a label that is known or in none.
 
         Those without one are counted then.
         """
@@ -239,7 +239,7 @@ class CsvScan:
         text = line.rstrip(b"\r")
         if b"\r" in text:
             self.problems.add(
-                "structure", self._line, "a carriage return stands within the line; end lines with LF or CRLF"
+                "structure", self._line, "a carriage return is within the line; end lines with LF or CRLF"
             )
         elif not text:
             self._blank = self._blank or self._line

@@ -105,7 +105,7 @@ def _bad_shift_jis(text: bytes) -> int | None:
 
 
 def _not_shift_jis(decoded: str) -> list[int]:
-    """Return where each character first stands that no Shift_JIS text has.
+    """Return where each character first is that no Shift_JIS text has.
 
     Five plain searches: one regular expression for all takes 20 times as long.
     """
@@ -153,7 +153,7 @@ class CsvMarks:
 
 
 def _has_lone_cr(rest: bytes, block: bytes) -> bool:
-    """Tell whether a carriage return stands within a line; the block's last byte may be one."""
+    """Return whether a carriage return is within a line; the block's last byte may be one."""
     return b"\r" in rest[:-1] or bool(_LONE_CR.match(rest[-1:] + block[:1]) or _LONE_CR.search(block))
 
 

@@ -116,12 +116,12 @@ class _Known:
         return now
 
     def _may_keep(self, before: Identity, began: int) -> bool:
-        """Tell whether a change of the file since the reading began shows, or would show later."""
+        """Return whether a change of the file since the reading began shows, or would show later."""
         return self._look() == before and _settled(before, began)
 
 
 def _settled(identity: Identity, now: int) -> bool:
-    """Tell whether a change made at `now` would get another time than the file has."""
+    """Return whether a change made at `now` would get another time than the file has."""
     stamps = [stamp for part in identity for stamp in part.times]
     if not stamps:
         return True

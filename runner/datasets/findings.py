@@ -11,7 +11,7 @@ from runner.manifest.model import Checks
 Level = Literal["stop", "warn", "off"]
 Found = tuple[str, int | None, str]  # a kind, a line or None for the whole file, and a reason
 
-# What becomes of a finding where the manifest says nothing; `checks.findings` has the same names.
+# What happens to a finding where the manifest says nothing; `checks.findings` has the same names.
 LEVELS: Mapping[str, Level] = {
     "not_a_table": "stop",
     "encoding": "stop",
@@ -117,7 +117,7 @@ class Findings:
 
 
 def level_of(kind: str, checks: Checks) -> Level:
-    """Return what becomes of a kind of finding: its own setting counts before `change`, the milder `on_fail` always."""
+    """Return what happens to a kind of finding: its own setting counts before `change`, the milder `on_fail` always."""
     level = checks.findings.get(kind)
     if level is None and kind in CHANGES:
         level = min(CHANGES[kind], checks.change, key=_MILDER.index)

@@ -94,7 +94,7 @@ def _by_magic(begin: bytes) -> tuple[str, str] | None:
 
 
 def _has_every_second_byte_zero(begin: bytes) -> bool:
-    """Tell whether ASCII text in UTF-16 without a byte order mark begins so."""
+    """Return whether ASCII text in UTF-16 without a byte order mark begins so."""
     even, odd = begin[::2], begin[1::2]
     return len(odd) > 1 and ((not any(odd) and all(even[: len(odd)])) or (not any(even) and all(odd)))
 
@@ -127,5 +127,5 @@ def _counts(lines: list[bytes], separator: str) -> list[int]:
 
 
 def _is_clearer(found: list[int], expected: list[int]) -> bool:
-    """Tell whether a separator is in each line as often, and the expected one is not."""
+    """Return whether a separator is in each line as often, and the expected one is not."""
     return len(found) > 1 and len(set(found)) == 1 and len(set(expected)) > 1

@@ -140,7 +140,7 @@ def _require_readable(file: LocalFile, source: Source) -> None:
 
 
 def _require_data(file: LocalFile) -> None:
-    """Refuse a link out of a checkout to a file that is no data: what is wrong with data is shown, and data is sent."""
+    """Refuse a link out of a checkout to a file that is not data: flaws of data are shown, and data is sent."""
     if Path(os.path.realpath(file.path)).suffix.lower() not in DELIMITERS and leads_out(file.path):
         raise ModelError(
             Kind.DATA,

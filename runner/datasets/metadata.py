@@ -80,7 +80,7 @@ class CheckedFile(FileMetadata):
     """A file whose rows were read.
 
     `rows` counts without the header; `encoding` is Python's name (`utf-8`, `utf-8-sig`, `cp932`). Where the check
-    found trouble and was told to go on, both are the best that could be learnt. `empty_columns` are the names of the
+    found trouble and was told to continue, both are the best that could be learnt. `empty_columns` are the names of the
     columns that no row has a value in; none are known where there is no row, or where the rest could not be read.
     `scales` are the usual sizes of numbers by column, `label_shares` the shares of the target's labels.
     """

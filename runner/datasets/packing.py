@@ -106,7 +106,7 @@ def package(
 
 
 def discard(upload: UploadFile) -> None:
-    """Remove the upload when it lies in the spool folder; the user's own file stays."""
+    """Remove the upload when it is in the spool folder; the user's own file stays."""
     if upload.spool is not None:
         remove_flat(upload.spool)
 

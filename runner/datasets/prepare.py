@@ -155,7 +155,7 @@ def _changes(
 
 
 def _same_rows(file: ResolvedFile, checked: Checked, before: ReferenceFile, reference: Reference) -> Iterator[Found]:
-    """Yield that the file is only saved anew, which costs a training and changes nothing."""
+    """Yield that the file is only saved again, which costs a training and changes nothing."""
     if before.sha256 != checked.file.sha256 and before.rows == checked.file.rows and checked.complete:
         told = resaved(file, before.sha256, before.bytes)
         if told is not None:

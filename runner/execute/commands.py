@@ -57,7 +57,7 @@ class Record(Struct, frozen=True, kw_only=True):
 class TakeSlot(Struct, frozen=True, kw_only=True):
     """Wait until one of the upload slots is free; the answer is a context manager that gives it back.
 
-    Who pauses while it has one lends it to others, and has one again before it goes on.
+    Who pauses while it has one lends it to others, and has one again before it continues.
     """
 
 
@@ -93,5 +93,5 @@ def take_slot() -> Steps[AbstractContextManager[None]]:
 
 
 def record(*facts: Fact, guard: str | None = None) -> Steps[None]:
-    """Write facts before going on."""
+    """Write facts before continuing."""
     yield Record(facts=facts, guard=guard)

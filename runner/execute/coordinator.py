@@ -31,10 +31,10 @@ class Mailbox(Protocol):
         """Wait for word; raises `queue.Empty` when the timeout is over."""
 
     def empty(self) -> bool:
-        """Tell whether nothing is there."""
+        """Return whether nothing is there."""
 
 
-_IDLE_S = 0.02  # a shorter wait is no time to begin something else
+_IDLE_S = 0.02  # a shorter wait is not a time to begin something else
 Commit = Callable[[Sequence[tuple[str, Record]]], None]
 Stopping = Callable[[str, int], None]  # (why, how many effects are on their way)
 

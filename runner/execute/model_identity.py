@@ -63,7 +63,7 @@ def newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
 
 
 def _has_another_key_source(run: ModelRun) -> bool:
-    """Tell whether the manifest takes the key from elsewhere than at the last decision about the model."""
+    """Return whether the manifest takes the key from elsewhere than at the last decision about the model."""
     decided = (job.decided for job in reversed(run.progress.jobs.values()))
     bound = next((decision.fact.bound for decision in decided if decision is not None), None)
     now = binding(run.context.manifest, run.model)["api_key"]

@@ -94,7 +94,7 @@ class ModelOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Replan(Struct, frozen=True, kw_only=True):
-    """Nothing was started by this job, surely: plan the model anew and take another job."""
+    """Nothing was started by this job, certainly: plan the model again and take another job."""
 
     reason: str
 
@@ -124,7 +124,7 @@ class Budget(Struct, kw_only=True):
     def closed(self) -> str | None:
         """Return why no further model is started, or None."""
         if self.failures is not None and self.failures <= 0:
-            return "limits.stop_after_failures was reached; the next run goes on with this model"
+            return "limits.stop_after_failures was reached; the next run continues with this model"
         return None
 
 
@@ -176,7 +176,7 @@ class ModelRun(Struct, kw_only=True):
 
     @property
     def progress(self) -> ModelProgress:
-        """Return where the model stands by the journal."""
+        """Return the model's status by the journal."""
         return self.context.progress.model(self.context.service, self.model.name)
 
     @property
@@ -244,12 +244,12 @@ class ModelRun(Struct, kw_only=True):
 
 
 def failed(error: ModelError) -> ModelOutcome:
-    """Return the ending of a model that cannot go on."""
+    """Return the ending of a model that cannot continue."""
     return ModelOutcome(outcome="failed", reason=str(error), error=error)
 
 
 def failed_with(kind: Kind, message: str, hint: str) -> ModelOutcome:
-    """Return the ending of a model that cannot go on, from its parts."""
+    """Return the ending of a model that cannot continue, from its parts."""
     return failed(ModelError(kind, message, hint=hint))
 
 

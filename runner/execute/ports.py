@@ -29,7 +29,7 @@ class Keys(Protocol):
         """Return the model's API key; raises ModelError when it cannot be had."""
 
     def asks_service(self, model: Model) -> bool:
-        """Tell whether the model's API key is had by a call of the service."""
+        """Return whether the model's API key is had by a call of the service."""
 
     def end_date(self, model: Model) -> str | None:
         """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""

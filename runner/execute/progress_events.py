@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, as values: a terminal, a log and another program all read the same news.
+"""What a run tells while it continues, as values: a terminal, a log and another program all read the same news.
 
 News change nothing. What must survive a crash is in the journal.
 """

@@ -1,4 +1,4 @@
-"""What is repeated: reads, when that can help; effects, only while surely not one byte has left.
+"""What is repeated: reads, when that can help; effects, only while certainly not one byte has left.
 
 Both are bounded in number and in time, with jitter, and visible in the report. A server may ask to be left alone for a
 while (Retry-After); that time comes on top of the run's own, and is bounded too.
@@ -89,7 +89,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, attempts: int =
 
 
 def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -> Steps[Effect]:
-    """Do an effect once; do it again only when the one before surely never left.
+    """Do an effect once; do it again only when the one before certainly never left.
 
     Raises:
         StoppedError: the run is to end, and nothing of this effect has left.

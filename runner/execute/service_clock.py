@@ -51,7 +51,7 @@ class UploadEnd(Struct, frozen=True, kw_only=True):
     monotonic: float
 
     def passed(self, clock: Clock) -> bool:
-        """Tell whether the URL may have expired by now."""
+        """Return whether the URL may have expired by now."""
         slept = timedelta(seconds=clock.monotonic() - self.monotonic)
         return self.latest + max(clock.now() - self.wall, slept) >= self.expires
 
@@ -62,7 +62,7 @@ def tolerance(run: ModelRun) -> timedelta:
 
 
 def is_over(run: ModelRun, expires: datetime, reading: ClockReading) -> bool:
-    """Tell whether a URL had expired and the quarantine was over when the service answered.
+    """Return whether a URL had expired and the quarantine was over when the service answered.
 
     A Date that is ahead of our clock by more than the tolerance is not believed; without one, our clock counts, later
     by the tolerance.

@@ -47,7 +47,7 @@ class Trouble(Struct, kw_only=True):
         self.count, self.last, self.since = 0, None, None
 
     def is_final(self, run: ModelRun) -> bool:
-        """Tell whether it has lasted longer than such an answer may pass."""
+        """Return whether it has lasted longer than such an answer may pass."""
         return self.last is None or run.context.clock.monotonic() - self.began >= _patience(run, self.last)
 
     def pause(self, run: ModelRun) -> float:
@@ -91,6 +91,6 @@ def _patience(run: ModelRun, error: ServiceError) -> float:
 
 
 def _was_never_known(job: RetrainJob) -> bool:
-    """Tell whether nothing was heard of the job since its upload: the service may need a moment."""
+    """Return whether nothing was heard of the job since its upload: the service may need a moment."""
     unheard = job.status in (None, *_GONE.values()) and job.upload_proof != "status"
     return job.stage == JobStage.STARTED and unheard

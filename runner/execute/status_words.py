@@ -15,14 +15,14 @@ _RESERVED = frozenset({"false", "no", "null", "off", "on", "true", "yes", "y", "
 
 
 def sounds_finished(status: str) -> bool:
-    """Tell whether a status sounds like the end of a training, such as `succeeded` or `学習完了`."""
+    """Return whether a status sounds like the end of a training, such as `succeeded` or `学習完了`."""
     if sounds_failed(status):
         return False
     return _ENDED.search(status) is not None and _NOT_ENDED.search(re.sub(r"[_-]", " ", status)) is None
 
 
 def sounds_failed(status: str) -> bool:
-    """Tell whether a status sounds like a training that failed, such as `ng` or `異常終了`."""
+    """Return whether a status sounds like a training that failed, such as `ng` or `異常終了`."""
     return _FAILED.search(re.sub(r"[_-]", " ", status)) is not None
 
 

@@ -97,7 +97,7 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
 
 
 def _applied_all_the_same(run: ModelRun) -> Steps[bool]:
-    """Ask after a refusal for what is in service: who refused may stand in between."""
+    """Ask after a refusal for what is in service: who refused may be in between."""
     if not _can_be_seen(run.job):
         return False
     return _serves(run.job, (yield from list_classifiers(run))) is True
@@ -140,7 +140,7 @@ class SendDeadline(Struct, frozen=True, kw_only=True):
         return cls(wall=clock.now() + length, monotonic=clock.monotonic() + length.total_seconds())
 
     def passed(self, clock: Clock) -> bool:
-        """Tell whether it is too late by either clock."""
+        """Return whether it is too late by either clock."""
         return clock.now() >= self.wall or clock.monotonic() >= self.monotonic
 
 
@@ -177,12 +177,12 @@ def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd
 
 
 def _can_be_seen(job: RetrainJob) -> bool:
-    """Tell whether the list of classifiers, as it was before the switch, lets the switch be seen."""
+    """Return whether the list of classifiers, as it was before the switch, lets the switch be seen."""
     return job.model_id is not None and job.listed_before is not None and job.model_id not in job.listed_before
 
 
 def settle_switch(run: ModelRun) -> Steps[StageEnd]:
-    """Find out whether a switch without an answer was applied; None means it surely was not."""
+    """Find out whether a switch without an answer was applied; None means it certainly was not."""
     job, clock = run.job, run.context.clock
     began, enough = clock.monotonic(), (_leaves_within(run) + run.quarantine).total_seconds()
     run.say(f"asking whether the switch to job {job.retrain_job_id} was applied")
@@ -303,7 +303,7 @@ def _clause(text: str) -> str:
 def _forced(run: ModelRun, job: RetrainJob) -> str:
     options = ("--job", job.retrain_job_id, "--force")
     command = person_command("approve", run.model.name, *options, state=run.context.state_option)
-    return f"`{command}` switches to it all the same."
+    return f"`{command}` switches to it anyway."
 
 
 def _due(job: RetrainJob) -> str:

@@ -92,15 +92,15 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
 
     @property
     def is_given_up(self) -> bool:
-        """Tell whether the training is older than a training can be by `wait.give_up`."""
+        """Return whether the training is older than a training can be by `wait.give_up`."""
         return self.before + self._waited() >= self.run.model.wait.give_up.total_seconds()
 
     def stays_deleted(self, status: Status, asked: StatusRequest) -> bool:
-        """Tell whether a job was deleted for the whole wait and the quarantine, and nothing else was heard of it."""
+        """Return whether a job was deleted for the whole wait and the quarantine, and nothing else was heard of it."""
         return status.value == DELETED and self.left <= 0 and self._is_settled(self.run.job, asked)
 
     def is_early(self, status: Status) -> bool:
-        """Tell whether an end is one that may have been said of a job without data.
+        """Return whether an end is one that may have been said of a job without data.
 
         So it is when nothing else was heard of the job since its upload, and it was said before that too, or speaks of
         a job that is gone.
@@ -118,7 +118,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return step if poll is not None else step * (1 + _SPREAD * (self.run.context.rng.random() - 0.5))
 
     def lingers(self, value: str, asked: StatusRequest) -> bool:
-        """Tell whether the job says a doubtful word although the quarantine since its upload is over.
+        """Return whether the job says a doubtful word although the quarantine since its upload is over.
 
         Once that is recorded it is not told again.
         """
@@ -126,7 +126,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return self._is_doubtful(job, value) and value not in job.lingered and self._is_settled(job, asked)
 
     def contradicts(self, status: Status, asked: StatusRequest) -> bool:
-        """Tell whether the service says that nothing came, where the store said that everything did.
+        """Return whether the service says that nothing came, where the store said that everything did.
 
         Told when nothing can come any more; where a job was trained under this word before, it says nothing. Of a word
         that only never changed it is told at the end of the wait.
@@ -149,12 +149,12 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return math.inf if by_clock <= 0 else max(by_clock, self._steady() - self._waited())
 
     def _is_doubtful(self, job: RetrainJob, value: str) -> bool:
-        """Tell whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
+        """Return whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
         unchanged = job.status_before_upload in (None, value) and job.status in (None, value)
         return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, value))
 
     def _is_settled(self, job: RetrainJob, asked: StatusRequest) -> bool:
-        """Tell whether the quarantine since the upload was confirmed is over.
+        """Return whether the quarantine since the upload was confirmed is over.
 
         This wait began after that, so it may tell alone; another machine's time of the confirmation only shortens it.
         """

@@ -1,4 +1,4 @@
-"""How a wait ends while the training goes on, in words: what the service says, since when, and the line that helps."""
+"""How a wait ends while the training continues: what the service says, since when, and the line that helps."""
 
 from datetime import timedelta
 
@@ -14,11 +14,11 @@ from runner.manifest.durations import duration_text
 from runner.plan.model_plan import resolve_commands
 from runner.providers.base import Status
 
-_GOES_ON = "the next `retrain run` goes on waiting for it"
+_GOES_ON = "the next `retrain run` keeps waiting for it"
 
 
 def sounds_ended(job: RetrainJob, status: Status) -> bool:
-    """Tell whether a status that the manifest does not know is an end all the same: it has a result, or sounds so."""
+    """Return whether a status that the manifest does not know is an end anyway: it has a result, or sounds so."""
     sounds = sounds_finished(status.value) or sounds_failed(status.value)
     return status.download_url is not None or (sounds and status.value != job.status_before_upload)
 
@@ -56,7 +56,7 @@ def perhaps_ended(run: ModelRun, status: Status) -> ModelOutcome:
     result = ", and has a result to download" if status.download_url is not None else ""
     return _training(
         f"{_said(run, status)}{result}, which this manifest does not know as the end of a training. If it is the end, "
-        f"add `{line}` under `service:`, then run again: it goes on with this job, without another training."
+        f"add `{line}` under `service:`, then run again: it continues with this job, without another training."
     )
 
 
@@ -65,7 +65,7 @@ def url_elsewhere(run: ModelRun, status: Status) -> ModelOutcome:
     keys = ", ".join(shown(key) for key in status.url_keys)
     return _training(
         f"{_said(run, status)}, but names no `download_url`; there is an address under {keys}. If that is the result, "
-        f"add `fields: {{download_url: {quoted(status.url_keys[0])}}}` under `service:`, then run again: it goes on "
+        f"add `fields: {{download_url: {quoted(status.url_keys[0])}}}` under `service:`, then run again: it continues "
         "with this job, without another training."
     )
 

@@ -82,7 +82,7 @@ def check(run: ModelRun) -> Steps[StageEnd]:
 
 
 def upload(run: ModelRun) -> Steps[StageEnd]:
-    """Take a job and send the data to it, holding one of the upload slots; what became of it needs none."""
+    """Take a job and send the data to it, holding one of the upload slots; what happened to it needs none."""
     key = yield from get_key(run)
     yield from refuse_other_model(run, key)
     with (yield from take_slot()):
@@ -113,7 +113,7 @@ def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
 
 
 class _Taken(Struct, frozen=True, kw_only=True):
-    """A new job, how it stands before its upload, and when it was asked for; `monotonic` in seconds."""
+    """A new job, its status before its upload, and when it was asked for; `monotonic` in seconds."""
 
     job: IssuedJob
     before: Status | str | None
@@ -122,7 +122,7 @@ class _Taken(Struct, frozen=True, kw_only=True):
 
 
 def _take_job(run: ModelRun, key: Secret, filename: str) -> _Taken:
-    """Take a job and ask how it stands before its upload, in one piece of work while others wait for the slot."""
+    """Take a job and ask its status before its upload, in one piece of work while others wait for the slot."""
     clock = run.context.clock
     wall, monotonic = clock.now(), clock.monotonic()
     job = run.context.provider.take_job(key, filename)
@@ -150,7 +150,7 @@ def _upload_end(run: ModelRun, taken: _Taken) -> UploadEnd:
 
 
 def _may_repeat(run: ModelRun, key: Secret, retrain_job_id: str, before: str | None) -> bool:
-    """Tell whether the status, which can be read, shows no start: who redirected or refused may have taken the data."""
+    """Return whether the status was read and shows no start: who redirected or refused may have taken the data."""
     answer, _ = _status(run, key, retrain_job_id)
     return answer is not None and not proves_start(run, answer, before)
 
@@ -206,7 +206,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
 
 
 def _started_all_the_same(run: ModelRun, refused: Rejected) -> Steps[bool]:
-    """Ask for the status after a refusal, and record the start that it proves: who refused may stand in between."""
+    """Ask for the status after a refusal, and record the start that it proves: who refused may be in between."""
     if refused.kind == Kind.DATA:  # the file was not sent whole
         return False
     key, job = (yield from get_key(run)), run.job

@@ -18,18 +18,18 @@ from runner.execute.model_run import ModelRun
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.providers.base import Status
 
-# What stands where a status word is expected, and the service gave none.
+# What is where a status word is expected, and the service gave none.
 NOT_FOUND = "not_found"  # it knows no such job
 NO_STATUS = "no_status"  # it refuses to tell, in words that no document describes
 
 
 def says_waiting(run: ModelRun, value: str) -> bool:
-    """Tell whether the manifest takes the word for one of a job whose data has not arrived."""
+    """Return whether the manifest takes the word for one of a job whose data has not arrived."""
     return value == NOT_FOUND or any(part in value for part in run.context.manifest.service.statuses.waiting)
 
 
 def proves_start(run: ModelRun, answer: Status | str | None, status_before_upload: str | None) -> bool:
-    """Tell whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
+    """Return whether the status shows that the upload arrived: it ended, or moved on from what it was before."""
     if not isinstance(answer, Status) or answer.value == status_before_upload:
         return False
     told_before = status_before_upload not in (None, NO_STATUS)
@@ -37,7 +37,7 @@ def proves_start(run: ModelRun, answer: Status | str | None, status_before_uploa
 
 
 def proves_waiting(run: ModelRun, answer: Status | str | None) -> bool:
-    """Tell whether the status shows that nothing arrived.
+    """Return whether the status shows that nothing arrived.
 
     That a word did not change proves nothing: a service may call a job by one word before and after its upload.
     """
@@ -62,7 +62,7 @@ def evidence_against(run: ModelRun, value: str) -> tuple[str, RetrainJob] | None
 
 
 def is_said_in_training(run: ModelRun, value: str) -> bool:
-    """Tell whether a job that went on to its end said the word long after its data had arrived."""
+    """Return whether a job that went on to its end said the word long after its data had arrived."""
     jobs = (
         job
         for (service, _), one in run.context.progress.models.items()

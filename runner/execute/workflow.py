@@ -1,4 +1,4 @@
-"""One model from plan to outcome: walk the plan's stages, then record what became of it."""
+"""One model from plan to outcome: walk the plan's stages, then record what happened to it."""
 
 from collections.abc import Mapping
 
@@ -49,7 +49,7 @@ def review(run: ModelRun) -> Steps[StageEnd]:
     )
 
 
-STARTS = 3  # how many jobs one run may take for a model whose uploads surely never arrived
+STARTS = 3  # how many jobs one run may take for a model whose uploads certainly never arrived
 
 BUG_HINT = "Report it with the traceback in internal-errors/ of the state folder; the next run resumes."
 
@@ -110,7 +110,7 @@ def _walk(run: ModelRun) -> Steps[ModelOutcome]:
         if isinstance(end, ModelOutcome):
             return end
         lost = end.reason.rstrip(".")
-        run.warn(f"{lost}; the model is planned anew")
+        run.warn(f"{lost}; the model is planned again")
         run.plan = yield from _plan_again(run)
     return failed_with(
         Kind.SERVICE,
@@ -171,16 +171,16 @@ def _object(run: ModelRun, kind: Kind) -> str:
 
 
 def _interrupted(run: ModelRun, why: str) -> ModelOutcome:
-    """Return the outcome of a model whose run was stopped: what is in flight stays, the next run goes on."""
+    """Return the outcome of a model whose run was stopped: what is in flight stays, the next run continues."""
     job = run.current
     if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
-        return ModelOutcome(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` goes on.")
+        return ModelOutcome(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` continues.")
     name = job.retrain_job_id
     if job.stage in (JobStage.SENDING, JobStage.SWITCHING):
         text = f"{why} before the result of the last request about job {name} was known; the next `retrain run` asks."
         return ModelOutcome(outcome="unknown", reason=text)
     return ModelOutcome(
-        outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` goes on with it."
+        outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` continues with it."
     )
 
 

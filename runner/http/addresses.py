@@ -48,7 +48,7 @@ _PARTS = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]+)(?P<target>/[^#
 
 
 class UnfitError(ValueError):
-    """The text cannot be sent as it stands; the argument says why, as the end of a sentence, without the text."""
+    """The text cannot be sent as it is; the argument says why, as the end of a sentence, without the text."""
 
 
 class Address(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """How long one operation may take: per step, and in all.
 
-A socket's own timeout starts anew with every byte, so a server that drips bytes is never timed out by it. Here each
+A socket's own timeout starts again with every byte, so a server that drips bytes is never timed out by it. Here each
 wait on a socket is also cut to what is left of the operation's total.
 """
 
@@ -31,7 +31,7 @@ DEFAULT_DEADLINES = Deadlines()
 class Countdown:
     """The time left for one operation, on the monotonic clock.
 
-    `heard` tells whether a byte of an answer has come.
+    `heard` says whether a byte of an answer has come.
     """
 
     def __init__(self, deadlines: Deadlines) -> None:
@@ -53,7 +53,7 @@ class Countdown:
     def sent(self, size: int) -> None:
         """Earn time for `size` bytes that were handed to the connection.
 
-        What is handed over late earns nothing: a process that slept goes on sending what another run has given up.
+        What is handed over late earns nothing: a process that slept continues sending what another run has given up.
         """
         now = time.monotonic()
         if now >= self._end:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-YEARS = range(2000, 2200)  # any other leaves no room for the arithmetic of waiting, and is no time that is meant
+YEARS = range(2000, 2200)  # any other leaves no room for the arithmetic of waiting, and is not a time that is meant
 _FORM = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4}"
     r" [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"

@@ -97,7 +97,7 @@ NO_PROXIES = Proxies()
 
 
 def _is_exempt(address: Address, names: str) -> bool:
-    """Tell whether `NO_PROXY` has the host: itself, a domain above it, a network it is in, or `*`."""
+    """Return whether `NO_PROXY` has the host: itself, a domain above it, a network it is in, or `*`."""
     hosts = (address.host, f"{address.host}:{address.port}")
     entries = [entry.strip().lower().lstrip(".") for entry in names.split(",") if entry.strip()]
     return any(

@@ -74,7 +74,7 @@ def cause(error: BaseException, countdown: Countdown) -> str:
 
 
 def hung_up(error: BaseException) -> bool:
-    """Tell whether the other side ended the connection; silence is no end."""
+    """Return whether the other side ended the connection; silence is not an end."""
     ends = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
     return any(isinstance(link, ends) for link in _chain(error))
 

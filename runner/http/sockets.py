@@ -121,7 +121,7 @@ def _plain(sock: socket.socket, countdown: Countdown) -> PlainSocket:
 
 
 class _WholeLines(io.BufferedReader):
-    """The lines of a head, among them those of answers that only say to go on; then those between a body's chunks."""
+    """The lines of a head, those of answers that only say to continue included; then those between a body's chunks."""
 
     left = _MOST_OF_HEAD
 
@@ -150,7 +150,7 @@ class WholeHead(http.client.HTTPResponse):
         self._lines.left = _MOST_BETWEEN_CHUNKS
 
 
-_MOST = 16  # for one origin; as many exchanges as go on at once
+_MOST = 16  # for one origin; as many exchanges as continue at once
 _LONGEST_IDLE_S = 30.0  # routers and balancers forget idle connections after minutes, some without a word
 
 

@@ -72,7 +72,7 @@ class _Exchange(Struct, kw_only=True):
     connects: bool = False
 
     def was_stale(self, error: _BrokenError) -> bool:
-        """Tell whether nothing but the end of a kept connection was found, which the service had closed meanwhile."""
+        """Return whether nothing but the end of a kept connection was found, which the service had closed meanwhile."""
         return error.hung_up and not (self.connects or self.countdown.heard or self.countdown.over)
 
 
@@ -171,7 +171,7 @@ class Transport:
         self._closed = threading.Event()
         self._kept: ConnectionPool[_Line] = ConnectionPool()
         if ca_bundle is not None:
-            _ = self._tls  # a bundle that cannot be read is told at once
+            _ = self._tls  # a bundle that cannot be read is reported at once
 
     def close(self) -> None:
         """Begin no further exchange; those under way come to their own end."""
@@ -187,7 +187,7 @@ class Transport:
         """Send the request once and return what `take` makes of the answer's head and blocks of at most `BLOCK` bytes.
 
         What `take` raises is passed on; trouble of the network ends in `Broken`. With `is_its_own` the request may go
-        over a connection that has carried others; it tells whether the answer is surely the one to this request, and
+        over a connection that has carried others; it says whether the answer is certainly the one to this request, and
         only then others may use the connection.
         """
         try:

@@ -19,7 +19,7 @@ class RollbackPoint(Struct, frozen=True, kw_only=True):
 
 
 class Deployments(Struct, kw_only=True):
-    """The jobs that served, oldest switch first; a job stands there once for each switch to it.
+    """The jobs that served, oldest switch first; a job is there once for each switch to it.
 
     `left` has the jobs a person turned back from, until one of them serves again. `wanted` is the job a person wants
     to serve although it is not the newest one, until that is settled.
@@ -39,5 +39,5 @@ class Deployments(Struct, kw_only=True):
 
 
 def is_older(jobs: Iterable[str], one: str, other: str) -> bool:
-    """Tell whether one job was begun before another; `jobs` are the ids, newest first, and both are among them."""
+    """Return whether one job was begun before another; `jobs` are the ids, newest first, and both are among them."""
     return one != other and next(name for name in jobs if name in (one, other)) == other

@@ -138,13 +138,13 @@ class Heads:
             ) from error
 
     def note(self, head: Head, links: Sequence[Link]) -> None:
-        """Note the end after a commit. Where that fails, the notes are older than the journal, which is no harm."""
+        """Note the end after a commit. Where that fails, the notes are older than the journal, which is not a harm."""
         for link in links:
             fact = link.event.fact
             if isinstance(fact, RunStarted):
                 self._emulator = fact.service == EMULATOR
             elif isinstance(fact, LossAccepted):
-                self._emulator = False  # what was noted before would tell of the loss for ever
+                self._emulator = False  # what was noted before would tell of the loss forever
         with suppress(OSError):
             self._beside.write(head)
         if not self._emulator:

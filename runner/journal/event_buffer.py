@@ -16,7 +16,7 @@ _BODIES = msgspec.msgpack.Decoder(list[bytes])
 
 
 class EventBuffer:
-    """Links in their order, as they were given; each going through them unpacks and decodes them anew.
+    """Links in their order, as they were given; each going through them unpacks and decodes them again.
 
     What an event decodes to takes ten times the memory of its bytes, so of a large journal that is never kept whole.
     """

@@ -57,7 +57,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ApprovalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a person's word was read: a file of the approvals folder, and what git says of it.
 
-    `approver` is the name in the file, which anybody can write. `committed` tells whether the commit of the manifest's
+    `approver` is the name in the file, which anybody can write. `committed` says whether the commit of the manifest's
     checkout holds exactly these bytes, None where git refused to read the repository; `commit` is the one that last
     changed the file, with its author and what git made of its signature; `signer` is whose a good one is. They are None
     where git proves no such commit.
@@ -255,7 +255,7 @@ class JobCreated(_Fact, frozen=True, kw_only=True, tag="job_created"):
 
 
 class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
-    """The one PUT for this job may be sent from now on. The event's guard makes this unique for ever."""
+    """The one PUT for this job may be sent from now on. The event's guard makes this unique forever."""
 
     retrain_job_id: JobId
     dataset_sha256: Sha256
@@ -271,7 +271,7 @@ class UploadSucceeded(_Fact, frozen=True, kw_only=True, tag="upload_succeeded"):
 
 
 class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_rejected"):
-    """The upload surely had no effect."""
+    """The upload certainly had no effect."""
 
     retrain_job_id: JobId
     why: Literal["refused", "never_sent"]
@@ -315,7 +315,7 @@ class TrainingFailed(_Fact, frozen=True, kw_only=True, tag="training_failed"):
 
 
 class ResultDownloaded(_Fact, frozen=True, kw_only=True, tag="result_downloaded"):
-    """The result file lies at `path`, relative to the state folder."""
+    """The result file is at `path`, relative to the state folder."""
 
     retrain_job_id: JobId
     path: str
@@ -423,7 +423,7 @@ class SwitchSucceeded(_Fact, frozen=True, kw_only=True, tag="switch_succeeded"):
 
 
 class SwitchRejected(_Fact, frozen=True, kw_only=True, tag="switch_rejected"):
-    """The switch surely had no effect; `by_service` tells that the service refused it, not that it never arrived."""
+    """The switch certainly had no effect; `by_service` tells that the service refused it, not that it never arrived."""
 
     retrain_job_id: JobId
     message: str
@@ -438,7 +438,7 @@ class SwitchUnknown(_Fact, frozen=True, kw_only=True, tag="switch_unknown"):
 
 
 class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
-    """A person said what became of a request whose result the service cannot tell; the fact it stands for follows."""
+    """A person said what happened to a request whose result the service cannot tell; the fact it stands for follows."""
 
     retrain_job_id: JobId
     state: Literal["started", "not-started", "switched", "not-switched"]
@@ -447,7 +447,7 @@ class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
 
 
 class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
-    """What became of a model in this run. `timings` are seconds by stage, `calls` counts by call.
+    """What happened to a model in this run. `timings` are seconds by stage, `calls` counts by call.
 
     `still_held` is true for the outcome `held` of a candidate that an earlier run has reported as held.
     """

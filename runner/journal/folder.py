@@ -1,4 +1,4 @@
-"""The state folder: what lies where, and whether a journal may be begun in it."""
+"""The state folder: what is where, and whether a journal may be begun in it."""
 
 import os
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ class StateFolder:
         return self.runs / run_id
 
     def may_begin(self) -> bool:
-        """Tell whether a journal may be begun here: only where no run has left anything.
+        """Return whether a journal may be begun here: only where no run has left anything.
 
         A missing journal beside the files of earlier runs, or beside the note of where it ended, would read as "nothing
         was ever started".
@@ -78,8 +78,8 @@ class StateFolder:
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",
-                hint="Restore journal.sqlite3 from a copy, or give another folder with --state to begin anew; "
-                "`retrain state accept-loss` goes on from a journal, so it needs one.",
+                hint="Restore journal.sqlite3 from a copy, or give another folder with --state to start again; "
+                "`retrain state accept-loss` continues from a journal, so it needs one.",
             )
 
     def prepare(self) -> None:

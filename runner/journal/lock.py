@@ -35,7 +35,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_here(self) -> bool:
-        """Tell whether it is a process of this host: then it is alive as long as the lock is held."""
+        """Return whether it is a process of this host: then it is alive as long as the lock is held."""
         return self.host == socket.gethostname()
 
     @property
@@ -78,7 +78,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     taken: os.stat_result
 
     def lasts(self) -> bool:
-        """Tell whether the lock is still this holder's; one that cannot be looked at is not."""
+        """Return whether the lock is still this holder's; one that cannot be looked at is not."""
         try:
             return os.path.samestat(self.taken, self.file.stat())
         except OSError:

@@ -1,4 +1,4 @@
-"""Where one model stands: its jobs, which of them serves, and what became of it last."""
+"""Where one model stands: its jobs, which of them serves, and what happened to it last."""
 
 from collections import Counter
 from datetime import datetime
@@ -66,7 +66,7 @@ class AcceptedLoss(Struct, frozen=True, kw_only=True):
 
 
 class ModelProgress(Struct, kw_only=True):
-    """All jobs of one model by id, oldest first, and what became of it last. Grows with `add`.
+    """All jobs of one model by id, oldest first, and what happened to it last. Grows with `add`.
 
     `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
     `begun_beside` is the new name to which an entry of `moved` led from its name when it began: that entry is about an
@@ -109,16 +109,16 @@ class ModelProgress(Struct, kw_only=True):
 
     @property
     def current(self) -> RetrainJob | None:
-        """Return the job a run goes on with: the one a person wants to serve, else the newest that counts."""
+        """Return the job a run continues with: the one a person wants to serve, else the newest that counts."""
         return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
 
     def is_older(self, one: str, other: str) -> bool:
-        """Tell whether one of its jobs was begun before another."""
+        """Return whether one of its jobs was begun before another."""
         return is_older(reversed(self.jobs), one, other)
 
     @property
     def upload_unknown(self) -> RetrainJob | None:
-        """Return the job of which a person may tell whether it started.
+        """Return the job of which a person may say whether it started.
 
         Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
         of a job without data.
@@ -174,7 +174,7 @@ class ModelProgress(Struct, kw_only=True):
         self.incumbent_id, self.served = None, None
 
     def _take_job(self, fact: JobCreated) -> None:
-        """Begin a job; an id issued twice stands where it was issued last, and an incumbent stays what it was."""
+        """Begin a job; an id issued twice is where it was issued last, and an incumbent stays what it was."""
         before = self.jobs.pop(fact.retrain_job_id, None)
         if fact.retrain_job_id == self.incumbent_id:
             self.served = self.served or before
@@ -220,7 +220,7 @@ class ModelProgress(Struct, kw_only=True):
 
 
 def _decides(fact: Fact) -> bool:
-    """Tell whether a person decided about the model: nothing of the kind happens by itself after a loss."""
+    """Return whether a person decided about the model: nothing of the kind happens by itself after a loss."""
     by_person = isinstance(fact, UploadIntended | SwitchSucceeded | RollbackDecided)
     return by_person or (isinstance(fact, IncumbentAdopted) and fact.source == "command")
 

@@ -1,4 +1,4 @@
-"""What can become of a model in a run: the one table that orders, names, draws and maps the outcomes.
+"""What can happen to a model in a run: the one table that orders, names, draws and maps the outcomes.
 
 Who adds an outcome adds its name and its row here, and its name to the schemas.
 """

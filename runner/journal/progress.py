@@ -1,4 +1,4 @@
-"""Where every model stands, as a fold over the journal's events. Pure: the same events give the same progress."""
+"""The status of every model, as a fold over the journal's events. Pure: the same events give the same progress."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -149,7 +149,7 @@ class Progress:
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.
 
-        `retrain prune` is no run: its records have an id of their own.
+        `retrain prune` is not a run: its records have an id of their own.
         """
         run, fact = self.runs.get(event.run_id), event.fact
         if run is None or isinstance(fact, RunStarted):

@@ -48,7 +48,7 @@ class JobStage(StrEnum):
     SWITCHING = "switching"  # the switch was intended; whether it was applied is not recorded
     SWITCHED = "switched"  # it serves, or has served
     FAILED = "failed"  # the training failed
-    NEVER_STARTED = "never_started"  # the upload surely had no effect
+    NEVER_STARTED = "never_started"  # the upload certainly had no effect
 
 
 VOID = frozenset({JobStage.TAKEN, JobStage.NEVER_STARTED})
@@ -57,7 +57,7 @@ TRAINED = frozenset({JobStage.FINISHED, JobStage.STORED, JobStage.JUDGED, JobSta
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """The last decision about a candidate; `event_sha256` and `run_id` say where it stands in the journal."""
+    """The last decision about a candidate; `event_sha256` and `run_id` say where it is in the journal."""
 
     fact: CandidateEvaluated
     at: datetime
@@ -76,14 +76,14 @@ class Decided(Struct, frozen=True, kw_only=True):
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """A person's word on a candidate."""
+    """An operator's decision on a candidate."""
 
     fact: ApprovalRecorded
     at: datetime
 
 
 class Rollback(Struct, frozen=True, kw_only=True):
-    """A person's decision to switch back to a job; `event_sha256` says where it stands in the journal."""
+    """A person's decision to switch back to a job; `event_sha256` says where it is in the journal."""
 
     fact: RollbackDecided
     at: datetime

@@ -30,7 +30,7 @@ class HeadMovedError(StateError):
     def __init__(self) -> None:
         super().__init__(
             "Another runner has written to the journal since this one read it, so this one stops.",
-            hint="Run `retrain run` again; it goes on from what is recorded.",
+            hint="Run `retrain run` again; it continues from what is recorded.",
         )
 
 

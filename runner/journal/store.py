@@ -275,9 +275,9 @@ def _translated(path: Path) -> Iterator[None]:
 def _explained(path: Path, cause: Exception) -> StateError:
     garbled = isinstance(cause, UnicodeDecodeError)  # SQLite's own message repeated damaged bytes of the schema
     if garbled or getattr(cause, "sqlite_errorname", "").startswith(_DAMAGED):
-        what = "its schema is no text" if garbled else str(cause).rstrip(".")
+        what = "its schema is not text" if garbled else str(cause).rstrip(".")
         return StateError(
-            f"{path} is no journal, or it is damaged: {what}.",
+            f"{path} is not a journal, or it is damaged: {what}.",
             hint="Give the right folder with --state, or restore the state folder from a copy.",
         )
     return StateError(

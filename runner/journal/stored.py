@@ -87,7 +87,7 @@ class Removal(Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> str:
-        """Return what became of the file, to follow its name."""
+        """Return what happened to the file, to follow its name."""
         return f"was removed by prune on {self.at:%Y-%m-%d} (sha256 {self.file.sha256[:12]})"
 
 

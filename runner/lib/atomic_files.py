@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a file for reading, at once and only if it is one: whoever reads a pipe may wait for ever.
+    """Open a file for reading, at once and only if it is one: whoever reads a pipe may wait forever.
 
     Raises:
         OSError: it cannot be opened, or it is a folder, a pipe, a socket or a device.
@@ -34,7 +34,7 @@ def open_file(path: Path) -> BufferedReader:
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
-    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def open_new(path: Path) -> BinaryIO:
@@ -103,7 +103,7 @@ def is_real_folder(path: Path) -> bool:
 
 
 def real_folders(folder: Path) -> Iterator[Path]:
-    """Yield the folders in a folder that are no links; none where it is not a folder itself."""
+    """Yield the folders in a folder that are not links; none where it is not a folder itself."""
     yield from (path for path, mode in _entries(folder) if stat.S_ISDIR(mode))
 
 

@@ -1,7 +1,7 @@
 """A recording of one training on a service, without secrets: what was answered to which call, and when.
 
 A cassette is a zip with `cassette.json` (a `Head`), `exchanges.jsonl` (an `Exchange` a line, in the order of the
-calls) and, below `bodies/`, the bodies that are no short text. `docs/reference/cassette.md` describes it for other
+calls) and, below `bodies/`, the bodies that are not a short text. `docs/reference/cassette.md` describes it for other
 programs. The writer takes secrets out; the reader takes nothing on trust.
 """
 
@@ -130,7 +130,7 @@ def read_cassette(file: Path) -> Cassette:
     """Return the cassette of a file.
 
     Raises:
-        UsageError: it cannot be read, is no cassette of this version, or is larger than any recording.
+        UsageError: it cannot be read, is not a cassette of this version, or is larger than any recording.
     """
     try:
         with open_file(file) as stream:
@@ -144,7 +144,7 @@ def read_cassette(file: Path) -> Cassette:
     except msgspec.DecodeError as error:
         raise _refusal(file, str(error)) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _refusal(file, f"it is no readable zip ({error})") from None
+        raise _refusal(file, f"it is not a readable zip ({error})") from None
 
 
 def _read(file: Path, archive: zipfile.ZipFile) -> Cassette:
@@ -195,4 +195,4 @@ def _text(body: bytes, known: Mapping[str, str]) -> str | None:
 
 
 def _refusal(file: Path, flaw: str) -> UsageError:
-    return UsageError(f"{file} is no cassette: {flaw}.", hint="Record one with `retrain doctor PATH --train MODEL`.")
+    return UsageError(f"{file} is not a cassette: {flaw}.", hint="Record one with `retrain doctor PATH --train MODEL`.")

@@ -7,7 +7,7 @@ from runner.errors import UsageError
 
 
 def leads_out(path: Path) -> bool:
-    """Tell whether links take a path out of the checkout that it is in, or without git out of its own folder.
+    """Return whether links take a path out of the checkout that it is in, or without git out of its own folder.
 
     Links within it are followed, as a mounted ConfigMap of Kubernetes has them. Impossible paths do not lead out.
     """
@@ -46,7 +46,7 @@ def _absolute(path: Path) -> Path:
 
 
 def refuse_link_out(target: Path) -> None:
-    """Refuse a file or folder that is a link, or lies behind one, to a place outside of its checkout.
+    """Refuse a file or folder that is a link, or is behind one, to a place outside of its checkout.
 
     Raises:
         UsageError: it does.

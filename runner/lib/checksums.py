@@ -100,7 +100,7 @@ def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Checksum:
 
 
 def is_large(size: int) -> bool:
-    """Tell whether a seal over so many bytes saves more than the loading of what makes it."""
+    """Return whether a seal over so many bytes saves more than the loading of what makes it."""
     return size >= _LARGE
 
 
@@ -119,7 +119,7 @@ class Comparison(Protocol):
         """Take the next bytes."""
 
     def agrees(self) -> bool:
-        """Tell whether they were the bytes of the sum; the last thing it is asked."""
+        """Return whether they were the bytes of the sum; the last thing it is asked."""
 
 
 def comparison_with(expected: Checksum) -> Comparison:

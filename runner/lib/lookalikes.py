@@ -19,7 +19,7 @@ def character_name(letter: str) -> str:
 
 
 def is_hidden(letter: str) -> bool:
-    """Tell whether nobody sees the character, or nobody sees that it is no ordinary blank."""
+    """Return whether nobody sees the character, or nobody sees that it is not an ordinary blank."""
     if letter == _PLAIN_BLANK or (letter.isascii() and letter.isprintable()):
         return False
     return letter in _INVISIBLE or unicodedata.category(letter) in {"Cc", "Cf", "Zs", "Zl", "Zp"}
@@ -61,7 +61,7 @@ def spelling_difference(found: str, expected: str) -> str | None:
 
 
 def _differing(found: str, expected: str) -> tuple[str, str]:
-    """Return what stands between the common beginning and the common end."""
+    """Return what is between the common beginning and the common end."""
     begin = next((at for at, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), None)
     begin = min(len(found), len(expected)) if begin is None else begin
     here, there = found[begin:], expected[begin:]

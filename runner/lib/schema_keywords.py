@@ -133,7 +133,7 @@ def _required(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | N
 
 
 def _wants_exactly_its_keys(schema: Mapping[str, Any]) -> bool:
-    """Tell whether all the properties must be there and no others: then as many keys that are known are all of them."""
+    """Return whether all properties and no others must be there: then as many known keys are all of them."""
     known = schema.get("properties", {})
     return schema.get("additionalProperties") is False and set(schema.get("required", ())) == known.keys()
 

@@ -83,7 +83,7 @@ class Fit:
         self._made: dict[int, Checks] = {}  # by the identity of the part, which lives as long as the document
 
     def surely(self, schema: Schema, value: Any) -> bool:
-        """Tell whether the value surely fits this part of the document."""
+        """Return whether the value certainly fits this part of the document."""
         try:
             check = self.checks(schema)[type(value)]
             return check is None or bool(check(value))

@@ -1,4 +1,4 @@
-"""What lies beside a SQLite database, looked at before SQLite acts on it.
+"""What is beside a SQLite database, looked at before SQLite acts on it.
 
 A rollback journal may end with the name of a file that several databases shared. SQLite removes that file when it has
 rolled back, wherever it is: so a state from elsewhere could remove any file of its reader. Our databases share none.

@@ -51,7 +51,7 @@ def _files(folder: Path, place: Place, findings: Findings) -> list[Path]:
 
 
 def _foreign(path: Path, place: Place, findings: Findings) -> Approval | None:
-    """Return the word in a file outside of the checkout; of one that is no approval nothing is told but that."""
+    """Return the word in a file outside of the checkout; of one that is not an approval nothing is told but that."""
     try:
         approval = _approval(path, Findings())
     except EnoughError:
@@ -60,7 +60,7 @@ def _foreign(path: Path, place: Place, findings: Findings) -> Approval | None:
         findings.error(
             place,
             "leads-out",
-            f"{shown(str(path))} is outside of the checkout and is no approval; nothing of it is shown.",
+            f"{shown(str(path))} is outside of the checkout and is not an approval; nothing of it is shown.",
             hint="Name a folder that holds approvals and nothing else, best within the checkout.",
         )
     return approval
@@ -127,7 +127,7 @@ def _check_models(approvals: Iterable[Approval], models: Collection[str] | None,
 def _check_agreement(approvals: Iterable[Approval], findings: Findings) -> None:
     """Warn of two words on one candidate that contradict each other.
 
-    They are no error here: the candidate may be settled long since. Where it is not, the plan refuses to follow either.
+    This is not an error here: the candidate may be settled. If it is not, the plan refuses to follow either.
     """
     first: dict[tuple[str, str, str], Approval] = {}
     for approval in approvals:

@@ -131,7 +131,7 @@ def _direction(definition: object) -> Direction | None:
 
 
 def _check_sound_rules(combined: Combined, policy: object, name: str, metrics: Directions | None) -> None:
-    """Look at the rules that fit the schema in a policy that does not: every problem is told at once."""
+    """Look at the rules that fit the schema in a policy that does not: every problem is reported at once."""
     rules = policy.get("rules") if isinstance(policy, YamlMap) else None
     if not isinstance(rules, YamlList):
         return

@@ -38,7 +38,7 @@ class BuiltInMetric(Struct, frozen=True, kw_only=True):
     is_ratio: bool = True
 
     def can_be(self, value: Decimal) -> bool:
-        """Return whether the value lies within the metric's range."""
+        """Return whether the value is within the metric's range."""
         above = self.lowest is None or value >= self.lowest
         return above and (self.highest is None or value <= self.highest)
 

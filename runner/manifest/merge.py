@@ -28,7 +28,7 @@ class Combined(Struct, frozen=True, kw_only=True):
     """All files as one value.
 
     `folders` maps each file to the folder its relative paths start at. When not `complete`, another file could not be
-    read: what is missing here may stand there.
+    read: what is missing here may be there.
     """
 
     root: YamlMap
@@ -62,7 +62,7 @@ class Combined(Struct, frozen=True, kw_only=True):
 
 
 def combine(documents: list[Document], findings: Findings, *, complete: bool) -> Combined:
-    """Return all files as one; a name or section that stands in two files is an error that shows both places."""
+    """Return all files as one; a name or section that is in two files is an error that shows both places."""
     root = YamlMap()
     for document in documents:
         for key in document.root:

@@ -87,7 +87,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """When a candidate may take over; each type is a subclass, and `runner.policy.types` says how it decides.
 
     A type that `judges_by_rules` has `rules` and `first_run`. An approval is possible until `expires` after the
-    decision, or for ever when None.
+    decision, or forever when None.
     """
 
     judges_by_rules: ClassVar[bool] = False
@@ -155,7 +155,7 @@ class MetricDefinition(Struct, frozen=True, kw_only=True):
 class Retrain(Struct, frozen=True, kw_only=True):
     """When a model is trained again; `attempts` counts trainings per data content.
 
-    With `compare` of `rows` a file that is only saved anew, with other line ends or another byte order mark, is the
+    With `compare` of `rows` a file that is only saved again, with other line ends or another byte order mark, is the
     same data.
     """
 
@@ -203,13 +203,13 @@ class Checks(Struct, frozen=True, kw_only=True):
 
 
 class EnvKey(Struct, frozen=True, kw_only=True):
-    """The key stands in an environment variable."""
+    """The key is in an environment variable."""
 
     name: str
 
 
 class FileKey(Struct, frozen=True, kw_only=True):
-    """The key stands in a file only its owner may read."""
+    """The key is in a file only its owner may read."""
 
     path: Path
 
@@ -222,7 +222,7 @@ class CommandKey(Struct, frozen=True, kw_only=True):
 
 
 class KeyringKey(Struct, frozen=True, kw_only=True):
-    """The key lies in the system's keyring."""
+    """The key is in the system's keyring."""
 
     service: str
     username: str
@@ -334,7 +334,7 @@ class ManifestFile(Struct, frozen=True, kw_only=True):
 
 
 class Approval(Struct, frozen=True, kw_only=True):
-    """A person's word on one candidate, from a file of the approvals folder.
+    """An operator's decision on one candidate, from a file of the approvals folder.
 
     `file` is the folder's and the file's name, `sha256` that of the file's bytes. `candidate_sha256`, when the file has
     it, binds the word to policy and manifest too. The word counts before `expires`.
@@ -357,7 +357,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """All files given, as one. Mappings are in the order of the files; `sha256` is over the files' digests.
 
     `moved` are the names that models had before; no name is twice on the same side.
-    `approvals` are the approvals and rejections that lie in the folder `approvals`, by file name.
+    `approvals` are the approvals and rejections that are in the folder `approvals`, by file name.
     """
 
     service: Service

@@ -21,7 +21,7 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 def read_dataset(section: YamlMap, name: str, combined: Combined) -> Dataset:
-    """Return one dataset; its paths start at the folder of the file they stand in."""
+    """Return one dataset; its paths start at the folder of the file they are in."""
     dataset: YamlMap = section[name]
     pins: YamlMap = dataset.get("sha256", YamlMap())
     if "eval" in pins and "eval" not in dataset:
@@ -90,7 +90,7 @@ _STANDARD_WAIT = Wait()
 
 
 def all_settings(combined: Combined) -> dict[str, YamlMap]:
-    """Return each model's settings with the defaults under them; models that are no mapping are left out."""
+    """Return each model's settings with the defaults under them; models that are not a mapping are left out."""
     defaults = combined.section("defaults")
     models = combined.section("models").items()
     return {name: overlay(own, defaults) for name, own in models if isinstance(own, YamlMap)}

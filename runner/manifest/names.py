@@ -51,7 +51,7 @@ _TWINS = str.maketrans(
 
 
 def is_name(name: str) -> bool:
-    """Tell whether it is 1 to 100 letters, digits, `_`, `.` and `-`, the first being no `.` or `-`."""
+    """Return whether it is 1 to 100 letters, digits, `_`, `.` and `-`, the first being no `.` or `-`."""
     fits = _NAME.fullmatch(name) is not None and unicodedata.is_normalized("NFC", name)
     return fits and (name.isascii() or _INVISIBLE.isdisjoint(name))
 

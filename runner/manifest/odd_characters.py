@@ -17,7 +17,7 @@ _LONGEST = 500  # characters of a line that are looked at
 _BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those of YAML 1.1
 _BLANKS = "\u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 _KEY = r"(?:^ *(?:- +)*|[{,]\s*)(?:[\w.-]+|\"[^\"]*\"|'[^']*')"
-# What stands where YAML expects one of its signs, each with the sign; group 1 is the character.
+# What is where YAML expects one of its signs, each with the sign; group 1 is the character.
 _PLACES = (
     (re.compile(rf"^[ \t]*(?:- +)*([{_BLANKS}])"), "a space"),
     (re.compile(r"^ *(?:- +)*(\t)"), "spaces"),

@@ -1,4 +1,4 @@
-"""Where a value departs from its schema: jsonschema, sent only to what does not surely fit."""
+"""Where a value departs from its schema: jsonschema, sent only to what does not certainly fit."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -29,7 +29,7 @@ def _validator(document: str) -> Any:
 
 
 def _keywords(sure: Fit) -> dict[str, _Keyword]:
-    """Return the keywords of jsonschema that go into a value, without going into what surely fits.
+    """Return the keywords of jsonschema that go into a value, without going into what certainly fits.
 
     One mistake among thousands of models then costs no explanation of all the others.
     """

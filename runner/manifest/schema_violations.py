@@ -155,7 +155,7 @@ def _literal_key(place: Place, secret: str) -> Said:
     return Said(
         place,
         "literal-key",
-        f"The {secret} stands in the manifest itself.",
+        f"The {secret} is in the manifest itself.",
         f"Put it into an environment variable and write `{{env: NAME}}`; replace the {secret} if this file was ever"
         " shared.",
     )

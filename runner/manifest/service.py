@@ -172,7 +172,7 @@ def selectors_of(models: Iterable[Model]) -> set[str]:
 
 
 def matches(model: Model, selector: str) -> bool:
-    """Tell whether a selector, `NAME` or `tag:T`, means this model."""
+    """Return whether a selector, `NAME` or `tag:T`, means this model."""
     if selector.startswith(TAG):
         return selector.removeprefix(TAG) in model.tags
     return model.name == selector

@@ -1,6 +1,6 @@
 """The line of a manifest that a problem is about, for people. What may be a secret is not in it.
 
-Text that was refused cannot be trusted to be what its place says: a key may stand where a name was expected. So values
+Text that was refused cannot be trusted to be what its place says: a key may be where a name was expected. So values
 under the keys that hold secrets are left out whatever they are, and so are the parts of an address that may sign it.
 
 A file of nonsense has lines of megabytes, or megabytes of lines, and a thousand problems. So lines are clipped before
@@ -28,7 +28,7 @@ _SECRET_NAME = re.compile(
     r"(?:.*\b)?(?:to|ping|literal|value|plain)|.*(?:key|token|secret|passw|credential).*", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"(?<=://)[^\s/@]*@|(?<=\?)[^\s\"'},]+")  # who signs in, and the query
-_BLOCK = re.compile(r"\s*(?:-\s+)*")  # all that stands before a key that is not within braces
+_BLOCK = re.compile(r"\s*(?:-\s+)*")  # all that is before a key that is not within braces
 _VALUES = {
     "{": re.compile(r"\{[^}]*\}?"),
     '"': re.compile(r'"[^"]*"?'),
@@ -118,7 +118,7 @@ def _clipped(line: str, place: int) -> str | None:
 
 
 def _is_inside_secret(source: _Source, number: int) -> bool:
-    """Tell whether the line belongs to a value that began on a line above under a key that holds a secret."""
+    """Return whether the line belongs to a value that began on a line above under a key that holds a secret."""
     chain: list[int] = []
     at: int | None = number
     while at is not None and at not in source.inside:
@@ -131,7 +131,7 @@ def _is_inside_secret(source: _Source, number: int) -> bool:
 
 
 def _opens_secret(line: str) -> bool:
-    """Tell whether a line's last key may hold a secret that goes on below it; of a very long line nobody knows."""
+    """Return whether a line's last key may hold a secret that continues below it; of a very long line nobody knows."""
     if len(line) > _LONGEST:
         return True
     found = _secret_keys(line)
@@ -143,7 +143,7 @@ def _secret_keys(line: str) -> list[re.Match[str]]:
 
 
 def _is_whole(value: str) -> bool:
-    """Tell whether a value surely ends on its line."""
+    """Return whether a value certainly ends on its line."""
     text = value.rstrip()
     return text.startswith("{") and "}" in text
 
@@ -170,7 +170,7 @@ def _spans(line: str) -> Sequence[tuple[int, int]]:
 
 
 def _secret_values(line: str) -> Iterator[tuple[int, int]]:
-    """Yield the values of keys that hold secrets; what stands within another one is part of it."""
+    """Yield the values of keys that hold secrets; what is within another one is part of it."""
     done = 0
     for found in _secret_keys(line):
         begin = found.end()

@@ -34,7 +34,7 @@ def read_text(path: Path, findings: Findings) -> Text | None:
         findings.error(
             start,
             "leads-out",
-            "The file is a link, or lies behind one, to a place outside of its checkout; it is not read.",
+            "The file is a link, or is behind one, to a place outside of its checkout; it is not read.",
             hint="Copy it to this place, or name the file that it leads to.",
         )
         return None

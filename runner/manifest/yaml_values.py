@@ -168,7 +168,7 @@ class OpenedMap(Opened):
         self._findings.error(
             place,
             "duplicate-key",
-            f"The key {shown(key)} stands here twice, first at line {first.line}.",
+            f"The key {shown(key)} is here twice, first at line {first.line}.",
             hint="Keep one of the two.",
             related=(first,),
         )
@@ -188,7 +188,7 @@ class OpenedMap(Opened):
 
 # What libyaml and PyYAML say -> what it most often means in a manifest.
 _SENTENCES = (
-    ("mapping values are not allowed", "A colon stands where no key can begin.", "Check the indentation of this line and the one before, and quote text that holds a colon and a space."),  # noqa: E501 - a table
+    ("mapping values are not allowed", "A colon is where no key can begin.", "Check the indentation of this line and the one before, and quote text that holds a colon and a space."),  # noqa: E501 - a table
     ("could not find expected ':'", "A key has no colon after it.", "Write a colon and a space after the key."),
     ("unexpected end of stream", "A quoted text or a bracket is not closed.", "Close it."),
     ("unknown escape", "A double-quoted text holds a backslash escape that YAML does not know.", "Use single quotes, or write the backslash twice."),  # noqa: E501 - a table
@@ -199,7 +199,7 @@ _SENTENCES = (
     ("expected '-'", "This line does not fit the list above it.", "Begin it with a dash, or line it up with the list's key."),  # noqa: E501 - a table
     ("block sequence entries are not allowed", "A list item cannot begin here.", "Put the dash on a line of its own below the key."),  # noqa: E501 - a table
     ("expected ',' or", "A list or mapping in brackets misses a comma or its closing bracket.", "Add what is missing."),
-    ("<document start>", "Something stands after the end of the document.", "Remove it, or indent it below its key."),
+    ("<document start>", "Something is after the end of the document.", "Remove it, or indent it below its key."),
 )  # fmt: skip
 _OTHER = ("This is not valid YAML.", "Check quotes, brackets, colons and indentation around this place.")
 _NOT_CLOSED = ("end of stream", "expected ',' or")  # shown where it begins, not where the file ends

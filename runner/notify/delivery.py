@@ -100,7 +100,7 @@ def send_ping(source: StoredKey, path: str) -> None:
 
     Raises:
         SourceError: there is no URL.
-        UndeliveredError: it is no http or https URL, or nobody answers there with a 2xx.
+        UndeliveredError: it is not a http or https URL, or nobody answers there with a 2xx.
     """
     url = read_secret(source).reveal()
     base, mark, query = url.partition("?")
@@ -117,7 +117,7 @@ def require_url(source: StoredKey) -> None:
 
     Raises:
         SourceError: there is no URL.
-        UndeliveredError: it is no http or https URL.
+        UndeliveredError: it is not a http or https URL.
     """
     try:
         read_address(read_secret(source).reveal())

@@ -19,7 +19,7 @@ _CALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[@!#])", re.IGNORE
 
 
 class ModelEnd(Struct, frozen=True, kw_only=True):
-    """What became of one model in a run; `still_held` tells that an earlier run has said so, `next` what to do."""
+    """What happened to one model in a run; `still_held` tells that an earlier run has said so, `next` what to do."""
 
     name: str
     outcome: Outcome
@@ -29,7 +29,7 @@ class ModelEnd(Struct, frozen=True, kw_only=True):
 
 
 class RunEnd(Struct, frozen=True, kw_only=True):
-    """What became of a run."""
+    """What happened to a run."""
 
     run_id: str
     service: str

@@ -60,7 +60,7 @@ def doubts(source: ApprovalSource) -> Iterator[str]:
             "history, or its objects are not what they say; a full clone has it"
         )
     elif source.commit is None:
-        yield f"{source.file} stands in no commit of git: nobody but itself says who wrote it"
+        yield f"{source.file} is not in any commit of git: nobody but itself says who wrote it"
     elif not source.committed:
         yield f"{source.file} is not as it was committed in {source.commit[:12]}"
     elif not is_named(source):
@@ -130,7 +130,7 @@ def _words(case: ApprovalContext) -> list[Approval]:
 
 
 def _is_about(case: ApprovalContext, approval: Approval) -> bool:
-    """Tell whether a word is about the model, under its name or one it had when the word was given.
+    """Return whether a word is about the model, under its name or one it had when the word was given.
 
     A word about a job that went to another name with its history is not.
     """
@@ -140,7 +140,7 @@ def _is_about(case: ApprovalContext, approval: Approval) -> bool:
 
 
 def _is_settled(case: ApprovalContext, approval: Approval) -> bool:
-    """Tell whether nobody can expect anything of the word any more."""
+    """Return whether nobody can expect anything of the word any more."""
     job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None or job.retrain_job_id in case.progress.serving.left:
         return False

@@ -94,7 +94,7 @@ def definition_moved(manifest: Manifest, model: Model, job: RetrainJob) -> str |
 
 
 def _missed_metrics(decided: Decided) -> bool:
-    """Tell whether anything in the result file could not be read: then every definition may bring it to light."""
+    """Return whether anything in the result file could not be read: then every definition may bring it to light."""
     evaluation = decided.fact.evaluation
     unusable = any(rule.cause == "unusable" for rule in evaluation.rules)
     return decided.unread is not None or unusable or bool(evaluation.problems)

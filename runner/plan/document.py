@@ -1,7 +1,7 @@
-"""A plan as it stands in a file: what was planned, and everything it was planned from. Pure.
+"""A plan as it is in a file: what was planned, and everything it was planned from. Pure.
 
 The file's form is `schemas/plan.schema.json`. `sha256` seals it: a plan of which any other value was changed afterwards
-is refused. The seal is no signature; whoever may run a plan may also make one.
+is refused. The seal is not a signature; whoever may run a plan may also make one.
 """
 
 from typing import Annotated, Final, Literal
@@ -127,7 +127,7 @@ class PlannedModel(_Part, frozen=True, kw_only=True):
 class PlanDocument(_Part, frozen=True, kw_only=True):
     """The whole plan; `service` is the service's host, or `emulator`.
 
-    `service_trusted` tells whether the operator who planned lets API keys go there; a run asks its own operator.
+    `service_trusted` says whether the operator who planned lets API keys go there; a run asks its own operator.
     `services_before` are the hosts that its models were trained on, where `service` is a new one to them.
     """
 
@@ -161,7 +161,7 @@ def read_document(content: bytes, name: str) -> PlanDocument:
     """Return the plan in a file's bytes; `name` is the file's, for people.
 
     Raises:
-        StateError: it is no plan, one of another version, or not as it was written.
+        StateError: it is not a plan, one of another version, or not as it was written.
     """
     try:
         version = msgspec.json.decode(content, type=_AnyPlan).plan_version

@@ -216,7 +216,7 @@ def _by_classifier(what: str, expected: int, listed: Sequence[Classifier], class
 def reference(progress: ModelProgress) -> Reference | None:
     """Return the data of the job that serves, else that of the newest job whose training counts.
 
-    A job that failed, was held, was rejected or was turned back from is no measure for later data.
+    A job that failed, was held, was rejected or was turned back from is not a measure for later data.
     """
     found = ((name, job.data) for name, job in _jobs(progress) if job.data is not None)
     return next((_reference(name, data) for name, data in found), None)

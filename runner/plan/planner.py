@@ -123,7 +123,7 @@ def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
 
 
 def _is_given_up(case: ApprovalContext, facts: PlanInputs) -> bool:
-    """Tell whether the job in training is older than `wait.give_up`, and there is other data to train."""
+    """Return whether the job in training is older than `wait.give_up`, and there is other data to train."""
     job, limit = case.job, case.model.wait.give_up
     old = age(job.started_at, facts.now) if job.stage == JobStage.STARTED and job.started_at is not None else None
     changed = not isinstance(facts.dataset, ModelError) and facts.dataset.sha256 != job.dataset_sha256
@@ -141,7 +141,7 @@ def _underway(case: ApprovalContext, facts: PlanInputs) -> ModelPlan | None:
             model=model.name,
             action=Action.RESUME,
             stages=stages,
-            reason=_sentence(f"job {job.retrain_job_id} {state}; the run goes on from there"),
+            reason=_sentence(f"job {job.retrain_job_id} {state}; the run continues from there"),
             retrain_job_id=job.retrain_job_id,
             dataset_sha256=job.dataset_sha256,
         )
@@ -186,7 +186,7 @@ def _why_forced(job: RetrainJob | None) -> str:
 
 
 def _switch_is_due(job: RetrainJob) -> bool:
-    """Tell whether a switch to the candidate was decided, or a person spoke of it; `barred` says what is in the way."""
+    """Return whether a switch to the candidate was decided, or a person decided it; `barred` says what prevents it."""
     if job.decided is None:
         return False
     return job.review is not None or job.decided.action == "switch"
@@ -305,9 +305,9 @@ def _candidate_rests(case: ApprovalContext, options: Options) -> ModelPlan:
 
 
 def _blocked(model: Model, job: RetrainJob, bar: str, options: Options) -> str:
-    """Return what is in the way of a candidate, and the command of a person who lets it serve all the same."""
+    """Return what is in the way of a candidate, and the command of a person who lets it serve anyway."""
     forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=options.state)
-    return f"{bar}; `{forced}` lets it serve all the same"
+    return f"{bar}; `{forced}` lets it serve anyway"
 
 
 def _decision_reason(job: RetrainJob) -> str:

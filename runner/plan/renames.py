@@ -85,7 +85,7 @@ def _without_blocked(wanted: Mapping[str, str], known: Known) -> dict[str, str]:
 
 
 def _has_arrived(name: str, leads: Mapping[str, str], known: Known) -> bool:
-    """Tell whether the history of a name came to it by one of these very entries, as after a swap."""
+    """Return whether the history of a name came to it by one of these very entries, as after a swap."""
     former = known[name].former_names
     return bool(former) and leads.get(former[-1]) == name
 
@@ -134,7 +134,7 @@ def _is_rehearsal(service: str) -> bool:
 
 
 def allows_service(manifest: Manifest, before: str, now: str) -> bool:
-    """Tell whether the entries of `moved` lead from one host to another."""
+    """Return whether the entries of `moved` lead from one host to another."""
     reached = {before}
     for _ in manifest.moved_services:
         reached |= {change.new for change in manifest.moved_services if change.old in reached}

@@ -158,7 +158,7 @@ class Done(Struct, frozen=True, kw_only=True):
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """The effect surely did not take place. `permanent`: the same request will not fare better."""
+    """The effect certainly did not take place. `permanent`: the same request will not fare better."""
 
     message: str
     hint: str
@@ -236,7 +236,7 @@ class ProviderCalls(Protocol):
     """The calls of a provider that a model's training makes, each made once, from many threads.
 
     Reads raise `ServiceError`, which says whether asking again may help. Effects (upload, switch) do not raise for
-    trouble of the network or the service: what became of them is their value. No secret is in a text handed back.
+    trouble of the network or the service: what happened to them is their value. No secret is in a text handed back.
     """
 
     def take_job(self, key: Secret, filename: str) -> IssuedJob:

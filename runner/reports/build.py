@@ -69,7 +69,7 @@ _WITHOUT_A_JOB = (
     IncumbentAdopted,
     ServingObserved,
 )
-LOST = "The run ended before this model's outcome was recorded; the next `retrain run` goes on with it."
+LOST = "The run ended before this model's outcome was recorded; the next `retrain run` continues with it."
 _LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
     JobStage.SENDING: "unknown",
     JobStage.STARTED: "training",
@@ -103,7 +103,7 @@ class RunHistory(Struct, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Tell whether the run's end has been reached."""
+        """Return whether the run's end has been reached."""
         return len(self.links) > 0 and self.record.finished is not None
 
     def add(self, one: Link) -> None:
@@ -294,7 +294,7 @@ def _result(job: RetrainJob | None) -> ResultReport | None:
 
 
 def _evidence(history: RunHistory, name: str, job: RetrainJob | None) -> Evidence | None:
-    """Return what a person decides by; None without a decision, and for a job that goes on serving."""
+    """Return what a person decides by; None without a decision, and for a job that continues serving."""
     if job is None or job.decided is None:
         return None
     progress = history.progress.model(history.record.started.service, name)

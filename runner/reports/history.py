@@ -1,4 +1,4 @@
-"""What became of every model in every run, as a fold over the journal's events. Pure."""
+"""What happened to every model in every run, as a fold over the journal's events. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -153,7 +153,7 @@ def _policy(doing: _Doing) -> str | None:
 def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[Incumbent]]:
     """Return the progress of all models, and what served each just before a moment, by the last switch before it.
 
-    A model whose incumbent was adopted since has none: what served is no job of this project.
+    A model whose incumbent was adopted since has none: what served is not a job of this project.
     """
     progress = Progress()
     found: dict[tuple[str, str], Incumbent] = {}

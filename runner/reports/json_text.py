@@ -39,7 +39,7 @@ def json_pieces(value: Struct, long: str) -> Iterator[bytes]:
 
 
 def _listed(items: list[Any]) -> bytes:
-    """Return the items as they stand in a list that is the value of an object's key, without its brackets."""
+    """Return the items as they are in a list that is the value of an object's key, without its brackets."""
     return render_json({"": items}).removeprefix(_OPENED).removesuffix(_CLOSED)
 
 
@@ -57,7 +57,7 @@ _FEW = 1000
 
 
 class LazyList(Sequence[T]):
-    """Up to a thousand items are kept once they are made. Of more, each is made anew: together they are large."""
+    """Up to a thousand items are kept once they are made. Of more, each is made again: together they are large."""
 
     def __init__(self, count: int, make: Callable[[int], T]) -> None:
         self._count = count

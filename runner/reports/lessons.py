@@ -40,7 +40,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
 def lessons(
     exchanges: Sequence[Exchange], model: ModelReport, manifest: Manifest, *, switch: bool, paste: Sequence[str]
 ) -> Lessons:
-    """Return what the exchanges of a run with the service, and what became of the model, show.
+    """Return what the exchanges of a run with the service, and what happened to the model, show.
 
     `switch` tells that a switch was asked for; `paste` are lines for the manifest that read the result, where a search
     found its metrics.

@@ -198,7 +198,7 @@ class NextStep(_Part, frozen=True, kw_only=True):
 
 
 class ModelReport(_Part, frozen=True, kw_only=True):
-    """What became of one model. What did not happen is None or empty."""
+    """What happened to one model. What did not happen is None or empty."""
 
     name: str
     outcome: Outcome

@@ -114,12 +114,12 @@ TABLE: Mapping[tuple[Outcome, NextCause], _Advice] = MappingProxyType(
         ),
         ("held", "rules"): _Advice(
             "Better data brings a new candidate, and another limit judges this one again; {history} shows the numbers."
-            " {approve} switches to it all the same, {reject} settles it.",
+            " {approve} switches to it anyway, {reject} settles it.",
             ("reject", "approve"),
             ("history",),
         ),
         ("held", "blocked"): _Advice(
-            "New data brings a new candidate; {force_approve} lets this one serve all the same.",
+            "New data brings a new candidate; {force_approve} lets this one serve anyway.",
             ("force_approve",),
             ("history",),
         ),

@@ -19,7 +19,7 @@ _FORMS = (Markup("{}"), Markup("<code>{}</code>"))
 
 
 def prose(sentence: object) -> Markup:
-    """Return a sentence, escaped; the commands that it quotes stand in `code` elements."""
+    """Return a sentence, escaped; the commands that it quotes are in `code` elements."""
     parts = quoted_parts(inline(sentence))
     return Markup("").join(_FORMS[place % 2].format(part) for place, part in enumerate(parts))
 
@@ -44,7 +44,7 @@ _SIGNS: Mapping[str, str] = {"passed": "✓", "inconclusive": "?"} | {name: one.
 
 
 class InlineFile(Struct, frozen=True, kw_only=True):
-    """Text that stands within a page; `source` is the expression for it in a Content-Security-Policy."""
+    """Text that is within a page; `source` is the expression for it in a Content-Security-Policy."""
 
     text: str
     source: str
@@ -54,7 +54,7 @@ class InlineFile(Struct, frozen=True, kw_only=True):
 def inline_file(name: str) -> InlineFile:
     """Return a file of the templates folder, with what its pages take from the table of outcomes.
 
-    Nothing in it may end the element that it stands in.
+    Nothing in it may end the element that it is in.
     """
     text = files("runner.reports").joinpath("templates", name).read_text("utf-8")
     if name in _OF_OUTCOMES:
@@ -88,7 +88,7 @@ PAGE_BYTES = 12_000_000  # at most, for as long as the lines alone stay below
 _FRAME_BYTES = 100_000  # of these for the style, the script, the head and the foot
 _LEAST_BYTES = 1000  # that a panel takes
 _AT_ONCE = 50  # lines and lanes of a large run; a window shows fewer
-_FEW = 20  # models; of more the panels are no elements of the page before they are opened, which takes its time
+_FEW = 20  # models; of more the panels are not elements of the page before they are opened, which takes its time
 _PLACE = "\0"  # of the panel in its line, until it is known; templates show this character of a text as its escape
 _WAITING = Markup("<noscript>{}</noscript>")
 
@@ -144,7 +144,7 @@ def lay_out(  # noqa: PLR0913 -- all by name: what a page is made of
 
 
 def _inline(panels: Sequence[str]) -> Sequence[str]:
-    """Return the panels as they stand in their lines: without script they are always there."""
+    """Return the panels as they are in their lines: without script they are always there."""
     return panels if len(panels) <= _FEW else [_WAITING.format(panel) for panel in panels]
 
 
@@ -157,5 +157,5 @@ def _fitting(panels: Sequence[str], room: int) -> int:
 
 
 def _json(panel: str) -> str:
-    """Return a panel as JSON that can stand in a `script` element: it has no `<`."""
+    """Return a panel as JSON that can be in a `script` element: it has no `<`."""
     return json.dumps(panel, ensure_ascii=False).replace("<", "\\u003c")

@@ -55,7 +55,7 @@ class Judgeable(Struct, frozen=True, kw_only=True):
 
     @property
     def flips(self) -> bool:
-        """Tell whether the other policy does something else with the candidate."""
+        """Return whether the other policy does something else with the candidate."""
         return self.then.action != self.now.action
 
 

@@ -137,7 +137,7 @@ _STEPS = (  # seconds between two ticks
     *(60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 10800, 21600, 43200, 86400),
 )
-_MOST_ROWS = 1000  # models; more are no picture any more
+_MOST_ROWS = 1000  # models; more are not a picture any more
 _THINNEST = 0.3  # percent of the width: what is shorter could not be seen
 
 

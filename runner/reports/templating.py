@@ -1,6 +1,6 @@
 """Jinja's surroundings of the pages, and where its compiled templates are kept.
 
-Compiling the templates of a report takes longer than all else that a small run does. So the result lies where Python
+Compiling the templates of a report takes longer than all else that a small run does. So the result is where Python
 keeps what it compiles, in the package's own `__pycache__`: written once for each installation, where that is allowed,
 and believed only while template, settings and versions are the same.
 """
@@ -30,7 +30,7 @@ class CompiledTemplates(FileSystemBytecodeCache):
         """Take a compiled template in, if there is a sound one of this text."""
         try:
             super().load_bytecode(bucket)
-        except Exception:  # noqa: BLE001 -- whatever is wrong with it, the template is compiled anew
+        except Exception:  # noqa: BLE001 -- whatever is wrong with it, the template is compiled again
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:

@@ -86,7 +86,7 @@ def in_words(name: str) -> str:
 
 
 def headline(summary: Mapping[str, int]) -> str:
-    """Return what became of the models in one phrase: `2 switched, 1 held and 1 failed`."""
+    """Return what happened to the models in one phrase: `2 switched, 1 held and 1 failed`."""
     parts = [f"{count} {in_words(outcome)}" for outcome, count in summary.items()]
     if not parts:
         return "No model took part"
@@ -115,7 +115,7 @@ def _commit_of(source: ApprovalSource) -> str:
     if source.committed is None:
         return "whose commit is unknown, as git refused to read the repository"
     if source.commit is None:
-        return "as committed, nobody can say by whom" if source.committed else "that stands in no commit"
+        return "as committed, nobody can say by whom" if source.committed else "that is not in any commit"
     how = "as committed" if source.committed else "with changes since it was committed"
     signer = f" of {source.signer}" if source.signer else ""
     return f"{how} in {source.commit[:12]} by {source.author}, signature {source.signature}{signer}"
@@ -149,7 +149,7 @@ def duration(seconds: float) -> str:
 
 
 def clipped(text: object, most: int = _LONGEST) -> str:
-    """Return the first characters of a long text, 300 if not told otherwise, and show that it goes on.
+    """Return the first characters of a long text, 300 if not told otherwise, and show that it continues.
 
     A command that it quotes stays whole or is left out: a part of it would not run.
     """

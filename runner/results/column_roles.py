@@ -15,8 +15,8 @@ from runner.results.number import listed
 Role = Literal["value", "candidate", "current", "previous", "difference", "never", "aside", "unknown"]
 
 # `value` is a score on rows that the model was not trained on; `candidate` the newly trained model; `current` the model
-# in service; `previous` the model before; `never` what is no evaluation, such as a score on the training rows, a
-# spread or a rank; `aside` what stands beside a value; `joiner` words say nothing by themselves. `trend` words head a
+# in service; `previous` the model before; `never` what is not an evaluation, such as a score on the training rows, a
+# spread or a rank; `aside` what is beside a value; `joiner` words say nothing by themselves. `trend` words head a
 # difference; beside a number they are a remark on it, or a part of its name.
 _VOCABULARY = MappingProxyType(
     {

@@ -28,7 +28,7 @@ Known = Callable[[str], bool]
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What one file or member holds: `rows` of a table, or a JSON `document`, whose null is no result.
+    """What one file or member holds: `rows` of a table, or a JSON `document`, whose null is not a result.
 
     `path` is the member's, empty in a single file; `parts` are the rows as they are laid out. `current` are the metrics
     that it names, `previous` those of the model before. In a `provisional` table nothing says beyond doubt which of the
@@ -62,7 +62,7 @@ def parse(member: Member, known: Known, *, comparison: bool = False) -> Content:
     """Return the content of a member; `comparison` tells that a table is the service's own of two models.
 
     Raises:
-        ModelError: of kind result, where it is no table and no JSON, or too large for one of metrics.
+        ModelError: of kind result, where it is not a table and no JSON, or too large for one of metrics.
     """
     if member.rows is not None:
         return _table(member.rows(), member, known, comparison=comparison)

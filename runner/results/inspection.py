@@ -31,7 +31,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     """One value that looks like a metric, and the place under which the manifest finds it.
 
     `file` is None in a single file. `text` is the value as written, `value` what that place reads and `problem` why it
-    is no value; `unit` is set where it is one only if it is in percent. `left_out` tells that a search passes it by, as
+    is not a value; `unit` is set where it is one only if it is in percent. `left_out`: a search ignores it, as
     a word of its place is that of the model before or of the training rows. Spots of one `group` belong together.
     """
 

@@ -107,7 +107,7 @@ def metrics_in(document: Any, known: Known, at: str = "") -> TableMetrics:
 
 
 def table_in(document: Any, known: Known) -> list[Row]:
-    """Return the rows of what is a table in any way of writing it, none where it is no table."""
+    """Return the rows of what is a table in any way of writing it, none where it is not a table."""
     return [row for row in _rows(document, known) if any(row)]
 
 
@@ -205,7 +205,7 @@ def _texts(members: dict[str, Any]) -> list[str]:
 
 
 def metric_at(document: Any, pointer: str, name: str) -> Metric:
-    """Return the metric `name` whose number stands at the JSON Pointer (RFC 6901), also where it is written as text."""
+    """Return the metric `name` whose number is at the JSON Pointer (RFC 6901), also where it is written as text."""
     absent = unusable_metric(name, f"{MISSING}: nothing is at '{shown(pointer)}'")
     try:
         value = JsonPointer(pointer).resolve(document)

@@ -125,7 +125,7 @@ def built_in_name(written: str) -> str | None:
     """Return the built-in metric of a spelling, or None.
 
     A second name in brackets must mean the same metric: `分類精度 (AUC)` is auc, `AUC (train)` is unknown. A unit of
-    percent is no part of the name.
+    percent is not a part of the name.
     """
     form = folded(without_percent(written)[0])
     both = _BOTH_NAMES.fullmatch(form)
@@ -173,7 +173,7 @@ def _definition(name: str, definitions: Mapping[str, MetricDefinition]) -> Metri
 
 
 def metric_from_text(name: str, text: str, *, percent: bool = False) -> Metric:
-    """Return the metric whose number stands in the text; `percent` or the name may say that it is in percent.
+    """Return the metric whose number is in the text; `percent` or the name may say that it is in percent.
 
     A number with a percent sign of its own is divided by 100 once, whatever its name and column say.
     """

@@ -71,7 +71,7 @@ def read_result(stream: BinaryIO, definitions: Definitions, place_before: str | 
     """Return the metrics of a result file in a seekable stream.
 
     `definitions` are the custom metrics to look for besides the built-in ones, and the places and units of metrics, by
-    name. A single metric without a usable number is no error: it carries its problem.
+    name. A single metric without a usable number is not an error: it carries its problem.
 
     Raises:
         ModelError: of kind result, for an unknown form, a file without any metric, and an archive that is damaged,

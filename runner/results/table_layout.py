@@ -117,7 +117,7 @@ def _is_lower(row: Row, name: int) -> bool:
 
 
 def _two_rows(title: str, header: Sequence[Row], rows: list[Row], name: int | None) -> Part:
-    """Return a part whose header goes on below the row that names the metrics, or the column of their names."""
+    """Return a part whose header continues below the row that names the metrics, or the column of their names."""
     *upper, row, lower = header
     if name is None:
         return Part(title=title, above=_upper_row([*upper, lower]), header=_spread(row), rows=rows, name=None)

@@ -126,7 +126,7 @@ def _shared_texts(content: bytes) -> list[str]:
         inside.pop()
 
     def text(data: str) -> None:
-        if found and inside[-1] == "t" and "rPh" not in inside:  # how Japanese is pronounced is no part of the text
+        if found and inside[-1] == "t" and "rPh" not in inside:  # how Japanese is pronounced is not a part of the text
             found[-1] += data
 
     _parse(content, start, end, text)

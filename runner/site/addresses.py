@@ -38,7 +38,7 @@ def run_path(run_id: str) -> str:
 
 
 def asset_path(content: bytes, ending: str) -> str:
-    """Return the path of a file whose name tells its content, so that a browser may keep it for ever."""
+    """Return the path of a file whose name tells its content, so that a browser may keep it forever."""
     return f"assets/site.{hashlib.sha256(content).hexdigest()[:_DIGITS]}.{ending}"
 
 

@@ -1,4 +1,4 @@
-"""Where a model stands now, as a line of the fleet's page and the head of its own. Pure."""
+"""The status of a model now, as a line of the fleet's page and the head of its own. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -68,18 +68,18 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def troubled(self) -> bool:
-        """Tell whether the model wants a person."""
+        """Return whether the model needs a person."""
         return self.waiting is not None or (self.ended is not None and self.ended.outcome in NEEDS_PERSON)
 
     @property
     def urgency(self) -> tuple[bool, int]:
-        """Return a key that sorts the models that want a person first."""
+        """Return a key that sorts the models that need a person first."""
         outcome = self.ended.outcome if self.ended else None
         return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
 
 
 def standing(timeline: ModelTimeline) -> ModelSummary:
-    """Return where a model stands by the end of the journal."""
+    """Return where a model is by the end of the journal."""
     ended = next((entry for entry in reversed(timeline.entries) if entry.outcome is not None), None)
     incumbent = timeline.progress.incumbent
     outcomes = [entry.outcome for entry in timeline.entries if entry.outcome is not None][-_MOST_STRIPS:]

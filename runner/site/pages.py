@@ -76,7 +76,7 @@ def _entry_row(entry: Entry) -> EntryRow:
 
 
 def _decision(entry: Entry) -> str:
-    """Return the last word that was said in the run: a person's stands above a policy's."""
+    """Return the last word that was said in the run: a person's is above a policy's."""
     if entry.rollback is not None:
         return f"rollback by {entry.rollback.fact.by}"
     if entry.review is not None:
@@ -109,7 +109,7 @@ def _deployment_row(
 
 
 class RunLine(Struct, frozen=True, kw_only=True):
-    """One run: what became of its models, and the path of its page, None while it has no end."""
+    """One run: what happened to its models, and the path of its page, None while it has no end."""
 
     record: RunRecord
     summary: Mapping[Outcome, int]
@@ -148,7 +148,7 @@ _IN_STATE = re.compile(rb'(<|\\u003c)a class=(\\?")in-state\\?" href=\\?"[^"\\]*
 
 
 class DayBar(Struct, frozen=True, kw_only=True):
-    """What became of the models in the runs of one day, as a bar; `x` and `width` are percent of the picture's width.
+    """What happened to the models in the runs of one day, as a bar; `x` and `width` are percent of the picture's width.
 
     `parts` have an outcome, where it begins and how high it is, in percent of the picture's height.
     """
@@ -183,7 +183,7 @@ _BODY = b"<body>\n"
 _WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
 
 
-# The link stands beside the outcome: the page's script finds a model by the text of the first cell.
+# The link is beside the outcome: the page's script finds a model by the text of the first cell.
 _NAME = re.compile(rb'(<th scope="row"><a href="#m[0-9]+">([^<]*)</a></th><td data-key="[0-9]+">.*?)</td>')
 
 

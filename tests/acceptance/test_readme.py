@@ -1,4 +1,4 @@
-"""The front page: short, run as it stands there, and the same in Japanese."""
+"""The front page: short, run as it is there, and the same in Japanese."""
 
 import json
 import re

@@ -54,7 +54,7 @@ class Row:
 
     @property
     def verdict(self) -> Verdict:
-        """Tell whether the target is met; a value that is no number never meets one."""
+        """Return whether the target is met; a value that is not a number never meets one."""
         if self.trouble:
             return "not measured"
         if self.target is None:

@@ -8,7 +8,7 @@ class Sizes:
     """The sizes of everything, with the defaults that the targets speak of.
 
     `data` and `packed` are MiB of CSV; `rounds` are those that count; `fleet` and `crowd` are models run side by side;
-    `models` stand in one manifest; `events` in one journal; `growth` are the numbers of models whose costs are
+    `models` are in one manifest; `events` in one journal; `growth` are the numbers of models whose costs are
     compared, of which `retrain run` itself does those up to `driven`.
     """
 

@@ -25,7 +25,7 @@ COUNT_ELEMENTS = """
 addEventListener("DOMContentLoaded", () => { window.elementsAtFirst = document.getElementsByTagName("*").length; });
 """
 # HTML lets a `div` group the terms within `dl` (HTML Standard, 4.4.9). The packaged axe-core 3.1 takes that for an
-# error (dequelabs/axe-core#1265): the rule is on, and what it says of terms that stand in such a group is dropped.
+# error (dequelabs/axe-core#1265): the rule is on, and what it says of terms that are in such a group is dropped.
 FIND_VIOLATIONS = """
 const grouped = (node) => document.querySelector(node.target[0]).matches("dl > div > dt, dl > div > dd");
 axe.run().then((found) => {
@@ -38,7 +38,7 @@ AXE = files("axe_selenium_python").joinpath("node_modules", "axe-core", "axe.min
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """A browser, and the folder its pages lie in."""
+    """A browser, and the folder its pages are in."""
 
     driver: Chrome
     folder: Path
@@ -82,7 +82,7 @@ class Browser:
         return [url for url in asked if url.split("#")[0] != own and not url.startswith("data:")]
 
     def violations(self) -> list[str]:
-        """Return the serious violations that axe-core finds in the page as it stands."""
+        """Return the serious violations that axe-core finds in the page as it is."""
         self.run(AXE.read_text("utf-8"))
         found = self.driver.execute_async_script(FIND_VIOLATIONS)
         grave = [one for one in found if one["impact"] in ("serious", "critical")]

@@ -27,7 +27,7 @@ def forged_link(draft: Draft, *, seq: int, prev: str) -> Link:
 
 
 def forge(journal: Path, change: Change) -> None:
-    """Change every event of a journal in its place, and chain them anew."""
+    """Change every event of a journal in its place, and chain them again."""
 
     def changed(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for event in events:
@@ -38,7 +38,7 @@ def forge(journal: Path, change: Change) -> None:
 
 
 def forge_all(journal: Path, change: Forge) -> None:
-    """Replace all events of a journal and chain them anew, as whoever may write the file can."""
+    """Replace all events of a journal and chain them again, as whoever may write the file can."""
     with closing(sqlite3.connect(journal)) as database, database:
         events = [msgspec.json.decode(body) for (body,) in database.execute("SELECT body FROM events ORDER BY seq")]
         database.execute("DELETE FROM events")

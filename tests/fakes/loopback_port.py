@@ -19,7 +19,7 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What arrived; `whole` tells whether all announced bytes of the body did."""
+    """What arrived; `whole` says whether all announced bytes of the body did."""
 
     method: str
     target: str

@@ -16,7 +16,7 @@ class Call:
     """One request as it was seen.
 
     `name` is from the table of the service, or `other`; `owner` is the scripted model, known by its key or
-    its job. `size` and `sha256` are of the body bytes that arrived, `whole` tells whether all of them did.
+    its job. `size` and `sha256` are of the body bytes that arrived, `whole` says whether all of them did.
     """
 
     port: Port

@@ -252,7 +252,7 @@ class TwoPortService:
         return json_answer({"classifiers": rows})
 
     def _signed(self, job: Job, folder: str, name: str) -> str:
-        """Sign a URL anew: it lives `url_seconds` from now, in whole seconds."""
+        """Sign a URL again: it lives `url_seconds` from now, in whole seconds."""
         signed_at = self.now().replace(microsecond=0)
         job.expires_at = signed_at + timedelta(seconds=job.url_seconds)
         host = self.models[job.owner].store_url or self.store_url

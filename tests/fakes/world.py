@@ -99,7 +99,7 @@ class JumpingMail(SimpleQueue[Delivery | None]):
             return super().get(block=False)
         except Empty:
             if timeout is None:
-                raise AssertionError("the coordinator would wait for ever") from None
+                raise AssertionError("the coordinator would wait forever") from None
             self.clock.seconds += timeout
             raise
 

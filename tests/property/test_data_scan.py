@@ -101,7 +101,7 @@ def test_whatever_the_csv_module_writes_is_accepted_and_its_labels_are_found(
             assert labels.decoded("utf-8") is None
 
 
-# Cells that may stand in a row, and some that may not, among rows from which the labels `a` and `no` are known.
+# Cells that may be in a row, and some that may not, among rows from which the labels `a` and `no` are known.
 CELLS = (
     "a",
     "no",

@@ -1,4 +1,4 @@
-"""Whatever stands in a file, reading it ends soon and with a value or with problems, never with another error."""
+"""Whatever is in a file, reading it ends soon and with a value or with problems, never with another error."""
 
 import json
 import time
@@ -43,7 +43,7 @@ def read_soon(file: Path, content: bytes) -> Reading:
 
 
 def ends_well(reading: Reading, content: bytes) -> bool:
-    """Tell whether there is either a manifest or an error, and every problem is printable and has a place."""
+    """Return whether there is either a manifest or an error, and every problem is printable and has a place."""
     errors = [problem for problem in reading.problems if problem.severity == "error"]
     lines = content.count(b"\n") + content.count(b"\r") + 5
     placed = all(1 <= problem.line <= lines and problem.column >= 1 for problem in reading.problems)

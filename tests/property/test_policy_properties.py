@@ -37,7 +37,7 @@ from runner.results.number import NotANumber, number_from_text, number_text
 from runner.results.result_file import read_result
 from runner.results.table import read_table
 
-UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is no failure, a hang is
+UNHURRIED = settings(deadline=timedelta(seconds=2))  # a slow machine is not a failure, a hang is
 SCALE: dict[Verdict, int] = {"failed": 0, "inconclusive": 1, "passed": 2}
 DEFINITIONS = {
     "profit": MetricDefinition(name="profit", file=None, select="/a/0", direction="higher", target=None, unit=None),
@@ -124,9 +124,9 @@ _CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def is_metrics_or_plain_refusal(told: ResultMetrics | ModelError) -> bool:
-    """Tell whether a refusal is one line without controls with a hint, and every metric is a decimal or nothing.
+    """Return whether a refusal is one line without controls with a hint, and every metric is a decimal or nothing.
 
-    Letters that this Python's Unicode tables do not know yet are no controls; `isprintable` refuses them.
+    Letters that this Python's Unicode tables do not know yet are not controls; `isprintable` refuses them.
     """
     if isinstance(told, ModelError):
         return not _CONTROLS & {*map(unicodedata.category, told.message)} and bool(told.hint)

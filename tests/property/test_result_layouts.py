@@ -145,7 +145,7 @@ def test_the_lines_of_an_inspection_reach_every_value(
 def test_a_value_that_a_metric_cannot_have_is_none_in_every_layout(
     layout: Layout, value: str, labels: list[str]
 ) -> None:
-    """62.5 is no auc: neither read, nor, but in percent, offered by an inspection."""
+    """62.5 is not an auc: neither read, nor, but in percent, offered by an inspection."""
     content = layout(labels, [[value] * len(METRICS) for _ in labels])
     assert auc(content) is None
     offered = {line for choice in choices(inspect_result(io.BytesIO(content), {})) for line in choice.lines.split("\n")}

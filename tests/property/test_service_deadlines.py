@@ -1,4 +1,4 @@
-"""The two sides of the floor under a transfer: what is slower ends, what is not goes on."""
+"""The two sides of the floor under a transfer: what is slower ends, what is not continues."""
 
 from types import SimpleNamespace
 from unittest import mock

@@ -72,7 +72,7 @@ class Scanner:
         return len(self._forms)
 
     def leaks(self, places: Mapping[str, bytes], *, known: Iterable[str] = ()) -> list[Leak]:
-        """Return every canary in the places; those `known` by name may stand there."""
+        """Return every canary in the places; those `known` by name may be there."""
         allowed = frozenset(known)
         return [
             Leak(place=place, canary=name, form=form)

@@ -163,7 +163,7 @@ def drawn(seed: int) -> Iterator[Firing]:
 
 @contextmanager
 def crontab() -> Iterator[Crontab]:
-    """Give a project whose key lies in a file, and whose uploads are the data file's own bytes."""
+    """Give a project whose key is in a file, and whose uploads are the data file's own bytes."""
     with promise.project() as project:
         model = project.service.models[MODEL]
         model.readings = 3

@@ -31,7 +31,7 @@ _EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are
 
 
 def together(runners: int, seed: int) -> Iterator[str]:
-    """Start runners within the same tenth of a second: one goes on, the others are told who holds the state."""
+    """Start runners within the same tenth of a second: one continues, the others are told who holds the state."""
     rng = random.Random(seed)  # noqa: S311 -- moments that repeat
     with promise.project() as project:
         project.service.models[MODEL].readings = 5
@@ -107,7 +107,7 @@ def one_at_a_time(project: Project) -> Iterator[str]:
 
 
 def _stop_at(project: Project, process: subprocess.Popen[bytes], name: str, moment: Moment) -> None:
-    """Send SIGSTOP when the service sees a call, and return when the process stands still."""
+    """Send SIGSTOP when the service sees a call, and return when the process stops."""
     stopped = threading.Event()
 
     def watch(call: Call, now: Moment) -> None:
@@ -125,7 +125,7 @@ def _stop_at(project: Project, process: subprocess.Popen[bytes], name: str, mome
 
 
 def _stop_at_head(project: Project, process: subprocess.Popen[bytes]) -> None:
-    """Send SIGSTOP when the head of an upload has come, and let the store read on when the process stands still."""
+    """Send SIGSTOP when the head of an upload has come, and let the store read on when the process stops."""
     server, stopped = project.service._store._server, threading.Event()
     ordinary: Any = server.RequestHandlerClass
 

@@ -109,7 +109,7 @@ def complaint(root: Path) -> str | None:
 
 
 def _names(told: str, file: str) -> bool:
-    """Tell whether the complaint says where: the file, or for the journal the file or the event."""
+    """Return whether the complaint says where: the file, or for the journal the file or the event."""
     return "journal" in told if file == JOURNAL else file in told
 
 
@@ -120,7 +120,7 @@ def _rows(journal: Path) -> list[tuple[object, ...]]:
 
 
 def _still_guards(root: Path) -> bool:
-    """Tell whether a journal with damage that no reader meets still keeps its promise to a writer.
+    """Return whether a journal with damage that no reader meets still keeps its promise to a writer.
 
     A guard that is taken stays taken, and what is appended is read back or refused.
     """
@@ -146,7 +146,7 @@ def _refuses(store: Store, guard: str) -> bool:
 
 
 def _appends(store: Store) -> bool:
-    """Tell whether an event can be appended and read back; a refusal in our own words is as good."""
+    """Return whether an event can be appended and read back; a refusal in our own words is as good."""
     try:
         [written] = store.append([_draft("probe")])
         return list(store.read())[-1].sha256 == written.sha256
@@ -180,7 +180,7 @@ def losses() -> tuple[Loss, ...]:
         Loss(name="a file nobody recorded", apply=lambda root, _older: _write(_a_run(root) / "note.txt", b"x")),
         Loss(name="a result nobody recorded", apply=lambda root, _older: _write(_a_result(root), b"x")),
         Loss(name="latest points nowhere", apply=lambda root, _older: _point(root, "20990101T000000Z-000000")),
-        Loss(name="latest is no link", apply=lambda root, _older: _no_link(root)),
+        Loss(name="latest is not a link", apply=lambda root, _older: _no_link(root)),
         Loss(name="a report is gone", apply=lambda root, _older: (_a_run(root) / "report.html").unlink()),
     )
 

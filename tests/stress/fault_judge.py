@@ -112,7 +112,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asks_a_person(world: FaultWorld, name: str) -> bool:
-    """Tell whether only a person knows: two switches of one decision were lost, or the list before one was not read.
+    """Return whether only a person knows: two switches of one decision were lost, or the list before one was not read.
 
     A third is not sent before a person has looked; and a list proves a switch only against the one before it.
     """
@@ -124,7 +124,7 @@ def _asks_a_person(world: FaultWorld, name: str) -> bool:
 
 
 def _may_be_silent(world: FaultWorld, name: str) -> bool:
-    """Tell whether no fault need show: none was met, or the call succeeded, or it was a look before an effect.
+    """Return whether no fault need show: none was met, or the call succeeded, or it was a look before an effect.
 
     The list before a switch is only missed where the switch's answer is lost, which shows.
     """
@@ -144,7 +144,7 @@ def _texts(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text is one printable line, well joined, and shows no insides of the program."""
+    """Return whether a text is one printable line, well joined, and shows no insides of the program."""
     insides = ("Traceback", "Error(", "object at 0x", "urllib3", "requests.", "<class", ".;", ".:", ".. ")
     return (
         not text.endswith("..")

@@ -32,7 +32,7 @@ class Kind:
     `claims` is what it tells of an effect. `cut`: the request was not read to its end; `nothing`: it may be done or
     not; `refused`: it is not; `success`: it is; `page`: an answer that proves a store's success by its head, and
     nothing else. `claims_on` overrides that for an operation. `route` names the port of `FaultService` that the
-    connection is led to instead, and then nothing acts. `harmless`: the call may well succeed all the same.
+    connection is led to instead, and then nothing acts. `harmless`: the call may well succeed anyway.
     """
 
     name: str
@@ -137,7 +137,7 @@ def _endless_chunks(wire: Wire, answer: Answer) -> None:
 
 
 def _and_more(extra: bytes) -> Act:
-    """Answer as usual and go on talking."""
+    """Answer as usual and continue talking."""
 
     def act(wire: Wire, answer: Answer) -> None:
         wire.answer(answer)

@@ -154,7 +154,7 @@ class FaultService(TwoPortService):
 
 
 class Resolver:
-    """Leads each call's connection to where its fault says; stands in for `socket.getaddrinfo` while it is in use."""
+    """Leads each call's connection to where its fault says; replaces `socket.getaddrinfo` while it is in use."""
 
     def __init__(self, service: FaultService) -> None:
         self._service = service

@@ -1,7 +1,7 @@
 """Reads fuzzed inputs in a process of its own, so that a crash, a hang or a bomb is seen from outside.
 
 `python -m tests.stress.fuzz_child TARGET FIRST COUNT FOLDER` prints one JSON line for each broken promise. The seed
-it works on stands in FOLDER/seed.
+it works on is in FOLDER/seed.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def look(read_input: Callable[[bytes, Path], None], content: bytes, folder: Path
 
 
 def _is_one_line(text: str) -> bool:
-    """Tell whether a text has no control characters; letters of private use are ordinary in Shift_JIS."""
+    """Return whether a text has no control characters; letters of private use are ordinary in Shift_JIS."""
     return all(letter.isprintable() or unicodedata.category(letter) == "Co" for letter in text)
 
 

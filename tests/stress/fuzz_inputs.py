@@ -36,7 +36,7 @@ Make = Callable[[random.Random], bytes]
 
 
 def make_input(target: str, seed: int) -> bytes:
-    """Return the input of a target and seed; the same for ever."""
+    """Return the input of a target and seed; the same forever."""
     rng = random.Random(f"{target}:{seed}")  # noqa: S311 -- inputs that repeat
     return rng.choices(_MAKERS[target], weights=(6, 6, 1))[0](rng)
 

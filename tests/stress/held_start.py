@@ -3,7 +3,7 @@
 `python -m tests.stress.held_start` imports everything once. For each order, a line of JSON on its input, it forks a
 process that runs the command of `retrain WORD...`, and says `ended CODE` when that is over. Where the order names a
 thread to hold (`main`, or the first of an executor's, `call` or `stage`), the forked process says `held NUMBER` when
-the thread starts, and goes on when it is told `go`. So a tracer sees the run and not the imports.
+the thread starts, and continues when it is told `go`. So a tracer sees the run and not the imports.
 """
 
 import ctypes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One text of one file replaced by another; the old text stands there exactly once."""
+    """One text of one file replaced by another; the old text is there exactly once."""
 
     name: str
     file: str

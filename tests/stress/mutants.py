@@ -45,7 +45,7 @@ EQUIVALENT: tuple[Equivalent, ...] = (
             "self.commit([(drive.model, one) for drive, one in records])\n"
         ),
         reason=(
-            "A resumed drive only stands in a queue; it is stepped after _commit_records has returned, and"
+            "A resumed drive only is in a queue; it is stepped after _commit_records has returned, and"
             " a failed commit ends the loop."
         ),
     ),

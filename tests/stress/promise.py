@@ -1,4 +1,4 @@
-"""The promise of the real command, judged after the fact: by the service's own log and by what lies on the disk."""
+"""The promise of the real command, judged after the fact: by the service's own log and by what is on the disk."""
 
 import json
 import tempfile
@@ -100,7 +100,7 @@ def _run_to_the_end(project: Project, runs: int, run: Callable[[Project], Finish
 
 
 def left_over(project: Project) -> Iterator[str]:
-    """Yield what lies in the state folder and is none of the files that are to last."""
+    """Yield what is in the state folder and is none of the files that are to last."""
     for path in project.state.rglob("*"):
         inside = path.relative_to(project.state)
         run_folder = len(inside.parts) == 2 and path.is_dir() and inside.parts[0] == "runs"

@@ -61,7 +61,7 @@ class QuickRuns:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode()
         if not line:
-            raise RuntimeError("the process that forks the runs has ended; its own words stand above")
+            raise RuntimeError("the process that forks the runs has ended; its own words are above")
         what, _, number = line.partition(" ")
         return what, int(number)
 

@@ -30,7 +30,7 @@ RENAMED, SWAPPED = 0.08, 0.1  # share of the models that get another name betwee
 NOWHERE = Place(file="models.yaml", line=1, column=1)
 BY_HAND = 0.25  # share of the models that somebody publishes another model for, between two runs
 ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real store
-LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and goes on
+LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and continues
 TURNING_EVERY = 6  # every so-manyeth history is longer, and a person turns back from jobs that serve
 RECOVERY_RUNS = 16
 _OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
@@ -128,7 +128,7 @@ class History:
         )
 
     def _lose_state(self) -> None:
-        """Go on without a journal: what serves is known to nobody, and what was asked of the service is not judged."""
+        """Continue without a journal: nobody knows what serves, and what was asked of the service is not judged."""
         self.troubles["lost states"] += 1
         self.service.forget_log()
         self.forced.clear()
@@ -293,7 +293,7 @@ class History:
         return {name: last.stage.value for name, last in lasts.items() if last is not None}
 
     def _look_at_end(self, progress: Progress) -> None:
-        """I4: a model that may go on by itself has gone on; its newest data is trained and decided."""
+        """I4: a model that may continue by itself has gone on; its newest data is trained and decided."""
         manifest = self._manifest()
         for name, model in manifest.models.items():
             last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[model.dataset])

@@ -93,7 +93,7 @@ def journal_holds(evidence: Evidence) -> Iterator[str]:
         yield "I3: the journal is not what was made durable"
     leaks = [one.event.seq for one in links if any(secret in one.body for secret in SECRETS)]
     if leaks:
-        yield f"I5: a secret stands in events {leaks}"
+        yield f"I5: a secret is in events {leaks}"
 
 
 def one_start_each(evidence: Evidence) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _before(evidence: Evidence, sent: Sent, kind: type) -> list[Link]:
 def trainings_allowed(evidence: Evidence) -> Iterator[str]:
     """I1: a model's data is trained again only after a failure with attempts left, changed data, or by force.
 
-    A forced run may leave a training behind whose end nobody looks at, so each one grants its attempts anew.
+    A forced run may leave a training behind whose end nobody looks at, so each one grants its attempts again.
     """
     starts: defaultdict[str, list[Sent]] = defaultdict(list)
     for sent in sorted(evidence.sent("put"), key=lambda one: one.applied_at or 0.0):
@@ -323,6 +323,6 @@ def _computes(evidence: Evidence, fact: CandidateEvaluated, result: ResultDownlo
 
 
 def settled(progress: Progress, models: Sequence[str]) -> bool:
-    """Tell whether no model has anything in flight."""
+    """Return whether no model has anything in flight."""
     ends = [progress.model(REALM, name).last_outcome for name in models]
     return all(end is not None and end.outcome not in ("training", "unknown", "skipped") for end in ends)

@@ -99,7 +99,7 @@ class Person:
             store.close()
 
     def resolve(self, progress: Progress) -> Iterator[str]:
-        """Look into the product and tell what became of each unknown; yield a violation where the service told it."""
+        """Look into the product and tell what happened to each unknown; yield a violation where the service told it."""
         traits = self.service.traits
         for name in self.manifest().models:
             at = progress.model(REALM, name)
@@ -119,7 +119,7 @@ class Person:
                 self._write(name, *self._told_switch(job))
 
     def _has_word(self, job: RetrainJob, outcome: str, *, in_doubt: bool) -> bool:
-        """Tell whether the person has something to say: of an unknown, or of a training nobody can see."""
+        """Return whether the person has something to say: of an unknown, or of a training nobody can see."""
         missing = in_doubt and self.service.jobs[job.retrain_job_id].started_at is None
         return outcome == "unknown" or (outcome == "training" and missing)
 
@@ -133,7 +133,7 @@ class Person:
             yield UploadSucceeded(retrain_job_id=name, proof="operator")
 
     def _serves(self, name: str) -> bool:
-        """Tell whether the service switched to the job last, among those of its model."""
+        """Return whether the service switched to the job last, among those of its model."""
         switches = [one for one in self.service.log if one.call == "switch"]
         key = next((one.key for one in switches if one.job == name), None)
         applied = [(one.applied_at, one.job) for one in switches if one.key == key and one.applied_at is not None]

@@ -1,7 +1,7 @@
 """Virtual time with processes in it: nothing waits for real, and the same seed gives the same order of everything.
 
 A process is a thread, but only the one that holds the baton runs. It hands the baton on when it waits; time then moves
-to the next event. So several runners can be interleaved at any of their steps, and one can sleep while others go on.
+to the next event. So several runners can be interleaved at any of their steps, and one can sleep while others continue.
 """
 
 import heapq
@@ -82,7 +82,7 @@ class Timeline:
         me.on_mail = False
 
     def wake(self, process: Process) -> None:
-        """Let a process that waits for mail go on."""
+        """Let a process that waits for mail continue."""
         if process.on_mail:
             self.after(0, partial(self._choose, process, process.ticket))
 

@@ -53,7 +53,7 @@ def measure(count: int | None) -> Iterator[Figure]:
 
 
 def caught(copy: Path, mutant: Mutant) -> bool:
-    """Tell whether the named test goes red on the mutant."""
+    """Return whether the named test goes red on the mutant."""
     with applied(copy, mutant):
         return run_tests(copy, [mutant.caught_by]).code == _RED
 
@@ -93,7 +93,7 @@ def changed(text: str, change: Change) -> str:
 
 def run_tests(copy: Path, tests: Sequence[str]) -> Tried:
     """Run tests of the copy against the runner of the copy."""
-    # A mutant and its restored original may have one size and one second: no bytecode may stand in for either.
+    # A mutant and its restored original may have one size and one second: no bytecode may replace either.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     try:

@@ -50,7 +50,7 @@ class Round:
     environments: dict[str, bytes] = field(default_factory=dict)
 
     def leaks(self) -> list[Leak]:
-        """Search everything; the user's own variables may go on to the programs the runner starts, other keys not."""
+        """Search everything; the user's own variables may reach the programs the runner starts, other keys may not."""
         scanner = Scanner(CANARIES)
         variables = ("key from env", "account key")
         return scanner.leaks(self.places) + scanner.leaks(self.environments, known=variables)
@@ -73,7 +73,7 @@ def measure(count: int | None) -> Iterator[Figure]:
 
 @contextmanager
 def project_folder() -> Iterator[Path]:
-    """Give a folder whose name is no secret."""
+    """Give a folder whose name is not a secret."""
     with tempfile.TemporaryDirectory(prefix="secrets-") as folder:
         yield Path(folder) / "project"
 

@@ -74,7 +74,7 @@ def removals(source: str) -> list[str]:
 
 
 def sees_all(source: str) -> bool:
-    """Tell whether a module takes hold of the environment as a whole, and not of a variable by its name."""
+    """Return whether a module takes hold of the environment as a whole, and not of a variable by its name."""
     tree = ast.parse(source)
     by_name = {
         id(held)

@@ -122,7 +122,7 @@ def test_a_key_that_would_break_a_header_is_refused(tmp_path: Path, content: str
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    assert "no text" in refused(key_file(tmp_path, CANARY.encode() + b"\xff")).message
+    assert "not text" in refused(key_file(tmp_path, CANARY.encode() + b"\xff")).message
 
 
 @pytest.mark.parametrize("output", [CANARY, f'{{"api_key": "{CANARY}", "end_date": "x"}}', f' "{CANARY}" '])

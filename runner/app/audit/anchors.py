@@ -198,7 +198,7 @@ def _head_in_file(wanted: str) -> Head:
 def check_attestations(
     evidence: Evidence, links: Iterable[Link], runs: Sequence[RunRecord], trusted: Mapping[str, PublicKey]
 ) -> AnchorCheck:
-    """Check every signature that lies beside the runs."""
+    """Check every signature that is beside the runs."""
     signed = {run.run_id for run in runs if _lies_there(evidence, run.run_id)}
     own = by_run(link for link in links if link.event.run_id in signed) if signed else {}
     found = AnchorCheck()
@@ -220,7 +220,7 @@ def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
     """Return the signatures beside a run, None where there are none.
 
     Raises:
-        MalformedError: what lies there is no attestation.
+        MalformedError: what is there is no attestation.
     """
     try:
         with evidence.open(f"runs/{run_id}/{ATTESTATION}") as stream:
@@ -233,7 +233,7 @@ def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
 
 
 def _lies_there(evidence: Evidence, run_id: str) -> bool:
-    """Tell whether there is an attestation of a run, sound or not."""
+    """Return whether there is an attestation of a run, sound or not."""
     try:
         return read_attestation(evidence, run_id) is not None
     except MalformedError:
@@ -249,7 +249,7 @@ def _attestation(evidence: Evidence, own: Sequence[Link], run_id: str, trusted: 
         if end is None or envelope.content != statement(own, run_id):
             return AnchorCheck(findings=(Finding(where=where, what="is not about the run as the journal has it"),))
     except MalformedError as error:
-        return AnchorCheck(findings=(Finding(where=where, what=f"is no attestation: {error}"),))
+        return AnchorCheck(findings=(Finding(where=where, what=f"is not an attestation: {error}"),))
     return _signatures(where, envelope, trusted, end.event.seq)
 
 

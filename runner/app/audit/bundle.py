@@ -51,7 +51,7 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
 
     Raises:
         UsageError: there is no such run, it has no report yet, or the file cannot be written.
-        StateError: the run, or what became of it while it was packed, does not verify.
+        StateError: the run, or what happened to it while it was packed, does not verify.
     """
     evidence = state_evidence(state)
     found = _with_removals(evidence, reported_run(evidence, run))

@@ -26,7 +26,7 @@ class Evidence(Protocol):
         """Open a file as a seekable stream; raises OSError when it is not there or cannot be read."""
 
     def holds(self, name: str) -> bool:
-        """Tell whether anything lies at that name."""
+        """Return whether anything is at that name."""
 
     def shown(self, name: str) -> str:
         """Return how a finding names the file."""
@@ -70,7 +70,7 @@ class StateEvidence:
         return open_below(self.folder.root, name)
 
     def holds(self, name: str) -> bool:
-        """Tell whether anything lies at that path, a link that leads nowhere included."""
+        """Return whether anything is at that path, a link that leads nowhere included."""
         return os.path.lexists(self.folder.root / name)
 
     def shown(self, name: str) -> str:
@@ -102,7 +102,7 @@ class BundleEvidence:
         return self.container.open(name)
 
     def holds(self, name: str) -> bool:
-        """Tell whether there is such a member."""
+        """Return whether there is such a member."""
         return self.container.holds(name)
 
     def shown(self, name: str) -> str:
@@ -121,7 +121,7 @@ def bundle_evidence(path: Path) -> Iterator[BundleEvidence]:
 
     Raises:
         UsageError: the file cannot be opened.
-        StateError: it is no bundle.
+        StateError: it is not a bundle.
     """
     try:
         stream = open_file(path)
@@ -138,8 +138,8 @@ def bundle_evidence(path: Path) -> Iterator[BundleEvidence]:
 
 
 def not_a_bundle(path: Path, error: OSError) -> StateError:
-    """Return the error that says why a file is no bundle."""
+    """Return the error that says why a file is not a bundle."""
     return StateError(
-        f"{path} is no bundle of a run, or it is damaged: {error.strerror or error}.",
+        f"{path} is not a bundle of a run, or it is damaged: {error.strerror or error}.",
         hint="Get the file again from where it is kept, or make it again with `retrain audit bundle`.",
     )

@@ -73,7 +73,7 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
             yield Finding(where=str(path), what="was never recorded in the journal")
     for part in _listed(folder.spool):
         if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
-            yield Finding(where=str(part), what="is no run's part of the spool")
+            yield Finding(where=str(part), what="is not a run's part of the spool")
 
 
 def _is_leftover(path: Path) -> bool:
@@ -87,7 +87,7 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError:
-        return []  # that it cannot be read, or is no folder, is told elsewhere
+        return []  # that it cannot be read, or is not a folder, is told elsewhere
 
 
 def _below(top: Path, findings: list[Finding]) -> Iterator[tuple[Path, os.stat_result]]:
@@ -118,7 +118,7 @@ class Removed:
         self._gone: dict[str, Removal | None] = {}
 
     def gone(self, result: ResultDownloaded) -> Removal | None:
-        """Return the record that this result is removed, where nothing lies in its place."""
+        """Return the record that this result is removed, where nothing is in its place."""
         if result.path not in self._gone:
             found = removal_of(self._journal.progress.removed, result)
             self._gone[result.path] = None if found is None or self._evidence.holds(result.path) else found
@@ -163,6 +163,6 @@ class Removed:
 
 
 def gone(blobs: Blobs, progress: Progress, result: ResultDownloaded | None) -> Removal | None:
-    """Return the record that a stored result is removed, where nothing lies in its place."""
+    """Return the record that a stored result is removed, where nothing is in its place."""
     found = removal_of(progress.removed, result) if result else None
     return None if found is None or blobs.holds(found.file.path) else found

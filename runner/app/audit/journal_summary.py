@@ -13,7 +13,7 @@ from runner.journal.progress import Progress, RunRecord
 class JournalSummary(Struct, frozen=True, kw_only=True):
     """A journal that was read once. `stored` are the results in it, each with the run that stored it, oldest first.
 
-    `progress` knows the runs and the removals of results; models are no part of it, as what is known of them takes
+    `progress` knows the runs and the removals of results; models are not a part of it, as what is known of them takes
     much room.
     """
 

@@ -111,7 +111,7 @@ def check_rendering(evidence: Evidence, links: Iterable[Link], runs: Sequence[Ru
 
 
 def _written_later(run: RunRecord) -> bool:
-    """Tell whether a later command, maybe of another version, ended the run and wrote its files."""
+    """Return whether a later command, maybe of another version, ended the run and wrote its files."""
     return run.finished is not None and run.finished.stopped == "lost"
 
 
@@ -145,7 +145,7 @@ def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRe
 
 
 def _fits_by_construction(schema: str, value: Any) -> bool:
-    """Tell soon whether a JSON value surely fits a published schema; a journal has very many events that do."""
+    """Tell soon whether a JSON value certainly fits a published schema; a journal has very many events that do."""
     return fit(schema).surely(load_schema(schema), value)
 
 
@@ -154,7 +154,7 @@ def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
         with evidence.open(name) as stream:
             content = read_up_to(stream, LARGEST_REPORT + 1)
     except OSError:
-        return  # that it cannot be read is told with its digest
+        return  # that it cannot be read is reported with its digest
     if len(content) > LARGEST_REPORT:
         what = f"is larger than {LARGEST_REPORT // 2**20} MiB, so it was not read"
         yield Finding(where=evidence.shown(name), what=what)
@@ -164,13 +164,13 @@ def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
     try:
         violation = report_violation(json.loads(content))
     except (ValueError, RecursionError):
-        violation = "is no JSON"
+        violation = "is not JSON"
     if violation:
         yield Finding(where=evidence.shown(name), what=violation)
 
 
 def _report_fits_by_construction(content: bytes) -> bool:
-    """Tell whether a report surely fits its schema, looking at one model after the other: together they take much room.
+    """Return whether a report certainly fits its schema, one model after the other: together they take much room.
 
     The schema asks nothing of the list of models but that it is one, and of what it should be.
     """
@@ -244,7 +244,7 @@ def _fault(model: _Model, fact: Fact) -> str | None:
     if isinstance(fact, SwitchIntended):
         return _unfounded(model, fact)
     if isinstance(fact, SwitchSucceeded) and fact.retrain_job_id not in model.intended:
-        return f"is done to job {fact.retrain_job_id}, and no intent stands before it"
+        return f"is done to job {fact.retrain_job_id}, and no intent is before it"
     if isinstance(fact, RollbackDecided) and fact.retrain_job_id not in model.served:
         return f"is a rollback to job {fact.retrain_job_id}, which had never served"
     if isinstance(fact, RollbackDecided) and fact.from_job_id != model.incumbent:
@@ -256,7 +256,7 @@ def _unfounded(model: _Model, fact: SwitchIntended) -> str | None:
     """Return why nobody decided on a switch: neither the policy, nor a person about just that candidate."""
     decision, approval = model.decided.get(fact.decision_sha256), model.approvals.get(fact.retrain_job_id)
     if decision is None or decision.retrain_job_id != fact.retrain_job_id:
-        return f"refers to no decision about job {fact.retrain_job_id} that stands before it"
+        return f"refers to no decision about job {fact.retrain_job_id} that is before it"
     if isinstance(decision, RollbackDecided):
         return None
     if approval is not None and approval.candidate_sha256 == decision.candidate_sha256:

@@ -61,7 +61,7 @@ NO_DEMANDS = Demands()
 
 
 def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verification:
-    """Check a run, a bundle of one, or all runs; all together also for what lies beside them and was never recorded.
+    """Check a run, a bundle of one, or all runs; all together also for what is beside them and was never recorded.
 
     Raises:
         StateError: the journal itself is missing or its chain is broken; the message names the event.
@@ -79,7 +79,7 @@ def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verifi
 def _believable(journal: Path) -> Iterator[None]:
     """Turn what unreadable files and a made-up journal do to their readers into an error of ours.
 
-    The chain of a made-up journal can be sound all the same.
+    The chain of a made-up journal can be sound anyway.
     """
     try:
         yield
@@ -128,7 +128,7 @@ def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | No
 
 
 def is_bundle(run: str) -> bool:
-    """Tell whether the argument names a bundle's file; the id of a run has neither that end nor a slash."""
+    """Return whether the argument names a bundle's file; the id of a run has neither that end nor a slash."""
     return run.endswith(_BUNDLE_SUFFIX) or "/" in run
 
 

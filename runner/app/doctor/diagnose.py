@@ -197,5 +197,5 @@ def _data_checks(model: Model, plan: ModelPlan, planned: Planned) -> Iterator[Ch
             verdict="warning",
             model=model.name,
             seen=f"{warning}.",
-            next="Correct the data, or leave it: a run warns of it and goes on.",
+            next="Correct the data, or leave it: a run warns of it and continues.",
         )

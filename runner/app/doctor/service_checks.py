@@ -176,7 +176,7 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
         return
     end = read_end(found.end_date or "")
     if end is None:
-        told = f"as {found.end_date!r}, which is no date" if found.end_date else "not"
+        told = f"as {found.end_date!r}, which is not a date" if found.end_date else "not"
         yield Check(
             name="key", verdict="note", model=found.model.name, seen=f"The end of the fetched key is told {told}."
         )

@@ -71,7 +71,7 @@ class Answers:
 
 
 class Trained(Struct, frozen=True, kw_only=True):
-    """What became of the run, what it showed, and the files that keep it."""
+    """What happened to the run, what it showed, and the files that keep it."""
 
     result: RunResult
     lessons: Lessons

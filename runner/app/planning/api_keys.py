@@ -45,7 +45,7 @@ class ManifestKeys:
         return self._end_dates.get(model.name)
 
     def asks_service(self, model: Model) -> bool:
-        """Tell whether the model's API key is fetched with the account's secret key."""
+        """Return whether the model's API key is fetched with the account's secret key."""
         return isinstance(model.api_key, FetchedKey)
 
     def _read(self, model: Model) -> Secret:

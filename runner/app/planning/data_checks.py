@@ -153,7 +153,7 @@ def _sure_to_train(
 def rows_saved_anew(
     manifest: Manifest, model: Model, standing: ModelProgress, data: DatasetDigest | ModelError
 ) -> Mapping[str, str]:
-    """Return the digests of a model's earlier data that is this data saved anew, where the manifest asks for that.
+    """Return the digests of a model's earlier data that is this data saved again, where the manifest asks for that.
 
     A file that cannot be read any more says nothing; whoever trains on it is told.
     """
@@ -187,7 +187,7 @@ def _saved_anew(resolved: ResolvedDataset, data: DatasetDigest, before: DataChec
 
 
 def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
-    """Tell whether the data surely is not that of the last job: a file has another length."""
+    """Return whether the data certainly is not that of the last job: a file has another length."""
     if last.data is None or (last.data.eval is None) != (resolved.eval is None):
         return True
     pairs: list[tuple[FileRecord, ResolvedFile]] = [(last.data.train, resolved.train)]

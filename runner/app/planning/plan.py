@@ -152,6 +152,6 @@ def read_progress(state: str) -> Progress:
 
 
 def _portable(path: Path) -> Path:
-    """Return the path relative to the working folder when it lies below it: a plan may be run in another checkout."""
+    """Return the path relative to the working folder when it is below it: a plan may be run in another checkout."""
     plain, here = Path(os.path.normpath(path)), Path.cwd()
     return plain.relative_to(here) if path.is_absolute() and plain.is_relative_to(here) else path

@@ -131,7 +131,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
 
 
 def _text(text: str) -> str:
-    """Return text that UTF-8 can hold: the parts of a path that are no text stand as their escapes."""
+    """Return text that UTF-8 can hold: the parts of a path that are not text are as their escapes."""
     return text.encode(errors="backslashreplace").decode()
 
 

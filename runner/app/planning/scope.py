@@ -124,7 +124,7 @@ def model_scope(
 
 
 def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:
-    """Say that the last run's manifest is looked for from here, when it is not here; it may lie beside the state."""
+    """Say that the last run's manifest is looked for from here, when it is not here; it may be beside the state."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         found = all((beside / path).exists() for path in paths)

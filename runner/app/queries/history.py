@@ -49,7 +49,7 @@ class HistoryRequest(Struct, frozen=True, kw_only=True):
 
 
 def history(request: HistoryRequest) -> list[Entry]:
-    """Return what became of the selected models, run by run, oldest first.
+    """Return what happened to the selected models, run by run, oldest first.
 
     Raises:
         UsageError: there is no journal, or a selector names nothing.
@@ -163,7 +163,7 @@ def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionH
 
 
 def _of_run(trails: Sequence[DecisionHistory], run_id: str) -> list[DecisionHistory]:
-    """Return the decisions made in a run; a run that made none, those it switched by or that it brought a word on."""
+    """Return the decisions made in a run; of a run that made none, those it switched by or brought an approval of."""
     made = [trail for trail in trails if trail.run.run_id == run_id]
     return made or [trail for trail in trails if run_id in trail.runs]
 

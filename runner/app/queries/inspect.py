@@ -85,7 +85,7 @@ def _job(request: InspectRequest, known: ModelProgress) -> RetrainJob:
     if not stored:
         raise UsageError(
             f"{request.subject} has no stored result yet.",
-            hint="A training that ends leaves one; `retrain status` shows where the model stands.",
+            hint="A training that ends leaves one; `retrain status` shows the model's status.",
         )
     return stored[-1]
 

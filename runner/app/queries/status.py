@@ -1,4 +1,4 @@
-"""`retrain status`: where every model stands, by the journal alone."""
+"""`retrain status`: the status of every model, by the journal alone."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -83,7 +83,7 @@ def status(
     trusted_hosts: frozenset[str] = frozenset(),
     warn: Warn = silent,
 ) -> Status:
-    """Return where every model stands; `refreshed` asks the service what is in service, by the last run's manifest.
+    """Return the status of every model; `refreshed` asks the service what is in service, by the last run's manifest.
 
     `warn` takes a sentence about the journal's clock.
 

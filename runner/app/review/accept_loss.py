@@ -1,4 +1,4 @@
-"""`retrain state accept-loss`: a person goes on from a journal that has lost events, and is asked about each model."""
+"""`retrain state accept-loss`: continue from a journal that has lost events; a person decides about each model."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +52,7 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
     """Record that events are lost, and return where files lie now that the journal does not know; None without any.
 
     Raises:
-        UsageError: there is no reason, nothing is missing, or the journal has no run to go on from.
+        UsageError: there is no reason, nothing is missing, or the journal has no run to continue from.
         LockedError, StateError: as for each command that changes something.
     """
     if not request.reason.strip():
@@ -61,8 +61,8 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
         missing = _missing(opened.missing)
         if not opened.progress.runs:
             raise UsageError(
-                f"The journal in {opened.folder.root} has no run to go on from.",
-                hint="Restore the newest copy of the state folder, or begin anew in another folder with --state.",
+                f"The journal in {opened.folder.root} has no run to continue from.",
+                hint="Restore the newest copy of the state folder, or start again in another folder with --state.",
             )
         require_writable(opened.progress.lineage or "")
         _record(opened, missing, request.reason)
@@ -75,7 +75,9 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
 
 def _missing(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
     if not found:
-        raise UsageError("Nothing is missing from the journal.", hint="There is no loss to accept; go on with `run`.")
+        raise UsageError(
+            "Nothing is missing from the journal.", hint="There is no loss to accept; continue with `run`."
+        )
     return found
 
 
@@ -99,7 +101,7 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
 
 
 def _set_aside(opened: Session) -> Path | None:
-    """Move what the journal does not know, and what is no folder, out of the run folders; nothing is removed."""
+    """Move what the journal does not know, and what is not a folder, out of the run folders; nothing is removed."""
     folder, progress = opened.folder, opened.progress
     aside = folder.lost / opened.run_id
     unknown = [

@@ -1,4 +1,4 @@
-"""`retrain approve --write` and `retrain reject --write`: a word on a candidate as a file, to be committed."""
+"""`retrain approve --write` and `retrain reject --write`: an approval of a candidate as a file, to be committed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from runner.lib.git.checkout import identity, top_level
 from runner.plan.planner import approval_expires_at
 from runner.reports.text import inline
 
-_HEAD = "# A word on one candidate of `retrain`; it counts for `retrain run` once it lies in the approvals folder.\n"
+_HEAD = "# An approval of one candidate of `retrain`; it counts for `retrain run` once it is in the approvals folder.\n"
 
 
 class WrittenApproval(Struct, frozen=True, kw_only=True):
@@ -108,7 +108,7 @@ def _write_new(path: Path, text: str) -> None:
     try:
         if path.exists():
             raise UsageError(
-                f"There is a word on this candidate already: {path}.",
+                f"There is an approval of this candidate already: {path}.",
                 hint="Look at it; remove it first when it is to be replaced.",
             )
         write_whole(path, text.encode())

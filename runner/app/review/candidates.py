@@ -109,9 +109,7 @@ def _chosen(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector)
         return _older(scope, progress, newest, wish)
     _refuse_left(scope, progress, newest)
     if newest is None or newest.stage != JobStage.JUDGED:
-        raise UsageError(
-            f"No candidate of {name} waits for a decision.", hint="`retrain status` shows where it stands."
-        )
+        raise UsageError(f"No candidate of {name} waits for a decision.", hint="`retrain status` shows its status.")
     return newest
 
 

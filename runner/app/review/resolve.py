@@ -1,4 +1,4 @@
-"""`retrain resolve`: a person says what became of a request whose result the service cannot tell."""
+"""`retrain resolve`: a person says what happened to a request whose result the service cannot tell."""
 
 from datetime import timedelta
 from typing import Literal
@@ -69,7 +69,7 @@ def _end(request: ResolveRequest, approval: Resolved) -> ModelFinished:
     outcomes: dict[Answer, Outcome] = {"started": "training", "switched": "switched"}
     return ModelFinished(
         outcome=outcomes.get(request.answer, "skipped"),
-        reason=f"{approval.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` goes on.",
+        reason=f"{approval.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` continues.",
         retrain_job_id=approval.retrain_job_id,
         error=None,
         timings={},

@@ -1,4 +1,4 @@
-"""`retrain approve` and `retrain reject`: a person's word on a candidate, bound to exactly that candidate."""
+"""`retrain approve` and `retrain reject`: an operator's decision on a candidate, bound to exactly that candidate."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -124,7 +124,7 @@ def _case(request: ReviewRequest) -> _Case:
 
 
 def _has_served(model: str, progress: ModelProgress, job: str | None) -> bool:
-    """Tell whether the job once served: to let it serve again is a rollback, in whatever direction."""
+    """Return whether the job once served: to let it serve again is a rollback, in whatever direction."""
     return job is not None and progress.jobs[full_job_id(model, progress.jobs, job)].stage == JobStage.SWITCHED
 
 
@@ -184,7 +184,7 @@ def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, j
     if removal is not None:
         raise StateError(
             f"The result of job {job.retrain_job_id}, {job.result.path}, {removal.told}, so it cannot be judged again.",
-            hint="Put the file back from a copy of the state, or train anew with `retrain run --force`.",
+            hint="Put the file back from a copy of the state, or train again with `retrain run --force`.",
         )
     inputs = inputs_now(scope.manifest, scope.model, progress, job)
     evaluation = evaluate_stored(opened.state.blobs, job.result.path, job.result.sha256, inputs)

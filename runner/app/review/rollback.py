@@ -188,7 +188,7 @@ def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:
         raise StateError(
             f"The stored result of job {target.retrain_job_id}, {blobs.shown(path)}, "
             "is not the file the journal recorded.",
-            hint="Restore it from a copy; or move it away: a missing result is told, and stops no rollback.",
+            hint="Restore it from a copy; or move it away: a missing result is reported, and stops no rollback.",
         )
 
 

@@ -55,7 +55,7 @@ class ExecutionRequest(Struct, frozen=True, kw_only=True):
 
 
 class ExecutionResult(Struct, frozen=True, kw_only=True):
-    """How it went: what became of the models in the plans' order, the signal that stopped it, and bugs of ours."""
+    """How it went: what happened to the models in the plans' order, the signal that stopped it, and bugs of ours."""
 
     ends: tuple[ModelFinished, ...]
     stopped: str | None
@@ -140,7 +140,7 @@ def _use_idle(executors: Mapping[Pool, Executor]) -> None:
 
 
 def _make_report_ready() -> None:
-    from runner.reports.formats.render import make_ready  # noqa: PLC0415 -- 4 MiB that stand in no upload's way now
+    from runner.reports.formats.render import make_ready  # noqa: PLC0415 -- 4 MiB that are in no upload's way now
 
     make_ready()
 

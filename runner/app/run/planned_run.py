@@ -73,7 +73,7 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
 
 
 def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:
-    """Plan anew under the lock, and return that plan when it is the one in the document.
+    """Plan again under the lock, and return that plan when it is the one in the document.
 
     Raises:
         StalePlanError: anything moved; it names everything that did.

@@ -33,7 +33,7 @@ _BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "S
 def exit_code(
     ends: Iterable[ModelFinished], *, internal_errors: bool, stopped: str | None, allow_held: bool
 ) -> ExitCode:
-    """Return the exit code of a run; a signal's own code stands above all but a bug of ours."""
+    """Return the exit code of a run; a signal's own code is above all but a bug of ours."""
     if internal_errors:
         return ExitCode.BUG
     if stopped in _BY_SIGNAL:

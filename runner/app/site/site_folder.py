@@ -66,7 +66,7 @@ class SiteFolder(Struct, kw_only=True):
                     half.unlink()
 
     def put(self, page: Page) -> None:
-        """Make a page stand in the folder; one that would be the same is neither made nor written."""
+        """Make a page be in the folder; one that would be the same is neither made nor written."""
         target, known = self._place(page.path), self.known.get(page.path)
         found = _file_sha256(target)
         if known is not None and known.source == page.source and known.sha256 == found:
@@ -166,14 +166,14 @@ def _known(root: Path) -> Mapping[str, WriteCounts]:
         found = None
     if found is None or found.site_version != _VERSION:
         raise UsageError(
-            f"{listing} is no list of files that this version of retrain reads.",
-            hint="Remove the folder and build it anew; nothing is lost, it comes from the journal.",
+            f"{listing} is not a list of files that this version of retrain reads.",
+            hint="Remove the folder and build it again; nothing is lost, it comes from the journal.",
         )
     return found.files
 
 
 def _is_half(file: Path, names: Collection[str]) -> bool:
-    """Tell whether a killed writer left a file that was to become one of those names."""
+    """Return whether a killed writer left a file that was to become one of those names."""
     found = _HALF.fullmatch(file.name)
     return found is not None and found["name"] in names
 

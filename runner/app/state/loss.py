@@ -98,7 +98,7 @@ def refuse_noted_loss(state: str) -> None:
 
 
 def loss_warning(state: str) -> str | None:
-    """Return what a reader of the journal is told where its end is not the one that was noted; costs no reading of it.
+    """Return the warning for a reader of a journal whose end is not the one that was noted; the journal is not read.
 
     Raises:
         StateError: the journal is missing, foreign or damaged.
@@ -113,7 +113,7 @@ def way_back(folder: StateFolder) -> str:
     return (
         "Restore the newest copy of the whole state folder. Where that is gone for good, look in the product for newer "
         f'jobs, then run `retrain state accept-loss --reason "..." --state {state}`. '
-        "If a copy of this state was used elsewhere, go on with that copy."
+        "If a copy of this state was used elsewhere, continue with that copy."
     )
 
 

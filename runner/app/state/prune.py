@@ -48,7 +48,7 @@ def _opened(folder: StateFolder, parts: tuple[str, ...]) -> Iterator[int]:
 
 
 def look_at(folder: StateFolder, file: PrunedFile) -> Found:
-    """Tell whether the recorded file lies there, something else does, or nothing.
+    """Return whether the recorded file is there, something else does, or nothing.
 
     Raises:
         OSError: it cannot be read.

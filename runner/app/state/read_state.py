@@ -23,7 +23,7 @@ def silent(_text: str) -> None:
 
 
 def warn_of_future(last: str | None, warn: Warn) -> None:
-    """Warn where the stamp of a journal's last event lies in the future of this machine's clock, by over a minute."""
+    """Warn where the stamp of a journal's last event is in the future of this machine's clock, by over a minute."""
     now = datetime.now(UTC)
     if last is None or moment(last) - now <= NOTICED:
         return
@@ -62,7 +62,7 @@ def seen_models(
 ) -> set[str]:
     """Return the models of the journal that `NAME` and `tag:T` selectors choose; all without selectors.
 
-    Names are those that any run had, also when the manifest has them no more. Tags stand in the manifest: the one
+    Names are those that any run had, also when the manifest has them no more. Tags are in the manifest: the one
     given, or that of the last run.
 
     Raises:

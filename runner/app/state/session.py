@@ -29,7 +29,7 @@ from runner.reports.model import Report
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """An open run. `recorder` is its only writer; `found` is where the journal stood before it wrote anything, and
+    """An open run. `recorder` is its only writer; `found` is where the journal was before it wrote anything, and
     `found_at` the stamp of its last event.
 
     `name` is what the command called the state. `hold` is the lock under which it runs; `missing` says what shows that

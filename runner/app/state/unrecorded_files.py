@@ -1,4 +1,4 @@
-"""What lies in the state folder and stands in no record: traces of a journal that was cut or replaced by an older one.
+"""What is in the state folder and is in no record: traces of a journal that was cut or replaced by an older one.
 
 The chain of a cut journal is sound. That runs are missing from it shows by the folders those runs left.
 """
@@ -70,9 +70,9 @@ def unreadable(folder: Path, error: OSError) -> Finding:
 
 def _latest(path: Path, progress: Progress) -> Iterator[Finding]:
     if not path.is_symlink():
-        yield Finding(where=str(path), what="is no link to a run's folder")
+        yield Finding(where=str(path), what="is not a link to a run's folder")
     elif (target := str(path.readlink())) not in progress.runs:
-        yield Finding(where=str(path), what=f"points at {target}, which is no run in the journal")
+        yield Finding(where=str(path), what=f"points at {target}, which is not a run in the journal")
     elif not path.is_dir():
         yield Finding(where=str(path), what=f"points at {target}, whose folder is gone")
 

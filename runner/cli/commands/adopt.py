@@ -30,9 +30,13 @@ class Value(click.ParamType[tuple[str, str]]):
 
 
 @click.command("adopt", epilog='Example: retrain adopt churn --metric auc=0.91 --reason "trained by hand in May"')
-@click.option("--metric", "metrics", multiple=True, type=Value(), metavar="NAME=VALUE", help="A value it has.")
-@click.option("--result", type=click.Path(path_type=Path), help="Its result file, to read its metrics from.")
-@click.option("--eval", "evaluation", type=click.Path(path_type=Path), help="The file its metrics were measured on.")
+@click.option(
+    "--metric", "metrics", multiple=True, type=Value(), metavar="NAME=VALUE", help="A metric of the model in service."
+)
+@click.option("--result", type=click.Path(path_type=Path), help="The result file with its metrics.")
+@click.option(
+    "--eval", "evaluation", type=click.Path(path_type=Path), help="The file on which its metrics were measured."
+)
 @options.decision()
 def command(
     *, given: options.Decision, metrics: Sequence[tuple[str, str]], result: Path | None, evaluation: Path | None

@@ -9,7 +9,9 @@ from runner.cli.review import review_candidate
 
 @click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')
 @options.reviewed
-@click.option("--force", is_flag=True, help="Approve one that is older than the incumbent or was rolled back from.")
+@click.option(
+    "--force", is_flag=True, help="Approve a candidate that is older than the incumbent or was rolled back from."
+)
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.decision()
 def command(*, given: options.Decision, on: options.Review, force: bool, record_only: bool) -> int:

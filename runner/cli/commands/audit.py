@@ -26,7 +26,7 @@ _run = click.argument("run", required=False)
 
 @click.group("audit", cls=CommandGroup, epilog="Example: retrain audit bundle latest --out evidence.zip")
 def command() -> None:
-    """Evidence for later and for elsewhere: the journal's head, signatures, bundles."""
+    """Anchor, sign and export the journal."""
 
 
 @command.command("head", epilog="Example: retrain audit head > /mnt/elsewhere/journal.head")
@@ -63,7 +63,7 @@ def head(*, git_note: str | None, repository: Path, form: str, state: str, conso
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @options.stateless
 def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
-    """Make an Ed25519 key: FILE for signing, readable by you alone, and FILE.pub to hand out."""
+    """Create an Ed25519 key: FILE to sign, readable only by you, and FILE.pub to publish."""
     key, public = make_key(path)
     if top_level(path.parent) is not None and not any(map(path.match, _IGNORED)):
         console.warning(f"{path} is in a git checkout; name it *.key, which the .gitignore of `retrain init` has")
@@ -76,7 +76,7 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
 @click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key file (Ed25519).")
 @options.common
 def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
-    """Sign a run that verifies, the last one by default, and all of the journal before it."""
+    """Verify and sign a run, by default the last one, with all of the journal before it."""
     made = attestation.sign(state, run, key)
     console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
     console.notice(f"kept in {made.path}")
@@ -87,7 +87,7 @@ def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
 @_run
 @options.common
 def statement(*, run: str | None, state: str, console: Console) -> int:
-    """Print what a signature over a run is made over, for another tool to sign; always the same bytes."""
+    """Print the statement that a signature of a run covers, for another tool to sign; always the same bytes."""
     console.document(attestation.statement_of(state, run))
     return ExitCode.OK
 

@@ -16,7 +16,7 @@ from runner.manifest.load import load
 
 @click.group("emulator", cls=CommandGroup)
 def command() -> None:
-    """The service's contract on this machine, with real trainings."""
+    """Run the emulator of the service on this machine."""
 
 
 @command.command("serve", epilog="Example: retrain emulator serve models.yaml --port 8765")
@@ -24,14 +24,14 @@ def command() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder for its state; `emulator` in the state folder by default."
+    "--data", type=click.Path(path_type=Path), help="Folder for its data; by default `emulator` in the state folder."
 )
 @click.option(
     "--profile",
     default="documented",
     show_default=True,
     metavar="documented|cautious|FILE",
-    help="What the service is like where its manual leaves it open; a YAML file or a cassette.",
+    help="How the service behaves where its manual is silent; a YAML file or a cassette.",
 )
 @click.option("--faults", type=click.Path(path_type=Path), help="YAML file of faults to rehearse.")
 @click.option("--own-keys", is_flag=True, help="Accept keys named emulator-MODEL only; read none of the manifest's.")

@@ -27,7 +27,10 @@ from runner.reports.text import inline
 @click.option("--run", "run_id", metavar="ID", help="Explain the decision in this run; `latest`: the newest one.")
 @click.option("--job", help="Explain the decisions about this retrain job of the model.")
 @click.option(
-    "--incumbent-at", type=moments.PointInTime(end_of_day=True), metavar="WHEN", help="What served at that time."
+    "--incumbent-at",
+    type=moments.PointInTime(end_of_day=True),
+    metavar="WHEN",
+    help="What was in service at that time.",
 )
 @options.select
 @moments.since
@@ -57,8 +60,7 @@ def command(  # noqa: PLR0913 -- one argument an option
 ) -> int:
     """Show every run of the models with its metrics and decision, or with --run or --job one decision in full.
 
-    A decision shown in full is computed again from its stored result file; the exit code is 7 when that does not give
-    the recorded bytes.
+    A decision in full is computed again from its stored result file; the exit code is 7 if the bytes differ.
     """
     request = HistoryRequest(
         state=state,

@@ -18,17 +18,17 @@ from runner.reports.text import inline
 
 @click.command("init", epilog="Example: retrain init models --only manifest --only github")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".", metavar="[DIR]")
-@click.option(
-    "--only", multiple=True, type=click.Choice(tuple(PARTS)), help="Only this part; may be given several times."
-)
+@click.option("--only", multiple=True, type=click.Choice(tuple(PARTS)), help="Only this part; can be repeated.")
 @click.option(
     "--requirement",
     metavar="TEXT",
-    help="What pipelines install, with a commit or a digest, as pip takes it; by default what pip installed here.",
+    help="What pipelines install: a pip requirement with a commit or a digest; by default what pip installed here.",
 )
 @click.option("--from", "train", type=click.Path(path_type=Path), metavar="FILE", help="Your training data.")
 @click.option("--target", metavar="COLUMN", help="With --from: the column that the model predicts.")
-@click.option("--task", type=click.Choice(get_args(Task)), help="With --from: what it is; else its values say it.")
+@click.option(
+    "--task", type=click.Choice(get_args(Task)), help="With --from: the prediction task; by default its values decide."
+)
 @click.option(
     "--eval", "evaluation", type=click.Path(path_type=Path), metavar="FILE", help="With --from: evaluation data."
 )
@@ -45,9 +45,10 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,  # noqa: ARG001 -- common option
     console: Console,
 ) -> int:
-    """Lay out a repository: a manifest, checks, pipelines, schedules. Never overwrites a file.
+    """Create a repository: a manifest, checks, pipelines, schedules.
 
-    With --from the manifest is about your own data, whose columns are checked; without, about a sample for rehearsals.
+    Never overwrites a file. With --from the manifest is for your own data, whose columns are checked; without it,
+    for sample data.
     """
     own = None
     if train is not None:

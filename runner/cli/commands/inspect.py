@@ -27,10 +27,10 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Show what a model's newest stored result, or a result file, holds: its members and all that looks like a metric.
+    """Show what a stored result or a result file contains: its members and everything that looks like a metric.
 
-    It also shows what the manifest reads of it now, and the lines for the manifest that name its place. Nothing is
-    asked, recorded or changed.
+    It also shows what the manifest reads from it, and the manifest lines that name its place. Works offline and
+    changes nothing.
     """
     found = inspect(InspectRequest(subject=subject, state=state, job=job, manifest=manifest))
     if form == "json":

@@ -14,8 +14,8 @@ from runner.cli.plan_result import show_plan
 @click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")
 @options.choice()
 @options.refresh
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for `retrain run --plan`.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run would do something.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan for `retrain run --plan`.")
+@click.option("--detailed-exitcode", is_flag=True, help="End with exit code 2 if a run would do something.")
 @click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.output_format("text", "json", "markdown")
 @options.common
@@ -30,7 +30,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Show what `retrain run` would do to each model and why. Starts nothing; without --refresh it asks no service."""
+    """Show what `retrain run` would do to each model and why. Changes nothing; calls no service without --refresh."""
     request = PlanRequest(
         choice=choice, state=state, out=out, refresh=refresh, warn=console.warning, listener=console.progress
     )

@@ -21,7 +21,7 @@ from runner.reports.text import inline
 
 
 @click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
-@click.option("--results", is_flag=True, help="Remove stored result files that nothing needs any more.")
+@click.option("--results", is_flag=True, help="Remove stored result files that are no longer needed.")
 @click.option("--keep", "count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N of each model.")
 @click.option("--older-than", "age", type=options.Duration(), metavar="AGE", help="Keep those stored since then.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
@@ -41,7 +41,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Remove stored results that nothing needs any more; the journal keeps their digests and that they are removed."""
+    """Remove stored results that are no longer needed; the journal keeps their digests."""
     if not results or (count is None and age is None):
         raise UsageError(
             "What is to be removed was not said.",

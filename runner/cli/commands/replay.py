@@ -21,9 +21,9 @@ from runner.reports.replay import Replay, replay_json, replay_markdown, replay_t
 @options.select
 @moments.since
 @moments.until
-@click.option("--emulator", is_flag=True, help="Replay the history with the emulator, not that with the service.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a decision would flip.")
-@click.option("--all", "everything", is_flag=True, help="As text: show also the decisions that would not flip.")
+@click.option("--emulator", is_flag=True, help="Replay the history of the emulator instead of the service.")
+@click.option("--detailed-exitcode", is_flag=True, help="End with exit code 2 if a decision would flip.")
+@click.option("--all", "everything", is_flag=True, help="In text, also show the decisions that would not flip.")
 @options.output_format("text", "json", "markdown")
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
@@ -40,10 +40,10 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Judge all recorded results by the policies in the manifest now, and show which decisions would flip.
+    """Judge all recorded results by the current policies, and show which decisions would flip.
 
-    The last decision about every job is drawn again from its stored result file, with the incumbent's values as they
-    were recorded then. Changes nothing and asks no service.
+    The last decision about every job is computed again from its stored result file, with the incumbent's recorded
+    values. Changes nothing and calls no service.
     """
     request = ReplayRequest(
         paths=paths, state=state, policy=policy, select=select, since=since, until=until, emulator=emulator

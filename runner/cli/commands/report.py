@@ -21,9 +21,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
     @click.command("report", epilog="Example: retrain report latest --format junit --out junit.xml")
     @click.argument("run", required=False)
     @options.output_format(*formats)
-    @click.option(
-        "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write to this file, whole or not at all."
-    )
+    @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a complete file, or none.")
     @click.option("--open", "opens", is_flag=True, help="Open the run's page in a browser; the file of the state's.")
     @options.common
     def command(  # noqa: PLR0913 -- one argument an option

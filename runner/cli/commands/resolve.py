@@ -13,7 +13,7 @@ from runner.errors import ExitCode
 
 @click.command("resolve", epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"')
 @options.model
-@click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What became of it.")
+@click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What happened to it.")
 @options.reason("How you know; kept in the journal.")
 @options.lock_timeout
 @options.common
@@ -26,9 +26,9 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Say what became of a request that ended as `unknown`, when only a person can know."""
+    """Say what happened to a request that ended as `unknown`, when only a person can know."""
     request = ResolveRequest(
         model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress
     )
-    console.result(f"job {resolve(request)} of {model} is recorded as {answer}; `retrain run` goes on from there")
+    console.result(f"job {resolve(request)} of {model} is recorded as {answer}; `retrain run` continues from there")
     return ExitCode.OK

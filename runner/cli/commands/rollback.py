@@ -14,7 +14,7 @@ from runner.errors import ExitCode
 @click.option(
     "--to",
     metavar="JOB",
-    help="A job that has served, as far as its id is unique; by default the last one before the incumbent.",
+    help="A job that was in service (the beginning of its id is enough); by default the last one before the incumbent.",
 )
 @options.decision()
 def command(*, given: options.Decision, to: str | None) -> int:

@@ -20,17 +20,22 @@ from runner.manifest.load import named_paths
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
 @options.choice(places=options.paths_or_plan)
 @click.option(
-    "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do exactly this plan; refused when anything moved."
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do exactly what this plan says; refused if an input changed.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `retrain plan` does.")
-@click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Models side by side (limits.parallel).")
+@click.option(
+    "--parallel", type=click.IntRange(min=1), metavar="N", help="Models processed in parallel (limits.parallel)."
+)
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Keep all that the service says in this new file, without secrets.",
 )
-@click.option("--allow-held", is_flag=True, help="Exit with 0 when a policy held a candidate back.")
+@click.option("--allow-held", is_flag=True, help="End with exit code 0 if a policy held a candidate back.")
 @options.lock_timeout
 @options.output_format("text", "json", "jsonl")
 @options.common

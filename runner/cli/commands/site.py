@@ -15,7 +15,7 @@ from runner.errors import ExitCode
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @options.common
 def command(folder: Path, state: str, console: Console) -> int:
-    """Write a static site of all runs and models to DIR, or bring it up to date."""
+    """Write a static site of all runs and models to DIR, or update it."""
     built = build_site(state, folder)
     warn_of_loss(console, state)
     for run_id in built.replaced:

@@ -14,7 +14,7 @@ from runner.reports.text import inline
 
 @click.group("state", cls=CommandGroup, epilog='Example: retrain state accept-loss --reason "the disk failed"')
 def command() -> None:
-    """Look after the state folder: the memory of what was started."""
+    """Maintain the state folder."""
 
 
 @command.command("accept-loss", epilog='Example: retrain state accept-loss --reason "the disk failed"')
@@ -22,7 +22,7 @@ def command() -> None:
 @options.lock_timeout
 @options.common
 def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console) -> int:
-    """Go on from a journal that has lost events, when no newer copy of the state is left.
+    """Continue from a journal that has lost events, when no newer copy of the state is left.
 
     The loss is recorded. After it no model is trained or switched before a person decides about it.
     """

@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Show each model's incumbent, the job in flight, the approval it waits for and its last outcome."""
+    """Show each model's incumbent, job in training, pending approval and last outcome."""
     found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
     warn_of_loss(console, state)
     if outcomes:
@@ -94,7 +94,7 @@ def _text(found: Status, state: str, columns: Sequence[Column], width: int | Non
 
 
 def _under_way(found: Status) -> str:
-    return "running" if found.running else "cut off; the next `retrain run` ends it and goes on"
+    return "running" if found.running else "cut off; the next `retrain run` ends it and continues"
 
 
 def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _name(model: ModelStatus) -> str:
 
 
 def _cells(model: ModelStatus) -> dict[str, str]:
-    """Return what stands under each title."""
+    """Return what is under each title."""
     return {
         "model": _name(model),
         "incumbent": incumbent_text(model),

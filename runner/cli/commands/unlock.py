@@ -13,12 +13,12 @@ from runner.reports.text import inline
 
 
 @click.command("unlock", epilog="Example: retrain unlock")
-@click.option("--id", "run_id", help="The run on a host that is gone, whose lock is to be freed.")
+@click.option("--id", "run_id", help="The run on a host that is gone, whose lock to free.")
 @options.common
 def command(*, run_id: str | None, state: str, console: Console) -> int:
-    """Show who holds the state; with --id, free the lock of a run on another host that is gone.
+    """Show which run holds the state; with --id, free the lock of a run on another host that is gone.
 
-    A process of this host that has ended holds no lock, and that of a living one is not freed.
+    A process of this host that has ended holds no lock, and the lock of a running process is never freed.
     """
     if run_id is not None:
         holder = unlock(state, run_id)

@@ -27,7 +27,7 @@ from runner.reports.text import inline
     "keys",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Public key file that must have signed; may be given several times.",
+    help="Public key file that must have signed; can be repeated.",
 )
 @click.option("--trusted-keys", type=click.Path(path_type=Path), metavar="DIR", help="Folder of such key files.")
 @options.output_format("text", "json")
@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Check one run (an id, or `latest`), a bundle, or all: the chain, every file, every decision computed again."""
+    """Check a run (an id, or `latest`), a bundle, or all runs: the hash chain, every file, every decision."""
     if run is None or not is_bundle(run):
         require_trusted(state, accepted=trust_state)
     demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))

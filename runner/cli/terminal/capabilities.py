@@ -13,7 +13,7 @@ from runner.journal.outcomes import OUTCOMES, Outcome
 class TerminalCapabilities(NamedTuple):
     """`columns` and `rows` are those of the terminal; `columns` is None where the stream is a file or a pipe.
 
-    `live` tells that lines already written may be written anew.
+    `live` tells that lines already written may be written again.
     """
 
     colour: bool = False
@@ -24,7 +24,7 @@ class TerminalCapabilities(NamedTuple):
 
 
 def wants_plain(environment: Mapping[str, str]) -> bool:
-    """Tell whether NO_COLOR has any value but the empty one (no-color.org)."""
+    """Return whether NO_COLOR has any value but the empty one (no-color.org)."""
     return bool(environment.get("NO_COLOR"))
 
 
@@ -71,13 +71,13 @@ _BARS = ("⣀⣄⣤⣦⣶⣷⣿", ".#")  # from empty to full
 
 
 def outcome_sign(outcome: Outcome) -> Symbol:
-    """Return the sign of an outcome, narrow in East Asian fonts too; words stand beside it."""
+    """Return the sign of an outcome, narrow in East Asian fonts too; words are beside it."""
     traits = OUTCOMES[outcome]
     return Symbol(symbol=traits.sign, ascii=traits.ascii, colour=traits.colour)
 
 
 def turning(seconds: float, look: TerminalCapabilities) -> str:
-    """Return the sign of work that goes on, another one each tenth of a second."""
+    """Return the sign of work that continues, another one each tenth of a second."""
     turns = _TURNS[0 if look.symbols else 1]
     return turns[int(seconds * 10) % len(turns)]
 

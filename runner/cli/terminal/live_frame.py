@@ -14,7 +14,7 @@ from runner.plan.model_plan import PlanStage
 from runner.reports.table import FEWEST_COLUMNS
 from runner.reports.text import in_words, inline
 
-_OTHER_LINES = 2  # of the screen beside models and counts: the empty one at the end, and what stood there before
+_OTHER_LINES = 2  # of the screen beside models and counts: the empty one at the end, and what was there before
 _FEWEST_LINES = 3
 _GAP = "  |  "
 _INDENT = " " * 6  # of more counts
@@ -56,7 +56,7 @@ class FrameSize(Struct, frozen=True, kw_only=True):
 def draw(board: LiveState, *, now: float, began: float, look: TerminalCapabilities) -> list[Text]:
     """Return the lines of the picture at `now` of a run that began at `began`, both in the clock's seconds.
 
-    No line is longer than the terminal is wide. The last one is empty: there a shell goes on when the run is killed.
+    No line is longer than the terminal is wide. The last one is empty: there a shell continues when the run is killed.
     """
     columns = max((look.columns or 80) - 1, 10)  # a full line would make some terminals add an empty one
     counts = _counts(board, now - began, 0, columns)  # as many lines as with what is shown
@@ -94,7 +94,7 @@ def _detail(row: LiveRow, now: float, room: int, look: TerminalCapabilities) -> 
     if row.outcome:
         return Text(inline(row.reason))
     if row.trouble:
-        told = cut_middle(inline(row.trouble), room - 2)  # which call stands first, what came of it last
+        told = cut_middle(inline(row.trouble), room - 2)  # which call is first, what came of it last
         return Text(f"{TROUBLE.shown(look)} {told}", TROUBLE.colour)
     if row.flow is not None:
         return _upload(row.flow, room, look)
@@ -174,7 +174,7 @@ def clock(seconds: float) -> str:
 
 
 def size_of(count: float, total: float) -> str:
-    """Return a part and its whole; the unit stands once where both have the same: `1.2 of 3.4 MB`."""
+    """Return a part and its whole; the unit appears once where both have the same: `1.2 of 3.4 MB`."""
     part, whole = size(count), size(total)
     same = part.split()[1] == whole.split()[1]
     return f"{part.split()[0] if same else part} of {whole}"

@@ -1,4 +1,4 @@
-"""Where every model of a run stands by its news: what the live table shows. It draws nothing and asks no clock."""
+"""Where every model of a run is by its news: what the live table shows. It draws nothing and asks no clock."""
 
 from collections import Counter
 
@@ -69,7 +69,7 @@ class LiveRow(Struct, kw_only=True):
 
     @property
     def state(self) -> str:
-        """Return what it does, or what became of it, in the words it is counted under."""
+        """Return what it does, or what happened to it, in the words it is counted under."""
         return self.outcome or (str(self.stage) if self.stage else QUEUED)
 
     @property

@@ -1,6 +1,6 @@
 """The live table: a thread of its own draws it, so that a slow or stopped terminal holds up nothing.
 
-Whatever goes wrong while drawing ends the table, never the run; the lines that a log would have go on from there.
+Whatever goes wrong while drawing ends the table, never the run; the lines that a log would have continue from there.
 """
 
 import errno
@@ -49,7 +49,7 @@ class LiveTable:
         """Begin to draw.
 
         Args:
-            look: what the terminal can show now; asked anew for each picture, since windows change.
+            look: what the terminal can show now; asked again for each picture, since windows change.
             keep: leave the last picture on the screen.
         """
         self._look = look
@@ -111,7 +111,7 @@ class LiveTable:
     def _clear_reflowed(self, columns: int) -> None:
         """Take away what the last picture takes beyond its own lines, now that its window is narrower.
 
-        Nearly all terminals break lines anew then. One that cuts them loses as many lines above the table.
+        Nearly all terminals break lines again then. One that cuts them loses as many lines above the table.
         """
         before, widths = self._drawn
         if 0 < columns < before:

@@ -15,7 +15,7 @@ def locale_name(environment: Mapping[str, str]) -> str:
 
 
 def has_own_encoding(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether somebody wished for the stream's encoding: PYTHONIOENCODING, or a terminal's locale.
+    """Return whether somebody wished for the stream's encoding: PYTHONIOENCODING, or a terminal's locale.
 
     The locale C wishes for nothing; cron has it everywhere.
     """
@@ -25,7 +25,7 @@ def has_own_encoding(stream: TextIO, environment: Mapping[str, str] = os.environ
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether the stream is open and leads to a terminal."""
+    """Return whether the stream is open and leads to a terminal."""
     try:
         return stream.isatty()
     except ValueError:  # it was closed
@@ -50,7 +50,7 @@ def prepare_streams() -> None:
 
 
 def flush(stream: TextIO) -> bool:
-    """Tell whether a stream took all that was written to it."""
+    """Return whether a stream took all that was written to it."""
     try:
         stream.flush()
     except (OSError, ValueError):

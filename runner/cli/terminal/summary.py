@@ -1,4 +1,4 @@
-"""The end of a run on a terminal: one screen with every model, or those that want a person and counts of the rest."""
+"""The end of a run on a terminal: one screen with every model, or those that need a person and counts of the rest."""
 
 import io
 from collections import Counter
@@ -55,7 +55,7 @@ def _none(_model: ModelReport) -> bool:
 def _table(
     models: Sequence[ModelReport], look: TerminalCapabilities, whole: Callable[[ModelReport], bool]
 ) -> RenderableType:
-    """Return a line a model; a reason that is wanted whole goes on in the next line, others are cut."""
+    """Return a line a model; a reason that is wanted whole continues in the next line, others are cut."""
     columns = look.columns or 80
     if columns < FEWEST_COLUMNS:
         return _stacked(models, look, whole)
@@ -106,7 +106,7 @@ def _stacked(
 
 
 def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: int, option: str) -> Iterator[Text]:
-    """Yield a heading for each outcome that wants a person with some of its models, and a line that counts the rest."""
+    """Yield a heading for each outcome that needs a person with some of its models, and a line that counts the rest."""
     counts = Counter(model.outcome for model in models)
     shares = _shares({outcome: counts[outcome] for outcome in NEEDS_PERSON if counts[outcome]}, room - 1)
     columns = look.columns or 80

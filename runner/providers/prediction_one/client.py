@@ -329,7 +329,7 @@ def _without_key(body: bytes, key: Secret) -> bytes:
 def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:
     """Refuse a host that the caller did not approve, and plain http to another machine.
 
-    What is no address at all is left to the wire, which sends nothing to it.
+    What is not an address at all is left to the wire, which sends nothing to it.
     """
     try:
         address = read_address(base)

@@ -46,7 +46,7 @@ _READ_STATUS_HINT = "The status of the retrain job will tell; do not upload this
 _READ_BACK_HINT = "The runner reads back which model is in service where it can; `retrain status` shows what it learnt."
 
 REDIRECTED_AFTERWARDS = Unknown(
-    message="The store redirected the upload, and the retrain job may have taken the data all the same.",
+    message="The store redirected the upload, and the retrain job may have taken the data anyway.",
     hint=_READ_STATUS_HINT,
 )
 
@@ -148,7 +148,7 @@ _ADVICE: tuple[tuple[Callable[[int, str], object], Kind, str], ...] = (
 
 
 def upload_effect(answer: Answer | Broken, *, handed_over: bool) -> Effect:
-    """Judge the answer to an upload; `handed_over` tells whether every byte of the body was sent."""
+    """Judge the answer to an upload; `handed_over` says whether every byte of the body was sent."""
     if isinstance(answer, Broken):
         return _broken(answer, f"Whether the upload reached {answer.host} is not known", _READ_STATUS_HINT)
     if 200 <= answer.status <= 299 and handed_over:

@@ -25,7 +25,7 @@ def discreet_errors(redactor: Redactor) -> Iterator[None]:
 
 
 def discreet_effect(effect: Effect, redactor: Redactor) -> Effect:
-    """Return what became of an effect, its texts without secrets."""
+    """Return what happened to an effect, its texts without secrets."""
     if isinstance(effect, Done):
         return replace(effect, detail=redactor.redact(effect.detail))
     return replace(effect, message=redactor.redact(effect.message), hint=redactor.redact(effect.hint))

@@ -69,7 +69,7 @@ def read_job(answer: Answer, fields: Fields, asked: str) -> IssuedJob:
 
 
 def is_about(answer: Answer, fields: Fields, *, retrain_job_id: str) -> bool:
-    """Tell whether the answer is a plain success that names this retrain job."""
+    """Return whether the answer is a plain success that names this retrain job."""
     document = read_object(answer.body) if answer.status == _OK else None
     return Parts.of(document).texts(fields.retrain_job_id) == {retrain_job_id}
 
@@ -126,7 +126,7 @@ def _read_of_account(answer: Answer) -> Any:
 
 
 def read_classifiers(answer: Answer) -> tuple[Classifier, ...]:
-    """Read all classifiers that are not failed or being terminated, wherever they stand in the answer.
+    """Read all classifiers that are not failed or being terminated, wherever they are in the answer.
 
     An answer without any is believed only when it is a list of classifiers by its form: "nothing serves" lets a
     switch be sent once more, so a page of something else must not say it.
@@ -134,7 +134,7 @@ def read_classifiers(answer: Answer) -> tuple[Classifier, ...]:
     document = _read_success(answer)
     found = tuple(_classifiers(document))
     if not found and not _lists_classifiers(document):
-        raise _rejection(answer, "is no list of classifiers", again=True)
+        raise _rejection(answer, "is not a list of classifiers", again=True)
     return found
 
 
@@ -233,7 +233,7 @@ def _url_keys(parts: Parts) -> tuple[str, ...]:
 
 
 def _usable_id(text: str) -> bool:
-    """Whether the id can stand in a path: a `.` or `..` would lead elsewhere."""
+    """Whether the id can be in a path: a `.` or `..` would lead elsewhere."""
     return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text.strip() == text and text.strip(".") != ""
 
 
@@ -276,7 +276,7 @@ def _classifier_id(part: dict[str, Any]) -> str | None:
 
 
 def read_models(answer: Answer) -> tuple[ListedModel, ...]:
-    """Read all models with a number, wherever they stand in the answer."""
+    """Read all models with a number, wherever they are in the answer."""
     found, waiting = list[ListedModel](), [_read_success(answer)]
     while waiting:
         part = waiting.pop()
@@ -291,7 +291,7 @@ def read_models(answer: Answer) -> tuple[ListedModel, ...]:
 
 
 def _listed_model(number: int, part: dict[str, Any]) -> ListedModel:
-    """Return an entry; task (`tt`) and target (`tc`) stand in its `config`, or beside its number."""
+    """Return an entry; task (`tt`) and target (`tc`) are in its `config`, or beside its number."""
     config = part.get("config")
     told = {**(config if isinstance(config, dict) else {}), **part}
     name, task, target = (told.get("name", told.get("model_name")), told.get("tt"), told.get("tc", told.get("target")))

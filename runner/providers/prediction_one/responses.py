@@ -77,7 +77,7 @@ DOCUMENTED = (
         text="invalid_api_key.",
         kind=Kind.CREDENTIALS,
         message="The service does not know this API key.",
-        hint="Copy the model's API key anew from the service into the secret that `api_key` names.",
+        hint="Copy the model's API key again from the service into the secret that `api_key` names.",
     ),
     Documented(
         code=Code.INACTIVE_KEY,
@@ -133,14 +133,14 @@ DOCUMENTED = (
         text="Retrain job is not finished.",
         kind=Kind.SERVICE,
         message="The retrain job is not finished.",
-        hint="Wait for the training; the next `retrain run` goes on with it.",
+        hint="Wait for the training; the next `retrain run` continues with it.",
     ),
     Documented(
         code=Code.SETTINGS_GONE,
         text="Not found configuration_file.",
         kind=Kind.SERVICE,
         message="The service no longer has the stored settings of this model.",
-        hint="Create the model anew in the service: it cannot be retrained any more.",
+        hint="Create the model again in the service: it cannot be retrained any more.",
     ),
 )
 
@@ -215,12 +215,12 @@ def store_header(body: bytes) -> str | None:
 
 
 def is_page(body: bytes, content_type: str) -> bool:
-    """Tell whether a body is a page or other markup: the word of somebody in between, not of the service."""
+    """Return whether a body is a page or other markup: the word of somebody in between, not of the service."""
     return "html" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
 def says_error(document: Any, *, of_effect: bool = False) -> bool:
-    """Tell whether a JSON answer, whatever its HTTP status, speaks of an error.
+    """Return whether a JSON answer, whatever its HTTP status, speaks of an error.
 
     Of an effect the words of its messages count too, and what an envelope holds.
     """

@@ -100,7 +100,7 @@ def _unusable(flaw: str) -> ServiceError:
 
 
 def refuse_download(answer: Answer | Broken) -> NoReturn:
-    """Raise what became of a download that brought no file."""
+    """Raise what happened to a download that brought no file."""
     if isinstance(answer, Broken):
         told = explain_broken(answer)
         again = answer.stage in (RequestStage.NEVER_SENT, RequestStage.UNCLEAR)

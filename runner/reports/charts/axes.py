@@ -15,7 +15,7 @@ _FEW_DAYS = timedelta(days=5)
 
 
 class Tick(Struct, frozen=True, kw_only=True):
-    """A label on an axis, and where it stands: percent of the width, or pixels from the top."""
+    """A label on an axis, and its status: percent of the width, or pixels from the top."""
 
     place: str
     label: str

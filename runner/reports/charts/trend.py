@@ -22,7 +22,7 @@ _ROUGH = Context(prec=28)  # places are rounded to tenths
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """A candidate's value: what became of the candidate, and which values passed then."""
+    """A candidate's value: what happened to the candidate, and which values passed then."""
 
     at: datetime
     value: Decimal
@@ -34,7 +34,7 @@ class Sample(Struct, frozen=True, kw_only=True):
 class Trend(Struct, frozen=True, kw_only=True):
     """A picture of one metric, in SVG paths that are 100 wide and `HEIGHT` high.
 
-    `marks` have a dot for each candidate, by what became of it; `present` is the place of the run's own candidate, in
+    `marks` have a dot for each candidate, by what happened to it; `present` is the place of the run's own candidate, in
     percent and pixels. `left_out` tells that there are older candidates.
     """
 
@@ -119,7 +119,7 @@ def _sample(
 
 
 def candidate_status(progress: ModelProgress, job: RetrainJob) -> str:
-    """Return what became of a candidate: `switched`, `held`, `rejected`, `waiting` or `failed`."""
+    """Return what happened to a candidate: `switched`, `held`, `rejected`, `waiting` or `failed`."""
     if job.switched_at is not None or job.retrain_job_id in progress.serving.ids:
         return "switched"
     if job.stage == JobStage.FAILED:
@@ -136,7 +136,7 @@ def _count(rows: Decimal) -> str:
 def _drawn(
     name: str, samples: Iterator[Sample], most: int, text: Callable[[Decimal], str] = short_number
 ) -> Trend | None:
-    """Return the picture of the first samples, which are the newest; one alone is no course."""
+    """Return the picture of the first samples, which are the newest; one alone is not a course."""
     shown = list(islice(samples, most))[::-1]
     if len(shown) < 2:
         return None

@@ -1,6 +1,6 @@
 """A run as JUnit XML, which CI systems show as test results: one suite a run, one case a model.
 
-Source of the form: https://github.com/testmoapp/junitxml. docs/how-to/formats.md says what becomes of each outcome.
+Source of the form: https://github.com/testmoapp/junitxml. docs/how-to/formats.md says what happens to each outcome.
 """
 
 from xml.etree import ElementTree as ET

@@ -13,7 +13,7 @@ from runner.reports.next_step import why
 from runner.reports.text import clipped, in_words, markdown_code, markdown_prose
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
-_MOST_ROWS = 40  # models that want a person; of more, each outcome has its first ones
+_MOST_ROWS = 40  # models that need a person; of more, each outcome has its first ones
 _ROWS_EACH = 10
 _STEP = 700  # characters of what to do next: its commands are there to be copied
 
@@ -26,9 +26,9 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """The models that want a person as rows of a table, what is known of them as blocks, and the rest as rows.
+    """The models that need a person as rows of a table, what is known of them as blocks, and the rest as rows.
 
-    `others` are the models that want a person and have no row, as names by outcome. `kinds` counts the failures.
+    `others` are the models that need a person and have no row, as names by outcome. `kinds` counts the failures.
     """
 
     troubled: Part
@@ -40,7 +40,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class _Mention(Struct, frozen=True):
-    """Where a model stands in the report, and what the parts are made up by; `kind` is that of its failure."""
+    """The status of a model in the report, and what the parts are made up by; `kind` is that of its failure."""
 
     place: int
     name: str

@@ -25,7 +25,7 @@ def with_fingerprints(problems: Sequence[Problem]) -> Iterator[tuple[Problem, st
 
 
 MOST_ANNOTATIONS = 10
-_OLD_COMMAND, _HARMLESS = "##[", r"\x23#["  # the runner takes the first for a command wherever it stands in a line
+_OLD_COMMAND, _HARMLESS = "##[", r"\x23#["  # the runner takes the first for a command wherever it is in a line
 
 
 def github_commands(problems: Sequence[Problem]) -> list[str]:
@@ -35,7 +35,7 @@ def github_commands(problems: Sequence[Problem]) -> list[str]:
         return [_annotation(one) for one in ordered]
     shown, rest = ordered[: MOST_ANNOTATIONS - 1], ordered[MOST_ANNOTATIONS - 1 :]
     level = rest[0].severity
-    more = f"{len(rest)} more problems stand in the log of this step; `retrain validate` shows them all."
+    more = f"{len(rest)} more problems are in the log of this step; `retrain validate` shows them all."
     return [*map(_annotation, shown), f"::{level} title=more-problems::{_data(more)}", *map(_log_line, rest)]
 
 
@@ -46,7 +46,7 @@ def _annotation(one: Problem) -> str:
 
 
 def _log_line(one: Problem) -> str:
-    """Return a line that is no command, whatever the file is called: those begin with `::`."""
+    """Return a line that is not a command, whatever the file is called: those begin with `::`."""
     return f"problem: {inline(one.line_text())}".replace(_OLD_COMMAND, _HARMLESS)
 
 

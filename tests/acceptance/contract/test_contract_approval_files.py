@@ -162,7 +162,7 @@ def test_an_approval_that_is_not_committed_counts_and_is_told(waiting: Project) 
     entry = waiting.entry("churn")
     assert entry["outcome"] == "switched"
     assert entry["decision"]["approval"]["source"]["commit"] is None
-    assert any("stands in no commit" in one for one in entry["warnings"])
+    assert any("is not in any commit" in one for one in entry["warnings"])
 
 
 def test_an_approval_that_is_not_as_it_was_committed_counts_and_is_told(waiting: Project) -> None:
@@ -190,7 +190,7 @@ def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_unco
     assert (source["committed"], source["commit"]) == (None, None)
     [told] = [one for one in entry["warnings"] if "refuses" in one]
     assert "git config --global --add safe.directory" in told
-    assert not any("stands in no commit" in one for one in entry["warnings"])
+    assert not any("is not in any commit" in one for one in entry["warnings"])
     assert waiting.retrain("verify").code == 0
 
 
@@ -227,7 +227,7 @@ def test_a_word_written_elsewhere_is_said_to_count_only_once_it_stands_in_the_ap
     options = ("approve", "churn", "--reason", "seen by the team", "--write")
     finished = waiting.retrain(*options, str(waiting.folder.parent / "away"))
     path, counts, step = finished.out.splitlines()
-    assert counts.startswith("once it stands in the approvals folder it counts until ")
+    assert counts.startswith("once it is in the approvals folder it counts until ")
     assert step.startswith("next: mkdir -p approvals && mv ")
     commands = step.removeprefix("next: ").partition(" && git add ")[0]
     subprocess.run(["bash", "-c", commands], cwd=waiting.folder, check=True)

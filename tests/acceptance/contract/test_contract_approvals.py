@@ -1,4 +1,4 @@
-"""A person's word on a candidate: what it switches, and when it is refused."""
+"""An operator's decision on a candidate: what it switches, and when it is refused."""
 
 import time
 

@@ -436,7 +436,7 @@ def test_a_bundle_packed_anew_with_another_content_is_found_and_named(
 
 
 def test_a_state_made_up_to_be_sound_is_found_by_a_kept_head_and_by_a_key(audited: Project, tmp_path: Path) -> None:
-    """Chain, digests and reports all made anew with another actor: only what is kept elsewhere can tell."""
+    """Chain, digests and reports all made again with another actor: only what is kept elsewhere can tell."""
     forged = _forged(audited, tmp_path, lambda content: content)
     assert findings(str(forged.root)) == []
     [by_head] = findings(str(forged.root), head=head_of(audited)[1])
@@ -506,7 +506,7 @@ def test_what_is_no_bundle_is_refused_in_words(audited: Project, tmp_path: Path,
     (tmp_path / "b.zip").write_bytes(content)
     done = command(audited, "verify", str(tmp_path / "b.zip"))
     assert done.code == 7
-    assert "is no bundle of a run" in done.err
+    assert "is not a bundle of a run" in done.err
     assert command(audited, "verify", str(tmp_path / "none.zip")).code == 2
 
 

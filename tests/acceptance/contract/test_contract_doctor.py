@@ -68,7 +68,7 @@ def test_it_asks_for_a_job_that_cannot_exist_and_takes_none(project: Project) ->
 @pytest.mark.parametrize(
     ("message", "seen", "advice"),
     [
-        ("invalid_api_key.", "does not know this API key", "Copy the model's API key anew"),
+        ("invalid_api_key.", "does not know this API key", "Copy the model's API key again"),
         ("Inactive_credential.", "wrong or past its 30 days", "Fetch a new key"),
         ("Not_found_credential.", "finds no credential", "not a key for predictions"),
         ("This model may be deleted.", "may have been deleted", "key of a model that exists"),

@@ -47,7 +47,7 @@ def test_one_training_is_made_and_nothing_is_switched(project: Project) -> None:
     assert "a finished job is `job_finished`" in text
     assert "before its upload a job is `waiting`" in text
     assert "a switch: add --switch to try it" in text
-    assert project.retrain("verify").code == 0, "what is kept beside the record is no foreign file"
+    assert project.retrain("verify").code == 0, "what is kept beside the record is not a foreign file"
 
 
 def test_the_job_is_the_candidate_of_the_next_run_which_trains_nothing(project: Project) -> None:

@@ -54,7 +54,7 @@ def test_a_terminal_shows_each_model_live_and_at_the_end_a_summary_in_its_place(
 
 
 def test_no_line_of_the_table_is_broken_by_the_terminal(project: Project) -> None:
-    """A line that wraps would shift every picture after it: the counts stand once."""
+    """A line that wraps would shift every picture after it: the counts appear once."""
     project.add("a_model_with_a_very_long_name_that_fits_no_terminal").training = True
     terminal = run_in(project, NARROW)
     terminal.read_until(lambda: is_shown(terminal, "0:02"), what="two seconds")

@@ -1,9 +1,9 @@
 """The fenced blocks of the documentation, each with what an invisible comment before it tells the tests.
 
 `<!-- test: file NAME -->` writes the block to a file of the scratch project, `first SHELL` runs a line unseen before
-the block, `exits N` says how its commands end, `alternatives` begins each of them from the same project anew,
-`needs PROGRAM` skips the page where a program is missing, `kind NAME` says what a YAML block is that is no manifest,
-and `not run: REASON` leaves a block out. What is left out must also stand in the tests' own list.
+the block, `exits N` says how its commands end, `alternatives` begins each of them from the same project again,
+`needs PROGRAM` skips the page where a program is missing, `kind NAME` says what a YAML block is that is not a manifest,
+and `not run: REASON` leaves a block out. What is left out must also be in the tests' own list.
 """
 
 import re

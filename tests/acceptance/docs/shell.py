@@ -74,7 +74,7 @@ def commands_of(block: Block) -> Iterator[Command]:
 
 
 def run_page(commands: Sequence[Command], project: Path, scene: Path, home: Path) -> list[Ran]:
-    """Run the commands in one shell, in the project; return what became of those that were reached."""
+    """Run the commands in one shell, in the project; return what happened to those that were reached."""
     mark = f"@{secrets.token_hex(8)}"
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -105,7 +105,7 @@ def run_page(commands: Sequence[Command], project: Path, scene: Path, home: Path
 
 
 def matches(shown: str, seen: str) -> bool:
-    """Tell whether an output is what the page shows: `...` is any text, ids, times and widths of columns are alike."""
+    """Return whether an output is what the page shows: `...` is any text; ids, times and column widths may differ."""
     pattern = ".*?".join(re.escape(part) for part in _masked(shown).split("..."))
     return re.fullmatch(pattern, _masked(seen), flags=re.DOTALL) is not None
 
@@ -130,7 +130,7 @@ def _typed_in_script(block: Block) -> Iterator[tuple[str, str | None]]:
             if gathered.split("#")[0].strip():
                 yield gathered.strip(), None
             gathered = ""
-    assert not gathered.strip(), f"{block.place}: this is no whole command: {gathered}"
+    assert not gathered.strip(), f"{block.place}: this is not a whole command: {gathered}"
 
 
 def _script(commands: Sequence[Command], mark: str) -> str:

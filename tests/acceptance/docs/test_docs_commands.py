@@ -1,4 +1,4 @@
-"""Every command that the documentation shows is run as it stands there, and prints what the page shows."""
+"""Every command that the documentation shows is run as it is there, and prints what the page shows."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`retrain init` as a user meets it: what it lays out works as it stands, and nothing of theirs is touched."""
+"""`retrain init` as a user meets it: what it lays out works as it is, and nothing of theirs is touched."""
 
 import os
 import re

@@ -119,7 +119,7 @@ class Person:
         return bool(outcome == usual) or (usual == "held" and outcome == "unchanged")
 
     def _serves_soon(self, name: str) -> bool:
-        """Tell whether a model serves that is said to; a service may apply a switch a little later."""
+        """Return whether a model serves that is said to; a service may apply a switch a little later."""
         deadline = time.monotonic() + _LATE_SWITCH_S
         while not (serving := self.scene.serving(name)) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -141,7 +141,7 @@ class Person:
         return True
 
     def _is_patient(self, wrong: list[str], told: str) -> bool:
-        """Tell whether the person runs the same again: what was printed says so, and was not heard too often."""
+        """Return whether the person runs the same again: what was printed says so, and was not heard too often."""
         self._heard.append(told)
         again = _AGAIN.search(told) or any(self._entries[name]["outcome"] in ("training", "failed") for name in wrong)
         return bool(again) and self._heard.count(told) <= _PATIENCE
@@ -159,7 +159,7 @@ class Person:
         return False
 
     def _is_true(self, lines: Mapping[str, Any]) -> bool:
-        """Tell whether lines say of a status what the service's owner knows of it."""
+        """Return whether lines say of a status what the service's owner knows of it."""
         statuses = lines.get("service", {}).get("statuses", {}) if isinstance(lines.get("service"), dict) else {}
         profile = self.scene.profile
         ends = {"finished": profile.statuses.finished, "failed": profile.statuses.failed}
@@ -194,7 +194,7 @@ class Person:
         return [self._known(word, words) for word in words]
 
     def _happened(self, words: list[str]) -> bool:
-        """Tell whether the service's own pages show what a `resolve` would record."""
+        """Return whether the service's own pages show what a `resolve` would record."""
         model = next(name for name in MODELS if name in words)
         started, switched = self.scene.trainings()[model] > 0, self.scene.serving(model)
         truth = {"started": started, "not-started": not started, "switched": switched, "not-switched": not switched}

@@ -157,7 +157,7 @@ class Scene:
         return {name: started.count(name) for name in MODELS}
 
     def serving(self, name: str) -> bool:
-        """Tell whether a model of this project's serves."""
+        """Return whether a model of this project's serves."""
         return self.serving_job(name) is not None
 
     def serving_job(self, name: str) -> str | None:

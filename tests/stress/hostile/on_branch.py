@@ -46,7 +46,7 @@ def _places(folder: Path) -> tuple[Path, Path]:
 
 
 def _data(folder: Path, random: Random) -> Iterator[str]:
-    """Have a file that is no data read as data: what is wrong with data is shown, and data is uploaded."""
+    """Have a file that is not data read as data: what is wrong with data is shown, and data is uploaded."""
     checkout, outside = _places(folder)
     secret = outside / random.choice(("id_ed25519", "credentials", "token.txt", "csv"))
     secret.write_text(f"{_CANARY}\n{_CANARY},1\n", encoding="utf-8")
@@ -65,7 +65,7 @@ def _data(folder: Path, random: Random) -> Iterator[str]:
     if "train.csv" not in done.stdout + done.stderr:
         raise AssertionError(done)
     if _CANARY in done.stdout + done.stderr:
-        yield f"{' '.join(words)} shows what is in {target}, which is no data ({way})"
+        yield f"{' '.join(words)} shows what is in {target}, which is not data ({way})"
     for path in (checkout / ".retrain").rglob("*"):
         if path.is_file() and _CANARY.encode() in path.read_bytes():
             yield f"{path.name} of the state has what is in {target} ({way})"
@@ -85,7 +85,7 @@ def _approvals(folder: Path, random: Random) -> Iterator[str]:
     command = random.choice(("validate", "plan"))
     form = random.choice(("text", "json", "github")) if command == "validate" else "text"
     done = _retrain(checkout, command, "models.yaml", "--format", form)
-    if "is no approval" not in done.stdout + done.stderr and _CANARY not in done.stdout + done.stderr:
+    if "is not an approval" not in done.stdout + done.stderr and _CANARY not in done.stdout + done.stderr:
         raise AssertionError(done)
     if _CANARY in done.stdout + done.stderr:
         yield f"{command} --format {form} shows {text!r} of a file at {named}"

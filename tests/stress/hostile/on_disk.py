@@ -111,7 +111,7 @@ def _altered(folder: Path, rng: Random) -> Iterator[str]:
         yield f"{place} was removed, though it is not the recorded file"
     found = _retrain(world.state.root, "verify")
     if found.code != 7 or fact.path not in found.out:
-        yield f"verify no longer finds what became of {fact.path}: {found.out}"
+        yield f"verify no longer finds what happened to {fact.path}: {found.out}"
 
 
 def _killed(folder: Path, rng: Random) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What programs see that are started here, and whose code runs: never that of the folder one stands in."""
+"""What programs see that are started here, and whose code runs: never that of the folder one is in."""
 
 import json
 import os
@@ -165,7 +165,7 @@ def _standing_in(folder: Path) -> Iterator[None]:
 
 
 def _script(folder: Path, *words: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run the command as an installation makes it: a script that is not in the folder one stands in."""
+    """Run the command as an installation makes it: a script that is not in the folder one is in."""
     (folder / "bin").mkdir(exist_ok=True)
     script = folder / "bin" / "retrain"
     script.write_text("from runner.cli.main import main\nmain()\n", encoding="utf-8")
@@ -183,5 +183,5 @@ ATTACKS = (
     Attack(name="a key command that looks around", sentence="C3", play=_key_commands),
     Attack(name="a secret on its way to the emulator", sentence="C4", play=_emulator),
     Attack(name="a key command in a manifest that is checked", sentence="C5", play=_checked),
-    Attack(name="modules in the folder one stands in", sentence="C6", play=_modules),
+    Attack(name="modules in the folder one is in", sentence="C6", play=_modules),
 )

@@ -152,7 +152,7 @@ def _other_commit(folder: Path, rng: Random) -> Iterator[str]:
 
 
 def _who_vouches(folder: Path, rng: Random) -> Iterator[str]:
-    """Go on with a journal after its head was noted, under a remote whose URL has a token and a control character."""
+    """Continue a journal after its head was noted, under a remote whose URL has a token and a control character."""
     with operator(folder / "home", **_WRITER):
         here, state = folder / "here", folder / "state"
         commit = checkout(here)
@@ -222,6 +222,6 @@ ATTACKS = (
     Attack(name="a state brings its head", sentence="E2", play=_own_head),
     Attack(name="a state brings its key", sentence="E2", play=_own_key),
     Attack(name="a run is of another commit than its note", sentence="E3", play=_other_commit),
-    Attack(name="a journal goes on after its anchor", sentence="E4", play=_who_vouches),
+    Attack(name="a journal continues after its anchor", sentence="E4", play=_who_vouches),
     Attack(name="a journal names the repository of the note", sentence="E5", play=_named_repository),
 )

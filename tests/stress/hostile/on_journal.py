@@ -240,7 +240,7 @@ def accepted(folder: Path, rng: Random) -> Iterator[str]:
 
 
 def killed_before_the_note(folder: Path, rng: Random) -> Iterator[str]:
-    """Let the note be behind, as a kill between a commit and its note leaves it: nothing is lost, the run goes on."""
+    """Let the note be behind, as a kill between a commit and its note leaves it: nothing is lost, the run continues."""
     project, whole = _copy(folder), folder / "whole"
     events = rng.randrange(1, scene().events)
     shutil.copy(project.state / JOURNAL, whole)

@@ -1,4 +1,4 @@
-"""Whoever may write manifests and what lies beside them costs no minutes, shows no other file and passes for nobody."""
+"""Whoever may write manifests and what is beside them costs no minutes, shows no other file and passes for nobody."""
 
 import os
 import resource

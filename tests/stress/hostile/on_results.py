@@ -1,4 +1,4 @@
-"""A service, or who stands in for it, tries to harm with a result file, or to have another model's values read."""
+"""A service, or who replaces it, tries to harm with a result file, or to have another model's values read."""
 
 import gzip
 import io
@@ -74,7 +74,7 @@ _FORMS: tuple[Callable[[Random], bytes], ...] = (
 
 
 def _harm(folder: Path, rng: Random) -> Iterator[str]:
-    """Have the real command look into a file that wants to fill memory, run for ever, or reach other files."""
+    """Have the real command look into a file that wants to fill memory, run forever, or reach other files."""
     scene = folder / "a" / "b"
     scene.mkdir(parents=True)
     (folder / "victim").write_bytes(b"kept")

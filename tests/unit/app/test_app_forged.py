@@ -1,4 +1,4 @@
-"""Journals whose chain is whole and whose events stand in an order that no run writes."""
+"""Journals whose chain is whole and whose events are in an order that no run writes."""
 
 import gc
 import random

@@ -137,7 +137,7 @@ def test_a_loss_needs_a_reason_and_a_run(world: World) -> None:
     cut(world.state.root, 0)
     with pytest.raises(UsageError, match="needs a reason"):
         accept_loss(AcceptLossRequest(reason=" ", state=state_of(world)))
-    with pytest.raises(UsageError, match="has no run to go on from"):
+    with pytest.raises(UsageError, match="has no run to continue from"):
         accept(world)
 
 
@@ -217,7 +217,7 @@ def test_the_head_of_a_journal_that_lacks_events_is_noted_nowhere(world: World) 
 
 
 def test_after_a_loss_a_candidate_that_waits_is_held_with_the_command_that_lets_it_serve(world: World) -> None:
-    """Both in the run that judges it and in the one after it; `status` says so, and why nothing goes on."""
+    """Both in the run that judges it and in the one after it; `status` says so, and why nothing continues."""
     world.write_manifest(ONE_MODEL.replace("{type: threshold, rules: [{metric: auc, min: 0.9}]}", "{type: manual}"))
     lose_after(world, "training_finished")
     job = next(reversed(read_progress(state_of(world)).model("service.test", "m").jobs))

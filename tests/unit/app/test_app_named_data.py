@@ -94,7 +94,7 @@ def test_a_long_header_is_read_and_the_rows_after_it_are_not() -> None:
     Path("eval1.csv").write_text("id,churned\n1,a\n")
     with Path("train.csv").open("wb") as file:
         file.write(f"{columns},churned\n".encode())
-        file.truncate(1 << 40)  # a hole: reading it whole would take for ever
+        file.truncate(1 << 40)  # a hole: reading it whole would take forever
     assert found().problems == ()
 
 

@@ -16,7 +16,7 @@ from runner.lib.atomic_files import open_file
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 
-WHY = "it is no regular file"
+WHY = "it is not a regular file"
 
 
 @pytest.fixture

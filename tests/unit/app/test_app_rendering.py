@@ -47,12 +47,12 @@ def renamed(key: bytes, other: bytes) -> Callable[[bytes], bytes]:
         (renamed(b'"models": [', b'"models": [7, '), ["it breaks the published schema at /models/0 (type)"]),
         (renamed(b'"models": [', b'"models": 7, "more": ['), ["it breaks the published schema at /"]),
         (renamed(b'"exit_code": ', b'"exit_code": -1'), ["it breaks the published schema at /exit_code (minimum)"]),
-        (renamed(b'"models": [', b'"models": [[[['), ["is no JSON"]),
-        (lambda text: text[:-9], ["is no JSON"]),
+        (renamed(b'"models": [', b'"models": [[[['), ["is not JSON"]),
+        (lambda text: text[:-9], ["is not JSON"]),
         (lambda _: b"[]", ["it breaks the published schema at / (type)"]),
-        (lambda _: b"[" * 100_000, ["is no JSON"]),
+        (lambda _: b"[" * 100_000, ["is not JSON"]),
         (lambda _: b'"\\ud800"', ["it breaks the published schema at / (type)"]),
-        (lambda _: b"\xff", ["is no JSON"]),
+        (lambda _: b"\xff", ["is not JSON"]),
     ],
 )
 def test_of_a_report_the_schema_is_told_to_be_broken_where_it_is(

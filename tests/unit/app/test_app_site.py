@@ -224,7 +224,7 @@ def test_a_forged_list_of_files_removes_nothing_outside(
     listing = json.loads((site / LISTING).read_text("utf-8"))
     listing["files"][path] = {"sha256": "", "source": ""}
     (site / LISTING).write_text(json.dumps(listing), encoding="utf-8")
-    with pytest.raises(UsageError, match="is no list of files"):
+    with pytest.raises(UsageError, match="is not a list of files"):
         build(fleet, site)
     assert (tmp_path / "victim").exists()
 
@@ -233,7 +233,7 @@ def test_a_forged_list_of_files_removes_nothing_outside(
 def test_a_damaged_list_of_files_is_told(fleet: FleetRecording, site: Path, content: bytes) -> None:
     site.mkdir()
     (site / LISTING).write_bytes(content)
-    with pytest.raises(UsageError, match="no list of files"):
+    with pytest.raises(UsageError, match="not a list of files"):
         build(fleet, site)
 
 

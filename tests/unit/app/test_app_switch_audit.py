@@ -92,8 +92,8 @@ def test_a_switch_that_refers_to_no_decision_or_to_one_about_another_job_is_foun
 
 
 def test_a_switch_without_an_intent_is_found() -> None:
-    assert "no intent stands before it" in found([done("a")])[0]
-    assert "no intent stands before it" in found([*served("a"), done("a")])[0]
+    assert "no intent is before it" in found([done("a")])[0]
+    assert "no intent is before it" in found([*served("a"), done("a")])[0]
 
 
 @pytest.mark.plays("E7")

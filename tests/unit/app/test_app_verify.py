@@ -23,7 +23,7 @@ def world(tmp_path: Path) -> World:
 
 
 def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
-    """Write the whole journal anew with changed facts, as somebody who owns the folder can."""
+    """Write the whole journal again with changed facts, as somebody who owns the folder can."""
     store = open_store(world.state)
     events = [one.event for one in store.read()]
     store.close()

@@ -14,7 +14,7 @@ from tests.unit.reports.report_history import RUN, Recording, record_held
 
 
 def render_names(report: Report) -> bytes:
-    """Render the names of a run's models, a line each, with what became of them."""
+    """Render the names of a run's models, a line each, with what happened to them."""
     return "".join(f"{model.name}: {model.outcome}\n" for model in report.models).encode()
 
 

@@ -1,4 +1,4 @@
-"""The picture of a running run: what stands in it, and that no line is too long."""
+"""The picture of a running run: what is in it, and that no line is too long."""
 
 import io
 

@@ -95,7 +95,7 @@ def test_lines_printed_meanwhile_stand_above_the_table(monkeypatch: pytest.Monke
 
 
 def test_a_window_that_becomes_narrower_keeps_nothing_of_the_last_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The screen breaks the lines of the old picture anew, as terminals do; the new one must cover all of them."""
+    """The screen breaks the lines of the old picture again, as terminals do; the new one must cover all of them."""
     stream, narrow, marks = io.StringIO(), threading.Event(), list[int]()
     monkeypatch.setattr("sys.stderr", stream)
 

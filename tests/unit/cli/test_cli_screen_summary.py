@@ -1,4 +1,4 @@
-"""The end of a run on a terminal: it fits the screen, and what wants a person comes first."""
+"""The end of a run on a terminal: it fits the screen, and what needs a person comes first."""
 
 from decimal import Decimal
 from pathlib import Path

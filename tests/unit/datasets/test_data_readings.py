@@ -1,4 +1,4 @@
-"""A file is read once as long as it surely did not change; what is known of it is never that of another content."""
+"""A file is read once as long as it certainly did not change; what is known of it is never that of another content."""
 
 import hashlib
 import os

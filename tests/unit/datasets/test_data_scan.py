@@ -68,9 +68,9 @@ def test_well_formed_tables_pass_with_their_number_of_rows(tmp_path: Path, conte
             b'h,i\n1,"2"x\n',
             "a.csv:2: text follows the closing quote of a field; a quote within a field is written twice",
         ),
-        (b"h,i\r1,2\r", "a.csv:1: a carriage return stands within the line; end lines with LF or CRLF"),
-        (b"h,i\n1,2\r3,4\n", "a.csv:2: a carriage return stands within the line; end lines with LF or CRLF"),
-        (b'h,i\n"1",2\r3,4\n', "a.csv:2: a carriage return stands within the line; end lines with LF or CRLF"),
+        (b"h,i\r1,2\r", "a.csv:1: a carriage return is within the line; end lines with LF or CRLF"),
+        (b"h,i\n1,2\r3,4\n", "a.csv:2: a carriage return is within the line; end lines with LF or CRLF"),
+        (b'h,i\n"1",2\r3,4\n', "a.csv:2: a carriage return is within the line; end lines with LF or CRLF"),
         (b"h,i\n1,\0\n", "a.csv:2: holds a NUL byte, so it is not text in UTF-8 or Shift_JIS"),
         (
             "h,i\n1,2\n".encode("utf-16"),

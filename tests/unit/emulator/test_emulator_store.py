@@ -26,7 +26,7 @@ def has_started(emulator: Emulator, job: str) -> bool:
 
 
 def starts_by(emulator: Emulator, job: str, url: str) -> bool:
-    """Upload, and tell whether it started a training: the refusals before did not use the URL up."""
+    """Upload, and say whether it started a training: the refusals before did not use the URL up."""
     answer = emulator.call("PUT", url, body=b"a,b\n1,2\n")
     return answer.status == 200 and emulator.wait("refused", job)["status"] == "job_failed"
 

@@ -1,4 +1,4 @@
-"""Simulated runs commit often; what they claim does not depend on a disk, so their folders lie in memory."""
+"""Simulated runs commit often; what they claim does not depend on a disk, so their folders are in memory."""
 
 import tempfile
 from collections.abc import Iterator

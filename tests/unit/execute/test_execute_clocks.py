@@ -64,7 +64,7 @@ def test_an_upload_begins_before_its_url_ends_by_the_services_clock_and_not_afte
 
 @pytest.mark.parametrize("by_wall", [True, False])
 def test_a_sleep_shows_by_either_clock(world: World, by_wall: bool) -> None:
-    """The monotonic clock stands still while a machine sleeps; the wall clock may be set back meanwhile."""
+    """The monotonic clock stops while a machine sleeps; the wall clock may be set back meanwhile."""
     sleep_before_the_upload(world, 0.0 if by_wall else world.service.url_s)
     asleep = world.on_commit
 

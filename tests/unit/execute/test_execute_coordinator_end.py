@@ -1,4 +1,4 @@
-"""What the coordinator leaves when it cannot go on."""
+"""What the coordinator leaves when it cannot continue."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -61,7 +61,7 @@ class ScriptedMail(SimpleQueue[Delivery | None]):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
         if self.empty():
-            assert self.script, "the coordinator waits for ever"
+            assert self.script, "the coordinator waits forever"
             self.script.pop(0)()
         return super().get(block=False)
 

@@ -28,7 +28,7 @@ class OneByOne(Executor):
 
     def finish(self) -> None:
         future, self.future = self.future, None
-        assert future is not None, "the coordinator waits for ever"
+        assert future is not None, "the coordinator waits forever"
         future.set_result("done")
 
 

@@ -1,4 +1,4 @@
-"""Runs on a state that is no folder: the same protocol, another store."""
+"""Runs on a state that is not a folder: the same protocol, another store."""
 
 import re
 from datetime import timedelta

@@ -27,7 +27,7 @@ def later(after: float | None = None) -> ServiceError:
 
 
 def failing(world: World, call: str, *errors: ServiceError) -> list[float]:
-    """Let the first such calls fail, the last one for ever when there is one alone; return when the calls came."""
+    """Let the first such calls fail, the last one forever when there is one alone; return when the calls came."""
     came: list[float] = []
 
     def fault(name: str, _job: str) -> Effect | None:

@@ -1,4 +1,4 @@
-"""Memory and disks that do not suffice fail one model, with the file that was worked on; they are no bug."""
+"""Memory and disks that do not suffice fail one model, with the file that was worked on; they are not a bug."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An upload that turns out lost long after it was planned: the model is planned anew, by the data as it is then."""
+"""An upload that turns out lost long after it was planned: the model is planned again, by the data as it is then."""
 
 from pathlib import Path
 

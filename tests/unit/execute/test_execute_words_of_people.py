@@ -1,4 +1,4 @@
-"""A person's word, and another runner's work, stand above what a run had in mind."""
+"""A person's word, and another runner's work, are above what a run had in mind."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def world(memory_path: Path) -> World:
 
 
 def review(world: World, action: str) -> None:
-    """Write a person's word on the newest candidate as `retrain approve` and `reject` do."""
+    """Write an operator's decision on the newest candidate as `retrain approve` and `reject` do."""
     job = world.model().last
     assert job is not None
     assert job.decided is not None

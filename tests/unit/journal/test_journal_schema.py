@@ -27,7 +27,7 @@ def validator() -> Draft202012Validator:
 
 
 def line(kind: str) -> dict[str, Any]:
-    """Return the event of a kind as it stands in journal.jsonl."""
+    """Return the event of a kind as it is in journal.jsonl."""
     value: dict[str, Any] = json.loads(link(draft(example(kind), guard="g"), seq=1, prev="0" * 64).body)
     return value
 

@@ -227,7 +227,7 @@ def test_a_schema_that_is_no_text_any_more_is_an_error_of_ours(
     assert place > 0
     for byte in range(place, place + 3):
         folder.journal.write_bytes(whole[:byte] + bytes([whole[byte] | 128]) + whole[byte + 1 :])
-        with pytest.raises(StateError, match="or it is damaged: its schema is no text"):
+        with pytest.raises(StateError, match="or it is damaged: its schema is not text"):
             opened()
 
 

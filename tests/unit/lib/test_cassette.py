@@ -114,7 +114,7 @@ def test_what_is_no_cassette_is_refused(tmp_path: Path, members: dict[str, bytes
 @pytest.mark.parametrize("content", [b"", b"PK", b"title: a profile\n"])
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "it.zip").write_bytes(content)
-    with pytest.raises(UsageError, match="is no cassette: it is no readable zip"):
+    with pytest.raises(UsageError, match="is not a cassette: it is not a readable zip"):
         read_cassette(tmp_path / "it.zip")
     with pytest.raises(UsageError, match="No such file"):
         read_cassette(tmp_path / "none.zip")

@@ -91,7 +91,7 @@ def test_a_bad_word_is_a_problem_of_the_manifest_at_its_place(
 
 
 def test_two_words_that_contradict_each_other_are_a_warning_that_shows_both(tmp_path: Path) -> None:
-    """Whether their candidate is settled stands in the journal, which a manifest does not know."""
+    """Whether their candidate is settled is in the journal, which a manifest does not know."""
     found = reading(tmp_path, a=WORD, b=f"{WORD}action: reject\n")
     assert found.manifest is not None
     assert found.problems[0].severity == "warning"

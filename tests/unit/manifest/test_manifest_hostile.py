@@ -48,7 +48,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "second document": ("a: 1\n---\nb: 2\n", "several-documents"),
     "nul": ("a: b\0c", "control-character"),
     "escape sequence": ("a: \x1b[31mred", "control-character"),
-    "bytes that are no text": (b"a: \xff\xfe", "not-utf8"),
+    "bytes that are not text": (b"a: \xff\xfe", "not-utf8"),
     "lone surrogate": (b"a: \xed\xa0\x80", "not-utf8"),
     "utf-16": ("version: 1".encode("utf-16"), "not-utf8"),
     "fifty megabytes": (b"a" * 50_000_000, "too-large"),

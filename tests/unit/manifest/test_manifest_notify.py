@@ -1,4 +1,4 @@
-"""The section `notify` as typed values, and what becomes of a file that has it wrong beside other things."""
+"""The section `notify` as typed values, and what happens to a file that has it wrong beside other things."""
 
 from pathlib import Path
 

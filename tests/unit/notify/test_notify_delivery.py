@@ -50,4 +50,4 @@ def test_nothing_to_deliver_takes_no_time() -> None:
 
 
 def void(_value: object) -> None:
-    """Let a call stand where nothing may be returned."""
+    """Let a call are where nothing may be returned."""

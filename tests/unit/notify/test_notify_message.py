@@ -1,4 +1,4 @@
-"""What recipients read: only what concerns them, the worst first, bounded, and harmless whatever stands in it."""
+"""What recipients read: only what concerns them, the worst first, bounded, and harmless whatever is in it."""
 
 from pathlib import Path
 from typing import Any

@@ -77,7 +77,7 @@ def review(world: World, job: str, action: Any, *, forced: bool = False) -> None
 
 
 def write_word(world: World, name: str, about: RetrainJob, **changes: str) -> None:
-    """Put a word on a candidate into the approvals folder; it counts for a day."""
+    """Put an approval of a candidate into the approvals folder; it counts for a day."""
     assert about.decided is not None
     values = {
         "model": "m",

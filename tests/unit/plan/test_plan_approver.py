@@ -57,7 +57,7 @@ def test_an_author_whom_no_signature_of_theirs_proves_is_not_named_alone(source:
         (replace(SOURCE, committed=False), "is not as it was committed in 4f2c1d9a8b7e"),
         (
             replace(SOURCE, committed=False, commit=None, author=None, signature=None, signer=None),
-            "stands in no commit",
+            "is not in any commit",
         ),
         (replace(SOURCE, committed=None, commit=None, author=None, signature=None, signer=None), "git refuses to read"),
         (replace(SOURCE, commit=None, author=None, signature=None, signer=None), "nobody can say by whom"),

@@ -25,7 +25,7 @@ def world_of(folder: Path, policy: str = BOUND, change: str = "stop") -> World:
 
 
 def run_on(world: World, labels: str, *, auc: str = "0.95", rows: int = 120) -> str:
-    """Run with data of these labels, one letter each, and return what became of it."""
+    """Run with data of these labels, one letter each, and return what happened to it."""
     world.service.metrics = {"AUC": auc}
     lines = [f"{number},{world.runs},{labels[number % len(labels)]}\n" for number in range(rows)]
     (world.folder / "data.csv").write_text("id,value,label\n" + "".join(lines), encoding="utf-8")

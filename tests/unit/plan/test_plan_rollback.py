@@ -187,7 +187,7 @@ def test_a_forced_approval_of_an_older_candidate_is_carried_out_and_speaks_again
 
 
 def decide_again(world: World, job: str) -> None:
-    """Judge a candidate anew in the face of the incumbent, as a forced approval does."""
+    """Judge a candidate again in the face of the incumbent, as a forced approval does."""
     found, progress, model = world.model().jobs[job], world.model(), world.manifest.models["m"]
     assert found.result is not None
     inputs = inputs_now(world.manifest, model, progress, found)

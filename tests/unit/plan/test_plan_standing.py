@@ -1,4 +1,4 @@
-"""What stands against a candidate, and what a decision about it was computed from."""
+"""What is against a candidate, and what a decision about it was computed from."""
 
 from pathlib import Path
 

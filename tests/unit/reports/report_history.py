@@ -245,7 +245,7 @@ def finished(
     error: ErrorRecord | None = None,
     warnings: Sequence[str] = (),
 ) -> ModelFinished:
-    """Return what became of a model."""
+    """Return what happened to a model."""
     return ModelFinished(
         outcome=outcome,
         reason=reason,

@@ -123,7 +123,7 @@ def record_fleet(record: Recording, size: int = 500, before: int = 0) -> None:
 
 
 def record_one_of_many(record: Recording, number: int, place: int, *, trouble: bool) -> None:
-    """Record one model of a fleet; its place says what becomes of it."""
+    """Record one model of a fleet; its place says what happens to it."""
     model = f"{('churn', 'fraud', 'demand', 'price', 'stock')[place % 5]}_{place:03}"
     job, kind = f"{sha(model)[:12]}{number:03}", place % 10 if trouble else 9
     record(model, planned(), checked(model, rows=3000 + place * 17 % 900))

@@ -99,7 +99,7 @@ def test_all_lanes_share_one_axis_and_stay_on_it() -> None:
     made = gantt({"a": spans(("train", 50, 100)), "b": spans(("check", 0, 1), ("train", 1, 1.001))}, ["a", "b", "none"])
     assert [name for name, _ in made.rows] == ["b", "a"]
     assert [(one.x, one.width) for one in made.rows[1][1]] == [("50.00", "50.00")]
-    assert made.rows[0][1][1].width == "0.30"  # what is too short to be seen is drawn all the same
+    assert made.rows[0][1][1].width == "0.30"  # what is too short to be seen is drawn anyway
     for _, bars in made.rows:
         assert all(float(bar.x) + float(bar.width) <= 100.001 for bar in bars)
     assert [(tick.x, tick.label) for tick in made.ticks[:3]] == [("0.00", "0"), ("30.00", "30 s"), ("60.00", "1 min")]

@@ -1,4 +1,4 @@
-"""The history of a metric: every candidate, what became of it, and the limit that was in force."""
+"""The history of a metric: every candidate, what happened to it, and the limit that was in force."""
 
 import re
 from pathlib import Path

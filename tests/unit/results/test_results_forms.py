@@ -46,7 +46,7 @@ READ: dict[str, str | bytes] = {
     "titles between in Japanese": "旧モデル,\n指標,値\nAUC,0.99\n新モデル,\n指標,値\nAUC,0.91\n",
     "a part of classes below": "Metric,Value\nAUC,0.91\n\nClasses,,\nclass,Precision,Recall\nyes,0.9,0.8\n",
     "a header of two rows": ",eval,eval\nmetric,value,std\nAUC,0.91,0.01\n",
-    "a header that goes on": "metric,train,,test,\n,value,std,value,std\nAUC,0.99,0.01,0.91,0.02\n",
+    "a header that continues": "metric,train,,test,\n,value,std,value,std\nAUC,0.99,0.01,0.91,0.02\n",
     "metrics above splits": ",AUC,AUC,Recall\n,train,test,test\nchurn,0.99,0.91,0.8\n",
     # text
     "lines": "Evaluation result\n======\nAUC: 0.91\nAccuracy: 0.88\n",

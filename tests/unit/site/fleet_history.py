@@ -62,7 +62,7 @@ class FleetRecording:
         self.record.start(actor=actor, command=command)
 
     def end(self, code: int = 0, *, page: bytes | None = None) -> None:
-        """End the run and write its report; `page` stands in for a report that would take long to render."""
+        """End the run and write its report; `page` replaces a report that would take long to render."""
         self.record.end(code)
         content = render_html(self.record.history()) if page is None else page
         write_whole(self.record.folder.run_folder(self.record.run_id) / "report.html", content)
