@@ -141,7 +141,7 @@ def spoil(project: Project, run_id: str, harm: str) -> None:
     ("words", "said"),
     [
         (["chrun"], "Did you mean `churn`?"),
-        (["--select", "tag:dayly"], "did you mean tag:daily?"),
+        (["--select", "tag:dayly"], "Did you mean `tag:daily`?"),
         (["churn", "--run", "20010101T000000Z-000000"], "`retrain history --select churn --state "),
         (["--run", "latest"], "about one model"),
         (["churn", "--job", "x", "--limit", "3"], "no filter"),
