@@ -34,6 +34,7 @@ _SECRET_VALUE = re.compile(
     r"(?:\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|\\?[\"']?(?:(?:bearer|basic) )?[^\s\"'<>&,;{}\[\]\\]+)",
     re.IGNORECASE,
 )
+_QUOTE = re.compile(r"\\?[\"']")
 _SECRET_ELEMENT = re.compile(rf"((?:{_WORD})[\w.-]{{0,40}}(?:\s[^<>]{{0,200}})?>)[^<]+", re.IGNORECASE)
 
 
@@ -175,10 +176,20 @@ def _tells(name: str) -> bool:
 def without_secrets(text: str, redactor: Redactor) -> str:
     """Return a text of the service without what is, or by its name may be, a secret."""
     text = text.replace("\\/", "/")  # as JSON may write it
-    text = _SECRET_VALUE.sub(rf'\1"{HIDDEN}"', text)
+    text = _QUERY.sub(f"?{HIDDEN}", _URL.sub(_without_path, text))  # first, or a signature would be cut out of its URL
+    text = _SECRET_VALUE.sub(_without_value, text)
     text = _SECRET_ELEMENT.sub(rf"\1{HIDDEN}", text)
-    text = _QUERY.sub(f"?{HIDDEN}", _URL.sub(_without_path, text))
     return redactor.redact(text)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """Return the name with its value hidden between the same quotes: JSON stays JSON."""
+    name = found[1]
+    value = found[0][len(name) :]
+    quote = _QUOTE.match(value)
+    opening = quote[0] if quote else ""
+    closing = opening if len(value) > len(opening) and value.endswith(opening) else ""
+    return f"{name}{opening}{HIDDEN}{closing}"
 
 
 def _without_path(url: re.Match[str]) -> str:

@@ -215,8 +215,8 @@ def test_status_tells_what_serves_and_what_waits(project: Project) -> None:
     project.run()
     out = project.retrain("status").out
     [served] = project.service.switches("served")
-    assert served in out
-    assert project.entry("waiting")["retrain_job_id"] in out
+    assert served[:8] in out
+    assert project.entry("waiting")["retrain_job_id"][:8] in out
 
 
 def test_a_run_folder_that_cannot_be_listed_is_a_finding_that_names_it(

@@ -86,6 +86,18 @@ def test_a_known_secret_is_not_kept_either_where_the_body_is_cut_within_it() -> 
     assert len(kept.body) <= MOST_BODY + 1
 
 
+def test_json_stays_json_where_a_secret_is_taken_out_of_it() -> None:
+    said = {
+        "upload_url": f"https://store.example/a?X-Amz-Signature={CANARY}&x=1",
+        "message": f'api_key={CANARY} is not known, token: "{CANARY}" neither',
+        "status": "running",
+    }
+    kept = json.loads(answer(said, call="upload_url").body)
+    assert kept["status"] == "running"
+    assert kept["upload_url"].startswith("https://store.example/")
+    assert CANARY not in str(kept)
+
+
 def test_what_tells_no_secret_stays() -> None:
     text = '{"status": "succeeded", "metadata": {"retrain_job_id": "j-1"}}'
     assert without_secrets(text, Redactor()) == text
