@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("unhurried", settings(deadline=None))
@@ -11,3 +12,8 @@ settings.load_profile("unhurried")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 
 os.environ["XDG_STATE_HOME"] = "/dev/null"  # no note of a journal's end in the home folder of who runs the tests
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait most: begun last, nothing else would be left to do meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_faults.py")

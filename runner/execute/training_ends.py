@@ -11,7 +11,7 @@ from runner.journal.retrain_job import RetrainJob
 from runner.lib.text import shown
 from runner.lib.timestamps import seconds_text
 from runner.manifest.durations import duration_text
-from runner.plan.model_plan import resolve_commands
+from runner.plan.model_plan import abandon_command, resolve_commands
 from runner.providers.base import Status
 
 _GOES_ON = "the next `retrain run` keeps waiting for it"
@@ -33,9 +33,15 @@ def still_training(run: ModelRun, status: Status) -> ModelOutcome:
     _, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
     doubt = f" If the product shows no training of it, tell: `{not_started}`."
     waited = f"and was waited for for {duration_text(run.model.wait.timeout)} in this run; {_GOES_ON}"
-    return _training(
-        f"{_said(run, status)}, {waited}. {_lines(run, status.value)}"
-        f"{doubt if run.progress.upload_unknown is run.job else ''}"
+    known = doubt if run.progress.upload_unknown is run.job else f" {_way_out(run)}"
+    return _training(f"{_said(run, status)}, {waited}. {_lines(run, status.value)}{known}")
+
+
+def _way_out(run: ModelRun) -> str:
+    abandon = abandon_command(run.model.name, state=run.context.state_option)
+    return (
+        f"If the product shows that it will never end, abandon it: `{abandon}`. New data is trained as usual then, and "
+        f"`{run.context.options.train_anew(run.model.name)}` trains this data once more."
     )
 
 

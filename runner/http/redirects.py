@@ -28,14 +28,17 @@ def absolute_url(value: str, asked: str) -> str:
     """Return where a URL of an answer leads: a relative one is relative to what was `asked`.
 
     What is not encrypted is asked for encrypted, on every machine but this one: a signature does not cover the scheme.
+    Only this machine itself leads to this machine: whoever is elsewhere has no business with its other programs.
 
     Raises:
-        UnfitError: it cannot be sent, or only unencrypted to another machine.
+        UnfitError: it cannot be sent, or only unencrypted to another machine, or another machine leads to this one.
     """
     if len(value) > _LONGEST_URL:
         raise UnfitError(f"has more than {_LONGEST_URL} characters")
     url = value if _ABSOLUTE.match(value) else _joined(value, asked)
     address = read_address(url)
+    if is_loopback(address.host) and not is_loopback(read_address(asked).host):
+        raise UnfitError("is on this machine, though the service is not")
     if address.scheme == "https" or is_loopback(address.host):
         return url
     encrypted = _PLAIN_HTTP.sub(r"https://\g<host>", url)

@@ -438,10 +438,10 @@ class SwitchUnknown(_Fact, frozen=True, kw_only=True, tag="switch_unknown"):
 
 
 class Resolved(_Fact, frozen=True, kw_only=True, tag="resolved"):
-    """A person said what happened to a request whose result the service cannot tell; the fact it stands for follows."""
+    """A person said what happened to a request or a training that the service cannot tell; the fact of it follows."""
 
     retrain_job_id: JobId
-    state: Literal["started", "not-started", "switched", "not-switched"]
+    state: Literal["started", "not-started", "switched", "not-switched", "abandoned"]
     by: str
     reason: str
 

@@ -34,6 +34,7 @@ from runner.lib.timestamps import moment
 from runner.policy.evaluation import Action
 
 DELETED = "deleted"  # a status: the service says that the job may be deleted
+ABANDONED = "abandoned"  # a status: an operator waits for the job no longer
 
 
 class JobStage(StrEnum):

@@ -33,6 +33,8 @@ _HEAD, _EXCHANGES, _BODIES = "cassette.json", "exchanges.jsonl", "bodies/"
 _LARGEST_FILE = 64 << 20
 _LARGEST_BODY = 64 << 20
 _LARGEST_LIST = 16 << 20
+_MEMBER = b"PK\x01\x02"  # what an entry of a zip's directory begins with
+_MOST_MEMBERS = 10_000
 _MOST_EXCHANGES = 10_000
 _LONGEST_TEXT = 8 << 10
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same recording has the same bytes
@@ -137,6 +139,8 @@ def read_cassette(file: Path) -> Cassette:
             content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise _refusal(file, "it is larger than 64 MiB")
+        if content.count(_MEMBER) > _MOST_MEMBERS:  # before the reader makes an object of each
+            raise _refusal(file, f"it has more than {_MOST_MEMBERS:,} members")
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read(file, archive)
     except OSError as error:

@@ -48,6 +48,11 @@ def inspect_command(subject: str, *, state: str = "") -> str:
     return f"{shlex.join(['retrain', 'inspect', subject])}{state}"
 
 
+def abandon_command(model: str, *, state: str = "") -> str:
+    """Return the command with which an operator waits for a training no longer."""
+    return person_command("resolve", model, "--as", "abandoned", state=state)
+
+
 def resolve_commands(model: str, doubt: Doubt, *, state: str = "") -> tuple[str, str]:
     """Return the commands that record an unknown result: that it took effect, and that it did not."""
     done, undone = (person_command("resolve", model, "--as", answer, state=state) for answer in _ANSWERS[doubt])

@@ -8,7 +8,7 @@ from runner.datasets.metadata import DatasetDigest
 from runner.errors import Kind, ModelError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
-from runner.journal.retrain_job import DELETED, JobStage, RetrainJob
+from runner.journal.retrain_job import ABANDONED, DELETED, JobStage, RetrainJob
 from runner.lib.timestamps import age
 from runner.manifest.durations import duration_text
 from runner.manifest.model import Approval, Manifest, Model
@@ -267,10 +267,11 @@ def _after_failure(
     model: Model, progress: ModelProgress, job: RetrainJob, facts: PlanInputs, options: Options
 ) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
-    if job.status == DELETED:  # it may have been trained, or may be still
+    if job.status in (DELETED, ABANDONED):  # it may have been trained, or may be still
+        gone = "The service says that job {} may be deleted, and nothing else was heard of it."
         error = ModelError(
             Kind.TRAINING,
-            f"The service says that job {job.retrain_job_id} may be deleted, and nothing else was heard of it.",
+            (gone if job.status == DELETED else "An operator abandoned job {}.").format(job.retrain_job_id),
             hint=f"Look for it in the product; `{options.train_anew(model.name)}` trains this data again.",
         )
         return failed_plan(model, error)

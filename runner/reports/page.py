@@ -54,13 +54,13 @@ class Line(Struct, frozen=True, kw_only=True):
 class Page(Struct, frozen=True, kw_only=True):
     """A run's page, the most urgent models first. `many` are told of so that it stays small and opens at once.
 
-    `todo` are the first models that need a person, by their numbers in the page, `later` counts the others. `owners`
+    `must_do` are the first models that need a person, by their numbers in the page, `later` counts the others. `owners`
     and `tags` are those to filter by, `commit` is the address of the manifest's commit, and `verify` are the commands
     that check the run, and the state against its report.
     """
 
     lines: LazyList[Line]
-    todo: Sequence[tuple[int, ModelReport]]
+    must_do: Sequence[tuple[int, ModelReport]]
     later: Mapping[Outcome, int]
     owners: Sequence[str]
     tags: Sequence[str]
@@ -83,13 +83,13 @@ def build_page(history: RunHistory, report: Report) -> Page:
         model = models[order[number][1]]
         return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
-    todo = [(number, models[order[number - 1][1]]) for number in _first_todo([one for one, _, _ in order])]
+    must_do = [(number, models[order[number - 1][1]]) for number in _first_must_do([one for one, _, _ in order])]
     counts = Counter({outcome: report.summary.get(outcome, 0) for outcome in NEEDS_PERSON})
-    counts.subtract(model.outcome for _, model in todo)
+    counts.subtract(model.outcome for _, model in must_do)
     plans = history.plans.values()
     return Page(
         lines=LazyList(len(order), line),
-        todo=todo,
+        must_do=must_do,
         later={outcome: count for outcome, count in counts.items() if count},
         owners=_few({plan.owner for plan in plans if plan.owner}),
         tags=_few({tag for plan in plans for tag in plan.tags}),
@@ -105,7 +105,7 @@ def _few(values: set[str]) -> Sequence[str]:
     return sorted(values) if len(values) <= _MOST_TOGGLES else ()
 
 
-def _first_todo(urgencies: Sequence[int]) -> Sequence[int]:
+def _first_must_do(urgencies: Sequence[int]) -> Sequence[int]:
     """Return the numbers of the models at the head of the page: of each outcome in turn, so that none hides another."""
     by_outcome: dict[int, list[int]] = {}
     for number, one in enumerate(urgencies, 1):

@@ -99,14 +99,14 @@ def test_models_that_want_a_person_come_first_and_stand_folded(opened: Browser) 
 
 
 def test_the_page_leads_with_what_must_be_done_and_a_command_is_copied(opened: Browser) -> None:
-    first = opened.driver.find_element(By.CSS_SELECTOR, "#todo li")
+    first = opened.driver.find_element(By.CSS_SELECTOR, "#must-do li")
     assert first.text.startswith("stock")
     command = "retrain run retrain.yaml"
     assert first.find_element(By.CSS_SELECTOR, ".command code").text == command
     first.find_element(By.CSS_SELECTOR, ".command button").click()
     WebDriverWait(opened.driver, 5).until(lambda _: "Copied" in first.text)
     opened.open_again(400)
-    seen = "return document.querySelector('#todo .command').getBoundingClientRect().bottom"
+    seen = "return document.querySelector('#must-do .command').getBoundingClientRect().bottom"
     assert opened.run(seen) < 800
 
 
@@ -258,7 +258,7 @@ def scriptless(browser: Browser) -> Iterator[Browser]:
 def test_without_script_everything_can_still_be_read(scriptless: Browser, everything_page: bytes) -> None:
     scriptless.open(everything_page)
     assert not scriptless.driver.find_element(By.ID, "tools").is_displayed()
-    assert scriptless.driver.find_element(By.CSS_SELECTOR, "#todo .command code").text == "retrain run retrain.yaml"
+    assert scriptless.driver.find_element(By.CSS_SELECTOR, "#must-do .command code").text == "retrain run retrain.yaml"
     click(scriptless, "#list summary")
     assert "Timeline" in scriptless.driver.find_element(By.ID, "m1").text
 
@@ -277,7 +277,7 @@ def test_without_script_the_line_of_each_of_five_hundred_models_can_be_read(
 def test_on_paper_the_models_that_want_a_person_stand_open(opened: Browser) -> None:
     opened.run("window.dispatchEvent(new Event('beforeprint'))")
     assert opened.run("return document.querySelectorAll('#list details[open]').length") == 6
-    for part in ("#todo", "#course", "footer"):
+    for part in ("#must-do", "#course", "footer"):
         shut = f"return document.querySelectorAll('{part} details:not([open])').length"
         assert opened.run(shut) == 0
     opened.run("window.dispatchEvent(new Event('afterprint'))")

@@ -1,4 +1,4 @@
-"""`retrain resolve`: a person says what happened to a request whose result the service cannot tell."""
+"""`retrain resolve`: a person says what happened to a request or a training that the service cannot tell."""
 
 from datetime import timedelta
 from typing import Literal
@@ -17,18 +17,27 @@ from runner.journal.events import (
     JobAbandoned,
     ModelFinished,
     Resolved,
+    StatusChanged,
     SwitchRejected,
     SwitchSucceeded,
+    TrainingFailed,
     UploadSucceeded,
 )
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.journal.retrain_job import ABANDONED, JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 
-Answer = Literal["started", "not-started", "switched", "not-switched"]
+Answer = Literal["started", "not-started", "switched", "not-switched", "abandoned"]
+_ASKED: dict[Answer, str] = {
+    "started": "upload",
+    "not-started": "upload",
+    "switched": "switch",
+    "not-switched": "switch",
+    "abandoned": "training",
+}
 
 
 class ResolveRequest(Struct, frozen=True, kw_only=True):
@@ -55,7 +64,7 @@ def resolve(request: ResolveRequest) -> str:
         )
         opened.recorder.run_fact(started)
         at, approval = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
-        facts = (approval, _result(request, job.retrain_job_id), _end(request, approval))
+        facts = (approval, *_results(request, job.retrain_job_id), _end(request, approval))
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=fact) for fact in facts])
         opened.finish(ExitCode.OK, None)
         return job.retrain_job_id
@@ -81,32 +90,39 @@ def _end(request: ResolveRequest, approval: Resolved) -> ModelFinished:
 def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, RunRecord]:
     """Return the job with the open request, and the last run that had the model."""
     require_seen((name for _, name in progress.models), request.model)
-    upload = request.answer in ("started", "not-started")
+    what = _ASKED[request.answer]
     for (service, name), model in progress.models.items():
-        job = model.upload_unknown if upload else _switching(model)
+        job = _open(model, what)
         if name == request.model and job is not None:
             names = {name, *model.former_names}
             runs = [
                 run for run in progress.runs.values() if run.started.service == service and names & run.models.keys()
             ]
             return job, runs[-1]
-    what = "upload" if upload else "switch"
     raise UsageError(
         f"No {what} of {request.model} has an open result.", hint="`retrain status` shows what is in flight."
     )
 
 
-def _switching(model: ModelProgress) -> RetrainJob | None:
-    return model.current if model.current and model.current.stage == JobStage.SWITCHING else None
+def _open(model: ModelProgress, what: str) -> RetrainJob | None:
+    if what == "upload":
+        return model.upload_unknown
+    stage = JobStage.SWITCHING if what == "switch" else JobStage.STARTED
+    return model.current if model.current and model.current.stage == stage else None
 
 
-def _result(request: ResolveRequest, retrain_job_id: str) -> Fact:
+def _results(request: ResolveRequest, retrain_job_id: str) -> tuple[Fact, ...]:
     match request.answer:
         case "started":
-            return UploadSucceeded(retrain_job_id=retrain_job_id, proof="operator")
+            return (UploadSucceeded(retrain_job_id=retrain_job_id, proof="operator"),)
         case "not-started":
-            return JobAbandoned(retrain_job_id=retrain_job_id, by="operator")
+            return (JobAbandoned(retrain_job_id=retrain_job_id, by="operator"),)
         case "switched":
-            return SwitchSucceeded(retrain_job_id=retrain_job_id, proof="operator")
+            return (SwitchSucceeded(retrain_job_id=retrain_job_id, proof="operator"),)
         case "not-switched":
-            return SwitchRejected(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}")
+            return (SwitchRejected(retrain_job_id=retrain_job_id, message=f"a person said so: {request.reason}"),)
+        case "abandoned":
+            return (
+                StatusChanged(retrain_job_id=retrain_job_id, status=ABANDONED),
+                TrainingFailed(retrain_job_id=retrain_job_id, status=ABANDONED, message=request.reason),
+            )

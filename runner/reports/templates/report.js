@@ -191,7 +191,7 @@ function unfoldForPrint(table) {
     buildMore();
     const rows = [...table.tBodies].filter((row) => !row.hidden && needsPerson.includes(row.dataset.outcome));
     const asked = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details"));
-    opened = [...all("#todo details, #course details, footer details"), ...asked].filter((part) => !part.open);
+    opened = [...all("#must-do details, #course details, footer details"), ...asked].filter((part) => !part.open);
     for (const part of opened) {
       part.open = true;
       if (asked.includes(part)) build(part);

@@ -1,5 +1,6 @@
 """Answers that never came: what the runner may conclude, what it must not, and where a person has to look."""
 
+import shlex
 import time
 from collections.abc import Callable
 
@@ -146,6 +147,31 @@ def test_a_store_that_confirms_an_upload_and_drops_it_is_found_out_and_a_person_
     assert project.run().code == 0
     assert project.outcomes() == {"churn": "switched"}
     assert len(project.service.accepted("churn")) == 1
+
+
+def test_a_training_that_never_ends_is_abandoned_by_its_own_message_and_new_data_is_trained(project: Project) -> None:
+    model = project.add("churn", wait={"timeout": "1s", "poll": "100ms"})
+    model.ends = ["running"]
+    assert project.run().code == 5
+    reason = project.entry("churn")["reason"]
+    command = next(part for part in reason.split("`") if part.startswith("retrain resolve churn --as abandoned"))
+    assert project.retrain(*shlex.split(command)[1:5], "--reason", "support says it is stuck").code == 0
+    model.ends = ["job_finished"]
+    assert project.run().code == 1
+    assert "An operator abandoned job" in project.entry("churn")["reason"]
+    assert len(project.service.accepted("churn")) == 1, "the same data is not trained again by itself"
+    project.write_data("churn", rows(seed=1))
+    assert project.run().code == 0
+    assert project.outcomes() == {"churn": "switched"}
+    assert len(project.service.accepted("churn")) == 2
+    assert project.retrain("verify").code == 0
+
+
+def test_only_a_training_that_was_begun_can_be_abandoned(project: Project) -> None:
+    project.add("churn")
+    project.run()
+    done = project.retrain("resolve", "churn", "--as", "abandoned", "--reason", "no")
+    assert (done.code, "No training of churn has an open result." in done.err) == (2, True)
 
 
 def test_data_that_changed_after_a_lost_upload_is_trained_as_soon_as_that_is_known(project: Project) -> None:

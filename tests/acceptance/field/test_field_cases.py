@@ -11,10 +11,6 @@ from tests.acceptance.field.field_case import CASES, play, read_case
 from tests.fakes.two_port_service import TwoPortService
 
 NAMES = sorted(folder.name for folder in CASES.iterdir() if folder.is_dir())
-STILL_WRONG = {
-    "B26": "its host is one that nobody trusts, so that no proxy is asked",
-    "B22d": "no way out of a training without end is named",
-}
 
 
 @pytest.fixture
@@ -36,11 +32,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_case_from_the_field_ends_right(
-    name: str, folder: Path, service: TwoPortService, request: pytest.FixtureRequest
-) -> None:
+def test_a_case_from_the_field_ends_right(name: str, folder: Path, service: TwoPortService) -> None:
     if read_case(name).needs_root and os.geteuid() != 0:
         pytest.skip("the case needs files and processes of two users")
-    if name in STILL_WRONG:
-        request.applymarker(pytest.mark.xfail(reason=STILL_WRONG[name], strict=True))
     assert play(name, folder, service) == []

@@ -122,28 +122,24 @@ def test_a_url_tells_when_it_expires_and_a_second_upload_to_it_changes_nothing(s
 
 def test_of_many_uploads_at_once_exactly_one_is_accepted_and_kept(folder: Path) -> None:
     (folder / "profile.yaml").write_text("second_put: refuse\n")
-    with started(folder, "--own-keys", "--profile", str(folder / "profile.yaml")) as emulator:
-        _upload_at_once(emulator)
+    with started(folder, "--own-keys", "--profile", str(folder / "profile.yaml")) as shared:
+        job, url = shared.take_job("refused")
+        bodies = [f"a,b\n{n},2\n".encode() * 2000 for n in range(8)]
+        answers: dict[int, int] = {}
 
+        def send(number: int) -> None:
+            answers[number] = shared.call("PUT", url, body=bodies[number]).status
 
-def _upload_at_once(shared: Emulator) -> None:
-    job, url = shared.take_job("refused")
-    bodies = [f"a,b\n{n},2\n".encode() * 2000 for n in range(8)]
-    answers: dict[int, int] = {}
-
-    def send(number: int) -> None:
-        answers[number] = shared.call("PUT", url, body=bodies[number]).status
-
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers.values()) == [200] + [403] * 7
-    winner = next(number for number, status in answers.items() if status == 200)
-    assert (shared.data / "jobs" / job / "upload").read_bytes() == bodies[winner]
-    shared.wait("refused", job)
-    assert len(list((shared.data / "jobs" / job).iterdir())) == 1
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers.values()) == [200] + [403] * 7
+        winner = next(number for number, status in answers.items() if status == 200)
+        assert (shared.data / "jobs" / job / "upload").read_bytes() == bodies[winner]
+        shared.wait("refused", job)
+        assert len(list((shared.data / "jobs" / job).iterdir())) == 1
 
 
 def test_an_expired_url_is_refused_and_starts_nothing(folder: Path) -> None:

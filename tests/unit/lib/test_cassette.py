@@ -134,3 +134,9 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
         except UsageError:
             refused += 1
     assert refused > len(content) // 10  # and nothing but refusals: some bytes are of dates that nobody reads
+
+
+def test_a_zip_of_very_many_members_is_refused_before_they_are_listed(tmp_path: Path) -> None:
+    file = packed(tmp_path, **{f"m{number}": b"" for number in range(10_001)})
+    with pytest.raises(UsageError, match="more than 10,000 members"):
+        read_cassette(file)

@@ -187,7 +187,6 @@ def test_a_finished_job_may_have_no_download_url_yet(client: Client, key: Secret
         ("result?sig=1", f"{API}/retrain_jobs/result?sig=1"),
         ("http://store.example/r?sig=1", "https://store.example/r?sig=1"),
         ("http://store.example:80/r?sig=1", "https://store.example/r?sig=1"),
-        ("http://127.0.0.1:81/r", "http://127.0.0.1:81/r"),
         ("https://other.example:444/r", "https://other.example:444/r"),
     ],
 )
@@ -196,6 +195,15 @@ def test_a_url_may_be_relative_and_is_asked_for_encrypted(client: Client, key: S
     status = client.status(key, "job-1")
     assert status.download_url is not None
     assert status.download_url.reveal() == url
+
+
+@responses.activate
+@pytest.mark.plays("R11")
+@pytest.mark.parametrize("given", ["http://127.0.0.1:81/r", "https://localhost/r", "https://[::1]/r", "//127.9.9.9/r"])
+def test_a_service_elsewhere_does_not_lead_to_this_machine(client: Client, key: Secret, given: str) -> None:
+    answer_status({"status": "job_finished", "download_url": given})
+    with pytest.raises(ServiceError, match="on this machine, though the service is not"):
+        client.status(key, "job-1")
 
 
 @responses.activate
