@@ -21,7 +21,7 @@ from tests.stress.fault_world import KEY_CANARY
 from tests.stress.suite_faults import Judged, try_points
 
 MEMORY = Path("/dev/shm")  # noqa: S108 -- absent elsewhere, then the ordinary folder does
-EVERY_SO_MANY, EVERY_SO_MANY_OF_TLS = 9, 27
+EVERY_SO_MANY = 9
 
 
 @pytest.fixture
@@ -32,11 +32,10 @@ def memory_path() -> Iterator[Path]:
 
 
 def sample(*, secure: bool) -> Iterator[Point]:
-    """Give every kind at the upload, or at each of its operations where it does not fit there; a part of the rest."""
-    step = EVERY_SO_MANY_OF_TLS if secure else EVERY_SO_MANY
+    """Give every kind at the upload, or at each of its operations where it does not fit there; a ninth of the rest."""
     for number, point in enumerate(singles((1,), secure=secure)):
         last = point[-1]
-        if last.operation == "put" or "put" not in last.kind.only or number % step == 0:
+        if last.operation == "put" or "put" not in last.kind.only or number % EVERY_SO_MANY == 0:
             yield point
 
 
