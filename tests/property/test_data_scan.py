@@ -63,16 +63,19 @@ def judged_by_csv(text: str) -> tuple[int, int | None]:
     return rows, None if header else 1
 
 
+@example(text="a\na", size=1)
 @given(text=TEXTS, size=SIZES)
 def test_any_text_in_blocks_of_any_size_is_judged_as_by_the_csv_module(text: str, size: int) -> None:
     scan, _ = scanned(text.encode(), size)
     rows, trouble = judged_by_csv(text)
+    # A row that is the header once more is a finding about the content; the csv module judges the form.
+    problems = [problem for problem in scan.problems.found if problem.kind != "repeated_header"]
     if trouble is None:
-        assert (scan.problems.found, scan.rows) == ([], rows)
+        assert (problems, scan.rows) == ([], rows)
     else:
-        first = min(problem.line or 0 for problem in scan.problems.found)
+        first = min(problem.line or 0 for problem in problems)
         # An open quote is told at the line where it opens, which may be a later line of the same record.
-        assert first == trouble or (first > trouble and "quote" in scan.problems.found[0].reason)
+        assert first == trouble or (first > trouble and "quote" in problems[0].reason)
 
 
 @example(table=[["", "", " "], ["", "", " "]], size=1, line_end="\n", every=True)
