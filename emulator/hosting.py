@@ -59,11 +59,11 @@ def host_models(manifest: Manifest, *, own_keys: bool) -> Hosting:
             "No model of the manifest can be emulated.",
             hint="Give a model its task and target: `emulator: {task: binary_classification, target: COLUMN}`.",
         )
-    _refuse_shared(((one.name, one.key_digest) for one in hosted), what="API key")
-    declared = ((one.name, one.declared_id) for one in hosted if one.declared_id is not None)
+    _refuse_shared(((model.name, model.key_digest) for model in hosted), what="API key")
+    declared = ((model.name, model.declared_id) for model in hosted if model.declared_id is not None)
     _refuse_shared(declared, what="model_id")
     return Hosting(
-        models={one.name: one for one in hosted},
+        models={model.name: model for model in hosted},
         account_digests=_account_digests(models, own_keys=own_keys),
         left_out=tuple(model.name for model in models if model.emulator is None),
     )

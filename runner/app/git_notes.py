@@ -93,7 +93,7 @@ def write_note(checkout: Checkout, ref: str, links: Sequence[Link]) -> str:
         with stored(checkout) as objects:
             if commit is None or objects.ask("cat-file", "-t", commit, empty=128).strip() != b"commit":
                 raise _no_commit(checkout, commit)
-        if line not in (one for noted, one in _lines(checkout, name) if noted == commit):
+        if line not in (known for noted, known in _lines(checkout, name) if noted == commit):
             append_note(checkout, name, commit, line)
     except GitError as error:
         raise _refused(checkout.top, error) from None
@@ -134,8 +134,8 @@ def _lines(checkout: Checkout, ref: str) -> list[tuple[str, str]]:
     with stored(checkout) as objects:
         said = objects.ask("grep", "-z", "-a", "--no-color", "-E", "-e", _PATTERN, notes, "--", empty=1)
     found = []
-    for one in said.decode(errors="replace").splitlines():
-        place, _, line = one.partition("\0")
+    for entry in said.decode(errors="replace").splitlines():
+        place, _, line = entry.partition("\0")
         commit = place.partition(":")[2].replace("/", "")  # notes are filed as ab/cdef...
         if _COMMIT.fullmatch(commit):
             found.append((commit, line))

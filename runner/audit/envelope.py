@@ -113,12 +113,16 @@ def check_signatures(envelope: Envelope, trusted: Mapping[str, PublicKey]) -> li
     return [_check(signature, message, trusted) for signature in envelope.signatures]
 
 
-def _check(one: Signature, message: bytes, trusted: Mapping[str, PublicKey]) -> Check:
-    signature = _unquoted(one.sig)
+def _check(signature: Signature, message: bytes, trusted: Mapping[str, PublicKey]) -> Check:
+    value = _unquoted(signature.sig)
     for key_id, key in trusted.items():
-        if key.made(signature, message):
+        if key.made(value, message):
             return ValidSignature(key_id=key_id)
-    return InvalidSignature(key_id=one.keyid) if one.keyid in trusted else UntrustedSignature(key_id=one.keyid)
+    return (
+        InvalidSignature(key_id=signature.keyid)
+        if signature.keyid in trusted
+        else UntrustedSignature(key_id=signature.keyid)
+    )
 
 
 def _unquoted(text: str) -> bytes:

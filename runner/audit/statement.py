@@ -116,10 +116,10 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
     }
 
 
-def _decision(one: Link, fact: CandidateEvaluated) -> dict[str, Any]:
+def _decision(link: Link, fact: CandidateEvaluated) -> dict[str, Any]:
     return {
-        **_place(one.event),
-        "event_sha256": one.sha256,
+        **_place(link.event),
+        "event_sha256": link.sha256,
         "retrain_job_id": fact.retrain_job_id,
         "verdict": fact.evaluation.verdict,
         "action": fact.evaluation.decision.action,
@@ -129,10 +129,10 @@ def _decision(one: Link, fact: CandidateEvaluated) -> dict[str, Any]:
     }
 
 
-def _rollback(one: Link, fact: RollbackDecided) -> dict[str, Any]:
+def _rollback(link: Link, fact: RollbackDecided) -> dict[str, Any]:
     return {
-        **_place(one.event),
-        "event_sha256": one.sha256,
+        **_place(link.event),
+        "event_sha256": link.sha256,
         "retrain_job_id": fact.retrain_job_id,
         "from_job_id": fact.from_job_id,
         "by": fact.by,

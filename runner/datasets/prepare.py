@@ -95,15 +95,15 @@ def release(prepared: Prepared) -> None:
 
 
 def _checked(resolved: ResolvedDataset, checks: Checks, readings: FileCache) -> tuple[Checked, Checked | None]:
-    found: list[Checked] = []
+    files: list[Checked] = []
     for file in filter(None, (resolved.train, resolved.eval)):
         checked = readings.checked(file, checks.target, checks.labels)
         if checked.file.bytes == 0:
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
         refuse_unpinned(file, checked.file.sha256)
-        found.append(checked)
-    hidden = any(one.hidden for one in found)  # messages about one file name columns and labels of the other
-    train, *others = (replace(one, hidden=hidden) for one in found)
+        files.append(checked)
+    hidden = any(checked.hidden for checked in files)  # messages about one file name columns and labels of the other
+    train, *others = (replace(checked, hidden=hidden) for checked in files)
     return train, others[0] if others else None
 
 

@@ -223,7 +223,7 @@ class Coordinator(Struct, kw_only=True):
 
     def _commit_records(self) -> None:
         records, self._records = self._records, []
-        self.commit([(drive.model, one) for drive, one in records])
+        self.commit([(drive.model, record) for drive, record in records])
         for drive, _ in records:
             self._resume(drive)
 

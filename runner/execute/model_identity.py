@@ -50,7 +50,7 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
 
     The newest one of each name comes first, beginning with the name that was used last; then the second newest.
     """
-    gone = [(name, newest_jobs(one)) for name, one in known.items() if name not in manifest.models]
+    gone = [(name, newest_jobs(model)) for name, model in known.items() if name not in manifest.models]
     used = sorted(
         (former for former in gone if former[1]), key=lambda former: former[1][0].url_expires_at, reverse=True
     )
@@ -95,7 +95,7 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
 def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
     """Ask for the newest job of each other name."""
     known = run.context.progress.known(run.context.service)
-    others = [(name, one.last) for name, one in known.items() if name != run.model.name]
+    others = [(name, model.last) for name, model in known.items() if name != run.model.name]
     for name, job in others[:_QUESTIONS]:
         if job is not None and isinstance((yield from _ask(run, key, job)), Status):
             raise ModelError(

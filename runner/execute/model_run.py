@@ -52,7 +52,7 @@ class Recorder(Struct, frozen=True, kw_only=True):
         Raises:
             StateError: they could not be written; none of them was.
         """
-        self.append([draft for model, one in records for draft in self._drafts(model, one)])
+        self.append([draft for model, record in records for draft in self._drafts(model, record)])
 
     def run_fact(self, fact: Fact) -> None:
         """Write a fact about the run itself."""
@@ -62,9 +62,9 @@ class Recorder(Struct, frozen=True, kw_only=True):
         """Write a fact about a run, this one or an earlier one that was lost."""
         self.append([Draft(at=stamp(self.clock.now()), run_id=run_id, model=None, fact=fact)])
 
-    def _drafts(self, model: str, one: Record) -> list[Draft]:
-        *others, last = one.facts
-        return [*(self._draft(model, fact, None) for fact in others), self._draft(model, last, one.guard)]
+    def _drafts(self, model: str, record: Record) -> list[Draft]:
+        *others, last = record.facts
+        return [*(self._draft(model, fact, None) for fact in others), self._draft(model, last, record.guard)]
 
     def _draft(self, model: str | None, fact: Fact, guard: str | None) -> Draft:
         return Draft(at=stamp(self.clock.now()), run_id=self.run_id, model=model, fact=fact, guard=guard)

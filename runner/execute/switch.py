@@ -233,7 +233,7 @@ def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
     replaced = 0
     for (service, name), other in run.context.progress.models.items():
         if (service, name) != (run.context.service, run.model.name):
-            gone -= {one.model_id for one in other.jobs.values()}
+            gone -= {theirs.model_id for theirs in other.jobs.values()}
             replaced += _switched_first(other, now - set(job.listed_before))
     return len(gone) > replaced
 

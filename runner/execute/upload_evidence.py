@@ -65,8 +65,8 @@ def is_said_in_training(run: ModelRun, value: str) -> bool:
     """Return whether a job that went on to its end said the word long after its data had arrived."""
     jobs = (
         job
-        for (service, _), one in run.context.progress.models.items()
+        for (service, _), model in run.context.progress.models.items()
         if service == run.context.service
-        for job in one.jobs.values()
+        for job in model.jobs.values()
     )
     return any(value in job.lingered and job.stage not in (JobStage.STARTED, JobStage.NEVER_STARTED) for job in jobs)

@@ -137,18 +137,18 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOutcome | Replan]:
     for plan_stage in stages:
         run.tell(StageStarted(stage=plan_stage))
-        end: StageEnd = yield from _told(run, plan_stage)
+        end: StageEnd = yield from _walk_stage(run, plan_stage)
         if end is not None:
             return end
     raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
 
 
-def _told(run: ModelRun, one: PlanStage) -> Steps[StageEnd]:
+def _walk_stage(run: ModelRun, stage: PlanStage) -> Steps[StageEnd]:
     """Walk one stage; a disk or a memory that does not suffice is an error of this model, told with the file."""
     try:
-        return (yield from _STAGES[one](run))
+        return (yield from _STAGES[stage](run))
     except (MemoryError, OSError) as error:
-        kind = _KINDS.get(one, Kind.SERVICE)
+        kind = _KINDS.get(stage, Kind.SERVICE)
         if isinstance(error, MemoryError):
             message = f"{_object(run, kind)} needs more memory than there is."
             raise ModelError(kind, message, hint=MEMORY_HINT) from error

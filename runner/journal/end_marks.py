@@ -189,13 +189,13 @@ def require_writable(lineage: str) -> None:
         ) from error
 
 
-def head_of(one: Link | None, lineage: str) -> Head:
+def head_of(last: Link | None, lineage: str) -> Head:
     """Return the note about a journal whose last event this is."""
-    if one is None:
+    if last is None:
         return EMPTY
-    event = one.event
+    event = last.event
     run_id, at = _short(event.run_id, _LONGEST), _short(event.at, _LONGEST_TIME)
-    return Head(events=event.seq, sha256=one.sha256, lineage=lineage, run_id=run_id, at=at)
+    return Head(events=event.seq, sha256=last.sha256, lineage=lineage, run_id=run_id, at=at)
 
 
 def _short(text: str, longest: int) -> str:

@@ -28,10 +28,10 @@ class EventBuffer:
         for link in links:
             self.append(link)
 
-    def append(self, one: Link) -> None:
+    def append(self, link: Link) -> None:
         """Keep the next link."""
-        self.head_sha256 = one.sha256
-        self._open.append(one.body)
+        self.head_sha256 = link.sha256
+        self._open.append(link.body)
         if len(self._open) == _BLOCK:
             self._blocks.append(zlib.compress(msgspec.msgpack.encode(self._open), _FASTEST))
             self._open = []

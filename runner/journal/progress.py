@@ -97,11 +97,11 @@ class Progress:
 
     def known(self, service: str) -> dict[str, ModelProgress]:
         """Return the progress of the models of one service, by name."""
-        return {name: one for (its_service, name), one in self.models.items() if its_service == service}
+        return {name: model for (its_service, name), model in self.models.items() if its_service == service}
 
     def former_names(self, name: str) -> set[str]:
         """Return the names that what is called so now had before, on any service."""
-        return {old for (_, now), one in self.models.items() if now == name for old in one.former_names}
+        return {old for (_, now), model in self.models.items() if now == name for old in model.former_names}
 
     def with_moves(self, service: str, moves: Sequence[NameMove]) -> "Progress":
         """Return the progress as it will be when these moves are recorded; it is to be read only."""
@@ -109,29 +109,29 @@ class Progress:
         other.models = moved(self.models, service, moves)
         return other
 
-    def add(self, one: Link) -> None:
+    def add(self, link: Link) -> None:
         """Take in the next event.
 
         Raises:
             StateError: it speaks of a run or a job that no event before it began.
         """
         try:
-            self._add(one)
+            self._add(link)
         except (LookupError, ValueError):
-            raise broken(one.event.seq, "it does not fit to the events before it") from None
-        self.lineage = self.lineage or one.sha256
-        self.head = (one.event.seq, one.sha256)
-        self.last_at = one.event.at
+            raise broken(link.event.seq, "it does not fit to the events before it") from None
+        self.lineage = self.lineage or link.sha256
+        self.head = (link.event.seq, link.sha256)
+        self.last_at = link.event.at
 
-    def _add(self, one: Link) -> None:
-        event = one.event
+    def _add(self, link: Link) -> None:
+        event = link.event
         fact = event.fact
         self._require_order(event)
         if isinstance(fact, RunStarted):
             self.runs[event.run_id] = RunRecord(run_id=event.run_id, started=fact, started_at=moment(event.at))
         elif isinstance(fact, RunFinished):
             self.runs[event.run_id] = replace(
-                self.runs[event.run_id], finished=fact, finished_at=moment(event.at), head=(event.seq, one.sha256)
+                self.runs[event.run_id], finished=fact, finished_at=moment(event.at), head=(event.seq, link.sha256)
             )
         elif isinstance(fact, ReportWritten):
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
@@ -144,7 +144,7 @@ class Progress:
             for model in self.models.values():
                 model.loss = self.loss
         elif event.model is not None:
-            self._add_to_model(event, event.model, one.sha256)
+            self._add_to_model(event, event.model, link.sha256)
 
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.

@@ -85,11 +85,11 @@ class Store:
     def _read(self) -> Generator[Link]:
         last, guards, final, lineage = (0, GENESIS), set(), None, ""
         with _translated(self._path), closing(self._connection.execute(_ALL)) as rows:
-            for one in read_chain(map(_row, rows)):
-                last, final, lineage = (one.event.seq, one.sha256), one, lineage or one.sha256
-                if one.event.guard is not None:
-                    guards.add(one.event.guard)
-                yield one
+            for link in read_chain(map(_row, rows)):
+                last, final, lineage = (link.event.seq, link.sha256), link, lineage or link.sha256
+                if link.event.guard is not None:
+                    guards.add(link.event.guard)
+                yield link
         if self._head is None:
             self._head, self._guards, self._last, self._lineage = last, guards, final, lineage
 

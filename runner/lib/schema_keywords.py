@@ -63,7 +63,7 @@ ANYTHING, NOTHING, DOUBT = Checks(lambda _: None), Checks(lambda _: _never), Che
 
 
 def _together(found: Sequence[Check | None]) -> Check | None:
-    checks = tuple(one for one in found if one is not None)
+    checks = tuple(check for check in found if check is not None)
     if len(checks) < 2:
         return checks[0] if checks else None
     if _never in checks:
@@ -155,8 +155,8 @@ def _all_members(known: Mapping[str, Checks], other: Checks, least: int) -> Chec
         if len(value) < least:
             return False
         for key, item in value.items():
-            one = find(key, other)[type(item)]
-            if one is not None and not one(item):
+            check = find(key, other)[type(item)]
+            if check is not None and not check(item):
                 return False
         return True
 
@@ -171,8 +171,8 @@ def _some_members(known: Mapping[str, Checks]) -> Check:
         for key, checks in parts:
             item = value.get(key, _MISSING)
             if item is not _MISSING:
-                one = checks[type(item)]
-                if one is not None and not one(item):
+                check = checks[type(item)]
+                if check is not None and not check(item):
                     return False
         return True
 
@@ -186,8 +186,8 @@ def _items(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
 
     def check(value: Any) -> bool:
         for item in value:
-            one = checks[type(item)]
-            if one is not None and not one(item):
+            check = checks[type(item)]
+            if check is not None and not check(item):
                 return False
         return True
 
@@ -211,7 +211,7 @@ def _any_of(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None
     if None in checks:
         return None
     some = tuple(check for check in checks if check is not None and check is not _never)
-    return some[0] if len(some) == 1 else lambda value: any(one(value) for one in some)
+    return some[0] if len(some) == 1 else lambda value: any(check(value) for check in some)
 
 
 def _choice(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
@@ -221,8 +221,8 @@ def _choice(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None
         return then if condition is None else other
 
     def check(value: Any) -> bool:
-        one = then if condition(value) else other
-        return one is None or bool(one(value))
+        branch = then if condition(value) else other
+        return branch is None or bool(branch(value))
 
     return check
 
@@ -269,8 +269,8 @@ def _chosen(
         found = value
         for key in place:
             found = found.get(key) if isinstance(found, dict) else None
-        one = by_word.get(found) if isinstance(found, str) else each
-        return one is None or one(value)
+        branch = by_word.get(found) if isinstance(found, str) else each
+        return branch is None or branch(value)
 
     return check
 

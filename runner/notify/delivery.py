@@ -50,7 +50,7 @@ def deliver(deliveries: Sequence[Delivery], *, seconds: float) -> list[Trouble]:
     ended: queue.SimpleQueue[tuple[int, Trouble | None]] = queue.SimpleQueue()
     for number, delivery in enumerate(deliveries):
         attempt = threading.Thread(
-            target=lambda number, one: ended.put((number, _attempt(one))),
+            target=lambda number, delivery: ended.put((number, _attempt(delivery))),
             args=(number, delivery),
             daemon=True,
         )

@@ -50,8 +50,8 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     told = [model for model in end.models if _concerns(entry, models[model.name], model)]
     if not told:
         return None
-    told.sort(key=lambda one: urgency(one.outcome))
-    lines = [f"{one.name}: {in_words(one.outcome)}. {_told(one)}" for one in told]
+    told.sort(key=lambda mention: urgency(mention.outcome))
+    lines = [f"{mention.name}: {in_words(mention.outcome)}. {_told(mention)}" for mention in told]
     closing = (
         f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
         f"`retrain report {end.run_id}` shows it."

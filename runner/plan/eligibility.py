@@ -143,7 +143,7 @@ def needed_paths(progress: Progress) -> set[str]:
 
 def _needed(progress: Progress) -> Iterator[str]:
     newest = next(reversed(progress.runs), None)
-    yield from (path for path, one in progress.results.items() if one.run_id == newest)
+    yield from (path for path, result in progress.results.items() if result.run_id == newest)
     for model in progress.models.values():
         yield from (job.result.path for job in _needed_jobs(model) if job.result is not None)
 

@@ -119,8 +119,8 @@ def services_before(manifest: Manifest, service: str, histories: Histories) -> d
     if _is_rehearsal(service):
         return {}
     found, names = dict[str, str](), _destinations(manifest)
-    for (its_service, name), one in histories.items():
-        if its_service != service and one.has_history and not _is_rehearsal(its_service):
+    for (its_service, name), history in histories.items():
+        if its_service != service and history.has_history and not _is_rehearsal(its_service):
             found[names.get(name, name)] = its_service
     return {name: before for name, before in found.items() if not _is_known(histories.get((service, name)))}
 
@@ -143,7 +143,7 @@ def allows_service(manifest: Manifest, before: str, now: str) -> bool:
 
 def names_elsewhere(manifest: Manifest, known: Known) -> list[str]:
     """Return the names with a history that are not in the manifest."""
-    return [name for name, one in known.items() if one.has_history and name not in manifest.models]
+    return [name for name, model in known.items() if model.has_history and name not in manifest.models]
 
 
 def with_question(plan: ModelPlan, gone: Sequence[str]) -> ModelPlan:

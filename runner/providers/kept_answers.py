@@ -201,8 +201,8 @@ def _without_path(url: re.Match[str]) -> str:
     return f"{before}/{HIDDEN}" if parts["rest"].strip("/") else f"{before}{parts['rest']}"
 
 
-def _same(one: KeptAnswer, other: KeptAnswer) -> bool:
-    return (one.call, one.path, one.status, one.body) == (other.call, other.path, other.status, other.body)
+def _same(answer: KeptAnswer, other: KeptAnswer) -> bool:
+    return (answer.call, answer.path, answer.status, answer.body) == (other.call, other.path, other.status, other.body)
 
 
 def _line(answer: KeptAnswer) -> bytes:

@@ -106,18 +106,18 @@ class RunHistory(Struct, kw_only=True):
         """Return whether the run's end has been reached."""
         return len(self.links) > 0 and self.record.finished is not None
 
-    def add(self, one: Link) -> None:
+    def add(self, link: Link) -> None:
         """Take in the journal's next event."""
-        self.progress.add(one)
-        self.collect(one)
+        self.progress.add(link)
+        self.collect(link)
 
-    def collect(self, one: Link) -> None:
+    def collect(self, link: Link) -> None:
         """Keep the event if it is the run's own; the progress already knows it."""
-        if one.event.run_id != self.run_id:
+        if link.event.run_id != self.run_id:
             return
-        self.links.append(one)
-        self.courses.add(one.event)
-        fact, model = one.event.fact, one.event.model
+        self.links.append(link)
+        self.courses.add(link.event)
+        fact, model = link.event.fact, link.event.model
         if model is None or isinstance(fact, _WITHOUT_A_JOB):
             return
         if isinstance(fact, ModelPlanned):

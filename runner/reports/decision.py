@@ -101,13 +101,13 @@ def _trail(progress: Progress, run: RunRecord, model: str, fact: CandidateEvalua
     )
 
 
-def _follow(trail: DecisionHistory, one: Link) -> None:
-    fact, at = one.event.fact, moment(one.event.at)
-    trail.runs.add(one.event.run_id)
+def _follow(trail: DecisionHistory, link: Link) -> None:
+    fact, at = link.event.fact, moment(link.event.at)
+    trail.runs.add(link.event.run_id)
     if isinstance(fact, ApprovalRecorded):
         trail.reviews.append(Review(fact=fact, at=at))
     elif isinstance(fact, RollbackDecided):
-        trail.rollbacks.append(Rollback(fact=fact, at=at, event_sha256=one.sha256))
+        trail.rollbacks.append(Rollback(fact=fact, at=at, event_sha256=link.sha256))
     else:
         trail.switched_at.append(at)
 
@@ -118,9 +118,9 @@ def explanations_json(explanations: Sequence[Explanation]) -> str:
     return render_json({"history_version": HISTORY_VERSION, "decisions": decisions}).decode()
 
 
-def explanation_record(one: Explanation) -> dict[str, Any]:
+def explanation_record(explanation: Explanation) -> dict[str, Any]:
     """Return the explanation as JSON values with stable keys."""
-    trail, fact = one.trail, one.trail.decided.fact
+    trail, fact = explanation.trail, explanation.trail.decided.fact
     return {
         **run_record(trail.run),
         "model": trail.model,
@@ -141,7 +141,7 @@ def explanation_record(one: Explanation) -> dict[str, Any]:
         "reviews": [approval_report(review) for review in trail.reviews],
         "rollbacks": [rollback_report(rollback) for rollback in trail.rollbacks],
         "switched_at": [stamp(at) for at in trail.switched_at],
-        "computed_again": {"state": one.confirmation.state, "why": one.confirmation.why or None},
+        "computed_again": {"state": explanation.confirmation.state, "why": explanation.confirmation.why or None},
     }
 
 
@@ -155,9 +155,9 @@ def _dataset(job: RetrainJob) -> dict[str, Any] | None:
     }
 
 
-def explanation_text(one: Explanation) -> str:
+def explanation_text(explanation: Explanation) -> str:
     """Return the decision, its rules with their numbers, what it was made from, and what came of it."""
-    trail = one.trail
+    trail = explanation.trail
     decision = trail.decided.fact.evaluation.decision
     head = f"{trail.model} ({trail.run.started.service}), job {trail.decided.fact.retrain_job_id}"
     facts = [
@@ -165,7 +165,7 @@ def explanation_text(one: Explanation) -> str:
         *(("rule", _rule(rule)) for rule in trail.decided.fact.evaluation.rules),
         *_made_from(trail),
         *_came_of_it(trail),
-        ("computed again", _confirmed(one)),
+        ("computed again", _confirmed(explanation)),
     ]
     width = max(len(title) for title, _ in facts)
     return "\n".join([inline(head), *(f"  {title:{width}}  {inline(text)}" for title, text in facts)])
@@ -230,11 +230,11 @@ def _came_of_it(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
         yield "switched", "never by this decision"
 
 
-def _confirmed(one: Explanation) -> str:
-    match one.confirmation.state:
+def _confirmed(explanation: Explanation) -> str:
+    match explanation.confirmation.state:
         case "same":
             return "the same bytes"
         case "different":
-            return f"NOT the same: the decision {one.confirmation.why}"
+            return f"NOT the same: the decision {explanation.confirmation.why}"
         case "impossible":
-            return f"not possible: the decision {one.confirmation.why}"
+            return f"not possible: the decision {explanation.confirmation.why}"

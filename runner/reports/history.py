@@ -78,8 +78,8 @@ class _Doing(Struct, kw_only=True):
     rollback: Rollback | None = None
     switched_at: datetime | None = None
 
-    def add(self, one: Link) -> None:
-        event, fact = one.event, one.event.fact
+    def add(self, link: Link) -> None:
+        event, fact = link.event, link.event.fact
         if isinstance(fact, ModelPlanned):
             self.plan = fact
         elif isinstance(fact, ModelFinished):
@@ -88,11 +88,11 @@ class _Doing(Struct, kw_only=True):
             self.retrain_job_id = getattr(fact, "retrain_job_id", self.retrain_job_id)
         if isinstance(fact, CandidateEvaluated):
             at = moment(event.at)
-            self.decided = Decided(fact=fact, at=at, event_sha256=one.sha256, run_id=event.run_id)
+            self.decided = Decided(fact=fact, at=at, event_sha256=link.sha256, run_id=event.run_id)
         elif isinstance(fact, ApprovalRecorded):
             self.review = Review(fact=fact, at=moment(event.at))
         elif isinstance(fact, RollbackDecided):
-            self.rollback = Rollback(fact=fact, at=moment(event.at), event_sha256=one.sha256)
+            self.rollback = Rollback(fact=fact, at=moment(event.at), event_sha256=link.sha256)
         elif isinstance(fact, SwitchSucceeded):
             self.switched_at = moment(event.at)
 
@@ -157,9 +157,9 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
     """
     progress = Progress()
     found: dict[tuple[str, str], Incumbent] = {}
-    for one in links:
-        progress.add(one)
-        event = one.event
+    for link in links:
+        progress.add(link)
+        event = link.event
         if event.model is None or moment(event.at) >= at:
             continue
         if isinstance(event.fact, IncumbentAdopted):
@@ -170,8 +170,8 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
             known = progress.model(service, event.model)
             job = known.jobs[event.fact.retrain_job_id]
             found[service, known.identity] = Incumbent(service=service, model=event.model, job=job, run=run)
-    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
-    return progress, [replace(one, model=now[place]) for place, one in found.items()]
+    now = {(service, model.identity): name for (service, name), model in progress.models.items()}
+    return progress, [replace(entry, model=now[place]) for place, entry in found.items()]
 
 
 _MOST_METRICS = 4  # of a decision without rules
@@ -243,8 +243,8 @@ def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None) -> st
     return text_table(columns, [_incumbent(incumbent) for incumbent in incumbents], width=width)
 
 
-def _incumbent(one: Incumbent) -> list[str]:
-    job, review = one.job, one.job.review
+def _incumbent(incumbent: Incumbent) -> list[str]:
+    job, review = incumbent.job, incumbent.job.review
     by = f"policy {job.decided.fact.policy}" if job.decided else ""
     reason = job.decided.fact.evaluation.decision.reason if job.decided else ""
     if review is not None:
@@ -258,7 +258,7 @@ def _incumbent(one: Incumbent) -> list[str]:
             f"{_turn(job.rollback.fact)}: {job.rollback.fact.reason}",
         )
     since = utc(stamp(job.switched_at)) if job.switched_at else ""
-    return [one.model, job.retrain_job_id, since, by, one.run.run_id, one.service, reason]
+    return [incumbent.model, job.retrain_job_id, since, by, incumbent.run.run_id, incumbent.service, reason]
 
 
 def _turn(fact: RollbackDecided) -> str:

@@ -52,21 +52,21 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     }
 
 
-def incumbent_record(one: Incumbent) -> dict[str, Any]:
+def incumbent_record(incumbent: Incumbent) -> dict[str, Any]:
     """Return what served a model, since when, and by which decision."""
     return {
-        "model": one.model,
-        "service": one.service,
-        "retrain_job_id": one.job.retrain_job_id,
-        "since": _stamp(one.job.switched_at),
-        "run_id": one.run.run_id,
-        "actor": one.run.started.actor,
-        "ci_actor": to_builtins(one.run.started.ci_actor),
-        "policy": one.job.decided.fact.policy if one.job.decided else None,
-        "decision": decision_record(one.job.decided),
-        "review": to_builtins(approval_report(one.job.review)) if one.job.review else None,
-        "rollback": to_builtins(rollback_report(one.job.rollback)) if one.job.rollback else None,
-        "metrics": metrics_of(one.job.decided),
+        "model": incumbent.model,
+        "service": incumbent.service,
+        "retrain_job_id": incumbent.job.retrain_job_id,
+        "since": _stamp(incumbent.job.switched_at),
+        "run_id": incumbent.run.run_id,
+        "actor": incumbent.run.started.actor,
+        "ci_actor": to_builtins(incumbent.run.started.ci_actor),
+        "policy": incumbent.job.decided.fact.policy if incumbent.job.decided else None,
+        "decision": decision_record(incumbent.job.decided),
+        "review": to_builtins(approval_report(incumbent.job.review)) if incumbent.job.review else None,
+        "rollback": to_builtins(rollback_report(incumbent.job.rollback)) if incumbent.job.rollback else None,
+        "metrics": metrics_of(incumbent.job.decided),
     }
 
 

@@ -98,19 +98,19 @@ class _Watch(Struct, kw_only=True):
             found = self.timelines[service, model] = ModelTimeline(service=service, name=model, progress=progress)
         return found
 
-    def _note(self, one: Link) -> None:
-        event, fact = one.event, one.event.fact
+    def _note(self, link: Link) -> None:
+        event, fact = link.event, link.event.fact
         if event.model is not None and not isinstance(fact, RunStarted):
             timeline = self.timeline(event.run_id, event.model)
-            timeline.mark = one.sha256
+            timeline.mark = link.sha256
             if isinstance(fact, ModelPlanned):
                 timeline.owner, timeline.tags = fact.owner, fact.tags
-            self._note_decision(timeline, one)
+            self._note_decision(timeline, link)
         elif isinstance(fact, ModelsMoved):
-            self._move(self.progress.runs[event.run_id].started.service, fact, one.sha256)
+            self._move(self.progress.runs[event.run_id].started.service, fact, link.sha256)
         elif isinstance(fact, RunFinished | ReportWritten):
             for name in self.progress.runs[event.run_id].models:
-                self.timeline(event.run_id, name).mark = one.sha256
+                self.timeline(event.run_id, name).mark = link.sha256
 
     def _move(self, service: str, fact: ModelsMoved, sha256: str) -> None:
         """Let the chronicles go by their new names, each in its place; what was told of a failed try is dropped."""
@@ -125,22 +125,22 @@ class _Watch(Struct, kw_only=True):
                 found[its_service, name] = timeline
         self.timelines = found
 
-    def _note_decision(self, timeline: ModelTimeline, one: Link) -> None:
-        fact = one.event.fact
+    def _note_decision(self, timeline: ModelTimeline, link: Link) -> None:
+        fact = link.event.fact
         if isinstance(fact, CandidateEvaluated | ApprovalRecorded | RollbackDecided):
             timeline.decisions[fact.retrain_job_id] = fact
         elif isinstance(fact, SwitchSucceeded):
             decision = timeline.decisions.get(fact.retrain_job_id)
-            timeline.deployments.append(_deployment(one, fact.retrain_job_id, decision))
+            timeline.deployments.append(_deployment(link, fact.retrain_job_id, decision))
         elif isinstance(fact, IncumbentAdopted):
-            timeline.deployments.append(_adopted(one, fact))
+            timeline.deployments.append(_adopted(link, fact))
 
 
-def _adopted(one: Link, fact: IncumbentAdopted) -> Deployment:
+def _adopted(link: Link, fact: IncumbentAdopted) -> Deployment:
     return Deployment(
         retrain_job_id=None,
-        begin=moment(one.event.at),
-        run_id=one.event.run_id,
+        begin=moment(link.event.at),
+        run_id=link.event.run_id,
         by=fact.by,
         reason=fact.reason,
         turned_back=False,
@@ -148,7 +148,7 @@ def _adopted(one: Link, fact: IncumbentAdopted) -> Deployment:
     )
 
 
-def _deployment(one: Link, retrain_job_id: str, decision: Fact | None) -> Deployment:
+def _deployment(link: Link, retrain_job_id: str, decision: Fact | None) -> Deployment:
     by, reason = "", ""
     if isinstance(decision, CandidateEvaluated):
         by, reason = f"policy {decision.policy}", decision.evaluation.decision.reason
@@ -156,8 +156,8 @@ def _deployment(one: Link, retrain_job_id: str, decision: Fact | None) -> Deploy
         by, reason = decision.by, decision.reason
     return Deployment(
         retrain_job_id=retrain_job_id,
-        begin=moment(one.event.at),
-        run_id=one.event.run_id,
+        begin=moment(link.event.at),
+        run_id=link.event.run_id,
         by=by,
         reason=reason,
         turned_back=isinstance(decision, RollbackDecided),

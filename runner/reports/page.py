@@ -83,7 +83,7 @@ def build_page(history: RunHistory, report: Report) -> Page:
         model = models[order[number][1]]
         return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
-    must_do = [(number, models[order[number - 1][1]]) for number in _first_must_do([one for one, _, _ in order])]
+    must_do = [(number, models[order[number - 1][1]]) for number in _first_must_do([level for level, _, _ in order])]
     counts = Counter({outcome: report.summary.get(outcome, 0) for outcome in NEEDS_PERSON})
     counts.subtract(model.outcome for _, model in must_do)
     plans = history.plans.values()
@@ -108,9 +108,9 @@ def _few(values: set[str]) -> Sequence[str]:
 def _first_must_do(urgencies: Sequence[int]) -> Sequence[int]:
     """Return the numbers of the models at the head of the page: of each outcome in turn, so that none hides another."""
     by_outcome: dict[int, list[int]] = {}
-    for number, one in enumerate(urgencies, 1):
-        if BY_URGENCY[one] in NEEDS_PERSON:
-            by_outcome.setdefault(one, []).append(number)
+    for number, level in enumerate(urgencies, 1):
+        if BY_URGENCY[level] in NEEDS_PERSON:
+            by_outcome.setdefault(level, []).append(number)
     turns = [number for turn in zip_longest(*by_outcome.values()) for number in turn if number is not None]
     return sorted(turns[:_MOST_TODO])
 
@@ -159,7 +159,7 @@ def _leading_rule(model: ModelReport) -> RuleReport | None:
 
 def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence[Chart | None]) -> str:
     """Return the unit of a rule's margin, as its chart has it."""
-    drawn = (chart for one, chart in zip(rules, charts, strict=False) if one is rule)
+    drawn = (chart for known, chart in zip(rules, charts, strict=False) if known is rule)
     chart = next(drawn, None)
     return chart.unit if chart else ""
 

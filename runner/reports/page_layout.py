@@ -40,7 +40,9 @@ def _listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
-_SIGNS: Mapping[str, str] = {"passed": "✓", "inconclusive": "?"} | {name: one.sign for name, one in OUTCOMES.items()}
+_SIGNS: Mapping[str, str] = {"passed": "✓", "inconclusive": "?"} | {
+    name: outcome.sign for name, outcome in OUTCOMES.items()
+}
 
 
 class InlineFile(Struct, frozen=True, kw_only=True):
@@ -71,9 +73,9 @@ def sign(name: str) -> str:
 def _outcome_style() -> str:
     """Return the colours of each outcome: of its badge and its button, and of its part in a bar."""
     return "".join(
-        f".badge.{outcome}, .toggle.{outcome} {{ color: var(--{one.tone}); background: var(--{one.tone}-back); }}\n"
-        f".shares .{outcome}, .strip .{outcome} {{ fill: var(--{one.fill}); }}\n"
-        for outcome, one in OUTCOMES.items()
+        f".badge.{outcome}, .toggle.{outcome} {{ color: var(--{row.tone}); background: var(--{row.tone}-back); }}\n"
+        f".shares .{outcome}, .strip .{outcome} {{ fill: var(--{row.fill}); }}\n"
+        for outcome, row in OUTCOMES.items()
     )
 
 

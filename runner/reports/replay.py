@@ -134,7 +134,7 @@ def _leading(rules: Sequence[tuple[Key, RuleResult]], verdict: str) -> Key | Non
 
 def _partner(rules: Sequence[tuple[Key, RuleResult]], key: Key | None) -> RuleResult | None:
     """Return the rule of this key that matters most: one that did not pass, else the first."""
-    found = [rule for one, rule in rules if one == key]
+    found = [rule for known, rule in rules if known == key]
     return next((rule for rule in found if rule.verdict != "passed"), found[0] if found else None)
 
 
@@ -172,26 +172,31 @@ def replay_json(replay: Replay) -> str:
     ).decode()
 
 
-def _record(one: Judgeable | NotJudgeable) -> dict[str, Any]:
-    subject = one.subject
+def _record(judgement: Judgeable | NotJudgeable) -> dict[str, Any]:
+    subject = judgement.subject
     return {
         "model": subject.model,
         "retrain_job_id": subject.retrain_job_id,
         "run_id": subject.decided.run_id,
         "decided_at": stamp(subject.decided.at),
-        **(_problem(one) if isinstance(one, NotJudgeable) else _comparison(one)),
+        **(_problem(judgement) if isinstance(judgement, NotJudgeable) else _comparison(judgement)),
         "review": approval_report(subject.review) if subject.review else None,
     }
 
 
-def _comparison(one: Judgeable) -> dict[str, Any]:
-    return {"flips": one.flips, "then": to_builtins(one.then), "now": to_builtins(one.now), "problem": None}
+def _comparison(judgement: Judgeable) -> dict[str, Any]:
+    return {
+        "flips": judgement.flips,
+        "then": to_builtins(judgement.then),
+        "now": to_builtins(judgement.now),
+        "problem": None,
+    }
 
 
-def _problem(one: NotJudgeable) -> dict[str, Any]:
-    recorded = one.subject.decided.fact
+def _problem(judgement: NotJudgeable) -> dict[str, Any]:
+    recorded = judgement.subject.decided.fact
     then = _side(recorded.policy, recorded.policy_sha256, recorded.evaluation, None)
-    return {"flips": None, "then": to_builtins(then), "now": None, "problem": one.why}
+    return {"flips": None, "then": to_builtins(then), "now": None, "problem": judgement.why}
 
 
 def flip_counts(replay: Replay) -> dict[tuple[str, str], int]:
@@ -240,26 +245,26 @@ def _shown(replay: Replay, *, everything: bool) -> Sequence[Judgeable | NotJudge
     return [decision for decision in replay.decisions if isinstance(decision, NotJudgeable) or decision.flips]
 
 
-def _row(one: Judgeable | NotJudgeable) -> list[str]:
-    subject, then = one.subject, ""
-    if isinstance(one, NotJudgeable):
-        then, now, why = subject.decided.action, "cannot be judged", one.why
+def _row(judgement: Judgeable | NotJudgeable) -> list[str]:
+    subject, then = judgement.subject, ""
+    if isinstance(judgement, NotJudgeable):
+        then, now, why = subject.decided.action, "cannot be judged", judgement.why
     else:
-        then, now, why = one.then.action, one.now.action if one.flips else "same", _why(one)
+        then, now, why = judgement.then.action, judgement.now.action if judgement.flips else "same", _why(judgement)
     if subject.review is not None:
         then = f"{then}, {_REVIEWED[subject.review.fact.action]}"
     return [stamp(subject.decided.at)[:10], subject.model, in_words(then), in_words(now), why, subject.retrain_job_id]
 
 
-def _why(one: Judgeable) -> str:
+def _why(judgement: Judgeable) -> str:
     """Return the rule that made the difference with its numbers now and then, or the new decision's reason."""
-    now, then = one.now.rule, one.then.rule
+    now, then = judgement.now.rule, judgement.then.rule
     if now is not None:
-        before = f" (then: {then.formula} {then.verdict})" if then and one.flips else ""
+        before = f" (then: {then.formula} {then.verdict})" if then and judgement.flips else ""
         return f"{now.formula} {now.verdict}{before}"
     if then is not None:
         return f"no such rule any more (then: {then.formula} {then.verdict})"
-    return one.now.reason
+    return judgement.now.reason
 
 
 def _summary(replay: Replay) -> str:

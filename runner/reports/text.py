@@ -95,7 +95,7 @@ def headline(summary: Mapping[str, int]) -> str:
 
 def exit_meaning(code: int) -> str:
     """Return what an exit code says, in a few words."""
-    return next((row.phrase for one, row in EXIT_TABLE.items() if one == code), "see the table of exit codes")
+    return next((row.phrase for known, row in EXIT_TABLE.items() if known == code), "see the table of exit codes")
 
 
 def acting(actor: str, ci_actor: CiActor | None) -> str:

@@ -279,7 +279,7 @@ def site_pages(fleet: Fleet) -> Iterator[Page]:
 
 def _former_names(fleet: Fleet) -> Iterator[tuple[str, ModelTimeline]]:
     """Yield names that nothing is called any more, with the model that had them: links to their pages lead on."""
-    used = {(one.service, one.name) for one in fleet.timelines}
+    used = {(timeline.service, timeline.name) for timeline in fleet.timelines}
     for timeline in fleet.timelines:
         for old in dict.fromkeys(timeline.progress.former_names):
             if (timeline.service, old) not in used:
@@ -309,7 +309,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
     limits: PolicyLimits = field(default_factory=PolicyLimits)
 
     def index(self) -> bytes:
-        lines = sorted(map(standing, self.fleet.timelines), key=lambda one: one.urgency)
+        lines = sorted(map(standing, self.fleet.timelines), key=lambda line: line.urgency)
         runs = run_lines(self.fleet)
         outcomes = [line.ended.outcome for line in lines if line.ended and line.ended.outcome]
         return self._page(

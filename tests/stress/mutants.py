@@ -37,12 +37,12 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         name="facts_are_queued_for_their_drives_before_they_are_committed",
         file="runner/execute/coordinator.py",
         old=(
-            "        self.commit([(drive.model, one) for drive, one in records])\n        for drive, _ in "
+            "        self.commit([(drive.model, record) for drive, record in records])\n        for drive, _ in "
             "records:\n            self._resume(drive)\n"
         ),
         new=(
             "        for drive, _ in records:\n            self._resume(drive)\n        "
-            "self.commit([(drive.model, one) for drive, one in records])\n"
+            "self.commit([(drive.model, record) for drive, record in records])\n"
         ),
         reason=(
             "A resumed drive only is in a queue; it is stepped after _commit_records has returned, and"

@@ -248,7 +248,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_note_on_any_commit_vouches_for_a_run",
         file="runner/app/audit/anchors.py",
-        old="    if recorded not in (None, one.commit):",
+        old="    if recorded not in (None, noted.commit):",
         new="    if False:",
         caught_by=_HOSTILE + "[a run is of another commit than its note]",
     ),
@@ -346,7 +346,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="data_in_the_checkout_is_named_after_data_outside_of_it",
         file="runner/datasets/prepare.py",
-        old="(replace(one, hidden=hidden) for one in found)",
+        old="(replace(checked, hidden=hidden) for checked in files)",
         new="found",
         caught_by="tests/unit/datasets/test_data_prepare.py::test_nothing_names_what_a_file_outside_of_the_checkout_holds",
     ),

@@ -134,15 +134,15 @@ def _check_notes(folder: Path, ref: str, journal: JournalSummary, evidence: Path
     return found
 
 
-def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) -> AnchorCheck:
+def _noted(noted: NotedHead, events: int, place: NotedIn, recorded: str | None) -> AnchorCheck:
     """Return the anchor that a note is; one on another commit than the run's manifest came from is none."""
     shown = f"{place.ref} of {place.repository}"
-    if recorded not in (None, one.commit):
-        where = f"the note on commit {one.commit[:12]} in {shown}"
+    if recorded not in (None, noted.commit):
+        where = f"the note on commit {noted.commit[:12]} in {shown}"
         what = f"is about a run whose manifest is of commit {(recorded or '')[:12]}: it anchors nothing"
         return AnchorCheck(notes=(Finding(where=where, what=what),))
     remote = f", remote {place.remote}" if place.remote else ""
-    by = f"a git note on commit {one.commit[:12]}, {shown}{remote}"
+    by = f"a git note on commit {noted.commit[:12]}, {shown}{remote}"
     return AnchorCheck(
         anchors=(
             Anchor(
@@ -151,7 +151,7 @@ def _noted(one: NotedHead, events: int, place: NotedIn, recorded: str | None) ->
                 by=by,
                 repository=place.repository,
                 ref=place.ref,
-                commit=one.commit,
+                commit=noted.commit,
                 remote=place.remote,
             ),
         )

@@ -82,8 +82,8 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
 def _with_removals(evidence: StateEvidence, found: ReportedRun) -> ReportedRun:
     """Let the journal reach to the last record that removes a file of the run: it says why the bundle lacks it."""
     names, end = _state_files(evidence, found), 0
-    for number, one in enumerate(found.later, start=1):
-        fact = one.event.fact
+    for number, link in enumerate(found.later, start=1):
+        fact = link.event.fact
         if isinstance(fact, ResultsPruned) and any(file.path in names for file in fact.files):
             end = number
     return replace(found, links=[*found.links, *found.later[:end]], later=found.later[end:])

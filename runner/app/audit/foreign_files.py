@@ -131,9 +131,11 @@ class Removed:
     def findings(self) -> Iterator[Finding]:
         """Yield records of removal about files that the journal never had."""
         known = {(fact.path, fact.sha256) for _, fact in self._journal.stored}
-        for path, one in self._journal.progress.removed.items():
-            if (path, one.file.sha256) not in known:
-                yield Finding(where=f"event {one.seq}", what=f"removes {path}, which was never stored with those bytes")
+        for path, removed in self._journal.progress.removed.items():
+            if (path, removed.file.sha256) not in known:
+                yield Finding(
+                    where=f"event {removed.seq}", what=f"removes {path}, which was never stored with those bytes"
+                )
 
     def notes(self, results: Iterable[ResultDownloaded], beyond: Mapping[int, int], held: int) -> Iterator[Finding]:
         """Yield one note for each record: how many of these results it took, and how many decisions with them.
@@ -158,8 +160,8 @@ class Removed:
     def _told(self, taken: list[Removal], seq: int) -> str:
         if len(taken) == 1:
             return f"{taken[0].file.path} {taken[0].told}: {taken[0].why}"
-        one = next(result for result in self._journal.progress.removed.values() if result.seq == seq)
-        return f"{len(taken)} result files were removed by prune on {one.at:%Y-%m-%d}: {one.why}"
+        removed = next(result for result in self._journal.progress.removed.values() if result.seq == seq)
+        return f"{len(taken)} result files were removed by prune on {removed.at:%Y-%m-%d}: {removed.why}"
 
 
 def gone(blobs: Blobs, progress: Progress, result: ResultDownloaded | None) -> Removal | None:

@@ -181,7 +181,7 @@ def _report_fits_by_construction(content: bytes) -> bool:
         rest = {key: msgspec.json.decode(part) for key, part in parts.items()}
         model = schema["properties"]["models"]["items"]
         return _fits_by_construction("report", {**rest, "models": []}) and all(
-            fit("report").surely(model, msgspec.json.decode(one)) for one in models
+            fit("report").surely(model, msgspec.json.decode(row)) for row in models
         )
     except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
         return False
@@ -220,9 +220,9 @@ class SwitchAudit:
         self._services: dict[str, str] = {}
         self._models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
 
-    def look(self, one: Link) -> None:
+    def look(self, link: Link) -> None:
         """Look at the next event."""
-        event, fact = one.event, one.event.fact
+        event, fact = link.event, link.event.fact
         if isinstance(fact, RunStarted):
             self._services[event.run_id] = fact.service
         elif isinstance(fact, ModelsMoved):
@@ -233,7 +233,7 @@ class SwitchAudit:
         what = _fault(model, fact)
         if what and event.run_id in self._run_ids:
             self.findings.append(Finding(where=f"event {event.seq}, switch of {event.model}", what=what))
-        _take_in(model, fact, one.sha256)
+        _take_in(model, fact, link.sha256)
 
     def _move(self, service: str, fact: ModelsMoved) -> None:
         taken = {move.new: self._models.pop((service, move.old), _Model()) for move in fact.moves}

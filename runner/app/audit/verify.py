@@ -118,10 +118,10 @@ def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | No
     unrecorded = (
         *journal_losses(evidence.folder, chosen),
         *(unrecorded_entries(evidence.folder, journal.progress) if run is None else ()),
-        *(finding for one in chosen for finding in _unrecorded_report(evidence, one)),
-        *unrecorded_files(evidence.folder, chosen, journal.results(one.run_id for one in chosen)),
+        *(finding for record in chosen for finding in _unrecorded_report(evidence, record)),
+        *unrecorded_files(evidence.folder, chosen, journal.results(record.run_id for record in chosen)),
     )
-    files = look_through(evidence.folder, None if run is None else [one.run_id for one in chosen])
+    files = look_through(evidence.folder, None if run is None else [record.run_id for record in chosen])
     anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
     found = _verification(evidence, journal, chosen, anchoring, (*unrecorded, *files.findings))
     return structs.replace(found, notes=(*files.notes, *found.notes))
@@ -279,9 +279,9 @@ def _decisions_and_switches(
 
 
 def _decision(
-    evidence: Evidence, one: Link, fact: CandidateEvaluated, result: ResultDownloaded | None
+    evidence: Evidence, link: Link, fact: CandidateEvaluated, result: ResultDownloaded | None
 ) -> Iterator[Finding]:
     """Compute a decision again from its result file and its recorded inputs, and compare the bytes."""
     found = recompute_from(evidence.open, fact, result)
     if not isinstance(found, SameBytes):
-        yield Finding(where=f"event {one.event.seq}, decision about {one.event.model}", what=found.why)
+        yield Finding(where=f"event {link.event.seq}, decision about {link.event.model}", what=found.why)

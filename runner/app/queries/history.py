@@ -59,10 +59,10 @@ def history(request: HistoryRequest) -> list[Entry]:
     with reading(request.state) as (_, links):
         entries = list(read_entries(links, progress))
     warn_of_future(progress.last_at, request.warn)
-    now = {(service, one.identity): name for (service, name), one in progress.models.items()}
+    now = {(service, model.identity): name for (service, name), model in progress.models.items()}
     called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
     names = _names(request, progress, called)
-    chosen = [one for one, name in zip(entries, called, strict=True) if name in names and _wanted(request, one)]
+    chosen = [entry for entry, name in zip(entries, called, strict=True) if name in names and _wanted(request, entry)]
     return _newest(chosen, request.limit)
 
 
@@ -133,7 +133,7 @@ def explain(
             f"No decision {where} is recorded for {model}.",
             hint=f"`retrain history --select {quote(model)}{state_option(state)}` lists its runs and jobs.",
         )
-    return [Explanation(trail=one, confirmation=_confirm(blobs, progress, one)) for one in chosen]
+    return [Explanation(trail=trail, confirmation=_confirm(blobs, progress, trail)) for trail in chosen]
 
 
 def _whole_id(model: str, trails: Iterable[DecisionHistory], given: str | None) -> str | None:

@@ -74,7 +74,7 @@ def _require_policy(manifest: Manifest, name: str) -> None:
 def _without(model: Model, progress: Progress, service: str, request: ReplayRequest) -> LeftOut:
     if any(job.decided for job in progress.model(service, model.name).jobs.values()):
         return LeftOut(model=model.name, why="no decision about it falls into that time")
-    others = [name for name, one in progress.models if one == model.name and name != service]
+    others = [name for name, other in progress.models if other == model.name and name != service]
     if others and not request.emulator:
         why = f"no decision is recorded with {service}; its history is with {', '.join(others)} (see --emulator)"
         return LeftOut(model=model.name, why=why)
@@ -102,9 +102,9 @@ class _Bench(Struct, frozen=True, kw_only=True):
         policy = self.manifest.policies[self.request.policy or model.policy]
         standard = _standard(policy, self.manifest)
         decided = [(job.decided, job) for job in progress.jobs.values() if job.decided is not None]
-        for one, job in sorted(decided, key=lambda pair: pair[0].at):
-            if self._wanted(one.at):
-                yield self._judge(_subject(model, job, one), job.result, policy, standard)
+        for decision, job in sorted(decided, key=lambda pair: pair[0].at):
+            if self._wanted(decision.at):
+                yield self._judge(_subject(model, job, decision), job.result, policy, standard)
 
     def _wanted(self, at: datetime) -> bool:
         since, until = self.request.since, self.request.until

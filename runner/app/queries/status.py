@@ -96,7 +96,7 @@ def status(
     warn_of_future(progress.last_at, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
-    models = tuple(_model(service, name, one) for (service, name), one in progress.models.items())
+    models = tuple(_model(service, name, model) for (service, name), model in progress.models.items())
     newest = newest_run({run_id: run.started for run_id, run in progress.runs.items()})
     last = progress.runs[newest] if newest else None
     return Status(

@@ -123,8 +123,8 @@ def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
 
 def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> None:
     session.recorder.commit(records)
-    for model, one in records:
-        for fact in one.facts:
+    for model, record in records:
+        for fact in record.facts:
             job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
 
 
@@ -221,20 +221,20 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
     """Stop the coordinator at the first signal; the second one ends the process at once, which is as safe as a kill."""
 
     def stop(number: int, _frame: object) -> None:
-        for one in before:
-            signal.signal(one, signal.SIG_DFL)
+        for handled in before:
+            signal.signal(handled, signal.SIG_DFL)
         coordinator.stop(signal.Signals(number).name)
 
     # One that whoever started the run has it ignore stays ignored: `nohup` does so, and a shell for a background job.
-    handlers = {one: signal.getsignal(one) for one in _SIGNALS}
-    before = {one: handler for one, handler in handlers.items() if handler != signal.SIG_IGN}
-    for one in before:
-        signal.signal(one, stop)
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:

@@ -69,7 +69,7 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
     missing = [f"the manifest {path} is not found from this folder" for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- a plan's path can be too long for Path.exists
     problems = error.problems if isinstance(error, ManifestError) else ()
     errors = [problem.line_text() for problem in problems if problem.severity == "error"]
-    return missing or [f"the manifest can no longer be used: {one}" for one in errors] or [error.message]
+    return missing or [f"the manifest can no longer be used: {problem}" for problem in errors] or [error.message]
 
 
 def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:

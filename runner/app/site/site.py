@@ -48,7 +48,7 @@ def build_site(state: str, root: Path) -> SiteBuild:
     paths = {page.path for page in pages}
     runs = _run_pages(place.blobs, fleet.progress, paths)
     with open_site(root) as site:
-        site.announce([one.path for one in (*pages, *runs.values())])
+        site.announce([page.path for page in (*pages, *runs.values())])
         replaced = _put_runs(site, state, runs, paths)
         for page in pages:
             site.put(page)

@@ -169,8 +169,8 @@ def _carry_out(folder: StateFolder, recorder: Recorder, chosen: Iterable[StoredF
     return Pruning(files=tuple(files), left_over=left_over, refused=tuple(refused))
 
 
-def _file(one: StoredFile) -> PrunedFile:
-    fact = one.fact
+def _file(stored: StoredFile) -> PrunedFile:
+    fact = stored.fact
     return PrunedFile(path=fact.path, sha256=fact.sha256, bytes=fact.bytes, retrain_job_id=fact.retrain_job_id)
 
 

@@ -82,7 +82,7 @@ def seen_models(
 def names_now(progress: Progress, names: Sequence[str]) -> list[str]:
     """Return what the models of these names are called now; a name that is in use is taken for itself."""
     used = {name for _, name in progress.models}
-    now = {old: name for (_, name), one in progress.models.items() for old in one.former_names if old not in used}
+    now = {old: name for (_, name), model in progress.models.items() for old in model.former_names if old not in used}
     return [now.get(name, name) for name in names]
 
 

@@ -144,7 +144,7 @@ def _counts(board: LiveState, elapsed: float, shown: int, columns: int) -> list[
     """Return what is counted, the troubled first, in as many lines as it takes, and the stop of the run."""
     counts = board.counts()
     done = ", ".join(f"{counts[outcome]} {in_words(outcome)}" for outcome in BY_URGENCY if counts[outcome])
-    doing = [*((counts[one], word) for one, word in _DOING.items()), (counts[QUEUED], QUEUED)]
+    doing = [*((counts[phase], word) for phase, word in _DOING.items()), (counts[QUEUED], QUEUED)]
     going = ", ".join(f"{count} {word}" for count, word in doing if count)
     hidden = f"({len(board.rows) - shown} not shown)" if len(board.rows) > shown else ""
     over = ", writing the report" if 0 < len(board.rows) == board.ended else ""

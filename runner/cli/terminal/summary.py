@@ -110,7 +110,10 @@ def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: in
     counts = Counter(model.outcome for model in models)
     shares = _shares({outcome: counts[outcome] for outcome in NEEDS_PERSON if counts[outcome]}, room - 1)
     columns = look.columns or 80
-    shown = {one: list(islice((model for model in models if model.outcome == one), shares[one])) for one in shares}
+    shown = {
+        outcome: list(islice((model for model in models if model.outcome == outcome), shares[outcome]))
+        for outcome in shares
+    }
     names = _name_columns(list(chain(*shown.values())), columns - 4 if columns < FEWEST_COLUMNS else columns // 4)
     for outcome, share in shares.items():
         sign = outcome_sign(outcome)

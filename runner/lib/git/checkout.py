@@ -102,7 +102,7 @@ def tracks(paths: Iterable[Path]) -> bool:
     top = top_level(asked[0].parent)
     if top is None:
         return False
-    below = [os.path.relpath(one.parent.resolve() / one.name, top) for one in asked]
+    below = [os.path.relpath(path.parent.resolve() / path.name, top) for path in asked]
     return bool(_inside(top, "ls-files", "--cached", "-z", "--", *below))
 
 

@@ -140,9 +140,9 @@ def _end(passing: Interval | None, *, low: bool) -> Decimal | None:
     return passing.low if low else passing.high
 
 
-def _mark(frame: Frame, one: _Sample) -> Mark:
-    label = f"{one.at:%Y-%m-%d}: {short_number(one.value)}, {one.fate}"
-    return Mark(x=frame.x(one.at), y=frame.y(one.value), fate=one.fate, label=label)
+def _mark(frame: Frame, sample: _Sample) -> Mark:
+    label = f"{sample.at:%Y-%m-%d}: {short_number(sample.value)}, {sample.fate}"
+    return Mark(x=frame.x(sample.at), y=frame.y(sample.value), fate=sample.fate, label=label)
 
 
 def _steps(frame: Frame, levels: Sequence[Level]) -> str:

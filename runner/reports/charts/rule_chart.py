@@ -75,7 +75,7 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
         inputs = inputs_from_json(dict(decided.fact.inputs))
         rules = inputs.policy.rules
         with localcontext(EXACT):
-            return [_chart(rule, one, inputs.definitions) for rule, one in zip(rules, results, strict=True)]
+            return [_chart(rule, result, inputs.definitions) for rule, result in zip(rules, results, strict=True)]
     except (RetrainError, ValueError):
         return [None] * len(results)  # a record of another form still has its formulas to show
 
@@ -201,8 +201,8 @@ class PolicyLimits(Struct, kw_only=True):
     def interval(self, decided: Decided, metric: str) -> Interval | None:
         """Return the values of a metric that passed all the rules that decide; None where no rule drew a limit."""
         found = [interval for interval in self._intervals(decided, metric) if interval is not None]
-        lows = [one.low for one in found if one.low is not None]
-        highs = [one.high for one in found if one.high is not None]
+        lows = [drawn.low for drawn in found if drawn.low is not None]
+        highs = [drawn.high for drawn in found if drawn.high is not None]
         return Interval(low=max(lows, default=None), high=min(highs, default=None)) if found else None
 
     def _intervals(self, decided: Decided, metric: str) -> Iterator[Interval | None]:

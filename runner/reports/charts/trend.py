@@ -106,16 +106,16 @@ def _measured(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLim
 
 def _sample(
     progress: ModelProgress,
-    one: RetrainJob,
+    job: RetrainJob,
     value: Decimal,
     present: RetrainJob | None,
     passing: Interval | None = None,
 ) -> Sample:
-    at = one.decided.at if one.decided else one.intended_at
+    at = job.decided.at if job.decided else job.intended_at
     if at is None:
-        raise LookupError(f"job {one.retrain_job_id} has a value and no time")
-    same = present is not None and one.retrain_job_id == present.retrain_job_id
-    return Sample(at=at, value=value, fate=candidate_status(progress, one), passing=passing, present=same)
+        raise LookupError(f"job {job.retrain_job_id} has a value and no time")
+    same = present is not None and job.retrain_job_id == present.retrain_job_id
+    return Sample(at=at, value=value, fate=candidate_status(progress, job), passing=passing, present=same)
 
 
 def candidate_status(progress: ModelProgress, job: RetrainJob) -> str:
@@ -144,16 +144,16 @@ def _drawn(
         axis = Axis.over([end for sample in shown for end in (sample.value, *_ends(sample.passing))])
     with localcontext(_ROUGH):
         scale = _Scale(axis=axis, count=len(shown))
-        places = [(scale.x(place), scale.y(one.value)) for place, one in enumerate(shown)]
-        dots = [(one.fate, f"M{x} {y}h0") for one, (x, y) in zip(shown, places, strict=True)]
+        places = [(scale.x(place), scale.y(point.value)) for place, point in enumerate(shown)]
+        dots = [(point.fate, f"M{x} {y}h0") for point, (x, y) in zip(shown, places, strict=True)]
         limits = (scale.steps([_end(sample.passing, low=low) for sample in shown]) for low in (True, False))
         values = [sample.value for sample in shown]
         return Trend(
             name=name,
             marks=tuple(
-                (fate, "".join(dot for one, dot in dots if one == fate)) for fate in FATES if fate in dict(dots)
+                (fate, "".join(dot for known, dot in dots if known == fate)) for fate in FATES if fate in dict(dots)
             ),
-            present=next((place for one, place in zip(shown, places, strict=True) if one.present), None),
+            present=next((place for point, place in zip(shown, places, strict=True) if point.present), None),
             line="M" + " ".join(f"{x} {y}" for x, y in places),
             limits=tuple(limit for limit in limits if limit),
             highest=text(max(values)),

@@ -53,18 +53,18 @@ def summarize(report: Report, render_block: Callable[[ModelReport], str]) -> Sum
     """Return the parts of a report; `render_block` renders what is known of one model."""
     models = report.models
     found = [_mention(place, model) for place, model in enumerate(models)]
-    mentions = sorted(found, key=lambda one: urgency(one.outcome))
+    mentions = sorted(found, key=lambda mention: urgency(mention.outcome))
     troubled = [mention for mention in mentions if mention.outcome in NEEDS_PERSON]
     rest = mentions[len(troubled) :]
     first = _first_ones(troubled)
-    rows = _fitting((_troubled_row(models[one.place]) for one in first), len(first), _TROUBLE_BYTES)
+    rows = _fitting((_troubled_row(models[mention.place]) for mention in first), len(first), _TROUBLE_BYTES)
     telling = [mention.place for mention in mentions if mention.is_told_of]
     return Summary(
         troubled=rows,
-        others=_others(troubled, {one.name for one in first[: len(rows.pieces)]}),
-        kinds=dict(Counter(one.kind for one in troubled if one.kind is not None).most_common()),
+        others=_others(troubled, {mention.name for mention in first[: len(rows.pieces)]}),
+        kinds=dict(Counter(model.kind for model in troubled if model.kind is not None).most_common()),
         blocks=_fitting((render_block(models[place]) for place in telling), len(telling), _BLOCK_BYTES),
-        rest=_fitting((_row(models[one.place]) for one in rest), len(rest), _REST_BYTES),
+        rest=_fitting((_row(models[mention.place]) for mention in rest), len(rest), _REST_BYTES),
         rest_count=len(rest),
     )
 

@@ -117,8 +117,8 @@ def _sheet(page: Page) -> PageLayout:
     line, model = _macros(_LINE), _macros(_PANEL)
     return lay_out(
         lines=page.lines,
-        row=lambda one, html: str(line.row(one, html)),
-        panel=lambda one: model.panel(one, WIDTH, HEIGHT),
+        row=lambda shown, html: str(line.row(shown, html)),
+        panel=lambda shown: model.panel(shown, WIDTH, HEIGHT),
         left_out=line.left_out(),
         lanes=[line.lane(name, bars) for name, bars in page.gantt.rows],
         apart=page.many,

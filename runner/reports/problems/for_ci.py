@@ -32,22 +32,22 @@ def github_commands(problems: Sequence[Problem]) -> list[str]:
     """Return the lines to print: annotations, errors first, then what is beyond them as plain lines."""
     ordered = sorted(problems, key=lambda problem: problem.severity != "error")
     if len(ordered) <= MOST_ANNOTATIONS:
-        return [_annotation(one) for one in ordered]
+        return [_annotation(problem) for problem in ordered]
     shown, rest = ordered[: MOST_ANNOTATIONS - 1], ordered[MOST_ANNOTATIONS - 1 :]
     level = rest[0].severity
     more = f"{len(rest)} more problems are in the log of this step; `retrain validate` shows them all."
     return [*map(_annotation, shown), f"::{level} title=more-problems::{_data(more)}", *map(_log_line, rest)]
 
 
-def _annotation(one: Problem) -> str:
-    properties = {"file": one.file, "line": str(one.line), "col": str(one.column), "title": one.code}
+def _annotation(problem: Problem) -> str:
+    properties = {"file": problem.file, "line": str(problem.line), "col": str(problem.column), "title": problem.code}
     told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{one.severity} {told}::{_data(f'{one.message} ({one.hint})')}"
+    return f"::{problem.severity} {told}::{_data(f'{problem.message} ({problem.hint})')}"
 
 
-def _log_line(one: Problem) -> str:
+def _log_line(problem: Problem) -> str:
     """Return a line that is not a command, whatever the file is called: those begin with `::`."""
-    return f"problem: {inline(one.line_text())}".replace(_OLD_COMMAND, _HARMLESS)
+    return f"problem: {inline(problem.line_text())}".replace(_OLD_COMMAND, _HARMLESS)
 
 
 def _data(text: str) -> str:
@@ -66,13 +66,13 @@ def gitlab_report(problems: Sequence[Problem]) -> bytes:
     return render_json(
         [
             {
-                "description": inline(f"{one.message} {one.hint}"),
-                "check_name": one.code,
+                "description": inline(f"{problem.message} {problem.hint}"),
+                "check_name": problem.code,
                 "fingerprint": fingerprint,
-                "severity": _SEVERITIES[one.severity],
-                "location": {"path": one.file, "lines": {"begin": one.line}},
+                "severity": _SEVERITIES[problem.severity],
+                "location": {"path": problem.file, "lines": {"begin": problem.line}},
             }
-            for one, fingerprint in with_fingerprints(problems)
+            for problem, fingerprint in with_fingerprints(problems)
         ]
     )
 

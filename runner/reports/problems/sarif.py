@@ -104,7 +104,8 @@ def sarif_log(problems: Sequence[Problem], *, version: str) -> bytes:
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_BASE: {"description": {"text": "The folder in which the command ran."}}},
         "results": [
-            _result(one, fingerprint, codes.index(one.code)) for one, fingerprint in with_fingerprints(problems)
+            _result(problem, fingerprint, codes.index(problem.code))
+            for problem, fingerprint in with_fingerprints(problems)
         ],
     }
     return render_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
@@ -115,17 +116,17 @@ def _rule(code: str) -> dict[str, Any]:
     return {"id": code, "shortDescription": text, "fullDescription": text, "help": text}
 
 
-def _result(one: Problem, fingerprint: str, rule: int) -> dict[str, Any]:
+def _result(problem: Problem, fingerprint: str, rule: int) -> dict[str, Any]:
     result = {
-        "ruleId": one.code,
+        "ruleId": problem.code,
         "ruleIndex": rule,
-        "level": one.severity,
-        "message": {"text": _message(f"{one.message} {one.hint}")},
-        "locations": [_location(one.place)],
+        "level": problem.severity,
+        "message": {"text": _message(f"{problem.message} {problem.hint}")},
+        "locations": [_location(problem.place)],
         "partialFingerprints": {_FINGERPRINT: fingerprint},
     }
-    if one.related:
-        result["relatedLocations"] = [_location(place) for place in one.related]
+    if problem.related:
+        result["relatedLocations"] = [_location(place) for place in problem.related]
     return result
 
 
