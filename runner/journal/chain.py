@@ -89,6 +89,7 @@ class SharedParts:
 
 
 GENESIS = "0" * 64
+START = (0, GENESIS)  # before the first event: where a reading of the whole journal begins
 _SHOWN = 100  # characters of a value in a message
 _DECODER = msgspec.json.Decoder(Event)
 
@@ -150,25 +151,33 @@ def _escaped(value: Any) -> Any:
     return [_escaped(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def read_chain(rows: Iterable[Row]) -> Iterator[Link]:
+def read_chain(rows: Iterable[Row], since: tuple[int, str] = START) -> Iterator[Link]:
     """Yield the events of the stored rows in order.
+
+    The rows begin with the event whose number and SHA-256 `since` has, and that event is yielded too.
 
     Raises:
         StateError: an event does not decode, is out of order, does not follow the one before it, or is not what its
-            digest and guard say, or names what no run would. The message names its place.
+            digest and guard say, or names what no run would; or the first is another one than `since` says. The message
+            names its place.
     """
-    prev, parts, check = GENESIS, SharedParts(), EventCheck()
-    for seq, row in enumerate(rows, start=1):
+    first, mark = since
+    prev, parts, check = GENESIS if first == 0 else None, SharedParts(), EventCheck()
+    for seq, row in enumerate(rows, start=max(first, 1)):
         sha256 = _digest(row.body, seq)
         event = _decode(row.body, seq)
         if sha256 != row.sha256 or event.guard != row.guard:
             raise broken(seq, "its bytes are not the ones its digest was made from")
-        if event.seq != seq or row.seq != seq or event.prev != prev:
+        if event.seq != seq or row.seq != seq or prev not in (None, event.prev):
             raise broken(seq, "it does not follow the event before it")
+        if prev is None and sha256 != mark:
+            raise broken(seq, "it is not the event that was read there before")
         if (what := check.misfit(event)) is not None:
             raise broken(seq, what)
         prev = sha256
         yield Link(event=parts.shared(event), body=row.body, sha256=sha256)
+    if prev is None:
+        raise broken(first, "it is missing")
 
 
 class EventCheck:

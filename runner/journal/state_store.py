@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.errors import StateError
-from runner.journal.chain import Link
+from runner.journal.chain import START, Link
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 
@@ -35,17 +35,21 @@ class HeadMovedError(StateError):
 
 
 class EventLog(Protocol):
-    """An open journal. It is used by one thread at a time, and read to its end before the first append."""
+    """An open journal. It is used by one thread at a time, and read to its end before the first append.
+
+    Where the reading begins does not matter: a log that was read from a mark on may be appended to.
+    """
 
     @property
     def head(self) -> tuple[int, str]:
         """Number of events and SHA-256 of the last one, as first read and then written by this object."""
 
-    def read(self) -> Generator[Link]:
-        """Yield all events, each checked against the chain.
+    def read(self, after: tuple[int, str] = START) -> Generator[Link]:
+        """Yield the events after the one whose number and SHA-256 are given, each checked against the chain.
 
         Raises:
-            StateError: the journal cannot be read, or an event in it cannot be believed.
+            StateError: the journal cannot be read, an event in it cannot be believed, or the event of that number is
+                missing or has another digest.
         """
 
     def append(self, drafts: Sequence[Draft]) -> list[Link]:

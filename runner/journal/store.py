@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from runner.errors import StateError, too_large
-from runner.journal.chain import GENESIS, Link, Row, link, read_chain
+from runner.journal.chain import START, Link, Row, link, read_chain
 from runner.journal.end_marks import Heads, head_of
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
@@ -40,7 +40,8 @@ _SCHEMA = "SELECT type, name, sql FROM sqlite_schema"
 _OURS = (("table", "events", _TABLE.strip()), ("index", "sqlite_autoindex_events_1", None))
 _SHOWN = 100  # characters of a name in a message
 _LAST_SEQ = 2**63 - 1  # that a database can hold; a note or a report may name any number
-_ALL = "SELECT seq, body, sha256, guard FROM events ORDER BY seq"
+_FIRST_SEQ = -(2**63)  # that a database can hold: a row before the first event is read, and refused
+_ROWS = "SELECT seq, body, sha256, guard FROM events WHERE seq >= ? ORDER BY seq"
 _INSERT = """
 INSERT INTO events (seq, body, sha256, guard) SELECT * FROM (VALUES {rows})
 WHERE (SELECT seq, sha256 FROM events ORDER BY seq DESC LIMIT 1) IS (?, ?)
@@ -69,34 +70,37 @@ class Store:
             self.close()
             raise
 
-    def read(self) -> Generator[Link]:
-        """Yield all events, each checked against the chain.
+    def read(self, after: tuple[int, str] = START) -> Generator[Link]:
+        """Yield the events after the one whose number and SHA-256 are given, each checked against the chain.
 
         The first reading to the end sets `head`; a later one, or one that stops early, does not move it: what this
         object's owner knows of the journal ends where that reading and its own appends ended.
 
         Raises:
-            StateError: the file cannot be read, or an event in it cannot be believed.
+            StateError: the file cannot be read, an event in it cannot be believed, or the event of that number is
+                missing or has another digest.
         """
-        reading = self._read()
+        reading = self._read(after)
         self._readings.add(reading)
         return reading
 
-    def _read(self) -> Generator[Link]:
-        last, guards, final, lineage = (0, GENESIS), set(), None, ""
-        with _translated(self._path), closing(self._connection.execute(_ALL)) as rows:
-            for link in read_chain(map(_row, rows)):
-                last, final, lineage = (link.event.seq, link.sha256), link, lineage or link.sha256
-                if link.event.guard is not None:
-                    guards.add(link.event.guard)
-                yield link
+    def _read(self, after: tuple[int, str]) -> Generator[Link]:
+        last, guards = None, set()
+        first = after[0] or _FIRST_SEQ
+        with _translated(self._path), closing(self._connection.execute(_ROWS, (first,))) as rows:
+            for last in read_chain(map(_row, rows), after):
+                if last.event.seq > after[0]:
+                    if last.event.guard is not None:
+                        guards.add(last.event.guard)
+                    yield last
         if self._head is None:
-            self._head, self._guards, self._last, self._lineage = last, guards, final, lineage
+            self._head = (last.event.seq, last.sha256) if last else START
+            self._guards, self._last, self._lineage = guards, last, self.extent()[1]
 
     @property
     def head(self) -> tuple[int, str]:
         """Number of events and SHA-256 of the last one, as first read and then written by this object."""
-        return self._head or (0, GENESIS)
+        return self._head or START
 
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing but its form is checked."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runner.errors import LockedError
-from runner.journal.chain import GENESIS, Link, Row, link, read_chain
+from runner.journal.chain import START, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.state_store import GuardTakenError, HeadMovedError
@@ -25,7 +25,7 @@ class MemoryEvents:
     @property
     def head(self) -> tuple[int, str]:
         """Return the number and SHA-256 of the last event."""
-        return (self.rows[-1].seq, self.rows[-1].sha256) if self.rows else (0, GENESIS)
+        return (self.rows[-1].seq, self.rows[-1].sha256) if self.rows else START
 
     def clear(self) -> None:
         """Forget all events."""
@@ -41,13 +41,14 @@ class MemoryLog:
 
     @property
     def head(self) -> tuple[int, str]:
-        return self._head or (0, GENESIS)
+        return self._head or START
 
-    def read(self) -> Generator[Link]:
-        last = (0, GENESIS)
-        for one in read_chain(list(self._events.rows)):
-            last = (one.event.seq, one.sha256)
-            yield one
+    def read(self, after: tuple[int, str] = START) -> Generator[Link]:
+        last = START
+        for event_link in read_chain(self._events.rows[max(after[0] - 1, 0) :], after):
+            last = (event_link.event.seq, event_link.sha256)
+            if event_link.event.seq > after[0]:
+                yield event_link
         if self._head is None:
             self._head = last
 

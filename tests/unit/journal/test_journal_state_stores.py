@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import LockedError
+from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import EventLog, GuardTakenError, HeadMovedError, StateStore
@@ -59,6 +59,47 @@ def test_what_is_appended_is_read_back_with_the_same_head(state: StateStore) -> 
     assert again.extent() == (3, first[0].sha256)
     assert [again.digest(seq) for seq in (1, 3, 4)] == [first[0].sha256, second[0].sha256, None]
     again.close()
+
+
+def marked(state: StateStore) -> tuple[list[tuple[int, str]], EventLog]:
+    """Return the number and digest of each of four events, and the log opened anew and not read yet."""
+    log = opened(state)
+    links = log.append([draft(status(name)) for name in "abcd"])
+    log.close()
+    return [(link.event.seq, link.sha256) for link in links], state.open_log()
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4])
+def test_a_reading_after_a_mark_gives_the_later_events_and_can_be_continued(state: StateStore, number: int) -> None:
+    marks, log = marked(state)
+    read = list(log.read(marks[number - 1]) if number else log.read())
+    assert [(link.event.seq, link.sha256) for link in read] == marks[number:]
+    assert log.head == marks[-1]
+    log.settle()
+    (added,) = log.append([draft(status("e"))])
+    assert (added.event.seq, added.event.prev) == (5, marks[-1][1])
+    assert log.head == (5, added.sha256)
+    log.close()
+    assert seqs(state) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("number", [2, 4, 5])
+def test_a_reading_after_an_event_that_is_another_one_is_refused(state: StateStore, number: int) -> None:
+    _, log = marked(state)
+    with pytest.raises(StateError, match=f"changed or damaged at event {number}"):
+        list(log.read((number, "1" * 64)))
+    log.close()
+
+
+def test_a_guard_from_before_the_mark_is_taken_too(state: StateStore) -> None:
+    log = opened(state)
+    links = log.append([draft(guard="upload:1"), draft()])
+    log.close()
+    later = state.open_log()
+    assert list(later.read((2, links[-1].sha256))) == []
+    with pytest.raises(GuardTakenError):
+        later.append([draft(guard="upload:1")])
+    later.close()
 
 
 def test_an_append_is_refused_where_another_writer_moved_the_head(state: StateStore) -> None:
