@@ -33,6 +33,7 @@ class StateFolder:
         self.holder = root / "lock.json"
         self.runs = root / "runs"
         self.lost = root / "lost"  # what runs left that an accepted loss took from the journal
+        self.inbox = root / "inbox"  # what people decided while a run held the state
         self.spool = root / "spool"
         self.emulator = root / "emulator"
         self.latest = self.runs / "latest"
@@ -46,7 +47,7 @@ class StateFolder:
 
     @property
     def _folders(self) -> tuple[Path, ...]:
-        return (self.runs, self.lost, self.spool, self.emulator, self.internal_errors)
+        return (self.runs, self.lost, self.inbox, self.spool, self.emulator, self.internal_errors)
 
     @property
     def _files(self) -> tuple[Path, ...]:

@@ -1,9 +1,11 @@
 """The state in a folder: SQLite for the journal, a file lock for the lease, files for the files."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -11,8 +13,19 @@ from msgspec import Struct
 
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Hold, locked
+from runner.journal.state_store import MOST_PENDING
 from runner.journal.store import Store, open_for_reading, open_store
-from runner.lib.atomic_files import open_below, open_file, real_folder, replacing
+from runner.lib.atomic_files import (
+    open_below,
+    open_file,
+    read_up_to,
+    real_folder,
+    remove_lasting,
+    replacing,
+    sync_folder,
+    write_new,
+)
+from runner.lib.file_owner import numbered_user
 
 
 class FolderBlobs(Struct, frozen=True):
@@ -49,6 +62,54 @@ class FolderBlobs(Struct, frozen=True):
         return str(self.root / name)
 
 
+class FolderInbox(Struct, frozen=True):
+    """Entries as files of the folder `inbox`, which is made with the first of them."""
+
+    folder: StateFolder
+
+    def post(self, name: str, content: bytes) -> None:
+        """Make a file that is not there yet."""
+        write_new(real_folder(self.folder.root, self.folder.inbox.name) / _part(name), content)
+
+    def pending(self) -> tuple[str, ...]:
+        """Return the names of all that is there but for hidden files, which are not whole yet."""
+        try:
+            with os.scandir(self.folder.inbox) as found:
+                shown = (entry.name for entry in found if not entry.name.startswith("."))
+                return tuple(sorted(islice(shown, MOST_PENDING)))
+        except FileNotFoundError:
+            return ()
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read a file that is no link and belongs to whom the folder belongs to."""
+        with open_below(self.folder.root, f"{self.folder.inbox.name}/{_part(name)}") as file:
+            owner = os.fstat(file.fileno()).st_uid
+            if owner != self.folder.inbox.stat().st_uid:
+                raise PermissionError(errno.EPERM, f"it belongs to {numbered_user(owner)}", name)
+            return read_up_to(file, limit)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        remove_lasting(self.folder.inbox / _part(name))
+
+    def set_aside(self, name: str) -> str:
+        """Move a file, a link or a folder into `lost/inbox`, under a name of its own."""
+        aside = real_folder(self.folder.root, self.folder.lost.name, self.folder.inbox.name)
+        number = sum(1 for _ in aside.iterdir()) + 1
+        target = aside / f"{number}-{_part(name)}"
+        (self.folder.inbox / name).rename(target)
+        for folder in (self.folder.inbox, aside):
+            sync_folder(folder)
+        return str(target)
+
+
+def _part(name: str) -> str:
+    """Return a name that is one part of a path; others are refused."""
+    if PurePosixPath(name).name != name or name in ("", ".", ".."):
+        raise OSError(errno.EINVAL, "it is not a name of an entry", name)
+    return name
+
+
 class FolderStore(Struct, frozen=True):
     """A state folder as a store."""
 
@@ -68,6 +129,11 @@ class FolderStore(Struct, frozen=True):
     def blobs(self) -> FolderBlobs:
         """Return the files below it."""
         return FolderBlobs(self.folder.root)
+
+    @property
+    def inbox(self) -> FolderInbox:
+        """Return the entries in its folder `inbox`."""
+        return FolderInbox(self.folder)
 
     def require_journal(self) -> None:
         """Raise a StateError where the journal is gone but its runs are not, or the folder is not one."""

@@ -117,8 +117,56 @@ class Blobs(Protocol):
         """Return how messages name the file."""
 
 
+MOST_PENDING = 1000  # names that a look at an inbox returns
+
+
+class Inbox(Protocol):
+    """What people leave for the run that holds the state: small files, made once and never changed.
+
+    Whoever may write to the state may leave something here, so a reader checks all of it. No lease is needed. A name
+    is one part of a path.
+    """
+
+    def post(self, name: str, content: bytes) -> None:
+        """Store an entry durably, whole or not at all. Of several that post the same name, exactly one succeeds.
+
+        Raises:
+            FileExistsError: there is one of that name; it stays as it is.
+            OSError: it cannot be stored.
+        """
+
+    def pending(self) -> tuple[str, ...]:
+        """Return the entries' names in their order, at most `MOST_PENDING` of them, with whatever name they have.
+
+        Raises:
+            OSError: they cannot be listed.
+        """
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return an entry's content, at most `limit` bytes of it.
+
+        Raises:
+            FileNotFoundError: there is none of that name.
+            OSError: it cannot be read, or it is not what a poster makes there, such as a link or another user's file.
+        """
+
+    def remove(self, name: str) -> None:
+        """Remove an entry durably; one that is gone already is no error.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+
+    def set_aside(self, name: str) -> str:
+        """Move what is no entry out of the inbox, unread and without following it; return how messages name it then.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+
+
 class StateStore(Protocol):
-    """A place for the state: journal, lease and files, and a folder of this machine to work in."""
+    """A place for the state: journal, lease, files and inbox, and a folder of this machine to work in."""
 
     @property
     def address(self) -> str:
@@ -138,6 +186,10 @@ class StateStore(Protocol):
     @property
     def blobs(self) -> Blobs:
         """Return the files."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Return what people left for the run that holds the state."""
 
     def require_journal(self) -> None:
         """Raise a StateError where the journal is gone but what runs left is not."""

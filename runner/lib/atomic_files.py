@@ -187,6 +187,17 @@ def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     sync_folder(target.parent)
 
 
+def remove_lasting(path: Path) -> None:
+    """Remove a file so that no power cut brings it back; one that is gone already is no error.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        sync_folder(path.parent)
+
+
 def remove_unfinished(target: Path) -> None:
     """Remove what `write_new` left beside the target when it was killed."""
     name = re.compile(rf"\.{re.escape(target.name)}{re.escape(_NEW)}[0-9a-z_]{{8}}")

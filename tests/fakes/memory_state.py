@@ -11,7 +11,7 @@ from runner.errors import LockedError
 from runner.journal.chain import START, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
-from runner.journal.state_store import GuardTakenError, HeadMovedError
+from runner.journal.state_store import MOST_PENDING, GuardTakenError, HeadMovedError
 
 
 class MemoryEvents:
@@ -108,6 +108,34 @@ class MemoryBlobs:
         return f"memory://{name}"
 
 
+class MemoryInbox:
+    """Entries in a dictionary."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self.aside: dict[str, bytes] = {}
+
+    def post(self, name: str, content: bytes) -> None:
+        if name in self.entries:
+            raise FileExistsError(name)
+        self.entries[name] = content
+
+    def pending(self) -> tuple[str, ...]:
+        return tuple(sorted(self.entries)[:MOST_PENDING])
+
+    def read(self, name: str, limit: int) -> bytes:
+        if name not in self.entries:
+            raise FileNotFoundError(name)
+        return self.entries[name][:limit]
+
+    def remove(self, name: str) -> None:
+        self.entries.pop(name, None)
+
+    def set_aside(self, name: str) -> str:
+        self.aside[name] = self.entries.pop(name)
+        return f"memory://aside/{name}"
+
+
 class MemoryLease:
     """The right to write, while `owner` says so."""
 
@@ -125,6 +153,7 @@ class MemoryState:
     def __init__(self, work: Path) -> None:
         self.events = MemoryEvents()
         self.blobs = MemoryBlobs()
+        self.inbox = MemoryInbox()
         self.work = StateFolder(work)
         self.folder = None
         self.address = "memory://state"

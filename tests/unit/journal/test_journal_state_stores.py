@@ -186,3 +186,41 @@ def test_a_file_of_the_work_folder_is_kept_under_its_name_there(state: StateStor
     state.blobs.keep(name, file)
     with state.blobs.open(name) as stream:
         assert stream.read() == b"result"
+
+
+def test_what_is_posted_waits_in_the_order_of_its_names_until_it_is_removed(state: StateStore) -> None:
+    inbox = state.inbox
+    assert inbox.pending() == ()
+    inbox.post("b.json", b"second")
+    inbox.post("a.json", b"first")
+    assert inbox.pending() == ("a.json", "b.json")
+    assert inbox.read("a.json", 100) == b"first"
+    assert inbox.read("a.json", 3) == b"fir"
+    inbox.remove("a.json")
+    inbox.remove("a.json")
+    assert inbox.pending() == ("b.json",)
+    with pytest.raises(FileNotFoundError):
+        inbox.read("a.json", 100)
+
+
+def test_an_entry_is_posted_once_and_stays_as_it_is(state: StateStore) -> None:
+    state.inbox.post("a.json", b"first")
+    with pytest.raises(FileExistsError):
+        state.inbox.post("a.json", b"second")
+    assert state.inbox.read("a.json", 100) == b"first"
+    state.inbox.remove("a.json")
+    state.inbox.post("a.json", b"third")
+    assert state.inbox.read("a.json", 100) == b"third"
+
+
+def test_an_entry_can_be_posted_while_a_run_holds_the_state(state: StateStore) -> None:
+    with state.held("20260301T040506Z-1a2b3c", timeout=0):
+        state.inbox.post("a.json", b"decided")
+        assert state.inbox.pending() == ("a.json",)
+
+
+def test_what_is_set_aside_is_no_longer_pending(state: StateStore) -> None:
+    for _ in range(2):  # two of the same name, one after the other
+        state.inbox.post("a.json", b"garbage")
+        assert "a.json" in state.inbox.set_aside("a.json")
+        assert state.inbox.pending() == ()
