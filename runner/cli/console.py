@@ -12,7 +12,7 @@ from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
 from runner.cli.terminal.stdio import is_terminal
 from runner.reports.text import inline
 
-if TYPE_CHECKING:  # both are slow to import, and most commands have no news to tell
+if TYPE_CHECKING:  # both are slow to import, and most commands have no events to tell
     from runner.cli.terminal.live_table import LiveTable
     from runner.execute.progress_events import Listener, ProgressEvent
 
@@ -136,15 +136,15 @@ class Console:
         else:
             self.line(line)
 
-    def progress(self, model: str | None, news: "ProgressEvent") -> None:
-        """Print news of a model as a line, if the verbosity asks for it; for commands that are over soon."""
-        self._log()(model, news)
+    def progress(self, model: str | None, event: "ProgressEvent") -> None:
+        """Print an event of a model as a line, if the verbosity asks for it; for commands that are over soon."""
+        self._log()(model, event)
 
     @contextmanager
     def watching(self, *, events: bool = False) -> Iterator["Listener"]:
         """Give a listener that shows a run: as a live table where stderr is a terminal, else as lines.
 
-        With `events` the news go to stdout as JSON lines, and to nowhere else.
+        With `events` they go to stdout as JSON lines, and to nowhere else.
         """
         if events:
             yield _careful(self._event_log())
@@ -161,10 +161,10 @@ class Console:
         log = self._log()
         table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
 
-        def listen(model: str | None, news: "ProgressEvent") -> None:
-            table.tell(model, news)
+        def listen(model: str | None, event: "ProgressEvent") -> None:
+            table.tell(model, event)
             if self.verbose or table.broken:
-                log(model, news)
+                log(model, event)
 
         try:
             yield listen
@@ -181,7 +181,7 @@ class Console:
         if self._json:
             form, every = log_lines.event_line, log_lines.UPLOAD_EVENT_S
         return log_lines.ThrottledLog(
-            tell=lambda model, news: self.line(form(model, news)),
+            tell=lambda model, event: self.line(form(model, event)),
             verbosity=self._verbosity,
             every=every,
             events=self._json and self._verbosity >= 0,
@@ -191,7 +191,7 @@ class Console:
         from runner.cli.terminal import log_lines  # noqa: PLC0415 -- as above
 
         return log_lines.ThrottledLog(
-            tell=lambda model, news: self.result(log_lines.event_line(model, news)),
+            tell=lambda model, event: self.result(log_lines.event_line(model, event)),
             verbosity=max(self._verbosity, 0),
             every=log_lines.UPLOAD_EVENT_S,
             events=True,
@@ -201,8 +201,8 @@ class Console:
 def _careful(listener: "Listener") -> "Listener":
     """Return a listener that never raises: a display must not disturb the run."""
 
-    def listen(model: str | None, news: "ProgressEvent") -> None:
+    def listen(model: str | None, event: "ProgressEvent") -> None:
         with suppress(Exception):
-            listener(model, news)
+            listener(model, event)
 
     return listen

@@ -1,13 +1,13 @@
 """A model's API key, had once a run; where the service hands it out, that is a read like any other."""
 
 from runner.credentials import ENDS_SOON, read_end
-from runner.execute.commands import Steps, call
+from runner.execute.commands import Workflow, call
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
 from runner.lib.secrets import Secret
 
 
-def get_key(run: ModelRun) -> Steps[Secret]:
+def get_key(run: ModelRun) -> Workflow[Secret]:
     """Return the model's API key.
 
     Raises:
@@ -27,7 +27,7 @@ def _warn_of_end(run: ModelRun) -> None:
         run.warn(f"the API key that was fetched for this run ends on {end:%Y-%m-%d}, so a training may outlive it")
 
 
-def _fetch(run: ModelRun) -> Steps[Secret]:
+def _fetch(run: ModelRun) -> Workflow[Secret]:
     keys, model = run.context.keys, run.model
     if keys.asks_service(model):
         return (yield from read(run, "api_key", lambda: keys.model_key(model)))

@@ -1,7 +1,7 @@
-"""What a model's drive may ask of the coordinator, as data.
+"""The commands that a model's workflow gives the coordinator, as data.
 
-A drive is a generator: it yields an ask and is resumed with the answer (or with the error the work raised). So the
-protocol reads top to bottom, and nothing but the coordinator touches threads, the clock or the journal.
+A workflow is a generator: it yields a command and is resumed with the answer (or with the error the work raised). So
+the protocol reads top to bottom, and nothing but the coordinator touches threads, the clock or the journal.
 """
 
 from collections.abc import Callable, Generator
@@ -30,14 +30,14 @@ class Work(Struct, frozen=True, kw_only=True):
     Where more work waits than the executor has threads, effects come first and `patient` work last.
     """
 
-    lane: Pool
+    pool: Pool
     function: Callable[[], Any]
     effect: bool = False
     low_priority: bool = False
 
     @property
     def rank(self) -> int:
-        """Return its place among the work of its lane; the lowest goes first."""
+        """Return its place among the work of its pool; the lowest goes first."""
         return 0 if self.effect else 2 if self.low_priority else 1
 
 
@@ -61,37 +61,37 @@ class TakeSlot(Struct, frozen=True, kw_only=True):
     """
 
 
-Ask = Work | Pause | Record | TakeSlot
-Steps = Generator[Ask, Any, T]
+Command = Work | Pause | Record | TakeSlot
+Workflow = Generator[Command, Any, T]
 
 
 class StoppedError(Exception):
-    """Thrown into a drive at its next ask when the run is to end: nothing new may be started."""
+    """Thrown into a workflow at its next command when the run is to end: nothing new may be started."""
 
 
-def call(function: Callable[[], T], *, effect: bool = False, low_priority: bool = False) -> Steps[T]:
+def call(function: Callable[[], T], *, effect: bool = False, low_priority: bool = False) -> Workflow[T]:
     """Do a short call of the service."""
-    answer = yield Work(lane=Pool.CALL, function=function, effect=effect, low_priority=low_priority)
+    answer = yield Work(pool=Pool.CALL, function=function, effect=effect, low_priority=low_priority)
     return cast("T", answer)
 
 
-def stage(function: Callable[[], T], *, effect: bool = False) -> Steps[T]:
+def stage(function: Callable[[], T], *, effect: bool = False) -> Workflow[T]:
     """Do a heavy stage."""
-    answer = yield Work(lane=Pool.STAGE, function=function, effect=effect)
+    answer = yield Work(pool=Pool.STAGE, function=function, effect=effect)
     return cast("T", answer)
 
 
-def pause(seconds: float) -> Steps[None]:
+def pause(seconds: float) -> Workflow[None]:
     """Wait, at least so long that a clock shows it: what is left of a wait may be a rounding error."""
     yield Pause(seconds=max(seconds, _SHORTEST_S))
 
 
-def take_slot() -> Steps[AbstractContextManager[None]]:
+def take_slot() -> Workflow[AbstractContextManager[None]]:
     """Wait for an upload slot."""
     answer = yield TakeSlot()
     return cast("AbstractContextManager[None]", answer)
 
 
-def record(*facts: Fact, guard: str | None = None) -> Steps[None]:
+def record(*facts: Fact, guard: str | None = None) -> Workflow[None]:
     """Write facts before continuing."""
     yield Record(facts=facts, guard=guard)

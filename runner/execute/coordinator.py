@@ -1,4 +1,4 @@
-"""The loop that drives all models side by side, in one thread.
+"""The loop that runs all models side by side, in one thread.
 
 Decisions, intents and the journal live here; only work goes to executors. Facts that several models want recorded at
 the same moment are committed in one transaction.
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from runner.execute.commands import Ask, Pause, Pool, Record, Steps, StoppedError, TakeSlot, Work
+from runner.execute.commands import Command, Pause, Pool, Record, StoppedError, TakeSlot, Work, Workflow
 from runner.execute.ports import Clock
 
 
@@ -51,7 +51,7 @@ class ModelWorkflow(Struct, eq=False, kw_only=True):
     """A model's generator and how to resume it."""
 
     model: str
-    steps: Steps[None]
+    steps: Workflow[None]
     answer: Any = None
     error: BaseException | None = None
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
@@ -60,7 +60,7 @@ class ModelWorkflow(Struct, eq=False, kw_only=True):
 
 
 class UploadSlot(Enum):
-    """What a drive has of the upload slots."""
+    """What a workflow has of the upload slots."""
 
     HELD = auto()
     LENT = auto()  # to others, while it pauses
@@ -69,15 +69,15 @@ class UploadSlot(Enum):
 class Delivery(Struct, frozen=True, kw_only=True):
     """What an executor's thread hands back to the coordinator's."""
 
-    drive: ModelWorkflow
-    lane: Pool
+    workflow: ModelWorkflow
+    pool: Pool
     ticket: int
     answer: Any
     error: BaseException | None
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How much happens side by side; a lane that `threads` does not name takes all work at once."""
+    """How much happens side by side; a pool that `threads` does not name takes all work at once."""
 
     parallel: int
     uploads: int
@@ -85,7 +85,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Coordinator(Struct, kw_only=True):
-    """Runs drives to their end. `stop` may be called from a signal handler."""
+    """Runs workflows to their end. `stop` may be called from a signal handler."""
 
     executors: Mapping[Pool, Executor]
     clock: Clock
@@ -93,7 +93,7 @@ class Coordinator(Struct, kw_only=True):
     settings: Settings
     stopping: Stopping = _unheard  # called once, in the coordinator's own thread
     on_idle: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
-    mail: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
+    mailbox: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
     stopped: str | None = None
     _waiting: deque[ModelWorkflow] = field(default_factory=deque)
     _active: dict[ModelWorkflow, None] = field(default_factory=dict)  # a set whose order is that of the plans
@@ -113,42 +113,42 @@ class Coordinator(Struct, kw_only=True):
     def stop(self, why: str) -> None:
         """Start nothing new; effects on their way may finish. Safe to call from a signal handler."""
         self.stopped = self.stopped or why
-        self.mail.put(None)
+        self.mailbox.put(None)
 
-    def run(self, drives: Iterable[tuple[str, Steps[None]]]) -> None:
-        """Drive all to their end, `parallel` of them at a time.
+    def run(self, workflows: Iterable[tuple[str, Workflow[None]]]) -> None:
+        """Run all to their end, `parallel` of them at a time.
 
         Raises:
             StateError: the journal cannot be written any more; nothing was started after that.
         """
-        self._waiting.extend(ModelWorkflow(model=model, steps=steps) for model, steps in drives)
+        self._waiting.extend(ModelWorkflow(model=model, steps=steps) for model, steps in workflows)
         try:
             self._run_all()
         finally:  # left to the garbage collector, a generator and the slot it holds may be ended one within the other
-            for drive in list(self._active):
-                drive.steps.close()
+            for workflow in list(self._active):
+                workflow.steps.close()
 
     def _run_all(self) -> None:
         while self._waiting or self._active:
             self._emit_stop()
             while self._waiting and len(self._active) < self.settings.parallel:
-                drive = self._waiting.popleft()
-                self._active[drive] = None
-                self._ready.append(drive)
+                workflow = self._waiting.popleft()
+                self._active[workflow] = None
+                self._ready.append(workflow)
             self._step_all()
             if self._active and not self._ready and not self._room():
-                self._wait_for_mail()
+                self._wait_for_delivery()
 
     def _emit_stop(self) -> None:
         if self.stopped is not None and not self._stop_told:
             self._stop_told = True
-            self.stopping(self.stopped, sum(drive.effect for drive in self._active))
+            self.stopping(self.stopped, sum(workflow.effect for workflow in self._active))
 
     def _room(self) -> bool:
         return bool(self._waiting) and len(self._active) < self.settings.parallel
 
     def _step_all(self) -> None:
-        """Step every ready drive until all of them wait for something outside."""
+        """Step every ready workflow until all of them wait for something outside."""
         while True:
             while self._ready:
                 self._step(self._ready.popleft())
@@ -157,98 +157,98 @@ class Coordinator(Struct, kw_only=True):
                 return
             self._commit_records()
 
-    def _step(self, drive: ModelWorkflow) -> None:
-        error, drive.error = drive.error, None
-        answer, drive.answer = drive.answer, None
-        drive.ticket, drive.effect = -1, False
+    def _step(self, workflow: ModelWorkflow) -> None:
+        error, workflow.error = workflow.error, None
+        answer, workflow.answer = workflow.answer, None
+        workflow.ticket, workflow.effect = -1, False
         try:
-            ask = drive.steps.send(answer) if error is None else drive.steps.throw(error)
+            command = workflow.steps.send(answer) if error is None else workflow.steps.throw(error)
         except StopIteration:
-            del self._active[drive]
+            del self._active[workflow]
             return
-        self._take(drive, ask)
+        self._take(workflow, command)
 
-    def _take(self, drive: ModelWorkflow, ask: Ask) -> None:
-        if isinstance(ask, Record):
-            self._records.append((drive, ask))
+    def _take(self, workflow: ModelWorkflow, command: Command) -> None:
+        if isinstance(command, Record):
+            self._records.append((workflow, command))
         elif self.stopped is not None:
             self._emit_stop()
-            self._resume(drive, error=StoppedError(self.stopped))
-        elif isinstance(ask, Work):
-            self._queue(drive, ask)
-        elif isinstance(ask, Pause):
-            self._pause(drive, ask.seconds)
-        elif isinstance(ask, TakeSlot):
-            self._slot_queue.append(drive)
+            self._resume(workflow, error=StoppedError(self.stopped))
+        elif isinstance(command, Work):
+            self._queue(workflow, command)
+        elif isinstance(command, Pause):
+            self._pause(workflow, command.seconds)
+        elif isinstance(command, TakeSlot):
+            self._slot_queue.append(workflow)
             self._give_slots()
 
-    def _pause(self, drive: ModelWorkflow, seconds: float) -> None:
-        heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), drive))
-        if drive.slot is UploadSlot.HELD:
-            self._free_slot(drive, then=UploadSlot.LENT)
+    def _pause(self, workflow: ModelWorkflow, seconds: float) -> None:
+        heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), workflow))
+        if workflow.slot is UploadSlot.HELD:
+            self._free_slot(workflow, then=UploadSlot.LENT)
 
-    def _wake(self, drive: ModelWorkflow) -> None:
-        if drive.slot is UploadSlot.LENT:
-            self._slot_queue.appendleft(drive)
+    def _wake(self, workflow: ModelWorkflow) -> None:
+        if workflow.slot is UploadSlot.LENT:
+            self._slot_queue.appendleft(workflow)
             self._give_slots()
         else:
-            self._resume(drive)
+            self._resume(workflow)
 
-    def _queue(self, drive: ModelWorkflow, work: Work) -> None:
-        drive.ticket = next(self._order)
-        heapq.heappush(self._queues[work.lane], (work.rank, drive.ticket, drive, work))
+    def _queue(self, workflow: ModelWorkflow, work: Work) -> None:
+        workflow.ticket = next(self._order)
+        heapq.heappush(self._queues[work.pool], (work.rank, workflow.ticket, workflow, work))
 
     def _hand_out(self) -> None:
-        """Give each lane's threads work, the lowest rank first. What waits for one when the run stops never begins."""
+        """Give each pool's threads work, the lowest rank first. What waits for one when the run stops never begins."""
         if self.stopped is not None:
             return
-        for lane, queue in self._queues.items():
-            while queue and self._busy[lane] < self.settings.threads.get(lane, math.inf):
-                _, ticket, drive, work = heapq.heappop(queue)
-                if ticket == drive.ticket:
-                    self._submit(drive, work)
+        for pool, queue in self._queues.items():
+            while queue and self._busy[pool] < self.settings.threads.get(pool, math.inf):
+                _, ticket, workflow, work = heapq.heappop(queue)
+                if ticket == workflow.ticket:
+                    self._submit(workflow, work)
 
-    def _submit(self, drive: ModelWorkflow, work: Work) -> None:
-        drive.effect, ticket, lane = work.effect, drive.ticket, work.lane
-        self._busy[lane] += 1
+    def _submit(self, workflow: ModelWorkflow, work: Work) -> None:
+        workflow.effect, ticket, pool = work.effect, workflow.ticket, work.pool
+        self._busy[pool] += 1
 
         def deliver(future: Future[Any]) -> None:
             if future.cancelled():
                 return  # the run has ended; nobody waits for it
             error = future.exception()
             answer = future.result() if error is None else None
-            self.mail.put(Delivery(drive=drive, lane=lane, ticket=ticket, answer=answer, error=error))
+            self.mailbox.put(Delivery(workflow=workflow, pool=pool, ticket=ticket, answer=answer, error=error))
 
-        self.executors[lane].submit(work.function).add_done_callback(deliver)
+        self.executors[pool].submit(work.function).add_done_callback(deliver)
 
     def _commit_records(self) -> None:
         records, self._records = self._records, []
-        self.commit([(drive.model, record) for drive, record in records])
-        for drive, _ in records:
-            self._resume(drive)
+        self.commit([(workflow.model, record) for workflow, record in records])
+        for workflow, _ in records:
+            self._resume(workflow)
 
-    def _resume(self, drive: ModelWorkflow, *, answer: Any = None, error: BaseException | None = None) -> None:
-        drive.answer, drive.error = answer, error
-        self._ready.append(drive)
+    def _resume(self, workflow: ModelWorkflow, *, answer: Any = None, error: BaseException | None = None) -> None:
+        workflow.answer, workflow.error = answer, error
+        self._ready.append(workflow)
 
     def _emit_idle(self, left: float | None) -> None:
         if not self._idle_emitted and left is not None and left >= _IDLE_S and not any(self._busy.values()):
             self._idle_emitted = True
             self.on_idle()
 
-    def _wait_for_mail(self) -> None:
+    def _wait_for_delivery(self) -> None:
         """Wait until work is done, a pause is over or the run is stopped."""
         left = self._until_next_pause()
         self._emit_idle(left)
         try:
-            mail = self.mail.get(timeout=left)
+            delivery = self.mailbox.get(timeout=left)
         except Empty:
-            mail = None
-        while mail is not None:
-            self._busy[mail.lane] -= 1
-            if mail.ticket == mail.drive.ticket:
-                self._resume(mail.drive, answer=mail.answer, error=mail.error)
-            mail = None if self.mail.empty() else self.mail.get()
+            delivery = None
+        while delivery is not None:
+            self._busy[delivery.pool] -= 1
+            if delivery.ticket == delivery.workflow.ticket:
+                self._resume(delivery.workflow, answer=delivery.answer, error=delivery.error)
+            delivery = None if self.mailbox.empty() else self.mailbox.get()
         if self.stopped is not None:
             self._stop_idle()
         while self._pauses and self._pauses[0][0] <= self.clock.monotonic():
@@ -258,29 +258,29 @@ class Coordinator(Struct, kw_only=True):
         return max(self._pauses[0][0] - self.clock.monotonic(), 0.0) if self._pauses else None
 
     def _stop_idle(self) -> None:
-        """Stop every drive that has no effect on its way; work without effect is abandoned."""
+        """Stop every workflow that has no effect on its way; work without effect is abandoned."""
         self._pauses.clear()
         self._slot_queue.clear()
-        for drive in [active for active in self._active if not active.effect and active not in self._ready]:
-            self._resume(drive, error=StoppedError(self.stopped))
+        for workflow in [active for active in self._active if not active.effect and active not in self._ready]:
+            self._resume(workflow, error=StoppedError(self.stopped))
 
     def _give_slots(self) -> None:
         while self._slot_queue and self._slots_taken < self.settings.uploads:
             self._slots_taken += 1
-            drive = self._slot_queue.popleft()
-            self._resume(drive, answer=None if drive.slot is UploadSlot.LENT else self._slot(drive))
-            drive.slot = UploadSlot.HELD
+            workflow = self._slot_queue.popleft()
+            self._resume(workflow, answer=None if workflow.slot is UploadSlot.LENT else self._slot(workflow))
+            workflow.slot = UploadSlot.HELD
 
-    def _free_slot(self, drive: ModelWorkflow, *, then: UploadSlot | None) -> None:
-        drive.slot = then
+    def _free_slot(self, workflow: ModelWorkflow, *, then: UploadSlot | None) -> None:
+        workflow.slot = then
         self._slots_taken -= 1
         self._give_slots()
 
     @contextmanager
-    def _slot(self, drive: ModelWorkflow) -> Iterator[None]:
+    def _slot(self, workflow: ModelWorkflow) -> Iterator[None]:
         try:
             yield
         finally:
-            if drive.slot is UploadSlot.HELD:
-                self._free_slot(drive, then=None)
-            drive.slot = None
+            if workflow.slot is UploadSlot.HELD:
+                self._free_slot(workflow, then=None)
+            workflow.slot = None

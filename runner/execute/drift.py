@@ -4,7 +4,7 @@ from runner.datasets.file_cache import digest
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Steps, call, record, stage
+from runner.execute.commands import Workflow, call, record, stage
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd
 from runner.execute.retry import ATTEMPTS, read
 from runner.journal.events import IncumbentAdopted
@@ -18,7 +18,7 @@ _ATTEMPTS = 3  # to read a list that is good to have
 Listed = tuple[Classifier, ...] | None  # None: the list cannot be read
 
 
-def list_classifiers(run: ModelRun, *, again: bool = False) -> Steps[Listed]:
+def list_classifiers(run: ModelRun, *, again: bool = False) -> Workflow[Listed]:
     """Return the service's list, or None where it cannot be read; that is asked once a run, unless `again`."""
     if run.list_refused and not again:
         return None
@@ -31,14 +31,14 @@ def list_classifiers(run: ModelRun, *, again: bool = False) -> Steps[Listed]:
         return None
 
 
-def observe_serving(run: ModelRun) -> Steps[Listed]:
+def observe_serving(run: ModelRun) -> Workflow[Listed]:
     """Learn whether the recorded model is in service, and record what is new; return the list, None without one."""
     listed = (yield from list_classifiers(run)) if may_drift(run.progress) else None
     yield from note_serving(run, listed)
     return listed
 
 
-def note_serving(run: ModelRun, listed: Listed) -> Steps[None]:
+def note_serving(run: ModelRun, listed: Listed) -> Workflow[None]:
     """Record what the list says of the model in service, where it says something else than before."""
     moment = Moment(now=run.context.clock.now(), quarantine=run.quarantine)
     found, before = observe(run.model, run.progress, listed, moment), run.progress.observation
@@ -49,7 +49,7 @@ def note_serving(run: ModelRun, listed: Listed) -> Steps[None]:
     yield from record(found)
 
 
-def adopt(run: ModelRun) -> Steps[StageEnd]:
+def adopt(run: ModelRun) -> Workflow[StageEnd]:
     """Record what a person states of the model in service; where nothing else is planned, that is the end."""
     statement = run.plan.statement
     if statement is None:
@@ -85,7 +85,7 @@ def _sha256(run: ModelRun, source: Source) -> str:
 _NOWHERE = Place(file="", line=1, column=1)
 
 
-def _reading_key(run: ModelRun) -> Steps[Secret]:
+def _reading_key(run: ModelRun) -> Workflow[Secret]:
     """Return the account's secret key where the manifest has one: the list belongs to the account."""
     keys, model = run.context.keys, run.model
     account = (yield from call(lambda: keys.account_key(model))) if keys.asks_service(model) else None

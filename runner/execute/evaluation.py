@@ -12,7 +12,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Steps, pause, record, stage
+from runner.execute.commands import Workflow, pause, record, stage
 from runner.execute.drift import observe_serving
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed
 from runner.execute.progress_events import Decided
@@ -121,7 +121,7 @@ def blob_sha256(blobs: Blobs, name: str) -> str:
     return sha256.hexdigest()
 
 
-def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
+def evaluate_result(run: ModelRun) -> Workflow[StageEnd]:
     """Download the result of the finished job, store it, judge it, record the decision."""
     yield from observe_serving(run)
     job, inputs = run.job, inputs_now(run.context.manifest, run.model, run.progress, run.job)
@@ -151,7 +151,7 @@ def evaluate_result(run: ModelRun) -> Steps[StageEnd]:
     return None
 
 
-def decide_again(run: ModelRun) -> Steps[StageEnd]:
+def decide_again(run: ModelRun) -> Workflow[StageEnd]:
     """Judge the stored result by the policy as it is now, without a new training.
 
     It is downloaded again only where it is gone or damaged; before there is a decision the job's status is read first,
@@ -192,7 +192,7 @@ def _tell(run: ModelRun, evaluation: Evaluation) -> None:
     run.tell(Decided(verdict=evaluation.verdict, action=evaluation.decision.action, policy=policy))
 
 
-def _download(run: ModelRun, inputs: Inputs) -> Steps[Evaluated | ModelOutcome]:
+def _download(run: ModelRun, inputs: Inputs) -> Workflow[Evaluated | ModelOutcome]:
     """Download by the URL of a fresh status; an expired one is replaced by asking again.
 
     A suspect file is downloaded once more; what comes then is the result. An outage of the store is waited for as one
@@ -229,7 +229,7 @@ def _download(run: ModelRun, inputs: Inputs) -> Steps[Evaluated | ModelOutcome]:
             yield from outage.wait(failure)
 
 
-def _pass_by(run: ModelRun, path: Path, why: str) -> Steps[None]:
+def _pass_by(run: ModelRun, path: Path, why: str) -> Workflow[None]:
     """Remove a suspect file, and wait a little."""
     path.unlink()
     run.retry(f"download: {unread_clause(why)}; it is downloaded once more")

@@ -7,7 +7,7 @@ also to a newer key of it. Such a question has no effect.
 from collections.abc import Mapping
 
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Steps
+from runner.execute.commands import Workflow
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import read
 from runner.journal.model_progress import ModelProgress
@@ -21,7 +21,7 @@ _JOBS = 3  # newest jobs of a name that are asked for: the service may have forg
 _QUESTIONS = 60  # for one model; names that were used last come first
 
 
-def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
+def refuse_other_model(run: ModelRun, key: Secret) -> Workflow[None]:
     """Make sure that the key is not that of a model which the project knows under another name.
 
     Raises:
@@ -33,7 +33,7 @@ def refuse_other_model(run: ModelRun, key: Secret) -> Steps[None]:
         yield from _refuse_exchanged(run, key)
 
 
-def _refuse_vanished(run: ModelRun, key: Secret) -> Steps[None]:
+def _refuse_vanished(run: ModelRun, key: Secret) -> Workflow[None]:
     """Ask for the newest jobs of the names that left the manifest."""
     for name, job in run.context.vanished[:_QUESTIONS]:
         if isinstance((yield from _ask(run, key, job)), Status):
@@ -70,7 +70,7 @@ def _has_another_key_source(run: ModelRun) -> bool:
     return bound is not None and bound.get("api_key", now) != now
 
 
-def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
+def _refuse_exchanged(run: ModelRun, key: Secret) -> Workflow[None]:
     """Ask whose key it is, when the service knows none of the model's last jobs under it: values may be swapped too."""
     own = newest_jobs(run.progress)
     for job in own:
@@ -92,7 +92,7 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Steps[None]:
     run.warn(what)
 
 
-def _refuse_another_name(run: ModelRun, key: Secret) -> Steps[None]:
+def _refuse_another_name(run: ModelRun, key: Secret) -> Workflow[None]:
     """Ask for the newest job of each other name."""
     known = run.context.progress.known(run.context.service)
     others = [(name, model.last) for name, model in known.items() if name != run.model.name]
@@ -113,7 +113,7 @@ def _lines(run: ModelRun, other: str) -> str:
     return f"`- {{from: {other}, to: {name}}}` and `- {{from: {name}, to: {left}}}`"
 
 
-def _ask(run: ModelRun, key: Secret, job: RetrainJob) -> Steps[Status | ServiceError]:
+def _ask(run: ModelRun, key: Secret, job: RetrainJob) -> Workflow[Status | ServiceError]:
     """Return what the service says of the job under the key.
 
     Raises:

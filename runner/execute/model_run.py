@@ -12,9 +12,9 @@ from msgspec import Struct, field
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Record, Steps
+from runner.execute.commands import Record, Workflow
 from runner.execute.polling import TrainingStats
-from runner.execute.ports import Clock, Holds, Keys, Provenance, always_locked
+from runner.execute.ports import Clock, Keys, Provenance, StillLocked, always_locked
 from runner.execute.progress_events import (
     Listener,
     Message,
@@ -147,9 +147,9 @@ class RunContext(Struct, frozen=True, kw_only=True):
     spool: Path
     listener: Listener
     internal_errors: list[Exception]
-    trace: Provenance = without_provenance
+    provenance: Provenance = without_provenance
     readings: FileCache = field(default_factory=FileCache)
-    holds: Holds = always_locked
+    still_locked: StillLocked = always_locked
     training_stats: TrainingStats = field(default_factory=TrainingStats)
     noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
     vanished: tuple[tuple[str, RetrainJob], ...] = ()  # name and job, of the names that left the manifest
@@ -161,7 +161,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
 
 
 class ModelRun(Struct, kw_only=True):
-    """The state of one model's drive. What must survive a crash is in the journal, not here."""
+    """The state of one model's workflow. What must survive a crash is in the journal, not here."""
 
     context: RunContext
     model: Model
@@ -200,9 +200,9 @@ class ModelRun(Struct, kw_only=True):
         """Return how long a lost request may still arrive."""
         return self.context.manifest.service.quarantine
 
-    def tell(self, news: ProgressEvent) -> None:
+    def tell(self, event: ProgressEvent) -> None:
         """Tell the listener; safe from any thread."""
-        self.context.listener(self.model.name, news)
+        self.context.listener(self.model.name, event)
 
     def say(self, text: str) -> None:
         """Tell the listener, in one plain line."""
@@ -253,4 +253,4 @@ def failed_with(kind: Kind, message: str, hint: str) -> ModelOutcome:
     return failed(ModelError(kind, message, hint=hint))
 
 
-RunStage = Callable[[ModelRun], Steps[StageEnd]]
+RunStage = Callable[[ModelRun], Workflow[StageEnd]]

@@ -38,7 +38,7 @@ class Keys(Protocol):
         """Return the account's secret key where the manifest names one."""
 
 
-Holds = Callable[[], bool]  # whether this run still holds the state
+StillLocked = Callable[[], bool]  # whether this run still holds the state
 
 
 def always_locked() -> bool:

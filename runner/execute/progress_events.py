@@ -1,4 +1,4 @@
-"""What a run tells while it continues, as values: a terminal, a log and another program all read the same news.
+"""What a run tells while it continues, as values: a terminal, a log and another program all read the same event.
 
 News change nothing. What must survive a crash is in the journal.
 """
@@ -13,7 +13,7 @@ from runner.execute.ports import Clock
 from runner.journal.outcomes import Outcome
 from runner.plan.model_plan import PlanStage
 
-SENT_EVERY_S = 0.1  # between two news of the same upload
+SENT_EVERY_S = 0.1  # between two events of the same upload
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class Planned(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"planned: {' > '.join(self.stages) or 'nothing to do'}"
 
 
@@ -34,7 +34,7 @@ class StageStarted(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"stage: {self.stage}"
 
 
@@ -46,7 +46,7 @@ class RequestStarted(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"call: {self.call}, number {self.attempt}"
 
 
@@ -58,7 +58,7 @@ class UploadProgress(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"sent {self.sent:,} of {self.total:,} bytes"
 
 
@@ -71,7 +71,7 @@ class InTraining(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         before = f"; the last training took {self.expected_s:.0f} s" if self.expected_s is not None else ""
         return f"waiting for job {self.retrain_job_id}{before}"
 
@@ -84,7 +84,7 @@ class StatusReceived(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"job {self.retrain_job_id}: {self.status}"
 
 
@@ -105,7 +105,7 @@ class Decided(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         decision = _DECISIONS[self.action]
         if self.policy in _WITHOUT_RULES:
             return f"{decision}, because the policy is {self.policy}"
@@ -131,7 +131,7 @@ class Warned(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"warning: {self.warning}"
 
 
@@ -142,7 +142,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"recorded: {self.fact}"
 
 
@@ -154,7 +154,7 @@ class ModelEnded(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return self.outcome.replace("_", " ")
 
 
@@ -165,7 +165,7 @@ class Starting(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return f"starting {self.what}"
 
 
@@ -176,7 +176,7 @@ class Preparing(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         return self.what
 
 
@@ -188,7 +188,7 @@ class Stopping(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Return the news as one plain phrase."""
+        """Return the event as one plain phrase."""
         requests = {0: "nothing new is started", 1: "1 request may finish"}
         first = requests.get(self.effects, f"{self.effects} requests may finish")
         again = "press Ctrl-C again" if self.signal == "SIGINT" else "a second signal"
@@ -212,12 +212,12 @@ ProgressEvent = (
     | Preparing
     | Stopping
 )
-# (model name or None for the run itself, news); from several threads at once, and it must not raise
+# (model name or None for the run itself, event); from several threads at once, and it must not raise
 Listener = Callable[[str | None, ProgressEvent], None]
 
 
 def unheard(_model: str | None, _news: ProgressEvent) -> None:
-    """Take news that nobody asked for."""
+    """Take an event that nobody asked for."""
 
 
 _OURS = (
@@ -226,19 +226,19 @@ _OURS = (
     RequestStarted,
     UploadProgress,
     Recorded,
-)  # nearly all news are these, and no text in them is from outside
+)  # nearly all events are these, and no text in them is from outside
 
 
-def redacted(news: ProgressEvent, redact: Callable[[str], str]) -> ProgressEvent:
-    """Return the news with every text in it redacted that may come from outside."""
-    if isinstance(news, _OURS):
-        return news
+def redacted(event: ProgressEvent, redact: Callable[[str], str]) -> ProgressEvent:
+    """Return the event with every text in it redacted that may come from outside."""
+    if isinstance(event, _OURS):
+        return event
     texts: dict[str, Any] = {}
-    for name in news.__struct_fields__:
-        value = getattr(news, name)
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
         if type(value) is str and (clean := redact(value)) != value:
             texts[name] = clean
-    return replace(news, **texts) if texts else news
+    return replace(event, **texts) if texts else event
 
 
 class ProgressMeter(Struct, kw_only=True):

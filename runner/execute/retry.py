@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from runner.execute.commands import Pool, Steps, Work, call, pause
+from runner.execute.commands import Pool, Work, Workflow, call, pause
 from runner.execute.model_run import ModelRun
 from runner.providers.base import Effect, NeverSent, ServiceError
 
@@ -50,7 +50,7 @@ class RetryBudget:
         self._asked = 0.0
         self._began = run.context.clock.monotonic()
 
-    def wait(self, error: ServiceError) -> Steps[None]:
+    def wait(self, error: ServiceError) -> Workflow[None]:
         """Wait for the next attempt, and keep a warning for the report.
 
         Raises:
@@ -72,7 +72,7 @@ class RetryBudget:
         yield from pause(own + more)
 
 
-def read(run: ModelRun, name: str, function: Callable[[], T], *, attempts: int = ATTEMPTS) -> Steps[T]:
+def read(run: ModelRun, name: str, function: Callable[[], T], *, attempts: int = ATTEMPTS) -> Workflow[T]:
     """Do a call without effect, again and again while that may help; `name` counts it in the report.
 
     Raises:
@@ -88,7 +88,7 @@ def read(run: ModelRun, name: str, function: Callable[[], T], *, attempts: int =
         yield from budget.wait(failure)
 
 
-def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -> Steps[Effect]:
+def send(run: ModelRun, name: str, pool: Pool, function: Callable[[], Effect]) -> Workflow[Effect]:
     """Do an effect once; do it again only when the one before certainly never left.
 
     Raises:
@@ -98,7 +98,7 @@ def send(run: ModelRun, name: str, lane: Pool, function: Callable[[], Effect]) -
     while True:
         attempt += 1
         run.count(name)
-        effect: Effect = yield Work(lane=lane, function=function, effect=True)
+        effect: Effect = yield Work(pool=pool, function=function, effect=True)
         if not isinstance(effect, NeverSent) or attempt == SENDS:
             return effect
         run.retry(f"{name}, attempt {attempt}: {effect.message}")
@@ -115,7 +115,7 @@ class Busy(Struct, kw_only=True):
         """Return for how many seconds."""
         return run.context.clock.monotonic() - self.began
 
-    def wait(self, run: ModelRun, message: str) -> Steps[None]:
+    def wait(self, run: ModelRun, message: str) -> Workflow[None]:
         """Wait a little; the first time it is told."""
         self.count += 1
         if self.count == 1:

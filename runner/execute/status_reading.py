@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.execute.commands import Steps, call
+from runner.execute.commands import Workflow, call
 from runner.execute.model_run import ModelRun
 from runner.execute.retry import backoff
 from runner.execute.service_clock import about
@@ -56,7 +56,7 @@ class Trouble(Struct, kw_only=True):
         return max(backoff(self.count, run.context.rng), asked or 0.0)
 
 
-def ask_status(run: ModelRun, key: Secret, trouble: Trouble) -> Steps[Status | None]:
+def ask_status(run: ModelRun, key: Secret, trouble: Trouble) -> Workflow[Status | None]:
     """Ask for the status once; None where it was not told and may be later.
 
     Raises:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Pool, Steps, StoppedError, pause, record
+from runner.execute.commands import Pool, StoppedError, Workflow, pause, record
 from runner.execute.drift import Listed, list_classifiers, note_serving
 from runner.execute.evaluation import decide_again
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed_with
@@ -35,7 +35,7 @@ _LOOK_PAUSE_S = 15.0
 _MOST_LISTED = 1000  # models of a list that are kept with an intent
 
 
-def switch(run: ModelRun) -> Steps[StageEnd]:
+def switch(run: ModelRun) -> Workflow[StageEnd]:
     """Carry out the decision about the candidate, if it is to switch and the run may."""
     job = run.job
     if job.decided is None:
@@ -55,7 +55,7 @@ def switch(run: ModelRun) -> Steps[StageEnd]:
     return (yield from _switch_if_allowed(run))
 
 
-def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
+def _switch_if_allowed(run: ModelRun) -> Workflow[StageEnd]:
     """Switch, unless the run's flags or limits leave it to a later one, or another model came into service."""
     job = run.job
     if run.context.options.no_switch:
@@ -73,7 +73,7 @@ def _switch_if_allowed(run: ModelRun) -> Steps[StageEnd]:
     return (yield from switch_now(run, listed))
 
 
-def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
+def switch_now(run: ModelRun, serving: Listed) -> Workflow[StageEnd]:
     """Switch to the candidate, as soon as the service is not busy; `serving` is its list of just before."""
     busy = Busy(began=run.context.clock.monotonic())
     while True:
@@ -96,14 +96,14 @@ def switch_now(run: ModelRun, serving: Listed) -> Steps[StageEnd]:
             return end or (yield from switch(run))
 
 
-def _applied_all_the_same(run: ModelRun) -> Steps[bool]:
+def _applied_all_the_same(run: ModelRun) -> Workflow[bool]:
     """Ask after a refusal for what is in service: who refused may be in between."""
     if not _can_be_seen(run.job):
         return False
     return _serves(run.job, (yield from list_classifiers(run))) is True
 
 
-def _send(run: ModelRun, serving: Listed) -> Steps[Effect]:
+def _send(run: ModelRun, serving: Listed) -> Workflow[Effect]:
     """Record the intent, and make the one PUT."""
     key, job, mandate = (yield from get_key(run)), run.job, run.job.mandate_sha256
     if mandate is None:
@@ -155,7 +155,7 @@ def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) 
     return run.context.provider.switch(key, retrain_job_id)
 
 
-def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Steps[StageEnd]:
+def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Workflow[StageEnd]:
     name = job.retrain_job_id
     if isinstance(effect, Done):
         if not _can_be_seen(job):
@@ -181,7 +181,7 @@ def _can_be_seen(job: RetrainJob) -> bool:
     return job.model_id is not None and job.listed_before is not None and job.model_id not in job.listed_before
 
 
-def settle_switch(run: ModelRun) -> Steps[StageEnd]:
+def settle_switch(run: ModelRun) -> Workflow[StageEnd]:
     """Find out whether a switch without an answer was applied; None means it certainly was not."""
     job, clock = run.job, run.context.clock
     began, enough = clock.monotonic(), (_leaves_within(run) + run.quarantine).total_seconds()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Steps, pause, record
+from runner.execute.commands import Workflow, pause, record
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed, failed_with
 from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.progress_events import InTraining, StatusReceived
@@ -176,7 +176,7 @@ def _confirmed_at(job: RetrainJob) -> datetime:
     return job.started_at
 
 
-def wait(run: ModelRun) -> Steps[StageEnd]:
+def wait(run: ModelRun) -> Workflow[StageEnd]:
     """Ask until the training has ended or the deadline of this run has passed."""
     key, watch, trouble = (yield from get_key(run)), TrainingWait.begin(run), Trouble()
     run.tell(InTraining(retrain_job_id=run.job.retrain_job_id, elapsed_s=watch.before, expected_s=watch.last))
@@ -214,7 +214,7 @@ def wait(run: ModelRun) -> Steps[StageEnd]:
             yield from pause(watch.pause(status, asked))
 
 
-def _gone(run: ModelRun) -> Steps[ModelOutcome]:
+def _gone(run: ModelRun) -> Workflow[ModelOutcome]:
     """End with a job that was deleted for a whole wait, of which nothing else was ever heard."""
     message = "the service says that the job may be deleted"
     yield from record(TrainingFailed(retrain_job_id=run.job.retrain_job_id, status=DELETED, message=message))
@@ -254,7 +254,7 @@ def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusCha
     return (StatusChanged(retrain_job_id=job.retrain_job_id, status=status.value),)
 
 
-def _not_told(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
+def _not_told(run: ModelRun, error: ServiceError) -> Workflow[ModelOutcome]:
     """End with an error that stays; a job that was seen and is deleted now has failed."""
     if error.code == Code.JOB_DELETED:
         message = error.message.rstrip(".")
@@ -262,15 +262,15 @@ def _not_told(run: ModelRun, error: ServiceError) -> Steps[ModelOutcome]:
     return failed(error)
 
 
-def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> Steps[StageEnd]:
+def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> Workflow[StageEnd]:
     """Record the last word together with the end that it tells."""
     name = run.job.retrain_job_id
     if status.phase == "finished":
-        news: list[Fact] = [*seen]
+        facts: list[Fact] = [*seen]
         if run.job.stage not in TRAINED:
-            news.append(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
-        if news:
-            yield from record(*news)
+            facts.append(TrainingFinished(retrain_job_id=name, model_id=status.model_id))
+        if facts:
+            yield from record(*facts)
             run.context.training_stats.learn(run.job.training_seconds)
         run.finished = status
         return None

@@ -15,7 +15,7 @@ from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
 from runner.errors import Kind
 from runner.execute.api_keys import get_key
-from runner.execute.commands import Pool, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.commands import Pool, StoppedError, Workflow, call, pause, record, stage, take_slot
 from runner.execute.model_identity import refuse_other_model
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed_with
 from runner.execute.progress_events import StageStarted
@@ -59,7 +59,7 @@ from runner.providers.registry import facts_of
 _SETTLE_PAUSE_S = 15.0
 
 
-def check(run: ModelRun) -> Steps[StageEnd]:
+def check(run: ModelRun) -> Workflow[StageEnd]:
     """Check, digest and package the data; what fails is never uploaded."""
     dataset, model = run.context.manifest.datasets[run.model.dataset], run.model
     compared, expected = reference(run.progress), run.plan.dataset_sha256
@@ -81,7 +81,7 @@ def check(run: ModelRun) -> Steps[StageEnd]:
     return None
 
 
-def upload(run: ModelRun) -> Steps[StageEnd]:
+def upload(run: ModelRun) -> Workflow[StageEnd]:
     """Take a job and send the data to it, holding one of the upload slots; what happened to it needs none."""
     key = yield from get_key(run)
     yield from refuse_other_model(run, key)
@@ -91,7 +91,7 @@ def upload(run: ModelRun) -> Steps[StageEnd]:
         return (yield from _after_put(run, run.job.retrain_job_id, effect))
 
 
-def _upload(run: ModelRun, key: Secret) -> Steps[Effect]:
+def _upload(run: ModelRun, key: Secret) -> Workflow[Effect]:
     prepared = run.get_prepared()
     filename = prepared.upload.filename
     taken = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
@@ -155,7 +155,7 @@ def _may_repeat(run: ModelRun, key: Secret, retrain_job_id: str, before: str | N
     return answer is not None and not proves_start(run, answer, before)
 
 
-def _send(run: ModelRun, job: IssuedJob, end: UploadEnd, may_repeat: Callable[[], bool]) -> Steps[Effect]:
+def _send(run: ModelRun, job: IssuedJob, end: UploadEnd, may_repeat: Callable[[], bool]) -> Workflow[Effect]:
     """Send the one PUT that the store carries out."""
     try:
         return (yield from send(run, "put", Pool.STAGE, lambda: _put(run, job.upload_url, end, may_repeat)))
@@ -180,11 +180,11 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd, may_repeat: Callable[[], bo
         )
     file = run.get_prepared().upload
     sent = run.meter(file.content.bytes)
-    watch = UploadWatch(sent=sent, may_end=run.context.holds, may_repeat=may_repeat)
+    watch = UploadWatch(sent=sent, may_end=run.context.still_locked, may_repeat=may_repeat)
     return run.context.provider.upload(url, file.path, content=file.content, watch=watch)
 
 
-def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[StageEnd]:
+def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Workflow[StageEnd]:
     if isinstance(effect, Done):
         yield from record(UploadSucceeded(retrain_job_id=retrain_job_id, proof="store"))
         run.say("uploaded")
@@ -205,7 +205,7 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Steps[Stag
     return (yield from settle_upload(run))
 
 
-def _started_all_the_same(run: ModelRun, refused: Rejected) -> Steps[bool]:
+def _started_all_the_same(run: ModelRun, refused: Rejected) -> Workflow[bool]:
     """Ask for the status after a refusal, and record the start that it proves: who refused may be in between."""
     if refused.kind == Kind.DATA:  # the file was not sent whole
         return False
@@ -219,7 +219,7 @@ def _started_all_the_same(run: ModelRun, refused: Rejected) -> Steps[bool]:
     return True
 
 
-def settle_upload(run: ModelRun) -> Steps[StageEnd]:
+def settle_upload(run: ModelRun) -> Workflow[StageEnd]:
     """Find out by the job's status whether an upload without an answer arrived."""
     key, job, clock = (yield from get_key(run)), run.job, run.context.clock
     dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout

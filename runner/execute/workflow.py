@@ -7,7 +7,7 @@ from runner.datasets.metadata import DatasetDigest
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve
 from runner.errors import MEMORY_HINT, Kind, ModelError
-from runner.execute.commands import Steps, StoppedError, call, record, stage
+from runner.execute.commands import StoppedError, Workflow, call, record, stage
 from runner.execute.drift import adopt
 from runner.execute.evaluation import decide_again, evaluate_result
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, RunStage, StageEnd, failed, failed_with
@@ -22,12 +22,12 @@ from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
 
 
-def review(run: ModelRun) -> Steps[StageEnd]:
+def review(run: ModelRun) -> Workflow[StageEnd]:
     """Record the word that the plan found; a rejection ends the model's run."""
     job, approval = run.job, run.plan.approval
     if approval is None or job.decided is None:
         raise LookupError(f"{run.model.name}: the review stage was reached without a word or a decision")
-    source = yield from call(lambda: run.context.trace(approval))
+    source = yield from call(lambda: run.context.provenance(approval))
     for doubt in doubts(source):
         run.warn(doubt)  # recorded, and no reason to disregard the approval
     reviewed = ApprovalRecorded(
@@ -74,7 +74,7 @@ _KINDS: Mapping[PlanStage, Kind] = {
 }
 
 
-def drive(run: ModelRun) -> Steps[None]:
+def model_workflow(run: ModelRun) -> Workflow[None]:
     """Bring one model to an outcome and record it. No error of one model leaves this function."""
     try:
         ending = yield from _walk(run)
@@ -95,7 +95,7 @@ def drive(run: ModelRun) -> Steps[None]:
     run.tell(ModelEnded(outcome=ending.outcome, reason=ending.reason))
 
 
-def _walk(run: ModelRun) -> Steps[ModelOutcome]:
+def _walk(run: ModelRun) -> Workflow[ModelOutcome]:
     lost = ""
     for _ in range(STARTS):
         plan = run.plan
@@ -119,7 +119,7 @@ def _walk(run: ModelRun) -> Steps[ModelOutcome]:
     )
 
 
-def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
+def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
     """Plan by the data as it is now: it may have changed since the upload that never arrived."""
     if run.prepared is not None:
         release(run.prepared)
@@ -134,7 +134,7 @@ def _plan_again(run: ModelRun) -> Steps[ModelPlan]:
     return plan_model(run.context.manifest, run.model, run.progress, facts, run.context.options)
 
 
-def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOutcome | Replan]:
+def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Workflow[ModelOutcome | Replan]:
     for plan_stage in stages:
         run.tell(StageStarted(stage=plan_stage))
         end: StageEnd = yield from _walk_stage(run, plan_stage)
@@ -143,7 +143,7 @@ def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Steps[ModelOut
     raise LookupError(f"{run.model.name}: the stages {stages} ended without an outcome")
 
 
-def _walk_stage(run: ModelRun, stage: PlanStage) -> Steps[StageEnd]:
+def _walk_stage(run: ModelRun, stage: PlanStage) -> Workflow[StageEnd]:
     """Walk one stage; a disk or a memory that does not suffice is an error of this model, told with the file."""
     try:
         return (yield from _STAGES[stage](run))

@@ -27,7 +27,7 @@ from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
-from runner.execute.workflow import drive
+from runner.execute.workflow import model_workflow
 from runner.http.upload_watch import UploadWatch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
@@ -399,14 +399,14 @@ class World:
         mail = JumpingMail()
         mail.clock = self.clock
         self.coordinator = Coordinator(
-            executors={lane: InlineExecutor() for lane in Pool},
+            executors={pool: InlineExecutor() for pool in Pool},
             clock=self.clock,
             commit=self._counted(recorder),
             settings=Settings(parallel=manifest.limits.parallel, uploads=manifest.limits.uploads),
-            mail=mail,
+            mailbox=mail,
         )
         runs = [ModelRun(context=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
-        self.coordinator.run([(one.model.name, drive(one)) for one in runs])
+        self.coordinator.run([(one.model.name, model_workflow(one)) for one in runs])
         if context.internal_errors:
             raise context.internal_errors[0]
         ends = {one.model.name: progress.model(REALM, one.model.name).last_outcome for one in runs}
@@ -438,7 +438,7 @@ class World:
             address=self.store.address,
             run_folder=self.state.run_folder(run_id(self.runs)),
             spool=self.state.spool,
-            listener=lambda model, news: self.told.append((model, news)),
+            listener=lambda model, event: self.told.append((model, event)),
             internal_errors=[],
             vanished=vanished_jobs(manifest, progress.known(REALM)),
         )

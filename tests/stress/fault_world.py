@@ -169,9 +169,9 @@ class FaultWorld:
         """Run `retrain run` once on all models."""
         seen_before, began, took = len(self.service.log), time.monotonic(), dict[str, float]()
 
-        def listen(model: str | None, news: ProgressEvent) -> None:
+        def listen(model: str | None, event: ProgressEvent) -> None:
             took[str(model)] = time.monotonic() - began
-            self.written.write(f"{model}: {news.text}\n")
+            self.written.write(f"{model}: {event.text}\n")
 
         with self._patched():
             finished = run(

@@ -37,15 +37,15 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         name="facts_are_queued_for_their_drives_before_they_are_committed",
         file="runner/execute/coordinator.py",
         old=(
-            "        self.commit([(drive.model, record) for drive, record in records])\n        for drive, _ in "
-            "records:\n            self._resume(drive)\n"
+            "        self.commit([(workflow.model, record) for workflow, record in records])\n        "
+            "for workflow, _ in records:\n            self._resume(workflow)\n"
         ),
         new=(
-            "        for drive, _ in records:\n            self._resume(drive)\n        "
-            "self.commit([(drive.model, record) for drive, record in records])\n"
+            "        for workflow, _ in records:\n            self._resume(workflow)\n        "
+            "self.commit([(workflow.model, record) for workflow, record in records])\n"
         ),
         reason=(
-            "A resumed drive only is in a queue; it is stepped after _commit_records has returned, and"
+            "A resumed workflow only is in a queue; it is stepped after _commit_records has returned, and"
             " a failed commit ends the loop."
         ),
     ),

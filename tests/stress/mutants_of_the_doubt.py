@@ -176,8 +176,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an_abandoned_answer_resumes_its_model",
         file="runner/execute/coordinator.py",
-        old="if mail.ticket == mail.drive.ticket:",
-        new="if mail.ticket >= 0:",
+        old="if delivery.ticket == delivery.workflow.ticket:",
+        new="if delivery.ticket >= 0:",
         caught_by=_END
         + "test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its_work_was_abandoned",
     ),

@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/coordinator.py",
         old=(
             "        elif self.stopped is not None:\n            self._emit_stop()\n"
-            "            self._resume(drive, error=StoppedError(self.stopped))\n"
+            "            self._resume(workflow, error=StoppedError(self.stopped))\n"
         ),
         new="",
         caught_by="tests/unit/execute/test_execute_edges.py::"

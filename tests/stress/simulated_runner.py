@@ -1,4 +1,4 @@
-"""One invocation of the runner in virtual time: the real planner, coordinator and drives, with points to break it.
+"""One invocation of the runner in virtual time: the real planner, coordinator and workflows, with points to break it.
 
 A point is a moment before or after a call or a commit. At one of them the runner may crash or be suspended (SIGSTOP);
 what it had sent by then is on its way. A crashed runner's answers arrive nowhere.
@@ -20,7 +20,7 @@ from runner.errors import StateError
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
-from runner.execute.workflow import drive
+from runner.execute.workflow import model_workflow
 from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
 from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
@@ -158,13 +158,16 @@ class SimulatedRun:
             clock=self.clock,
             commit=partial(self._commit, recorder),
             settings=Settings(parallel=self.manifest.limits.parallel, uploads=self.manifest.limits.uploads),
-            mail=mail,
+            mailbox=mail,
         )
         if self.trouble.stop_after_s is not None:
             self.time.after(self.trouble.stop_after_s, lambda: coordinator.stop("SIGTERM"))
         models = self.manifest.models
         coordinator.run(
-            [(plan.model, drive(ModelRun(context=context, model=models[plan.model], plan=plan))) for plan in plans]
+            [
+                (plan.model, model_workflow(ModelRun(context=context, model=models[plan.model], plan=plan)))
+                for plan in plans
+            ]
         )
         self._conclude(recorder, context, coordinator.stopped)
 

@@ -128,7 +128,7 @@ def test_the_bench_sees_an_effect_without_a_durable_intent(shared: Workshop, mon
 
     def forgetting(coordinator: Coordinator) -> None:
         coordinator._records = [
-            (drive, replace(one, facts=one.facts[:1], guard=None)) for drive, one in coordinator._records
+            (workflow, replace(one, facts=one.facts[:1], guard=None)) for workflow, one in coordinator._records
         ]
         commit(coordinator)
 

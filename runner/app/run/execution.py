@@ -1,4 +1,4 @@
-"""Puts the executor together: client, keys, executors, signals, and the coordinator that drives the models."""
+"""Puts the executor together: client, keys, executors, signals, and the coordinator that runs the models' workflows."""
 
 import random
 import signal
@@ -24,7 +24,7 @@ from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.polling import TrainingStats
 from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
-from runner.execute.workflow import drive
+from runner.execute.workflow import model_workflow
 from runner.journal.events import ModelFinished
 from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
@@ -63,7 +63,7 @@ class ExecutionResult(Struct, frozen=True, kw_only=True):
 
 
 def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
-    """Drive every planned model to its outcome.
+    """Take every planned model to its outcome.
 
     Raises:
         StateError: the journal cannot be written any more.
@@ -91,7 +91,7 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
             on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
-            coordinator.run([(plan.model, drive(_model_run(context, job, plan))) for plan in job.plans])
+            coordinator.run([(plan.model, model_workflow(_model_run(context, job, plan))) for plan in job.plans])
     return ExecutionResult(
         ends=_ends(session, job), stopped=coordinator.stopped, internal_errors=tuple(context.internal_errors)
     )
@@ -181,11 +181,11 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         address=session.state.address,
         run_folder=session.folder.make("runs", session.run_id),
         spool=session.folder.make("spool", session.run_id),
-        listener=lambda model, news: job.listener(model, redacted(news, redactor.redact)),
+        listener=lambda model, event: job.listener(model, redacted(event, redactor.redact)),
         internal_errors=[],
-        trace=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
+        provenance=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
         readings=job.readings,
-        holds=session.hold.lasts,
+        still_locked=session.hold.lasts,
         vanished=vanished_jobs(job.manifest, session.progress.known(job.service.name)),
         training_stats=TrainingStats.known(session.progress.model(job.service.name, plan.model) for plan in job.plans),
     )
@@ -204,7 +204,7 @@ def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> M
 @contextmanager
 def _executors(job: ExecutionRequest) -> Iterator[Mapping[Pool, Executor]]:
     """Give the executors; what a stop abandoned is not waited for."""
-    executors = {lane: ThreadPoolExecutor(size, thread_name_prefix=lane) for lane, size in _threads(job).items()}
+    executors = {pool: ThreadPoolExecutor(size, thread_name_prefix=pool) for pool, size in _threads(job).items()}
     try:
         yield executors
     finally:

@@ -1,4 +1,4 @@
-"""`retrain run`: plan the models, drive them to their outcomes, write the report."""
+"""`retrain run`: plan the models, take them to their outcomes, write the report."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -105,15 +105,15 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
         readings=readings,
         recording=request.recording,
     )
-    driven = execute(opened, job)
-    _prune(opened, scope, driven, request.warn)
-    return finish_run(opened, driven, allow_held=request.allow_held)
+    executed = execute(opened, job)
+    _prune(opened, scope, executed, request.warn)
+    return finish_run(opened, executed, allow_held=request.allow_held)
 
 
-def _prune(opened: Session, scope: Scope, driven: ExecutionResult, warn: Warn) -> None:
+def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn) -> None:
     """Remove results by `limits.keep`, after a run that nobody stopped."""
     age = scope.manifest.limits.keep
-    if age is None or driven.stopped is not None:
+    if age is None or executed.stopped is not None:
         return
     from runner.app.state.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
 
@@ -136,13 +136,13 @@ def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Lis
     return finish_run(opened, execute(opened, work), allow_held=False)
 
 
-def finish_run(opened: Session, driven: ExecutionResult, *, allow_held: bool) -> RunResult:
+def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) -> RunResult:
     """End the run: its exit code, its record, its files."""
     code = exit_code(
-        driven.ends, internal_errors=bool(driven.internal_errors), stopped=driven.stopped, allow_held=allow_held
+        executed.ends, internal_errors=bool(executed.internal_errors), stopped=executed.stopped, allow_held=allow_held
     )
-    report = opened.finish(code, driven.stopped)
-    return RunResult(report=report, folder=opened.run_folder, exit_code=code, internal_errors=driven.internal_errors)
+    report = opened.finish(code, executed.stopped)
+    return RunResult(report=report, folder=opened.run_folder, exit_code=code, internal_errors=executed.internal_errors)
 
 
 def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where every model of a run is by its news: what the live table shows. It draws nothing and asks no clock."""
+"""Where every model of a run is by its event: what the live table shows. It draws nothing and asks no clock."""
 
 from collections import Counter
 
@@ -91,30 +91,30 @@ class LiveState(Struct, kw_only=True):
     starting: str = ""
     stopping: str = ""
 
-    def take(self, model: str | None, news: ProgressEvent, now: float) -> None:
-        """Take in the next news of a model, or of the run itself, at `now` seconds of the clock."""
-        if isinstance(news, Starting | Preparing):
-            self.starting = news.text
-        elif isinstance(news, Stopping):
-            self.starting, self.stopping = "", news.text
+    def take(self, model: str | None, event: ProgressEvent, now: float) -> None:
+        """Take in the next event of a model, or of the run itself, at `now` seconds of the clock."""
+        if isinstance(event, Starting | Preparing):
+            self.starting = event.text
+        elif isinstance(event, Stopping):
+            self.starting, self.stopping = "", event.text
         elif model is not None:
-            self._take(model, news, now)
+            self._take(model, event, now)
 
-    def _take(self, model: str, news: ProgressEvent, now: float) -> None:
+    def _take(self, model: str, event: ProgressEvent, now: float) -> None:
         row = self.rows.get(model)
         if row is None:
             row = self.rows[model] = LiveRow(name=model, place=len(self.rows))
-        if isinstance(news, StageStarted):
-            row.stage, row.began, row.flow, self.starting = news.stage, now, None, ""
-        elif isinstance(news, UploadProgress):
-            row.flow = row.flow or Flow(total=news.total, sent=0, at=row.began or now)
-            row.flow.add(news.sent, now)
-        elif isinstance(news, InTraining):
-            row.training_from, row.expected_s = now - news.elapsed_s, news.expected_s
-        elif isinstance(news, ModelEnded):
-            row.outcome, row.reason, row.ended_at, row.trouble = news.outcome, news.reason, now, ""
+        if isinstance(event, StageStarted):
+            row.stage, row.began, row.flow, self.starting = event.stage, now, None, ""
+        elif isinstance(event, UploadProgress):
+            row.flow = row.flow or Flow(total=event.total, sent=0, at=row.began or now)
+            row.flow.add(event.sent, now)
+        elif isinstance(event, InTraining):
+            row.training_from, row.expected_s = now - event.elapsed_s, event.expected_s
+        elif isinstance(event, ModelEnded):
+            row.outcome, row.reason, row.ended_at, row.trouble = event.outcome, event.reason, now, ""
         else:
-            _note(row, news)
+            _note(row, event)
 
     def counts(self) -> Counter[str]:
         """Return how many models are in each state."""
@@ -139,16 +139,16 @@ class LiveState(Struct, kw_only=True):
         return ranked[: max(most, 0)]
 
 
-def _note(row: LiveRow, news: ProgressEvent) -> None:
-    """Keep what the news say beside the stage."""
-    match news:
+def _note(row: LiveRow, event: ProgressEvent) -> None:
+    """Keep what the event says beside the stage."""
+    match event:
         case StatusReceived():
-            row.status, row.trouble = news.status, ""
+            row.status, row.trouble = event.status, ""
         case Decided():
-            row.verdict = news.verdict
+            row.verdict = event.verdict
         case Retried():
-            row.trouble = news.text
+            row.trouble = event.text
         case Warned():
-            row.trouble = news.warning
+            row.trouble = event.warning
         case _:
             pass

@@ -43,7 +43,7 @@ class SteadyConsole(RichConsole):
 
 
 class LiveTable:
-    """Draws a board on stderr until it is closed. Any thread may tell it news."""
+    """Draws a board on stderr until it is closed. Any thread may tell it event."""
 
     def __init__(self, look: Callable[[], TerminalCapabilities], *, keep: bool) -> None:
         """Begin to draw.
@@ -70,10 +70,10 @@ class LiveTable:
         self._thread = threading.Thread(target=self._run, name="live-table", daemon=True)
         self._thread.start()
 
-    def tell(self, model: str | None, news: ProgressEvent) -> None:
-        """Take in news; they are seen in the next picture."""
+    def tell(self, model: str | None, event: ProgressEvent) -> None:
+        """Take in an event; it is seen in the next picture."""
         with self._guard:
-            self._board.take(model, news, time.monotonic())
+            self._board.take(model, event, time.monotonic())
 
     def above(self, text: str) -> None:
         """Print a line above the table."""

@@ -54,25 +54,25 @@ def stamp() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def text_line(model: str | None, news: ProgressEvent) -> str:
+def text_line(model: str | None, event: ProgressEvent) -> str:
     """Return the line for people."""
     name = "" if model is None else f"{inline(model)}: "
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(news.text)}"
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(event.text)}"
 
 
-def event_line(model: str | None, news: ProgressEvent) -> str:
+def event_line(model: str | None, event: ProgressEvent) -> str:
     """Return the line for programs: when, which model, which event, its values, and the text a person would read."""
-    return json_line({"at": stamp(), "model": model, "event": _event(news), **to_builtins(news), "text": news.text})
+    return json_line({"at": stamp(), "model": model, "event": _event(event), **to_builtins(event), "text": event.text})
 
 
-def _event(news: ProgressEvent) -> str:
+def _event(event: ProgressEvent) -> str:
     """Return the name of its kind in small letters: `in_training`."""
-    name = type(news).__name__
+    name = type(event).__name__
     return name[0].lower() + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name[1:])
 
 
 class ThrottledLog(Struct, kw_only=True):
-    """Hands on the news a log wants; of an upload's bytes only some, the first after `every` seconds.
+    """Hands on the events a log wants; of an upload's bytes only some, the first after `every` seconds.
 
     `events` tells that a program reads it.
     """
@@ -83,13 +83,13 @@ class ThrottledLog(Struct, kw_only=True):
     events: bool = False
     _last: dict[str | None, float] = field(default_factory=dict)
 
-    def __call__(self, model: str | None, news: ProgressEvent) -> None:
-        """Take in news."""
-        if _FROM[type(news)] > self.verbosity and not (self.events and isinstance(news, _PROGRAMS_KNOW)):
+    def __call__(self, model: str | None, event: ProgressEvent) -> None:
+        """Take in event."""
+        if _FROM[type(event)] > self.verbosity and not (self.events and isinstance(event, _PROGRAMS_KNOW)):
             return
-        if isinstance(news, UploadProgress) and not self._is_due(model):
+        if isinstance(event, UploadProgress) and not self._is_due(model):
             return
-        self.tell(model, news)
+        self.tell(model, event)
 
     def _is_due(self, model: str | None) -> bool:
         now = time.monotonic()

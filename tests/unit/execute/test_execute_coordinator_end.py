@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.errors import StateError
-from runner.execute.commands import Pool, Record, Steps, StoppedError, call, record, take_slot
+from runner.execute.commands import Pool, Record, StoppedError, Workflow, call, record, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import VirtualClock
@@ -19,7 +19,7 @@ FACT = RunFinished(exit_code=0)
 def test_drives_have_ended_when_the_journal_refuses_and_before_any_garbage_is_collected() -> None:
     ended: list[str] = []
 
-    def steps(name: str) -> Steps[None]:
+    def steps(name: str) -> Workflow[None]:
         try:
             with (yield from take_slot()):
                 yield from record(FACT)
@@ -29,7 +29,7 @@ def test_drives_have_ended_when_the_journal_refuses_and_before_any_garbage_is_co
     def refuse(_records: Sequence[tuple[str, Record]]) -> None:
         raise StateError("The journal moved on.", hint="Run again.")
 
-    drives = [(name, steps(name)) for name in ("first", "second")]
+    workflows = [(name, steps(name)) for name in ("first", "second")]
     with ThreadPoolExecutor(1) as pool:
         coordinator = Coordinator(
             executors=dict.fromkeys(Pool, pool),
@@ -38,7 +38,7 @@ def test_drives_have_ended_when_the_journal_refuses_and_before_any_garbage_is_co
             settings=Settings(parallel=2, uploads=1),
         )
         with pytest.raises(StateError):
-            coordinator.run(drives)
+            coordinator.run(workflows)
     assert ended == ["first", "second"]
 
 
@@ -70,7 +70,7 @@ def test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its
     told: list[str] = []
     executor, script = HeldExecutor(), list[Callable[[], object]]()
 
-    def steps(name: str, *, effect: bool) -> Steps[None]:
+    def steps(name: str, *, effect: bool) -> Workflow[None]:
         try:
             told.append(f"{name}: {(yield from call(str, effect=effect))}")
         except StoppedError:
@@ -83,7 +83,7 @@ def test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its
         clock=VirtualClock(),
         commit=lambda _records: None,
         settings=Settings(parallel=2, uploads=1),
-        mail=ScriptedMail(script),
+        mailbox=ScriptedMail(script),
     )
     script += [
         lambda: coordinator.stop("SIGTERM"),
@@ -98,7 +98,7 @@ def test_work_that_is_cancelled_after_the_end_says_nothing(caplog: pytest.LogCap
     """`concurrent.futures` logs, with a traceback, what a callback of a future raises."""
     executor = HeldExecutor()
 
-    def steps() -> Steps[None]:
+    def steps() -> Workflow[None]:
         try:
             yield from call(str)
         except StoppedError:
@@ -110,7 +110,7 @@ def test_work_that_is_cancelled_after_the_end_says_nothing(caplog: pytest.LogCap
         clock=VirtualClock(),
         commit=lambda _records: None,
         settings=Settings(parallel=1, uploads=1),
-        mail=ScriptedMail(script),
+        mailbox=ScriptedMail(script),
     )
     script.append(lambda: coordinator.stop("SIGTERM"))
     coordinator.run([("m", steps())])

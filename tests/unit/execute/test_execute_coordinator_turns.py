@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any
 
-from runner.execute.commands import Pool, Record, Steps, StoppedError, call, pause, record, stage, take_slot
+from runner.execute.commands import Pool, Record, StoppedError, Workflow, call, pause, record, stage, take_slot
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import JumpingMail, VirtualClock
@@ -54,30 +54,30 @@ def one_thread(executor: OneByOne, idle: Callable[[], None]) -> Coordinator:
         clock=VirtualClock(),
         commit=commit_nothing,
         settings=Settings(parallel=9, uploads=1, threads={Pool.CALL: 1}),
-        mail=FinishingMail(idle),
+        mailbox=FinishingMail(idle),
     )
 
 
-def work(name: str, *, effect: bool = False, low_priority: bool = False) -> Steps[None]:
+def work(name: str, *, effect: bool = False, low_priority: bool = False) -> Workflow[None]:
     yield from call(lambda: name, effect=effect, low_priority=low_priority)
 
 
 def test_where_threads_are_few_effects_go_first_and_polls_last() -> None:
     executor = OneByOne()
-    drives = [
+    workflows = [
         ("a", work("poll", low_priority=True)),
         ("b", work("read")),
         ("c", work("effect", effect=True)),
         ("d", work("later read")),
     ]
-    one_thread(executor, executor.finish).run(drives)
+    one_thread(executor, executor.finish).run(workflows)
     assert executor.begun == ["effect", "read", "later read", "poll"]
 
 
 def test_an_effect_that_still_waits_for_a_thread_when_the_run_stops_is_never_begun() -> None:
     executor, told = OneByOne(), list[str]()
 
-    def steps(name: str) -> Steps[None]:
+    def steps(name: str) -> Workflow[None]:
         try:
             yield from call(lambda: name, effect=True)
             told.append(f"{name} is done")
@@ -100,13 +100,13 @@ def test_an_effect_that_still_waits_for_a_thread_when_the_run_stops_is_never_beg
 def test_an_effect_is_not_begun_when_the_stop_comes_before_a_thread_takes_it() -> None:
     executor, told = OneByOne(), list[str]()
 
-    def steps() -> Steps[None]:
+    def steps() -> Workflow[None]:
         try:
             yield from call(str, effect=True)
         except StoppedError:
             told.append("was stopped")
 
-    def stop() -> Steps[None]:
+    def stop() -> Workflow[None]:
         coordinator.stop("SIGINT")
         yield from record(FACT)
 
@@ -119,17 +119,17 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
     clock, mail, told = VirtualClock(), JumpingMail(), list[str]()
     mail.clock = clock
 
-    def send(name: str, seconds: float = 0.0) -> Steps[None]:
+    def send(name: str, seconds: float = 0.0) -> Workflow[None]:
         told.append(name)
         yield from stage(lambda: setattr(clock, "seconds", clock.seconds + seconds))
 
-    def low_priority() -> Steps[None]:
+    def low_priority() -> Workflow[None]:
         with (yield from take_slot()):
             yield from send("a")
             yield from pause(5.0)
             yield from send("a again")
 
-    def steady() -> Steps[None]:
+    def steady() -> Workflow[None]:
         with (yield from take_slot()):
             yield from send("b", seconds=60.0)  # longer than the pause of the other
             yield from send("b again")
@@ -146,7 +146,7 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
         clock=clock,
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),
-        mail=mail,
+        mailbox=mail,
     ).run([("a", low_priority()), ("b", steady())])
     assert told == ["a", "b", "b again", "b is done", "a again"]
 
@@ -154,7 +154,7 @@ def test_who_pauses_lends_its_upload_slot_and_has_one_again_before_it_goes_on() 
 def test_a_stop_that_comes_while_the_last_model_is_stepped_is_told_before_that_model_ends() -> None:
     heard: list[str] = []
 
-    def stopped_by_a_signal() -> Steps[None]:
+    def stopped_by_a_signal() -> Workflow[None]:
         coordinator.stop("SIGINT")
         try:
             yield from pause(60)
@@ -179,7 +179,7 @@ def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_n
             clock.seconds += 5.0
             mail.put(None)
 
-    def waits(*seconds: float) -> Steps[None]:
+    def waits(*seconds: float) -> Workflow[None]:
         for one in seconds:
             yield from pause(one)
 
@@ -190,7 +190,7 @@ def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_n
         commit=commit_nothing,
         settings=Settings(parallel=2, uploads=1),
         on_idle=lambda: told.append("lull"),
-        mail=mail,
+        mailbox=mail,
     )
     coordinator.run([("a", waits(0.01))])
     assert told == ["waits at 0 s"]
