@@ -2,7 +2,7 @@
 
 from tests.stress.mutant import Mutant
 
-_PAGES = "tests/unit/providers/test_service_hostile_pages.py::"
+_PAGES = "tests/unit/providers/test_provider_hostile_pages.py::"
 _HOSTILE = "tests/stress/test_hostile.py::test_an_attack_gets_no_further_than_the_trust_model_says"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -35,21 +35,21 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/http/addresses.py",
         old=' or not is_host(host.removesuffix("."))',
         new="",
-        caught_by="tests/unit/providers/test_service_small_parts.py::test_a_host_that_cannot_be_one_is_refused",
+        caught_by="tests/unit/providers/test_provider_small_parts.py::test_a_host_that_cannot_be_one_is_refused",
     ),
     Mutant(
         name="a_fetched_key_may_be_any_text",
         file="runner/providers/prediction_one/response_reading.py",
         old=" or not key.isascii()",
         new="",
-        caught_by="tests/unit/providers/test_service_reads.py::test_a_fetched_key_is_ascii_of_bounded_length",
+        caught_by="tests/unit/providers/test_provider_reads.py::test_a_fetched_key_is_ascii_of_bounded_length",
     ),
     Mutant(
         name="a_signed_url_is_as_long_as_it_likes",
         file="runner/http/redirects.py",
         old="    if len(value) > _LONGEST_URL:\n",
         new="    if False:\n",
-        caught_by="tests/unit/providers/test_service_reads.py::test_a_signed_url_has_a_bounded_length",
+        caught_by="tests/unit/providers/test_provider_reads.py::test_a_signed_url_has_a_bounded_length",
     ),
     Mutant(
         name="warnings_have_no_end",

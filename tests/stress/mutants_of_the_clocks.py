@@ -4,7 +4,7 @@ from tests.stress.mutant import Mutant
 
 _HOSTILE = "tests/stress/test_hostile.py::test_an_attack_gets_no_further_than_the_trust_model_says"
 _CLOCKS = "tests/unit/execute/test_execute_clocks.py::"
-_DATES = "tests/unit/providers/test_service_dates.py::"
+_DATES = "tests/unit/http/test_http_headers.py::"
 _PLANNER = "tests/unit/plan/test_planner.py::"
 _SIMULATOR = "tests/stress/test_simulator.py::"
 _FILE = "runner/execute/service_clock.py"

@@ -4,9 +4,9 @@ from tests.stress.mutant import Mutant
 
 _FALSE = "tests/unit/execute/test_execute_false_answers.py::"
 _OLD = "tests/unit/execute/test_execute_old_answers.py::"
-_OVER = "tests/unit/execute/test_execute_start_over.py::"
+_OVER = "tests/unit/execute/test_execute_replan.py::"
 _EDGES = "tests/unit/execute/test_execute_edges.py::"
-_WORDS = "tests/unit/execute/test_execute_words_of_people.py::"
+_WORDS = "tests/unit/execute/test_execute_approvals.py::"
 _END = "tests/unit/execute/test_execute_coordinator_end.py::"
 _PROGRESS = "tests/unit/journal/test_journal_progress.py::"
 _DURABLE = "tests/unit/lib/test_atomic_files.py::"

@@ -2,7 +2,7 @@
 
 from tests.stress.mutant import Mutant
 
-_SERVING = "tests/unit/execute/test_execute_serving.py::"
+_SERVING = "tests/unit/execute/test_execute_incumbent.py::"
 _OLD_ANSWERS = "tests/unit/execute/test_execute_old_answers.py::"
 _INCUMBENT = "tests/unit/plan/test_plan_incumbent.py::"
 _MOVED = "tests/unit/execute/test_execute_moved.py::"

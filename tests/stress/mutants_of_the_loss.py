@@ -3,7 +3,7 @@
 from tests.stress.mutant import Mutant
 
 _HOSTILE = "tests/stress/test_hostile.py::test_an_attack_gets_no_further_than_the_trust_model_says"
-_HEADS = "tests/unit/journal/test_journal_heads.py::"
+_HEADS = "tests/unit/journal/test_journal_end_marks.py::"
 _APP_LOSS = "tests/unit/app/test_app_loss.py::"
 _LOSS = "runner/app/state/loss.py"
 

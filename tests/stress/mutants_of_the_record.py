@@ -15,7 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the_chain_is_not_followed",
         file="runner/journal/chain.py",
-        old="if event.seq != seq or row.seq != seq or event.prev != prev:",
+        old="if event.seq != seq or row.seq != seq or prev not in (None, event.prev):",
         new="if event.seq != seq or row.seq != seq:",
         caught_by=_CHAIN + "test_an_event_changed_together_with_its_digest_breaks_at_the_next_one",
     ),

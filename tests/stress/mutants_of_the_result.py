@@ -2,9 +2,9 @@
 
 from tests.stress.mutant import Mutant
 
-_PLACES = "tests/unit/policy/test_policy_places.py::"
-_WORKBOOK = "tests/unit/policy/test_policy_workbook.py::"
-_TAR = "tests/unit/policy/test_policy_tarball.py::"
+_PLACES = "tests/unit/results/test_results_named_places.py::"
+_WORKBOOK = "tests/unit/results/test_results_workbook.py::"
+_TAR = "tests/unit/results/test_results_tarball.py::"
 _EXECUTE = "tests/unit/execute/test_execute_places.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -104,6 +104,6 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/results/number.py",
         old="(?:[0-9]{1,2}|[0-9]{4,})",
         new="[0-9]+",
-        caught_by="tests/unit/policy/test_policy_number.py::test_what_is_no_number_says_why",
+        caught_by="tests/unit/results/test_results_number.py::test_what_is_no_number_says_why",
     ),
 )

@@ -348,7 +348,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/datasets/prepare.py",
         old="(replace(checked, hidden=hidden) for checked in files)",
         new="found",
-        caught_by="tests/unit/datasets/test_data_prepare.py::test_nothing_names_what_a_file_outside_of_the_checkout_holds",
+        caught_by="tests/unit/datasets/test_datasets_prepare.py::test_nothing_names_what_a_file_outside_of_the_checkout_holds",
     ),
     Mutant(
         name="a_prune_lists_files_of_a_cut_journal_before_it_refuses",
@@ -391,28 +391,28 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/datasets/file_search.py",
         old="through_links=False",
         new="through_links=True",
-        caught_by="tests/unit/datasets/test_data_walk.py::test_two_stars_go_through_no_link_and_one_does",
+        caught_by="tests/unit/datasets/test_datasets_folder_walk.py::test_two_stars_go_through_no_link_and_one_does",
     ),
     Mutant(
         name="a_walk_looks_at_everything",
         file="runner/datasets/file_search.py",
         old="if self._seen > MOST_ENTRIES:",
         new="if self._seen > 10**12:",
-        caught_by="tests/unit/datasets/test_data_walk.py::test_more_than_it_may_look_at_ends_the_walk",
+        caught_by="tests/unit/datasets/test_datasets_folder_walk.py::test_more_than_it_may_look_at_ends_the_walk",
     ),
     Mutant(
         name="a_walk_goes_down_for_ever",
         file="runner/datasets/file_search.py",
         old="if level > _MOST_LEVELS:",
         new="if level > 10**12:",
-        caught_by="tests/unit/datasets/test_data_walk.py::test_folders_within_folders_end_somewhere",
+        caught_by="tests/unit/datasets/test_datasets_folder_walk.py::test_folders_within_folders_end_somewhere",
     ),
     Mutant(
         name="a_head_may_be_any_number_of_lines",
         file="runner/http/sockets.py",
         old="        if self.left < 0:",
         new="        if self.left < -(10**15):",
-        caught_by="tests/unit/providers/test_service_bounds.py::test_an_answer_without_end_is_given_up",
+        caught_by="tests/unit/providers/test_provider_bounds.py::test_an_answer_without_end_is_given_up",
     ),
     Mutant(
         name="a_run_id_may_be_a_path",
@@ -539,7 +539,7 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    _require_data(file)\n",
         new="",
         caught_by=(
-            "tests/unit/datasets/test_data_resolve.py::test_a_link_out_of_the_checkout_makes_no_data_of_another_file"
+            "tests/unit/datasets/test_datasets_resolve.py::test_a_link_out_of_the_checkout_makes_no_data_of_another_file"
         ),
     ),
     Mutant(
@@ -654,7 +654,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/journal/end_marks.py",
         old="            return _DECODER.decode(content) if content else None\n",
         new="            return _DECODER.decode(content)\n",
-        caught_by="tests/unit/journal/test_journal_heads.py::test_a_note_that_a_full_disk_left_empty_is_none_yet",
+        caught_by="tests/unit/journal/test_journal_end_marks.py::test_a_note_that_a_full_disk_left_empty_is_none_yet",
     ),
     Mutant(
         name="a_loss_is_accepted_beside_a_note_that_tells_of_it",
@@ -689,14 +689,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/journal/store.py",
         old='first if isinstance(first, str) and is_sha256(first) else ""',
         new='first if isinstance(first, str) else ""',
-        caught_by="tests/unit/journal/test_journal_heads.py::test_a_lineage_that_is_no_digest_leads_nowhere",
+        caught_by="tests/unit/journal/test_journal_end_marks.py::test_a_lineage_that_is_no_digest_leads_nowhere",
     ),
     Mutant(
         name="each_file_that_does_nothing_is_told",
         file="runner/plan/approvals.py",
         old="    for approval in idle[:_MOST_TOLD]:",
         new="    for approval in idle:",
-        caught_by="tests/unit/plan/test_plan_words.py::test_of_many_words_that_do_nothing_few_are_told",
+        caught_by="tests/unit/plan/test_plan_approvals.py::test_of_many_words_that_do_nothing_few_are_told",
     ),
     Mutant(
         name="a_file_commands_the_runner_of_a_pipeline",

@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/http/upload_body.py",
         old="if not compared.agrees():",
         new="if not compared:",
-        caught_by="tests/unit/providers/test_service_upload.py::"
+        caught_by="tests/unit/providers/test_provider_upload.py::"
         "test_another_content_of_the_same_size_never_becomes_a_whole_body",
     ),
     Mutant(
@@ -220,13 +220,13 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/http/transport.py",
         old="not isinstance(answer, Broken) and is_its_own(answer)",
         new="not isinstance(answer, Broken)",
-        caught_by="tests/unit/providers/test_service_kept.py::test_a_connection_with_an_early_hint_is_not_used_again",
+        caught_by="tests/unit/providers/test_provider_connections.py::test_a_connection_with_an_early_hint_is_not_used_again",
     ),
     Mutant(
         name="a_job_may_be_another_models",
         file="runner/providers/prediction_one/client.py",
         old='self._read("upload_url", path, key, read)',
         new='self._read("upload_url", path, key, read, lambda _: True)',
-        caught_by="tests/unit/providers/test_service_kept.py::test_a_job_is_never_taken_for_another_models",
+        caught_by="tests/unit/providers/test_provider_connections.py::test_a_job_is_never_taken_for_another_models",
     ),
 )

@@ -11,7 +11,7 @@ from runner.manifest.model import Model
 from runner.plan.incumbent import ONE_WAY, Moment, baseline_of, is_unrecorded, may_drift, observe, own_model
 from runner.providers.base import Classifier
 from tests.fakes.world import World
-from tests.unit.plan.plan_words import manifest, plan_of
+from tests.unit.plan.plan_people import manifest, plan_of
 
 LATER = timedelta(days=1)
 STATED = "incumbent: {metrics: {auc: 0.95}}"

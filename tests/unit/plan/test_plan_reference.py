@@ -4,7 +4,7 @@ from pathlib import Path
 
 from runner.plan.incumbent import reference
 from tests.fakes.world import World
-from tests.unit.plan.plan_words import review, roll_back
+from tests.unit.plan.plan_people import review, roll_back
 
 MANIFEST = """
 version: 1

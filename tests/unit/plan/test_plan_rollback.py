@@ -8,7 +8,7 @@ from runner.execute.evaluation import evaluate_stored, judged
 from runner.plan.decision_inputs import inputs_now
 from runner.plan.model_plan import Action, Options, PlanStage
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, World
-from tests.unit.plan.plan_words import decide_rollback, manifest, plan_of, review, roll_back, say, write_word
+from tests.unit.plan.plan_people import decide_rollback, manifest, plan_of, review, roll_back, say, write_word
 
 
 def served(folder: Path, count: int = 2, **settings: str) -> World:

@@ -1,14 +1,12 @@
-"""Builders of small policies and results; each test states only what it is about."""
+"""Builders of small policies; each test states only what it is about."""
 
-import io
-import zipfile
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runner.manifest.model import Direction, MetricDefinition, Place, Rule, RuleKind, ThresholdPolicy
+from runner.manifest.model import Place, Rule, RuleKind, ThresholdPolicy
 from runner.policy.baseline import Baseline
 from runner.results.metrics import Metric, ResultMetrics, metric_from_text
 
@@ -39,12 +37,6 @@ def build_policy(*rules: Rule, **changes: Any) -> ThresholdPolicy:
     return ThresholdPolicy(rules=rules, **values)
 
 
-def build_definition(name: str, select: str | None, **changes: Any) -> MetricDefinition:
-    direction: Direction = "higher"
-    values: dict[str, Any] = {"file": None, "direction": direction, "target": None, "unit": None, **changes}
-    return MetricDefinition(name=name, select=select, **values)
-
-
 def build_metrics(current: Mapping[str, str], previous: Mapping[str, str] | None = None) -> ResultMetrics:
     def metrics(texts: Mapping[str, str]) -> dict[str, Metric]:
         return {name: metric_from_text(name, text) for name, text in texts.items()}
@@ -54,14 +46,6 @@ def build_metrics(current: Mapping[str, str], previous: Mapping[str, str] | None
 
 def build_baseline(eval_sha256: str | None = EVALUATION, **metrics: str) -> Baseline:
     return Baseline(retrain_job_id="job-1", source="measured", metrics=metrics, eval_sha256=eval_sha256)
-
-
-def build_zip(members: Mapping[str, bytes | str], compression: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return stream
 
 
 @pytest.fixture
@@ -75,11 +59,6 @@ def policy() -> Callable[..., ThresholdPolicy]:
 
 
 @pytest.fixture
-def definition() -> Callable[..., MetricDefinition]:
-    return build_definition
-
-
-@pytest.fixture
 def metrics() -> Callable[..., ResultMetrics]:
     return build_metrics
 
@@ -87,11 +66,6 @@ def metrics() -> Callable[..., ResultMetrics]:
 @pytest.fixture
 def baseline() -> Callable[..., Baseline]:
     return build_baseline
-
-
-@pytest.fixture
-def zipped() -> Callable[..., io.BytesIO]:
-    return build_zip
 
 
 @pytest.fixture

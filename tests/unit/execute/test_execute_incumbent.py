@@ -8,7 +8,7 @@ import pytest
 from runner.app.review.rollback import find_target
 from runner.plan.model_plan import Options
 from tests.fakes.world import World
-from tests.unit.plan.plan_words import decide_rollback, manifest, review
+from tests.unit.plan.plan_people import decide_rollback, manifest, review
 
 RULE = "{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}"
 GUARDED = f"{{type: threshold, rules: [{{metric: auc, min: 0.5}}, {RULE}]}}"

@@ -11,7 +11,7 @@ from runner.lib.canonical_json import digest
 from runner.plan.decision_inputs import candidate_digest, incumbent_moved
 from runner.plan.eligibility import blocked
 from tests.fakes.world import World
-from tests.unit.plan.plan_words import manifest
+from tests.unit.plan.plan_people import manifest
 
 MOVED = "the incumbent changed since the decision"
 RULES = "{type: threshold, rules: [{metric: auc, against: incumbent, max_drop: 0.01, any_eval: true}], first_run: pass}"

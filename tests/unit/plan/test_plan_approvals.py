@@ -7,7 +7,7 @@ import pytest
 
 from runner.plan.model_plan import Action, PlanStage
 from tests.fakes.world import World
-from tests.unit.plan.plan_words import manifest, plan_of, review, write_word
+from tests.unit.plan.plan_people import manifest, plan_of, review, write_word
 
 MANUAL = "{type: manual}"
 
