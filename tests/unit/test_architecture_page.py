@@ -53,6 +53,7 @@ def test_http_and_messages_are_sent_where_the_page_says() -> None:
     effects = rows("## Where side effects are")
     assert importers("requests", "urllib3") == set(effects["HTTP"])
     assert importers("apprise") <= set(effects["messages and pings"])
+    assert importers("obstore") == set(effects["object stores"])
 
 
 def test_programs_are_started_where_the_page_says() -> None:
