@@ -168,6 +168,7 @@ class Transport:
         self._deadlines = deadlines
         self._ca_bundle = ca_bundle
         self._proxies = proxies
+        self._proxy_of: dict[tuple[str, str, int | None], Proxy | None] = {}  # a fleet's environment takes long to read
         self._closed = threading.Event()
         self._kept: ConnectionPool[_Line] = ConnectionPool()
         if ca_bundle is not None:
@@ -224,7 +225,9 @@ class Transport:
         return answer
 
     def _new_line(self, address: Address) -> _Line:
-        return _Line(address, lambda: self._tls, self._proxies.proxy_for(address))
+        if address.origin not in self._proxy_of:
+            self._proxy_of[address.origin] = self._proxies.proxy_for(address)
+        return _Line(address, lambda: self._tls, self._proxy_of[address.origin])
 
     def _carry(
         self,

@@ -6,7 +6,11 @@ import pytest
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, read_address
+from runner.http.deadlines import Deadlines
 from runner.http.proxies import CaBundle, Proxies, Proxy, ca_bundle, read_proxy
+from runner.http.request import Broken, Request
+from runner.http.transport import Transport
+from runner.lib.secrets import Secret
 
 SERVICE = read_address("https://service.example/v1")
 LOCAL = read_address("http://127.0.0.1:8765/v1")
@@ -73,3 +77,23 @@ def test_the_certificates_are_the_manifests_else_those_of_the_environment(monkey
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/a.pem")
     assert ca_bundle(None) == CaBundle(path=Path("/a.pem"), source="REQUESTS_CA_BUNDLE")
     assert ca_bundle(Path("/m.pem")) == CaBundle(path=Path("/m.pem"), source="service.ca_bundle")
+
+
+class CountingProxies(Proxies):
+    """No proxies, which note for what hosts they were asked."""
+
+    asked: list[str]
+
+    def proxy_for(self, address: Address) -> Proxy | None:
+        self.asked.append(address.host)
+        return None
+
+
+def test_the_environment_is_read_once_for_a_host() -> None:
+    """It holds a key for each model, and to read it for each request took more time than all requests of a fleet."""
+    proxies = CountingProxies(asked=[])
+    transport = Transport(deadlines=Deadlines(call=1, slowest=1024), proxies=proxies)
+    for path in ("a", "b", "c"):
+        request = Request(method="GET", url=Secret(f"http://127.0.0.1:1/{path}"))
+        assert isinstance(transport.exchange(request, lambda _head, _blocks: None), Broken)
+    assert proxies.asked == ["127.0.0.1"]
