@@ -79,7 +79,7 @@ def test_the_certificates_are_the_manifests_else_those_of_the_environment(monkey
     assert ca_bundle(Path("/m.pem")) == CaBundle(path=Path("/m.pem"), source="service.ca_bundle")
 
 
-class CountingProxies(Proxies):
+class CountingProxies(Proxies, frozen=True):
     """No proxies, which note for what hosts they were asked."""
 
     asked: list[str]
