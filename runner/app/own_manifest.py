@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.datasets.check import Checked, read_header
 from runner.datasets.file_cache import FileCache
@@ -154,7 +155,7 @@ def _some(columns: Sequence[str]) -> str:
 
 def _checks(target: str) -> Checks:
     standard = standard_checks(facts_of(DEFAULT_PROVIDER).limits)
-    return Checks(rows=standard.rows, columns=standard.columns, labels=standard.labels, target=target)
+    return replace(standard, target=target)
 
 
 def _task(train: Checked, target: str, named: Task | None) -> Task:

@@ -10,6 +10,7 @@ from runner.datasets.row_overlap import RowOverlap
 from runner.lib.lookalikes import hidden_characters, likeness, spelling_difference
 from runner.lib.text import clipped, nearest
 from runner.manifest.model import Bounds, Checks
+from runner.providers.base import DataFormats
 
 _MOST_GONE = 10  # a file with at most one row in so many has lost its substance
 _HALF_GONE = 2
@@ -121,7 +122,6 @@ def _shares(train: Checked, reference: Reference) -> Iterator[Found]:
 _HALF = 2
 _MOST_LISTED = 10
 _FEW_ROWS = 5  # of a label
-_TOLD_BY = 1_000  # bytes by which the service tells encodings, as its manual says
 
 
 def training_findings(train: Checked, checks: Checks) -> Iterator[Found]:
@@ -168,7 +168,7 @@ def _table(checked: Checked, checks: Checks, rows: Bounds) -> Iterator[Found]:
             yield "column_count", 1, reason
         if checks.target is not None and checks.target not in columns:
             yield "no_target", 1, _no_target(checks.target, () if checked.hidden else columns)
-    yield from _encoding(checked)
+    yield from _encoding(checked, checks.formats)
     if checked.complete:
         yield from _row_counts(checked, rows)
     if checked.late_labels:
@@ -190,13 +190,20 @@ def _row_counts(checked: Checked, rows: Bounds) -> Iterator[Found]:
         yield "empty_rows", None, f"{empty:,} rows have no value in any column and do not count; remove them"
 
 
-def _encoding(checked: Checked) -> Iterator[Found]:
+def _encoding(checked: Checked, formats: DataFormats) -> Iterator[Found]:
     """Yield an encoding that is read here and perhaps not by the service."""
     wanted = "save the file as UTF-8 with a byte order mark (BOM)"
-    if checked.file.encoding == "utf-8" and checked.first_other is not None:
+    if checked.first_other is not None and checked.file.encoding.removesuffix("-sig") not in formats.encodings:
+        taken = " or ".join(formats.encodings)
+        yield "encoding", None, f"is {checked.file.encoding}, and the provider reads {taken}; save it as that"
+    elif formats.told_by is None:
+        return
+    elif checked.file.encoding == "utf-8" and checked.first_other is not None:
         yield "unclear_encoding", None, f"is UTF-8 without BOM, which the service may read as Shift_JIS; {wanted}"
-    elif checked.file.encoding == "cp932" and (checked.first_other or 0) >= _TOLD_BY:
-        reason = f"is Shift_JIS, but its first {_TOLD_BY:,} bytes, by which the service tells encodings, are ASCII"
+    elif checked.file.encoding == "cp932" and (checked.first_other or 0) >= formats.told_by:
+        reason = (
+            f"is Shift_JIS, but its first {formats.told_by:,} bytes, by which the service tells encodings, are ASCII"
+        )
         yield "unclear_encoding", None, f"{reason}; {wanted}"
 
 

@@ -88,11 +88,11 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
             scan.feed(block)
         scan.finish()
 
-    if known is None:
+    if known is None and file.format.as_text is None:
         total = sum_of(content(file, watched), sealed=needs_fast_checksum(file))
     else:
-        total = known
-        for part in file.parts:
+        total = known or sum_of(content(file), sealed=needs_fast_checksum(file))
+        for part in file.table.parts:
             deque(watched(part), maxlen=0)
     encoding = _encoding(scans)
     columns = _decoded(scans[0].header, encoding)
@@ -189,7 +189,7 @@ def read_header(file: ResolvedFile) -> tuple[str, ...] | None:
     Raises:
         ModelError: of kind `data`, when the system will not read the file, or it is not a table.
     """
-    part = file.parts[0]
+    part = file.table.parts[0]
     record = _first_record(part, file.delimiter)
     scan = CsvScan(part, file.delimiter, frozenset(), ColumnContents(file.delimiter, 0))
     scan.feed(record)

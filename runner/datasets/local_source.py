@@ -8,10 +8,11 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from runner.datasets.file_search import MAGIC, TooMuchError, matching, meant, natural_order, other_choice
-from runner.datasets.source import DELIMITERS, Fingerprint, FoundFiles, unreadable
+from runner.datasets.source import Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib.checkout_boundary import leads_out, lies_outside
 from runner.manifest.model import Source
+from runner.providers.base import DataFormats
 
 
 class LocalFile(Struct, frozen=True, kw_only=True):
@@ -133,17 +134,17 @@ def _require_readable(file: LocalFile, source: Source) -> None:
         ) from error
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        raise ModelError(Kind.DATA, f"{file.shown} is {what}.", hint="Name a .csv or .tsv file.")
+        raise ModelError(Kind.DATA, f"{file.shown} is {what}.", hint=f"Name a {source.formats.suffixes} file.")
     if not os.access(file.path, os.R_OK):
         raise unreadable(file, PermissionError(0, "Permission denied"))
-    _require_data(file)
+    _require_data(file, source.formats)
 
 
-def _require_data(file: LocalFile) -> None:
+def _require_data(file: LocalFile, formats: DataFormats) -> None:
     """Refuse a link out of a checkout to a file that is not data: flaws of data are shown, and data is sent."""
-    if Path(os.path.realpath(file.path)).suffix.lower() not in DELIMITERS and leads_out(file.path):
+    if Path(os.path.realpath(file.path)).suffix.lower() not in formats.tables and leads_out(file.path):
         raise ModelError(
             Kind.DATA,
-            f"{file.shown} leads out of its checkout, to a file that does not end in .csv or .tsv.",
+            f"{file.shown} leads out of its checkout, to a file that does not end in {formats.suffixes}.",
             hint="Copy the data to this place, or name its own file in the manifest.",
         )

@@ -12,7 +12,7 @@ from runner.datasets.check import Checked
 from runner.datasets.file_cache import FileCache, changed, dataset_sha256, refuse_unpinned
 from runner.datasets.findings import Findings, Found, level_of, way_out
 from runner.datasets.joined_stream import resaved
-from runner.datasets.metadata import Prepared, Reference, ReferenceFile
+from runner.datasets.metadata import FileMetadata, Prepared, Reference, ReferenceFile
 from runner.datasets.packing import discard, package
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
 from runner.datasets.row_overlap import RowOverlap
@@ -100,11 +100,21 @@ def _checked(resolved: ResolvedDataset, checks: Checks, readings: FileCache) -> 
         checked = readings.checked(file, checks.target, checks.labels)
         if checked.file.bytes == 0:
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
+        _refuse_larger(checked.file, checks.formats.most_bytes)
         refuse_unpinned(file, checked.file.sha256)
         files.append(checked)
     hidden = any(checked.hidden for checked in files)  # messages about one file name columns and labels of the other
     train, *others = (replace(checked, hidden=hidden) for checked in files)
     return train, others[0] if others else None
+
+
+def _refuse_larger(file: FileMetadata, most: int | None) -> None:
+    if most is not None and file.bytes > most:
+        raise ModelError(
+            Kind.DATA,
+            f"{file.source} has {file.bytes:,} bytes, more than the {most:,} that the provider takes.",
+            hint="Provide fewer rows or columns.",
+        )
 
 
 def _overlap(

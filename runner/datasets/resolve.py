@@ -4,11 +4,13 @@ import re
 from pathlib import PurePosixPath
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.datasets.local_source import LocalSource
-from runner.datasets.source import DELIMITERS, DataFile, DataSource, Fingerprint, unreadable
+from runner.datasets.source import DataFile, DataSource, Fingerprint, TableAsText, unreadable
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Dataset, Source
+from runner.providers.base import DataFormats, TableFormat
 
 SOURCES: dict[str, DataSource] = {"": LocalSource()}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -40,9 +42,21 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
 
     parts: tuple[DataFile, ...]
     name: str
-    delimiter: str
+    format: TableFormat
     pin: str | None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the columns of its table."""
+        return self.format.delimiter
+
+    @property
+    def table(self) -> "ResolvedFile":
+        """The same file as text, to be looked at; it is itself where it is text."""
+        as_text = self.format.as_text
+        parts = tuple(TableAsText(file=part, as_text=as_text) for part in self.parts) if as_text else self.parts
+        return replace(self, parts=parts)
 
     @property
     def outside(self) -> bool:
@@ -68,7 +82,8 @@ def resolve(dataset: Dataset) -> ResolvedDataset:
     """Find the dataset's files.
 
     Raises:
-        ModelError: of kind `data`: no match, not a readable file, not .csv or .tsv, or one file in both places.
+        ModelError: of kind `data`: no match, not a readable file, not in a format that the provider takes, or one file
+            in both places.
     """
     train = resolve_file(dataset.train, dataset.train_sha256, dataset.name)
     if dataset.eval is None:
@@ -82,13 +97,13 @@ def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
     """Find the parts of one file; `pin` is the SHA-256 that the manifest asks for, `dataset` its dataset's name.
 
     Raises:
-        ModelError: of kind `data`: no match, not a readable file, or not .csv or .tsv.
+        ModelError: of kind `data`: no match, not a readable file, or not in a format that the provider takes.
     """
     found = source_of(source.pattern).find(source)
     parts = tuple(found.files)
-    delimiter = _delimiter(parts)
+    form = _format(parts, source.formats)
     name = parts[0].name if len(parts) == 1 else safe_name(dataset) + _suffix(parts[0])
-    return ResolvedFile(parts=parts, name=name, delimiter=delimiter, pin=pin, remarks=found.remarks)
+    return ResolvedFile(parts=parts, name=name, format=form, pin=pin, remarks=found.remarks)
 
 
 def safe_name(dataset: str) -> str:
@@ -96,22 +111,25 @@ def safe_name(dataset: str) -> str:
     return re.sub(r"[^\w.-]", "_", dataset)
 
 
-def _delimiter(parts: tuple[DataFile, ...]) -> str:
+def _format(parts: tuple[DataFile, ...], formats: DataFormats) -> TableFormat:
     suffixes = {_suffix(part): part for part in parts}
     for suffix, part in suffixes.items():
-        if suffix not in DELIMITERS:
-            raise ModelError(
-                Kind.DATA,
-                f"{part.shown} does not end in .csv or .tsv.",
-                hint="Export the table as CSV UTF-8 (.csv) or with tabs (.tsv); renaming a workbook is not enough.",
-            )
+        if suffix not in formats.tables:
+            raise ModelError(Kind.DATA, f"{part.shown} does not end in {formats.suffixes}.", hint=formats.advice)
     if len(suffixes) > 1:
         raise ModelError(
             Kind.DATA,
-            f"{parts[0].shown} and the files joined with it mix .csv and .tsv.",
+            f"{parts[0].shown} and the files joined with it mix {' and '.join(sorted(suffixes))}.",
             hint="Let the pattern match one of the two.",
         )
-    return DELIMITERS[next(iter(suffixes))]
+    found = formats.tables[next(iter(suffixes))]
+    if found.as_text and len(parts) > 1:
+        raise ModelError(
+            Kind.DATA,
+            f"{parts[0].shown} is not text, and cannot be joined with other files.",
+            hint="Let the pattern match one file, or write `pick: latest`.",
+        )
+    return found
 
 
 def _suffix(file: DataFile) -> str:

@@ -84,7 +84,7 @@ def _mask(rows: int) -> int:
 def _rows(file: ResolvedFile, encoding: str, *, without_zeros: bool) -> Iterator[list[bytes]]:
     """Yield the rows in one form, some at a time; what is after a row that is far too long is left out."""
     rest, begun, delimiter = b"", False, file.delimiter
-    for block in content(file, lambda part: blocks(part, _BLOCK)):
+    for block in content(file.table, lambda part: blocks(part, _BLOCK)):
         text = rest + block
         if not begun:
             text = text.removeprefix(BOM)

@@ -1,6 +1,6 @@
 """Where data files come from, and what is asked of one: it is found, looked at, and read from its begin to its end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -9,8 +9,6 @@ from msgspec import Struct
 from runner.errors import Kind, ModelError
 from runner.lib.file_owner import owner_of
 from runner.manifest.model import Source
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by the suffix of a file's name
 
 
 class Fingerprint(Struct, frozen=True):
@@ -51,6 +49,45 @@ class DataFile(Protocol):
 
     def fingerprint(self) -> Fingerprint:
         """Return its fingerprint as it is now."""
+
+
+class TableAsText(Struct, frozen=True, kw_only=True):
+    """A file whose table is looked at as text; `as_text` makes that of its bytes."""
+
+    file: DataFile
+    as_text: Callable[[BinaryIO], BinaryIO]
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return self.file.name
+
+    @property
+    def shown(self) -> str:
+        """Return the file's address."""
+        return self.file.shown
+
+    @property
+    def local(self) -> Path | None:
+        """Return None: the text is in no file."""
+        return None
+
+    @property
+    def outside(self) -> bool:
+        """Return whether the file is outside of the manifest's checkout."""
+        return self.file.outside
+
+    def open(self) -> BinaryIO:
+        """Open the text for reading."""
+        return self.as_text(self.file.open())
+
+    def size(self) -> int:
+        """Return the file's size in bytes."""
+        return self.file.size()
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the file's fingerprint."""
+        return self.file.fingerprint()
 
 
 class FoundFiles(Struct, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ def _datasets(combined: Combined, facts: ProviderFacts) -> dict[str, Dataset]:
                 f"The provider {facts.name} takes training data only.",
                 hint="Remove `eval`; candidates are then judged by the provider's own evaluation.",
             )
-    return {name: read_dataset(section, name, combined) for name in sound}
+    return {name: read_dataset(section, name, combined, facts.limits.formats) for name in sound}
 
 
 def _policies(combined: Combined) -> dict[str, Policy]:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from runner.http.proxies import Proxies
-from runner.providers.base import ServiceOptions, Statuses
+from runner.providers.base import TEXT_TABLES, DataFormats, ServiceOptions, Statuses
 from runner.providers.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]
@@ -48,13 +48,14 @@ class Source(Struct, frozen=True, kw_only=True):
 
     `pattern` is as the user wrote it; relative patterns start at `folder`, the manifest file's own folder. Without a
     `pick` it names exactly one file; otherwise it is a glob of which the last by name or all, joined, are taken.
-    `place` is that of the pattern.
+    `place` is that of the pattern; `formats` are those that the provider takes.
     """
 
     pattern: str
     folder: Path
     pick: Pick | None
     place: Place
+    formats: DataFormats = TEXT_TABLES
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -189,7 +190,7 @@ class Checks(Struct, frozen=True, kw_only=True):
 
     `change` is about differences from the data of the job that serves; `findings` are the levels of single kinds of
     findings; `on_fail` may be milder than both and then counts.
-    `target_place` is where the target is named.
+    `target_place` is where the target is named; `formats` are those that the provider takes.
     """
 
     rows: Bounds
@@ -200,6 +201,7 @@ class Checks(Struct, frozen=True, kw_only=True):
     change: Literal["stop", "warn", "off"] = "stop"
     findings: Mapping[str, Literal["stop", "warn", "off"]] = {}
     target_place: Place | None = None
+    formats: DataFormats = TEXT_TABLES
 
 
 class EnvKey(Struct, frozen=True, kw_only=True):

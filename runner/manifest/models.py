@@ -13,14 +13,14 @@ from runner.manifest.merge import Combined, overlay
 from runner.manifest.model import Bounds, Checks, Dataset, EmulatorModel, Model, Retrain, Source, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
-from runner.providers.base import DataLimits
+from runner.providers.base import DataFormats, DataLimits
 
 SCHEMES: set[str] = set()  # of addresses that `runner.datasets.resolve` finds data at, beside paths
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _GLOB = re.compile(r"[*?\[]")
 
 
-def read_dataset(section: YamlMap, name: str, combined: Combined) -> Dataset:
+def read_dataset(section: YamlMap, name: str, combined: Combined, formats: DataFormats) -> Dataset:
     """Return one dataset; its paths start at the folder of the file they are in."""
     dataset: YamlMap = section[name]
     pins: YamlMap = dataset.get("sha256", YamlMap())
@@ -33,8 +33,8 @@ def read_dataset(section: YamlMap, name: str, combined: Combined) -> Dataset:
         )
     return Dataset(
         name=name,
-        train=read_source(dataset, "train", combined),
-        eval=read_source(dataset, "eval", combined) if "eval" in dataset else None,
+        train=read_source(dataset, "train", combined, formats),
+        eval=read_source(dataset, "eval", combined, formats) if "eval" in dataset else None,
         train_sha256=_read_pin(pins, "train"),
         eval_sha256=_read_pin(pins, "eval"),
         place=section.key_place(name),
@@ -45,7 +45,7 @@ def _read_pin(pins: YamlMap, key: str) -> str | None:
     return pins[key].strip().lower() if key in pins else None
 
 
-def read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
+def read_source(dataset: YamlMap, key: str, combined: Combined, formats: DataFormats) -> Source:
     """Return where a data file comes from; its path starts at the folder of the file it is written in."""
     value = dataset[key]
     if isinstance(value, str):
@@ -58,13 +58,14 @@ def read_source(dataset: YamlMap, key: str, combined: Combined) -> Source:
                 hint="Write `{glob: ..., pick: latest}` or `{glob: ..., pick: all}`.",
             )
         place = dataset.value_place(key)
-        return Source(pattern=value, folder=combined.folder(dataset, key), pick=None, place=place)
+        return Source(pattern=value, folder=combined.folder(dataset, key), pick=None, place=place, formats=formats)
     _refuse_url(value, "glob", combined.findings)
     return Source(
         pattern=value["glob"],
         folder=combined.folder(value, "glob"),
         pick=value.get("pick", "latest"),
         place=value.value_place("glob"),
+        formats=formats,
     )
 
 
@@ -153,13 +154,13 @@ def read_model(merged: YamlMap, name: str, combined: Combined, limits: DataLimit
         owner=merged.get("owner"),
         emulator=emulator,
         place=combined.section("models").key_place(name),
-        incumbent=_read_incumbent(merged, combined) if "incumbent" in merged else None,
+        incumbent=_read_incumbent(merged, combined, limits.formats) if "incumbent" in merged else None,
         classifier_id=merged.get("service", YamlMap()).get("classifier_id"),
         key_hosts=read_key_hosts(merged["api_key"]),
     )
 
 
-def _read_incumbent(merged: YamlMap, combined: Combined) -> StatedIncumbent:
+def _read_incumbent(merged: YamlMap, combined: Combined, formats: DataFormats) -> StatedIncumbent:
     section: YamlMap = merged["incumbent"]
     metrics: YamlMap = section["metrics"]
     for name in metrics:
@@ -167,7 +168,7 @@ def _read_incumbent(merged: YamlMap, combined: Combined) -> StatedIncumbent:
         _check_range(metrics, name, combined.findings)
     return StatedIncumbent(
         metrics={name: Decimal(value) for name, value in metrics.items()},
-        eval=read_source(section, "eval", combined) if "eval" in section else None,
+        eval=read_source(section, "eval", combined, formats) if "eval" in section else None,
         place=merged.key_place("incumbent"),
     )
 
@@ -208,7 +209,7 @@ def standard_checks(limits: DataLimits) -> Checks:
     """Return the checks of a model whose manifest has none."""
     (fewest, most), (narrowest, widest) = limits.rows, limits.columns
     rows, columns = Bounds(min=fewest, max=most), Bounds(min=narrowest, max=widest)
-    return Checks(rows=rows, columns=columns, labels=limits.labels)
+    return Checks(rows=rows, columns=columns, labels=limits.labels, formats=limits.formats)
 
 
 def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, standard: Checks, findings: Findings) -> Checks:
@@ -227,6 +228,7 @@ def _read_checks(merged: YamlMap, emulator: EmulatorModel | None, standard: Chec
         on_fail=section.get("on_fail", "stop"),
         change=section.get("change", "stop"),
         findings=dict(section.get("findings", {})),
+        formats=standard.formats,
     )
 
 

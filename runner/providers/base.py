@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from msgspec import Struct
 
@@ -32,12 +32,50 @@ class Statuses(Struct, frozen=True, kw_only=True):
     busy: tuple[str, ...] = ()
 
 
+class TableFormat(Struct, frozen=True, kw_only=True):
+    """How a table is written; the file is sent as it is.
+
+    `delimiter` separates the columns of the text. Where the file itself is not text, `as_text` makes such text of it
+    for the checks, in UTF-8 with a header; it raises OSError where the file is not in this format.
+    """
+
+    delimiter: str
+    as_text: Callable[[BinaryIO], BinaryIO] | None = None
+
+
+class DataFormats(Struct, frozen=True, kw_only=True):
+    """The formats of training data that a provider takes.
+
+    `tables` are by the suffix of a file's name, lower case. `encodings` are Python's names of those it reads text in;
+    `told_by` is how many bytes at the begin of a file tell it which one that is, None where it does not guess.
+    `advice` tells a person how to make such a file. `most_bytes` is how large one file may be.
+    """
+
+    tables: Mapping[str, TableFormat]
+    advice: str
+    encodings: tuple[str, ...] = ("utf-8",)
+    told_by: int | None = None
+    most_bytes: int | None = None
+
+    @property
+    def suffixes(self) -> str:
+        """Return the suffixes as a part of a sentence, `.csv or .tsv`."""
+        return " or ".join(self.tables)
+
+
+TEXT_TABLES = DataFormats(
+    tables={".csv": TableFormat(delimiter=","), ".tsv": TableFormat(delimiter="\t")},
+    advice="Export the table as CSV UTF-8 (.csv) or with tabs (.tsv); renaming a workbook is not enough.",
+)
+
+
 class DataLimits(Struct, frozen=True, kw_only=True):
-    """What the provider takes as training data: rows and columns, and how many classes of a text target."""
+    """What the provider takes as training data: rows, columns, classes of a text target, and the formats of files."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
     labels: int
+    formats: DataFormats = TEXT_TABLES
 
 
 class ArchiveFolders(Struct, frozen=True, kw_only=True):

@@ -1,15 +1,16 @@
-"""Another provider: other paths, status values and result form; the file is sent as it is. It proves the seam.
+"""Another provider: other paths, status values, data and results; a file is sent as it is. It proves the seam.
 
 `OtherService` is the remote, over real HTTP; `OtherClient` is what a package of `runner` would hold.
 """
 
+import io
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -21,6 +22,7 @@ from runner.lib.secrets import Secret
 from runner.providers.base import (
     Classifier,
     Connection,
+    DataFormats,
     DataLimits,
     Done,
     Downloaded,
@@ -34,15 +36,36 @@ from runner.providers.base import (
     ServiceError,
     Status,
     Statuses,
+    TableFormat,
 )
 from tests.fakes.world import sha256_of
 
+
+def columnar_as_text(file: BinaryIO) -> BinaryIO:
+    """Return a table that is kept by columns, as Parquet keeps it, as lines of text."""
+    with file:
+        try:
+            columns: dict[str, list[str]] = json.load(file)
+        except ValueError as error:
+            raise OSError(0, "it is not a table by columns") from error
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    return io.BytesIO("".join(",".join(row) + "\n" for row in rows).encode())
+
+
+FORMATS = DataFormats(
+    tables={
+        ".csv": TableFormat(delimiter=";"),
+        ".columns": TableFormat(delimiter=",", as_text=columnar_as_text),
+    },
+    advice="Save the table by columns (.columns).",
+    most_bytes=2_000,
+)
 FACTS = ProviderFacts(
     name="other",
     hosts=("api.other.example",),
     base_path="/api",
     statuses=Statuses(finished=("succeeded",), failed=("stopped",), waiting=("open",)),
-    limits=DataLimits(rows=(10, 5_000), columns=(2, 50), labels=3),
+    limits=DataLimits(rows=(10, 5_000), columns=(2, 50), labels=3, formats=FORMATS),
     archive=None,
 )
 

@@ -536,7 +536,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_link_makes_data_of_any_file",
         file="runner/datasets/local_source.py",
-        old="    _require_data(file)\n",
+        old="    _require_data(file, source.formats)\n",
         new="",
         caught_by=(
             "tests/unit/datasets/test_datasets_resolve.py::test_a_link_out_of_the_checkout_makes_no_data_of_another_file"

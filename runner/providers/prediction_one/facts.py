@@ -1,6 +1,8 @@
 """Prediction One as its manuals tell: its hosts, its status values and its limits."""
 
-from runner.providers.base import ArchiveFolders, DataLimits, ProviderFacts, Statuses
+from msgspec.structs import replace
+
+from runner.providers.base import TEXT_TABLES, ArchiveFolders, DataLimits, ProviderFacts, Statuses
 
 FACTS = ProviderFacts(
     name="prediction_one",
@@ -12,7 +14,12 @@ FACTS = ProviderFacts(
         waiting=("wait", "created", "issued", "not_started", "pending_upload"),  # no manual names any: assumptions
         busy=("updating", "is being", "in progress", "busy", "again", "later", "retry", "更新中", "処理中"),
     ),
-    limits=DataLimits(rows=(100, 1_000_000), columns=(2, 999), labels=200),
+    limits=DataLimits(
+        rows=(100, 1_000_000),
+        columns=(2, 999),
+        labels=200,
+        formats=replace(TEXT_TABLES, encodings=("utf-8", "cp932"), told_by=1_000),
+    ),
     archive=ArchiveFolders(train="train_src", eval="eval_src"),
     emulated=True,
 )

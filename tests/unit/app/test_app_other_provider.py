@@ -18,7 +18,7 @@ from tests.fakes.other_provider import OTHER, OtherService, serving
 MANIFEST = """
 version: 1
 service: {{provider: {provider}{more}}}
-datasets: {{d: {{train: data.csv{eval}}}}}
+datasets: {{d: {{train: {data}{eval}}}}}
 policies: {{p: {{type: threshold, rules: [{{metric: auc, min: 0.9}}], first_run: hold}}}}
 models: {{m: {{api_key: {{env: OTHER_KEY}}, dataset: d, policy: p, wait: {{poll: 500ms}}}}}}
 """
@@ -30,7 +30,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(PROVIDERS, "other", OTHER)
     monkeypatch.setenv("OTHER_KEY", "a-key-of-the-other")
     monkeypatch.chdir(tmp_path)
-    Path("data.csv").write_text("id,label\n" + "1,a\n2,b\n" * 20)
+    Path("data.csv").write_text("id;label\n" + "1;a\n2;b\n" * 20)
     values = load_schema("manifest")["properties"]["service"]["properties"]["provider"]["enum"]
     values.append("other")
     _forget_compiled()
@@ -49,8 +49,8 @@ def retrain(*words: str) -> int:
     return int(group.main(words, prog_name="retrain", standalone_mode=False))
 
 
-def write(provider: str = "other", *, more: str = "", evaluation: str = "") -> None:
-    Path("models.yaml").write_text(MANIFEST.format(provider=provider, more=more, eval=evaluation))
+def write(provider: str = "other", *, more: str = "", evaluation: str = "", data: str = "data.csv") -> None:
+    Path("models.yaml").write_text(MANIFEST.format(provider=provider, more=more, eval=evaluation, data=data))
 
 
 def test_the_schema_names_the_providers_of_the_registry() -> None:
@@ -83,9 +83,47 @@ def test_its_facts_are_the_manifests_defaults() -> None:
 
 def test_its_data_limits_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     write(more=", url: 'http://127.0.0.1:9'")
-    Path("data.csv").write_text("id,label\n1,a\n2,b\n")
+    Path("data.csv").write_text("id;label\n1;a\n2;b\n")
     retrain("plan", "models.yaml", "--state", "state")
     assert "fewer than the 10 it needs" in " ".join(capsys.readouterr().out.split())
+
+
+def columnar(rows: int) -> str:
+    return json.dumps({"id": [str(number) for number in range(rows)], "label": ["a", "b"] * (rows // 2)})
+
+
+def planned(capsys: pytest.CaptureFixture[str]) -> str:
+    retrain("plan", "models.yaml", "--state", "state")
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_format_of_its_own_is_checked_as_text_and_sent_as_it_is() -> None:
+    service = OtherService()
+    Path("data.columns").write_text(columnar(40))
+    with serving(service) as url:
+        write(more=f", url: {url}/api", data="data.columns")
+        code = retrain("run", "models.yaml", "--state", "state", "--format", "json")
+    assert code == 0
+    assert service.data == {"t-1": Path("data.columns").read_bytes()}
+
+
+def test_the_data_is_checked_whatever_format_it_is_in(capsys: pytest.CaptureFixture[str]) -> None:
+    write(more=", url: 'http://127.0.0.1:9'", data="data.columns")
+    Path("data.columns").write_text(columnar(4))
+    assert "data.columns: has 4 rows, fewer than the 10 it needs" in planned(capsys)
+    Path("data.columns").write_text("id,label\n")
+    assert "data.columns cannot be read: it is not a table by columns" in planned(capsys)
+    Path("data.columns").write_text(columnar(400))
+    assert "more than the 2,000 that the provider takes" in planned(capsys)
+    write(more=", url: 'http://127.0.0.1:9'", data="data.tsv")
+    Path("data.tsv").write_text("id\tlabel\n")
+    assert "data.tsv does not end in .csv or .columns" in planned(capsys)
+
+
+def test_only_the_encodings_that_it_reads_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    write(more=", url: 'http://127.0.0.1:9'")
+    Path("data.csv").write_text("id;label\n" + "1;あ\n2;い\n" * 20, encoding="cp932")
+    assert "is cp932, and the provider reads utf-8; save it as that" in planned(capsys)
 
 
 def test_what_it_cannot_do_is_said_by_the_manifest() -> None:

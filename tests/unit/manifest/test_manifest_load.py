@@ -73,7 +73,9 @@ def test_the_whole_example_becomes_typed_values() -> None:
     assert (churn.tags, churn.owner) == (("daily", "marketing"), "growth-team")
     assert manifest.models["usage"].wait.timeout == timedelta(hours=6)
     daily = manifest.datasets["daily"].train
-    assert daily == Source(pattern="data/daily/*.csv", folder=ACCEPT, pick="latest", place=daily.place)
+    assert daily == Source(
+        pattern="data/daily/*.csv", folder=ACCEPT, pick="latest", place=daily.place, formats=FACTS.limits.formats
+    )
     churn_eval = manifest.datasets["churn"].eval
     assert churn_eval is not None
     assert (churn_eval.pattern, churn_eval.folder, churn_eval.pick) == ("data/churn/eval.csv", ACCEPT, None)
