@@ -42,6 +42,16 @@ def incumbent_text(model: ModelStatus) -> str:
 
 def standing(model: ModelStatus, *, brief: bool = False) -> list[str]:
     """Return what is under way or waits, one phrase each; `brief` ones for the cell of a table."""
+    parts = under_way(model, brief=brief)
+    if model.waiting:
+        parts.append(f"candidate {model.waiting} waits{'' if brief else ' for approval'}")
+    if model.held:
+        parts.append(f"candidate {model.held} is held")
+    return parts
+
+
+def under_way(model: ModelStatus, *, brief: bool = True) -> list[str]:
+    """Return the same without a candidate that rests with a person."""
     parts = []
     if model.drift == "changed_outside":
         parts.append(f"changed outside: {(model.drift_reason or '').removesuffix('.')}")
@@ -53,12 +63,8 @@ def standing(model: ModelStatus, *, brief: bool = False) -> list[str]:
         parts.append(f"the rollback to job {model.rollback_due} is decided and not done")
     if model.in_flight:
         parts.append(f"job {model.in_flight} in flight ({model.stage})")
-    if model.waiting:
-        parts.append(f"candidate {model.waiting} waits{'' if brief else ' for approval'}")
     if model.switch_due:
         parts.append(f"the switch to {model.switch_due} is due{'' if brief else ' at the next run'}")
     if model.history_lost:
         parts.append(f"waits for a person before it is trained or switched: {model.history_lost}")
-    if model.held:
-        parts.append(f"candidate {model.held} is held")
     return parts

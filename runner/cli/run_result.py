@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 
 from runner.app.review.approval_file import WrittenApproval, write_approval
@@ -19,6 +19,8 @@ from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.json_text import json_line, render_json
 from runner.reports.model import ModelReport, Report
+from runner.reports.next_step import next_lines
+from runner.reports.table import FLEET, NAME_COLUMNS
 from runner.reports.text import columns_of, in_words, inline
 
 
@@ -52,8 +54,6 @@ def _commit(path: Path) -> str:
     return f"git add {inline(shlex.quote(str(path)))} && git commit"
 
 
-_MANY = 10  # models; more are grouped
-_NAME_COLUMNS = 24  # of the names in a file; longer ones are not aligned
 _MOST_STILL_HELD = 5  # names in one line
 _MOST_NEXT = 3  # commands of a kind; a summary fits a screen
 _MANY_ROWS = 40  # of a terminal that has room for them whatever the number of models
@@ -119,8 +119,10 @@ def _still_held(report: Report) -> Iterator[str]:
 
 def _plain(report: Report) -> Iterator[str]:
     """Yield the models for files and pipes: a line each, those of a fleet under their outcomes as on a terminal."""
-    if len(report.models) <= _MANY:
-        width = min(max((columns_of(inline(model.name)) for model in report.models), default=0), _NAME_COLUMNS)
+    if len(report.models) < FLEET:
+        width = min(
+            max((columns_of(inline(model.name)) for model in report.models), default=0), NAME_COLUMNS
+        )  # a longer one is not aligned
         for model in report.models:
             space = " " * max(width - columns_of(inline(model.name)), 0)
             yield f"{inline(model.name)}{space}  {in_words(model.outcome):17}  {_told(model)}"
@@ -146,9 +148,9 @@ def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
     for model in chain(*(models[:most] for models in groups)):
         if model.next is None:
             continue
-        lead, look = chain(("next",), repeat("  or")), "why" if model.outcome == "held" else "look"
-        yield from (f"{word}: {inline(command)}" for word, command in zip(lead, model.next.commands, strict=False))
+        yield from next_lines(model.next.commands)
+        look = "why" if model.outcome == "held" else "look"
         yield from (f"{look}: {inline(command)}" for command in model.next.look)
     hidden = sum(len(models[most:]) for models in groups) if most is not None else 0
     if hidden:
-        yield f"next: retrain status{option} shows {hidden} more"
+        yield f"{hidden} more: retrain status --wide{option}"

@@ -74,13 +74,16 @@ def _row(text: MetricText) -> Sequence[str]:
     return (text.name, text.candidate, text.incumbent, text.difference, text.remark)
 
 
-def evidence_line(evidence: Evidence, most: int = _MOST) -> str:
-    """Return the first metrics in a line: `auc 0.939 against 0.954 (-0.015, worse), recall 0.61`."""
+def evidence_line(evidence: Evidence, most: int = _MOST, *, noted: bool = True) -> str:
+    """Return the first metrics in a line: `auc 0.939 against 0.954 (-0.015, worse), recall 0.61`.
+
+    Where nothing is recorded of the model in service, the line ends with that, unless it is not to be `noted`.
+    """
     parts = [_phrase(metric_text(metric)) for metric in evidence.metrics[:most]]
     if len(evidence.metrics) > most:
         parts.append(f"{len(evidence.metrics) - most} more")
     told = ", ".join(parts) or NO_METRICS.removesuffix(".")
-    return f"{told}; nothing is recorded of the model in service" if evidence.source == "unrecorded" else told
+    return f"{told}; nothing is recorded of the model in service" if noted and evidence.source == "unrecorded" else told
 
 
 def undecided(model: ModelReport) -> Evidence | None:

@@ -1,6 +1,6 @@
 """What happened to every model in every run, as a fold over the journal's events. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -26,7 +26,8 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import LOST, metrics_of, outcome_without_end
-from runner.reports.table import Column, short_number, text_table
+from runner.reports.next_step import short_ids
+from runner.reports.table import FLEET, NAME_COLUMNS, Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
 UNDER_WAY = "The run has not ended yet."
@@ -176,34 +177,53 @@ def incumbents_at(links: Iterable[Link], at: datetime) -> tuple[Progress, list[I
 
 _MOST_METRICS = 4  # of a decision without rules
 _NOTHING = "No run matches."
+_RUN_CHARACTERS = 15  # of a run's id: the second it began in
+_FLEET = (
+    *(Column(title="run", whole=True), Column(title="model", most=NAME_COLUMNS), Column(title="outcome", whole=True)),
+    *(Column(title="decided by", spare=True), Column(title="metrics", clipped=True)),
+    Column(title="service", spare=True, clipped=True),
+)
 
 
 def history_text(entries: Sequence[Entry], *, width: int | None) -> str:
-    """Return one table for each model of each service; metrics have a column each."""
+    """Return one table for each model of each service; metrics have a column each. A fleet has one table in all."""
+    runs = short_ids((entry.run.run_id for entry in entries), fewest=_RUN_CHARACTERS)
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.model, entry.service), []).append(entry)
+    if len(groups) >= FLEET:
+        several = len({service for _, service in groups}) > 1
+        rows = [[*_fleet_row(entry, runs), entry.service if several else ""] for entry in entries]
+        return text_table(_FLEET, rows, width=width)
     parts = [
-        f"{inline(model)} ({inline(service)})\n{_table(group, width)}" for (model, service), group in groups.items()
+        f"{inline(model)} ({inline(service)})\n{_table(group, runs, width)}"
+        for (model, service), group in groups.items()
     ]
     return "\n\n".join(parts) or _NOTHING
 
 
-def _table(entries: Sequence[Entry], width: int | None) -> str:
+def _fleet_row(entry: Entry, runs: Mapping[str, str]) -> list[str]:
+    shown = [(name, _number(entry.decided, name)) for name in _metric_names([entry.decided])]
+    metrics = ", ".join(f"{name} {value}" for name, value in shown if value)
+    outcome = in_words(entry.outcome or "under way")
+    return [runs[entry.run.run_id], entry.model, outcome, _decider(entry), metrics or entry.reason]
+
+
+def _table(entries: Sequence[Entry], runs: Mapping[str, str], width: int | None) -> str:
     metrics = _metric_names(entry.decided for entry in entries)
     columns = [
         *(Column(title="run", whole=True), Column(title="outcome"), Column(title="decided by")),
         *(Column(title=name, number=True) for name in metrics),
         *(Column(title="job", spare=True), Column(title="reason", spare=True)),
     ]
-    rows = [_row(entry, metrics) for entry in entries]
+    rows = [_row(entry, runs, metrics) for entry in entries]
     return text_table(columns, rows, width=width)
 
 
-def _row(entry: Entry, metrics: Sequence[str]) -> list[str]:
+def _row(entry: Entry, runs: Mapping[str, str], metrics: Sequence[str]) -> list[str]:
     outcome = in_words(entry.outcome or "under way")
     return [
-        *(entry.run.run_id, outcome, _decider(entry)),
+        *(runs[entry.run.run_id], outcome, _decider(entry)),
         *(_number(entry.decided, name) for name in metrics),
         *(entry.retrain_job_id or "", entry.reason),
     ]

@@ -6,7 +6,7 @@ notifications. A command in it runs as printed, once the dots of its reason are 
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,9 +26,11 @@ from runner.plan.model_plan import (
     state_option,
 )
 from runner.reports.model import ModelReport, NextCause, NextStep, RuleReport
+from runner.reports.text import inline
 
 _FEWEST = 8
 _SPARED = 4  # an id is not cut to spare fewer characters
+_COMMAND = re.compile(r"`(retrain [a-z]+) [^`]+`")
 _QUOTED = re.compile(r"`(retrain [a-z]+ [^`]+)`")  # a command with arguments; without them it is only named
 
 
@@ -252,15 +254,25 @@ def why(model: ModelReport) -> str:
     return f"{'. '.join(kept)}." if any(kept) else model.reason
 
 
+def named_only(text: str) -> str:
+    """Return a text in which the commands are only named, for where they are printed whole below it."""
+    return _COMMAND.sub(r"`\1`", text)
+
+
+def next_lines(commands: Iterable[str], lead: str = "next") -> Iterator[str]:
+    """Yield the commands that a person may choose from, a line each."""
+    yield from (f"{'  or' if place else lead}: {inline(command)}" for place, command in enumerate(commands))
+
+
 def by_urgency(models: Sequence[ModelReport]) -> list[ModelReport]:
     """Return the models of a report, those that need a person first, else in the report's order."""
     return sorted(models, key=lambda model: urgency(model.outcome))
 
 
-def short_ids(ids: Iterable[str]) -> Mapping[str, str]:
+def short_ids(ids: Iterable[str], *, fewest: int = _FEWEST) -> Mapping[str, str]:
     """Return each id with its first characters: eight, or as many as tell it from the others."""
     known = sorted(set(ids))
-    shortest = dict.fromkeys(known, _FEWEST)
+    shortest = dict.fromkeys(known, fewest)
     for one, other in pairwise(known):  # in order, those most alike are neighbours
         least = _alike(one, other) + 1
         shortest[one], shortest[other] = max(shortest[one], least), max(shortest[other], least)

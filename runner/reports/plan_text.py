@@ -1,13 +1,15 @@
 """A plan for a terminal and as Markdown for a pull request."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from runner.journal.outcomes import NEEDS_PERSON, urgency
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
-from runner.reports.next_step import short_ids, with_short_ids
-from runner.reports.table import FEWEST_COLUMNS, Column, text_table
+from runner.reports.next_step import named_only, next_lines, short_ids, with_short_ids
+from runner.reports.table import FEWEST_COLUMNS, FLEET, NAME_COLUMNS, Column, in_columns, text_table
 from runner.reports.text import (
     headline,
     in_words,
@@ -53,21 +55,60 @@ _COLUMNS = (
     *(Column(title="model"), Column(title="action", whole=True)),
     *(Column(title="stages", spare=True), Column(title="why")),
 )
+_FLEET_COLUMNS = (Column(title="model", most=NAME_COLUMNS), *_COLUMNS[1:3], Column(title="why", clipped=True))
+_MOST_NEXT = 3  # models of a fleet whose commands are shown on a terminal
+_COMMAND = re.compile(r"`(retrain [a-z]+ [^`]+)`")
 
 
-def render_plan_text(plan: PlanDocument, *, width: int | None = None, job_ids: Iterable[str] = ()) -> str:
-    """Return the service, each model with its action, its reason and its stages, and a summary at the end.
+def render_plan_text(
+    plan: PlanDocument, *, width: int | None = None, job_ids: Iterable[str] = (), wide: bool = False
+) -> str:
+    """Return the service, each model with its action, its reason and its stages, a summary, and what to do next.
 
-    These job ids are cut in reasons to as few characters as tell the jobs apart.
+    These job ids are cut in reasons to as few characters as tell the jobs apart. Of a fleet, what asks for attention
+    comes first in a line a model, and the models with nothing to do are only named, unless it is to be `wide`.
 
     For a terminal of `width` columns it is a table; for files, pipes and narrow terminals, lines.
     """
     plan = _with_short_ids(plan, short_ids(job_ids))
-    if width is not None and width >= FEWEST_COLUMNS and plan.models:
-        table = text_table(_COLUMNS, [_text_row(model) for model in plan.models], width=width)
-        return "\n".join([_head(plan), "", table, "", *_end(plan)])
-    lines = [line for model in plan.models for line in _lines(model)]
-    return "\n".join([_head(plan), *lines, *_end(plan)])
+    is_fleet = len(plan.models) >= FLEET and not wide
+    shown = sorted(filter(_is_told, plan.models), key=_place) if is_fleet else plan.models
+    folded = [model for model in plan.models if not _is_told(model)] if is_fleet else []
+    if width is not None and width >= FEWEST_COLUMNS:
+        columns, row = (_FLEET_COLUMNS, _fleet_row) if is_fleet else (_COLUMNS, _text_row)
+        lines = ["", text_table(columns, map(row, shown), width=width), ""] if shown else [""]
+    else:
+        lines = [line for model in shown for line in _lines(model)]
+    most = _MOST_NEXT if is_fleet and width is not None else None
+    return "\n".join([_head(plan), *lines, *_folded(folded, width), *_end(plan), *_next(shown, most)])
+
+
+def _is_told(model: PlannedModel) -> bool:
+    """Return whether a model of a fleet has a row: something is done to it, or a person has to know about it."""
+    return is_pending(model) or model.outcome in NEEDS_PERSON or bool(model.warnings)
+
+
+def _place(model: PlannedModel) -> int:
+    """Return how early a model of a fleet comes: what would fail, what is done, then what rests with a person."""
+    if is_pending(model):
+        return 1
+    return 0 if model.outcome == "failed" else 2 + (urgency(model.outcome) if model.outcome else 0)
+
+
+def _folded(models: Sequence[PlannedModel], width: int | None) -> Iterator[str]:
+    """Yield the names of the models with nothing to do, under their outcomes."""
+    for action in dict.fromkeys(map(action_text, models)):
+        names = [inline(model.name) for model in models if action_text(model) == action]
+        yield from in_columns(f"{len(names)} {action}: ", names, width)
+
+
+def _next(models: Iterable[PlannedModel], most: int | None) -> Iterator[str]:
+    """Yield the commands for the models that a person decides about: `why` only names them."""
+    wanting = [found for model in models if model.outcome in NEEDS_PERSON if (found := _COMMAND.findall(model.reason))]
+    for commands in wanting[:most]:
+        yield from next_lines(commands)
+    if most is not None and len(wanting) > most:
+        yield f"{len(wanting) - most} more wait for a person; --wide shows their commands"
 
 
 def _with_short_ids(plan: PlanDocument, short: Mapping[str, str]) -> PlanDocument:
@@ -93,20 +134,35 @@ def _end(plan: PlanDocument) -> Iterator[str]:
 
 
 def _lines(model: PlannedModel) -> list[str]:
-    name, reason = inline(model.name), inline(model.reason)
+    name, reason = inline(model.name), inline(_named(model))
     warnings = [f"    warning: {inline(warning)}" for warning in model.warnings]
     if not is_pending(model):
-        does = action_text(model) if model.outcome == "failed" else f"nothing ({model.outcome})"
+        does = action_text(model) if model.outcome == "failed" else f"nothing ({in_words(model.outcome or '')})"
         metrics = [f"    metrics: {inline(model.metrics)}"] if model.metrics else []
         return [f"{name}: {does}", f"    why: {reason}", *warnings, *metrics]
     stages = [f"    does: {' > '.join(model.stages)}"] if model.stages else []
     return [f"{name}: {model.action}", f"    why: {reason}", *warnings, *stages]
 
 
+def _named(model: PlannedModel) -> str:
+    """Return the reason; commands that a person may choose from are only named, since they are printed below."""
+    return named_only(model.reason) if model.outcome in NEEDS_PERSON else model.reason
+
+
 def _text_row(model: PlannedModel) -> list[str]:
-    why = reason_with_warnings(model)
+    why = reason_with_warnings(replace(model, reason=_named(model)))
     why = f"{why} Metrics: {model.metrics}." if model.metrics else why
     return [model.name, action_text(model), " > ".join(model.stages), why]
+
+
+def _fleet_row(model: PlannedModel) -> list[str]:
+    """Return a row for a line that is cut: why a candidate is held, or the metrics of one that waits, comes first."""
+    name, action, stages, why = _text_row(model)
+    if model.outcome == "held":
+        why = why.partition(": ")[2] or why
+    elif model.outcome == "awaiting_approval" and model.metrics:
+        why = model.metrics
+    return [name, action, stages, why]
 
 
 MOST_BYTES = 60_000  # a comment on GitHub holds 65,536 characters
@@ -114,8 +170,12 @@ _WIDTHS = (400, 160, 80, 40)  # characters of a reason; shorter ones are tried b
 _HEADS_BYTES = 200  # the heads of two tables
 
 
-def render_plan_markdown(plan: PlanDocument) -> str:
-    """Return the plan in at most `MOST_BYTES` bytes of UTF-8; text from outside neither links, formats nor mentions."""
+def render_plan_markdown(plan: PlanDocument, *, job_ids: Iterable[str] = ()) -> str:
+    """Return the plan in at most `MOST_BYTES` bytes of UTF-8; text from outside neither links, formats nor mentions.
+
+    These job ids are cut in reasons as in the text.
+    """
+    plan = _with_short_ids(plan, short_ids(job_ids))
     changes = [model for model in plan.models if _is_change(model)]
     rest = [model for model in plan.models if not _is_change(model)]
     room = MOST_BYTES - _HEADS_BYTES - _size(_page(plan, len(changes), len(rest), []))

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import accumulate, takewhile
 
 from msgspec import Struct
 
@@ -11,9 +12,11 @@ from runner.reports.text import columns_of, inline
 from runner.results.number import number_text, rounded
 
 FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
-_NARROW = 120  # columns of a terminal below which columns that are not needed are left out
+FLEET = 10  # models; so many are grouped by what a person has to do about them
+NAME_COLUMNS = 24  # of the names of a fleet
+WIDE_COLUMNS = 120  # columns of a terminal below which columns that are not needed are left out
 _GAP = "  "
-_CUT = ".."  # in ASCII, since the common sign for it is wide in some fonts
+CUT = ".."  # in ASCII, since the common sign for it is wide in some fonts
 _LONG_WORD = 24  # columns of the terminal; a longer one is broken where it must be
 _FEWEST_OF_TEXT = 10  # columns of the terminal for text that is broken
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes a cell that begins so for a formula
@@ -24,8 +27,9 @@ Cell = str | int | bool | Decimal | None
 class Column(Struct, frozen=True, kw_only=True):
     """A column of a text table.
 
-    One that is `spare` is left out where the terminal is narrow. Numbers and cells of a `whole` one are never broken;
-    the cells of a `clipped` one are cut where the line would be too long, before any other is broken.
+    One that is `spare` is left out where the terminal is narrow or it is empty. Numbers and cells of a `whole` one are
+    never broken; the cells of a `clipped` one are cut where the line would be too long, before any other is broken.
+    Those of more than `most` columns lose their middle.
     """
 
     title: str
@@ -33,6 +37,35 @@ class Column(Struct, frozen=True, kw_only=True):
     spare: bool = False
     whole: bool = False
     clipped: bool = False
+    most: int | None = None
+
+
+def cut_middle(name: str, columns: int) -> str:
+    """Return a name without its middle where it is too long: the names of a fleet often differ at their ends only."""
+    if columns_of(name) <= columns:
+        return name
+    room = max(columns - len(CUT), 1)
+    head = _begin(name, room - room // 2)
+    tail = _begin(name[::-1], room - columns_of(head))[::-1]
+    return f"{head}{CUT}{tail}"
+
+
+def _begin(text: str, columns: int) -> str:
+    """Return as many of the first characters as the columns take."""
+    widths = accumulate(map(columns_of, text))
+    return text[: sum(1 for _ in takewhile(lambda width: width <= columns, widths))]
+
+
+def in_columns(title: str, names: Iterable[str], width: int | None) -> Iterator[str]:
+    """Yield the names behind their title, separated by commas, in lines that break between two names."""
+    line, indent = title, _GAP
+    for place, name in enumerate(names):
+        part = f", {name}" if place else name
+        if width is not None and place and columns_of(line + part) >= width:
+            yield f"{line},"
+            line, part = indent, name
+        line += part
+    yield line
 
 
 def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None) -> str:
@@ -41,12 +74,22 @@ def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, widt
     `width` is that of the terminal; without one no cell is broken. Where it is too narrow for that, each row is a few
     lines, one for each cell.
     """
-    narrow = width is not None and width < _NARROW
-    places = [place for place, column in enumerate(columns) if not (column.spare and narrow)]
+    narrow = width is not None and width < WIDE_COLUMNS
+    rows = list(rows)
+    spared = {place for place, column in enumerate(columns) if column.spare and (narrow or not _any(rows, place))}
+    places = [place for place in range(len(columns)) if place not in spared]
     kept = [columns[place] for place in places]
     lines = [[inline(column.title) for column in kept]]
-    lines += [[inline(row[place]) for place in places] for row in rows]
+    lines += [[_cell(column, row[place]) for column, place in zip(kept, places, strict=True)] for row in rows]
     return _aligned(kept, lines, width)
+
+
+def _any(rows: Iterable[Sequence[str]], place: int) -> bool:
+    return any(row[place] for row in rows)
+
+
+def _cell(column: Column, text: str) -> str:
+    return inline(text) if column.most is None else cut_middle(inline(text), column.most)
 
 
 def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:
@@ -79,10 +122,10 @@ def _clipped(text: str, size: int) -> str:
     """Return a text that takes no more columns; a cut shows."""
     if columns_of(text) <= size:
         return text
-    kept = text[: size - len(_CUT)]
-    while columns_of(kept) > size - len(_CUT):
+    kept = text[: size - len(CUT)]
+    while columns_of(kept) > size - len(CUT):
         kept = kept[:-1]
-    return f"{kept}{_CUT}"
+    return f"{kept}{CUT}"
 
 
 def _padded(column: Column, cell: str, space: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -51,7 +52,14 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     listener: Listener = unheard
 
 
-def plan(request: PlanRequest) -> PlanDocument:
+class MadePlan(Struct, frozen=True, kw_only=True):
+    """A plan, and all job ids of the state it was made from: they tell how short an id may be shown."""
+
+    document: PlanDocument
+    job_ids: tuple[str, ...]
+
+
+def plan(request: PlanRequest) -> MadePlan:
     """Return the plan for every selected model, and keep it in a file where one is named.
 
     Raises:
@@ -76,7 +84,9 @@ def plan(request: PlanRequest) -> PlanDocument:
     document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
         write_plan(document, request.out)
-    return document
+    return MadePlan(
+        document=document, job_ids=tuple(chain.from_iterable(model.jobs for model in progress.models.values()))
+    )
 
 
 def plan_models(

@@ -16,6 +16,7 @@ from runner.app.state.unlock import held_by
 from runner.errors import StateError
 from runner.journal.events import EMULATOR
 from runner.journal.model_progress import ModelProgress
+from runner.journal.outcomes import NEEDS_PERSON
 from runner.journal.progress import Progress, RunRecord, newest_run
 from runner.journal.retrain_job import IN_FLIGHT, JobStage, RetrainJob
 from runner.manifest.load import load
@@ -105,15 +106,23 @@ def status(
 
 
 def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, str], NextStep]:
-    """Return what the last run that ended for a model says to do, by its service and name, where there is anything."""
-    wanted = {(model.service, model.name) for model in models}
+    """Return what there is to do about a model, by its service and name, as its last run that ended says it.
+
+    A candidate that rests with a person does so after runs that skipped its model too: the run that judged it says it.
+    """
+    wanted = {(model.service, model.name): model for model in models}
+    progress = read_progress(state)
     last = {
         (run.started.service, name): run.run_id
-        for run in read_progress(state).runs.values()
+        for run in progress.runs.values()
         if run.finished
         for name in run.models
         if (run.started.service, name) in wanted
     }
+    for key, model in wanted.items():
+        job = progress.models[key].current
+        if model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
+            last[key] = job.decided.run_id
     steps = dict[tuple[str, str], NextStep]()
     with reading(state) as (_, links):
         for history in ended_histories(links, set(last.values())):

@@ -20,6 +20,7 @@ from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
 from runner.reports.json_text import render_json
 from runner.reports.model import NextStep, Report
+from runner.reports.next_step import next_lines
 from runner.reports.table import Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
@@ -74,5 +75,5 @@ def _end(model: ModelStatus, step: NextStep | None, state: str) -> Iterator[str]
     """Yield what to do, the commands to choose from, and the one that shows more."""
     yield ""
     commands = step.commands if step else ()
-    yield from (f"{'  or' if place else 'next'}: {inline(command)}" for place, command in enumerate(commands))
+    yield from next_lines(commands)
     yield f"runs: retrain history {shlex.quote(inline(model.name))}{state_option(state)}"

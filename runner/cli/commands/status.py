@@ -1,8 +1,10 @@
 """`retrain status`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from textwrap import indent
 
 import click
 from msgspec.structs import replace
@@ -11,31 +13,37 @@ from runner.app.queries.status import ModelStatus, Status, next_steps, status
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
-from runner.cli.model_lines import incumbent_text, standing, with_short_ids
+from runner.cli.model_lines import incumbent_text, standing, under_way, with_short_ids
 from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES
 from runner.plan.model_plan import review_commands, state_option
 from runner.reports.evidence_text import evidence_line
 from runner.reports.json_text import render_json
-from runner.reports.table import FEWEST_COLUMNS, Column, text_table
+from runner.reports.next_step import CommandContext, named_only, next_lines
+from runner.reports.table import FEWEST_COLUMNS, FLEET, NAME_COLUMNS, WIDE_COLUMNS, Column, text_table
 from runner.reports.text import acting, in_words, inline
 
-_MANY = 10  # models
-_MOST_NEXT = 3  # models that need a person, of many
-_ENDS_OPEN: tuple[str, ...] = NEEDS_PERSON
-_NAME_COLUMNS = 24  # of a model in a table
+_MOST_NEXT = 3  # models that need a person, of a fleet
 _MOST_METRICS = 3  # of a candidate, in a table
 _STANDS = (
-    *(Column(title="model"), Column(title="incumbent", clipped=True), Column(title="since", spare=True)),
+    *(
+        Column(title="model", most=NAME_COLUMNS),
+        Column(title="incumbent", clipped=True),
+        Column(title="since", spare=True),
+    ),
     *(Column(title="now", clipped=True), Column(title="last outcome", whole=True)),
     *(Column(title="service", spare=True), Column(title="reason", spare=True, clipped=True)),
 )
+_FLEET = (  # in a line a model, those that need a person first
+    *(Column(title="model", most=NAME_COLUMNS), Column(title="last outcome", whole=True)),
+    *(Column(title="incumbent", spare=True), Column(title="since", spare=True), Column(title="now", clipped=True)),
+)
 _CANDIDATES = (
-    *(Column(title="model"), Column(title="candidate")),
+    *(Column(title="model", most=NAME_COLUMNS), Column(title="candidate")),
     Column(title="metrics, against the incumbent's", clipped=True),
 )
 _ENDS = (  # for who asks for an outcome: why it came to it
-    *(Column(title="model"), Column(title="last outcome", whole=True), Column(title="reason")),
+    *(Column(title="model", most=NAME_COLUMNS), Column(title="last outcome", whole=True), Column(title="reason")),
     *(Column(title="incumbent", spare=True), Column(title="now", spare=True), Column(title="service", spare=True)),
 )
 
@@ -67,99 +75,137 @@ def command(  # noqa: PLR0913 -- one argument an option
     if form == "json":
         console.result(_json(found))
         return ExitCode.OK
+    is_fleet = len(found.models) >= FLEET and not wide
     shown = found if wide else replace(found, models=with_short_ids(found.models))
-    columns = _ENDS if outcomes else [replace(column, clipped=False) for column in _STANDS] if wide else _STANDS
-    most = None if wide or len(found.models) < _MANY else _MOST_NEXT
-    console.result(_text(shown, state, columns, console.width, most))
+    if is_fleet:
+        shown = replace(shown, models=tuple(sorted(shown.models, key=_place)))
+    if console.width and console.width >= FEWEST_COLUMNS and found.models:
+        lines = list(_tables(shown.models, console.width, wide=wide, outcomes=bool(outcomes)))
+    else:
+        lines = list(_grouped(shown.models) if is_fleet else map(_line, shown.models))
+    console.result("\n".join([*lines, *([""] if lines else []), *_end(found, state, _MOST_NEXT if is_fleet else None)]))
     return ExitCode.OK
 
 
-def _text(found: Status, state: str, columns: Sequence[Column], width: int | None, most: int | None) -> str:
-    if found.last_run is None:
-        return f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
-    last = found.last_run
-    code = f"exit code {last.finished.exit_code}" if last.finished else _under_way(found)
-    if width and width >= FEWEST_COLUMNS and found.models:
-        cells = [_cells(model) for model in found.models]
-        lines = [text_table(columns, [[row[column.title] for column in columns] for row in cells], width=width)]
-        lines += _undecided(found, width)
-    else:
-        lines = [_line(model) for model in found.models]
-    ends = [
-        *_counts(found),
-        *_next(found, state, most),
-        f"last run: {last.run_id} by {inline(acting(last.started.actor, last.started.ci_actor))}, {code}",
+def _tables(models: Sequence[ModelStatus], width: int, *, wide: bool, outcomes: bool) -> Iterator[str]:
+    """Yield a table of the models, and one of the candidates where those have no place in it."""
+    is_fleet = len(models) >= FLEET and not (wide or outcomes)
+    if is_fleet:
+        cells = [{**_cells(model), "now": _now(model, width)} for model in models]
+        yield _table(_FLEET, cells, width)
+        return
+    columns = _ENDS if outcomes else [replace(column, clipped=False) for column in _STANDS] if wide else _STANDS
+    yield _table(columns, [_cells(model) for model in models], width)
+    candidates = [
+        (model.name, evidence.retrain_job_id, evidence_line(evidence, _MOST_METRICS))
+        for model in models
+        if (evidence := model.evidence)
     ]
-    return "\n".join([*lines, *([""] if lines else []), *ends])
+    if candidates:
+        yield ""
+        yield text_table(_CANDIDATES, candidates, width=width)
 
 
-def _under_way(found: Status) -> str:
-    return "running" if found.running else "cut off; the next `retrain run` ends it and continues"
+def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: int) -> str:
+    return text_table(columns, [[row[column.title] for column in columns] for row in rows], width=width)
+
+
+def _grouped(models: Sequence[ModelStatus]) -> Iterator[str]:
+    """Yield the models of a fleet under their last outcomes; those that need nobody have one line each."""
+    for outcome, group in groupby(models, key=lambda model: model.last_outcome):
+        found = list(group)
+        yield f"{len(found)} {in_words(outcome or 'not run yet')}"
+        for model in found:
+            yield indent(_line(model) if _needs_person(model) else _line(replace(model, last_outcome=None)), "  ")
+
+
+def _end(found: Status, state: str, most: int | None) -> Iterator[str]:
+    """Yield how many models ended how, what to do next, and the last run."""
+    yield from _counts(found)
+    yield from _next(found, state, most)
+    if found.last_run is None:
+        yield f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
+        return
+    last = found.last_run
+    code = f"exit code {last.finished.exit_code}" if last.finished else _under_way(found, state)
+    yield f"last run: {last.run_id} by {inline(acting(last.started.actor, last.started.ci_actor))}, {code}"
+
+
+def _under_way(found: Status, state: str) -> str:
+    if found.running or found.last_run is None:
+        return "running"
+    return f"cut off; `{CommandContext.of_run(found.last_run.started, state).run}` ends it and continues"
 
 
 def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
     """Yield the commands for the models that need a person, most urgent first, and how to see those beyond `most`."""
-    wanting = sorted((model for model in found.models if model.waiting or model.last_outcome in _ENDS_OPEN), key=_place)
+    wanting = sorted(filter(_needs_person, found.models), key=_place)
     steps, option = next_steps(state, wanting) if wanting else {}, state_option(state)
     told = [(model, steps.get((model.service, model.name))) for model in wanting]
     open_models = [(model, step.commands if step else ()) for model, step in told if step or model.waiting]
     for model, commands in open_models[:most]:  # one without a step was judged in a run that has no end
-        lines = commands or review_commands(model.name, state=option)
-        yield from (f"{'  or' if place else 'next'}: {inline(command)}" for place, command in enumerate(lines))
+        yield from next_lines(commands or review_commands(model.name, state=option))
     hidden = len(open_models[most:]) if most is not None else 0
     if hidden:
-        yield f"next: retrain status --wide{option} shows {hidden} more"
+        yield f"{hidden} more: retrain status --wide{option}"
+
+
+def _needs_person(model: ModelStatus) -> bool:
+    return bool(model.waiting or model.held) or model.last_outcome in NEEDS_PERSON
 
 
 def _place(model: ModelStatus) -> int:
-    """Return how urgent a model is that needs a person, the lowest first."""
-    return _ENDS_OPEN.index(model.last_outcome if model.last_outcome in _ENDS_OPEN else "awaiting_approval")
+    """Return how urgent a model is, the lowest first."""
+    outcome = model.last_outcome
+    if outcome not in NEEDS_PERSON:
+        outcome = "held" if model.held else "awaiting_approval" if model.waiting else outcome
+    return BY_URGENCY.index(outcome) if outcome in OUTCOMES else len(BY_URGENCY)
 
 
 def _counts(found: Status) -> list[str]:
     """Return how many models ended how, where they are too many to be counted by eye."""
-    if len(found.models) < _MANY:
+    if len(found.models) < FLEET:
         return []
     counts = Counter(model.last_outcome for model in found.models)
     ends = ", ".join(f"{counts[outcome]} {in_words(outcome)}" for outcome in BY_URGENCY if counts[outcome])
     return [f"{len(found.models)} models{': ' if ends else ''}{ends}"]
 
 
-def _name(model: ModelStatus) -> str:
-    from runner.cli.terminal.truncation import cut_middle  # noqa: PLC0415 -- only a terminal needs it
-
-    return cut_middle(inline(model.name), _NAME_COLUMNS)
+def _now(model: ModelStatus, width: int) -> str:
+    """Return what a fleet's row says, as much as fits a line: what is under way, why it is open, or what serves."""
+    reason = named_only(model.last_reason or "")
+    found = under_way(model)
+    if model.evidence and model.last_outcome != "held":
+        found = [*found, evidence_line(model.evidence, _MOST_METRICS, noted=False)]
+    elif _needs_person(model):
+        found = [*found, reason]
+    serves = f"{incumbent_text(model)} serves" if model.incumbent_known != "unrecorded" else "nothing is recorded"
+    return "; ".join(found) or (serves if width < WIDE_COLUMNS else reason)
 
 
 def _cells(model: ModelStatus) -> dict[str, str]:
     """Return what is under each title."""
     return {
-        "model": _name(model),
+        "model": model.name,
         "incumbent": incumbent_text(model),
         "since": f"{model.incumbent_since:%Y-%m-%d %H:%M}" if model.incumbent_since else "",
         "now": "; ".join(standing(model, brief=True)),
         "last outcome": in_words(model.last_outcome or ""),
         "service": model.service,
-        "reason": model.last_reason or "",
+        "reason": named_only(model.last_reason or ""),
     }
 
 
 def _line(model: ModelStatus) -> str:
     serves = f"incumbent {incumbent_text(model)}"
     parts = ", ".join(inline(part) for part in [serves, *standing(model)])
-    last = f"\n    last: {in_words(model.last_outcome)}: {inline(model.last_reason)}" if model.last_outcome else ""
+    last = (
+        f"\n    last: {in_words(model.last_outcome)}: {inline(named_only(model.last_reason or ''))}"
+        if model.last_outcome
+        else ""
+    )
     metrics = "".join(f"\n    {inline(line)}" for line in _metrics(model))
     return f"{inline(model.name)} ({inline(model.service)}): {parts}{metrics}{last}"
-
-
-def _undecided(found: Status, width: int) -> list[str]:
-    """Return a table of what a person decides by, a row for each candidate that waits or is held."""
-    rows = [
-        (_name(model), evidence.retrain_job_id, evidence_line(evidence, _MOST_METRICS))
-        for model in found.models
-        if (evidence := model.evidence)
-    ]
-    return ["", text_table(_CANDIDATES, rows, width=width)] if rows else []
 
 
 def _metrics(model: ModelStatus) -> list[str]:

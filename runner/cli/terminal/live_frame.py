@@ -8,10 +8,10 @@ from rich.text import Text
 
 from runner.cli.terminal.capabilities import TROUBLE, TerminalCapabilities, bar, outcome_sign, turning
 from runner.cli.terminal.live_state import QUEUED, Flow, LiveRow, LiveState
-from runner.cli.terminal.truncation import cut, cut_middle
+from runner.cli.terminal.truncation import cut
 from runner.journal.outcomes import BY_URGENCY
 from runner.plan.model_plan import PlanStage
-from runner.reports.table import FEWEST_COLUMNS
+from runner.reports.table import FEWEST_COLUMNS, cut_middle
 from runner.reports.text import in_words, inline
 
 _OTHER_LINES = 2  # of the screen beside models and counts: the empty one at the end, and what was there before

@@ -20,6 +20,7 @@ from runner.execute.progress_events import (
 )
 from runner.journal.outcomes import FAILURES, Outcome
 from runner.plan.model_plan import PlanStage
+from runner.reports.next_step import short_ids, with_short_ids
 
 QUEUED = "queued"
 _MORE, _ENDED, _LAST = 5, 6, 7  # ranks: of more ends in trouble, of other ends, and of what has not begun
@@ -60,6 +61,7 @@ class LiveRow(Struct, kw_only=True):
     flow: Flow | None = None
     training_from: float | None = None
     expected_s: float | None = None
+    retrain_job_id: str = ""
     status: str = ""
     trouble: str = ""
     verdict: str = ""
@@ -111,8 +113,10 @@ class LiveState(Struct, kw_only=True):
             row.flow.add(event.sent, now)
         elif isinstance(event, InTraining):
             row.training_from, row.expected_s = now - event.elapsed_s, event.expected_s
+            row.retrain_job_id = event.retrain_job_id
         elif isinstance(event, ModelEnded):
-            row.outcome, row.reason, row.ended_at, row.trouble = event.outcome, event.reason, now, ""
+            row.outcome, row.ended_at, row.trouble = event.outcome, now, ""
+            row.reason = with_short_ids(event.reason, short_ids(filter(None, [row.retrain_job_id])))
         else:
             _note(row, event)
 

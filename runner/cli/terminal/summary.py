@@ -13,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
-from runner.cli.terminal.truncation import cut, cut_middle
+from runner.cli.terminal.truncation import cut
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
 from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import by_urgency
-from runner.reports.table import FEWEST_COLUMNS
+from runner.reports.table import FEWEST_COLUMNS, cut_middle
 from runner.reports.text import in_words, inline
 
 _FEWEST = 5
@@ -90,7 +90,9 @@ def _told(model: ModelReport) -> str:
 def _told_shortly(model: ModelReport) -> str:
     """Return the same for a single line that is cut: the first metric, then why."""
     evidence = undecided(model)
-    return inline(f"{evidence_line(evidence, 1)}; {short_reason(model)}" if evidence else short_reason(model))
+    return inline(
+        f"{evidence_line(evidence, 1, noted=False)}; {short_reason(model)}" if evidence else short_reason(model)
+    )
 
 
 def _stacked(

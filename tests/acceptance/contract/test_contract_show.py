@@ -72,7 +72,9 @@ def test_a_run_at_work_is_running_and_one_that_was_killed_was_cut_off(project: P
     assert project.retrain("status").out.rstrip().endswith(", running")
     process.kill()
     process.communicate()
-    assert "cut off; the next `retrain run` ends it" in project.retrain("status").out
+    cut_off = project.retrain("status").out
+    assert "cut off; `retrain run models.yaml --state " in cut_off
+    assert cut_off.rstrip().endswith("` ends it and continues")
 
 
 def test_a_fleet_in_a_pipe_is_grouped_by_outcome(project: Project) -> None:

@@ -50,7 +50,9 @@ def write_manifest(service: Any = None, **checks: str) -> None:
 
 
 def planned(**choice: Any) -> PlannedModel:
-    (model,) = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS, **choice), state="state")).models
+    (model,) = plan(
+        PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS, **choice), state="state")
+    ).document.models
     return model
 
 
@@ -84,7 +86,7 @@ def test_data_that_a_run_would_refuse_would_fail_by_the_plan_and_by_the_run_alik
 
 def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
     Path("train.csv").write_text(LFS)
-    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state"))
+    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state")).document
     text = render_plan_text(document)
     assert "\nm: would fail\n    why: train.csv:1: is a Git LFS pointer, not the data; fetch" in text
     assert text.endswith("plan: 1 would fail")
@@ -102,7 +104,7 @@ def test_a_plan_that_would_fail_is_kept_and_run_and_compared_like_any_other() ->
 def test_what_the_check_lets_pass_is_shown_in_every_form() -> None:
     Path("train.csv").write_text("id,label\n" + "1,a\n2,b\n" * 30)
     write_manifest(on_fail="warn")
-    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state"))
+    document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state")).document
     warning = "train.csv: has 60 rows, fewer than the 100 it needs"
     assert document.models[0].warnings == (warning,)
     assert f"\n    warning: {warning}\n" in render_plan_text(document)
@@ -151,11 +153,11 @@ def test_sample_data_is_refused_where_nothing_is_checked_and_data_with_one_row_m
 def test_what_init_lays_out_is_what_is_refused(tmp_path: Path) -> None:
     init(tmp_path / "new", ["manifest"])
     choice = Choice(paths=[tmp_path / "new" / "models.yaml"], trusted_hosts=HOSTS)
-    document = plan(PlanRequest(choice=choice, state="state"))
+    document = plan(PlanRequest(choice=choice, state="state")).document
     assert {model.outcome for model in document.models} == {"failed"}
     assert all("sample data" in model.reason for model in document.models)
     sampled = replace(choice, emulator=True)
-    emulated = plan(PlanRequest(choice=sampled, state="state"))
+    emulated = plan(PlanRequest(choice=sampled, state="state")).document
     assert {model.outcome for model in emulated.models} == {None}
 
 

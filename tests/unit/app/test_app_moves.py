@@ -55,7 +55,7 @@ def choice(*, select: str = "", allow: bool = False) -> Choice:
 
 
 def planned(made: Choice | None = None) -> PlanDocument:
-    return plan(PlanRequest(choice=made or choice(), state="state"))
+    return plan(PlanRequest(choice=made or choice(), state="state")).document
 
 
 def do_run(made: Choice | None = None, kept: Path | None = None) -> ExitCode:

@@ -62,7 +62,7 @@ def save(value: dict[str, Any]) -> None:
 
 def keep(**choice: Any) -> PlanDocument:
     """Write plan.json."""
-    return plan(PlanRequest(choice=Choice(paths=[Path("models.yaml")], **choice), state="state", out=KEPT))
+    return plan(PlanRequest(choice=Choice(paths=[Path("models.yaml")], **choice), state="state", out=KEPT)).document
 
 
 def run_kept(*, state: str = "state", kept: Path = KEPT, **choice: Any) -> ExitCode:
@@ -248,7 +248,9 @@ def test_paths_beside_a_plan_must_be_its_own(project: Path) -> None:
 
 
 def test_absolute_paths_below_the_working_folder_are_kept_relative(project: Path) -> None:
-    document = plan(PlanRequest(choice=Choice(paths=[project / "x" / ".." / "models.yaml"]), state="state", out=KEPT))
+    document = plan(
+        PlanRequest(choice=Choice(paths=[project / "x" / ".." / "models.yaml"]), state="state", out=KEPT)
+    ).document
     assert document.manifest.paths == ("models.yaml",)
     assert document.manifest.files[0].path == "models.yaml"
     assert str(project) not in KEPT.read_text()
@@ -292,7 +294,7 @@ def test_a_plan_written_over_a_plan_replaces_it_whole() -> None:
     first = keep()
     Path("link.json").symlink_to(KEPT)
     request = PlanRequest(choice=Choice(paths=[Path("models.yaml")], force=True), state="state", out=Path("link.json"))
-    second = plan(request)
+    second = plan(request).document
     assert first.sha256 != second.sha256
     assert Path("link.json").is_symlink()
     assert read_plan(KEPT) == second

@@ -73,7 +73,7 @@ def test_a_run_with_a_host_that_the_operator_trusts_begins() -> None:
 
 
 def test_a_plan_names_the_host_and_says_that_a_run_would_be_refused() -> None:
-    document = plan(PlanRequest(choice=choice(), state="state"))
+    document = plan(PlanRequest(choice=choice(), state="state")).document
     assert (document.service, document.service_trusted) == (HOST, False)
     assert render_plan_text(document).splitlines()[0] == (
         f"service: {HOST} (not trusted: a run is refused without --trust-host {HOST} or RETRAIN_TRUSTED_HOSTS={HOST})"
@@ -82,7 +82,7 @@ def test_a_plan_names_the_host_and_says_that_a_run_would_be_refused() -> None:
 
 
 def test_a_plan_of_a_trusted_host_names_it_in_its_first_line() -> None:
-    document = plan(PlanRequest(choice=choice(HOST), state="state"))
+    document = plan(PlanRequest(choice=choice(HOST), state="state")).document
     assert document.service_trusted
     assert render_plan_text(document).splitlines()[0] == f"service: {HOST}"
     assert "not trusted" not in render_plan_markdown(document)
@@ -96,7 +96,7 @@ def test_trust_does_not_travel_in_a_plan_file() -> None:
 
 
 def test_the_emulator_needs_no_trust() -> None:
-    assert plan(PlanRequest(choice=choice(emulator=True), state="state")).service_trusted
+    assert plan(PlanRequest(choice=choice(emulator=True), state="state")).document.service_trusted
 
 
 def test_a_key_that_is_bound_to_other_hosts_is_not_read() -> None:

@@ -197,3 +197,12 @@ def test_bytes_as_people_read_them(count: float, text: str) -> None:
 
 def test_a_unit_stands_once_where_part_and_whole_share_it() -> None:
     assert (size_of(1.2e6, 3.4e6), size_of(1.2e3, 3.4e6)) == ("1.2 of 3.4 MB", "1.2 kB of 3.4 MB")
+
+
+def test_the_reason_of_a_model_that_ended_has_a_short_id() -> None:
+    job = "0123456789abcdef0123456789abcdef"
+    found = board(
+        ("churn", 1.0, InTraining(retrain_job_id=job, elapsed_s=0.0, expected_s=None)),
+        ("churn", 2.0, ModelEnded(outcome="switched", reason=f"Job {job} serves now.")),
+    )
+    assert "Job 01234567 serves now." in lines(found)[0]

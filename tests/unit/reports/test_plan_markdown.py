@@ -161,3 +161,10 @@ def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None
         "    why: ::error::x ::error::y\\x1b[2J",
         "plan: 1 would fail",
     ]
+
+
+def test_ids_are_short_in_the_comment_as_on_the_terminal() -> None:
+    job = "0123456789abcdef0123456789abcdef"
+    plan = document(models=(model("calm", Action.NONE, reason=f"The data is that of job {job}."),))
+    assert f"job {job[:8]}." in render_plan_markdown(plan, job_ids=[job])
+    assert job not in render_plan_markdown(plan, job_ids=[job])
