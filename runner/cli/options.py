@@ -19,8 +19,8 @@ from runner.journal.folder import DEFAULT
 from runner.manifest.durations import FORMS, LONGEST, parse_duration
 
 if TYPE_CHECKING:  # slow to import, and not every command needs them
-    from runner.app.planning.scope import Choice
     from runner.app.review.candidates import DecisionRequest
+    from runner.plan.model_plan import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -236,7 +236,7 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
 
 def _choice(values: dict[str, Any], state: str) -> "Choice":
     """Take the values of the choice's options out of those of a command."""
-    from runner.app.planning.scope import Choice  # noqa: PLC0415 -- not for `--help`
+    from runner.plan.model_plan import Choice  # noqa: PLC0415 -- not for `--help`
 
     flags = {name: values.pop(name, False) for name in ("force", "no_switch", "allow_service_change")}
     named = {name: values.pop(name) for name in ("paths", "select", "emulator", "trusted_hosts")}

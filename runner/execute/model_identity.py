@@ -81,12 +81,12 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Workflow[None]:
     if not _has_another_key_source(run):
         return
     what = f"the service does not know job {own[0].retrain_job_id} under the key that the manifest names now"
-    if not run.context.options.force:
+    if not run.context.choice.force:
         raise ModelError(
             Kind.CONFIG,
             f"The key of {run.model.name} may be that of another model: {what}.",
             hint=f"Give {run.model.name} its own key. If it is another model of the service now, call it by another "
-            f"name; if the service forgot the job, `{run.context.options.train_anew(run.model.name)}` trains it. "
+            f"name; if the service forgot the job, `{run.context.choice.train_anew(run.model.name)}` trains it. "
             "Nothing was uploaded.",
         )
     run.warn(what)

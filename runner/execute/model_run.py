@@ -34,7 +34,7 @@ from runner.lib.secrets import Secret
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest, Model
 from runner.plan.approvals import without_provenance
-from runner.plan.model_plan import ModelPlan, Options, PlanStage, state_option
+from runner.plan.model_plan import Choice, ModelPlan, PlanStage, state_option
 from runner.providers.base import ProviderCalls, Status
 
 
@@ -134,7 +134,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     run_id: str
     service: str
     manifest: Manifest
-    options: Options
+    choice: Choice
     provider: ProviderCalls
     keys: Keys
     clock: Clock

@@ -58,7 +58,7 @@ def switch(run: ModelRun) -> Workflow[StageEnd]:
 def _switch_if_allowed(run: ModelRun) -> Workflow[StageEnd]:
     """Switch, unless the run's flags or limits leave it to a later one, or another model came into service."""
     job = run.job
-    if run.context.options.no_switch:
+    if run.context.choice.no_switch:
         return ModelOutcome(outcome="skipped", reason=f"{_due(job)} --no-switch was given; a later run switches.")
     if not run.context.budget.take_switch():
         return ModelOutcome(

@@ -218,7 +218,7 @@ def _gone(run: ModelRun) -> Workflow[ModelOutcome]:
     """End with a job that was deleted for a whole wait, of which nothing else was ever heard."""
     message = "the service says that the job may be deleted"
     yield from record(TrainingFailed(retrain_job_id=run.job.retrain_job_id, status=DELETED, message=message))
-    train = run.context.options.train_anew(run.model.name)
+    train = run.context.choice.train_anew(run.model.name)
     return failed_with(
         Kind.TRAINING,
         f"The service says that job {run.job.retrain_job_id} may be deleted, and nothing else was heard of it.",
@@ -281,5 +281,5 @@ def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> Wo
     return failed_with(
         Kind.TRAINING,
         f"The training of job {name} failed ({status.value}): {message.rstrip('.')}.",
-        f"{again}, or train it now with `{run.context.options.train_anew(run.model.name)}`.",
+        f"{again}, or train it now with `{run.context.choice.train_anew(run.model.name)}`.",
     )

@@ -41,7 +41,7 @@ def _way_out(run: ModelRun) -> str:
     abandon = abandon_command(run.model.name, state=run.context.state_option)
     return (
         f"If the product shows that it will never end, abandon it: `{abandon}`. New data is trained as usual then, and "
-        f"`{run.context.options.train_anew(run.model.name)}` trains this data once more."
+        f"`{run.context.choice.train_anew(run.model.name)}` trains this data once more."
     )
 
 
@@ -83,7 +83,7 @@ def given_up(run: ModelRun, status: Status) -> ModelOutcome:
         Kind.TRAINING,
         f"{_said(run, status)}, {limit} after its upload (`wait.give_up`).",
         f"{_lines(run, status.value) if status.phase == 'going' else 'Ask the support of the service for its result.'} "
-        f"New data is trained as usual; `{run.context.options.train_anew(run.model.name)}` trains this data once more.",
+        f"New data is trained as usual; `{run.context.choice.train_anew(run.model.name)}` trains this data once more.",
     )
 
 

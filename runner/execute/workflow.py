@@ -131,7 +131,7 @@ def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
     except ModelError as error:
         found = error
     facts = PlanInputs(now=run.context.clock.now(), dataset=found)
-    return plan_model(run.context.manifest, run.model, run.progress, facts, run.context.options)
+    return plan_model(run.context.manifest, run.model, run.progress, facts, run.context.choice)
 
 
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Workflow[ModelOutcome | Replan]:

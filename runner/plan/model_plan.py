@@ -1,9 +1,10 @@
 """What a run will do to one model: action, stages, reason, and the commands with which an operator decides."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -100,21 +101,39 @@ STAGES: Mapping[Action, tuple[PlanStage, ...]] = {
 }
 
 
-class Options(Struct, frozen=True, kw_only=True):
-    """The flags of a run that change a plan; `run` and `state` make commands that run as printed.
+class Choice(Struct, frozen=True, kw_only=True):
+    """The arguments that `retrain plan` and `retrain run` share, as they go from the command line to the last stage.
 
-    `run` is the run's own command without flags that change it, `state` the option that names the state, or nothing.
+    `emulator` is the flag, `state` names the state in commands that are shown. `trusted_hosts` are the hosts in lower
+    case that the operator trusts with API keys.
     """
 
+    paths: Sequence[Path] = ()
+    select: Sequence[str] = ()
     force: bool = False
     no_switch: bool = False
+    emulator: bool = False
     allow_service_change: bool = False
-    run: str = "retrain run"
-    state: str = ""
+    trusted_hosts: frozenset[str] = frozenset()
+    state: str = DEFAULT
+
+    @property
+    def state_option(self) -> str:
+        """Return what a printed command needs to find the state."""
+        return state_option(self.state)
+
+    @property
+    def command(self) -> str:
+        """Return the command of a run with this manifest, service and state, as a shell takes it."""
+        return run_command(map(str, self.paths), emulator=self.emulator, state=self.state_option)
+
+    def of_model(self, model: str) -> str:
+        """Return the command of a run of one model alone."""
+        return f"{self.command} --select {shlex.quote(model)}"
 
     def train_anew(self, model: str) -> str:
         """Return the command that trains a model whatever was trained before."""
-        return f"{self.run} --force --select {shlex.quote(model)}"
+        return f"{self.command} --force --select {shlex.quote(model)}"
 
 
 class ModelPlan(Struct, frozen=True, kw_only=True):

@@ -27,8 +27,8 @@ from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statemen
 from runner.plan.model_plan import (
     STAGES,
     Action,
+    Choice,
     ModelPlan,
-    Options,
     PlanInputs,
     PlanStage,
     person_command,
@@ -52,16 +52,16 @@ _RESUMED = {
 
 
 def plan_model(
-    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, options: Options
+    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, choice: Choice
 ) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
-    plan = _planned(manifest, model, progress, facts, options)
-    return _with_statement(model, progress, _with_first_contact(model, progress, plan, options))
+    plan = _planned(manifest, model, progress, facts, choice)
+    return _with_statement(model, progress, _with_first_contact(model, progress, plan, choice))
 
 
-def _with_first_contact(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
+def _with_first_contact(model: Model, progress: ModelProgress, plan: ModelPlan, choice: Choice) -> ModelPlan:
     """Say what a first switch replaces, and that the API cannot take it back."""
-    if PlanStage.SWITCH not in plan.stages or options.no_switch or progress.serving.ids:
+    if PlanStage.SWITCH not in plan.stages or choice.no_switch or progress.serving.ids:
         return plan
     nothing = is_unrecorded(progress) and statement_due(model, progress) is None
     unknown = " A switch replaces a model this project knows nothing about." if nothing else ""
@@ -88,30 +88,28 @@ def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> M
     )
 
 
-def _planned(
-    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, options: Options
-) -> ModelPlan:
+def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, choice: Choice) -> ModelPlan:
     job = progress.current
-    if options.force:
+    if choice.force:
         return _retrain(model, facts, _why_forced(job))
     if job is None:
         first = _retrain(model, facts, "it has not been trained by this project yet")
-        return _unless_lost(model, progress, first, options)
+        return _unless_lost(model, progress, first, choice)
     case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
-    plan = _underway(case, facts) or _by_data(replace(case, job=progress.last or job), facts, options)
-    plan = _unless_lost(model, progress, plan, options)
+    plan = _underway(case, facts) or _by_data(replace(case, job=progress.last or job), facts, choice)
+    plan = _unless_lost(model, progress, plan, choice)
     idle = [f"{approval}." for approval in unused_approvals(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
 
 
-def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan, options: Options) -> ModelPlan:
+def _unless_lost(model: Model, progress: ModelProgress, plan: ModelPlan, choice: Choice) -> ModelPlan:
     """Train nothing that may have been trained in events that are lost: a person says whether it was."""
     if progress.loss is None or PlanStage.UPLOAD not in plan.stages:
         return plan
     error = ModelError(
         Kind.CONFIG,
         f"{model.name} may have been trained already: {history_lost(progress.loss)}.",
-        hint=f"Look in the product for newer jobs; `{options.train_anew(model.name)}` trains it.",
+        hint=f"Look in the product for newer jobs; `{choice.train_anew(model.name)}` trains it.",
     )
     return failed_plan(model, error, dataset_sha256=plan.dataset_sha256)
 
@@ -202,14 +200,14 @@ def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: 
     return _on_candidate(model, job, Action.SWITCH, f"the switch to job {job.retrain_job_id} {why} and not done yet")
 
 
-def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> ModelPlan:
+def _by_data(case: ApprovalContext, facts: PlanInputs, choice: Choice) -> ModelPlan:
     """Plan for a model with nothing in flight: is there a reason to train again?"""
     model, progress, job = case.model, case.progress, case.job
     if isinstance(facts.dataset, ModelError):
         return failed_plan(model, facts.dataset)
     turn = blocked_data(progress, facts.dataset.sha256)
     if turn is not None:
-        text = f"{turned_back(turn)}; new data, or `{options.train_anew(model.name)}`, brings a new candidate"
+        text = f"{turned_back(turn)}; new data, or `{choice.train_anew(model.name)}`, brings a new candidate"
         return _rest(model, progress.incumbent or job, "unchanged", text)
     if progress.incumbent is not None and withdrawn(progress, job):
         job = progress.incumbent
@@ -217,9 +215,9 @@ def _by_data(case: ApprovalContext, facts: PlanInputs, options: Options) -> Mode
     if reason:
         return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
     if job.stage == JobStage.FAILED:
-        return _after_failure(model, progress, job, facts, options)
+        return _after_failure(model, progress, job, facts, choice)
     if job.stage == JobStage.JUDGED:
-        return _candidate_rests(replace(case, job=job), options)
+        return _candidate_rests(replace(case, job=job), choice)
     serves = "was switched to last" if job.retrain_job_id == progress.incumbent_id else "has served"
     saved_anew = facts.same_rows.get(job.dataset_sha256 or "")
     but = f", but for {saved_anew}" if saved_anew else ""
@@ -264,7 +262,7 @@ def _shortest(interval: timedelta) -> timedelta:
 
 
 def _after_failure(
-    model: Model, progress: ModelProgress, job: RetrainJob, facts: PlanInputs, options: Options
+    model: Model, progress: ModelProgress, job: RetrainJob, facts: PlanInputs, choice: Choice
 ) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if job.status in (DELETED, ABANDONED):  # it may have been trained, or may be still
@@ -272,7 +270,7 @@ def _after_failure(
         error = ModelError(
             Kind.TRAINING,
             (gone if job.status == DELETED else "An operator abandoned job {}.").format(job.retrain_job_id),
-            hint=f"Look for it in the product; `{options.train_anew(model.name)}` trains this data again.",
+            hint=f"Look for it in the product; `{choice.train_anew(model.name)}` trains this data again.",
         )
         return failed_plan(model, error)
     if failed < model.retrain.attempts:
@@ -281,17 +279,17 @@ def _after_failure(
     error = ModelError(
         Kind.TRAINING,
         f"The training failed {failed} times on this data, all that `attempts` allows; the last time: {job.failure}.",
-        hint=f"Change the data, or train once more with `{options.train_anew(model.name)}`.",
+        hint=f"Change the data, or train once more with `{choice.train_anew(model.name)}`.",
     )
     return failed_plan(model, error)
 
 
-def _candidate_rests(case: ApprovalContext, options: Options) -> ModelPlan:
+def _candidate_rests(case: ApprovalContext, choice: Choice) -> ModelPlan:
     """Plan for a candidate that was held or waits for a person."""
     manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
     name = job.retrain_job_id
     if job.rejection is not None:
-        anew = options.train_anew(model.name)
+        anew = choice.train_anew(model.name)
         text = f"{was_rejected(job, job.rejection)}; new data, or `{anew}`, brings a new candidate"
         return _rest(model, job, "unchanged", text)
     moved = definition_moved(manifest, model, job) or learnt_since(model, progress, job)
@@ -301,13 +299,13 @@ def _candidate_rests(case: ApprovalContext, options: Options) -> ModelPlan:
         return _on_candidate(model, job, Action.JUDGE, f"candidate {name} is judged again: {moved}")
     bar = blocked(progress, job)
     if job.decided and job.decided.action == "await_approval" and (bar is None or progress.loss is None):
-        return _awaiting(case, options)
-    return _held(model, progress, job, _blocked(model, job, bar, options) if bar else _decision_reason(job))
+        return _awaiting(case, choice)
+    return _held(model, progress, job, _blocked(model, job, bar, choice) if bar else _decision_reason(job))
 
 
-def _blocked(model: Model, job: RetrainJob, bar: str, options: Options) -> str:
+def _blocked(model: Model, job: RetrainJob, bar: str, choice: Choice) -> str:
     """Return what is in the way of a candidate, and the command of a person who lets it serve anyway."""
-    forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=options.state)
+    forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=choice.state_option)
     return f"{bar}; `{forced}` lets it serve anyway"
 
 
@@ -328,18 +326,18 @@ def _expired(manifest: Manifest, model: Model, job: RetrainJob, now: datetime) -
     return expires if expires and now >= expires else None
 
 
-def _awaiting(case: ApprovalContext, options: Options) -> ModelPlan:
+def _awaiting(case: ApprovalContext, choice: Choice) -> ModelPlan:
     manifest, model, progress, job = case.manifest, case.model, case.progress, case.job
     expires, name = _expired(manifest, model, job, case.now), job.retrain_job_id
     if expires:
         text = f"the time to approve it ended at {expires:%Y-%m-%dT%H:%M:%SZ}"
         return _held(
-            model, progress, job, f"{text}; new data or `{options.train_anew(model.name)}` brings a new candidate"
+            model, progress, job, f"{text}; new data or `{choice.train_anew(model.name)}` brings a new candidate"
         )
-    approve, reject = review_commands(model.name, state=options.state)
+    approve, reject = review_commands(model.name, state=choice.state_option)
     text = f"candidate {name} waits for `{approve}` or `{reject}`"
     if manifest.approvals_folder is not None:
-        written = person_command("approve", model.name, "--write", state=options.state)
+        written = person_command("approve", model.name, "--write", state=choice.state_option)
         text = f"{text}, or for a file that `{written}` makes"
     if job.decided is not None and job.decided.unread is not None:
         text = f"{text}; {unread_clause(job.decided.unread)}"

@@ -39,7 +39,7 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
-from runner.plan.model_plan import ModelPlan, Options, PlanInputs
+from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import DueMoves, due_moves, with_moves
 from runner.providers.base import (
@@ -308,7 +308,7 @@ class World:
         self.service = service or FakeService(clock=self.clock)
         self.store: StateStore = store or FolderStore(StateFolder(folder / "state"))
         self.state = self.store.work
-        self.options = Options()
+        self.options = Choice()
         self.keys: dict[str, str] = {}
         self.runs = 0
         self.commits = 0
@@ -427,7 +427,7 @@ class World:
             run_id=run_id(self.runs),
             service=REALM,
             manifest=manifest,
-            options=self.options,
+            choice=self.options,
             provider=self.service,
             keys=FakeKeys(self.keys),
             clock=self.clock,

@@ -16,7 +16,6 @@ from typing import Any
 from unittest import mock
 
 from runner.app.audit.verify import verify
-from runner.app.planning.scope import Choice
 from runner.app.run import execution as engine
 from runner.app.run.run import RunRequest, run
 from runner.execute import retry
@@ -25,6 +24,7 @@ from runner.http.deadlines import Deadlines
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
+from runner.plan.model_plan import Choice
 from runner.providers.base import (
     Classifier,
     Connection,

@@ -37,8 +37,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_switch_is_not_heard",
         file="runner/execute/switch.py",
-        old="if run.context.options.no_switch:",
-        new="if run.context.options.force:",
+        old="if run.context.choice.no_switch:",
+        new="if run.context.choice.force:",
         caught_by=_PROTOCOL + "test_no_switch_leaves_the_decision_for_the_next_run",
     ),
     Mutant(

@@ -14,7 +14,7 @@ from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
 from runner.manifest.model import Manifest, NameChange, Place
 from runner.plan.eligibility import blocked_data
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM, CrashError
 from tests.stress.simulated_fortune import LONGEST_TRAINING_S, MACHINES, MOST_OFF_S, URL_LIFETIMES, Fortune
@@ -184,12 +184,12 @@ class History:
 
     def _invoke_with_trouble(self) -> None:
         rng = self.rng
-        options = Options(force=rng.random() < 0.06, no_switch=rng.random() < 0.06)
+        options = Choice(force=rng.random() < 0.06, no_switch=rng.random() < 0.06)
         self._spawn(options, self.fortune.ambush() if self.fortune.ambushed else self._trouble())
         if self.fortune.overlapping:
             for _ in range(rng.choice((1, 1, 2))):
                 self.troubles["stolen locks"] += 1
-                again = partial(self._spawn, Options(), Trouble() if self.fortune.ambushed else self._trouble())
+                again = partial(self._spawn, Choice(), Trouble() if self.fortune.ambushed else self._trouble())
                 self.time.after(rng.expovariate(1 / rng.choice((2.0, 30.0, 300.0))), again)
         self._join()
 
@@ -204,7 +204,7 @@ class History:
             self.quarantine, URL_LIFETIMES[-1], self.models, called=self.called, moved=self.moved
         )
 
-    def _spawn(self, options: Options, trouble: Trouble) -> None:
+    def _spawn(self, options: Choice, trouble: Trouble) -> None:
         run_id = numbered_run(len(self.runs) + 1)
         self.manifests[run_id] = self._manifest()
         run = SimulatedRun(
@@ -275,7 +275,7 @@ class History:
             clock.ahead = self.fortune.near()
         for number in range(RECOVERY_RUNS):
             calls, events = self.service.calls, len(self.ledger.links)
-            self._spawn(Options(), Trouble())
+            self._spawn(Choice(), Trouble())
             self._join()
             progress = self._progress()
             idle = all(isinstance(one.event.fact, _OF_IDLE_RUNS) for one in self.ledger.links[events:])

@@ -26,7 +26,7 @@ from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
-from runner.plan.model_plan import ModelPlan, Options, PlanInputs
+from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -85,7 +85,7 @@ class SimulatedRun:
 
     run_id: str
     manifest: Manifest
-    options: Options
+    options: Choice
     trouble: Trouble
     time: Timeline
     clock: ShownClock
@@ -206,7 +206,7 @@ class SimulatedRun:
             run_id=self.run_id,
             service=REALM,
             manifest=self.manifest,
-            options=self.options,
+            choice=self.options,
             provider=self.service,
             keys=SimulatedKeys(),
             clock=self.clock,

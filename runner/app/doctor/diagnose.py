@@ -15,7 +15,7 @@ from runner.app.doctor.target_checks import target_checks
 from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import plan_models, read_progress
 from runner.app.planning.plan_document import Planned
-from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.planning.scope import Scope, read_scope
 from runner.app.service import connected
 from runner.app.validate import validate
 from runner.datasets.check import read_header
@@ -27,7 +27,7 @@ from runner.lib.secrets import Redactor
 from runner.lib.text import shown
 from runner.manifest.model import Model
 from runner.manifest.problems import ManifestError
-from runner.plan.model_plan import ModelPlan, PlanStage, state_option
+from runner.plan.model_plan import Choice, ModelPlan, PlanStage, state_option
 from runner.providers.kept_answers import AnswerKeeper
 from runner.reports.diagnosis import Check, Diagnosis, diagnosis
 

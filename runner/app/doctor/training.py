@@ -19,7 +19,7 @@ from emulator.profile import Call, Profile, Rule
 from runner import __version__
 from runner.app.doctor.key_questions import NO_JOB
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import Choice, read_scope
+from runner.app.planning.scope import read_scope
 from runner.app.queries.inspect import InspectRequest, inspect
 from runner.app.run.run import RunRequest, RunResult, run
 from runner.app.state.open_state import open_state
@@ -33,6 +33,7 @@ from runner.lib.atomic_files import write_whole
 from runner.lib.cassette import Answered, Cassette, record, write_cassette
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
+from runner.plan.model_plan import Choice
 from runner.providers.kept_answers import KeptAnswer
 from runner.reports.inspection import Inspected, choices
 from runner.reports.lessons import Lessons, last_status, lessons

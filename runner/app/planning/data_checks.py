@@ -144,9 +144,9 @@ def _sure_to_train(
     for model in models:
         standing = progress.model(scope.service.name, model.name)
         last = standing.last
-        if scope.options.force or last is None or _is_other_data(last, resolved):
+        if scope.choice.force or last is None or _is_other_data(last, resolved):
             facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
-            if plan_model(scope.manifest, model, standing, facts, scope.options).action == Action.RETRAIN:
+            if plan_model(scope.manifest, model, standing, facts, scope.choice).action == Action.RETRAIN:
                 yield model
 
 

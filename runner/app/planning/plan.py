@@ -12,7 +12,7 @@ from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.planning.data_checks import digests, planned_checks, rows_saved_anew, with_data_checks
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.refresh import refresh
-from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, silent, warn_of_future
 from runner.datasets.file_cache import FileCache
@@ -24,7 +24,7 @@ from runner.journal.progress import Progress
 from runner.manifest.model import Model
 from runner.plan.approvals import why_followed
 from runner.plan.document import PlanDocument, state_mark
-from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
+from runner.plan.model_plan import Choice, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
 from runner.plan.renames import (
     ServiceMove,
@@ -110,7 +110,7 @@ def plan_models(
         standing = moved.model(service, model.name)
         same_rows = rows_saved_anew(manifest, model, standing, data[model.dataset])
         facts = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
-        plan = _with_author(plan_model(manifest, model, standing, facts, scope.options), provenance)
+        plan = _with_author(plan_model(manifest, model, standing, facts, scope.choice), provenance)
         plan = _with_remarks(plan, model, data[model.dataset])
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
@@ -142,7 +142,7 @@ def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
     if before is None:
         return None
     now = scope.service.name
-    allowed = scope.options.allow_service_change or allows_service(scope.manifest, before, now)
+    allowed = scope.choice.allow_service_change or allows_service(scope.manifest, before, now)
     return ServiceMove(before=before, now=now, allowed=allowed)
 
 

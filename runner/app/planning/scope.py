@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from shlex import quote
 
 from msgspec import Struct
 
@@ -12,43 +11,29 @@ from runner.app.state.open_state import open_state
 from runner.app.state.read_state import refuse_of_the_state, require_seen
 from runner.errors import UsageError
 from runner.journal.events import EMULATOR
-from runner.journal.folder import DEFAULT
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest, Model
-from runner.plan.model_plan import Options, run_command, state_option
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """The arguments that `retrain plan` and `retrain run` share; `emulator` is the flag, `state` names
-    the state in commands that are shown.
-
-    `trusted_hosts` are the hosts in lower case that the operator trusts with API keys.
-    """
-
-    paths: Sequence[Path] = ()
-    select: Sequence[str] = ()
-    force: bool = False
-    no_switch: bool = False
-    emulator: bool = False
-    allow_service_change: bool = False
-    trusted_hosts: frozenset[str] = frozenset()
-    state: str = DEFAULT
-
-    @property
-    def command(self) -> str:
-        """Return the command of a run with this manifest, service and state, as a shell takes it."""
-        return run_command(map(str, self.paths), emulator=self.emulator, state=state_option(self.state))
+from runner.plan.model_plan import Choice
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """A choice, and what it comes to."""
+    """A choice, and what it comes to: the manifest, the chosen models of it, and the service they are on."""
 
     choice: Choice
     manifest: Manifest
     models: Sequence[Model]
     service: TargetService
-    options: Options
+
+    @property
+    def model(self) -> Model:
+        """Return the one model that a command about a single one is for."""
+        return self.models[0]
+
+    @property
+    def run(self) -> str:
+        """Return the command of a run of that model alone, as a shell takes it."""
+        return self.choice.of_model(self.model.name)
 
 
 def read_scope(choice: Choice) -> Scope:
@@ -64,30 +49,7 @@ def read_scope(choice: Choice) -> Scope:
         manifest=manifest,
         models=select(manifest, choice.select),
         service=service_of(manifest, emulator=choice.emulator, trusted_hosts=choice.trusted_hosts),
-        options=Options(
-            force=choice.force,
-            no_switch=choice.no_switch,
-            allow_service_change=choice.allow_service_change,
-            run=choice.command,
-            state=state_option(choice.state),
-        ),
     )
-
-
-class ModelScope(Struct, frozen=True, kw_only=True):
-    """One model in its manifest; `paths` are the files and folders it was read from, `state` names the state."""
-
-    manifest: Manifest
-    model: Model
-    service: TargetService
-    paths: tuple[Path, ...]
-    state: str
-
-    @property
-    def run(self) -> str:
-        """Return the command of a run of the model alone, as a shell takes it."""
-        whole = Choice(paths=self.paths, emulator=self.service.emulator, state=self.state).command
-        return f"{whole} --select {quote(self.model.name)}"
 
 
 def model_scope(
@@ -97,8 +59,8 @@ def model_scope(
     *,
     state: str,
     trusted_hosts: Collection[str] = (),
-) -> ModelScope:
-    """Read the manifest that is named, or else that of the model's last run.
+) -> Scope:
+    """Return one model in the manifest that is named, or else in that of the model's last run.
 
     Raises:
         UsageError: no run had the model and no manifest is named, or the manifest is not found from here or has it no
@@ -120,7 +82,8 @@ def model_scope(
     _refuse_former(loaded, name)
     emulator = record is not None and record.started.service == EMULATOR
     service = service_of(loaded, emulator=emulator, trusted_hosts=trusted_hosts)
-    return ModelScope(manifest=loaded, model=find_model(loaded, name), service=service, paths=paths, state=state)
+    choice = Choice(paths=paths, emulator=service.emulator, trusted_hosts=frozenset(trusted_hosts), state=state)
+    return Scope(choice=choice, manifest=loaded, models=(find_model(loaded, name),), service=service)
 
 
 def _refuse_missing(record: RunRecord, paths: Sequence[Path], beside: Path) -> None:

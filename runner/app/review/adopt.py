@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import DecisionRequest
 from runner.app.run.run import RunResult, carry_out
 from runner.app.state.loss import refuse_noted_loss
@@ -43,7 +43,7 @@ class Proposed(Struct, frozen=True, kw_only=True):
     `candidate` is the job that waits or is held, and `metrics` are its metrics beside the stated ones.
     """
 
-    scope: ModelScope
+    scope: Scope
     statement: IncumbentDeclaration
     replaces: str
     candidate: str | None
@@ -86,11 +86,11 @@ def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     scope, statement = proposed.scope, proposed.statement
     with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         options = {"command": "adopt", "emulator": scope.service.emulator}
-        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), options)
+        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), options)
         return carry_out(opened, scope, _plan(request.model, statement), request.listener)
 
 
-def _statement(request: AdoptRequest, scope: ModelScope) -> IncumbentDeclaration:
+def _statement(request: AdoptRequest, scope: Scope) -> IncumbentDeclaration:
     definitions = scope.manifest.metrics
     read = _from_result(request.result, definitions) if request.result else {}
     return IncumbentDeclaration(

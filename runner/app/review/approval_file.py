@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import find_candidate
 from runner.app.review.review import ReviewRequest
 from runner.app.state.loss import refuse_noted_loss
@@ -62,7 +62,7 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
     )
 
 
-def _folder(scope: ModelScope, folder: Path | None) -> Path:
+def _folder(scope: Scope, folder: Path | None) -> Path:
     found = folder or scope.manifest.approvals_folder
     if found is None:
         raise UsageError(
@@ -72,7 +72,7 @@ def _folder(scope: ModelScope, folder: Path | None) -> Path:
     return found
 
 
-def _expires(scope: ModelScope, job: RetrainJob, wanted: datetime) -> datetime:
+def _expires(scope: Scope, job: RetrainJob, wanted: datetime) -> datetime:
     """Return when the word ceases to count: never later than the candidate can be approved."""
     latest = approval_expires_at(scope.manifest, scope.model, job)
     return (min(wanted, latest) if latest else wanted).replace(microsecond=0)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.scope import ModelScope
+from runner.app.planning.scope import Scope
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener
 from runner.journal.model_progress import ModelProgress
@@ -18,7 +18,7 @@ from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
 from runner.plan.eligibility import blocked, turned_back
 from runner.plan.evidence import Evidence
-from runner.plan.model_plan import person_command, resolve_commands, state_option
+from runner.plan.model_plan import person_command, resolve_commands
 from runner.plan.planner import approval_expires_at
 
 
@@ -76,7 +76,7 @@ class CandidateSelector(Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-def find_candidate(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector, now: datetime) -> RetrainJob:
+def find_candidate(scope: Scope, progress: ModelProgress, wish: CandidateSelector, now: datetime) -> RetrainJob:
     """Return the candidate, after making sure that it is the one the person means and that nothing speaks against it.
 
     Raises:
@@ -103,7 +103,7 @@ def find_candidate(scope: ModelScope, progress: ModelProgress, wish: CandidateSe
     return job
 
 
-def _chosen(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector) -> RetrainJob:
+def _chosen(scope: Scope, progress: ModelProgress, wish: CandidateSelector) -> RetrainJob:
     name, newest = scope.model.name, progress.last
     if wish.job is not None and newest is not None and wish.job != newest.retrain_job_id:
         return _older(scope, progress, newest, wish)
@@ -113,12 +113,12 @@ def _chosen(scope: ModelScope, progress: ModelProgress, wish: CandidateSelector)
     return newest
 
 
-def _older(scope: ModelScope, progress: ModelProgress, newest: RetrainJob, wish: CandidateSelector) -> RetrainJob:
+def _older(scope: Scope, progress: ModelProgress, newest: RetrainJob, wish: CandidateSelector) -> RetrainJob:
     """Return an older candidate that was named; only force makes it one again."""
     job, current, name = progress.jobs.get(wish.job or ""), progress.current, scope.model.name
     _refuse_left(scope, progress, job)
     if current is not None and current.stage == JobStage.SWITCHING:
-        done, undone = resolve_commands(name, "switch", state=state_option(scope.state))
+        done, undone = resolve_commands(name, "switch", state=scope.choice.state_option)
         raise StateError(
             f"Whether the switch of {name} to job {current.retrain_job_id} was applied is not known yet.",
             hint=f"Run `{scope.run}`, which asks; or look in the product, and tell: `{done}` or `{undone}`.",
@@ -136,18 +136,18 @@ def _older(scope: ModelScope, progress: ModelProgress, newest: RetrainJob, wish:
     return job
 
 
-def _refuse_left(scope: ModelScope, progress: ModelProgress, job: RetrainJob | None) -> None:
+def _refuse_left(scope: Scope, progress: ModelProgress, job: RetrainJob | None) -> None:
     departure = progress.serving.left.get(job.retrain_job_id) if job else None
     if job is not None and departure is not None:
         raise _refusal(scope.model.name, turned_back(departure), f"`{_forced(scope, job)}` lets it serve again.")
 
 
-def _forced(scope: ModelScope, job: RetrainJob) -> str:
+def _forced(scope: Scope, job: RetrainJob) -> str:
     options = ("--job", job.retrain_job_id, "--force")
-    return person_command("approve", scope.model.name, *options, state=state_option(scope.state))
+    return person_command("approve", scope.model.name, *options, state=scope.choice.state_option)
 
 
-def _refuse_expired(scope: ModelScope, job: RetrainJob, now: datetime) -> None:
+def _refuse_expired(scope: Scope, job: RetrainJob, now: datetime) -> None:
     expires = approval_expires_at(scope.manifest, scope.model, job)
     if expires and now >= expires:
         raise StateError(

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import (
     CandidateSelector,
     DecisionRequest,
@@ -94,7 +94,9 @@ def review(request: ReviewRequest) -> RunResult:
         job = find_candidate(scope, models, request.wish, opened.clock.now())
         refuse_changed(request.model, request.agreed, evidence(models, job))
         facts = _facts(opened, scope, models, job, request)
-        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), _options(request, scope))
+        opened.start(
+            scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), _options(request, scope)
+        )
         _write(opened, request.model, *facts)
         return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
 
@@ -102,7 +104,7 @@ def review(request: ReviewRequest) -> RunResult:
 class _Case(Struct, frozen=True, kw_only=True):
     """What a request is about; `leads_back` tells that it is a job that once served."""
 
-    scope: ModelScope
+    scope: Scope
     progress: ModelProgress
     leads_back: bool
 
@@ -156,7 +158,7 @@ def _back_to(request: ReviewRequest) -> RollbackRequest:
 
 
 def _facts(
-    opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
+    opened: Session, scope: Scope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
 ) -> list[Fact]:
     """Return the word; before it, when it is forced after another job came to serve, the decision as it is now."""
     decided = job.decided.fact if job.decided else None
@@ -177,7 +179,7 @@ def _facts(
     return [approval] if again is None else [again, approval]
 
 
-def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, job: RetrainJob) -> CandidateEvaluated:
+def _judged_again(opened: Session, scope: Scope, progress: ModelProgress, job: RetrainJob) -> CandidateEvaluated:
     if job.result is None:
         raise LookupError(f"job {job.retrain_job_id} was judged without a result")
     removal = gone(opened.state.blobs, opened.progress, job.result)
@@ -191,11 +193,11 @@ def _judged_again(opened: Session, scope: ModelScope, progress: ModelProgress, j
     return judged(scope.manifest, scope.model, job.result, inputs, evaluation)
 
 
-def _options(request: ReviewRequest, scope: ModelScope) -> dict[str, Any]:
+def _options(request: ReviewRequest, scope: Scope) -> dict[str, Any]:
     return {"command": request.action, "emulator": scope.service.emulator, "force": request.force}
 
 
-def _switch(opened: Session, scope: ModelScope, request: ReviewRequest, job: RetrainJob) -> RunResult:
+def _switch(opened: Session, scope: Scope, request: ReviewRequest, job: RetrainJob) -> RunResult:
     plan = ModelPlan(
         model=request.model,
         action=Action.SWITCH,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import ModelScope, model_scope
+from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import DecisionRequest, Proposal, full_job_id, refuse_changed
 from runner.app.run.run import RunResult, carry_out
 from runner.app.state.loss import refuse_noted_loss
@@ -130,7 +130,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
     )
 
 
-def _found(request: RollbackRequest) -> tuple[ModelScope, ModelProgress]:
+def _found(request: RollbackRequest) -> tuple[Scope, ModelProgress]:
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
     refuse_noted_loss(request.state)
@@ -163,7 +163,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
         )
         to = target.retrain_job_id if request.to else None
         options = {"command": "rollback", "emulator": scope.service.emulator, "to": to}
-        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.paths), options)
+        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), options)
         at = stamp(opened.clock.now())
         opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])
         return carry_out(opened, scope, _plan(request.model, decision), request.listener)

@@ -13,7 +13,8 @@ from msgspec import Struct, field
 from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.service import TargetService, connected
+from runner.app.planning.scope import Scope
+from runner.app.service import connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
@@ -30,8 +31,7 @@ from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
 from runner.lib.checkout_boundary import refuse_link_out
 from runner.lib.secrets import Redactor
-from runner.manifest.model import Manifest
-from runner.plan.model_plan import ModelPlan, Options, PlanStage
+from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
@@ -43,11 +43,8 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class ExecutionRequest(Struct, frozen=True, kw_only=True):
     """What the engine is to do."""
 
-    manifest: Manifest
-    paths: Sequence[Path]
-    service: TargetService
+    scope: Scope
     plans: Sequence[ModelPlan]
-    options: Options
     parallel: int
     listener: Listener
     readings: FileCache = field(default_factory=FileCache)
@@ -76,7 +73,7 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
         keeper = stack.enter_context(_answers(session, job)) if needs_service else None
-        client = connected(job.manifest.service, url, job.service, redactor, keeper)
+        client = connected(job.scope.manifest.service, url, job.scope.service, redactor, keeper)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
         context = _context(session, job, client, keys, redactor)
@@ -86,7 +83,7 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
             executors=executors,
             clock=session.clock,
             commit=partial(_commit, session, job),
-            settings=Settings(parallel=job.parallel, uploads=job.manifest.limits.uploads, threads=_threads(job)),
+            settings=Settings(parallel=job.parallel, uploads=job.scope.manifest.limits.uploads, threads=_threads(job)),
             stopping=partial(_stop, context, job),
             on_idle=partial(_use_idle, executors),
         )
@@ -146,31 +143,32 @@ def _make_report_ready() -> None:
 
 
 def _keys(job: ExecutionRequest, client: Provider, redactor: Redactor) -> Keys:
-    if job.service.emulator:
+    if job.scope.service.emulator:
         return EmulatorKeys()
-    keys = ManifestKeys(client, redactor, host=job.service.name)
-    keys.learn_all(job.manifest.models.values())
+    keys = ManifestKeys(client, redactor, host=job.scope.service.name)
+    keys.learn_all(job.scope.manifest.models.values())
     return keys
 
 
 @contextmanager
 def _service_url(session: Session, job: ExecutionRequest) -> Iterator[str]:
-    if job.service.emulator:
+    if job.scope.service.emulator:
         job.listener(None, Starting(what="the emulator"))
-        with running_emulator(job.paths, session.folder.emulator) as url:
+        with running_emulator(job.scope.choice.paths, session.folder.emulator) as url:
             yield url
     else:
-        yield job.manifest.service.url or ""
+        yield job.scope.manifest.service.url or ""
 
 
 def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Keys, redactor: Redactor) -> RunContext:
-    limits = job.manifest.limits
+    manifest, service = job.scope.manifest, job.scope.service.name
+    limits = manifest.limits
     session.folder.clear_spool()  # what a killed run left; the lock is ours
     return RunContext(
         run_id=session.run_id,
-        service=job.service.name,
-        manifest=job.manifest,
-        options=job.options,
+        service=service,
+        manifest=manifest,
+        choice=job.scope.choice,
         provider=client,
         keys=keys,
         clock=session.clock,
@@ -183,11 +181,11 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         spool=session.folder.make("spool", session.run_id),
         listener=lambda model, event: job.listener(model, redacted(event, redactor.redact)),
         internal_errors=[],
-        provenance=ApprovalProvenance(Path(job.manifest.files[0].path).parent).trace,
+        provenance=ApprovalProvenance(Path(manifest.files[0].path).parent).trace,
         readings=job.readings,
         still_locked=session.hold.lasts,
-        vanished=vanished_jobs(job.manifest, session.progress.known(job.service.name)),
-        training_stats=TrainingStats.known(session.progress.model(job.service.name, plan.model) for plan in job.plans),
+        vanished=vanished_jobs(manifest, session.progress.known(service)),
+        training_stats=TrainingStats.known(session.progress.model(service, plan.model) for plan in job.plans),
     )
 
 
@@ -198,7 +196,7 @@ def _free_spool(session: Session) -> None:
 def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
     # What the plan warns of comes again with the check of the data, where there is one.
     warnings = [] if PlanStage.CHECK in plan.stages else list(plan.warnings)
-    return ModelRun(context=context, model=job.manifest.models[plan.model], plan=plan, warnings=warnings)
+    return ModelRun(context=context, model=job.scope.manifest.models[plan.model], plan=plan, warnings=warnings)
 
 
 @contextmanager
@@ -213,7 +211,7 @@ def _executors(job: ExecutionRequest) -> Iterator[Mapping[Pool, Executor]]:
 
 
 def _threads(job: ExecutionRequest) -> Mapping[Pool, int]:
-    return {Pool.CALL: min(_CALLS, max(job.parallel, 1)), Pool.STAGE: job.manifest.limits.uploads + _STAGES}
+    return {Pool.CALL: min(_CALLS, max(job.parallel, 1)), Pool.STAGE: job.scope.manifest.limits.uploads + _STAGES}
 
 
 @contextmanager
@@ -238,5 +236,5 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
 
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
-    found = [session.progress.model(job.service.name, plan.model).last_outcome for plan in job.plans]
+    found = [session.progress.model(job.scope.service.name, plan.model).last_outcome for plan in job.plans]
     return tuple(end for end in found if end is not None)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, describe
-from runner.app.planning.scope import Choice, Scope, read_scope
+from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.manifest.problems import ManifestError
 from runner.plan.document import PlanDocument, StateMark
+from runner.plan.model_plan import Choice
 from runner.plan.stale import StalePlanError, differences
 
 _NAMED = 5  # runs named in one line

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
-from runner.app.planning.scope import Choice, ModelScope, Scope, read_scope
+from runner.app.planning.scope import Scope, read_scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
@@ -23,7 +23,7 @@ from runner.journal.outcomes import OUTCOMES
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
-from runner.plan.model_plan import ModelPlan, Options
+from runner.plan.model_plan import Choice, ModelPlan
 from runner.policy.decide import policy_digest
 from runner.reports.model import Report
 
@@ -95,11 +95,8 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     planned = agreed or plan_models(scope, opened.progress, readings, request.listener)
     _record_plans(opened, scope.manifest, planned)
     job = ExecutionRequest(
-        manifest=scope.manifest,
-        paths=scope.choice.paths,
-        service=scope.service,
+        scope=scope,
         plans=planned.plans,
-        options=scope.options,
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
         readings=readings,
@@ -122,18 +119,10 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
         warn(f"limits.keep: {trouble}; it was not removed")
 
 
-def carry_out(opened: Session, scope: ModelScope, plan: ModelPlan, listener: Listener) -> RunResult:
+def carry_out(opened: Session, scope: Scope, plan: ModelPlan, listener: Listener) -> RunResult:
     """Do what a person decided about one model, and end the run."""
-    work = ExecutionRequest(
-        manifest=scope.manifest,
-        paths=scope.paths,
-        service=scope.service,
-        plans=[plan],
-        options=Options(),
-        parallel=1,
-        listener=listener,
-    )
-    return finish_run(opened, execute(opened, work), allow_held=False)
+    job = ExecutionRequest(scope=scope, plans=[plan], parallel=1, listener=listener)
+    return finish_run(opened, execute(opened, job), allow_held=False)
 
 
 def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) -> RunResult:

@@ -7,12 +7,11 @@ from msgspec.structs import replace
 
 from runner.app.doctor.diagnose import DoctorRequest, diagnose
 from runner.app.doctor.training import Answers, TrainRequest, train
-from runner.app.planning.scope import Choice
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
-from runner.plan.model_plan import state_option
+from runner.plan.model_plan import Choice, state_option
 from runner.reports.diagnosis import Diagnosis, diagnosis_json, diagnosis_junit, diagnosis_text
 from runner.reports.lessons import lessons_text
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from runner.app.planning.plan import PlanRequest
-from runner.app.planning.scope import Choice
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.plan_result import show_plan
+from runner.plan.model_plan import Choice
 
 
 @click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")

@@ -7,7 +7,6 @@ import click
 from msgspec.structs import replace
 
 from runner.app.planning.plan import PlanRequest
-from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.cli import options
 from runner.cli.console import Console
@@ -15,6 +14,7 @@ from runner.cli.plan_result import show_plan
 from runner.cli.run_result import show_events, show_result
 from runner.errors import UsageError
 from runner.manifest.load import named_paths
+from runner.plan.model_plan import Choice
 
 
 @click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from runner.app.init import init, sample_files
 from runner.app.planning.plan import PlanRequest, plan
-from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.errors import ExitCode
 from runner.execute.progress_events import ProgressEvent
 from runner.plan.document import PlannedModel
+from runner.plan.model_plan import Choice
 from runner.reports.model import ModelReport
 from runner.reports.plan_text import render_plan_markdown, render_plan_text
 

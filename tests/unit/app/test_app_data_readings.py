@@ -12,7 +12,7 @@ import yaml
 
 from runner.app.planning.data_checks import digests, planned_checks
 from runner.app.planning.plan import PlanRequest, plan, plan_models
-from runner.app.planning.scope import Choice, read_scope
+from runner.app.planning.scope import read_scope
 from runner.app.run.run import RunRequest, run
 from runner.app.service import service_of
 from runner.datasets import file_cache as readings_module
@@ -33,6 +33,7 @@ from runner.journal.events import (
     UploadSucceeded,
 )
 from runner.journal.progress import Progress
+from runner.plan.model_plan import Choice
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 MANIFEST = Path("models.yaml")

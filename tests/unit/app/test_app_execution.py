@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from runner.app.planning.api_keys import EmulatorKeys
+from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, _context
 from runner.app.service import service_of
 from runner.app.state.session import session
@@ -12,7 +13,7 @@ from runner.journal.events import ReportWritten, RunFinished
 from runner.journal.progress import Progress
 from runner.journal.store import open_store
 from runner.lib.secrets import Redactor
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from runner.providers.prediction_one.client import Client
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
@@ -34,12 +35,12 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
     _end(world)
     manifest, redactor = world.manifest, Redactor()
     with session(str(world.state.root), lock_timeout=timedelta(0)) as opened:
+        models = tuple(manifest.models.values())
         job = ExecutionRequest(
-            manifest=manifest,
-            paths=[],
-            service=service_of(manifest, emulator=False),
+            scope=Scope(
+                choice=Choice(), manifest=manifest, models=models, service=service_of(manifest, emulator=False)
+            ),
             plans=world.plans(opened.progress),
-            options=Options(),
             parallel=1,
             listener=lambda _model, _news: None,
         )

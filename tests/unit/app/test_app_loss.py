@@ -9,7 +9,6 @@ import pytest
 from runner.app.audit.head import Note, head
 from runner.app.audit.verify import verify
 from runner.app.planning.plan import read_progress
-from runner.app.planning.scope import Choice
 from runner.app.queries.status import status
 from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
 from runner.app.state.loss import loss_warning
@@ -17,7 +16,7 @@ from runner.app.state.session import session
 from runner.errors import StateError, UsageError
 from runner.journal.end_marks import EMPTY, HeadFile
 from runner.journal.store import open_for_reading
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from tests.fakes.cut_journal import cut, events_of, rewind
 from tests.fakes.world import ONE_MODEL, World
 
@@ -173,9 +172,9 @@ def test_after_a_loss_a_training_waits_for_a_person(world: World) -> None:
     assert ended.error is not None
     assert "may have been trained already: events of the journal are lost" in ended.error.message
     assert world.service.calls("put") == 1
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert world.run()["m"].outcome == "switched"
-    world.options = Options()
+    world.options = Choice()
     world.write_data("3")
     assert world.run()["m"].outcome == "switched"  # a person has decided about it
 
@@ -234,7 +233,7 @@ def test_the_command_that_trains_after_a_loss_names_the_whole_run(world: World) 
     world.write_data("2")
     lose_after(world, "switch_succeeded")
     choice = Choice(paths=[Path("my models.yaml")], emulator=True, state="old state")
-    world.options = Options(run=choice.command)
+    world.options = choice
     error = world.run()["m"].error
     assert error is not None
     assert "`retrain run 'my models.yaml' --emulator --state 'old state' --force --select m` trains it" in error.hint

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from runner.app.planning.plan import PlanRequest, plan, read_progress
-from runner.app.planning.scope import Choice
 from runner.app.queries.history import HistoryRequest, explain, history
 from runner.app.queries.status import status
 from runner.app.review.resolve import ResolveRequest, resolve
@@ -18,6 +17,7 @@ from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import RunFinished
 from runner.plan.document import PlanDocument, counts
+from runner.plan.model_plan import Choice
 from runner.reports.plan_text import render_plan_markdown, render_plan_text
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import CrashError, World

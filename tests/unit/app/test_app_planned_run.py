@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from runner import __version__
 from runner.app.planning.plan import PlanRequest, plan, read_progress
 from runner.app.planning.plan_document import MOST_BYTES, read_plan
-from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.app.service import service_of
 from runner.app.state.session import Session, session
@@ -23,7 +22,7 @@ from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.canonical_json import digest
 from runner.manifest.load import load
 from runner.plan.document import PlanDocument
-from runner.plan.model_plan import ModelPlan
+from runner.plan.model_plan import Choice, ModelPlan
 from runner.plan.planner import plan_model
 from runner.plan.stale import StalePlanError
 

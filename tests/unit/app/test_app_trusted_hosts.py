@@ -9,7 +9,6 @@ import yaml
 
 from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import PlanRequest, plan
-from runner.app.planning.scope import Choice
 from runner.app.run.run import RunRequest, run
 from runner.app.service import TargetService, connected
 from runner.errors import ExitCode, ModelError, UsageError
@@ -17,6 +16,7 @@ from runner.http.proxies import Proxies, Proxy
 from runner.lib.secrets import Redactor
 from runner.manifest.load import load
 from runner.manifest.model import Service
+from runner.plan.model_plan import Choice
 from runner.providers.base import ServiceOptions
 from runner.providers.prediction_one.client import Client
 from runner.reports.plan_text import render_plan_markdown, render_plan_text

@@ -9,7 +9,7 @@ from runner.journal.events import ApprovalRecorded, Draft
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import inputs_moved
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import World
 
@@ -30,9 +30,9 @@ def world(memory_path: Path) -> World:
     world = World(memory_path, MANIFEST)
     assert world.run()["m"].outcome == "switched"
     world.write_data("2")
-    world.options = Options(no_switch=True)
+    world.options = Choice(no_switch=True)
     assert world.run()["m"].outcome == "skipped"
-    world.options = Options()
+    world.options = Choice()
     return world
 
 

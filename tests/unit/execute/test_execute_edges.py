@@ -14,7 +14,7 @@ from runner.journal.retrain_job import JobStage
 from runner.journal.store import open_store
 from runner.lib.secrets import Secret
 from runner.manifest.model import Model
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from runner.providers.base import Code, Effect, ServiceError
 from tests.fakes.world import ONE_MODEL, REALM, UNCLEAR, FakeJob, FakeKeys, World, service_error
 
@@ -54,7 +54,7 @@ def stop_at(world: World, stage: JobStage) -> None:
 
 def test_every_intent_carries_a_guard_of_its_own(world: World) -> None:
     world.run()
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     world.run()
     store = open_store(world.state)
     events = [one.event for one in store.read() if isinstance(one.event.fact, UploadIntended | SwitchIntended)]

@@ -13,7 +13,7 @@ from runner.journal.store import open_store
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.lib.timestamps import stamp
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from runner.providers.base import Code, Done, Effect, Rejected, RejectionReason
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import UNCLEAR, World, service_error, until_settled
@@ -232,7 +232,7 @@ def test_a_job_left_alone_by_force_within_its_lag_leaves_no_doubt(world: World) 
     assert world.run()["m"].outcome == "training"
     assert (last(world).stage, last(world).status) == (JobStage.STARTED, "waiting")
     world.on_commit = lambda _commit: None
-    world.options, world.service.before = Options(force=True), first_put(world, "key-m", UNCLEAR)
+    world.options, world.service.before = Choice(force=True), first_put(world, "key-m", UNCLEAR)
     assert world.run()["m"].outcome == "switched"
     assert len(jobs_of(world, "key-m")) == 3
 

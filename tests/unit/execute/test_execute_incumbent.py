@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.app.review.rollback import find_target
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from tests.fakes.world import World
 from tests.unit.plan.plan_people import decide_rollback, manifest, review
 
@@ -101,10 +101,10 @@ def test_a_persons_approval_switches_over_a_model_that_was_published_by_hand(tmp
 
 def test_a_switch_by_hand_after_the_decision_is_seen_before_the_switch(tmp_path: Path) -> None:
     world = served(tmp_path)
-    world.options = Options(no_switch=True)
+    world.options = Choice(no_switch=True)
     assert world.run()["m"].outcome == "skipped"
     by_hand(world)
-    world.options = Options()
+    world.options = Choice()
     assert world.run()["m"].outcome == "awaiting_approval"
     assert world.service.serving["key-m"] == "job-900"
 

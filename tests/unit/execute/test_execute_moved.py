@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from runner.providers.base import Code, Effect
 from tests.fakes.world import CrashError, World, service_error
 
@@ -195,7 +195,7 @@ def test_the_key_of_a_strange_model_is_used_only_when_that_is_forced(pair: World
     pair.keys[OLD] = "key-3"
     pair.write_data("2")
     pair.write_manifest(manifest(OLD, "other", keys={OLD: "NEWER"}))
-    pair.options = Options(force=force)
+    pair.options = Choice(force=force)
     end = pair.run()[OLD]
     assert end.outcome == ("switched" if force else "failed")
     assert pair.service.effects["upload", "key-3"] == force

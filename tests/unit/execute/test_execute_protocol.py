@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.journal.retrain_job import JobStage
-from runner.plan.model_plan import Options
+from runner.plan.model_plan import Choice
 from runner.providers.base import Effect
 from tests.fakes.world import EXPIRED, NEVER_SENT, ONE_MODEL, REALM, UNCLEAR, CrashError, World, until_settled
 
@@ -234,24 +234,24 @@ def test_after_failed_trainings_changed_data_is_trained(world: World) -> None:
 
 def test_force_trains_unchanged_data_again(world: World) -> None:
     world.run()
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert world.run()["m"].outcome == "switched"
     assert world.service.effects["upload", "key-m"] == 2
 
 
 def test_no_switch_leaves_the_decision_for_the_next_run(world: World) -> None:
-    world.options = Options(no_switch=True)
+    world.options = Choice(no_switch=True)
     assert world.run()["m"].outcome == "skipped"
     assert world.service.calls("switch") == 0
-    world.options = Options()
+    world.options = Choice()
     assert world.run()["m"].outcome == "switched"
     assert world.service.effects == {("upload", "key-m"): 1, ("switch", "key-m"): 1}
 
 
 def test_a_due_switch_is_judged_again_when_the_policy_changed_meanwhile(world: World) -> None:
-    world.options = Options(no_switch=True)
+    world.options = Choice(no_switch=True)
     world.run()
-    world.options = Options()
+    world.options = Choice()
     world.write_manifest(ONE_MODEL.replace("min: 0.9", "min: 0.99"))
     assert world.run()["m"].outcome == "held"
     assert world.service.calls("switch") == 0

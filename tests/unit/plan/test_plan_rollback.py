@@ -6,7 +6,7 @@ import pytest
 
 from runner.execute.evaluation import evaluate_stored, judged
 from runner.plan.decision_inputs import inputs_now
-from runner.plan.model_plan import Action, Options, PlanStage
+from runner.plan.model_plan import Action, Choice, PlanStage
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, World
 from tests.unit.plan.plan_people import decide_rollback, manifest, plan_of, review, roll_back, say, write_word
 
@@ -61,9 +61,9 @@ def test_data_of_the_job_that_serves_again_is_unchanged(tmp_path: Path) -> None:
 def test_force_trains_the_data_anew_and_its_candidate_is_judged_as_usual(tmp_path: Path) -> None:
     world = served(tmp_path)
     roll_back(world, "job-1")
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert world.run()["m"].outcome == "switched"
-    world.options = Options()
+    world.options = Choice()
     assert plan_of(world).outcome == "unchanged"
     assert world.model().incumbent_id == "job-3"
 

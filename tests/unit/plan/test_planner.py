@@ -7,7 +7,7 @@ import pytest
 
 from runner.journal.retrain_job import JobStage
 from runner.plan.incumbent import ONE_WAY
-from runner.plan.model_plan import Action, ModelPlan, Options, PlanStage
+from runner.plan.model_plan import Action, Choice, ModelPlan, PlanStage
 from tests.fakes.world import UNCLEAR, CrashError, World
 
 MANIFEST = """
@@ -154,21 +154,21 @@ def test_min_interval_skips_changed_data_until_it_is_over(tmp_path: Path) -> Non
 def test_force_overrules_unchanged_and_min_interval(tmp_path: Path) -> None:
     world = world_of(tmp_path, retrain="{min_interval: 1d}")
     world.run()
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert plan_of(world).action == Action.RETRAIN
 
 
 def test_force_names_what_it_leaves_behind(tmp_path: Path) -> None:
     world = world_of(tmp_path, policy="{type: manual}", retrain="{when: changed}, wait: {timeout: 1m}")
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert plan_of(world).reason.count("left") == 0
     assert world.run()["m"].outcome == "training"
     assert "job job-1, which" in plan_of(world).reason
     assert "is left alone" in plan_of(world).reason
-    world.options = Options()
+    world.options = Choice()
     world.write_manifest(MANIFEST.format(policy="{type: manual}", retrain=CHANGED))
     assert world.run()["m"].outcome == "awaiting_approval"
-    world.options = Options(force=True)
+    world.options = Choice(force=True)
     assert "candidate job-1 is left behind" in plan_of(world).reason
 
 
@@ -265,10 +265,10 @@ def test_an_approval_that_ended_is_news_once(tmp_path: Path) -> None:
 def test_a_first_switch_says_that_nothing_brings_back_what_serves_now(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     assert plan_of(world).reason == f"It has not been trained by this project yet. {UNKNOWN} {ONE_WAY}"
-    world.options = Options(no_switch=True)
+    world.options = Choice(no_switch=True)
     assert ONE_WAY not in plan_of(world).reason
     assert world.run()["m"].outcome == "skipped"
-    world.options = Options()
+    world.options = Choice()
     assert plan_of(world).reason.endswith(f"is decided and not done yet. {UNKNOWN} {ONE_WAY}")
     assert world.run()["m"].outcome == "switched"
     world.write_data("2")
