@@ -169,7 +169,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="verify_does_not_compare_files",
-        file="runner/app/audit/verify.py",
+        file="runner/app/audit/evidence.py",
         old="    if found != sha256:",
         new="    if found is None:",
         caught_by=_FLIPS + "test_no_flip_and_no_cut_of_state_reports_and_results_is_silent",

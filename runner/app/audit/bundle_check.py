@@ -3,11 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 
-from runner.app.audit.evidence import BundleEvidence, not_a_bundle
+from runner.app.audit.evidence import BundleEvidence, not_a_bundle, other_content
 from runner.app.audit.journal_summary import JournalSummary
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.bundle_layout import INDEX, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
-from runner.audit.container import sha256_of
 from runner.audit.statement import statement
 from runner.errors import StateError
 from runner.journal.progress import Progress, RunRecord
@@ -56,15 +55,7 @@ def _members(evidence: BundleEvidence, index: Index) -> Iterator[Finding]:
         if name != INDEX and name not in index.files:
             yield Finding(where=evidence.shown(name), what="is not in the bundle's index")
     for name, sha256 in index.files.items():
-        try:
-            with evidence.open(name) as stream:
-                found = sha256_of(stream)
-        except OSError as error:
-            yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
-            continue
-        if found != sha256:
-            what = f"has SHA-256 {found[:12]}, the bundle's index says {sha256[:12]}"
-            yield Finding(where=evidence.shown(name), what=what)
+        yield from other_content(evidence, name, sha256, "the bundle's index says")
 
 
 def _index(evidence: BundleEvidence) -> Index:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.app.audit.journal_summary import JournalSummary, hear
+from runner.app.state.unrecorded_files import Finding
 from runner.audit.bundle_layout import JOURNAL
-from runner.audit.container import Container, DamagedError
+from runner.audit.container import Container, DamagedError, sha256_of
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines
 from runner.journal.folder import StateFolder, state_folder
@@ -143,3 +144,15 @@ def not_a_bundle(path: Path, error: OSError) -> StateError:
         f"{path} is not a bundle of a run, or it is damaged: {error.strerror or error}.",
         hint="Get the file again from where it is kept, or make it again with `retrain audit bundle`.",
     )
+
+
+def other_content(evidence: Evidence, name: str, sha256: str, recorded: str) -> Iterator[Finding]:
+    """Yield that a file cannot be read, or is not what a record says; `recorded` names the record in the sentence."""
+    try:
+        with evidence.open(name) as stream:
+            found = sha256_of(stream)
+    except OSError as error:
+        yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
+        return
+    if found != sha256:
+        yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, {recorded} {sha256[:12]}")

@@ -9,7 +9,14 @@ from msgspec import Struct, structs
 
 from runner.app.audit.anchors import Anchor, AnchorCheck, check_attestations, check_head, uncovered
 from runner.app.audit.bundle_check import bundle_findings, bundled_run
-from runner.app.audit.evidence import BundleEvidence, Evidence, StateEvidence, bundle_evidence, state_evidence
+from runner.app.audit.evidence import (
+    BundleEvidence,
+    Evidence,
+    StateEvidence,
+    bundle_evidence,
+    other_content,
+    state_evidence,
+)
 from runner.app.audit.foreign_files import Removed, look_through
 from runner.app.audit.journal_summary import JournalSummary
 from runner.app.audit.key_files import trusted_keys
@@ -17,13 +24,13 @@ from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, 
 from runner.app.state.loss import journal_losses
 from runner.app.state.read_state import full_run_id
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_entries, unrecorded_files
-from runner.audit.container import sha256_of
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.progress import Progress, RunRecord, newest_run
 
 _BUNDLE_SUFFIX = ".zip"
+_RECORDED = "the journal recorded"  # the SHA-256 of a file
 
 
 class Demands(Struct, frozen=True, kw_only=True):
@@ -175,7 +182,7 @@ def _verification(
     findings = (
         *unrecorded,
         *(finding for run in chosen for finding in _run_files(evidence, run)),
-        *(finding for fact in left for finding in _file(evidence, fact.path, fact.sha256)),
+        *(finding for fact in left for finding in other_content(evidence, fact.path, fact.sha256, _RECORDED)),
         *removed.findings(),
         *check_schemas(evidence, links, chosen),
         *rendered.findings,
@@ -222,7 +229,7 @@ def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Find
 
 def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:
     for name, sha256 in run.report.files.items() if run.report else ():
-        yield from _file(evidence, f"runs/{run.run_id}/{name}", sha256)
+        yield from other_content(evidence, f"runs/{run.run_id}/{name}", sha256, _RECORDED)
 
 
 def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Finding]:
@@ -230,17 +237,6 @@ def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Findi
         if run.report is None:
             what = "is under way or was cut off; its files are not written yet"
             yield Finding(where=evidence.shown(f"runs/{run.run_id}"), what=what)
-
-
-def _file(evidence: Evidence, name: str, sha256: str) -> Iterator[Finding]:
-    try:
-        with evidence.open(name) as stream:
-            found = sha256_of(stream)
-    except OSError as error:
-        yield Finding(where=evidence.shown(name), what=f"cannot be read: {error.strerror or error}")
-        return
-    if found != sha256:
-        yield Finding(where=evidence.shown(name), what=f"has SHA-256 {found[:12]}, the journal recorded {sha256[:12]}")
 
 
 def stored_results(links: Sequence[Link]) -> dict[tuple[str, str], ResultDownloaded]:

@@ -254,6 +254,13 @@ def _phase(value: str, statuses: Statuses) -> Phase:
 
 
 def _classifiers(document: Any) -> Iterator[Classifier]:
+    for number, part in _of_models(document):
+        if str(part.get("status", "")).strip().lower() not in _NOT_SERVING:
+            yield Classifier(classifier_id=_classifier_id(part), model_id=number)
+
+
+def _of_models(document: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield all objects that have the number of a model, with it, wherever they are in the answer."""
     waiting = [document]  # not by recursion: the nesting is the service's
     while waiting:
         part = waiting.pop()
@@ -262,8 +269,8 @@ def _classifiers(document: Any) -> Iterator[Classifier]:
         elif isinstance(part, dict):
             waiting += part.values()
             number = whole_number(part.get("model_id"))
-            if number is not None and str(part.get("status", "")).strip().lower() not in _NOT_SERVING:
-                yield Classifier(classifier_id=_classifier_id(part), model_id=number)
+            if number is not None:
+                yield number, part
 
 
 def _classifier_id(part: dict[str, Any]) -> str | None:
@@ -277,17 +284,7 @@ def _classifier_id(part: dict[str, Any]) -> str | None:
 
 def read_models(answer: Answer) -> tuple[ListedModel, ...]:
     """Read all models with a number, wherever they are in the answer."""
-    found, waiting = list[ListedModel](), [_read_success(answer)]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            waiting += part.values()
-            number = whole_number(part.get("model_id"))
-            if number is not None:
-                found.append(_listed_model(number, part))
-    return tuple(found)
+    return tuple(_listed_model(number, part) for number, part in _of_models(_read_success(answer)))
 
 
 def _listed_model(number: int, part: dict[str, Any]) -> ListedModel:
