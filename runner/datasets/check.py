@@ -97,7 +97,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
     encoding = _encoding(scans)
     columns = _decoded(scans[0].header, encoding)
     rows = sum(scan.rows for scan in scans) - collected.empty_rows.count
-    facts = CheckedFile(
+    checked_file = CheckedFile(
         source=file.source,
         sha256=total.sha256,
         bytes=total.bytes,
@@ -109,7 +109,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         scales=collected.scales.medians(columns),
         label_shares=collected.labels.shares(encoding),
     )
-    return _checked(facts, columns, scans, collected, began, hidden=file.outside)
+    return _checked(checked_file, columns, scans, collected, began, hidden=file.outside)
 
 
 def _byte_forms(target: str | None) -> frozenset[bytes]:
@@ -129,7 +129,7 @@ def _is_complete(scans: list[CsvScan]) -> bool:
 
 
 def _checked(  # noqa: PLR0913 -- the parts of what is found
-    facts: CheckedFile,
+    checked_file: CheckedFile,
     columns: tuple[str, ...],
     scans: list[CsvScan],
     collected: ColumnContents,
@@ -141,25 +141,25 @@ def _checked(  # noqa: PLR0913 -- the parts of what is found
     problems = Findings(scans[0].problems.file)
     for scan in scans:
         if scan is not scans[0]:
-            _compare_with_first(scan, columns, facts.encoding, problems.file, hidden=hidden)
+            _compare_with_first(scan, columns, checked_file.encoding, problems.file, hidden=hidden)
         problems.extend(scan.problems)
     text = labels.text
     return Checked(
-        file=facts,
+        file=checked_file,
         shape=Shape(
             columns=columns,
-            labels=labels.decoded(facts.encoding),
+            labels=labels.decoded(checked_file.encoding),
             numbers=labels.numbers(),
             target_kind=labels.kind(),
         ),
-        text_label=None if text is None else text.decode(facts.encoding, "replace"),
+        text_label=None if text is None else text.decode(checked_file.encoding, "replace"),
         too_many_labels=labels.too_many,
         gaps=max(collected.gaps.count - collected.empty_rows.count, 0),
-        late_labels=labels.late(facts.encoding),
-        label_counts=labels.counts(facts.encoding),
+        late_labels=labels.late(checked_file.encoding),
+        label_counts=labels.counts(checked_file.encoding),
         empty_rows=collected.empty_rows.count,
         first_other=scans[0].encoding.first_other,
-        only_value=labels.only_value(facts.encoding),
+        only_value=labels.only_value(checked_file.encoding),
         complete=_is_complete(scans),
         problems=problems,
         seconds=monotonic() - began,

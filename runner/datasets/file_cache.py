@@ -29,7 +29,7 @@ class FileCache:
         self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
         self._overlaps: dict[tuple[str, str], RowOverlap] = {}  # by the SHA-256 of both
 
-    def facts(self, file: ResolvedFile) -> FileMetadata:
+    def metadata(self, file: ResolvedFile) -> FileMetadata:
         """Return the file's digest and length.
 
         Raises:
@@ -152,9 +152,9 @@ def digest(resolved: ResolvedDataset, look: Look | None = None) -> DatasetDigest
     Raises:
         ModelError: of kind `data`: a file cannot be read, or is not the one that is pinned.
     """
-    look = look or FileCache().facts
-    train = _facts(resolved.train, look)
-    evaluation = _facts(resolved.eval, look) if resolved.eval else None
+    look = look or FileCache().metadata
+    train = _metadata(resolved.train, look)
+    evaluation = _metadata(resolved.eval, look) if resolved.eval else None
     files = filter(None, (resolved.train, resolved.eval))
     remarks = tuple(f"{file.source}: {remark}" for file in files for remark in file.remarks)
     sha256 = dataset_sha256(train, evaluation)
@@ -186,7 +186,7 @@ def changed(source: str) -> ModelError:
     )
 
 
-def _facts(file: ResolvedFile, look: Look) -> FileMetadata:
+def _metadata(file: ResolvedFile, look: Look) -> FileMetadata:
     found = look(file)
     refuse_unpinned(file, found.sha256)
     return FileMetadata(source=found.source, sha256=found.sha256, bytes=found.bytes)

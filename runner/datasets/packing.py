@@ -87,7 +87,7 @@ def package(
     spool: Path,
     folders: ArchiveFolders | None,
 ) -> UploadFile:
-    """Make the file to upload, with the content the facts were learnt from.
+    """Make the file to upload, with the content that the metadata is of.
 
     Evaluation data goes with it in the `folders` of a zip; the manifest refuses it where the provider takes none.
 
@@ -130,36 +130,36 @@ def _private_folder(spool: Path) -> Iterator[Path]:
         raise
 
 
-def _spooled(file: ResolvedFile, facts: FileMetadata, folder: Path) -> UploadFile:
+def _spooled(file: ResolvedFile, metadata: FileMetadata, folder: Path) -> UploadFile:
     path = folder / file.name
     with replacing(path) as out:
-        for block in _unchanged(file, facts):
+        for block in _unchanged(file, metadata):
             out.write(block)
-    return UploadFile(path=path, filename=file.name, content=_sum(facts), spool=folder)
+    return UploadFile(path=path, filename=file.name, content=_sum(metadata), spool=folder)
 
 
 def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path, name: str) -> UploadFile:
     path = folder / name
     with replacing(path) as out, ZipFile(out, "w") as archive, ThreadPoolExecutor(threads()) as pool:
-        for place, file, facts in members:
+        for place, file, metadata in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
-            _add(archive, out, info, facts, _Member(_unchanged(file, facts), out, Deflater(pool)))
+            _add(archive, out, info, metadata, _Member(_unchanged(file, metadata), out, Deflater(pool)))
     packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=is_large(path.stat().st_size))
     return UploadFile(path=path, filename=name, content=packed, spool=folder)
 
 
-def _unchanged(file: ResolvedFile, facts: FileMetadata) -> Iterator[bytes]:
-    """Yield the file's content, and raise at its end when it is not the one the facts were learnt from."""
-    with comparison_with(_sum(facts)) as compared:
+def _unchanged(file: ResolvedFile, metadata: FileMetadata) -> Iterator[bytes]:
+    """Yield the file's content, and raise at its end when it is not the one that the metadata is of."""
+    with comparison_with(_sum(metadata)) as compared:
         for block in content(file):
             compared.add(block)
             yield block
         if not compared.agrees():
-            raise changed(facts.source)
+            raise changed(metadata.source)
 
 
-def _sum(facts: FileMetadata) -> Checksum:
-    return Checksum(sha256=facts.sha256, bytes=facts.bytes, seal=facts.seal)
+def _sum(metadata: FileMetadata) -> Checksum:
+    return Checksum(sha256=metadata.sha256, bytes=metadata.bytes, seal=metadata.seal)
 
 
 class _Member:
@@ -179,7 +179,7 @@ class _Member:
         self._out.writelines(self._deflater.finish())
 
 
-def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileMetadata, member: _Member) -> None:
+def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, metadata: FileMetadata, member: _Member) -> None:
     """Write header and data; the header again when sizes are known; and enter the member into the directory.
 
     The directory itself is written by ZipFile when it closes, from `filelist` and `start_dir`.
@@ -187,12 +187,12 @@ def _add(archive: ZipFile, out: BinaryIO, info: ZipInfo, facts: FileMetadata, me
     info.compress_type = ZIP_DEFLATED
     info.external_attr = _FILE_MODE
     info.header_offset, info.CRC = out.tell(), 0
-    large = facts.bytes > ZIP64_LIMIT - ZIP64_LIMIT // 64  # what cannot be compressed grows by less than a 64th
+    large = metadata.bytes > ZIP64_LIMIT - ZIP64_LIMIT // 64  # what cannot be compressed grows by less than a 64th
     out.write(info.FileHeader(zip64=large))
     begin = out.tell()
     member.write()
     archive.start_dir = out.tell()
-    info.CRC, info.file_size, info.compress_size = member.crc, facts.bytes, archive.start_dir - begin
+    info.CRC, info.file_size, info.compress_size = member.crc, metadata.bytes, archive.start_dir - begin
     out.seek(info.header_offset)
     out.write(info.FileHeader(zip64=large))
     out.seek(archive.start_dir)

@@ -62,7 +62,7 @@ class ModelWorkflow(Struct, eq=False, kw_only=True):
 class UploadSlot(Enum):
     """What a workflow has of the upload slots."""
 
-    HELD = auto()
+    TAKEN = auto()
     LENT = auto()  # to others, while it pauses
 
 
@@ -184,7 +184,7 @@ class Coordinator(Struct, kw_only=True):
 
     def _pause(self, workflow: ModelWorkflow, seconds: float) -> None:
         heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), workflow))
-        if workflow.slot is UploadSlot.HELD:
+        if workflow.slot is UploadSlot.TAKEN:
             self._free_slot(workflow, then=UploadSlot.LENT)
 
     def _wake(self, workflow: ModelWorkflow) -> None:
@@ -269,7 +269,7 @@ class Coordinator(Struct, kw_only=True):
             self._slots_taken += 1
             workflow = self._slot_queue.popleft()
             self._resume(workflow, answer=None if workflow.slot is UploadSlot.LENT else self._slot(workflow))
-            workflow.slot = UploadSlot.HELD
+            workflow.slot = UploadSlot.TAKEN
 
     def _free_slot(self, workflow: ModelWorkflow, *, then: UploadSlot | None) -> None:
         workflow.slot = then
@@ -281,6 +281,6 @@ class Coordinator(Struct, kw_only=True):
         try:
             yield
         finally:
-            if workflow.slot is UploadSlot.HELD:
+            if workflow.slot is UploadSlot.TAKEN:
                 self._free_slot(workflow, then=None)
             workflow.slot = None

@@ -127,11 +127,11 @@ def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
     dataset = run.context.manifest.datasets[run.model.dataset]
     found: DatasetDigest | ModelError
     try:
-        found = yield from stage(lambda: digest(resolve(dataset), run.context.readings.facts))
+        found = yield from stage(lambda: digest(resolve(dataset), run.context.readings.metadata))
     except ModelError as error:
         found = error
-    facts = PlanInputs(now=run.context.clock.now(), dataset=found)
-    return plan_model(run.context.manifest, run.model, run.progress, facts, run.context.choice)
+    inputs = PlanInputs(now=run.context.clock.now(), dataset=found)
+    return plan_model(run.context.manifest, run.model, run.progress, inputs, run.context.choice)
 
 
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Workflow[ModelOutcome | Replan]:

@@ -52,10 +52,10 @@ _RESUMED = {
 
 
 def plan_model(
-    manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, choice: Choice
+    manifest: Manifest, model: Model, progress: ModelProgress, inputs: PlanInputs, choice: Choice
 ) -> ModelPlan:
     """Return what a run would do to the model now, and why."""
-    plan = _planned(manifest, model, progress, facts, choice)
+    plan = _planned(manifest, model, progress, inputs, choice)
     return _with_statement(model, progress, _with_first_contact(model, progress, plan, choice))
 
 
@@ -88,15 +88,17 @@ def _with_statement(model: Model, progress: ModelProgress, plan: ModelPlan) -> M
     )
 
 
-def _planned(manifest: Manifest, model: Model, progress: ModelProgress, facts: PlanInputs, choice: Choice) -> ModelPlan:
+def _planned(
+    manifest: Manifest, model: Model, progress: ModelProgress, inputs: PlanInputs, choice: Choice
+) -> ModelPlan:
     job = progress.current
     if choice.force:
-        return _retrain(model, facts, _why_forced(job))
+        return _retrain(model, inputs, _why_forced(job))
     if job is None:
-        first = _retrain(model, facts, "it has not been trained by this project yet")
+        first = _retrain(model, inputs, "it has not been trained by this project yet")
         return _unless_lost(model, progress, first, choice)
-    case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=facts.now)
-    plan = _underway(case, facts) or _by_data(replace(case, job=progress.last or job), facts, choice)
+    case = ApprovalContext(manifest=manifest, model=model, progress=progress, job=job, now=inputs.now)
+    plan = _underway(case, inputs) or _by_data(replace(case, job=progress.last or job), inputs, choice)
     plan = _unless_lost(model, progress, plan, choice)
     idle = [f"{approval}." for approval in unused_approvals(case)]
     return replace(plan, reason=" ".join([plan.reason, *idle]), evidence=_evidence(plan, progress))
@@ -120,18 +122,18 @@ def _evidence(plan: ModelPlan, progress: ModelProgress) -> Evidence | None:
     return evidence(progress, job) if job is not None else None
 
 
-def _is_given_up(case: ApprovalContext, facts: PlanInputs) -> bool:
+def _is_given_up(case: ApprovalContext, inputs: PlanInputs) -> bool:
     """Return whether the job in training is older than `wait.give_up`, and there is other data to train."""
     job, limit = case.job, case.model.wait.give_up
-    old = age(job.started_at, facts.now) if job.stage == JobStage.STARTED and job.started_at is not None else None
-    changed = not isinstance(facts.dataset, ModelError) and facts.dataset.sha256 != job.dataset_sha256
+    old = age(job.started_at, inputs.now) if job.stage == JobStage.STARTED and job.started_at is not None else None
+    changed = not isinstance(inputs.dataset, ModelError) and inputs.dataset.sha256 != job.dataset_sha256
     return old is not None and old >= limit and changed
 
 
-def _underway(case: ApprovalContext, facts: PlanInputs) -> ModelPlan | None:
+def _underway(case: ApprovalContext, inputs: PlanInputs) -> ModelPlan | None:
     """Plan for what was begun or decided and is not done; None when there is nothing of that kind."""
     model, job = case.model, case.job
-    if _is_given_up(case, facts):
+    if _is_given_up(case, inputs):
         return None
     if job.stage in _RESUMED:
         stages, state = _RESUMED[job.stage]
@@ -200,50 +202,50 @@ def _due_switch(manifest: Manifest, model: Model, progress: ModelProgress, job: 
     return _on_candidate(model, job, Action.SWITCH, f"the switch to job {job.retrain_job_id} {why} and not done yet")
 
 
-def _by_data(case: ApprovalContext, facts: PlanInputs, choice: Choice) -> ModelPlan:
+def _by_data(case: ApprovalContext, inputs: PlanInputs, choice: Choice) -> ModelPlan:
     """Plan for a model with nothing in flight: is there a reason to train again?"""
     model, progress, job = case.model, case.progress, case.job
-    if isinstance(facts.dataset, ModelError):
-        return failed_plan(model, facts.dataset)
-    turn = blocked_data(progress, facts.dataset.sha256)
+    if isinstance(inputs.dataset, ModelError):
+        return failed_plan(model, inputs.dataset)
+    turn = blocked_data(progress, inputs.dataset.sha256)
     if turn is not None:
         text = f"{turned_back(turn)}; new data, or `{choice.train_anew(model.name)}`, brings a new candidate"
         return _rest(model, progress.incumbent or job, "unchanged", text)
     if progress.incumbent is not None and withdrawn(progress, job):
         job = progress.incumbent
-    reason = _why_train(model, job, facts)
+    reason = _why_train(model, job, inputs)
     if reason:
-        return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
+        return _too_soon(model, job, inputs, reason) or _retrain(model, inputs, reason)
     if job.stage == JobStage.FAILED:
-        return _after_failure(model, progress, job, facts, choice)
+        return _after_failure(model, progress, job, inputs, choice)
     if job.stage == JobStage.JUDGED:
         return _candidate_rests(replace(case, job=job), choice)
     serves = "was switched to last" if job.retrain_job_id == progress.incumbent_id else "has served"
-    saved_anew = facts.same_rows.get(job.dataset_sha256 or "")
+    saved_anew = inputs.same_rows.get(job.dataset_sha256 or "")
     but = f", but for {saved_anew}" if saved_anew else ""
     return _rest(
         model, job, "unchanged", f"the data is that of job {job.retrain_job_id}{but}, which {serves}; nothing to do"
     )
 
 
-def _why_train(model: Model, job: RetrainJob, facts: PlanInputs) -> str | None:
-    data = facts.dataset
-    if isinstance(data, DatasetDigest) and job.dataset_sha256 not in {data.sha256, *facts.same_rows}:
+def _why_train(model: Model, job: RetrainJob, inputs: PlanInputs) -> str | None:
+    data = inputs.dataset
+    if isinstance(data, DatasetDigest) and job.dataset_sha256 not in {data.sha256, *inputs.same_rows}:
         return f"the data changed since job {job.retrain_job_id}"
     if model.retrain.when == "always":
         return "its manifest says `when: always`"
     trained_at, max_age = job.run_started_at, model.retrain.max_age
     if max_age is None or trained_at is None:
         return None
-    old = age(trained_at, facts.now)
+    old = age(trained_at, inputs.now)
     if old is None:
         return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is not yet, and max_age is set"
     return f"its last training is older than max_age ({duration_text(max_age)})" if old >= _shortest(max_age) else None
 
 
-def _too_soon(model: Model, job: RetrainJob, facts: PlanInputs, reason: str) -> ModelPlan | None:
+def _too_soon(model: Model, job: RetrainJob, inputs: PlanInputs, reason: str) -> ModelPlan | None:
     interval, last = model.retrain.min_interval, job.run_started_at
-    since = age(last, facts.now) if last else None
+    since = age(last, inputs.now) if last else None
     if interval is None or last is None or since is None or since >= _shortest(interval):
         return None
     until = f"{last + _shortest(interval):%Y-%m-%dT%H:%M:%SZ}"
@@ -262,7 +264,7 @@ def _shortest(interval: timedelta) -> timedelta:
 
 
 def _after_failure(
-    model: Model, progress: ModelProgress, job: RetrainJob, facts: PlanInputs, choice: Choice
+    model: Model, progress: ModelProgress, job: RetrainJob, inputs: PlanInputs, choice: Choice
 ) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if job.status in (DELETED, ABANDONED):  # it may have been trained, or may be still
@@ -275,7 +277,7 @@ def _after_failure(
         return failed_plan(model, error)
     if failed < model.retrain.attempts:
         reason = f"attempt {failed} of {model.retrain.attempts} on this data failed ({job.failure})"
-        return _too_soon(model, job, facts, reason) or _retrain(model, facts, reason)
+        return _too_soon(model, job, inputs, reason) or _retrain(model, inputs, reason)
     error = ModelError(
         Kind.TRAINING,
         f"The training failed {failed} times on this data, all that `attempts` allows; the last time: {job.failure}.",
@@ -352,15 +354,15 @@ def approval_expires_at(manifest: Manifest, model: Model, job: RetrainJob) -> da
     return job.decided.at + policy.expires
 
 
-def _retrain(model: Model, facts: PlanInputs, reason: str) -> ModelPlan:
-    if isinstance(facts.dataset, ModelError):
-        return failed_plan(model, facts.dataset)
+def _retrain(model: Model, inputs: PlanInputs, reason: str) -> ModelPlan:
+    if isinstance(inputs.dataset, ModelError):
+        return failed_plan(model, inputs.dataset)
     return ModelPlan(
         model=model.name,
         action=Action.RETRAIN,
         stages=STAGES[Action.RETRAIN],
         reason=_sentence(reason),
-        dataset_sha256=facts.dataset.sha256,
+        dataset_sha256=inputs.dataset.sha256,
     )
 
 

@@ -127,7 +127,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="changed_data_is_not_trained",
         file="runner/plan/planner.py",
-        old="job.dataset_sha256 not in {data.sha256, *facts.same_rows}:",
+        old="job.dataset_sha256 not in {data.sha256, *inputs.same_rows}:",
         new="not data.sha256:",
         caught_by=_PLANNER + "test_changed_data_is_trained",
     ),

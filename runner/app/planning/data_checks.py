@@ -132,7 +132,7 @@ def planned_checks(scope: Scope, progress: Progress, readings: FileCache) -> Loo
     def look_for(resolved: ResolvedDataset) -> Look:
         sure = next(_sure_to_train(scope, progress, users[resolved.name], resolved), None)
         if sure is None:
-            return readings.facts
+            return readings.metadata
         return lambda file: readings.checked(file, sure.checks.target, sure.checks.labels).file
 
     return look_for
@@ -145,8 +145,8 @@ def _sure_to_train(
         standing = progress.model(scope.service.name, model.name)
         last = standing.last
         if scope.choice.force or last is None or _is_other_data(last, resolved):
-            facts = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
-            if plan_model(scope.manifest, model, standing, facts, scope.choice).action == Action.RETRAIN:
+            inputs = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
+            if plan_model(scope.manifest, model, standing, inputs, scope.choice).action == Action.RETRAIN:
                 yield model
 
 

@@ -109,8 +109,8 @@ def plan_models(
     for model in scope.models:
         standing = moved.model(service, model.name)
         same_rows = rows_saved_anew(manifest, model, standing, data[model.dataset])
-        facts = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
-        plan = _with_author(plan_model(manifest, model, standing, facts, scope.choice), provenance)
+        inputs = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
+        plan = _with_author(plan_model(manifest, model, standing, inputs, scope.choice), provenance)
         plan = _with_remarks(plan, model, data[model.dataset])
         asked = plan if standing.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))

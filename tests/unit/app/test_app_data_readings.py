@@ -140,7 +140,7 @@ def way(progress: Progress, **choice: Any) -> str:
     """Return how the run would read the dataset: `check` or `sum`."""
     scope, readings = read_scope(Choice(paths=[MANIFEST], **choice)), FileCache()
     resolved = resolve(scope.manifest.datasets["d"])
-    return "sum" if planned_checks(scope, progress, readings)(resolved) == readings.facts else "check"
+    return "sum" if planned_checks(scope, progress, readings)(resolved) == readings.metadata else "check"
 
 
 def test_data_of_another_length_than_the_last_jobs_is_checked_at_once() -> None:

@@ -61,8 +61,8 @@ def sha(text: str) -> str:
 
 def test_a_digest_a_check_and_a_check_by_another_model_read_the_file_once_each_kind(desk: Desk, opened: Opened) -> None:
     file, readings = settled(desk), FileCache()
-    found = readings.facts(file)
-    assert readings.facts(file) == found
+    found = readings.metadata(file)
+    assert readings.metadata(file) == found
     assert opened == ["train.csv"]
     assert readings.checked(file, "target", 200).file.sha256 == found.sha256
     assert readings.checked(file, "target", 200) is readings.checked(file, "target", 200)
@@ -88,16 +88,16 @@ def test_a_file_that_changed_since_is_read_again_though_its_length_and_its_time_
     path_of(file).write_text(other)
     os.utime(path_of(file), ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path_of(file).stat().st_size == before.st_size
-    assert readings.facts(file).sha256 == sha(other)
+    assert readings.metadata(file).sha256 == sha(other)
     assert readings.checked(file, "target", 200).shape.labels == ("may", "no")
 
 
 def test_a_file_in_the_place_of_another_is_read_again(desk: Desk) -> None:
     file, readings = settled(desk), FileCache()
-    readings.facts(file)
+    readings.metadata(file)
     settled(desk, HEADER + rows(5), "new.csv")
     (desk.folder / "new.csv").replace(path_of(file))
-    assert readings.facts(file).sha256 == sha(HEADER + rows(5))
+    assert readings.metadata(file).sha256 == sha(HEADER + rows(5))
 
 
 def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
@@ -108,7 +108,7 @@ def test_a_file_younger_than_the_tick_of_the_clock_is_not_remembered(
     file, readings = resolve(desk.dataset()).train, FileCache()
     stamp = path_of(file).stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: stamp + module._FINE - 1)
-    readings.facts(file)
+    readings.metadata(file)
     readings.checked(file, None, 200)
     readings.checked(file, None, 200)
     assert opened == ["train.csv"] * 3
@@ -127,7 +127,7 @@ def test_a_file_that_changes_while_its_rows_are_read_is_not_given_the_digest_of_
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, readings, real = settled(desk), FileCache(), check_module.check_file
-    readings.facts(file)
+    readings.metadata(file)
     other = HEADER + rows(9)
 
     def changing(*args: Any, **kwargs: Any) -> Any:
@@ -197,7 +197,7 @@ def test_a_file_that_is_gone_is_told_though_it_was_read_before(desk: Desk) -> No
     file, readings = settled(desk), FileCache()
     readings.checked(file, None, 200)
     path_of(file).unlink()
-    for ask in (lambda: readings.facts(file), lambda: readings.checked(file, None, 200)):
+    for ask in (lambda: readings.metadata(file), lambda: readings.checked(file, None, 200)):
         with pytest.raises(ModelError, match=r"train\.csv does not exist"):
             ask()
 

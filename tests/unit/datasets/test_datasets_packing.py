@@ -182,8 +182,8 @@ def test_a_file_that_changes_between_check_and_packing_is_not_packed(
     desk.write("day2.csv", EVAL)
     desk.write("eval.csv", EVAL + b"1,2,3\n")
     resolved = resolve(desk.joined(evaluation=evaluation))
-    found = FileCache().facts(resolved.train)
-    beside = FileCache().facts(resolved.eval) if resolved.eval else None
+    found = FileCache().metadata(resolved.train)
+    beside = FileCache().metadata(resolved.eval) if resolved.eval else None
     assert (found.seal is not None) == sealed
     desk.write("day2.csv", EVAL.replace(b"red", b"tan", 1))
     with pytest.raises(ModelError, match=r"day1\.csv \+ 1 more changed while the run was at work"):

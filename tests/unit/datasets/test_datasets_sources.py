@@ -55,11 +55,11 @@ def test_a_run_uploads_what_is_at_the_address_and_trains_once_for_one_content(
 def test_an_unchanged_fingerprint_spares_a_second_reading(memory: MemorySource, tmp_path: Path) -> None:
     world, readings = world_of(tmp_path, "memory://d/train.csv"), FileCache()
     file = resolve(world.manifest.datasets["d"]).train
-    first = readings.facts(file)
-    assert readings.facts(file) == first
+    first = readings.metadata(file)
+    assert readings.metadata(file) == first
     assert memory.reads == {"memory://d/train.csv": 1}
     memory.write("memory://d/train.csv", TRAIN + b"120,1\n")
-    assert readings.facts(file).bytes == first.bytes + 6
+    assert readings.metadata(file).bytes == first.bytes + 6
 
 
 @pytest.mark.usefixtures("memory")
