@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runner.datasets.check import Checked
-from runner.datasets.columns import column_difference, one_name, some
+from runner.datasets.column_names import column_difference, one_name, some
 from runner.datasets.findings import Found
 from runner.datasets.metadata import Reference, ReferenceFile
 

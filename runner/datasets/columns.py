@@ -1,74 +1,14 @@
-"""Columns: their names compared, and what is learnt of their values in one pass and in bounded memory."""
+"""What is learnt of the values of columns in one pass and in bounded memory: labels and usual sizes."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from math import isfinite
-from operator import itemgetter, not_
 from statistics import median
 from typing import Literal
 
-from runner.lib.lookalikes import likeness, spelling_difference
-
-_FEW_NAMES = 5  # labels and columns named in one message
-_WHY = "not shown: the data is outside of the manifest's checkout or folder"
-
-
-def one_name(name: str, *, hidden: bool) -> str:
-    """Return a name in quotes, or why it is not shown."""
-    return f"({_WHY})" if hidden else repr(name)
-
-
-def some(names: Collection[str], *, hidden: bool) -> str:
-    """Return the first few names, sorted, and how many more there are; of hidden ones only how many."""
-    if hidden:
-        return f"({len(names)} {_WHY})"
-    shown = ", ".join(repr(name) for name in sorted(names)[:_FEW_NAMES])
-    return f"{shown} and {len(names) - _FEW_NAMES} more" if len(names) > _FEW_NAMES else shown
-
-
-def column_difference(found: Sequence[str], expected: Sequence[str], *, hidden: bool) -> str | None:
-    """Return in words how the columns differ from the expected ones, or None when they are equal in name and order.
-
-    Hidden names are counted.
-    """
-    if list(found) == list(expected):
-        return None
-    missing = Counter(expected) - Counter(found)
-    added = Counter(found) - Counter(expected)
-    told = [f"lacks the {quoted(missing, hidden=hidden)}"] if missing else []
-    told += [f"adds the {quoted(added, hidden=hidden)}"] if added else []
-    return " and ".join(told) + _lookalike(added, missing, hidden=hidden) or "has the same columns in another order"
-
-
-def _lookalike(added: Collection[str], missing: Collection[str], *, hidden: bool) -> str:
-    """Return how the first added name differs from a missing one that it looks like, as the end of a sentence."""
-    expected = {likeness(name): name for name in missing}
-    for name in added:
-        near = expected.get(likeness(name))
-        if near is not None and not hidden and (difference := spelling_difference(name, near)):
-            return f" ({name!r} differs from {near!r} {difference})"
-    return ""
-
-
-def quoted(names: Counter[str], *, hidden: bool) -> str:
-    """Return `column 'a'` or `columns 'a', 'b', 'c' and 4 more`."""
-    every = list(names.elements())
-    if hidden:
-        return f"column{'s' if len(every) > 1 else ''} {some(every, hidden=True)}"
-    shown = ", ".join(repr(name) for name in every[:3])
-    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
-    return f"column{'s' if len(every) > 1 else ''} {shown}{more}"
-
-
-def repeated(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the names that occur more than once, each with its column numbers from 1."""
-    places: dict[str, list[int]] = {}
-    for number, name in enumerate(names, start=1):
-        places.setdefault(name, []).append(number)
-    return {name: numbers for name, numbers in places.items() if len(numbers) > 1}
-
+from runner.datasets.empty_values import EmptyColumns, EmptyRows, TargetGaps
 
 _FEW_NUMBERS = 20  # of a target with more, nobody can say that they are classes
 _FEW_LABELS = 4  # values that are faster to count than to collect again
@@ -76,8 +16,6 @@ _PIECES_COUNTED = 16  # of the first pieces of a file each, then one of so many
 EARLY_ROWS = 1_000  # by which the service learns what a column holds
 _SCALE_ROWS = 200
 _MOST_SCALES = 300  # columns; of wider tables none is kept
-_WHOLE = 4 << 20  # bytes of a file that are searched for empty rows of any kind
-_TAIL = 16  # one part in so many of what is behind is searched
 _FEWEST_NUMBERS = 10  # of a column; of fewer nothing is said
 _NUMBER = re.compile(rb"[ \t]*[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t]*")
 
@@ -191,153 +129,6 @@ class LabelSet:
         if self.too_many or self.text is None:
             return None
         return tuple(sorted(value.decode(encoding, "replace") for value in self._values))
-
-
-def values_of_lines(region: bytes, index: int, count: int, delimiter: bytes) -> list[bytes]:
-    """Return the values of one column of quote-free lines that all have `count` fields.
-
-    Each line is split from the nearer end and no further than the column.
-    """
-    lines = region.removesuffix(b"\n").split(b"\n")
-    behind = count - 1 - index
-    if behind == 0:
-        return [line.rpartition(delimiter)[2].rstrip(b"\r") for line in lines]
-    if index <= behind:
-        return [line.split(delimiter, index + 1)[index] for line in lines]
-    return [line.rsplit(delimiter, behind + 1)[-1 - behind] for line in lines]
-
-
-class TargetGaps:
-    """Counts the rows whose target is empty, in one target column of lines that all have the same width.
-
-    Two delimiters side by side, or one at an end of a line, are searched for first: text without them has no gap, and
-    a search is several times faster than to cut out a column.
-    """
-
-    def __init__(self, delimiter: bytes) -> None:
-        self.count = 0
-        self._delimiter = delimiter
-        self._column: int | None = None
-        self._columns = 0
-        self._sign: bytes | None = None
-
-    def begin(self, column: int | None, columns: int, line_end: bytes) -> None:
-        """Look at this column of so many from now on, in lines of this end; at none when it is None."""
-        self._column, self._columns = column, columns
-        delimiter = self._delimiter
-        if column is None:
-            self._sign = None
-        elif column == 0:
-            self._sign = b"\n" + delimiter
-        elif column == columns - 1:
-            self._sign = delimiter + line_end
-        else:
-            self._sign = delimiter + delimiter
-
-    def may_have(self, text: bytes) -> bool:
-        """Return whether there may be a gap in text that begins with a row or in the middle of one."""
-        if self._sign is None:
-            return False
-        return self._sign in text or (self._column == 0 and text.startswith(self._delimiter))
-
-    def take_lines(self, lines: bytes) -> None:
-        """Count in lines, each with its line end, in which no quoted field is left."""
-        if self._column is not None and self.may_have(lines):
-            values = values_of_lines(lines, self._column, self._columns, self._delimiter)
-            self.count += values.count(b"")
-
-    def take_values(self, values: Iterable[bytes] | Iterable[str]) -> None:
-        """Count in the target's values of some rows."""
-        self.count += sum(map(not_, values))
-
-
-class EmptyColumns:
-    """Watches columns until each of them has shown a value; then no row is looked at any more.
-
-    A value is any text but blanks. Several parts that are joined are watched as one file.
-    """
-
-    def __init__(self, delimiter: bytes) -> None:
-        self._delimiter = delimiter
-        self._begun = False
-        self._left: list[int] = []
-
-    @property
-    def watching(self) -> bool:
-        """Whether there is a column that has not shown a value yet."""
-        return bool(self._left)
-
-    @property
-    def left(self) -> tuple[int, ...]:
-        """Return the columns without a value, counted from 0."""
-        return tuple(self._left)
-
-    def begin(self, columns: int) -> None:
-        """Watch so many columns; a further part begins nothing again."""
-        if not self._begun:
-            self._begun = True
-            self._left = list(range(columns))
-
-    def take_lines(self, lines: bytes) -> None:
-        """Look at lines of the right width, each with its line end, in which no quoted field is left."""
-        if not self._left:
-            return
-        rows = lines.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
-        self.take_rows((rows[0].split(self._delimiter),))  # most columns end here
-        if self._left and not self._are_empty_in(rows):
-            self.take_rows(row.split(self._delimiter) for row in rows)
-
-    def take_rows(self, rows: Iterable[Sequence[bytes] | Sequence[str]]) -> None:
-        """Look at rows; where one is too short for a column, it says nothing of it."""
-        for row in rows:
-            if not self._left:
-                return
-            self._left = [index for index in self._left if index >= len(row) or not row[index].strip()]
-
-    def _are_empty_in(self, rows: Sequence[bytes]) -> bool:
-        """Return whether no row has a single byte in these columns; several are cut out of a row at once."""
-        delimiter, fields, cut = self._delimiter, self._left[-1] + 1, itemgetter(*self._left)
-        nothing = b"" if len(self._left) == 1 else (b"",) * len(self._left)
-        return {cut(row.split(delimiter, fields)) for row in rows} == {nothing}
-
-
-class EmptyRows:
-    """Counts rows without a single value, as spreadsheets leave them.
-
-    In the first part of a file blanks may be between the delimiters. Behind it only rows of mere delimiters are found,
-    and only where the end of a piece has one: such rows come in long runs.
-    """
-
-    def __init__(self, delimiter: bytes) -> None:
-        self.count = 0
-        self._delimiter = delimiter
-        self._sign = b""
-        self._pattern = re.compile(rb"\n(?=[ \t%b]*\r?\n)" % delimiter)
-        self._bytes = 0
-
-    def begin(self, columns: int, line_end: bytes) -> None:
-        """Look at rows of so many columns from now on, in lines of this end."""
-        self._sign = b"\n" + self._delimiter * (columns - 1) + line_end if columns > 1 else b""
-
-    def may_have(self, text: bytes) -> bool:
-        """Return whether there may be such a row in text that begins with a row or in the middle of one."""
-        whole = self._bytes < _WHOLE
-        self._bytes += len(text)
-        return bool(self._sign) and self._sign in (text if whole else text[-len(text) // _TAIL :])
-
-    def take_lines(self, lines: bytes) -> None:
-        """Count in lines of the right width, each with its line end, in which no quoted field is left."""
-        if not self._sign:
-            return
-        if self._bytes < _WHOLE:
-            self._bytes += len(lines)
-            self.count += len(self._pattern.findall(b"\n" + lines))
-        elif self.may_have(lines):
-            self.count += lines.split(b"\n").count(self._sign[1:-1])
-
-    def take_rows(self, rows: Iterable[Sequence[bytes] | Sequence[str]]) -> None:
-        """Count in rows."""
-        self.count += sum(not row[0].strip() and not any(value.strip() for value in row) for row in rows)
 
 
 class ColumnScales:

@@ -12,7 +12,7 @@ from runner.datasets.source import Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib.checkout_boundary import leads_out, lies_outside
 from runner.manifest.model import Source
-from runner.providers.base import DataFormats
+from runner.providers.facts import DataFormats
 
 
 class LocalFile(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from runner.datasets.resolve import ResolvedDataset, ResolvedFile, safe_name
 from runner.errors import Kind, ModelError
 from runner.lib.atomic_files import make_folder, remove_flat, replacing
 from runner.lib.checksums import Checksum, comparison_with, is_large, sum_of
-from runner.providers.base import ArchiveFolders
+from runner.providers.facts import ArchiveFolders
 
 _WINDOW = 32 << 10  # bytes a DEFLATE stream may refer back to
 _LEVEL = 1

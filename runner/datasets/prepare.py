@@ -19,7 +19,7 @@ from runner.datasets.row_overlap import RowOverlap
 from runner.datasets.rules import evaluation_findings, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
-from runner.providers.base import ArchiveFolders
+from runner.providers.facts import ArchiveFolders
 
 
 class CheckedData(Struct, frozen=True, kw_only=True):

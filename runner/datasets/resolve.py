@@ -10,7 +10,7 @@ from runner.datasets.local_source import LocalSource
 from runner.datasets.source import DataFile, DataSource, Fingerprint, TableAsText, unreadable
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Dataset, Source
-from runner.providers.base import DataFormats, TableFormat
+from runner.providers.facts import DataFormats, TableFormat
 
 SOURCES: dict[str, DataSource] = {"": LocalSource()}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from runner.datasets.check import Checked
-from runner.datasets.columns import EARLY_ROWS, column_difference, one_name, repeated, some
+from runner.datasets.column_names import column_difference, one_name, repeated, some
+from runner.datasets.columns import EARLY_ROWS
 from runner.datasets.findings import Found
 from runner.datasets.row_overlap import RowOverlap
 from runner.lib.lookalikes import hidden_characters, likeness, spelling_difference
 from runner.lib.text import clipped, nearest
 from runner.manifest.model import Bounds, Checks
-from runner.providers.base import DataFormats
+from runner.providers.facts import DataFormats
 
 _HALF = 2
 _MOST_LISTED = 10

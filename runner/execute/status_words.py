@@ -3,7 +3,7 @@
 import json
 import re
 
-from runner.providers.base import Statuses
+from runner.providers.facts import Statuses
 
 _ENDED = re.compile(r"(?<!un)finish(?!ing)|(?<!in)(?<!un)complete|(?<!un)succe|done(?![a-z])|(?<!未)完了|(?<!不)成功")
 _FAILED = re.compile(

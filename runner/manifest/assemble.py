@@ -29,7 +29,7 @@ from runner.manifest.models import all_settings, check_model, read_dataset, read
 from runner.manifest.names import check_names, former_names, read_moved, read_moved_services
 from runner.manifest.policies import Directions, check_rule, read_policy
 from runner.manifest.service import check_recipients, read_notify, read_service
-from runner.providers.base import ProviderFacts
+from runner.providers.facts import ProviderFacts
 from runner.providers.registry import facts_of
 
 _NOUNS = {"datasets": "dataset", "policies": "policy", "metrics": "metric", "models": "model"}

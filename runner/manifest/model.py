@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from runner.http.proxies import Proxies
-from runner.providers.base import TEXT_TABLES, DataFormats, ServiceOptions, Statuses
+from runner.providers.base import ServiceOptions
+from runner.providers.facts import TEXT_TABLES, DataFormats, Statuses
 from runner.providers.registry import DEFAULT_PROVIDER
 
 Direction = Literal["higher", "lower", "nearest"]

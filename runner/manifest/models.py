@@ -13,7 +13,7 @@ from runner.manifest.merge import Combined, overlay
 from runner.manifest.model import Bounds, Checks, Dataset, EmulatorModel, Model, Retrain, Source, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
-from runner.providers.base import DataFormats, DataLimits
+from runner.providers.facts import DataFormats, DataLimits
 
 SCHEMES: set[str] = set()  # of addresses that `runner.datasets.resolve` finds data at, beside paths
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

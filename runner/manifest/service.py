@@ -17,7 +17,8 @@ from runner.manifest.keys import read_stored_key
 from runner.manifest.merge import Combined
 from runner.manifest.model import Model, Notification, Ping, Place, Service
 from runner.manifest.problems import Findings
-from runner.providers.base import ProviderFacts, ServiceOptions, Statuses
+from runner.providers.base import ServiceOptions
+from runner.providers.facts import ProviderFacts, Statuses
 from runner.providers.fields import Fields
 from runner.providers.registry import DEFAULT_PROVIDER, facts_of
 

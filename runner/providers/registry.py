@@ -1,6 +1,7 @@
 """The providers by the name that `service.provider` of a manifest gives."""
 
-from runner.providers.base import ProviderEntry, ProviderFacts
+from runner.providers.base import ProviderEntry
+from runner.providers.facts import ProviderFacts
 from runner.providers.prediction_one.provider import PREDICTION_ONE
 
 DEFAULT_PROVIDER = PREDICTION_ONE.facts.name

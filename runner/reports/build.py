@@ -1,33 +1,16 @@
 """A run's report, as a pure function of the journal's events. Rendering it again later gives the same value."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from runner.errors import StateError
-from runner.journal.chain import Link
-from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import (
-    DataChecked,
     FileRecord,
-    IncumbentAdopted,
-    LossAccepted,
-    ModelFinished,
-    ModelPlanned,
-    ModelsMoved,
-    ReportWritten,
-    ResultsPruned,
-    RunFinished,
-    RunStarted,
-    ServiceMoved,
-    ServingObserved,
 )
 from runner.journal.outcomes import OUTCOMES, Outcome
-from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Rollback
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import blocked
@@ -52,23 +35,11 @@ from runner.reports.model import (
     Timings,
 )
 from runner.reports.next_step import CommandContext, next_step
-from runner.reports.stage_timeline import StageTimelines
+from runner.reports.run_history import RunHistory
 
 Counted = TypeVar("Counted", Timings, Calls)
 
 LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
-_WITHOUT_A_JOB = (
-    RunStarted,
-    RunFinished,
-    ReportWritten,
-    LossAccepted,
-    ResultsPruned,
-    ModelsMoved,
-    ServiceMoved,
-    DataChecked,
-    IncumbentAdopted,
-    ServingObserved,
-)
 LOST = "The run ended before this model's outcome was recorded; the next `retrain run` continues with it."
 _LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
     JobStage.SENDING: "unknown",
@@ -79,86 +50,6 @@ _LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
     JobStage.SWITCHED: "switched",
     JobStage.FAILED: "failed",
 }
-
-
-class RunHistory(Struct, kw_only=True):
-    """What the journal says of one run: its own facts, and the progress of all models. Grows with `add`.
-
-    `state` is where commands find the journal; None says: where the run had it.
-    """
-
-    run_id: str
-    state: str | None = None
-    progress: Progress = field(default_factory=Progress)
-    plans: dict[str, ModelPlanned] = field(default_factory=dict)
-    ends: dict[str, ModelFinished] = field(default_factory=dict)
-    jobs: dict[str, str] = field(default_factory=dict)  # model -> the last retrain job the run worked on
-    links: EventBuffer = field(default_factory=EventBuffer)
-    courses: StageTimelines = field(default_factory=StageTimelines)
-
-    @property
-    def record(self) -> RunRecord:
-        """Return the run itself."""
-        return self.progress.runs[self.run_id]
-
-    @property
-    def ended(self) -> bool:
-        """Return whether the run's end has been reached."""
-        return len(self.links) > 0 and self.record.finished is not None
-
-    def add(self, link: Link) -> None:
-        """Take in the journal's next event."""
-        self.progress.add(link)
-        self.collect(link)
-
-    def collect(self, link: Link) -> None:
-        """Keep the event if it is the run's own; the progress already knows it."""
-        if link.event.run_id != self.run_id:
-            return
-        self.links.append(link)
-        self.courses.add(link.event)
-        fact, model = link.event.fact, link.event.model
-        if model is None or isinstance(fact, _WITHOUT_A_JOB):
-            return
-        if isinstance(fact, ModelPlanned):
-            self.plans[model] = fact
-        elif isinstance(fact, ModelFinished):
-            self.ends[model] = fact
-        else:
-            self.jobs[model] = fact.retrain_job_id
-
-
-def read_history(links: Iterable[Link], run_id: str) -> RunHistory:
-    """Collect one run from the journal's events, up to the event that ended it.
-
-    Raises:
-        StateError: the journal has no such run, or no end of it.
-    """
-    history = RunHistory(run_id=run_id)
-    for link in links:
-        history.add(link)
-        if history.ended:
-            return history
-    raise StateError(
-        f"The journal has no finished run {run_id}.", hint="`retrain status` shows the last run; check --state."
-    )
-
-
-def ended_histories(links: Iterable[Link], run_ids: Container[str]) -> Iterator[RunHistory]:
-    """Yield these runs at the events that ended them, in one reading: each as `read_history` would give it then.
-
-    They share one progress, so a history is to be used before the next is asked for.
-    """
-    progress, open_runs = Progress(), dict[str, RunHistory]()
-    for link in links:
-        progress.add(link)
-        run_id = link.event.run_id
-        if run_id not in run_ids:
-            continue
-        history = open_runs.setdefault(run_id, RunHistory(run_id=run_id, progress=progress))
-        history.collect(link)
-        if isinstance(link.event.fact, RunFinished):
-            yield open_runs.pop(run_id)
 
 
 def build_report(history: RunHistory) -> Report:

@@ -8,13 +8,14 @@ from msgspec import Struct, field
 
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome, urgency
 from runner.journal.retrain_job import RetrainJob
-from runner.reports.build import RunHistory, find_job
+from runner.reports.build import find_job
 from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts, rule_titles
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
 from runner.reports.commit_address import commit_address
 from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
 from runner.reports.next_step import audit_commands
+from runner.reports.run_history import RunHistory
 from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories

@@ -22,8 +22,6 @@ from runner.lib.secrets import Secret
 from runner.providers.base import (
     Classifier,
     Connection,
-    DataFormats,
-    DataLimits,
     Done,
     Downloaded,
     Effect,
@@ -31,13 +29,11 @@ from runner.providers.base import (
     IssuedJob,
     ListedModel,
     ProviderEntry,
-    ProviderFacts,
     Rejected,
     ServiceError,
     Status,
-    Statuses,
-    TableFormat,
 )
+from runner.providers.facts import DataFormats, DataLimits, ProviderFacts, Statuses, TableFormat
 from tests.fakes.world import sha256_of
 
 

@@ -33,8 +33,9 @@ from runner.lib.atomic_files import read_up_to
 from runner.lib.schemas import event_violation, fit, load_schema, report_violation
 from runner.plan.decision_inputs import candidate_digest
 from runner.policy.decide import evaluate, inputs_from_json, policy_digest
-from runner.reports.build import LARGEST_REPORT, RunHistory, ended_histories
+from runner.reports.build import LARGEST_REPORT
 from runner.reports.formats.render import each_file
+from runner.reports.run_history import RunHistory, ended_histories
 
 
 class SameBytes(Struct, frozen=True, kw_only=True):

@@ -14,9 +14,10 @@ from runner.journal.folder import DEFAULT, state_folder
 from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, publish
 from runner.lib.checkout_boundary import refuse_link_out
-from runner.reports.build import build_report, read_history
+from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
 from runner.reports.model import Report
+from runner.reports.run_history import read_history
 
 _LATEST = "latest"
 

@@ -25,8 +25,9 @@ from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
 from runner.policy.baseline import Drift, Knowledge, knowledge_of
 from runner.policy.evaluation import Action
-from runner.reports.build import ended_histories, model_report
+from runner.reports.build import model_report
 from runner.reports.model import NextStep
+from runner.reports.run_history import ended_histories
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):

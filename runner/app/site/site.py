@@ -12,9 +12,9 @@ from runner.app.site.site_folder import SiteFolder, open_site
 from runner.app.state.read_state import reading
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import Blobs
-from runner.reports.build import RunHistory, ended_histories
 from runner.reports.formats.render import render_html
 from runner.reports.model_timeline import read_fleet
+from runner.reports.run_history import RunHistory, ended_histories
 from runner.site.addresses import INDEX, edition, run_path
 from runner.site.pages import Page, model_links, site_pages, with_way_back
 

@@ -24,8 +24,9 @@ from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
-from runner.reports.build import build_report, read_history
+from runner.reports.build import build_report
 from runner.reports.model import Report
+from runner.reports.run_history import read_history
 
 
 class Session(Struct, frozen=True, kw_only=True):

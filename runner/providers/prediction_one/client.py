@@ -32,8 +32,8 @@ from runner.providers.base import (
     ServiceError,
     ServiceOptions,
     Status,
-    Statuses,
 )
+from runner.providers.facts import Statuses
 from runner.providers.kept_answers import AnswerKeeper, Call
 from runner.providers.prediction_one.answer_notes import AnswerNotes
 from runner.providers.prediction_one.errors import REDIRECTED_AFTERWARDS, switch_effect, upload_effect

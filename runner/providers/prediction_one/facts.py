@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from runner.providers.base import TEXT_TABLES, ArchiveFolders, DataLimits, ProviderFacts, Statuses
+from runner.providers.facts import TEXT_TABLES, ArchiveFolders, DataLimits, ProviderFacts, Statuses
 
 FACTS = ProviderFacts(
     name="prediction_one",

@@ -10,17 +10,8 @@ from runner.http.redirects import absolute_url
 from runner.http.request import Broken, RequestStage
 from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.lib.secrets import Secret
-from runner.providers.base import (
-    Classifier,
-    Code,
-    FetchedApiKey,
-    IssuedJob,
-    ListedModel,
-    Phase,
-    ServiceError,
-    Status,
-    Statuses,
-)
+from runner.providers.base import Classifier, Code, FetchedApiKey, IssuedJob, ListedModel, Phase, ServiceError, Status
+from runner.providers.facts import Statuses
 from runner.providers.fields import Fields, Parts, scalar_text
 from runner.providers.prediction_one.errors import PASSING, explain_broken, explain_status
 from runner.providers.prediction_one.expiry import expiry

@@ -6,11 +6,12 @@ A format is a function of one of these two kinds in a module of its own, and its
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from runner.reports.build import RunHistory, build_report
+from runner.reports.build import build_report
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.formats.render import render_html, render_markdown, render_report
 from runner.reports.model import Report
+from runner.reports.run_history import RunHistory
 
 Render = Callable[[RunHistory], bytes]
 

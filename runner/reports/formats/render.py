@@ -8,7 +8,7 @@ from jinja2 import Environment, Template
 
 from runner.lib.timestamps import stamp
 from runner.reports import table, text
-from runner.reports.build import RunHistory, outline
+from runner.reports.build import outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
 from runner.reports.commit_address import commit_address
@@ -18,6 +18,7 @@ from runner.reports.json_text import json_pieces
 from runner.reports.next_step import audit_commands, why
 from runner.reports.page import Page, build_page
 from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
+from runner.reports.run_history import RunHistory
 from runner.reports.stage_timeline import STAGES
 from runner.reports.templating import templates
 

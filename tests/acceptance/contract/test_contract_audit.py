@@ -33,8 +33,8 @@ from runner.journal.chain import Link
 from runner.journal.events import Draft, ReportWritten, RunStarted, SwitchIntended
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.reports.build import read_history
 from runner.reports.formats.render import render_files
+from runner.reports.run_history import read_history
 from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, rows, threshold
 from tests.fakes.cut_journal import cut, rewind
 from tests.fakes.result_files import result

@@ -11,8 +11,8 @@ from runner.journal.events import CommitRecord, Draft, Fact, ManifestFile, Repor
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.lib.atomic_files import make_folder
-from runner.reports.build import read_history
 from runner.reports.formats.render import render_files
+from runner.reports.run_history import read_history
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
 

@@ -15,8 +15,8 @@ from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.lib.atomic_files import write_new
 from runner.lib.schemas import event_violation, load_schema, report_violation
-from runner.reports.build import ended_histories, read_history
 from runner.reports.formats.render import render_files
+from runner.reports.run_history import ended_histories, read_history
 from tests.unit.journal.journal_facts import FACTS
 from tests.unit.reports.report_history import RUN, Recording, record_everything, record_held, record_switched
 

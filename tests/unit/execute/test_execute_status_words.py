@@ -3,7 +3,7 @@
 import pytest
 
 from runner.execute.status_words import failed_line, finished_line, sounds_failed, sounds_finished
-from runner.providers.base import Statuses
+from runner.providers.facts import Statuses
 
 STATUSES = Statuses(finished=("job_finished",), failed=("fail",), waiting=())
 

@@ -9,7 +9,8 @@ import responses
 
 from runner.errors import Kind
 from runner.lib.secrets import Redactor, Secret
-from runner.providers.base import Code, IssuedJob, ServiceError, ServiceOptions, Status, Statuses
+from runner.providers.base import Code, IssuedJob, ServiceError, ServiceOptions, Status
+from runner.providers.facts import Statuses
 from runner.providers.fields import Fields
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.responses import DOCUMENTED, Documented

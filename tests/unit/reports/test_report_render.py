@@ -18,7 +18,7 @@ import hashlib, sys
 from pathlib import Path
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_for_reading
-from runner.reports.build import read_history
+from runner.reports.run_history import read_history
 from runner.reports.formats.render import _environment, make_ready, render_files, render_html
 
 store = open_for_reading(StateFolder(Path(sys.argv[1])))

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from runner.journal.folder import StateFolder
 from runner.manifest.model import ThresholdPolicy
-from runner.reports.build import RunHistory, build_report, find_job
+from runner.reports.build import build_report, find_job
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
 from runner.reports.page import build_page
+from runner.reports.run_history import RunHistory
 from tests.unit.reports import report_scenes
 from tests.unit.reports.report_history import MemoryJournal, Recording, rule
 from tests.unit.reports.report_scenes import YEAR, record_year, weekly_policy

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from referencing import Registry
 
 from runner.lib.schemas import load_schema
-from runner.reports.build import build_report, read_history
+from runner.reports.build import build_report
 from runner.reports.charts.trend import candidate_status
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
@@ -18,6 +18,7 @@ from runner.reports.history import history_text, read_entries
 from runner.reports.history_records import history_csv, history_json
 from runner.reports.model import Report
 from runner.reports.model_timeline import read_fleet
+from runner.reports.run_history import read_history
 from runner.site.pages import site_pages
 from tests.unit.reports.report_history import (
     ASK,
