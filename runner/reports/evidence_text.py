@@ -93,9 +93,14 @@ def undecided(model: ModelReport) -> Evidence | None:
 
 def short_reason(model: ModelReport) -> str:
     """Return the reason of a model of a report, its job ids as short as those of its tables."""
+    return in_short(model.reason, model)
+
+
+def in_short(sentence: str, model: ModelReport) -> str:
+    """Return a sentence about a model of a report with short job ids."""
     evidence = model.evidence
     ids = [model.retrain_job_id, evidence.incumbent_job_id if evidence else None]
-    return with_short_ids(model.reason, short_ids(name for name in ids if name))
+    return with_short_ids(sentence, short_ids(name for name in ids if name))
 
 
 def _phrase(text: MetricText) -> str:

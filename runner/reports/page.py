@@ -84,7 +84,7 @@ def build_page(history: RunHistory, report: Report) -> Page:
         model = models[order[number][1]]
         return desk.line(model, spans.get(model.name, ()), number + 1, unfold=number == 0 and unfold)
 
-    must_do = [(number, models[order[number - 1][1]]) for number in _first_must_do([level for level, _, _ in order])]
+    must_do = [(number, models[order[number - 1][1]]) for number in first_must_do([level for level, _, _ in order])]
     counts = Counter({outcome: report.summary.get(outcome, 0) for outcome in NEEDS_PERSON})
     counts.subtract(model.outcome for _, model in must_do)
     plans = history.plans.values()
@@ -92,8 +92,8 @@ def build_page(history: RunHistory, report: Report) -> Page:
         lines=LazyList(len(order), line),
         must_do=must_do,
         later={outcome: count for outcome, count in counts.items() if count},
-        owners=_few({plan.owner for plan in plans if plan.owner}),
-        tags=_few({tag for plan in plans for tag in plan.tags}),
+        owners=few({plan.owner for plan in plans if plan.owner}),
+        tags=few({tag for plan in plans for tag in plan.tags}),
         commit=commit_address(report.manifest.git) if report.manifest.git else None,
         verify=audit_commands(record.started, report.run_id),
         gantt=gantt(spans, [name for _, _, name in order]),
@@ -102,15 +102,16 @@ def build_page(history: RunHistory, report: Report) -> Page:
     )
 
 
-def _few(values: set[str]) -> Sequence[str]:
+def few(values: set[str]) -> Sequence[str]:
+    """Return the values to filter by, none where they are too many for buttons."""
     return sorted(values) if len(values) <= _MOST_TOGGLES else ()
 
 
-def _first_must_do(urgencies: Sequence[int]) -> Sequence[int]:
-    """Return the numbers of the models at the head of the page: of each outcome in turn, so that none hides another."""
+def first_must_do(urgencies: Sequence[int]) -> Sequence[int]:
+    """Return the numbers of the models at the head of a page: of each outcome in turn, so that none hides another."""
     by_outcome: dict[int, list[int]] = {}
     for number, level in enumerate(urgencies, 1):
-        if BY_URGENCY[level] in NEEDS_PERSON:
+        if level < len(BY_URGENCY) and BY_URGENCY[level] in NEEDS_PERSON:
             by_outcome.setdefault(level, []).append(number)
     turns = [number for turn in zip_longest(*by_outcome.values()) for number in turn if number is not None]
     return sorted(turns[:_MOST_TODO])
@@ -128,7 +129,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
         name, warnings = model.name, model.warnings
         job = find_job(self.history, name)
         progress = self.history.progress.model(self.history.record.started.service, name)
-        rule, charts = _leading_rule(model), rule_charts(job.decided if job else None)
+        rule, charts = _leading_rule(model), rule_charts(job.decided if job else None, _eval_rows(job))
         return Line(
             number=number,
             report=model,
@@ -156,6 +157,10 @@ def _leading_rule(model: ModelReport) -> RuleReport | None:
         return next((rule for rule in deciding if rule.verdict == model.verdict), None)
     measured = [(rule.margin, place) for place, rule in enumerate(deciding) if rule.margin is not None]
     return deciding[min(measured)[1]] if measured else None
+
+
+def _eval_rows(job: RetrainJob | None) -> int | None:
+    return job.data.eval.rows if job and job.data and job.data.eval else None
 
 
 def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence[Chart | None]) -> str:

@@ -74,7 +74,7 @@ def _outcome_style() -> str:
     """Return the colours of each outcome: of its badge and its button, and of its part in a bar."""
     return "".join(
         f".badge.{outcome}, .toggle.{outcome} {{ color: var(--{row.tone}); background: var(--{row.tone}-back); }}\n"
-        f".shares .{outcome}, .strip .{outcome} {{ fill: var(--{row.fill}); }}\n"
+        f".shares .{outcome}, .strip .{outcome}, .days .{outcome} {{ fill: var(--{row.fill}); }}\n"
         for outcome, row in OUTCOMES.items()
     )
 

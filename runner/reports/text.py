@@ -131,6 +131,11 @@ def count(value: int | None) -> str:
     return "not counted" if value is None else f"{value:,}"
 
 
+def counted(value: int, noun: str) -> str:
+    """Return a count with its noun: `1 run`, `2 runs`."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
 def drift(rows: int | None, before: int | None) -> str:
     """Return how a count of rows moved since the job before: `, +141 (+3.2 %) since the job before`."""
     if rows is None or not before:

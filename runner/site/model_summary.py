@@ -1,6 +1,6 @@
 """The status of a model now, as a line of the fleet's page and the head of its own. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -26,6 +26,7 @@ from runner.reports.table import short_number
 
 _MOST_STRIPS = 24
 _MOST_VALUES = 3
+_RESTS: Mapping[str, Outcome] = {"hold": "held", "await_approval": "awaiting_approval"}
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -69,13 +70,20 @@ class ModelSummary(Struct, frozen=True, kw_only=True):
     @property
     def troubled(self) -> bool:
         """Return whether the model needs a person."""
-        return self.waiting is not None or (self.ended is not None and self.ended.outcome in NEEDS_PERSON)
+        return self.standing in NEEDS_PERSON
 
     @property
-    def urgency(self) -> tuple[bool, int]:
+    def standing(self) -> Outcome | None:
+        """Return the last outcome, or that of a candidate which still rests with a person."""
+        outcome, job = self.ended.outcome if self.ended else None, self.timeline.progress.current
+        if outcome in NEEDS_PERSON or job is None:
+            return outcome
+        return _RESTS.get(job.rests_with or "", outcome)
+
+    @property
+    def urgency(self) -> int:
         """Return a key that sorts the models that need a person first."""
-        outcome = self.ended.outcome if self.ended else None
-        return not self.troubled, urgency(outcome) if outcome else len(OUTCOMES)
+        return urgency(self.standing) if self.standing else len(OUTCOMES)
 
 
 def standing(timeline: ModelTimeline) -> ModelSummary:
@@ -99,6 +107,12 @@ def standing(timeline: ModelTimeline) -> ModelSummary:
 
 
 def _next_step(timeline: ModelTimeline, ended: Entry | None) -> NextStep | None:
+    current = timeline.progress.current
+    if ended is not None and ended.outcome not in NEEDS_PERSON and current and current.rests_with == "hold":
+        judged = (
+            entry for entry in timeline.entries if entry.decided and entry.retrain_job_id == current.retrain_job_id
+        )
+        ended = next(judged, ended)  # runs that skipped the model since say nothing of its candidate
     if ended is None or ended.outcome is None:
         return None
     job, finished = timeline.progress.jobs.get(ended.retrain_job_id or ""), ended.run.finished

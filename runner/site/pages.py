@@ -14,7 +14,7 @@ from jinja2 import Environment
 from markupsafe import escape
 from msgspec import Struct, field
 
-from runner.journal.outcomes import OUTCOMES, Outcome
+from runner.journal.outcomes import BY_URGENCY, OUTCOMES, Outcome
 from runner.journal.progress import Progress, RunRecord
 from runner.reports.build import metrics_of
 from runner.reports.charts.metric_chart import HEIGHT, plots
@@ -23,6 +23,7 @@ from runner.reports.formats.render import FILTERS
 from runner.reports.history import Entry
 from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline
 from runner.reports.next_step import CommandContext
+from runner.reports.page import few, first_must_do
 from runner.reports.page_layout import inline_file
 from runner.reports.table import short_number
 from runner.reports.templating import templates
@@ -150,11 +151,14 @@ _IN_STATE = re.compile(rb'(<|\\u003c)a class=(\\?")in-state\\?" href=\\?"[^"\\]*
 class DayBar(Struct, frozen=True, kw_only=True):
     """What happened to the models in the runs of one day, as a bar; `x` and `width` are percent of the picture's width.
 
+    `total` counts the models.
+
     `parts` have an outcome, where it begins and how high it is, in percent of the picture's height.
     """
 
     day: str
     summary: Mapping[Outcome, int]
+    total: int
     x: str
     width: str
     parts: Sequence[tuple[Outcome, str, str]]
@@ -166,7 +170,7 @@ def day_bars(runs: Sequence[RunLine]) -> Sequence[DayBar]:
     for run in runs:
         days.setdefault(f"{run.record.started_at:%Y-%m-%d}", Counter()).update(run.summary)
     shown = [(day, counts) for day, counts in days.items() if counts][:_MOST_DAYS][::-1]
-    most, share = max((counts.total() for _, counts in shown), default=1), 100 / max(len(shown), 1)
+    most, share = max((counts.total() for _, counts in shown), default=1), 100 / max(len(shown), _FEWEST_DAYS)
     bars = list[DayBar]()
     for place, (day, counts) in enumerate(shown):
         summary = {outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts}
@@ -175,7 +179,7 @@ def day_bars(runs: Sequence[RunLine]) -> Sequence[DayBar]:
             top -= count / most * 100
             parts.append((outcome, f"{top:.2f}", f"{count / most * 100:.2f}"))
         x, width = f"{place * share:.2f}", f"{share * _OF_A_DAY:.2f}"
-        bars.append(DayBar(day=day, summary=summary, x=x, width=width, parts=parts))
+        bars.append(DayBar(day=day, summary=summary, total=counts.total(), x=x, width=width, parts=parts))
     return bars
 
 
@@ -243,12 +247,8 @@ def _environment() -> Environment:
 
 _RECENT = 12  # runs on the first page
 _MOST_DAYS = 60
+_FEWEST_DAYS = 14  # places for bars
 _OF_A_DAY = 0.85  # of its share of the width: bars do not touch
-_MOST_TOGGLES = 12  # owners, or tags, to filter by
-
-
-def _few(values: set[str]) -> Sequence[str]:
-    return sorted(values) if len(values) <= _MOST_TOGGLES else ()
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -312,16 +312,21 @@ class _Desk(Struct, frozen=True, kw_only=True):
         lines = sorted(map(standing, self.fleet.timelines), key=lambda line: line.urgency)
         runs = run_lines(self.fleet)
         outcomes = [line.ended.outcome for line in lines if line.ended and line.ended.outcome]
+        must_do = [lines[number - 1] for number in first_must_do([line.urgency for line in lines])]
+        later = Counter(line.standing for line in lines if line.troubled)
+        later.subtract(line.standing for line in must_do)
         return self._page(
             "index.html.j2",
             root="",
             lines=lines,
+            must_do=must_do,
+            later={outcome: later[outcome] for outcome in BY_URGENCY if later[outcome]},
             summary={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
             runs=runs[:_RECENT],
             runs_count=len(runs),
             days=day_bars(runs),
-            owners=_few({line.timeline.owner for line in lines if line.timeline.owner}),
-            tags=_few({tag for line in lines for tag in line.timeline.tags}),
+            owners=few({line.timeline.owner for line in lines if line.timeline.owner}),
+            tags=few({tag for line in lines for tag in line.timeline.tags}),
             services=sorted({line.timeline.service for line in lines}),
             head=self.fleet.progress.head,
             verify=self._context().verify(),

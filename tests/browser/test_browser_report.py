@@ -112,7 +112,7 @@ def test_the_page_leads_with_what_must_be_done_and_a_command_is_copied(opened: B
 
 @pytest.mark.parametrize(("width", "most"), [(1400, 3000), (400, 6000)])
 def test_forty_eight_models_fit_a_few_screens(browser: Browser, render: Render, width: int, most: int) -> None:
-    browser.open(render(lambda record: record_fleet(record, size=48)), width=width)
+    browser.open(render(lambda record: record_fleet(record, size=48, owners=3)), width=width)
     WebDriverWait(browser.driver, 5).until(lambda _: len(browser.run(SHOWN)) == 48)
     assert browser.run("return document.documentElement.scrollHeight") <= most
     assert browser.violations() == []

@@ -64,6 +64,33 @@ def served(site: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture(scope="module")
+def fleet_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the site of a fleet of 48 models, of which 12 need a person."""
+    root = tmp_path_factory.mktemp("many")
+    folder = StateFolder(root / "state")
+    store = open_store(folder)
+    fleet = FleetRecording(record=Recording(store=store, folder=folder))
+    names = [
+        f"{stem}-apac-southeast-{place:02}" for place in range(12) for stem in ("churn", "需要予測", "ltv", "stock")
+    ]
+    for _ in range(12):
+        fleet.begin()
+        for name in names[12:]:
+            fleet.train(name, "0.9")
+        fleet.end(page=b"")
+    fleet.begin()
+    for place, name in enumerate(names):
+        if place < 4:
+            fleet.fail(name)
+        else:
+            fleet.train(name, *(("0.5",) if place < 8 else ("0.92", ASK) if place < 12 else ("0.9",)))
+    fleet.end(1, page=b"")
+    store.close()
+    build_site(str(folder.root), root / "site")
+    return root / "site"
+
+
 @pytest.fixture(params=["disk", "server"])
 def base(request: pytest.FixtureRequest, site: Path) -> str:
     """Return where the site begins: as a file, or on a web server."""
@@ -175,3 +202,38 @@ def test_a_date_leads_to_the_model_in_that_runs_report_and_from_there_back(brows
     back.send_keys(Keys.ENTER)
     assert browser.driver.find_element(By.TAG_NAME, "h1").text == "3 of 3 models need a person."
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize(("width", "most"), [(1400, 3000), (400, 6000)])
+def test_forty_eight_models_fit_a_few_screens_and_the_first_thing_to_do_the_first_one(
+    browser: Browser, fleet_site: Path, width: int, most: int
+) -> None:
+    visit(browser, (fleet_site / "index.html").as_uri(), width=width)
+    assert browser.run("return document.documentElement.scrollHeight") <= most
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    assert browser.run("return document.querySelector('#must-do .command button').getBoundingClientRect().bottom") < 900
+    todo = [item.text for item in browser.driver.find_elements(By.CSS_SELECTOR, "#must-do .who .badge")]
+    assert [word.split(" ", 1)[1] for word in todo] == ["failed", "failed", "held", "awaiting approval"]
+    assert "2 more failed, 3 more held, 3 more awaiting approval." in browser.driver.page_source
+    assert browser.violations() == []
+
+
+def test_no_argument_of_a_command_is_broken_at_its_hyphens(browser: Browser, fleet_site: Path) -> None:
+    visit(browser, (fleet_site / "index.html").as_uri(), width=400)
+    [first, *_] = browser.driver.find_elements(By.CSS_SELECTOR, "#must-do .command code")
+    heights = browser.run("return [...arguments[0].children].map((part) => part.getBoundingClientRect().height)", first)
+    assert len(heights) > 2
+    assert max(heights) < 25, "each argument is on one line"
+    shown = browser.run("return arguments[0].textContent", first)
+    assert shown in (fleet_site / "index.html").read_text("utf-8").replace("&#34;", '"'), (
+        "what is copied is the command"
+    )
+
+
+def test_a_day_has_a_bar_in_colours_and_numbers_at_its_axis(browser: Browser, fleet_site: Path) -> None:
+    visit(browser, (fleet_site / "index.html").as_uri())
+    fills = browser.run(
+        "return [...document.querySelectorAll('.days .field rect')].map((bar) => getComputedStyle(bar).fill)"
+    )
+    assert len(set(fills)) == 4
+    assert [text.text for text in browser.driver.find_elements(By.CSS_SELECTOR, ".days .levels text")] == ["48", "0"]

@@ -9,6 +9,7 @@ from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
+from runner.reports.text import counted
 
 
 @click.command("site", epilog="Example: retrain site public")
@@ -26,4 +27,4 @@ def command(folder: Path, state: str, console: Console) -> int:
 
 def _line(built: SiteBuild) -> str:
     files = f"{built.written} files written, {built.kept} unchanged, {built.removed} removed"
-    return f"{built.index}: {built.models} models, {built.runs} runs; {files}"
+    return f"{built.index}: {counted(built.models, 'model')}, {counted(built.runs, 'run')}; {files}"

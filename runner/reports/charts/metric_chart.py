@@ -146,13 +146,13 @@ def _mark(frame: Frame, sample: _Sample) -> Mark:
 
 
 def _steps(frame: Frame, levels: Sequence[Level]) -> str:
-    """Return a path that keeps each level until the next one, broken where there is none."""
+    """Return a path that keeps each level until the next one, broken where there is none; of one moment, all along."""
     path, before = list[str](), None
     for place, (at, value) in enumerate(levels, start=1):
         until = levels[place][0] if place < len(levels) else frame.end
         level = None if value is None else frame.y(value)
         if level is not None:
-            begin, end = frame.x(at), frame.x(max(at, until))
+            begin, end = (frame.x(at), frame.x(max(at, until))) if frame.end > frame.begin else ("0", "100")
             path.append(f"M{begin} {level}H{end}" if before is None else f"V{level}H{end}")
         before = level
     return "".join(path)

@@ -17,6 +17,10 @@ from runner.results.number import short_text
 WIDTH = 240  # of the axis, in the picture's units; what lies beyond has no number there
 EXACT = Context(prec=1000)  # numbers have at most 100 digits and exponents of at most 400: sums stay exact
 _MARGIN = Decimal("0.15")  # of the span, free on either side
+_SHARE = "accuracy"  # the metric that is a share of the evaluation rows
+_Z = Decimal("1.96")  # standard deviations on either side of 95 % of a normal distribution
+_ROUGH = Context(prec=28)
+_TEN_THOUSANDTH = Decimal("0.0001")
 
 
 class Interval(Struct, frozen=True, kw_only=True):
@@ -32,7 +36,8 @@ class Chart(Struct, frozen=True, kw_only=True):
     `passing` is where the passing values begin and how far they reach; None when no value passes. `limits` are its
     finite ends, each with its value. `margin` begins at the limit that is nearest to the candidate and ends there; None
     without a limit. `unit` is what the rule's margin is counted in, where that is not the metric's own unit.
-    `ends` are the values at the axis' ends.
+    `ends` are the values at the axis' ends. `sampled` is the 95 % interval of the candidate's value, as two places and
+    in words, where it follows from the number of evaluation rows.
     """
 
     observed: str
@@ -43,6 +48,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     unit: str
     label: str
     ends: tuple[str, str]
+    sampled: tuple[str, str, str] | None = None
 
 
 _TITLES = {
@@ -66,7 +72,7 @@ def rule_titles(decided: Decided | None) -> list[str]:
     return [f"{rule.metric} {_TITLES[rule.kind].format(short_number(rule.limit))}" for rule in rules]
 
 
-def rule_charts(decided: Decided | None) -> list[Chart | None]:
+def rule_charts(decided: Decided | None, eval_rows: int | None = None) -> list[Chart | None]:
     """Return a chart for each rule of a decision, None where the rule has no value or no limit to show."""
     if decided is None:
         return []
@@ -75,12 +81,16 @@ def rule_charts(decided: Decided | None) -> list[Chart | None]:
         inputs = inputs_from_json(dict(decided.fact.inputs))
         rules = inputs.policy.rules
         with localcontext(EXACT):
-            return [_chart(rule, result, inputs.definitions) for rule, result in zip(rules, results, strict=True)]
+            return [
+                _chart(rule, result, inputs.definitions, eval_rows) for rule, result in zip(rules, results, strict=True)
+            ]
     except (RetrainError, ValueError):
         return [None] * len(results)  # a record of another form still has its formulas to show
 
 
-def _chart(rule: Rule, result: RuleResult, definitions: Mapping[str, MetricDefinition]) -> Chart | None:
+def _chart(
+    rule: Rule, result: RuleResult, definitions: Mapping[str, MetricDefinition], eval_rows: int | None
+) -> Chart | None:
     observed, baseline = _decimal(result.observed), _decimal(result.baseline)
     if observed is None:
         return None
@@ -90,7 +100,23 @@ def _chart(rule: Rule, result: RuleResult, definitions: Mapping[str, MetricDefin
         return None
     else:
         passing = _change(rule, baseline, definitions)
-    return _drawn(observed, baseline, passing, rule)
+    is_share = rule.metric == _SHARE and _SHARE not in definitions
+    return _drawn(observed, baseline, passing, rule, sampling_interval(observed, eval_rows) if is_share else None)
+
+
+def sampling_interval(share: Decimal, rows: int | None) -> Interval | None:
+    """Return the 95 % interval (Wilson's) of a share of so many rows, None where there is none to tell.
+
+    Another sample of as many rows gives other values by chance alone: two values whose intervals overlap widely differ
+    by no more than that.
+    """
+    if not rows or not 0 <= share <= 1:
+        return None
+    with localcontext(_ROUGH):
+        z_squared = _Z * _Z
+        middle = (share + z_squared / (2 * rows)) / (1 + z_squared / rows)
+        reach = _Z / (1 + z_squared / rows) * (share * (1 - share) / rows + z_squared / (4 * rows * rows)).sqrt()
+        return Interval(low=max(middle - reach, Decimal(0)), high=min(middle + reach, Decimal(1)))
 
 
 def passing_values(
@@ -126,9 +152,12 @@ def _change(rule: Rule, baseline: Decimal, definitions: Mapping[str, MetricDefin
     return Interval(low=target - reach, high=target + reach) if reach >= 0 else None
 
 
-def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None, rule: Rule) -> Chart:
+def _drawn(
+    observed: Decimal, baseline: Decimal | None, passing: Interval | None, rule: Rule, sampled: Interval | None
+) -> Chart:
     limits = tuple(end for end in (passing.low, passing.high) if end is not None) if passing else ()
-    axis = Axis.over([value for value in (observed, baseline, *limits) if value is not None])
+    chance = (sampled.low, sampled.high) if sampled else ()
+    axis = Axis.over([value for value in (observed, baseline, *limits, *chance) if value is not None])
     nearest = min(limits, key=lambda limit: abs(limit - observed), default=None)
     return Chart(
         observed=axis.place(observed),
@@ -139,7 +168,18 @@ def _drawn(observed: Decimal, baseline: Decimal | None, passing: Interval | None
         unit=" %" if rule.kind.endswith("_pct") else "",
         ends=(short_number(axis.low), short_number(axis.high)),
         label=_label(rule.metric, observed, baseline, passing),
+        sampled=_sampled(axis, sampled) if sampled else None,
     )
+
+
+def _sampled(axis: "Axis", interval: Interval) -> tuple[str, str, str] | None:
+    if interval.low is None or interval.high is None:
+        return None
+    return axis.place(interval.low), axis.place(interval.high), f"{_short(interval.low)} to {_short(interval.high)}"
+
+
+def _short(value: Decimal) -> str:
+    return short_number(value.quantize(_TEN_THOUSANDTH))
 
 
 class Axis(Struct, frozen=True, kw_only=True):

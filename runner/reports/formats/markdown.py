@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
-from runner.reports.evidence_text import evidence_line, undecided
+from runner.reports.evidence_text import evidence_line, in_short, short_reason, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import why
 from runner.reports.text import clipped, in_words, markdown_code, markdown_prose
@@ -111,12 +111,15 @@ def _troubled_row(model: ModelReport) -> str:
     evidence = undecided(model)
     metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
     return _joined(
-        _name(model.name), _outcome(model), f"{_text(why(model))}{metrics}", markdown_prose(clipped(step, _STEP))
+        _name(model.name),
+        _outcome(model),
+        f"{_text(in_short(why(model), model))}{metrics}",
+        markdown_prose(clipped(step, _STEP)),
     )
 
 
 def _row(model: ModelReport) -> str:
-    return _joined(_name(model.name), _outcome(model), _text(model.reason))
+    return _joined(_name(model.name), _outcome(model), _text(short_reason(model)))
 
 
 def _joined(*cells: str) -> str:

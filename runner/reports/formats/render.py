@@ -15,7 +15,7 @@ from runner.reports.commit_address import commit_address
 from runner.reports.evidence_text import evidence_line, metric_text, undecided
 from runner.reports.formats.markdown import summarize
 from runner.reports.json_text import json_pieces
-from runner.reports.next_step import audit_commands, why
+from runner.reports.next_step import audit_commands, named_only, why
 from runner.reports.page import Page, build_page
 from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
 from runner.reports.run_history import RunHistory
@@ -36,6 +36,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "exit_meaning": text.exit_meaning,
     "inline": text.inline,
     "metric_text": metric_text,
+    "named_only": named_only,
     "number": text.number,
     "origin": text.origin,
     "prose": prose,

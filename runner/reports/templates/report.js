@@ -191,13 +191,27 @@ function unfoldForPrint(table) {
     buildMore();
     const rows = [...table.tBodies].filter((row) => !row.hidden && needsPerson.includes(row.dataset.outcome));
     const asked = rows.length > 30 ? [] : rows.map((row) => row.querySelector("details"));
-    opened = [...all("#must-do details, #course details, footer details"), ...asked].filter((part) => !part.open);
+    opened = [...all("#must-do details, #course details, .card > details, footer details"), ...asked].filter((part) => !part.open);
     for (const part of opened) {
       part.open = true;
       if (asked.includes(part)) build(part);
     }
   });
   window.addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
+}
+
+// The arguments of a command are not broken at their hyphens.
+function keepArgumentsWhole(root) {
+  for (const code of all("code:not(.digest, :has(span))", root)) {
+    if (code.textContent.startsWith("retrain ")) {
+      const parts = code.textContent.split(" ").flatMap((argument) => {
+        const whole = document.createElement("span");
+        whole.textContent = argument;
+        return [" ", whole];
+      });
+      code.replaceChildren(...parts.slice(1));
+    }
+  }
 }
 
 // A command can be copied where the script runs; without it the text can be selected with one click.
@@ -228,6 +242,7 @@ if (list) {
   list.addEventListener("toggle", (event) => {
     build(event.target);
     makeCopyButtons(event.target);
+    keepArgumentsWhole(event.target);
     showLocalTimes(event.target);
   }, true);
   list.addEventListener("keydown", step);
@@ -238,6 +253,7 @@ if (list) {
   arrive();
 }
 makeCopyButtons(document);
+keepArgumentsWhole(document);
 showLocalTimes(document);
 document.getElementById("zone").textContent =
   `Times are in ${clock.resolvedOptions().timeZone}; each shows UTC under the pointer.`;

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from runner.journal.events import (
     ApprovalRecorded,
     ErrorRecord,
@@ -111,22 +113,24 @@ def record_broken(record: Recording, model: str, job: str) -> None:
     )
 
 
-def record_fleet(record: Recording, size: int = 500, before: int = 0) -> None:
+def record_fleet(record: Recording, size: int = 500, before: int = 0, owners: int = 0) -> None:
     """Record runs of many models, a week apart: half of the last run's are in trouble. `before` counts earlier runs."""
     for number in range(before + 1):
         record.run_id = f"{record.now:%Y%m%dT%H%M%SZ}-{number:06x}"
         record.start()
         for place in range(size):
-            record_one_of_many(record, number, place, trouble=number == before)
+            owner = f"team-{place % owners}" if owners else None
+            record_one_of_many(record, number, place, trouble=number == before, owner=owner)
         record.end(8)
         record.now += timedelta(weeks=1)
 
 
-def record_one_of_many(record: Recording, number: int, place: int, *, trouble: bool) -> None:
+def record_one_of_many(record: Recording, number: int, place: int, *, trouble: bool, owner: str | None = None) -> None:
     """Record one model of a fleet; its place says what happens to it."""
     model = f"{('churn', 'fraud', 'demand', 'price', 'stock')[place % 5]}_{place:03}"
     job, kind = f"{sha(model)[:12]}{number:03}", place % 10 if trouble else 9
-    record(model, planned(), checked(model, rows=3000 + place * 17 % 900))
+    tags = (f"tag-{place % 6}",) if owner else ()
+    record(model, replace(planned(), owner=owner, tags=tags), checked(model, rows=3000 + place * 17 % 900))
     facts: tuple[Fact, ...] = started(job, model)
     if kind == 0:
         unclear = UploadUnknown(retrain_job_id=job, message="no answer")

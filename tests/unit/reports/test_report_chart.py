@@ -8,7 +8,7 @@ import pytest
 from runner.journal.retrain_job import Decided
 from runner.manifest.model import AutoPolicy, ThresholdPolicy
 from runner.policy.baseline import Baseline
-from runner.reports.charts.rule_chart import WIDTH, Chart, rule_charts
+from runner.reports.charts.rule_chart import WIDTH, Chart, rule_charts, sampling_interval
 from tests.unit.reports.report_history import PLACE, judged, rule, sha
 
 BASELINE = {"auc": "0.92", "rmse": "2", "coverage_rate": "0.85"}
@@ -26,7 +26,7 @@ def decided(kind: str, metric: str, limit: str, value: str) -> Decided:
         place=PLACE,
     )
     baseline = Baseline(retrain_job_id="j0", source="measured", metrics=BASELINE, eval_sha256=sha("eval of model"))
-    names = {"auc": "AUC", "rmse": "RMSE", "coverage_rate": "Coverage Rate", "r2": "R2"}
+    names = {"auc": "AUC", "rmse": "RMSE", "coverage_rate": "Coverage Rate", "r2": "R2", "accuracy": "Accuracy"}
     fact = judged("j1", policy, content=f"{names[metric]},{value}\n".encode(), baseline=baseline)
     return Decided(fact=fact, at=datetime(2026, 3, 1, tzinfo=UTC), event_sha256="0" * 64, run_id="r")
 
@@ -101,3 +101,40 @@ def test_a_policy_without_rules_has_no_pictures() -> None:
     one = Decided(fact=fact, at=datetime(2026, 3, 1, tzinfo=UTC), event_sha256="0" * 64, run_id="r")
     assert rule_charts(one) == []
     assert rule_charts(None) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "low", "high"),  # as statsmodels' proportion_confint(method="wilson") has them
+    [
+        ("0.95", 100, "0.8882", "0.9785"),
+        ("0.5", 10, "0.2366", "0.7634"),
+        ("1", 20, "0.8389", "1.0000"),
+        ("0", 5, "0", "0.4345"),
+    ],
+)
+def test_a_share_of_rows_has_an_interval(share: str, rows: int, low: str, high: str) -> None:
+    found = sampling_interval(Decimal(share), rows)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert abs(found.low - Decimal(low)) < Decimal("0.0001")
+    assert abs(found.high - Decimal(high)) < Decimal("0.0001")
+
+
+@pytest.mark.parametrize(("share", "rows"), [("0.5", None), ("0.5", 0), ("1.2", 10), ("-0.1", 10)])
+def test_without_rows_or_a_share_there_is_no_interval(share: str, rows: int | None) -> None:
+    assert sampling_interval(Decimal(share), rows) is None
+
+
+def test_only_a_share_of_the_evaluation_rows_is_drawn_with_its_interval() -> None:
+    [chart] = rule_charts(decided("min", "accuracy", "0.9", "0.95"), 100)
+    assert chart is not None
+    assert chart.sampled is not None
+    begin, end, words = chart.sampled
+    assert words == "0.8882 to 0.9785"
+    assert 0 < float(begin) < float(chart.observed) < float(end) < WIDTH
+    for charts in (
+        rule_charts(decided("min", "accuracy", "0.9", "0.95")),
+        rule_charts(decided("min", "auc", "0.8", "0.9"), 100),
+    ):
+        assert [found and found.sampled for found in charts] == [None]

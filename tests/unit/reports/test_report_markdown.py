@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
 from runner.journal.events import CommitRecord, ErrorRecord
@@ -19,7 +20,7 @@ from runner.reports.model import DecisionReport, ModelReport, RuleReport
 from runner.reports.next_step import CommandContext, next_step
 from runner.reports.page_layout import answer
 from runner.reports.text import clipped, drift, markdown_prose
-from tests.unit.reports.report_history import MemoryJournal, Recording, record_hostile
+from tests.unit.reports.report_history import MemoryJournal, Recording, record_everything, record_hostile
 from tests.unit.reports.report_scenes import record_fleet
 
 
@@ -205,11 +206,25 @@ def test_the_links_of_the_comment_are_those_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("run_before", ["before", "be)fore[a](https://elsewhere.example)"])
-def test_the_run_before_is_a_link_into_the_state_and_nowhere_else(run_before: str) -> None:
+def test_in_a_pull_requests_comment_no_link_is_relative_and_the_run_before_is_named(run_before: str) -> None:
     record = recording()
-    record.start()
-    record.end(0)
+    record_everything(record)
     history = record.history()
     history.progress.runs = {run_before: history.record, **history.progress.runs}
-    [link] = re.findall(r"\[The run before\]\((.*?)\)", render_markdown(history).decode())
-    assert re.fullmatch(r"\.\./[\w%./-]+/report\.md", link)
+    text = render_markdown(history).decode()
+    assert f"The run before: `{run_before}`." in text
+    assert "result file `runs/" in text
+    parsed = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    links = [child.attrs["href"] for token in parsed for child in token.children or [] if child.type == "link_open"]
+    assert [link for link in links if not str(link).startswith("https://")] == []
+
+
+def test_a_manual_policy_is_not_said_to_have_judged() -> None:
+    record = recording()
+    record_everything(record)
+    text = render_markdown(record.history()).decode()
+    blocks = text.split("\n### ")[1:]
+    ruled = [block for block in blocks if "| rule | level |" in block]
+    assert ruled
+    assert all(", verdict " in block for block in ruled)
+    assert all(", verdict " not in block for block in blocks if block not in ruled)
