@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from emulator.extra import require_extra
 from runner.app.doctor.key_questions import KeyAnswer, KeyQuestions, own_entry, task_of
+from runner.app.doctor.notify_checks import notify_checks
 from runner.app.doctor.rule_checks import rule_checks
 from runner.app.doctor.service_checks import key_checks, service_checks, switch_check, untrusted_check
 from runner.app.doctor.state_check import state_checks
-from runner.app.doctor.target_checks import target_checks
 from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import plan_models, read_progress
 from runner.app.planning.plan_document import Planned
@@ -64,7 +64,7 @@ def diagnose(request: DoctorRequest) -> Diagnosis:
         *manifest,
         *service,
         *(damage or _state_checks(request, _packed(scope, planned))),
-        *target_checks(scope),
+        *notify_checks(scope),
         *_model_checks(scope, planned, answers),
     ]
     return diagnosis(scope.service.name, [model.name for model in scope.models], checks)

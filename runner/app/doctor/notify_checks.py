@@ -9,7 +9,7 @@ from runner.notify.delivery import UndeliveredError, require_address, require_ur
 from runner.reports.diagnosis import Check
 
 
-def target_checks(scope: Scope) -> Iterator[Check]:
+def notify_checks(scope: Scope) -> Iterator[Check]:
     """Yield what is found of each entry of `notify`; a rehearsal is told to nobody."""
     if scope.choice.emulator and not scope.manifest.service.emulator:
         return
