@@ -49,7 +49,7 @@ def untrusted(host: str) -> UsageError:
 
 
 def service_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[str] = ()) -> TargetService:
-    """Return the realm of a manifest; `emulator` and `trusted_hosts` are the command line's.
+    """Return the service of a manifest; `emulator` and `trusted_hosts` are the command line's.
 
     Raises:
         UsageError: the emulator is asked for, and there is none of this provider.

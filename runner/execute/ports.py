@@ -46,4 +46,4 @@ def always_locked() -> bool:
     return True
 
 
-Provenance = Callable[[Approval], ApprovalSource]  # where a word in the approvals folder comes from
+Provenance = Callable[[Approval], ApprovalSource]  # where an approval in the folder comes from

@@ -71,10 +71,10 @@ def ask_status(run: ModelRun, key: Secret, trouble: Trouble) -> Workflow[Status 
     else:
         trouble.end(run)
         return status
-    word = _GONE.get(failure.code) if failure.code is not None else None
-    if word is not None and _was_never_known(run.job):
+    value = _GONE.get(failure.code) if failure.code is not None else None
+    if value is not None and _was_never_known(run.job):
         trouble.end(run)
-        return Status(value=word, phase="going", model_id=None, message=None, download_url=None, date=failure.date)
+        return Status(value=value, phase="going", model_id=None, message=None, download_url=None, date=failure.date)
     trouble.note(run, failure)
     if trouble.is_final(run):
         raise failure

@@ -105,10 +105,10 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         So it is when nothing else was heard of the job since its upload, and it was said before that too, or speaks of
         a job that is gone.
         """
-        job, word = self.run.job, status.value
-        unheard = job.stage == JobStage.STARTED and job.upload_proof != "status" and job.status in (None, word)
-        gone = status.phase == "failed" and any(part in word for part in _GONE)
-        return status.phase != "going" and unheard and (gone or word == job.status_before_upload)
+        job, value = self.run.job, status.value
+        unheard = job.stage == JobStage.STARTED and job.upload_proof != "status" and job.status in (None, value)
+        gone = status.phase == "failed" and any(part in value for part in _GONE)
+        return status.phase != "going" and unheard and (gone or value == job.status_before_upload)
 
     def _step(self) -> float:
         """Return the next pause; an adaptive one is spread, or models that began together would ask together."""
@@ -118,7 +118,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return step if poll is not None else step * (1 + _SPREAD * (self.run.context.rng.random() - 0.5))
 
     def lingers(self, value: str, asked: StatusRequest) -> bool:
-        """Return whether the job says a doubtful word although the quarantine since its upload is over.
+        """Return whether the job says a doubtful status although the quarantine since its upload is over.
 
         Once that is recorded it is not told again.
         """
@@ -128,7 +128,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
     def contradicts(self, status: Status, asked: StatusRequest) -> bool:
         """Return whether the service says that nothing came, where the store said that everything did.
 
-        Told when nothing can come any more; where a job was trained under this word before, it says nothing. Of a word
+        Told when nothing can come any more; where a job was trained under this status before, it says nothing. Of one
         that only never changed it is told at the end of the wait.
         """
         job, value = self.run.job, status.value
@@ -149,7 +149,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return math.inf if by_clock <= 0 else max(by_clock, self._steady() - self._waited())
 
     def _is_doubtful(self, job: RetrainJob, value: str) -> bool:
-        """Return whether the word is one for waiting, or has perhaps been the job's word since before its upload."""
+        """Return whether the status is one for waiting, or has perhaps been the job's since before its upload."""
         unchanged = job.status_before_upload in (None, value) and job.status in (None, value)
         return job.stage == JobStage.STARTED and (unchanged or says_waiting(self.run, value))
 
@@ -240,7 +240,7 @@ def _end_of_wait(run: ModelRun, watch: TrainingWait, status: Status, asked: Stat
 
 
 def _take_in(run: ModelRun, status: Status, *, lingers: bool) -> tuple[StatusChanged, ...]:
-    """Return what is to be recorded of a status: a new word, and once more a doubtful one that lingers."""
+    """Return what is to be recorded of a status: a new one, and once more a doubtful one that lingers."""
     job = run.job
     if lingers and job.upload_proof == "store" and status.value == job.status_before_upload:
         told = f"job {job.retrain_job_id} still says {status.value}, as before its upload, which the store confirmed"
@@ -263,7 +263,7 @@ def _not_told(run: ModelRun, error: ServiceError) -> Workflow[ModelOutcome]:
 
 
 def _ended(run: ModelRun, status: Status, seen: tuple[StatusChanged, ...]) -> Workflow[StageEnd]:
-    """Record the last word together with the end that it tells."""
+    """Record the last status together with the end that it tells."""
     name = run.job.retrain_job_id
     if status.phase == "finished":
         facts: list[Fact] = [*seen]

@@ -6,7 +6,7 @@ from runner.errors import Kind
 from runner.execute.model_run import ModelOutcome, ModelRun, failed_with
 from runner.execute.service_clock import about
 from runner.execute.status_reading import Trouble
-from runner.execute.status_words import failed_line, finished_line, quoted, sounds_failed, sounds_finished
+from runner.execute.unknown_statuses import failed_line, finished_line, quoted, sounds_failed, sounds_finished
 from runner.journal.retrain_job import RetrainJob
 from runner.lib.text import shown
 from runner.lib.timestamps import seconds_text
@@ -87,14 +87,14 @@ def given_up(run: ModelRun, status: Status) -> ModelOutcome:
     )
 
 
-def contradicted(run: ModelRun, word: str) -> ModelOutcome:
+def contradicted(run: ModelRun, status: str) -> ModelOutcome:
     """Return the outcome of a job that has no data by the service, and has by the store."""
     name = run.job.retrain_job_id
     started, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
     return ModelOutcome(
         outcome="unknown",
-        reason=f"The store confirmed the upload to job {name}, but the service still says {word} after the upload URL "
-        "has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
+        reason=f"The store confirmed the upload to job {name}, but the service still says {status} after the upload "
+        "URL has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
         f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )
 
@@ -112,11 +112,11 @@ def _said(run: ModelRun, status: Status) -> str:
     return f"Job {job.retrain_job_id} says {shown(status.value)} since {seconds_text(job.status_since)} ({lasts})"
 
 
-def _lines(run: ModelRun, word: str) -> str:
+def _lines(run: ModelRun, status: str) -> str:
     statuses = run.context.manifest.service.statuses
-    if sounds_failed(word):
-        return f"If this status is a failure, add `{failed_line(statuses, word)}` under `service:`, then run again."
+    if sounds_failed(status):
+        return f"If this status is a failure, add `{failed_line(statuses, status)}` under `service:`, then run again."
     return (
-        f"If this status is the end of a training, add `{finished_line(statuses, word)}` under `service:`; if it is a "
-        f"failure, add `{failed_line(statuses, word)}`."
+        f"If this status is the end of a training, add `{finished_line(statuses, status)}` under `service:`; if it is "
+        f"a failure, add `{failed_line(statuses, status)}`."
     )

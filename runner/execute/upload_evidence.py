@@ -1,14 +1,14 @@
-"""What a status word tells about an upload: that its data arrived, that it never did, or neither.
+"""What a status tells about an upload: that its data arrived, that it never did, or neither.
 
-The words for waiting (`service.statuses.waiting`) are assumptions: a service may say `waiting` of a job that waits for
-its data, or of one that waits for a machine. So such a word is believed only while no other job speaks against it:
+The statuses of waiting (`service.statuses.waiting`) are assumptions: a service may say `waiting` of a job that waits
+for its data, or of one that waits for a machine. So such a status is believed only while no other job speaks against it:
 
-- not while it is the latest word of a model's newest job whose upload is held to have arrived: that job may be in
-  training under this word, or the store lied; nobody knows yet;
+- not while it is the latest status of a model's newest job whose upload is held to have arrived: that job may be in
+  training under this status, or the store lied; nobody knows yet;
 - not after a job said it when a whole quarantine had passed since its upload arrived (`Job.lingered`).
 
 A job that turned out never to have started speaks against nothing any more. Safe: a job that started is called dead
-only if the service says a word for waiting longer than the quarantine after the data arrived, and no job was ever seen
+only if the service says a status of waiting longer than the quarantine after the data arrived, and no job was ever seen
 to do so. Within the quarantine a status may lag behind an upload; that is its bound, as it is for late requests, so
 what was said only then does not count. Live: the first kind of doubt ends when that job moves on; either ends when a
 person says that the store lied.
@@ -18,13 +18,13 @@ from runner.execute.model_run import ModelRun
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.providers.base import Status
 
-# What is where a status word is expected, and the service gave none.
+# What is where a status is expected, and the service gave none.
 NOT_FOUND = "not_found"  # it knows no such job
 NO_STATUS = "no_status"  # it refuses to tell, in words that no document describes
 
 
 def says_waiting(run: ModelRun, value: str) -> bool:
-    """Return whether the manifest takes the word for one of a job whose data has not arrived."""
+    """Return whether the manifest takes the status for one of a job whose data has not arrived."""
     return value == NOT_FOUND or any(part in value for part in run.context.manifest.service.statuses.waiting)
 
 
@@ -39,19 +39,19 @@ def proves_start(run: ModelRun, answer: Status | str | None, status_before_uploa
 def proves_waiting(run: ModelRun, answer: Status | str | None) -> bool:
     """Return whether the status shows that nothing arrived.
 
-    That a word did not change proves nothing: a service may call a job by one word before and after its upload.
+    That a status did not change proves nothing: a service may call a job by one status before and after its upload.
     """
     value = word_of(answer)
     return value is not None and says_waiting(run, value) and evidence_against(run, value) is None
 
 
 def word_of(answer: Status | str | None) -> str | None:
-    """Return the status word, NOT_FOUND included."""
+    """Return the status, NOT_FOUND included."""
     return answer.value if isinstance(answer, Status) else answer
 
 
 def evidence_against(run: ModelRun, value: str) -> tuple[str, RetrainJob] | None:
-    """Return a model and its job that speak against taking the word for waiting, or None."""
+    """Return a model and its job that speak against taking the status for waiting, or None."""
     for (service, name), progress in run.context.progress.models.items():
         newest = progress.last
         for job in progress.jobs.values() if service == run.context.service else ():
@@ -62,7 +62,7 @@ def evidence_against(run: ModelRun, value: str) -> tuple[str, RetrainJob] | None
 
 
 def is_said_in_training(run: ModelRun, value: str) -> bool:
-    """Return whether a job that went on to its end said the word long after its data had arrived."""
+    """Return whether a job that went on to its end said the status long after its data had arrived."""
     jobs = (
         job
         for (service, _), model in run.context.progress.models.items()

@@ -117,7 +117,7 @@ CI_JOB = r"\Ahttps?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*\Z"
 
 
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
-    """A run began. `realm` tells the emulator's history from the real service's; `paths` are its manifest arguments.
+    """A run began. `service` tells the emulator's history from the real one's; `paths` are its manifest arguments.
 
     `actor` is the user of the operating system and the host, `ci_job` the page of the pipeline's job.
     """

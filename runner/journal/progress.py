@@ -76,14 +76,14 @@ def newest_run(records: Mapping[str, RunStarted]) -> str | None:
 
 
 class Progress:
-    """The fold's state: models by (realm, name), runs by id. Feed it events in order with `add`."""
+    """The fold's state: models by (service, name), runs by id. Feed it events in order with `add`."""
 
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
         self.runs: dict[str, RunRecord] = {}
         self.results: dict[str, StoredFile] = {}  # by path
         self.removed: dict[str, Removal] = {}  # by path
-        self._begun: Counter[tuple[str, str]] = Counter()  # histories by (realm, name): a name can be used again
+        self._begun: Counter[tuple[str, str]] = Counter()  # histories by (service, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
         self.last_at: str | None = None  # the stamp of the last event taken in

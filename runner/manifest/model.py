@@ -340,7 +340,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     """An operator's decision on one candidate, from a file of the approvals folder.
 
     `file` is the folder's and the file's name, `sha256` that of the file's bytes. `candidate_sha256`, when the file has
-    it, binds the word to policy and manifest too. The word counts before `expires`.
+    it, binds the approval to policy and manifest too. It counts before `expires`.
     """
 
     model: str

@@ -73,10 +73,10 @@ def standard_service(facts: ProviderFacts) -> Service:
 
 def _read_statuses(section: YamlMap, standard: Statuses) -> Statuses:
     return Statuses(
-        finished=tuple(word.lower() for word in section.get("finished", standard.finished)),
-        failed=tuple(word.lower() for word in section.get("failed", standard.failed)),
-        waiting=tuple(word.lower() for word in section.get("waiting", standard.waiting)),
-        busy=tuple(word.lower() for word in section.get("busy", standard.busy)),
+        finished=tuple(status.lower() for status in section.get("finished", standard.finished)),
+        failed=tuple(status.lower() for status in section.get("failed", standard.failed)),
+        waiting=tuple(status.lower() for status in section.get("waiting", standard.waiting)),
+        busy=tuple(status.lower() for status in section.get("busy", standard.busy)),
     )
 
 

@@ -88,7 +88,7 @@ _MOST_TOLD = 5  # files in one reason
 
 
 class ApprovalContext(Struct, frozen=True, kw_only=True):
-    """What a word is held against: the model's newest job, and the moment."""
+    """What an approval is held against: the model's newest job, and the moment."""
 
     manifest: Manifest
     model: Model
@@ -98,12 +98,12 @@ class ApprovalContext(Struct, frozen=True, kw_only=True):
 
 
 def approval_for(case: ApprovalContext) -> Approval | None:
-    """Return the word that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
+    """Return the approval that counts for the candidate: it names it, has not expired, and nobody has spoken before."""
     return next(_counting(case), None)
 
 
 def contradiction(case: ApprovalContext) -> tuple[Approval, Approval] | None:
-    """Return two words that would both count for the candidate and contradict each other.
+    """Return two approvals that would both count for the candidate and contradict each other.
 
     Only their authors can tell which one holds; once a person has spoken, neither counts any more.
     """
@@ -112,27 +112,27 @@ def contradiction(case: ApprovalContext) -> tuple[Approval, Approval] | None:
 
 
 def _counting(case: ApprovalContext) -> Iterator[Approval]:
-    about = (word for word in _words(case) if word.retrain_job_id == case.job.retrain_job_id)
+    about = (approval for approval in _approvals(case) if approval.retrain_job_id == case.job.retrain_job_id)
     return (approval for approval in about if objection(case, approval) is None)
 
 
 def unused_approvals(case: ApprovalContext) -> Iterator[str]:
-    """Yield a sentence for each word that changes nothing, but for those that have done their work; of many few."""
-    idle = [word for word in _words(case) if not _is_settled(case, word) and objection(case, word)]
+    """Yield a sentence for each approval that changes nothing, but for those that have done their work; of many few."""
+    idle = [approval for approval in _approvals(case) if not _is_settled(case, approval) and objection(case, approval)]
     for approval in idle[:_MOST_TOLD]:
         yield f"The file {approval.file} does nothing: {objection(case, approval)}"
     if len(idle) > _MOST_TOLD:
         yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
 
 
-def _words(case: ApprovalContext) -> list[Approval]:
+def _approvals(case: ApprovalContext) -> list[Approval]:
     return [approval for approval in case.manifest.approvals if _is_about(case, approval)]
 
 
 def _is_about(case: ApprovalContext, approval: Approval) -> bool:
-    """Return whether a word is about the model, under its name or one it had when the word was given.
+    """Return whether an approval is about the model, under its name or one it had when the approval was given.
 
-    A word about a job that went to another name with its history is not.
+    An approval about a job that went to another name with its history is not.
     """
     known = approval.retrain_job_id in case.progress.jobs
     former = case.progress.former_names
@@ -140,7 +140,7 @@ def _is_about(case: ApprovalContext, approval: Approval) -> bool:
 
 
 def _is_settled(case: ApprovalContext, approval: Approval) -> bool:
-    """Return whether nobody can expect anything of the word any more."""
+    """Return whether nobody can expect anything of the approval any more."""
     job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None or job.retrain_job_id in case.progress.serving.left:
         return False
@@ -150,7 +150,7 @@ def _is_settled(case: ApprovalContext, approval: Approval) -> bool:
 
 
 def objection(case: ApprovalContext, approval: Approval) -> str | None:
-    """Return why a word does not count now, as the end of a sentence."""
+    """Return why an approval does not count now, as the end of a sentence."""
     job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None:
         return f"this state knows no job {approval.retrain_job_id} of {case.model.name}"
@@ -160,7 +160,7 @@ def objection(case: ApprovalContext, approval: Approval) -> str | None:
 
 
 def _overtaken(case: ApprovalContext, approval: Approval, job: RetrainJob) -> str | None:
-    """Return what happened since the word was given: time, a newer job, another word."""
+    """Return what happened since the approval was given: time, a newer job, another approval."""
     if case.now >= approval.expires:
         return f"it expired at {approval.expires:%Y-%m-%dT%H:%M:%SZ}"
     if job.retrain_job_id != case.job.retrain_job_id:

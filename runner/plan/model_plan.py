@@ -139,7 +139,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 class ModelPlan(Struct, frozen=True, kw_only=True):
     """The plan for one model. Without stages, `outcome` (and `error`, when it failed) is what the run will report.
 
-    `still_held` is true where that is `held` and an earlier run has reported it. `approval` is the word from a file
+    `still_held` is true where that is `held` and an earlier run has reported it. `approval` is the one from a file
     that the stage `review` records, `statement` what the stage `adopt` does; `evidence` is there for a candidate that
     waits for a person or was held. `warnings` are those of the data check.
     """

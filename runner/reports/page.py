@@ -74,7 +74,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
 def build_page(history: RunHistory, report: Report) -> Page:
     """Return what the page shows of a run and its report."""
-    models, spans, record = report.models, history.courses.spans(), history.record
+    models, spans, record = report.models, history.timelines.spans(), history.record
     many = len(models) > _MANY
     desk = _Desk(history=history, bounds=_SHORT if many else _LONG, fold_all=len(models) > _FOLDED)
     order = sorted((urgency(model.outcome), place, model.name) for place, model in enumerate(models))

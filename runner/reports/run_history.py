@@ -51,7 +51,7 @@ class RunHistory(Struct, kw_only=True):
     ends: dict[str, ModelFinished] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)  # model -> the last retrain job the run worked on
     links: EventBuffer = field(default_factory=EventBuffer)
-    courses: StageTimelines = field(default_factory=StageTimelines)
+    timelines: StageTimelines = field(default_factory=StageTimelines)
 
     @property
     def record(self) -> RunRecord:
@@ -73,7 +73,7 @@ class RunHistory(Struct, kw_only=True):
         if link.event.run_id != self.run_id:
             return
         self.links.append(link)
-        self.courses.add(link.event)
+        self.timelines.add(link.event)
         fact, model = link.event.fact, link.event.model
         if model is None or isinstance(fact, _WITHOUT_A_JOB):
             return

@@ -165,9 +165,9 @@ class Gantt(Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-def gantt(courses: Mapping[str, Sequence[Span]], names: Sequence[str]) -> Gantt:
+def gantt(timelines: Mapping[str, Sequence[Span]], names: Sequence[str]) -> Gantt:
     """Return the stages of the named models in the order of their first begin."""
-    shown = {name: spans for name in names if (spans := courses.get(name, ()))}
+    shown = {name: spans for name in names if (spans := timelines.get(name, ()))}
     if not shown:
         return Gantt(rows=(), ticks=(), left_out=0)
     begin = min(spans[0].begin for spans in shown.values())

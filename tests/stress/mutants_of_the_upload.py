@@ -189,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_job_that_is_deleted_right_after_its_upload_has_failed",
         file="runner/execute/status_reading.py",
-        old="if word is not None and _was_never_known(run.job):",
+        old="if value is not None and _was_never_known(run.job):",
         new="if False:",
         caught_by=_PATIENCE + "test_a_job_that_is_not_known_right_after_its_upload_is_waited_for",
     ),

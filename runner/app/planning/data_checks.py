@@ -142,16 +142,16 @@ def _sure_to_train(
     scope: Scope, progress: Progress, models: Iterable[Model], resolved: ResolvedDataset
 ) -> Iterator[Model]:
     for model in models:
-        standing = progress.model(scope.service.name, model.name)
-        last = standing.last
+        known = progress.model(scope.service.name, model.name)
+        last = known.last
         if scope.choice.force or last is None or _is_other_data(last, resolved):
             inputs = PlanInputs(now=datetime.now(UTC), dataset=_UNSEEN)
-            if plan_model(scope.manifest, model, standing, inputs, scope.choice).action == Action.RETRAIN:
+            if plan_model(scope.manifest, model, known, inputs, scope.choice).action == Action.RETRAIN:
                 yield model
 
 
 def rows_saved_anew(
-    manifest: Manifest, model: Model, standing: ModelProgress, data: DatasetDigest | ModelError
+    manifest: Manifest, model: Model, known: ModelProgress, data: DatasetDigest | ModelError
 ) -> Mapping[str, str]:
     """Return the digests of a model's earlier data that is this data saved again, where the manifest asks for that.
 
@@ -159,7 +159,7 @@ def rows_saved_anew(
     """
     if model.retrain.compare != "rows" or isinstance(data, ModelError):
         return {}
-    jobs = [job for job in (standing.last, standing.incumbent) if job is not None and job.data is not None]
+    jobs = [job for job in (known.last, known.incumbent) if job is not None and job.data is not None]
     found: dict[str, str] = {}
     with suppress(ModelError):
         resolved = resolve(manifest.datasets[model.dataset])

@@ -107,12 +107,12 @@ def plan_models(
     provenance = ApprovalProvenance(Path(manifest.files[0].path).parent)
     plans = []
     for model in scope.models:
-        standing = moved.model(service, model.name)
-        same_rows = rows_saved_anew(manifest, model, standing, data[model.dataset])
+        known = moved.model(service, model.name)
+        same_rows = rows_saved_anew(manifest, model, known, data[model.dataset])
         inputs = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
-        plan = _with_author(plan_model(manifest, model, standing, inputs, scope.choice), provenance)
+        plan = _with_author(plan_model(manifest, model, known, inputs, scope.choice), provenance)
         plan = _with_remarks(plan, model, data[model.dataset])
-        asked = plan if standing.has_history else with_question(plan, gone)
+        asked = plan if known.has_history else with_question(plan, gone)
         plans.append(with_moves(asked, due, _service_move(scope, before.get(model.name))))
     return Planned(
         plans=with_data_checks(scope, moved, plans, read),

@@ -23,7 +23,7 @@ def record_at(record: Recording, model: str, *facts: Timed) -> None:
 def told(record: Recording, model: str = "m") -> list[tuple[str, float, float]]:
     """Return the stages of a model with begin and end in seconds after the run's begin."""
     record.end(0)
-    spans = record.history().courses.spans()[model]
+    spans = record.history().timelines.spans()[model]
     return [(one.stage, (one.begin - BEGIN).total_seconds(), (one.end - BEGIN).total_seconds()) for one in spans]
 
 

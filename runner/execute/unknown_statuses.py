@@ -36,11 +36,11 @@ def failed_line(statuses: Statuses, status: str) -> str:
     return _line("failed", (*statuses.failed, status))
 
 
-def _line(name: str, words: tuple[str, ...]) -> str:
-    return f"statuses: {{{name}: [{', '.join(quoted(word) for word in words)}]}}"
+def _line(name: str, values: tuple[str, ...]) -> str:
+    return f"statuses: {{{name}: [{', '.join(quoted(value) for value in values)}]}}"
 
 
-def quoted(word: str) -> str:
-    """Return a word as YAML takes it for text within a list or an object."""
-    plain = _PLAIN.fullmatch(word) is not None and word.lower() not in _RESERVED
-    return word if plain else json.dumps(word, ensure_ascii=False)
+def quoted(value: str) -> str:
+    """Return a status as YAML takes it for text within a list or an object."""
+    plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _RESERVED
+    return value if plain else json.dumps(value, ensure_ascii=False)
