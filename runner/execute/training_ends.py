@@ -94,7 +94,8 @@ def contradicted(run: ModelRun, status: str) -> ModelOutcome:
     return ModelOutcome(
         outcome="unknown",
         reason=f"The store confirmed the upload to job {name}, but the service still says {status} after the upload "
-        "URL has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, tell: "
+        "URL has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, "
+        "tell: "
         f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )
 

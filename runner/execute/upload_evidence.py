@@ -1,7 +1,8 @@
 """What a status tells about an upload: that its data arrived, that it never did, or neither.
 
 The statuses of waiting (`service.statuses.waiting`) are assumptions: a service may say `waiting` of a job that waits
-for its data, or of one that waits for a machine. So such a status is believed only while no other job speaks against it:
+for its data, or of one that waits for a machine. So such a status is believed only while no other job speaks against
+it:
 
 - not while it is the latest status of a model's newest job whose upload is held to have arrived: that job may be in
   training under this status, or the store lied; nobody knows yet;

@@ -201,8 +201,8 @@ _ABOUT_SWITCHES = (
 class _Model(Struct, kw_only=True):
     """What a model's events have told so far: jobs that served, the one that serves, and what was decided about jobs.
 
-    `decided` has decisions by the digest of their event, `approvals` the last approval or rejection of a job's decision,
-    and `intended` the jobs that a switch was intended to and not done.
+    `decided` has decisions by the digest of their event, `approvals` the last approval or rejection of a job's
+    decision, and `intended` the jobs that a switch was intended to and not done.
     """
 
     served: set[str] = field(default_factory=set)
