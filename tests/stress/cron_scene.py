@@ -25,7 +25,7 @@ from runner.journal.store import open_for_reading
 from tests.acceptance.contract.contract_project import ROOT, Project, rows
 from tests.fakes.loopback_port import Moment
 from tests.fakes.two_port_records import Call
-from tests.stress import crowd, promise
+from tests.stress import promise, side_by_side
 from tests.stress.promise import MODEL
 
 DATA = "data/\u9867\u5ba2.csv"  # a name that a C locale cannot spell
@@ -185,7 +185,7 @@ def judged(table: Crontab) -> Iterator[str]:
     if ended.code != 0:
         yield f"did not settle: {ended.code} {ended.err[-300:]}"
     yield from seen_by_service(table)
-    yield from crowd.one_at_a_time(table.project)
+    yield from side_by_side.one_at_a_time(table.project)
     yield from _undecided_switches(table.project)
     yield from _failed_models(table.project)
     yield from promise.sound(table.project)

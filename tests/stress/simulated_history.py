@@ -17,14 +17,14 @@ from runner.plan.eligibility import blocked_data
 from runner.plan.model_plan import Choice
 from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.world import REALM, CrashError
-from tests.stress.simulated_fortune import LONGEST_TRAINING_S, MACHINES, MOST_OFF_S, URL_LIFETIMES, Fortune
+from tests.stress.simulated_draws import LONGEST_TRAINING_S, MACHINES, MOST_OFF_S, URL_LIFETIMES, Draws
+from tests.stress.simulated_inputs import POLICIES, VERSIONS, SimulatedInputs
 from tests.stress.simulated_journal import Ledger
 from tests.stress.simulated_judge import Evidence, settled, violations
 from tests.stress.simulated_person import Person
 from tests.stress.simulated_runner import SimulatedRun, Trouble
 from tests.stress.simulated_service import SimulatedService
 from tests.stress.simulated_time import ShownClock, Timeline
-from tests.stress.simulated_workshop import POLICIES, VERSIONS, Workshop
 
 RENAMED, SWAPPED = 0.08, 0.1  # share of the models that get another name between two runs, of the pairs swapped
 NOWHERE = Place(file="models.yaml", line=1, column=1)
@@ -52,24 +52,24 @@ class Told:
 class History:
     """Plays one seed from beginning to end."""
 
-    def __init__(self, seed: int, workshop: Workshop, folder: Path) -> None:
+    def __init__(self, seed: int, inputs: SimulatedInputs, folder: Path) -> None:
         self.seed = seed
-        self.fortune = Fortune(seed)
-        self.rng, self.quarantine = self.fortune.rng, self.fortune.quarantine
-        self.workshop = workshop
+        self.draws = Draws(seed)
+        self.rng, self.quarantine = self.draws.rng, self.draws.quarantine
+        self.inputs = inputs
         self.time = Timeline()
         self.ledger = Ledger(folder, on_disk=seed % ON_DISK_EVERY == 0)
         self.service = SimulatedService(
             time=self.time,
-            clock=self.fortune.clock(self.time),
+            clock=self.draws.clock(self.time),
             rng=self.rng,
-            traits=self.fortune.traits,
+            traits=self.draws.traits,
             durable=lambda: len(self.ledger.links),
         )
-        self.machines = self.fortune.machines(self.time)
+        self.machines = self.draws.machines(self.time)
         self.turning = seed % TURNING_EVERY == 0
         names = "abc"[: self.rng.choice((1, 1, 1, 2, 3))]
-        self.models: dict[str, dict[str, Any]] = {name: self.fortune.settings() for name in names}
+        self.models: dict[str, dict[str, Any]] = {name: self.draws.settings() for name in names}
         self.called = {name: name for name in names}
         self.moved: list[NameChange] = []
         self.service.publish_first([f"key-{name}" for name in names])
@@ -113,7 +113,7 @@ class History:
             self.found.append(f"I6: the history took {self.time.seconds:.0f} s of virtual time")
         return Told(
             seed=self.seed,
-            realistic=self.fortune.realistic,
+            realistic=self.draws.realistic,
             violations=tuple(dict.fromkeys(self.found)),
             outcomes=self.outcomes,
             troubles=self.troubles
@@ -170,7 +170,7 @@ class History:
 
         What is `unknown` for that is so rightly; realistic histories, where the share of it is measured, go without.
         """
-        if self.fortune.realistic:
+        if self.draws.realistic:
             return
         for name in self.models:
             if self.rng.random() < BY_HAND:
@@ -180,27 +180,27 @@ class History:
     def _jump(self) -> None:
         """Set the wall clock of one of the machines."""
         self.troubles["clock jumps"] += 1
-        self.rng.choice(self.machines).ahead = self.fortune.jump()
+        self.rng.choice(self.machines).ahead = self.draws.jump()
 
     def _invoke_with_trouble(self) -> None:
         rng = self.rng
         options = Choice(force=rng.random() < 0.06, no_switch=rng.random() < 0.06)
-        self._spawn(options, self.fortune.ambush() if self.fortune.ambushed else self._trouble())
-        if self.fortune.overlapping:
+        self._spawn(options, self.draws.ambush() if self.draws.ambushed else self._trouble())
+        if self.draws.overlapping:
             for _ in range(rng.choice((1, 1, 2))):
                 self.troubles["stolen locks"] += 1
-                again = partial(self._spawn, Choice(), Trouble() if self.fortune.ambushed else self._trouble())
+                again = partial(self._spawn, Choice(), Trouble() if self.draws.ambushed else self._trouble())
                 self.time.after(rng.expovariate(1 / rng.choice((2.0, 30.0, 300.0))), again)
         self._join()
 
     def _trouble(self) -> Trouble:
-        drawn = self.fortune.trouble(self._jump)
+        drawn = self.draws.trouble(self._jump)
         self.troubles["suspensions"] += drawn.suspend_at is not None
         self.troubles["signals"] += drawn.stop_after_s is not None
         return drawn
 
     def _manifest(self) -> Manifest:
-        return self.workshop.manifest(
+        return self.inputs.manifest(
             self.quarantine, URL_LIFETIMES[-1], self.models, called=self.called, moved=self.moved
         )
 
@@ -216,7 +216,7 @@ class History:
             clock=self._machine(),
             service=self.service,
             ledger=self.ledger,
-            workshop=self.workshop,
+            inputs=self.inputs,
             rng=self.rng,
         )
         if options.force:
@@ -226,7 +226,7 @@ class History:
 
     def _machine(self) -> ShownClock:
         """Return the clock of the machine that runs next; in an ambush the two take turns."""
-        return self.machines[len(self.runs) % MACHINES] if self.fortune.ambushed else self.rng.choice(self.machines)
+        return self.machines[len(self.runs) % MACHINES] if self.draws.ambushed else self.rng.choice(self.machines)
 
     def _join(self) -> None:
         """Wait until every run has ended and nothing is late any more."""
@@ -234,7 +234,7 @@ class History:
         self.time.wait(0)
         while any(run.process is None or not run.process.ended for run in self.runs):
             self.time.wait(None, on_mail=True)
-        if self.fortune.overlapping:
+        if self.draws.overlapping:
             self.time.wait(3 * self.quarantine)
             if len(self.runs) > begun:
                 self._join()
@@ -258,7 +258,7 @@ class History:
 
     def _note_fence(self, run: SimulatedRun) -> None:
         self.troubles["fenced"] += 1
-        if not self.fortune.overlapping:
+        if not self.draws.overlapping:
             self.found.append(f"I4: {run.run_id} was alone and met a journal that it did not write: {run.fenced}")
 
     def _progress(self) -> Progress:
@@ -272,7 +272,7 @@ class History:
         """Heal the service, set the clocks, run until nothing is in flight; a person tells what the service cannot."""
         self.service.healed = True
         for clock in self.machines:
-            clock.ahead = self.fortune.near()
+            clock.ahead = self.draws.near()
         for number in range(RECOVERY_RUNS):
             calls, events = self.service.calls, len(self.ledger.links)
             self._spawn(Choice(), Trouble())
@@ -296,7 +296,7 @@ class History:
         """I4: a model that may continue by itself has gone on; its newest data is trained and decided."""
         manifest = self._manifest()
         for name, model in manifest.models.items():
-            last, digest = progress.model(REALM, name).last, self.workshop.digest(manifest.datasets[model.dataset])
+            last, digest = progress.model(REALM, name).last, self.inputs.digest(manifest.datasets[model.dataset])
             wanted = getattr(digest, "sha256", None)
             at = progress.model(REALM, name)
             if (at.incumbent and at.incumbent.dataset_sha256 == wanted) or (wanted and blocked_data(at, wanted)):
@@ -325,10 +325,10 @@ class History:
         self.found += [f"{text} ({when})" for text in violations(evidence)]
 
 
-def play(seed: int, workshop: Workshop) -> Told:
-    """Play one seed in a folder of its own beside the workshop's."""
-    folder = Path(tempfile.mkdtemp(dir=workshop.folder))
+def play(seed: int, inputs: SimulatedInputs) -> Told:
+    """Play one seed in a folder of its own beside the inputs."""
+    folder = Path(tempfile.mkdtemp(dir=inputs.folder))
     try:
-        return History(seed, workshop, folder).play()
+        return History(seed, inputs, folder).play()
     finally:
         shutil.rmtree(folder)

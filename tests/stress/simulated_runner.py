@@ -31,10 +31,10 @@ from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, CrashError, FakeKeys
+from tests.stress.simulated_inputs import SimulatedInputs
 from tests.stress.simulated_journal import Ledger
 from tests.stress.simulated_service import SimulatedService
 from tests.stress.simulated_time import Process, ShownClock, Timeline
-from tests.stress.simulated_workshop import Workshop
 
 _NEAR = 9  # points: after the commit of an intent, around its call, the next commit and two calls after it
 _SHORTEST_S = 0.001  # a slow clock's rounding must not let time stand still
@@ -91,7 +91,7 @@ class SimulatedRun:
     clock: ShownClock
     service: SimulatedService
     ledger: Ledger
-    workshop: Workshop
+    inputs: SimulatedInputs
     rng: random.Random
     points: int = 0
     near: int = 0  # how many points are still near an effect
@@ -194,7 +194,7 @@ class SimulatedRun:
                 manifest,
                 model,
                 progress.model(REALM, model.name),
-                PlanInputs(now=self.clock.now(), dataset=self.workshop.digest(manifest.datasets[model.dataset])),
+                PlanInputs(now=self.clock.now(), dataset=self.inputs.digest(manifest.datasets[model.dataset])),
                 self.options,
             )
             for model in manifest.models.values()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from tests.stress import crowd
+from tests.stress import side_by_side
 from tests.stress.figure import Figure
 
 _AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
@@ -22,10 +22,10 @@ class Trial:
 
 
 def measure(count: int | None) -> Iterator[Figure]:
-    """Yield a figure for each kind of crowd; `count` bounds the points of each."""
+    """Yield a figure for each kind of scene; `count` bounds the points of each."""
     yield figure("runners started at once", starts(min(count or _STARTS, _STARTS)))
     yield figure("SIGSTOP longer than URL and quarantine", stops()[:count])
-    yield figure("unlocked within an upload", [Trial(name="stopped at the head", play=crowd.deprived)])
+    yield figure("unlocked within an upload", [Trial(name="stopped at the head", play=side_by_side.deprived)])
 
 
 def starts(count: int) -> list[Trial]:
@@ -33,7 +33,7 @@ def starts(count: int) -> list[Trial]:
     return [
         Trial(
             name=f"{runners} runners, seed {seed}",
-            play=partial(crowd.together, runners, seed),
+            play=partial(side_by_side.together, runners, seed),
         )
         for seed in range(count)
         for runners in (2 + seed % 2,)
@@ -45,9 +45,9 @@ def stops() -> list[Trial]:
     return [
         Trial(
             name=f"stopped at {call} {moment}, woken {'after' if after else 'during'} the next run",
-            play=partial(crowd.stopped, call, moment, wake_after=after),
+            play=partial(side_by_side.stopped, call, moment, wake_after=after),
         )
-        for call, moment in crowd.STOPS
+        for call, moment in side_by_side.STOPS
         for after in (True, False)
     ]
 

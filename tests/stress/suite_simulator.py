@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.stress.figure import Figure
 from tests.stress.simulated_history import History, Told, play
-from tests.stress.simulated_workshop import Workshop
+from tests.stress.simulated_inputs import SimulatedInputs
 
 FULL = 100_000
 SHOWN = 10  # failing seeds in the figure
@@ -24,27 +24,27 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 -- absent elsewhere, then the ordinary 
 
 
 @contextmanager
-def workshop() -> Iterator[Workshop]:
-    """Give a workshop on a file system in memory where there is one."""
+def inputs() -> Iterator[SimulatedInputs]:
+    """Give the inputs on a file system in memory where there is one."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-        yield Workshop(Path(folder))
+        yield SimulatedInputs(Path(folder))
 
 
 def measure(count: int | None) -> Iterator[Figure]:
     """Play the seeds and count the histories that broke a promise, and how often the outcome was `unknown`."""
-    with workshop() as shared:
+    with inputs() as shared:
         yield from figures(list(play_all(range(count or FULL), shared)))
 
 
-def play_all(seeds: range, shared: Workshop) -> Iterator[Told]:
+def play_all(seeds: range, shared: SimulatedInputs) -> Iterator[Told]:
     """Play seeds on all cores."""
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(_play, seeds, [str(shared.folder)] * len(seeds), chunksize=50)
 
 
 @cache
-def _reopened(folder: str) -> Workshop:
-    return Workshop(Path(folder))
+def _reopened(folder: str) -> SimulatedInputs:
+    return SimulatedInputs(Path(folder))
 
 
 def _play(seed: int, folder: str) -> Told:
@@ -53,7 +53,7 @@ def _play(seed: int, folder: str) -> Told:
 
 def show(seed: int) -> tuple[list[str], int]:
     """Play one seed; return its journal, the service's log and what was broken, and how much was."""
-    with workshop() as shared, tempfile.TemporaryDirectory(dir=shared.folder) as folder:
+    with inputs() as shared, tempfile.TemporaryDirectory(dir=shared.folder) as folder:
         history = History(seed, shared, Path(folder))
         told = history.play()
     events = [

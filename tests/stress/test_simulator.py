@@ -17,12 +17,12 @@ from runner.journal.state_store import GuardTakenError
 from runner.lib.timestamps import stamp
 from runner.providers.base import Done
 from tests.fakes.run_ids import run_id
-from tests.stress.simulated_fortune import Fortune
+from tests.stress.simulated_draws import Draws
 from tests.stress.simulated_history import History, Told, play
+from tests.stress.simulated_inputs import SimulatedInputs
 from tests.stress.simulated_journal import Ledger
 from tests.stress.simulated_time import START
-from tests.stress.simulated_workshop import Workshop
-from tests.stress.suite_simulator import figures, show, workshop
+from tests.stress.suite_simulator import figures, inputs, show
 
 SAMPLE = 500  # histories in each of the four parts
 PARTS = 4
@@ -30,12 +30,12 @@ OWN_CLOCKS = range(6700, 7200)
 
 
 @pytest.fixture(name="shared", scope="module")
-def shared_workshop() -> Iterator[Workshop]:
-    with workshop() as opened:
+def shared_workshop() -> Iterator[SimulatedInputs]:
+    with inputs() as opened:
         yield opened
 
 
-def first_broken(shared: Workshop, seeds: range, sign: str) -> Told | None:
+def first_broken(shared: SimulatedInputs, seeds: range, sign: str) -> Told | None:
     """Return the first history with a violation of this kind."""
     for seed in seeds:
         told = play(seed, shared)
@@ -45,7 +45,7 @@ def first_broken(shared: Workshop, seeds: range, sign: str) -> Told | None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_promise_breaks_in_simulated_histories(shared: Workshop, part: int) -> None:
+def test_no_promise_breaks_in_simulated_histories(shared: SimulatedInputs, part: int) -> None:
     told = [play(seed, shared) for seed in range(part * SAMPLE, (part + 1) * SAMPLE)]
     histories, _ = figures(told)
     assert histories.violations == 0, histories.detail
@@ -54,7 +54,7 @@ def test_no_promise_breaks_in_simulated_histories(shared: Workshop, part: int) -
     assert sum(one.effects for one in told) > SAMPLE
 
 
-def test_the_same_seed_is_the_same_history(shared: Workshop, tmp_path: Path) -> None:
+def test_the_same_seed_is_the_same_history(shared: SimulatedInputs, tmp_path: Path) -> None:
     def requests(name: str) -> list[Any]:
         (tmp_path / name).mkdir()
         history = History(1210, shared, tmp_path / name)
@@ -94,16 +94,16 @@ def test_a_seed_is_shown_event_by_event() -> None:
     assert any("UploadIntended" in line for line in lines)
 
 
-def test_the_bench_sees_a_runner_without_a_quarantine(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bench_sees_a_runner_without_a_quarantine(shared: SimulatedInputs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelRun, "quarantine", property(lambda run: -run.context.manifest.service.url_lifetime))
     assert first_broken(shared, range(300), "I1: ") is not None
 
 
 def test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks(
-    shared: Workshop, monkeypatch: pytest.MonkeyPatch
+    shared: SimulatedInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two machines whose clocks are 34 s apart, the slow one asleep before its upload: then both start."""
-    seeds = [seed for seed in OWN_CLOCKS if Fortune(seed).ambushed and Fortune(seed).overlapping]
+    seeds = [seed for seed in OWN_CLOCKS if Draws(seed).ambushed and Draws(seed).overlapping]
     assert [told for seed in seeds for told in play(seed, shared).violations] == []
     monkeypatch.setattr(upload, "is_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
     monkeypatch.setattr(UploadEnd, "passed", lambda end, clock: clock.now() >= end.expires)
@@ -111,7 +111,7 @@ def test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks(
 
 
 def test_the_bench_sees_a_runner_that_believes_an_unclear_upload(
-    shared: Workshop, monkeypatch: pytest.MonkeyPatch
+    shared: SimulatedInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = upload._put
 
@@ -123,7 +123,9 @@ def test_the_bench_sees_a_runner_that_believes_an_unclear_upload(
     assert first_broken(shared, range(300), "says that") is not None
 
 
-def test_the_bench_sees_an_effect_without_a_durable_intent(shared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bench_sees_an_effect_without_a_durable_intent(
+    shared: SimulatedInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit = Coordinator._commit_records
 
     def forgetting(coordinator: Coordinator) -> None:

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from runner.manifest.model import Retrain, Wait
+from tests.stress.simulated_inputs import POLICIES
 from tests.stress.simulated_runner import Trouble
 from tests.stress.simulated_service import WORDS, Traits
 from tests.stress.simulated_time import ShownClock, Timeline
-from tests.stress.simulated_workshop import POLICIES
 
 REALISTIC_EVERY = 4
 LONGEST_TRAINING_S = 10000.0
@@ -22,7 +22,7 @@ MOST_SWAY_S, MOST_RATE = 8.0, 0.0005
 LONG_DEADLINE = timedelta(hours=6)
 
 
-class Fortune:
+class Draws:
     """Draws from one seed. Every fourth seed is realistic: 5 % faults and a service without rare traits."""
 
     def __init__(self, seed: int) -> None:

@@ -35,7 +35,7 @@ models:
 """
 
 
-class Workshop:
+class SimulatedInputs:
     """A folder with a manifest and a few versions of each dataset."""
 
     def __init__(self, folder: Path) -> None:
