@@ -11,7 +11,6 @@ import click
 from runner import __version__
 from runner.cli.console import Console
 from runner.errors import MEMORY_HINT, ExitCode, HangUpError, RetrainError, is_out_of_memory
-from runner.journal.folder import state_folder
 from runner.lib.atomic_files import real_folder, write_new
 
 
@@ -37,8 +36,11 @@ def write_traceback(text: str, state: str | None) -> Path | None:
 
     It is in the state folder where there is one that is not a link, else in the folder for temporary files.
     """
+    from runner.app.state.open_state import local_state  # noqa: PLC0415 -- most commands need none
+
     try:
-        folder = state_folder(state).internal_errors if state else None
+        root = local_state(state) if state else None
+        folder = root.internal_errors if root else None
         if folder is None or folder.parent.is_symlink() or not folder.parent.is_dir():
             handle, name = tempfile.mkstemp(prefix="retrain-internal-error-", suffix=".txt")
             with os.fdopen(handle, "w", encoding="utf-8") as file:

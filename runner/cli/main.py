@@ -50,7 +50,7 @@ GROUPS = {
         "emulator": "run the emulator of the service on this machine",
         "unlock": "show which run holds the state; free the lock of a lost host",
         "prune": "remove stored results that nothing needs",
-        "state": "continue after events of the journal are lost",
+        "state": "begin, show, move and check a state; continue after a loss",
         "help": "show this list, or the options of a command",
     },
 }

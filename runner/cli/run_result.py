@@ -67,7 +67,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
     elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report.summary:
-        console.result("\n".join(report_lines(console.look, result.report, result.folder, state_option(state))))
+        console.result("\n".join(report_lines(console.look, result.report, result.where, state_option(state))))
     return result.exit_code
 
 
@@ -79,7 +79,7 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def report_lines(look: TerminalCapabilities, report: Report, folder: Path, option: str) -> Iterator[str]:
+def report_lines(look: TerminalCapabilities, report: Report, folder: str, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     end = list(_end(report, folder, option, _most_next(look, len(report.models))))
     if look.columns is None:
@@ -99,7 +99,7 @@ def _most_next(look: TerminalCapabilities, models: int) -> int | None:
     return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
 
 
-def _end(report: Report, folder: Path, option: str, most: int | None) -> Iterator[str]:
+def _end(report: Report, folder: str, option: str, most: int | None) -> Iterator[str]:
     yield ""
     yield ", ".join(f"{count} {in_words(outcome)}" for outcome, count in report.summary.items()) or "no models"
     yield from _still_held(report)

@@ -216,14 +216,16 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:
     Raises:
         StateError: as `read_chain`; or the last line has no end.
     """
-    return read_chain(_line_row(line, seq) for seq, line in enumerate(lines, start=1))
+    return read_chain(line_rows(lines, 1))
 
 
-def _line_row(line: bytes, seq: int) -> Row:
-    body = line.removesuffix(b"\n")
-    if body == line:
-        raise broken(seq, "its line has no end")
-    return Row(seq=seq, body=body, sha256=_digest(body, seq), guard=_decode(body, seq).guard)
+def line_rows(lines: Iterable[bytes], first: int) -> Iterator[Row]:
+    """Yield lines as rows, the first of them with that number; raises StateError where one is no event."""
+    for seq, line in enumerate(lines, start=first):
+        body = line.removesuffix(b"\n")
+        if body == line:
+            raise broken(seq, "its line has no end")
+        yield Row(seq=seq, body=body, sha256=_digest(body, seq), guard=_decode(body, seq).guard)
 
 
 def _digest(body: object, seq: int) -> str:

@@ -209,6 +209,13 @@ class LossAccepted(_Fact, frozen=True, kw_only=True, tag="loss_accepted"):
     reason: str
 
 
+class StateMoved(_Fact, frozen=True, kw_only=True, tag="state_moved"):
+    """The state is at another address from now on: the last event of this journal; nothing more is written here."""
+
+    to: str
+    by: str
+
+
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     """What the run means to do to a model, and why."""
 
@@ -490,6 +497,7 @@ Fact = (
     | ModelsMoved
     | ServiceMoved
     | LossAccepted
+    | StateMoved
     | ModelPlanned
     | DataChecked
     | JobCreated

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -11,9 +11,10 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from runner.errors import StateError
 from runner.journal.folder import StateFolder
-from runner.journal.lock import Hold, locked
-from runner.journal.state_store import MOST_PENDING
+from runner.journal.lock import Held, Hold, locked, look
+from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.journal.store import Store, open_for_reading, open_store
 from runner.lib.atomic_files import (
     open_below,
@@ -56,6 +57,19 @@ class FolderBlobs(Struct, frozen=True):
     def holds(self, name: str) -> bool:
         """Return whether there is anything at that path, a link that leads nowhere included."""
         return os.path.lexists(self.root / name)
+
+    def names(self, folder: str, after: str = "") -> Iterator[str]:
+        """Yield the names of the files below a folder, without what a killed writer left: that is hidden."""
+        found: list[str] = []
+        for place, folders, files in os.walk(self.root / folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            below = Path(place).relative_to(self.root)
+            found += (str(below / name) for name in files if not name.startswith("."))
+        yield from (name for name in sorted(found) if name > f"{folder}/{after}")
+
+    def remove(self, name: str) -> None:
+        """Remove a file durably."""
+        remove_lasting(self.root / name)
 
     def shown(self, name: str) -> str:
         """Return the file's path."""
@@ -135,6 +149,12 @@ class FolderStore(Struct, frozen=True):
         """Return the entries in its folder `inbox`."""
         return FolderInbox(self.folder)
 
+    def begin(self) -> None:
+        """Begin an empty journal where none is."""
+        if self.folder.journal.exists():
+            raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
+        open_store(self.folder).close()
+
     def require_journal(self) -> None:
         """Raise a StateError where the journal is gone but its runs are not, or the folder is not one."""
         self.folder.require_journal()
@@ -143,10 +163,18 @@ class FolderStore(Struct, frozen=True):
         """Open the journal for writing; begin one where the folder is fresh."""
         return open_store(self.folder)
 
-    def read_log(self) -> Store | None:
+    def read_log(self, *, afresh: bool = False) -> Store | None:  # noqa: ARG002 -- there is no copy
         """Open the journal for reading; None where no run has been yet."""
         return open_for_reading(self.folder)
 
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Hold]:
         """Hold the folder's lock."""
         return locked(self.folder, run_id, timeout=timeout)
+
+    def checks(self) -> tuple[StoreCheck, ...]:
+        """Return nothing: what is with a folder shows without opening the state."""
+        return ()
+
+    def holder(self) -> Held | None:
+        """Return who holds the folder's lock."""
+        return look(self.folder)

@@ -52,10 +52,10 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         now = _started(self.pid)
         return None not in (self.started, now) and now != self.started
 
-    def holds(self, root: Path) -> str:
+    def holds(self, where: str) -> str:
         """Return who holds the state since when, as a sentence."""
         who = f"Run {self.run_id} ({self.user} on {self.host}, process {self.pid})"
-        return f"{who} holds the state {root} since {self.since}."
+        return f"{who} holds the state {where} since {self.since}."
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -83,6 +83,10 @@ class Hold(Struct, frozen=True, kw_only=True):
             return os.path.samestat(self.taken, self.file.stat())
         except OSError:
             return False
+
+    def has_ended(self, run_id: str) -> bool:  # noqa: ARG002 -- whichever run it is
+        """Return True: the operating system gives the lock to nobody else while a process that took it lives."""
+        return True
 
 
 def current_user() -> str:
@@ -190,18 +194,16 @@ def break_lock(folder: StateFolder) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _name_holder(folder: StateFolder, run_id: str) -> None:
+def this_holder(run_id: str) -> Holder:
+    """Return the note of this process, which begins a run now."""
     user, _, host = current_user().rpartition("@")
-    holder = Holder(
-        run_id=run_id,
-        user=user,
-        host=host,
-        pid=os.getpid(),
-        since=stamp(datetime.now(UTC)),
-        started=_started(os.getpid()),
-    )
+    since, pid = stamp(datetime.now(UTC)), os.getpid()
+    return Holder(run_id=run_id, user=user, host=host, pid=pid, since=since, started=_started(pid))
+
+
+def _name_holder(folder: StateFolder, run_id: str) -> None:
     try:
-        write_whole(folder.holder, msgspec.json.encode(holder))
+        write_whole(folder.holder, msgspec.json.encode(this_holder(run_id)))
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -220,4 +222,4 @@ def _held(folder: StateFolder) -> LockedError:
         return LockedError(f"Another retrain command holds the state {folder.root}.", hint=hint)
     if not holder.is_here:
         hint = f"{hint} If {holder.host} is gone, `retrain unlock --state {shlex.quote(str(folder.root))}` helps."
-    return LockedError(holder.holds(folder.root), hint=hint)
+    return LockedError(holder.holds(str(folder.root)), hint=hint)

@@ -26,6 +26,7 @@ from runner.journal.events import (
     RunStarted,
     ServiceMoved,
     ServingObserved,
+    StateMoved,
     SwitchRejected,
     SwitchSucceeded,
     UploadIntended,
@@ -41,6 +42,7 @@ _ABOUT_RUNS = (
     RunFinished,
     ReportWritten,
     ResultsPruned,
+    StateMoved,
 )  # nothing in these changes a job
 
 

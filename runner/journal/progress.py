@@ -19,6 +19,7 @@ from runner.journal.events import (
     ResultsPruned,
     RunFinished,
     RunStarted,
+    StateMoved,
 )
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.stored import Removal, StoredFile, removals, stored
@@ -86,6 +87,7 @@ class Progress:
         self._begun: Counter[tuple[str, str]] = Counter()  # histories by (service, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
+        self.moved_to: str | None = None  # the address where the state is now
         self.last_at: str | None = None  # the stamp of the last event taken in
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
         for link in links:
@@ -137,6 +139,8 @@ class Progress:
             self.runs[event.run_id] = replace(self.runs[event.run_id], report=fact)
         elif isinstance(fact, ResultsPruned):
             self.removed |= removals(event, fact)
+        elif isinstance(fact, StateMoved):
+            self.moved_to = fact.to
         elif isinstance(fact, ModelsMoved):
             self.models = moved(self.models, self.runs[event.run_id].started.service, fact.moves)
         elif isinstance(fact, LossAccepted):
@@ -149,11 +153,11 @@ class Progress:
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.
 
-        `retrain prune` is not a run: its records have an id of their own.
+        `retrain prune` and `state migrate` are no runs: their records have an id of their own.
         """
         run, fact = self.runs.get(event.run_id), event.fact
         if run is None or isinstance(fact, RunStarted):
-            fits = run is None and isinstance(fact, RunStarted | ResultsPruned)
+            fits = run is None and isinstance(fact, RunStarted | ResultsPruned | StateMoved)
         elif isinstance(fact, ReportWritten):
             fits = run.finished is not None and run.report is None
         else:

@@ -7,12 +7,15 @@ A new kind of store is one module beside `folder_store.py` and an entry in `runn
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
+
+from msgspec import Struct
 
 from runner.errors import StateError
 from runner.journal.chain import START, Link
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
+from runner.journal.lock import Held
 
 
 class GuardTakenError(StateError):
@@ -82,7 +85,10 @@ class Lease(Protocol):
     """The right of one run to write to the state."""
 
     def lasts(self) -> bool:
-        """Return whether the state is still held by this run."""
+        """Return whether the state is still held by this run; asked before what cannot be taken back."""
+
+    def has_ended(self, run_id: str) -> bool:
+        """Return whether another run can write no more: only then is one without an end closed as lost."""
 
 
 class Blobs(Protocol):
@@ -112,6 +118,20 @@ class Blobs(Protocol):
 
     def holds(self, name: str) -> bool:
         """Return whether there is anything at that name."""
+
+    def names(self, folder: str, after: str = "") -> Iterable[str]:
+        """Return the names of the files below a folder, in order, that follow the name `after` in it.
+
+        Raises:
+            OSError: they cannot be listed.
+        """
+
+    def remove(self, name: str) -> None:
+        """Remove a file.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
 
     def shown(self, name: str) -> str:
         """Return how messages name the file."""
@@ -165,6 +185,14 @@ class Inbox(Protocol):
         """
 
 
+class StoreCheck(Struct, frozen=True, kw_only=True):
+    """A promise of a place for the state: whether it is kept, as a sentence, and what to do where it is not."""
+
+    verdict: Literal["ok", "note", "warning", "problem"]
+    seen: str
+    next: str | None = None
+
+
 class StateStore(Protocol):
     """A place for the state: journal, lease, files and inbox, and a folder of this machine to work in."""
 
@@ -191,8 +219,15 @@ class StateStore(Protocol):
     def inbox(self) -> Inbox:
         """Return what people left for the run that holds the state."""
 
+    def begin(self) -> None:
+        """Begin a state in a fresh place; elsewhere than in a folder nothing else does.
+
+        Raises:
+            StateError: there is one, or the place does not keep what it promises.
+        """
+
     def require_journal(self) -> None:
-        """Raise a StateError where the journal is gone but what runs left is not."""
+        """Raise a StateError where the journal is gone but what runs left is not, or no state was begun elsewhere."""
 
     def open_log(self) -> EventLog:
         """Open the journal for writing; begin one where the place is fresh.
@@ -201,8 +236,10 @@ class StateStore(Protocol):
             StateError: it is missing, foreign, damaged or cannot be written.
         """
 
-    def read_log(self) -> EventLog | None:
+    def read_log(self, *, afresh: bool = False) -> EventLog | None:
         """Open the journal for reading; None where no run has been yet. It creates nothing.
+
+        With `afresh` it is read from the state itself, and from no copy that this machine may have of it.
 
         Raises:
             StateError: it is missing, foreign or damaged.
@@ -213,5 +250,19 @@ class StateStore(Protocol):
 
         Raises:
             LockedError: another run holds it; the message says who and since when.
-            StateError: the place cannot be written.
+            StateError: the place cannot be written, or does not keep what it promises.
+        """
+
+    def checks(self) -> Sequence[StoreCheck]:
+        """Return what the place promises and whether it keeps it; a folder is looked at by `retrain doctor` itself.
+
+        Raises:
+            StateError: the place cannot be looked at, or no state was begun there.
+        """
+
+    def holder(self) -> Held | None:
+        """Return who holds the state, or None where nobody does.
+
+        Raises:
+            StateError: that cannot be looked up.
         """

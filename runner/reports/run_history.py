@@ -20,6 +20,7 @@ from runner.journal.events import (
     RunStarted,
     ServiceMoved,
     ServingObserved,
+    StateMoved,
 )
 from runner.journal.progress import Progress, RunRecord
 from runner.reports.stage_timeline import StageTimelines
@@ -30,6 +31,7 @@ _WITHOUT_A_JOB = (
     ReportWritten,
     LossAccepted,
     ResultsPruned,
+    StateMoved,
     ModelsMoved,
     ServiceMoved,
     DataChecked,

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from runner.errors import LockedError
+from runner.errors import LockedError, StateError
 from runner.journal.chain import START, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
-from runner.journal.state_store import MOST_PENDING, GuardTakenError, HeadMovedError
+from runner.journal.lock import Held, this_holder
+from runner.journal.state_store import MOST_PENDING, GuardTakenError, HeadMovedError, StoreCheck
 
 
 class MemoryEvents:
@@ -104,6 +105,12 @@ class MemoryBlobs:
     def holds(self, name: str) -> bool:
         return name in self.files
 
+    def names(self, folder: str, after: str = "") -> list[str]:
+        return sorted(name for name in self.files if name.startswith(f"{folder}/") and name > f"{folder}/{after}")
+
+    def remove(self, name: str) -> None:
+        del self.files[name]
+
     def shown(self, name: str) -> str:
         return f"memory://{name}"
 
@@ -146,6 +153,9 @@ class MemoryLease:
     def lasts(self) -> bool:
         return self._state.owner == self._run_id
 
+    def has_ended(self, run_id: str) -> bool:
+        return run_id not in self._state.alive
+
 
 class MemoryState:
     """The whole store; `work` is where its runs download and pack."""
@@ -159,6 +169,18 @@ class MemoryState:
         self.address = "memory://state"
         self.owner: str | None = None
         self.begun = False
+        self.alive: set[str] = set()  # runs whose lease is young although they do not hold the state
+
+    def begin(self) -> None:
+        if self.begun:
+            raise StateError("There is a state already.", hint="Use it.")
+        self.begun = True
+
+    def checks(self) -> tuple[StoreCheck, ...]:
+        return ()
+
+    def holder(self) -> Held | None:
+        return None if self.owner is None else Held(holder=this_holder(self.owner))
 
     def require_journal(self) -> None:
         """A journal in memory is never missing."""
@@ -167,7 +189,7 @@ class MemoryState:
         self.begun = True
         return MemoryLog(self.events)
 
-    def read_log(self) -> MemoryLog | None:
+    def read_log(self, *, afresh: bool = False) -> MemoryLog | None:  # noqa: ARG002 -- there is no copy
         return MemoryLog(self.events) if self.begun else None
 
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[MemoryLease]:

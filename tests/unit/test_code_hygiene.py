@@ -26,6 +26,7 @@ REMOVING = {
     "execute/evaluation.py": "downloads of the model's own job",
     "journal/folder.py": "the link to the last run, and what a killed writer left beside it",
     "journal/lock.py": "the note of who holds the lock, by its holder",
+    "journal/object_cache.py": "this machine's own copy of a journal that is elsewhere",
     "journal/store.py": "the unfinished journal beside the new one",
 }
 # Who sees the whole environment, and why.
@@ -33,6 +34,7 @@ SEEING_ALL = {
     "lib/child_environment.py": "makes the allow-list of it",
     "cli/terminal/stdio.py": "reads four names of it",
     "cli/terminal/capabilities.py": "reads six names of it",
+    "http/buckets.py": "tells by the credentials in it whether a client can be used again",
     "cli/options.py": "hands it to cli/terminal/capabilities.py",
 }
 

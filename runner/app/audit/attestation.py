@@ -14,7 +14,6 @@ from runner.audit.envelope import envelope_bytes, signed
 from runner.audit.statement import by_run, latest, recorded, statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link
-from runner.lib.atomic_files import write_whole
 from runner.plan.model_plan import state_option
 
 
@@ -23,7 +22,7 @@ class Signed(Struct, frozen=True, kw_only=True):
 
     run_id: str
     key_id: str
-    path: Path
+    path: str
     events: int
 
 
@@ -48,14 +47,15 @@ def sign(state: str, run: str | None, key: Path) -> Signed:
     refuse_unverified(state, found.run_id, "signed")
     before = read_attestation(evidence, found.run_id)
     envelope = signed(statement(found.own, found.run_id), signer, before=before.signatures if before else ())
-    path = evidence.folder.run_folder(found.run_id) / ATTESTATION
+    name = f"runs/{found.run_id}/{ATTESTATION}"
+    where = evidence.shown(name)
     try:
-        write_whole(path, envelope_bytes(envelope))
+        evidence.state.blobs.put(name, [envelope_bytes(envelope)])
     except OSError as error:
         raise StateError(
-            f"The signature {path} cannot be written: {error.strerror}.", hint="Make room or correct the permissions."
+            f"The signature {where} cannot be written: {error.strerror}.", hint="Make room or correct the permissions."
         ) from error
-    return Signed(run_id=found.run_id, key_id=signer.key_id, path=path, events=len(found.links))
+    return Signed(run_id=found.run_id, key_id=signer.key_id, path=where, events=len(found.links))
 
 
 def statement_of(state: str, run: str | None) -> bytes:

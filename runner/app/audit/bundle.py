@@ -137,7 +137,7 @@ def _state_files(evidence: StateEvidence, found: ReportedRun) -> set[str]:
                 names.add(stored[job, sha256].path)
             case _:
                 pass
-    if (evidence.folder.run_folder(found.run_id) / ATTESTATION).is_file():
+    if evidence.holds(f"{folder}/{ATTESTATION}"):
         names.add(f"{folder}/{ATTESTATION}")
     return names
 

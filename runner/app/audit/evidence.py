@@ -1,20 +1,19 @@
 """What an audit reads: a journal and the files it speaks of, in a state folder or in a bundle made from one."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.app.audit.journal_summary import JournalSummary, hear
+from runner.app.state.open_state import open_state
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.bundle_layout import JOURNAL
 from runner.audit.container import Container, DamagedError, sha256_of
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines
-from runner.journal.folder import StateFolder, state_folder
-from runner.journal.store import open_for_reading
-from runner.lib.atomic_files import open_below, open_file
+from runner.journal.state_store import StateStore
+from runner.lib.atomic_files import open_file
 
 
 class Evidence(Protocol):
@@ -34,10 +33,11 @@ class Evidence(Protocol):
 
 
 class StateEvidence:
-    """The state folder itself."""
+    """The state itself; `folder` is None where it is elsewhere than in a folder of this machine."""
 
-    def __init__(self, folder: StateFolder) -> None:
-        self.folder = folder
+    def __init__(self, state: StateStore) -> None:
+        self.state = state
+        self.folder = state.folder
 
     def links(self) -> list[Link]:
         """Return the whole journal as it was read.
@@ -56,10 +56,10 @@ class StateEvidence:
 
     @contextmanager
     def _reading(self) -> Iterator[Iterator[Link]]:
-        store = open_for_reading(self.folder)
+        store = self.state.read_log(afresh=True)
         if store is None:
             raise UsageError(
-                f"There is no journal in {self.folder.root}.", hint="Run `retrain run` first, or check --state."
+                f"There is no journal in {self.state.address}.", hint="Run `retrain run` first, or check --state."
             )
         try:
             yield store.read()
@@ -67,16 +67,16 @@ class StateEvidence:
             store.close()
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file below the folder."""
-        return open_below(self.folder.root, name)
+        """Open a file of the state."""
+        return self.state.blobs.open(name)
 
     def holds(self, name: str) -> bool:
-        """Return whether anything is at that path, a link that leads nowhere included."""
-        return os.path.lexists(self.folder.root / name)
+        """Return whether anything is at that name, a link that leads nowhere included."""
+        return self.state.blobs.holds(name)
 
     def shown(self, name: str) -> str:
-        """Return the file's path."""
-        return str(self.folder.root / name)
+        """Return the file's path or address."""
+        return self.state.blobs.shown(name)
 
 
 class BundleEvidence:
@@ -113,7 +113,7 @@ class BundleEvidence:
 
 def state_evidence(state: str) -> StateEvidence:
     """Return the evidence in a `--state` value."""
-    return StateEvidence(state_folder(state))
+    return StateEvidence(open_state(state))
 
 
 @contextmanager

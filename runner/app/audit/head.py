@@ -41,7 +41,7 @@ def head(state: str, *, note: Note | None = None) -> KeptHead:
     if note is None:
         return KeptHead(events=len(links), head_sha256=links[-1].sha256)
     refuse_noted_loss(state)
-    checkout = repository(note.repository, foreign_to=evidence.folder.root)
+    checkout = repository(note.repository, foreign_to=evidence.folder.root if evidence.folder else None)
     place, commit = note_place(checkout, note.name), write_note(checkout, note.name, links)
     return KeptHead(
         events=len(links), head_sha256=links[-1].sha256, commit=commit, repository=place.repository, ref=place.ref

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from runner.journal.chain import Link
 from runner.journal.event_buffer import EventBuffer
-from runner.journal.events import ReportWritten, ResultDownloaded, ResultsPruned, RunFinished, RunStarted
+from runner.journal.events import ReportWritten, ResultDownloaded, ResultsPruned, RunFinished, RunStarted, StateMoved
 from runner.journal.progress import Progress, RunRecord
 
 
@@ -51,7 +51,7 @@ def hear(links: Iterable[Link]) -> JournalSummary:
     for link in links:
         packed.append(link)
         fact = link.event.fact
-        if isinstance(fact, RunStarted | RunFinished | ReportWritten | ResultsPruned):
+        if isinstance(fact, RunStarted | RunFinished | ReportWritten | ResultsPruned | StateMoved):
             progress.add(link)
         elif isinstance(fact, ResultDownloaded):
             stored.append((link.event.run_id, fact))

@@ -17,13 +17,13 @@ from runner.app.audit.evidence import (
     other_content,
     state_evidence,
 )
-from runner.app.audit.foreign_files import Removed, look_through
+from runner.app.audit.foreign_files import Removed, StateFiles, look_through
 from runner.app.audit.journal_summary import JournalSummary
 from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
 from runner.app.state.read_state import full_run_id
-from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_entries, unrecorded_files
+from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_files, unrecorded_objects
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
@@ -78,7 +78,7 @@ def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verifi
         with bundle_evidence(Path(run)) as bundle, _believable(bundle.path):
             return _verify_bundle(bundle, demands)
     evidence = state_evidence(state)
-    with _believable(evidence.folder.journal):
+    with _believable(evidence.state.work.journal if evidence.folder else Path(evidence.state.address)):
         return _verify_state(evidence, run, demands)
 
 
@@ -123,15 +123,22 @@ def _journal_first(journal: JournalSummary) -> Iterator[None]:
 def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | None, demands: Demands) -> Verification:
     chosen = _chosen(journal.progress, run)
     unrecorded = (
-        *journal_losses(evidence.folder, chosen),
-        *(unrecorded_entries(evidence.folder, journal.progress) if run is None else ()),
+        *journal_losses(evidence.state, journal.progress, chosen, whole=run is None),
         *(finding for record in chosen for finding in _unrecorded_report(evidence, record)),
-        *unrecorded_files(evidence.folder, chosen, journal.results(record.run_id for record in chosen)),
+        *_unrecorded(evidence, journal, chosen),
     )
-    files = look_through(evidence.folder, None if run is None else [record.run_id for record in chosen])
+    ids = None if run is None else [record.run_id for record in chosen]
+    files = look_through(evidence.folder, ids) if evidence.folder else StateFiles(findings=(), notes=())
     anchoring = _anchoring(evidence, journal, list(journal.progress.runs.values()), chosen, demands)
     found = _verification(evidence, journal, chosen, anchoring, (*unrecorded, *files.findings))
     return structs.replace(found, notes=(*files.notes, *found.notes))
+
+
+def _unrecorded(evidence: StateEvidence, journal: JournalSummary, chosen: Sequence[RunRecord]) -> Iterator[Finding]:
+    results = journal.results(record.run_id for record in chosen)
+    if evidence.folder is not None:
+        return unrecorded_files(evidence.folder, chosen, results)
+    return unrecorded_objects(evidence.state, chosen, results)
 
 
 def is_bundle(run: str) -> bool:
@@ -155,7 +162,7 @@ def _anchoring(
     demands: Demands,
 ) -> AnchorCheck:
     """Check signatures and the kept head. With trusted keys, a later run's signature holds the earlier ones too."""
-    folder = evidence.folder.root if isinstance(evidence, StateEvidence) else None
+    folder = evidence.folder.root if isinstance(evidence, StateEvidence) and evidence.folder else None
     trusted = trusted_keys(demands.keys, foreign_to=folder)
     found = check_attestations(evidence, journal.links, runs if demands.keys else chosen, trusted)
     if demands.keys:
@@ -218,13 +225,13 @@ def _chosen(progress: Progress, run_id: str | None) -> list[RunRecord]:
 
 
 def _unrecorded_report(evidence: StateEvidence, run: RunRecord) -> Iterator[Finding]:
-    where = evidence.folder.run_folder(run.run_id)
+    where = f"runs/{run.run_id}"
     try:
-        if run.report is None and (where / "report.json").exists():
+        if run.report is None and evidence.holds(f"{where}/report.json"):
             what = "holds a report the journal does not know: it was cut, or a kill came before the record"
-            yield Finding(where=str(where), what=what)
+            yield Finding(where=evidence.shown(where), what=what)
     except OSError as error:
-        yield unreadable(where, error)
+        yield unreadable(Path(evidence.shown(where)), error)
 
 
 def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:

@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.app.state.open_state import open_state
 from runner.app.state.state_trust import require_trusted
 from runner.app.state.unlock import held_by, what_next
 from runner.errors import RetrainError, StateError
-from runner.journal.folder import state_folder
+from runner.journal.folder import StateFolder
 from runner.journal.lock import read_holder
+from runner.journal.state_store import StateStore
 from runner.plan.model_plan import state_option
 from runner.reports.diagnosis import Check
 
@@ -20,11 +22,15 @@ _SPARE = 256 * 1024 * 1024  # bytes for results, reports and the journal
 
 def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
     """Yield what is found; `uploads` is the size in bytes of the files that a run packs at the same time."""
+    place = open_state(state)
+    if place.folder is None:
+        yield from store_checks(place)
+        return
     try:
-        root = state_folder(state).root
+        root = place.folder.root
         require_trusted(state, accepted=trusted)
-        state_folder(state).require_journal()
-        _require_free(state)
+        place.require_journal()
+        _require_free(state, place.folder)
         _require_writable(root)
         room = _room(root)
     except RetrainError as error:
@@ -42,9 +48,23 @@ def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
     yield Check(name="state", verdict="ok", seen=f"{root} {what}; nobody holds it; {_size(room)} are free.")
 
 
-def _require_free(state: str) -> None:
+def store_checks(place: StateStore) -> Iterator[Check]:
+    """Yield what is found of a state that is not in a folder: what its store promises, and who holds it."""
+    try:
+        found = place.checks()
+        held = place.holder()
+    except RetrainError as error:
+        yield Check(name="state", verdict="problem", seen=error.message, next=error.hint)
+        return
+    if held is not None:
+        who = held.holder.holds(place.address) if held.holder else f"Another command holds {place.address}."
+        yield Check(name="state", verdict="problem", seen=who, next="Wait for it to end.")
+    for check in found:
+        yield Check(name="state", verdict=check.verdict, seen=check.seen, next=check.next)
+
+
+def _require_free(state: str, folder: StateFolder) -> None:
     """Raise a StateError where a run holds the state."""
-    folder = state_folder(state)
     if read_holder(folder) is None:
         return
     held = held_by(state)
@@ -56,7 +76,7 @@ def _require_free(state: str) -> None:
             hint=f"Wait for it to end; `retrain unlock{state_option(state)}` shows who it is.",
         )
     raise StateError(
-        f"{held.holder.holds(folder.root)} A run that begins now ends with exit code 6.",
+        f"{held.holder.holds(str(folder.root))} A run that begins now ends with exit code 6.",
         hint=what_next(held.holder, state_option(state)),
     )
 

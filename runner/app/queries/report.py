@@ -6,13 +6,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
+from runner.app.state.open_state import local_state, open_state
 from runner.app.state.read_state import full_run_id, reading
-from runner.errors import RetrainError, UsageError
+from runner.errors import RetrainError, StateError, UsageError
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import RunFinished, RunStarted
-from runner.journal.folder import DEFAULT, state_folder
+from runner.journal.folder import DEFAULT
 from runner.journal.progress import newest_run
-from runner.lib.atomic_files import FILE_MODE, publish
+from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
 from runner.lib.checkout_boundary import refuse_link_out
 from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
@@ -74,6 +75,30 @@ def _refused(run_id: str, runs: Container[str]) -> UsageError:
     return UsageError("No run of this state has ended.", hint="`retrain run` makes one; check --state.")
 
 
+def report_page(state: str, run_id: str) -> Path:
+    """Return where a run's page is on this machine; it is fetched where the state is elsewhere.
+
+    Raises:
+        StateError: it cannot be fetched.
+    """
+    place, name = open_state(state), f"runs/{run_id}/report.html"
+    page = place.work.root / name
+    if place.folder is None and not page.exists():
+        try:
+            with place.blobs.open(name) as stream:
+                content = stream.read()
+            make_folder(page.parent)
+            write_whole(page, content)
+        except FileNotFoundError:
+            pass  # the caller says that it is gone
+        except OSError as error:
+            raise StateError(
+                f"{place.blobs.shown(name)} cannot be read: {error.strerror}.",
+                hint="Name a file to write it to: --out report.html.",
+            ) from None
+    return page
+
+
 def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:
     """Write a report to a file of the user's; a new one in the state folder is for its owner alone.
 
@@ -83,7 +108,8 @@ def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:
     """
     refuse_link_out(file)
     try:
-        publish(file, content, new_mode=FILE_MODE if lies_in(file, state_folder(state).root) else None)
+        folder = local_state(state)
+        publish(file, content, new_mode=FILE_MODE if folder and lies_in(file, folder.root) else None)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise RetrainError(

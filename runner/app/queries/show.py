@@ -4,10 +4,17 @@ from msgspec import Struct
 
 from runner.app.queries.report import report_of
 from runner.app.queries.status import ModelStatus, next_steps, status
+from runner.app.state.open_state import open_state
 from runner.app.state.read_state import full_run_id
 from runner.errors import UsageError
 from runner.lib.text import nearest, shown
 from runner.reports.model import NextStep, Report
+
+
+def run_shown(state: str, run_id: str) -> str:
+    """Return how the folder of a run's files is named to people."""
+    return open_state(state).blobs.shown(f"runs/{run_id}")
+
 
 _LATEST = "latest"
 

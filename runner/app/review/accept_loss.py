@@ -8,16 +8,15 @@ from msgspec.structs import replace
 
 from runner.app.planning.plan import read_progress
 from runner.app.provenance import ci_actor, tool
-from runner.app.state.loss import losses
+from runner.app.state.loss import losses, way_back
+from runner.app.state.open_state import open_state
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
-from runner.journal.folder import state_folder
 from runner.journal.lock import current_user
-from runner.journal.store import open_for_reading
 from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder
 from runner.lib.timestamps import stamp
 
@@ -38,12 +37,17 @@ def missing_history(state: str) -> tuple[Finding, ...]:
         UsageError: there is no journal, or nothing is missing.
         StateError: the journal is missing, foreign or damaged.
     """
-    folder = state_folder(state)
-    store = open_for_reading(folder)
+    place = open_state(state)
+    if place.folder is None:
+        raise UsageError(
+            "A loss is accepted in a folder only, where what the journal does not know can be set aside.",
+            hint=way_back(place),
+        )
+    store = place.read_log()
     if store is None:
-        raise UsageError(f"There is no journal in {folder.root}.", hint="Run `retrain run` first, or check --state.")
+        raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
     try:
-        return _missing(losses(folder, store, read_progress(state)))
+        return _missing(losses(place, store, read_progress(state)))
     finally:
         store.close()
 

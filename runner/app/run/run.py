@@ -59,10 +59,14 @@ class RunRequest(Struct, frozen=True, kw_only=True):
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
-    """What a run left: its report, the folder with its files, its exit code, and bugs to trace."""
+    """What a run left: its report, its folder on this machine, its exit code, and bugs to trace.
+
+    `where` is how its files are named to people.
+    """
 
     report: Report
     folder: Path
+    where: str
     exit_code: ExitCode
     internal_errors: tuple[Exception, ...]
 
@@ -112,6 +116,9 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
     age = scope.manifest.limits.keep
     if age is None or executed.stopped is not None:
         return
+    if opened.state.folder is None:
+        warn(f"limits.keep: results in {opened.state.blobs.shown('runs')} are not removed; only those of a folder are")
+        return
     from runner.app.state.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
 
     places = {(scope.service.name, name) for name in scope.manifest.models}
@@ -131,7 +138,13 @@ def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) 
         executed.ends, internal_errors=bool(executed.internal_errors), stopped=executed.stopped, allow_held=allow_held
     )
     report = opened.finish(code, executed.stopped)
-    return RunResult(report=report, folder=opened.run_folder, exit_code=code, internal_errors=executed.internal_errors)
+    return RunResult(
+        report=report,
+        folder=opened.run_folder,
+        where=opened.state.blobs.shown(f"runs/{opened.run_id}"),
+        exit_code=code,
+        internal_errors=executed.internal_errors,
+    )
 
 
 def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:

@@ -7,20 +7,19 @@ it, the user's own note outside of the state folder, and the files that runs lef
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
 from runner.app.state.open_state import open_state
-from runner.app.state.unrecorded_files import Finding, unrecorded_entries
+from runner.app.state.unrecorded_files import Finding, unknown_runs, unrecorded_entries
 from runner.errors import StateError
 from runner.journal.end_marks import Head, HeadFile, outside
 from runner.journal.folder import StateFolder
 from runner.journal.forms import is_run_id
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.state_store import EventLog
+from runner.journal.state_store import Blobs, EventLog, StateStore
 from runner.journal.store import open_for_reading
-from runner.lib.atomic_files import open_below, read_up_to
+from runner.lib.atomic_files import read_up_to
 from runner.reports.build import LARGEST_REPORT
 
 _SHOWN = 3  # findings in one message
@@ -40,10 +39,17 @@ class _Report(msgspec.Struct, frozen=True):
 _REPORT = msgspec.json.Decoder(_Report)
 
 
-def losses(folder: StateFolder, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
-    """Return what shows that events are missing from the journal; nothing where it is whole."""
+def losses(state: StateStore, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
+    """Return what shows that events are missing from the journal; nothing where it is whole.
+
+    Raises:
+        StateError: the store cannot be asked.
+    """
+    folder = state.folder
+    if folder is None:
+        return tuple(_store_losses(state, store, progress, progress.runs.values(), whole=False))
     entries = (entry for entry in unrecorded_entries(folder, progress) if is_run_id(Path(entry.where).name))
-    return (*noted_losses(folder, store), *entries, *_report_losses(folder, store, progress.runs.values()))
+    return (*noted_losses(folder, store), *entries, *_report_losses(state, store, progress.runs.values()))
 
 
 def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
@@ -68,22 +74,47 @@ def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
         yield from _behind(where, store, kept, lineage, ", as this user's note outside of the state says")
 
 
-def journal_losses(folder: StateFolder, runs: Iterable[RunRecord]) -> Iterator[Finding]:
-    """Yield what notes of the journal's end and the reports of these runs know beyond the journal."""
-    store = open_for_reading(folder)
-    if store is not None:
-        try:
-            yield from noted_losses(folder, store)
-            yield from _report_losses(folder, store, runs)
-        finally:
-            store.close()
+def _store_losses(
+    state: StateStore, store: EventLog, progress: Progress, runs: Iterable[RunRecord], *, whole: bool
+) -> Iterator[Finding]:
+    """Yield what a store's files know beyond its journal; the log itself compares it with this machine's copy."""
+    try:
+        yield from unknown_runs(state, progress, whole=whole)
+        yield from _report_losses(state, store, runs)
+    except OSError as error:
+        raise StateError(
+            f"The files of the state {state.address} cannot be listed: {error.strerror}.",
+            hint="Nothing was started. Check the network and the credentials, then run the command again.",
+        ) from None
 
 
-def refuse(folder: StateFolder, found: Iterable[Finding]) -> None:
+def journal_losses(
+    state: StateStore, progress: Progress, runs: Iterable[RunRecord], *, whole: bool
+) -> Iterator[Finding]:
+    """Yield what notes of the journal's end and the reports of these runs know beyond the journal.
+
+    With `whole` it is also looked for runs that left files and are in no record.
+    """
+    store = state.read_log()
+    if store is None:
+        return
+    try:
+        if state.folder is None:
+            yield from _store_losses(state, store, progress, runs, whole=whole)
+            return
+        yield from noted_losses(state.folder, store)
+        yield from _report_losses(state, store, runs)
+        if whole:
+            yield from unrecorded_entries(state.folder, progress)
+    finally:
+        store.close()
+
+
+def refuse(state: StateStore, found: Iterable[Finding]) -> None:
     """Raise a StateError where events are missing; nothing may be started that may have been started before."""
     told = list(found)
     if told:
-        _raise(folder, told)
+        raise StateError(_told(told), hint=way_back(state))
 
 
 def refuse_noted_loss(state: str) -> None:
@@ -92,9 +123,9 @@ def refuse_noted_loss(state: str) -> None:
     Raises:
         StateError: it does, or it is missing, foreign or damaged.
     """
-    folder = open_state(state).folder
-    if folder is not None:
-        refuse(folder, _noted(folder))
+    place = open_state(state)
+    if place.folder is not None:
+        refuse(place, _noted(place.folder))
 
 
 def loss_warning(state: str) -> str | None:
@@ -107,9 +138,15 @@ def loss_warning(state: str) -> str | None:
     return None if folder is None else _told(_noted(folder)) or None
 
 
-def way_back(folder: StateFolder) -> str:
+def way_back(place: StateStore) -> str:
     """Return what to do about a loss."""
-    state = shlex.quote(str(folder.root))
+    if place.folder is None:
+        return (
+            "Restore the objects of its journal that were removed or have expired, for example from their older "
+            f"versions. Where they are gone for good: `retrain state pull {shlex.quote(place.address)} FOLDER` copies "
+            "what is left, `retrain state accept-loss` accepts the loss there, and `retrain state migrate` moves it on."
+        )
+    state = shlex.quote(str(place.folder.root))
     return (
         "Restore the newest copy of the whole state folder. Where that is gone for good, look in the product for newer "
         f'jobs, then run `retrain state accept-loss --reason "..." --state {state}`. '
@@ -125,10 +162,6 @@ def _noted(folder: StateFolder) -> list[Finding]:
         return list(noted_losses(folder, store))
     finally:
         store.close()
-
-
-def _raise(folder: StateFolder, found: list[Finding]) -> NoReturn:
-    raise StateError(_told(found), hint=way_back(folder))
 
 
 def _told(found: list[Finding]) -> str:
@@ -164,25 +197,25 @@ def _outside(lineage: str) -> Head | None:
         return None
 
 
-def _report_losses(folder: StateFolder, store: EventLog, runs: Iterable[RunRecord]) -> Iterator[Finding]:
+def _report_losses(state: StateStore, store: EventLog, runs: Iterable[RunRecord]) -> Iterator[Finding]:
     for run in runs:
         if run.report is None:
-            yield from _beyond(folder.root, f"runs/{run.run_id}/report.json", store)
+            yield from _beyond(state.blobs, f"runs/{run.run_id}/report.json", store)
 
 
-def _beyond(root: Path, name: str, store: EventLog) -> Iterator[Finding]:
+def _beyond(blobs: Blobs, name: str, store: EventLog) -> Iterator[Finding]:
     """Yield that a report which the journal does not know was rendered from events that it does not have."""
-    report = root / name
+    report = blobs.shown(name)
     try:
-        with open_below(root, name) as file:
+        with blobs.open(name) as file:
             end = _REPORT.decode(read_up_to(file, LARGEST_REPORT)).journal
     except FileNotFoundError:
         return
     except (OSError, msgspec.MsgspecError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a report"
-        yield Finding(where=str(report), what=f"does not say which journal it was written from: {why}")
+        yield Finding(where=report, what=f"does not say which journal it was written from: {why}")
         return
     if store.digest(end.events) != end.head_sha256:
         events, _ = store.extent()
         what = f"was written from a journal with {end.events} events, of which this one has only {events} or others"
-        yield Finding(where=str(report), what=what)
+        yield Finding(where=report, what=what)

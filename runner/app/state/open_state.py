@@ -1,9 +1,9 @@
 """Chooses where the state is kept, by the scheme of its address. This is the only place that knows all stores."""
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
-from runner.journal.folder import state_folder
+from runner.http.bucket_address import SCHEMES
+from runner.journal.folder import StateFolder, state_folder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import StateStore
 
@@ -12,7 +12,16 @@ def _folder(address: str) -> FolderStore:
     return FolderStore(state_folder(address))
 
 
-STORES: dict[str, Callable[[str], StateStore]] = {"file": _folder}  # by scheme
+def _objects(address: str) -> StateStore:
+    from runner.journal.object_store import ObjectStore  # noqa: PLC0415 -- only states there need it
+
+    return ObjectStore(address)
+
+
+STORES: dict[str, Callable[[str], StateStore]] = {  # by scheme
+    "file": _folder,
+    **dict.fromkeys(SCHEMES, _objects),
+}
 
 
 def open_state(address: str) -> StateStore:
@@ -21,5 +30,14 @@ def open_state(address: str) -> StateStore:
     Raises:
         UsageError: there is no such kind of store.
     """
-    scheme = urlsplit(address).scheme if "://" in address else "file"
+    scheme = address.partition("://")[0].lower() if "://" in address else "file"
     return STORES.get(scheme, _folder)(address)
+
+
+def local_state(address: str) -> StateFolder | None:
+    """Return the folder of a `--state` value; None where the state is elsewhere.
+
+    Raises:
+        UsageError: there is no such kind of store.
+    """
+    return open_state(address).folder

@@ -17,13 +17,14 @@ from msgspec import Struct
 
 from runner.app.state.read_state import reading
 from runner.app.state.session import session
-from runner.errors import StateError
+from runner.errors import StateError, UsageError
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.events import Draft, PrunedFile, ResultsPruned
 from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
+from runner.journal.state_store import StateStore
 from runner.journal.stored import StoredFile
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import Keep, Place, needed_paths, prunable
@@ -122,11 +123,20 @@ def propose_prune(request: PruneRequest) -> Pruning:
         StateError: it is foreign or damaged.
     """
     with reading(request.state) as (state, links):
+        _require_folder(state)
         progress = Progress(links)
     folder = state.work
     chosen = [_file(result) for result in prunable(progress, request.keep, datetime.now(UTC))]
     lie_there = [file for file in chosen if (folder.root / file.path).exists()]
     return Pruning(files=tuple(lie_there), left_over=tuple(_left_over(folder, progress)))
+
+
+def _require_folder(state: StateStore) -> None:
+    if state.folder is None:
+        raise UsageError(
+            f"Results in {state.blobs.shown('runs')} are not removed by retrain: only those of a folder are.",
+            hint="Keep them; an approval, a replay and `retrain verify` need them, and none may expire by a rule.",
+        )
 
 
 def prune(request: PruneRequest) -> Pruning:
@@ -136,8 +146,8 @@ def prune(request: PruneRequest) -> Pruning:
         LockedError: a run holds the state.
         StateError: the state cannot be read or written.
     """
-    with reading(request.state):
-        pass  # a state that is not there is not begun by this
+    with reading(request.state) as (state, _):
+        _require_folder(state)  # and one that is not there is not begun by this
     with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
         chosen = prunable(opened.progress, request.keep, opened.clock.now())
         wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]

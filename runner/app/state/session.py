@@ -1,7 +1,7 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from runner.app.service import TargetService
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
 from runner.app.state.unrecorded_files import Finding
-from runner.errors import ExitCode, StateError, too_large
+from runner.errors import ExitCode, LockedError, StateError, too_large
 from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, StateFolder
-from runner.journal.lock import current_user, look
+from runner.journal.lock import current_user
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
+from runner.journal.stored import ANSWERS
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
+from runner.plan.model_plan import state_option
 from runner.reports.build import build_report
 from runner.reports.model import Report
 from runner.reports.run_history import read_history
@@ -78,7 +80,16 @@ class Session(Struct, frozen=True, kw_only=True):
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
         self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
-        return self.write_files(self.run_id)
+        report = self.write_files(self.run_id)
+        self._keep_answers()
+        return report
+
+    def _keep_answers(self) -> None:
+        """Store what the service said where the run's files are, if that is not this machine; it proves nothing."""
+        answers = self.run_folder / ANSWERS
+        if self.state.folder is None and answers.exists():
+            with suppress(OSError):
+                self.state.blobs.keep(f"runs/{self.run_id}/{ANSWERS}", answers)
 
     def write_files(self, run_id: str) -> Report:
         """Render a finished run's files from the journal, and record their digests."""
@@ -107,14 +118,33 @@ class Session(Struct, frozen=True, kw_only=True):
         return digests
 
     def close_lost_runs(self) -> list[str]:
-        """End the runs that a crash left without an end, write their reports, and return their ids."""
+        """End the runs that a crash left without an end, write their reports, and return their ids.
+
+        Raises:
+            LockedError: one of them may still be alive.
+        """
         lost = [run.run_id for run in self.progress.runs.values() if run.report is None and run.run_id != self.run_id]
+        alive = next((run_id for run_id in lost if not self.hold.has_ended(run_id)), None)
+        if alive is not None:
+            raise LockedError(
+                f"Run {alive} has not ended, and its lease on the state {self.state.address} is still young.",
+                hint="Wait for it to end. Where it was killed, its lease ends soon; then the next run continues.",
+            )
         self.folder.clear_leftovers(lost)
         for run_id in lost:
             if self.progress.runs[run_id].finished is None:
                 self.recorder.run_fact_for(run_id, RunFinished(exit_code=int(ExitCode.UNFINISHED), stopped="lost"))
             self.write_files(run_id)
         return lost
+
+
+def refuse_moved(progress: Progress, place: StateStore) -> None:
+    """Raise a StateError where the state is at another address by now: nothing more is written to its old journal."""
+    if progress.moved_to is not None:
+        raise StateError(
+            f"The state {place.address} has moved to {progress.moved_to}.",
+            hint=f"Run the command with {state_option(progress.moved_to).strip()}; a state in two places trains twice.",
+        )
 
 
 @contextmanager
@@ -126,7 +156,8 @@ def session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard
         StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
     """
     with unchecked_session(state, lock_timeout=lock_timeout, listener=listener) as opened:
-        refuse(opened.folder, opened.missing)
+        refuse(opened.state, opened.missing)
+        refuse_moved(opened.progress, opened.state)
         opened.store.settle()
         opened.close_lost_runs()
         yield opened
@@ -138,7 +169,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener
     clock, place = SystemClock(), open_state(state)
     run_id = new_run_id(clock.now())
     place.require_journal()
-    if lock_timeout and place.folder is not None and (held := look(place.folder)) is not None:
+    if lock_timeout and (held := place.holder()) is not None:
         listener(None, Preparing(what=f"waiting for {held.who} to end"))
     with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
         store = place.open_log()
@@ -156,7 +187,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener
                 found=state_mark(progress),
                 found_at=progress.last_at,
                 hold=hold,
-                missing=losses(place.folder, store, progress) if place.folder else (),
+                missing=losses(place, store, progress),
             )
         finally:
             store.close()

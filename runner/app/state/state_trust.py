@@ -10,8 +10,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.app.state.open_state import local_state
 from runner.errors import StateError
-from runner.journal.folder import StateFolder, state_folder
+from runner.journal.folder import StateFolder
 from runner.lib.file_owner import numbered_user, owner_of
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -24,7 +25,9 @@ def require_trusted(state: str, *, accepted: bool) -> None:
     Raises:
         StateError: git tracks a file of it, another user owns it, or others may write it.
     """
-    folder = state_folder(state)
+    folder = local_state(state)
+    if folder is None:
+        return  # who may write it is what its own credentials say
     if not os.path.lexists(folder.root):
         return
     if accepted:

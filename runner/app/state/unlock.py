@@ -1,7 +1,7 @@
 """`retrain unlock`: who holds the state, and the way out where that is a host which is gone."""
 
+from runner.app.state.open_state import local_state, open_state
 from runner.errors import LockedError, UsageError
-from runner.journal.folder import state_folder
 from runner.journal.lock import Held, Holder, break_lock, look
 
 
@@ -9,9 +9,9 @@ def held_by(state: str) -> Held | None:
     """Return who holds the state, or None.
 
     Raises:
-        StateError: the folder cannot be written.
+        StateError: the state cannot be looked at.
     """
-    return look(state_folder(state))
+    return open_state(state).holder()
 
 
 def what_next(holder: Holder, option: str) -> str:
@@ -35,7 +35,12 @@ def unlock(state: str, run_id: str) -> Holder:
         LockedError: a process of this host holds it, so it is alive.
         StateError: the folder cannot be written.
     """
-    folder = state_folder(state)
+    folder = local_state(state)
+    if folder is None:
+        raise UsageError(
+            "A lease is not taken from a run: it ends as soon as its run does not renew it any more.",
+            hint="Wait for that, for example with --lock-timeout 10m; the next run then continues.",
+        )
     held = look(folder)
     holder = held.holder if held else None
     if held is None or holder is None or holder.run_id != run_id:
@@ -45,6 +50,6 @@ def unlock(state: str, run_id: str) -> Holder:
             hint="There is nothing to free." if held is None else "`retrain unlock` without --id shows what to do.",
         )
     if holder.is_here:
-        raise LockedError(holder.holds(folder.root), hint=what_next(holder, ""))
+        raise LockedError(holder.holds(str(folder.root)), hint=what_next(holder, ""))
     break_lock(folder)
     return holder

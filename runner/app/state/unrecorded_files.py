@@ -12,6 +12,7 @@ from runner.audit.bundle_layout import ATTESTATION
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.progress import Progress, RunRecord
+from runner.journal.state_store import StateStore
 from runner.journal.stored import UNRECORDED
 
 _LATEST = "latest"
@@ -61,6 +62,40 @@ def unrecorded_files(
                     yield Finding(where=str(path), what="was never recorded in the journal")
         except OSError as error:
             yield unreadable(where, error)
+
+
+def unrecorded_objects(
+    state: StateStore, runs: Iterable[RunRecord], stored: Iterable[ResultDownloaded]
+) -> Iterator[Finding]:
+    """Yield the same of a state that is not in a folder."""
+    results = {fact.path for fact in stored}
+    for run in runs:
+        if run.report is None or run.finished is None:
+            continue
+        place = f"runs/{run.run_id}"
+        known = {f"{place}/{name}" for name in (*run.report.files, ATTESTATION, *UNRECORDED)} | results
+        try:
+            for name in state.blobs.names(place):
+                leftover = run.finished.stopped is not None and name.startswith(f"{place}/{_RESULTS}/")
+                if not leftover and name not in known:
+                    yield Finding(where=state.blobs.shown(name), what="was never recorded in the journal")
+        except OSError as error:
+            yield unreadable(Path(state.blobs.shown(place)), error)
+
+
+def unknown_runs(state: StateStore, progress: Progress, *, whole: bool) -> Iterator[Finding]:
+    """Yield the runs that left files in a store and are in no record; without `whole` only newer ones than all known.
+
+    Raises:
+        OSError: they cannot be listed.
+    """
+    after = "" if whole else f"{max(progress.runs, default='')}0"  # what follows all names below a run's
+    names = state.blobs.names("runs", after if progress.runs else "")
+    found = dict.fromkeys(name.split("/")[1] for name in names)
+    for run_id in found:
+        if run_id not in progress.runs:
+            what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
+            yield Finding(where=state.blobs.shown(f"runs/{run_id}"), what=what)
 
 
 def unreadable(folder: Path, error: OSError) -> Finding:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import click
 
-from runner.app.queries.report import report, write_report
+from runner.app.queries.report import report, report_page, write_report
 from runner.cli import options
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode, UsageError
-from runner.journal.folder import state_folder
 from runner.reports.formats.registry import FORMATS, Render
 from runner.reports.text import inline
 
@@ -35,7 +34,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
         warn_of_loss(console, state)
         if rendered.without_end:
             console.line(f"note: run {rendered.without_end} has not ended; this is run {rendered.run_id}")
-        page = state_folder(state).run_folder(rendered.run_id) / "report.html"
+        page = report_page(state, rendered.run_id)
         if out is not None and str(out) != "-":
             write_report(out, rendered.content, state=state)
             page = out

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import click
 
-from runner.app.queries.show import show
+from runner.app.queries.show import run_shown, show
 from runner.app.queries.status import ModelStatus
 from runner.cli import options
 from runner.cli.console import Console
@@ -14,7 +14,6 @@ from runner.cli.loss_warning import warn_of_loss
 from runner.cli.model_lines import incumbent_text, standing, with_short_ids
 from runner.cli.run_result import report_lines
 from runner.errors import ExitCode
-from runner.journal.folder import state_folder
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
@@ -50,7 +49,7 @@ def command(*, subject: str, wide: bool, form: str, state: str, console: Console
 
 def _run(console: Console, report: Report, state: str) -> Iterator[str]:
     yield inline(f"{report.command} {report.run_id}, exit code {report.exit_code}")
-    yield from report_lines(console.look, report, state_folder(state).run_folder(report.run_id), state_option(state))
+    yield from report_lines(console.look, report, run_shown(state, report.run_id), state_option(state))
 
 
 def _model(model: ModelStatus, width: int | None) -> Iterator[str]:

@@ -1,20 +1,77 @@
-"""`retrain state accept-loss`."""
+"""`retrain state`: begin a state, say what it is, move it, and continue after a loss."""
 
 from datetime import timedelta
 
 import click
 
+from runner.app.doctor.state_check import state_checks
 from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
+from runner.app.state.manage import init_state, pack_state, show_state
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.errors import ExitCode
+from runner.plan.model_plan import state_option
+from runner.reports.json_text import render_json
 from runner.reports.text import inline
 
 
-@click.group("state", cls=CommandGroup, epilog='Example: retrain state accept-loss --reason "the disk failed"')
+@click.group("state", cls=CommandGroup, epilog="Example: retrain state show")
 def command() -> None:
-    """Maintain the state folder."""
+    """Begin, show, move and maintain a state."""
+
+
+@command.command("init", epilog="Example: retrain state init s3://acme-retrain/prod")
+@click.argument("address", required=False, metavar="[URL]")
+@options.common
+def init(*, address: str | None, state: str, console: Console) -> int:
+    """Begin a state where there is none: at URL, or where --state says.
+
+    An object store is asked to keep its promises first. No other command begins a state there.
+    """
+    init_state(address or state)
+    console.result(inline(f"A state begins at {address or state}. Next: retrain run{state_option(address or state)}"))
+    return ExitCode.OK
+
+
+@command.command("show", epilog="Example: retrain state show")
+@options.output_format("text", "json")
+@options.common
+def show(*, form: str, state: str, console: Console) -> int:
+    """Say what the state is: its events and head, its runs, and who holds it."""
+    found = show_state(state)
+    if form == "json":
+        console.result(render_json(found).decode().rstrip("\n"))
+        return ExitCode.OK
+    last = f", the last one {found.last_run}" if found.last_run else ""
+    lines = [
+        f"state: {found.address}",
+        f"journal: {found.events} events, head {found.head_sha256[:12] or 'none'}",
+        f"runs: {found.runs}{last}",
+        f"held by: {found.held_by or 'nobody'}",
+        *([f"moved to: {found.moved_to}"] if found.moved_to else []),
+    ]
+    console.result("\n".join(map(inline, lines)))
+    return ExitCode.OK
+
+
+@command.command("pack", epilog="Example: retrain state pack")
+@options.common
+def pack(*, state: str, console: Console) -> int:
+    """Pack the journal of an object store, so that a machine without a copy reads it in a few requests."""
+    events = pack_state(state)
+    console.result(f"{events} events are packed." if events else "Everything is packed already.")
+    return ExitCode.OK
+
+
+@command.command("doctor", epilog="Example: retrain state doctor")
+@options.common
+def doctor(*, state: str, console: Console) -> int:
+    """Check what a state rests on: that its store keeps its promises, and who can read it."""
+    checks = list(state_checks(state, trusted=True, uploads=0))
+    for check in checks:
+        console.result(inline(f"{check.verdict}: {check.seen}") + (f"\n  {inline(check.next)}" if check.next else ""))
+    return ExitCode.STATE if any(check.verdict == "problem" for check in checks) else ExitCode.OK
 
 
 @command.command("accept-loss", epilog='Example: retrain state accept-loss --reason "the disk failed"')

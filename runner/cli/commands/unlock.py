@@ -1,7 +1,5 @@
 """`retrain unlock`."""
 
-from pathlib import Path
-
 import click
 
 from runner.app.state.unlock import held_by, unlock, what_next
@@ -31,6 +29,6 @@ def command(*, run_id: str | None, state: str, console: Console) -> int:
     if held.holder is None:
         console.result("A command that left no note of itself holds the state. Wait for it to end.")
     else:
-        told = held.holder.holds(Path(state)), what_next(held.holder, state_option(state))
+        told = held.holder.holds(state), what_next(held.holder, state_option(state))
         console.result("\n".join(map(inline, told)))
     return ExitCode.LOCKED

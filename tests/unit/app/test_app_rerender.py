@@ -12,6 +12,7 @@ from runner.app.audit.recompute import check_schemas
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import ReportWritten
 from runner.journal.folder import StateFolder
+from runner.journal.folder_store import FolderStore
 from runner.journal.progress import RunRecord
 from runner.lib.schemas import load_schema
 from tests.unit.journal.journal_facts import RUN, run_started
@@ -26,7 +27,7 @@ def found(folder: Path, content: bytes) -> list[str]:
     (state.run_folder(RUN) / "report.json").write_bytes(content)
     report = ReportWritten(files={})
     run = RunRecord(run_id=RUN, started=run_started(), started_at=datetime.now(UTC), report=report)
-    return [one.what for one in check_schemas(StateEvidence(state), EventBuffer(), [run])]
+    return [one.what for one in check_schemas(StateEvidence(FolderStore(state)), EventBuffer(), [run])]
 
 
 def renamed(key: bytes, other: bytes) -> Callable[[bytes], bytes]:

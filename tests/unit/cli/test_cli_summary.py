@@ -51,7 +51,7 @@ def test_a_fleet_of_which_half_is_in_trouble_fits_the_screen(room: int, columns:
 
 
 def _show(found: Report) -> None:
-    result = RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=())
+    result = RunResult(report=found, folder=Path("runs"), where="runs", exit_code=ExitCode.OK, internal_errors=())
     show_result(Console(), result, "text", "s")
 
 
@@ -126,7 +126,10 @@ def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(cou
 def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     found = undecided_report("awaiting_approval")
     show_result(
-        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+        Console(),
+        RunResult(report=found, folder=Path("runs"), where="runs", exit_code=ExitCode.OK, internal_errors=()),
+        "text",
+        "s",
     )
     shown = capsys.readouterr().out
     assert "Metrics: auc 0.939 against 0.954 (-0.015, worse), auc " in shown.splitlines()[0]
@@ -140,7 +143,10 @@ def test_a_result_that_could_not_be_read_comes_with_the_command_that_looks_into_
     [model] = undecided_report(outcome).models
     found = report_of([replace(model, unread="The result is empty.")])
     show_result(
-        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+        Console(),
+        RunResult(report=found, folder=Path("runs"), where="runs", exit_code=ExitCode.OK, internal_errors=()),
+        "text",
+        "s",
     )
     word = "next" if outcome == "held" else "look"
     assert f"\n{word}: retrain inspect churn_000 --state s\n" in capsys.readouterr().out
@@ -149,7 +155,10 @@ def test_a_result_that_could_not_be_read_comes_with_the_command_that_looks_into_
 def test_in_a_file_outcomes_stand_under_each_other_behind_japanese_names(capsys: pytest.CaptureFixture[str]) -> None:
     found = report("switched", "switched")
     show_result(
-        Console(), RunResult(report=found, folder=Path("runs"), exit_code=ExitCode.OK, internal_errors=()), "text", "s"
+        Console(),
+        RunResult(report=found, folder=Path("runs"), where="runs", exit_code=ExitCode.OK, internal_errors=()),
+        "text",
+        "s",
     )
     shown = capsys.readouterr().out.splitlines()[:2]
     assert [cell_len(line.partition("switched")[0]) for line in shown] == [14, 14]

@@ -1,0 +1,144 @@
+"""What this machine has read and written of a journal in an object store, so that it reads only what is new.
+
+It is data until it is checked: its chain is, as of any journal, and its last commit is compared with the store's. It
+also remembers how far the journal was, so that a store that lost its end, or holds another state now, is recognised.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from runner.lib.atomic_files import FILE_MODE, open_file, read_up_to, real_folder, replacing
+
+_INDEX, _LINES = "index.json", "journal.jsonl"
+_LARGEST_INDEX = 4096
+_SEQ = re.compile(rb'"seq":(?P<seq>[0-9]{1,17})\}\n\Z')  # the last key of an event's canonical form
+_NEAR = 64 * 1024  # bytes from which on a line is found by going through
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far the journal is known: `commit` is the number of the first event of its last commit."""
+
+    lineage: str
+    events: int
+    commit: int
+    size: int  # bytes of the lines
+
+
+def known_in(folder: Path) -> Known | None:
+    """Return what this user's machine knows of the journal it read last at an address, whichever journal that was."""
+    try:
+        with open_file(folder / _INDEX) as file:
+            known = msgspec.json.decode(read_up_to(file, _LARGEST_INDEX), type=Known)
+        return known if (folder / _LINES).lstat().st_uid == os.geteuid() else None
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+class JournalCache:
+    """The lines of one journal in a folder of this machine. One process at a time adds to them; others only read."""
+
+    def __init__(self, folder: Path, lineage: str) -> None:
+        self.folder = folder
+        self._lineage = lineage
+        self._file: BinaryIO | None = None
+        self.known = self._load()
+
+    def _load(self) -> Known:
+        known = known_in(self.folder)
+        nothing = Known(lineage=self._lineage, events=0, commit=0, size=0)
+        with suppress(OSError):
+            if known and known.lineage == self._lineage and (self.folder / _LINES).stat().st_size >= known.size:
+                return known
+        return nothing
+
+    def lines(self, first: int) -> Iterator[bytes]:
+        """Yield the lines from the event of that number on, each with its end."""
+        left = self.known.size
+        if left == 0:
+            return
+        with open_file(self.folder / _LINES) as file:
+            left -= file.seek(_place(file, left, first))
+            for line in file:
+                left -= len(line)
+                if left < 0:
+                    return
+                yield line
+
+    def add(self, first: int, lines: Sequence[bytes], *, commit: int) -> None:
+        """Keep the next lines, which end with a whole commit; `save` makes them count.
+
+        Where that fails, or another process does so, they are read from the store again.
+        """
+        with suppress(OSError, ImportError):
+            file = self._file or self._opened()
+            if file is None or first != self.known.events + 1:
+                return
+            file.write(b"".join(lines))
+            file.flush()
+            events, size = self.known.events + len(lines), self.known.size + sum(map(len, lines))
+            self.known = Known(lineage=self._lineage, events=events, commit=commit, size=size)
+
+    def _opened(self) -> BinaryIO | None:
+        """Open the lines for more of them, cut to what is known; None where another process has done so."""
+        import fcntl  # noqa: PLC0415 -- absent on Windows, where nothing is kept
+
+        real_folder(self.folder)
+        handle = os.open(self.folder / _LINES, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+        file = os.fdopen(handle, "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+        self.known = self._load()
+        file.truncate(self.known.size)
+        file.seek(self.known.size)
+        self._file = file
+        return file
+
+    def save(self) -> None:
+        """Note how far the journal is known, for the next command."""
+        if self._file is not None:
+            with suppress(OSError), replacing(self.folder / _INDEX, lasting=False) as target:
+                target.write(msgspec.json.encode(self.known))
+
+    def close(self) -> None:
+        """Let others add."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def forget(self) -> None:
+        """Remove what is known."""
+        self.close()
+        for name in (_INDEX, _LINES):
+            with suppress(OSError):
+                (self.folder / name).unlink()
+        self.known = self._load()
+
+
+def _place(file: BinaryIO, size: int, first: int) -> int:
+    """Return where the line of an event begins, found by the numbers in the lines."""
+    low, high = 0, size  # the line begins at `low` or after it, and before `high`
+    while high - low > _NEAR:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        begin = file.tell()
+        found = _SEQ.search(file.readline())
+        if begin >= high or found is None or int(found["seq"]) > first:
+            high = middle
+        else:
+            low = begin
+    file.seek(low)
+    while (begin := file.tell()) < size:
+        found = _SEQ.search(file.readline())
+        if found is None or int(found["seq"]) >= first:
+            return begin
+    return size

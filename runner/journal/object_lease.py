@@ -1,0 +1,195 @@
+"""Who may write to a state in an object store: a lease that its owner renews, and that ends by itself.
+
+Who takes the state makes the next term, an object that only one can make. Its owner rewrites `leases/<run_id>` every
+sixth of the lease's life; who comes next compares when the store wrote that with when it wrote an object of his own.
+No clock of a machine decides, except how long a machine itself has not renewed, and that clock also counts its sleep.
+
+Safety does not rest on this: two that believe they hold the state meet at the journal, where one of them is refused.
+"""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import msgspec
+
+from runner.errors import LockedError, StateError
+from runner.http.buckets import Bucket, DoubtfulError, Item
+from runner.journal.lock import Held, Holder, this_holder
+
+LEASES = "p/0000/leases"
+_TERM = "term-"
+_CLOCK = f"{LEASES}/clock"
+_LARGEST = 4096
+_RENEWALS = 6  # in a lease's life
+_ROUNDING = timedelta(seconds=2)  # of two times in whole seconds
+_KEPT_TERMS = 8
+_POLL_S = 2.0
+_TRIES = 8  # to make a term that others make too
+
+Reword = Callable[[OSError], StateError]
+
+
+def _seconds() -> float:
+    """Return a time that goes on while the machine sleeps, where the system has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class _Seen:
+    """The leases as a listing shows them; `now` is when the store wrote an object just before it."""
+
+    def __init__(self, items: list[Item], own: str) -> None:
+        self._at = {item.name.rpartition("/")[2]: item.modified for item in items}
+        now = self._at.get(own.rpartition("/")[2])
+        if now is None:
+            raise DoubtfulError(errno.EAGAIN, "the store does not list what was just written")
+        self.now = now
+
+    @property
+    def terms(self) -> list[int]:
+        """Return the numbers of the terms, in order."""
+        numbers = [name.removeprefix(_TERM) for name in self._at if name.startswith(_TERM)]
+        return sorted(int(number) for number in numbers if number.isdecimal())
+
+    def is_young(self, run_id: str, life: timedelta) -> bool:
+        """Return whether a run has renewed its lease within its life."""
+        at = self._at.get(run_id)
+        return at is not None and self.now - at <= life + _ROUNDING
+
+
+class ObjectLease:
+    """The right of one run to write, renewed by a thread of its own."""
+
+    def __init__(self, bucket: Bucket, run_id: str, life: timedelta) -> None:
+        self.where = bucket.address.place
+        self.life = life
+        self._bucket = bucket
+        self._name = f"{LEASES}/{run_id}"
+        self._content = msgspec.json.encode(this_holder(run_id))
+        self._renewed = _seconds()
+        self._lost = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._seen: _Seen | None = None
+        self._term = 0
+
+    def lasts(self) -> bool:
+        """Return whether this run has renewed its lease within half of its life, and never let it end."""
+        return not self._lost and _seconds() - self._renewed < self.life.total_seconds() / 2
+
+    def has_ended(self, run_id: str) -> bool:
+        """Return whether another run had no lease any more when this one took the state."""
+        return self._seen is None or not self._seen.is_young(run_id, self.life)
+
+    def take(self) -> Held | None:
+        """Take the state, or return who holds it; raises OSError where the store refuses."""
+        for _ in range(_TRIES):
+            self.renew()
+            seen = look_through(self._bucket, self._name)
+            term = seen.terms[-1] if seen.terms else 0
+            holder = _owner(self._bucket, term) if term else None
+            if holder is not None and seen.is_young(holder.run_id, self.life):
+                return Held(holder=holder)
+            if self._bucket.create(_term_name(term + 1), self._content):
+                self._seen, self._term = seen, term + 1
+                self._thread.start()
+                return None
+        return Held(holder=None)
+
+    def renew(self) -> None:
+        """Rewrite the lease, unless it has ended meanwhile; raises OSError where the store refuses."""
+        began = _seconds()
+        self._bucket.put(self._name, self._content)
+        if self._thread.is_alive() and _seconds() - self._renewed >= self.life.total_seconds():
+            self._lost = True  # somebody may have taken over: from now on it is theirs
+        self._renewed = began
+
+    def _keep(self) -> None:
+        tidy = True
+        while not self._lost and not self._ended.wait(self.life.total_seconds() / _RENEWALS):
+            if _seconds() - self._renewed >= self.life.total_seconds():
+                self._lost = True
+                return
+            with suppress(OSError):  # it is tried again; `lasts` tells how long it was not renewed
+                self.renew()
+                if tidy:
+                    self._tidy()
+                tidy = False
+
+    def _tidy(self) -> None:
+        """Remove terms that are over; the last ones stay, for who is just looking at them."""
+        for term in look_through(self._bucket, self._name).terms:
+            if term <= self._term - _KEPT_TERMS:
+                self._bucket.delete(_term_name(term))
+
+    def release(self) -> None:
+        """End the lease, so that the next run need not wait for its end."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(self.life.total_seconds())
+        with suppress(OSError):
+            self._bucket.delete(self._name)
+
+
+@contextmanager
+def leased(lease: ObjectLease, *, timeout: float, reword: Reword) -> Iterator[ObjectLease]:
+    """Hold the state for one run; wait up to `timeout` seconds for it.
+
+    Raises:
+        LockedError: another run holds it.
+        StateError: the store refuses.
+    """
+    until = time.monotonic() + timeout
+    try:
+        while (held := _taken(lease, reword)) is not None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise _locked(held, lease)
+            time.sleep(min(_POLL_S, lease.life.total_seconds() / _RENEWALS, left))
+        yield lease
+    finally:
+        lease.release()
+
+
+def _taken(lease: ObjectLease, reword: Reword) -> Held | None:
+    try:
+        return lease.take()
+    except OSError as error:
+        raise reword(error) from None
+
+
+def _locked(held: Held, lease: ObjectLease) -> LockedError:
+    who = held.holder.holds(lease.where) if held.holder else f"Other retrain commands take the state {lease.where}."
+    return LockedError(
+        who,
+        hint=f"Wait for it to end, or let this command wait with --lock-timeout 10m. Where that run was killed, its "
+        f"lease ends within {lease.life.total_seconds():.0f} seconds, and the next run continues.",
+    )
+
+
+def holder_of(bucket: Bucket, life: timedelta) -> Held | None:
+    """Return who holds the state, or None; raises OSError where the store refuses."""
+    bucket.put(_CLOCK, b"")
+    seen = look_through(bucket, _CLOCK)
+    holder = _owner(bucket, seen.terms[-1]) if seen.terms else None
+    return Held(holder=holder) if holder is not None and seen.is_young(holder.run_id, life) else None
+
+
+def look_through(bucket: Bucket, own: str) -> _Seen:
+    """Return the leases; `own` was written just before."""
+    return _Seen(bucket.list(LEASES), own)
+
+
+def _term_name(term: int) -> str:
+    return f"{LEASES}/{_TERM}{term:012d}"
+
+
+def _owner(bucket: Bucket, term: int) -> Holder | None:
+    """Return whose term it is; None where that cannot be read, and then it is nobody's."""
+    try:
+        return msgspec.json.decode(bucket.get(_term_name(term), limit=_LARGEST), type=Holder)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,296 @@
+"""The journal in an object store: one object a commit, named by its first event's number and made only where none is.
+
+That name is the whole guard. Who appends has read the journal to its head, so the next commit of each writer has the
+same name, and the store lets one of them make it. A guard of an event needs no index of its own: the one chain has one
+writer at a time, who knows all guards before its head.
+
+A commit holds the very lines of `journal.jsonl` and a last line with a nonce. Where no answer comes, the same bytes are
+sent again, and "it exists" is settled by reading: equal bytes are this writer's own, as nobody else has the nonce.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TypeVar
+
+from runner.errors import StateError
+from runner.http.buckets import Bucket, Item
+from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
+from runner.journal.events import Draft
+from runner.journal.object_cache import JournalCache
+from runner.journal.object_packs import PACKS, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
+from runner.journal.state_store import GuardTakenError, HeadMovedError
+from runner.lib.parallel import map_in_threads
+
+T = TypeVar("T")
+R = TypeVar("R")
+JOURNAL = "p/0000/journal"
+_LARGEST_COMMIT = 64 * 1024 * 1024
+_NONCE = re.compile(rb'\{"nonce":"[0-9a-f]{32}"\}\n')
+_SEEN_BEFORE = 500  # events; a commit has fewer, so the one that holds an event is among those that begin so near
+_THREADS = 16
+_WINDOW = 64  # objects that are fetched ahead
+_UNPACKED = 50  # commits that a run leaves as they are
+_FULL_PACK = 200_000  # events
+
+Reword = Callable[[OSError], StateError]  # turns a store's refusal into an error of the state
+
+
+class ObjectLog:
+    """An open journal. `cache` is what this machine knows of it, None where only the store is believed."""
+
+    def __init__(self, bucket: Bucket, cache: JournalCache | None, reword: Reword) -> None:
+        self._bucket = bucket
+        self._cache = cache
+        self._reword = reword
+        self._head: tuple[int, str] | None = None
+        self._commit = 0  # the number of the first event of the last commit, as read and written by this object
+        self._guards: set[str] = set()
+        self._mark = 0  # events up to this one were not read; their guards are looked up when one is written
+        self._appended = 0
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Return the number and SHA-256 of the last event, as first read and then written by this object."""
+        return self._head or START
+
+    def read(self, after: tuple[int, str] = START) -> Generator[Link]:
+        """Yield the events after a mark, each checked against the chain; what is new on this machine is kept there."""
+        last, guards = after, set[str]()
+        try:
+            for event_link in read_chain(line_rows(self._lines(after[0]), max(after[0], 1)), after):
+                event = event_link.event
+                last = (event.seq, event_link.sha256)
+                if event.seq > after[0]:
+                    if event.guard is not None:
+                        guards.add(event.guard)
+                    yield event_link
+        except StateError:
+            self._require_sound_copy()
+            raise
+        if self._cache is not None:
+            self._cache.save()
+        if self._head is None:
+            self._head, self._guards, self._mark = last, guards, after[0]
+
+    def _require_sound_copy(self) -> None:
+        """Raise a StateError where it is this machine's copy that cannot be believed, and remove that."""
+        cache = self._cache
+        if cache is None:
+            return
+        try:
+            for _ in read_chain(line_rows(cache.lines(1), 1)):
+                pass
+        except (OSError, StateError):
+            cache.forget()
+            raise StateError(
+                f"This machine's copy of the journal in {cache.folder} was damaged, and is removed.",
+                hint="Run the command again; it reads the journal from the store.",
+            ) from None
+
+    def has_events(self) -> bool:
+        """Return whether anything was ever written.
+
+        Raises:
+            StateError: the store cannot be asked.
+        """
+        try:
+            return bool(self._cache and self._cache.known.events) or bool(self._commits(1))
+        except OSError as error:
+            raise self._reword(error) from None
+
+    def append(self, drafts: Sequence[Draft]) -> list[Link]:
+        """Write the drafts as one commit, if the last event is still the one that `head` names."""
+        guards = [draft.guard for draft in drafts if draft.guard is not None]
+        if guards and self._mark:
+            self._guards |= set(self._older_guards())
+            self._mark = 0
+        if len(set(guards)) < len(guards) or not self._guards.isdisjoint(guards):
+            raise GuardTakenError
+        links: list[Link] = []
+        seq, prev = self.head
+        for draft in drafts:
+            links.append(link(draft, seq=seq + 1, prev=prev))
+            seq, prev = links[-1].event.seq, links[-1].sha256
+        if links:
+            self._write(links)
+            self._head, self._commit = (seq, prev), links[0].event.seq
+            self._guards |= set(guards)
+        return links
+
+    def _write(self, links: Sequence[Link]) -> None:
+        lines, commit = [event_link.body + b"\n" for event_link in links], links[0].event.seq
+        try:
+            ours = self._bucket.create(commit_name(commit), commit_content(lines))
+        except OSError as error:
+            raise StateError(
+                f"It is unknown whether the next events were recorded: {error.strerror}.",
+                hint="Nothing was sent to the service after that. Run the command again when the store answers; it "
+                "reads what arrived.",
+            ) from None
+        if not ours:
+            raise HeadMovedError
+        self._appended += 1
+        if self._cache is not None:
+            self._cache.add(commit, lines, commit=commit)
+            self._cache.save()
+
+    def _older_guards(self) -> Iterator[str]:
+        for row in line_rows((line for line in self._lines(0) if b'"guard":"' in line), 1):
+            if row.guard is not None:
+                yield row.guard
+
+    def extent(self) -> tuple[int, str]:
+        """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
+        known = self.head[0]
+        seen = sum(1 for _ in self._lines(known))
+        return (known - 1 + seen if known else seen), self.digest(1) or ""
+
+    def digest(self, seq: int) -> str | None:
+        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        if seq < 1 or seq >= 10**17:
+            return None
+        row = next(iter(line_rows(self._lines(seq), seq)), None)
+        return None if row is None else row.sha256
+
+    def settle(self) -> None:
+        """The store needs no note of its end; this machine's own is kept with each commit."""
+
+    def close(self) -> None:
+        """Pack what many commits hold, and let go of this machine's copy."""
+        if self._appended:
+            with suppress(OSError, StateError):  # packs are derived; the next run makes them
+                self.pack(least=_UNPACKED)
+        if self._cache is not None:
+            self._cache.close()
+
+    def pack(self, *, least: int) -> int:
+        """Pack the commits after the last full pack where at least `least` are in none; return how many events.
+
+        Raises:
+            OSError: the store refuses it.
+            StateError: the journal cannot be read.
+        """
+        packs = chosen(self._bucket.list(PACKS))
+        items = self._commits(packs[-1].commit if packs else 1)
+        loose = [_number(item) for item in items if _number(item) > end_of(packs)]
+        if len(loose) < max(least, 1):
+            return 0
+        full = [pack for pack in packs if pack.events >= _FULL_PACK]
+        first = end_of(full) + 1
+        last = loose[-1] + len(self._lines_of(items[-1])) - 1
+        lines = islice(self._lines(first), last - first + 1)
+        pack = Pack(first=first, commit=loose[-1], last=last)
+        write_pack(self._bucket, pack, lines)
+        return pack.events
+
+    def _commits(self, start: int) -> list[Item]:
+        """Return the objects of the commits that begin with that event or later."""
+        after = f"{start - 1:017d}"
+        return [item for item in self._bucket.list(JOURNAL, after) if re.fullmatch(r"[0-9]{17}", _base(item))]
+
+    def _lines(self, first: int) -> Iterator[bytes]:
+        """Yield the lines from an event on, from this machine, from packs, and the rest from the commits.
+
+        Raises:
+            StateError: the store lacks a commit that is known, holds another one in its place, or cannot be read.
+        """
+        try:
+            yield from self._found(max(first, 1))
+        except OSError as error:
+            raise self._reword(error) from None
+
+    def _found(self, first: int) -> Iterator[bytes]:
+        if self._cache is not None and self._cache.known.events:
+            known = self._cache.known
+            yield from self._continued(first, known.commit, self._cache.lines(min(first, known.commit)))
+        elif first == 1:
+            packs = chosen(self._bucket.list(PACKS))
+            yield from self._continued(1, packs[-1].commit if packs else 0, self._unpacked(packs))
+        else:
+            near = self._commits(max(first - _SEEN_BEFORE, 1))
+            if not near or _number(near[0]) > first:
+                near = self._commits(1)
+            before = [item for item in near if _number(item) <= first]
+            yield from self._tail(before[-1:] + near[len(before) :], first)
+
+    def _unpacked(self, packs: Sequence[Pack]) -> Iterator[bytes]:
+        """Yield the lines of packs, and keep them on this machine."""
+        contents = _fetched(packs, lambda pack: fetch_pack(self._bucket, pack))
+        for pack, content in zip(packs, contents, strict=True):
+            lines = list(unpacked(pack, content))
+            if self._cache is not None:
+                self._cache.add(pack.first, lines, commit=pack.commit)
+            yield from lines
+
+    def _continued(self, first: int, commit: int, known: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield known lines up to the end of the commit `commit`, which the store must show too, and what follows it.
+
+        The known lines begin with `first`, or with that commit if it begins earlier.
+        """
+        items = self._commits(max(commit, 1))
+        if commit and (not items or _number(items[0]) != commit):
+            raise StateError(
+                f"The journal in {self._bucket.address.place} has lost its end: it once held event {commit}.",
+                hint="Restore the objects that were removed or have expired, for example from their older versions; "
+                "nothing is started on a journal that lost its end.",
+            )
+        stored = self._lines_of(items[0]) if commit else []
+        seq = min(first, commit)
+        for line in known:
+            if seq >= first:
+                yield line
+            if seq >= commit and stored[seq - commit : seq - commit + 1] != [line]:
+                raise self._other(seq)
+            seq += 1
+        if commit and seq - commit != len(stored):
+            raise self._other(seq)
+        yield from self._tail(items[1:] if commit else items, first)
+
+    def _other(self, seq: int) -> StateError:
+        return StateError(
+            f"Event {seq} of the journal in {self._bucket.address.place} is not the one that was read before.",
+            hint="Another journal was put in its place, or a pack was damaged: packs are derived and may be removed. "
+            "Restore the older versions of the objects, or look for what wrote there.",
+        )
+
+    def _tail(self, items: Sequence[Item], first: int) -> Iterator[bytes]:
+        """Yield the lines of commits from an event on, and keep them on this machine."""
+        for item, lines in zip(items, _fetched(items, self._lines_of), strict=True):
+            if self._cache is not None:
+                self._cache.add(_number(item), lines, commit=_number(item))
+            yield from lines[max(first - _number(item), 0) :]
+
+    def _lines_of(self, item: Item) -> list[bytes]:
+        """Return the lines of a commit without its nonce."""
+        content = self._bucket.get(item.name, limit=_LARGEST_COMMIT)
+        *lines, nonce = content.splitlines(keepends=True) or [b""]
+        if not lines or _NONCE.fullmatch(nonce) is None:
+            raise broken(_number(item), "its object is not a commit")
+        return lines
+
+
+def commit_name(seq: int) -> str:
+    """Return the name of the object of the commit that begins with an event."""
+    return f"{JOURNAL}/{seq:017d}"
+
+
+def commit_content(lines: Iterable[bytes], nonce: str = "") -> bytes:
+    """Return a commit's bytes: the lines, and a nonce that no other writer has."""
+    return b"".join([*lines, b'{"nonce":"%s"}\n' % (nonce or secrets.token_hex(16)).encode()])
+
+
+def _base(item: Item) -> str:
+    return item.name.rpartition("/")[2]
+
+
+def _number(item: Item) -> int:
+    return int(_base(item))
+
+
+def _fetched(items: Sequence[T], fetch: Callable[[T], R]) -> Iterator[R]:
+    """Yield what is fetched for the items, some of them ahead and side by side."""
+    for begin in range(0, len(items), _WINDOW):
+        yield from map_in_threads(fetch, items[begin : begin + _WINDOW], _THREADS)

@@ -1,0 +1,348 @@
+"""The state in an object store: the layout of a prefix, how it is begun and probed, files and inbox.
+
+`format.json` says that here is a state. It is made once, by `retrain state init` or `migrate` and by nothing else: a
+mistyped prefix would read as "nothing was ever trained".
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from shlex import quote
+from typing import BinaryIO, cast
+
+import msgspec
+from msgspec import Struct
+
+from runner.errors import ExitCode, StateError, UsageError
+from runner.http.bucket_address import read_bucket_address
+from runner.http.buckets import NO_OBJECT, Bucket, DoubtfulError
+from runner.journal.folder import StateFolder
+from runner.journal.lock import Held
+from runner.journal.object_cache import JournalCache, known_in
+from runner.journal.object_checks import store_checks
+from runner.journal.object_lease import ObjectLease, holder_of, leased
+from runner.journal.object_log import JOURNAL, ObjectLog
+from runner.journal.state_store import MOST_PENDING, StoreCheck
+from runner.lib.atomic_files import make_folder, open_file, real_folder
+from runner.lib.parallel import map_in_threads
+from runner.manifest.durations import parse_duration
+
+FORMAT_NAME, FORMAT = "format.json", 1
+INBOX, ASIDE = "p/0000/inbox", "p/0000/lost/inbox"
+_LARGEST_FORMAT = 4096
+_LARGEST_ENTRY = 1024 * 1024
+_NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
+_IN_MEMORY = 8 * 1024 * 1024
+_LIFE, _SHORTEST, _LONGEST = timedelta(minutes=2), timedelta(seconds=10), timedelta(hours=1)
+
+
+class AwayError(StateError):
+    """The store cannot be reached (exit 5); nothing was begun, and running again is all there is to do."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class Format(Struct, frozen=True, kw_only=True):
+    """What `format.json` says: the form of what is below the prefix, and which state it is."""
+
+    format: int
+    lineage: str
+    partitions: int
+
+
+class ObjectBlobs(Struct, frozen=True):
+    """Files as objects of the same names."""
+
+    bucket: Bucket
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> str:
+        """Store a file whole or not at all; its digest is that of the bytes which were sent."""
+        sha256 = hashlib.sha256()
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            for piece in pieces:
+                file.write(piece)
+                sha256.update(piece)
+            size = file.tell()
+            file.seek(0)
+            self.bucket.put(name, file.read() if size <= _IN_MEMORY else file)
+        return sha256.hexdigest()
+
+    def keep(self, name: str, file: Path) -> None:
+        """Store a file of the work folder."""
+        with open_file(file) as stream:
+            self.bucket.put(name, stream)
+
+    def open(self, name: str) -> BinaryIO:
+        """Fetch a file, which is on this machine's disk only while it is open."""
+        return cast("BinaryIO", self.bucket.open(name))
+
+    def holds(self, name: str) -> bool:
+        """Return whether there is such an object."""
+        return self.bucket.exists(name)
+
+    def names(self, folder: str, after: str = "") -> Iterator[str]:
+        """Yield the names of the files below a folder that follow a name."""
+        yield from (item.name for item in self.bucket.list(folder, after))
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self.bucket.delete(name)
+
+    def shown(self, name: str) -> str:
+        """Return the object's address."""
+        return f"{self.bucket.address.place}/{name}"
+
+
+class ObjectInbox(Struct, frozen=True):
+    """Entries as objects, each with a nonce at its end, so that its poster knows his own."""
+
+    bucket: Bucket
+
+    def post(self, name: str, content: bytes) -> None:
+        """Make an entry; of several that make it, one succeeds."""
+        if not self.bucket.create(f"{INBOX}/{name}", b"%s\n%s" % (content, secrets.token_hex(16).encode())):
+            raise FileExistsError(name)
+
+    def pending(self) -> tuple[str, ...]:
+        """Return the entries' names in their order."""
+        return tuple(item.name.removeprefix(f"{INBOX}/") for item in self.bucket.list(INBOX))[:MOST_PENDING]
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return an entry's content without its nonce."""
+        content = self.bucket.get(f"{INBOX}/{name}", limit=_LARGEST_ENTRY)
+        return content[:-_NONCE_BYTES][:limit]
+
+    def remove(self, name: str) -> None:
+        """Remove an entry."""
+        with suppress(FileNotFoundError):
+            self.bucket.delete(f"{INBOX}/{name}")
+
+    def set_aside(self, name: str) -> str:
+        """Move what is no entry out of the inbox."""
+        target = f"{ASIDE}/{secrets.token_hex(3)}-{name}"
+        self.bucket.rename(f"{INBOX}/{name}", target)
+        return f"{self.bucket.address.place}/{target}"
+
+
+class ObjectStore:
+    """A prefix of a bucket as a state."""
+
+    folder = None
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.bucket_address = read_bucket_address(address, parameters={"lease"})
+        self.life = _life(dict(self.bucket_address.extra).get("lease", ""))
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        """Return the objects below the prefix."""
+        return Bucket(self.bucket_address)
+
+    @cached_property
+    def _machine(self) -> Path:
+        """Return this machine's folder for the state: its copy of the journal, and what runs work with."""
+        named, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
+        root = Path(named) if Path(named).is_absolute() else Path(home) / ".cache"
+        key = f"{self.bucket_address.place} {self.bucket_address.endpoint}"
+        name = hashlib.sha256(key.encode()).hexdigest()[:32]
+        with suppress(OSError):
+            if root.is_absolute():
+                return real_folder(make_folder(root), "retrain", "states", name)
+        return Path(tempfile.mkdtemp(prefix="retrain-state-"))
+
+    @property
+    def work(self) -> StateFolder:
+        """Return a folder of this machine."""
+        return StateFolder(self._machine / "work")
+
+    @property
+    def blobs(self) -> ObjectBlobs:
+        """Return the files below the prefix."""
+        return ObjectBlobs(self.bucket)
+
+    @property
+    def inbox(self) -> ObjectInbox:
+        """Return the entries below the prefix."""
+        return ObjectInbox(self.bucket)
+
+    def _read_format(self) -> tuple[Format, bytes] | None:
+        """Return what `format.json` says, and its bytes; None where there is none."""
+        try:
+            content = self.bucket.get(FORMAT_NAME, limit=_LARGEST_FORMAT)
+        except FileNotFoundError as error:
+            if error.strerror != NO_OBJECT:
+                raise self._reworded(error) from None
+            return None
+        except OSError as error:
+            raise self._reworded(error) from None
+        try:
+            found = msgspec.json.decode(content, type=Format)
+        except msgspec.MsgspecError:
+            raise StateError(
+                f"{self._shown}/{FORMAT_NAME} is not what retrain wrote there.",
+                hint="Check the address; another program's objects are not taken for a state.",
+            ) from None
+        if found.format != FORMAT or found.partitions != 1:
+            raise StateError(
+                f"The state {self._shown} has a form that this version of retrain does not read.",
+                hint="Use the version of retrain that made it.",
+            )
+        return found, content
+
+    @cached_property
+    def format(self) -> tuple[Format, bytes]:
+        """Return what `format.json` says, and its bytes.
+
+        Raises:
+            StateError: there is none, or this machine knows another state at the address.
+        """
+        found, known = self._read_format(), known_in(self._machine)
+        if known is not None and known.events and (found is None or found[0].lineage != known.lineage):
+            what = "is gone" if found is None else "is another one"
+            raise StateError(
+                f"The state {self._shown} {what}: this machine has read {known.events} events of it before.",
+                hint="Restore its objects. Where another state was begun there on purpose, remove "
+                f"{quote(str(self._machine))}.",
+            )
+        if found is None:
+            raise StateError(
+                f"There is no state at {self._shown}.",
+                hint=f"Check the address. To begin one there: `retrain state init {quote(self.address)}`.",
+            )
+        return found
+
+    def require_journal(self) -> None:
+        """Raise a StateError where no state was begun here."""
+        self.format  # noqa: B018 -- it is read now
+
+    def begin(self) -> None:
+        """Begin a state where there is none.
+
+        Raises:
+            StateError: there is one, the prefix holds something else, or the store cannot keep a state.
+        """
+        if self._read_format() is not None:
+            raise StateError(f"There is a state at {self._shown} already.", hint="Use it, or name another prefix.")
+        try:
+            if self.bucket.list(JOURNAL):
+                raise StateError(
+                    f"A migration to {self._shown} was interrupted.",
+                    hint="Run the same `retrain state migrate` again; it continues.",
+                )
+        except OSError as error:
+            raise self._reworded(error) from None
+        self.begin_with(secrets.token_hex(16))
+
+    def begin_with(self, lineage: str) -> None:
+        """Make `format.json`, and make sure that the store keeps its promises; it is removed where not."""
+        content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=1)) + b"\n"
+        try:
+            if not self.bucket.create(FORMAT_NAME, content):
+                raise StateError(f"Somebody else has just begun a state at {self._shown}.", hint="Use it as it is.")
+            self.__dict__.pop("format", None)
+            try:
+                self._require_fit(content)
+            except StateError:
+                self.bucket.delete(FORMAT_NAME)
+                raise
+        except OSError as error:
+            raise self._reworded(error) from None
+
+    def _require_fit(self, content: bytes) -> None:
+        """Raise a StateError where the store overwrites what it must not, or shows the state to everybody."""
+        probes = (lambda: self.bucket.is_refused_twice(FORMAT_NAME, content), self.is_public)
+        try:
+            refused, public = map_in_threads(lambda probe: probe(), probes, len(probes))
+        except OSError as error:
+            raise self._reworded(error) from None
+        if not refused:
+            raise StateError(
+                f"The store of {self._shown} overwrites objects although it is asked not to, so two runs could both "
+                "believe that they have written.",
+                hint="Use a store that honours `If-None-Match: *`, a folder, or another version of this store.",
+            )
+        if public:
+            raise StateError(
+                f"The state {self._shown} can be read by everybody, without credentials.",
+                hint="Take away public access from the bucket; reports and results are nobody else's.",
+            )
+
+    def is_public(self) -> bool | None:
+        """Return whether `format.json` can be read without credentials; None where that is unknown."""
+        try:
+            Bucket(self.bucket_address, signed=False).get(FORMAT_NAME, limit=_LARGEST_FORMAT)
+        except DoubtfulError:
+            return None
+        except OSError:
+            return False
+        return True
+
+    def open_log(self) -> ObjectLog:
+        """Open the journal for writing."""
+        return self._log(afresh=False)
+
+    def read_log(self, *, afresh: bool = False) -> ObjectLog | None:
+        """Open the journal for reading; with `afresh` this machine's copy and packs are not used."""
+        log = self._log(afresh=afresh)
+        return log if log.has_events() else None
+
+    def _log(self, *, afresh: bool) -> ObjectLog:
+        found, _ = self.format
+        return ObjectLog(self.bucket, None if afresh else JournalCache(self._machine, found.lineage), self._reworded)
+
+    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[ObjectLease]:
+        """Hold the lease, after the store has shown that it keeps its promises."""
+        self._require_fit(self.format[1])
+        return leased(ObjectLease(self.bucket, run_id, self.life), timeout=timeout, reword=self._reworded)
+
+    def checks(self) -> tuple[StoreCheck, ...]:
+        """Return which of the promises that a state rests on hold."""
+        content = self.format[1]
+        probes = (lambda: self.bucket.is_refused_twice(FORMAT_NAME, content), self.is_public)
+        try:
+            refused, public = map_in_threads(lambda probe: probe(), probes, len(probes))
+        except OSError as error:
+            raise self._reworded(error) from None
+        return store_checks(self.bucket_address, refused=bool(refused), public=public)
+
+    def holder(self) -> Held | None:
+        """Return who holds the lease."""
+        try:
+            return holder_of(self.bucket, self.life)
+        except OSError as error:
+            raise self._reworded(error) from None
+
+    @property
+    def _shown(self) -> str:
+        return self.bucket_address.place
+
+    def _reworded(self, error: OSError) -> StateError:
+        """Return the error of the state that a refusal of the store is."""
+        if isinstance(error, DoubtfulError):
+            return AwayError(
+                f"The state {self._shown} cannot be reached: {error.strerror}.",
+                hint="Nothing was started. Check the network and the address, then run the command again.",
+            )
+        return StateError(
+            f"The state {self._shown} cannot be used: {error.strerror or type(error).__name__}.",
+            hint="Check the address and the credentials; "
+            f"`retrain state doctor --state {quote(self.address)}` says more.",
+        )
+
+
+def _life(text: str) -> timedelta:
+    """Return how long a lease lives, by the address."""
+    life = parse_duration(text) if text else _LIFE
+    if life is None or not _SHORTEST <= life <= _LONGEST:
+        raise UsageError(
+            "The lease of the state's address is not between 10s and 1h.",
+            hint="Write it as in ?lease=2m, or leave it away.",
+        )
+    return life
