@@ -90,7 +90,7 @@ def test_junit_is_read_by_its_own_reader(ran: Path) -> None:
 
 def test_openmetrics_is_read_by_its_own_reader_and_holds_the_metrics_of_the_documents(ran: Path) -> None:
     text = command(ran, "report", "--format", "openmetrics").stdout.decode()
-    families = {one.name for one in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]  # theirs
+    families = {family.name for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]  # theirs
     rows = re.findall(r"^\| (`retrain_.*?) \|", FORMATS_MD, re.MULTILINE)
     assert families == {name for row in rows for name in re.findall("`(.*?)`", row)}
 

@@ -35,7 +35,7 @@ LINES = (
     "growth",
     "profiles",
 )
-_NUMBERS = [one.name for one in fields(Sizes) if one.type is int or one.type == "int"]
+_NUMBERS = [field.name for field in fields(Sizes) if field.type is int or field.type == "int"]
 
 
 def main() -> int:

@@ -105,9 +105,9 @@ def end_tree(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is not None:
         return
     with contextlib.suppress(psutil.Error):
-        for one in psutil.Process(process.pid).children(recursive=True):
+        for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                one.kill()
+                child.kill()
     process.kill()
     process.wait()
 

@@ -25,8 +25,8 @@ def run_profiled(thread: threading.Thread) -> None:
 
 def write() -> None:
     """Write what all threads counted, together."""
-    for one in profiles:
-        one.disable()
+    for profile in profiles:
+        profile.disable()
     pstats.Stats(*profiles).dump_stats(file)
 
 

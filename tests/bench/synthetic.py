@@ -56,7 +56,7 @@ def make_pattern(folder: Path) -> Pattern:
     with slow_service(0, 0) as url:
         cost_of(retrain("run", str(write_many(folder, 1, url=url)), "--state", str(state.root), "-q"), keys(1))
     store = Store(state.journal, writable=False)
-    events = [one.event for one in store.read()]
+    events = [link.event for link in store.read()]
     store.close()
     of_run = [event.fact for event in events if event.model is None]
     (stored,) = (event.fact for event in events if isinstance(event.fact, ResultDownloaded))
@@ -100,9 +100,9 @@ def write_run(state: Path, pattern: Pattern, data: Path, *, models: int) -> int:
         return _data_digest(data, number)
 
     _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=identity).run(models)
-    for one in store.read():
-        if isinstance(one.event.fact, ResultDownloaded):
-            path = state / one.event.fact.path
+    for link in store.read():
+        if isinstance(link.event.fact, ResultDownloaded):
+            path = state / link.event.fact.path
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pattern.result, path)
     events = store.head[0]
@@ -130,10 +130,14 @@ class _Writer:
         place = next(at for at, (fact, _) in enumerate(self.pattern.steps) if isinstance(fact, CandidateEvaluated)) + 1
         before, after = self.pattern.steps[:place], self.pattern.steps[place:]
         self.write([(None, self.pattern.started, None)])
-        links = self.write([one for number in range(1, models + 1) for one in self._steps(before, number, "")])
-        decisions = {one.event.model: one.sha256 for one in links if isinstance(one.event.fact, CandidateEvaluated)}
+        links = self.write([step for number in range(1, models + 1) for step in self._steps(before, number, "")])
+        decisions = {link.event.model: link.sha256 for link in links if isinstance(link.event.fact, CandidateEvaluated)}
         self.write(
-            [one for number in range(1, models + 1) for one in self._steps(after, number, decisions[f"model_{number}"])]
+            [
+                step
+                for number in range(1, models + 1)
+                for step in self._steps(after, number, decisions[f"model_{number}"])
+            ]
         )
         self.write([(None, self.pattern.finished, None)])
 

@@ -242,7 +242,8 @@ def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) 
     marks = "return [...document.querySelectorAll('.trend')].map((one) => one.querySelectorAll('.course').length)"
     assert browser.run(marks) == [1, 1, 1]
     titles = [
-        one.get_attribute("textContent") or "" for one in browser.driver.find_elements(By.CSS_SELECTOR, ".trend title")
+        element.get_attribute("textContent") or ""
+        for element in browser.driver.find_elements(By.CSS_SELECTOR, ".trend title")
     ]
     assert titles[2].startswith("training rows of 52 candidates")
     assert browser.violations() == []

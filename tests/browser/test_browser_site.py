@@ -117,7 +117,7 @@ def test_every_page_can_be_reached_and_asks_nothing_of_anybody_else(browser: Bro
         seen.add(address)
         visit(browser, address)
         assert browser.complaints() == [], address
-        assert [one for one in browser.requests() if not one.startswith(base)] == [], address
+        assert [request for request in browser.requests() if not request.startswith(base)] == [], address
         linked = {urldefrag(urljoin(address, one)).url for one in browser.run(ADDRESSES)}
         assert all(one.startswith(base) for one in linked), address
         waiting += [one for one in linked if one.endswith(".html") and one not in {*seen, *waiting}]
@@ -184,7 +184,7 @@ def test_the_first_key_leads_past_the_navigation(browser: Browser, site: Path) -
 def test_the_picture_tells_switches_holds_waits_and_rollbacks_also_in_words(browser: Browser, site: Path) -> None:
     visit(browser, f"{site.as_uri()}/{model_page(site, 'churn')}")
     figure = browser.driver.find_element(By.CSS_SELECTOR, ".wide-plot")
-    kinds = {one.get_attribute("class") for one in figure.find_elements(By.CSS_SELECTOR, "g circle, g rect")}
+    kinds = {element.get_attribute("class") for element in figure.find_elements(By.CSS_SELECTOR, "g circle, g rect")}
     assert kinds == {"is-switched", "is-held", "is-waiting"}
     assert len(figure.find_elements(By.CSS_SELECTOR, ".turn")) == 1
     words = browser.run("return arguments[0].querySelector('svg > title').textContent", figure)

@@ -57,7 +57,7 @@ def test_histories_are_kept_and_moves_are_done_once(
         made = manifest(file, models, entries)
         if made is None:
             continue
-        due = due_moves(made, {name: one for (_, name), one in histories.items()})
+        due = due_moves(made, {name: history for (_, name), history in histories.items()})
         after = moved(histories, HOST, due.moves)
         jobs = sorted(job for one in after.values() for job in one.jobs)
         assert jobs == sorted(f"job-{name}" for name in known)

@@ -217,7 +217,7 @@ def seen_by_service(table: Crontab) -> Iterator[str]:
     for job, number in Counter(service.switches(MODEL)).items():
         if number > 1:
             yield f"{job} was switched to {number} times"
-    calls = [(one.name, one.job) for one in service.calls(MODEL)]
+    calls = [(call.name, call.job) for call in service.calls(MODEL)]
     yield from two_at_once(calls, {job.id for job in service.jobs.values() if job.uploads})
     yield from (f"the fake itself failed: {error!r}" for error in service.errors)
 
@@ -239,7 +239,7 @@ def two_at_once(calls: Sequence[tuple[str, str]], started: Collection[str]) -> I
 
 def _asks_whose_key(calls: Sequence[tuple[str, str]]) -> bool:
     """Return whether the first call is a question of status after which the next thing is that a new job is taken."""
-    after = next((one for one in calls if one != calls[0]), ("upload_url", ""))
+    after = next((call for call in calls if call != calls[0]), ("upload_url", ""))
     return calls[0][0] == "status" and after[0] == "upload_url"
 
 
@@ -247,7 +247,7 @@ def _undecided_switches(project: Project) -> Iterator[str]:
     """Yield the switches for which the journal has no decision."""
     store = open_for_reading(StateFolder(project.state))
     assert store is not None
-    facts = [one.event.fact for one in store.read()]
+    facts = [link.event.fact for link in store.read()]
     store.close()
     decided = {
         fact.retrain_job_id

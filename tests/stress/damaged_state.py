@@ -107,7 +107,7 @@ def complaint(root: Path) -> str | None:
         findings = verify(str(root), None).findings
     except StateError as error:
         return str(error)
-    return "\n".join(f"{one.where} {one.what}" for one in findings) or None
+    return "\n".join(f"{finding.where} {finding.what}" for finding in findings) or None
 
 
 def _names(told: str, file: str) -> bool:
@@ -128,7 +128,7 @@ def _still_guards(root: Path) -> bool:
     """
     store = Store(StateFolder(root).journal, writable=True)
     try:
-        guards = [one.event.guard for one in store.read() if one.event.guard is not None]
+        guards = [link.event.guard for link in store.read() if link.event.guard is not None]
         return all(_refuses(store, guard) for guard in guards) and _appends(store)
     finally:
         store.close()

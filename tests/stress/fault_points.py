@@ -37,7 +37,7 @@ def pairs(count: int | None, seed: int = 1) -> Iterator[Point]:
         if not kind.secure
         for done in _effects(kind, operation)
     ]
-    found = [(one, other) for one, other in itertools.combinations(firsts, 2) if one.operation != other.operation]
+    found = [(first, other) for first, other in itertools.combinations(firsts, 2) if first.operation != other.operation]
     random.Random(seed).shuffle(found)  # noqa: S311 -- an order that repeats
     yield from (with_read_back(point) for point in found[:count])
 

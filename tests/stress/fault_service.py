@@ -64,7 +64,9 @@ class Plan:
         return here
 
     def _at(self, operation: str, number: int) -> Fault | None:
-        return next((one for one in self.faults if one.operation == operation and one.index in (EVERY, number)), None)
+        return next(
+            (fault for fault in self.faults if fault.operation == operation and fault.index in (EVERY, number)), None
+        )
 
 
 class FaultService(TwoPortService):

@@ -150,9 +150,9 @@ def _read_answer(content: bytes, _folder: Path) -> None:
         lambda: read_api_key(answer),
         lambda: read_classifiers(answer),
     )
-    for one in reads:
+    for ask in reads:
         try:
-            one()
+            ask()
         except ServiceError as error:
             if not _is_one_line(error.message):
                 raise BrokenPromiseError(f"an error that is not one printable line: {error.message!r}") from None

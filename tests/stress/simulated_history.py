@@ -162,7 +162,7 @@ class History:
 
     def _move(self, names: Mapping[str, str]) -> None:
         self.troubles["renames"] += len(names)
-        self.moved += [NameChange(old=self.called[one], new=new, place=NOWHERE) for one, new in names.items()]
+        self.moved += [NameChange(old=self.called[name], new=new, place=NOWHERE) for name, new in names.items()]
         self.called = {**self.called, **names}
 
     def _publish_by_hand(self) -> None:
@@ -278,7 +278,7 @@ class History:
             self._spawn(Choice(), Trouble())
             self._join()
             progress = self._progress()
-            idle = all(isinstance(one.event.fact, _OF_IDLE_RUNS) for one in self.ledger.links[events:])
+            idle = all(isinstance(link.event.fact, _OF_IDLE_RUNS) for link in self.ledger.links[events:])
             if idle and calls == self.service.calls and settled(progress, list(self.called.values())):
                 self._look_at_end(progress)
                 return

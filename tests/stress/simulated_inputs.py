@@ -64,15 +64,15 @@ class SimulatedInputs:
         base = self._manifest
         datasets = {
             name: replace(
-                base.datasets[name], train=replace(base.datasets[name].train, pattern=f"{name}-{one['version']}.csv")
+                base.datasets[name], train=replace(base.datasets[name].train, pattern=f"{name}-{model['version']}.csv")
             )
-            for name, one in models.items()
+            for name, model in models.items()
         }
         chosen = {
             called[name]: replace(
-                base.models[name], name=called[name], **{key: value for key, value in one.items() if key != "version"}
+                base.models[name], name=called[name], **{key: value for key, value in model.items() if key != "version"}
             )
-            for name, one in models.items()
+            for name, model in models.items()
         }
         quarantine, lifetime = timedelta(seconds=quarantine_s), timedelta(seconds=url_s)
         service = replace(base.service, quarantine=quarantine, url_lifetime=lifetime)

@@ -64,7 +64,7 @@ class Evidence:
 
     def links_of(self, kind: type) -> list[Link]:
         """Return the events of one kind."""
-        return [one for one in self.ledger.links if isinstance(one.event.fact, kind)]
+        return [link for link in self.ledger.links if isinstance(link.event.fact, kind)]
 
 
 def violations(evidence: Evidence) -> Iterator[str]:
@@ -89,9 +89,9 @@ def journal_holds(evidence: Evidence) -> Iterator[str]:
         return
     finally:
         store.close()
-    if [one.sha256 for one in links] != [one.sha256 for one in evidence.ledger.links]:
+    if [link.sha256 for link in links] != [link.sha256 for link in evidence.ledger.links]:
         yield "I3: the journal is not what was made durable"
-    leaks = [one.event.seq for one in links if any(secret in one.body for secret in SECRETS)]
+    leaks = [link.event.seq for link in links if any(secret in link.body for secret in SECRETS)]
     if leaks:
         yield f"I5: a secret is in events {leaks}"
 
@@ -115,7 +115,7 @@ def one_start_each(evidence: Evidence) -> Iterator[str]:
 def _before(evidence: Evidence, sent: Sent, kind: type) -> list[Link]:
     """Return the job's events of a kind that were durable when the request left."""
     links = evidence.ledger.links[: sent.durable]
-    return [one for one in links if isinstance(one.event.fact, kind) and _job(one) == sent.job]
+    return [link for link in links if isinstance(link.event.fact, kind) and _job(link) == sent.job]
 
 
 def trainings_allowed(evidence: Evidence) -> Iterator[str]:
@@ -138,7 +138,7 @@ def trainings_allowed(evidence: Evidence) -> Iterator[str]:
             failed = failed + 1 if job.end != "finished" and ended else 0
             extra += not 0 < failed < evidence.attempts[model]
         if extra > evidence.forced[model] * evidence.attempts[model]:
-            names = [one.job for one in trainings]
+            names = [training.job for training in trainings]
             yield f"I1: {model} was trained {extra} times more than allowed, by {names}"
 
 
@@ -166,17 +166,17 @@ def switches_decided(evidence: Evidence) -> Iterator[str]:
 def _decided(evidence: Evidence, sent: Sent, intent: Link, sha256: str) -> Iterator[str]:
     """Judge the decision a switch refers to as it stood when the intent was written."""
     links = evidence.ledger.links[: intent.event.seq - 1]
-    decision = next((one.event.fact for one in links if one.sha256 == sha256), None)
+    decision = next((link.event.fact for link in links if link.sha256 == sha256), None)
     if isinstance(decision, RollbackDecided) and decision.retrain_job_id == sent.job:
-        served = {one.event.fact.retrain_job_id for one in links if isinstance(one.event.fact, SwitchSucceeded)}
+        served = {link.event.fact.retrain_job_id for link in links if isinstance(link.event.fact, SwitchSucceeded)}
         if sent.job not in served:
             yield f"I2: a rollback led to {sent.job}, which had never served"
         return
     if not isinstance(decision, CandidateEvaluated) or decision.retrain_job_id != sent.job:
         yield f"I2: the switch to {sent.job} refers to no durable decision about it"
         return
-    reviews = [one.event.fact for one in links if isinstance(one.event.fact, ApprovalRecorded)]
-    words = [one.action for one in reviews if one.candidate_sha256 == decision.candidate_sha256]
+    reviews = [link.event.fact for link in links if isinstance(link.event.fact, ApprovalRecorded)]
+    words = [review.action for review in reviews if review.candidate_sha256 == decision.candidate_sha256]
     word = words[-1] if words else decision.evaluation.decision.action
     if word not in ("switch", "approve"):
         yield f"I2: {sent.job} was switched to although the last word on it was {word}"
@@ -192,7 +192,9 @@ def nothing_replaced_by_accident(evidence: Evidence) -> Iterator[str]:
     decisions = {one.sha256: one.event for one in evidence.links_of(CandidateEvaluated)}
     reviews = [one.event.fact for one in evidence.links_of(ApprovalRecorded)]
     approved = {
-        one.candidate_sha256 for one in reviews if isinstance(one, ApprovalRecorded) and one.action == "approve"
+        review.candidate_sha256
+        for review in reviews
+        if isinstance(review, ApprovalRecorded) and review.action == "approve"
     }
     for event in decisions.values():
         assert isinstance(event.fact, CandidateEvaluated), "chosen by kind"
@@ -225,14 +227,14 @@ def _must_compare(policy: Policy) -> bool:
 def _told(evidence: Evidence, run_id: str, seq: int) -> list[Answered]:
     """Return the lists that a run was told before an event: what others are told at that time is not known to it."""
     asker = evidence.askers[run_id]
-    return [one for one in evidence.service.answers if one.to is asker and one.durable < seq]
+    return [answer for answer in evidence.service.answers if answer.to is asker and answer.durable < seq]
 
 
 def _hand_respected(evidence: Evidence, intent: Link, incumbent: str) -> Iterator[str]:
     """I8: the newest list before a switch does not show somebody's own model, long enough after our own switch."""
     key = evidence.service.jobs[_job(intent)].key
     before = _told(evidence, intent.event.run_id, intent.event.seq)
-    switched = [one.applied_at or 0.0 for one in evidence.sent("switch") if one.job == incumbent]
+    switched = [call.applied_at or 0.0 for call in evidence.sent("switch") if call.job == incumbent]
     if not before:
         return
     old = before[-1].at - max(switched, default=0.0) > evidence.quarantine + evidence.apart
@@ -253,10 +255,10 @@ def _baseline_served(evidence: Evidence, fact: CandidateEvaluated, run_id: str, 
 
 def records_true(evidence: Evidence) -> Iterator[str]:
     """I3: what the journal says of the service is what the service did; by the end of a history nothing is late."""
-    started = {one.job for one in evidence.sent("put") if one.applied_at is not None}
-    sent = {one.job for one in evidence.sent("put")}
-    dropped = {one.job for one in evidence.sent("put") if one.dropped}
-    served = {one.job for one in evidence.sent("switch") if one.applied_at is not None}
+    started = {call.job for call in evidence.sent("put") if call.applied_at is not None}
+    sent = {call.job for call in evidence.sent("put")}
+    dropped = {call.job for call in evidence.sent("put") if call.dropped}
+    served = {call.job for call in evidence.sent("switch") if call.applied_at is not None}
     ends = {name: job.end for name, job in evidence.service.jobs.items()}
     for link in evidence.ledger.links:
         fact = link.event.fact

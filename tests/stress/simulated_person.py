@@ -134,9 +134,13 @@ class Person:
 
     def _serves(self, name: str) -> bool:
         """Return whether the service switched to the job last, among those of its model."""
-        switches = [one for one in self.service.log if one.call == "switch"]
-        key = next((one.key for one in switches if one.job == name), None)
-        applied = [(one.applied_at, one.job) for one in switches if one.key == key and one.applied_at is not None]
+        switches = [call for call in self.service.log if call.call == "switch"]
+        key = next((switch.key for switch in switches if switch.job == name), None)
+        applied = [
+            (switch.applied_at, switch.job)
+            for switch in switches
+            if switch.key == key and switch.applied_at is not None
+        ]
         return bool(applied) and max(applied)[1] == name
 
     def _told_switch(self, job: RetrainJob) -> Iterator[Fact]:

@@ -18,8 +18,8 @@ FULL = 20
 def measure(count: int | None) -> Iterator[Figure]:
     """Play each attack with `count` seeds, and yield one figure for each sentence of the trust model."""
     seeds = range(FULL if count is None else count)
-    for sentence in sorted({one.sentence for one in ATTACKS}):
-        chosen = [one for one in ATTACKS if one.sentence == sentence]
+    for sentence in sorted({attack.sentence for attack in ATTACKS}):
+        chosen = [attack for attack in ATTACKS if attack.sentence == sentence]
         broken = [found for one in chosen for seed in seeds for found in play(one, seed)]
         detail = broken[0] if broken else ", ".join(one.name for one in chosen)
         yield Figure(name=f"hostile {sentence}", points=len(chosen) * len(seeds), violations=len(broken), detail=detail)
@@ -27,7 +27,7 @@ def measure(count: int | None) -> Iterator[Figure]:
 
 def show(seed: int) -> tuple[list[str], bool]:
     """Play each attack with one seed, and return what happened."""
-    lines = [f"{one.name}: {found}" for one in ATTACKS for found in play(one, seed)]
+    lines = [f"{attack.name}: {found}" for attack in ATTACKS for found in play(attack, seed)]
     return lines or [f"{len(ATTACKS)} attacks failed"], bool(lines)
 
 

@@ -57,10 +57,11 @@ def show(seed: int) -> tuple[list[str], int]:
         history = History(seed, shared, Path(folder))
         told = history.play()
     events = [
-        (one.event.seq, one.event.at, one.event.run_id, one.event.model, one.event.fact) for one in history.ledger.links
+        (link.event.seq, link.event.at, link.event.run_id, link.event.model, link.event.fact)
+        for link in history.ledger.links
     ]
     lines = [" ".join(str(part) for part in event) for event in events]
-    lines += [str(one) for one in history.service.log]
+    lines += [str(call) for call in history.service.log]
     return [*lines, str(history.service.traits), *told.violations], len(told.violations)
 
 

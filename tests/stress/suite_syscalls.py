@@ -77,9 +77,9 @@ def undisturbed(free: Crew) -> Iterator[Point]:
     runs = free.get()
     for thread in THREADS:
         with promise.project() as project:
-            for one in points(runs, project, thread):
-                text = one.text.replace(str(project.state), "STATE")
-                yield Point(thread=one.thread, call=one.call, number=one.number, text=text)
+            for point in points(runs, project, thread):
+                text = point.text.replace(str(project.state), "STATE")
+                yield Point(thread=point.thread, call=point.call, number=point.number, text=text)
     free.put(runs)
 
 

@@ -40,7 +40,7 @@ def test_a_body_that_never_was_a_data_file_is_seen(trained: Crontab) -> None:
 
 def test_a_job_that_is_taken_up_again_after_a_later_one_is_seen_as_two_runs_at_work() -> None:
     def seen(calls: str, *, started: str = "ab") -> list[str]:
-        return list(two_at_once([("upload_url", "") if one == "+" else ("status", one) for one in calls], started))
+        return list(two_at_once([("upload_url", "") if call == "+" else ("status", call) for call in calls], started))
 
     assert seen("+aa+bb+c") == []
     assert seen("+a+ba") == ["a was taken up again after b"]

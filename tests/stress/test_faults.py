@@ -94,7 +94,7 @@ def test_a_planted_leak_is_found_in_each_form() -> None:
 
 def violations_of(folder: Path, *texts: str) -> list[str]:
     judged = try_points(folder / "world", [parse(text) for text in texts], secure=False)
-    return [str(one) for one in judged.violations]
+    return [str(violation) for violation in judged.violations]
 
 
 def test_the_bench_sees_an_upload_that_is_sent_again_without_proof(

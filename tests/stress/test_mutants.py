@@ -30,7 +30,7 @@ def test_there_are_enough_mutants_each_with_a_name_of_its_own() -> None:
 
 
 def test_two_mutants_are_caught_and_a_sound_copy_is_green() -> None:
-    chosen = [one for one in MUTANTS if one.name in TRIED]
+    chosen = [mutant for mutant in MUTANTS if mutant.name in TRIED]
     with scratch_copy() as copy:
         assert run_tests(copy, [one.caught_by for one in chosen]).code == 0
         assert [one.name for one in chosen if caught(copy, one)] == [one.name for one in chosen]
@@ -42,7 +42,7 @@ def test_a_change_that_breaks_nothing_is_not_taken_for_caught() -> None:
         file="runner/journal/chain.py",
         old='GENESIS = "0" * 64',
         new='GENESIS = "00" * 32',
-        caught_by=next(one.caught_by for one in MUTANTS if one.name == TRIED[0]),
+        caught_by=next(mutant.caught_by for mutant in MUTANTS if mutant.name == TRIED[0]),
     )
     with scratch_copy() as copy, applied(copy, harmless):
         assert run_tests(copy, [harmless.caught_by]).code == 0

@@ -90,7 +90,7 @@ def test_a_leak_in_the_arguments_of_a_process_is_seen(tmp_path: Path) -> None:
         seen = watched(project, "run", "models.yaml")
     finally:
         service.close()
-    assert "arguments of it" in {one.place for one in Scanner(CANARIES).leaks(seen.places("it"))}
+    assert "arguments of it" in {leak.place for leak in Scanner(CANARIES).leaks(seen.places("it"))}
 
 
 @pytest.mark.parametrize("cut", range(10, 40, 3))

@@ -130,7 +130,7 @@ def test_the_bench_sees_an_effect_without_a_durable_intent(
 
     def forgetting(coordinator: Coordinator) -> None:
         coordinator._records = [
-            (workflow, replace(one, facts=one.facts[:1], guard=None)) for workflow, one in coordinator._records
+            (workflow, replace(record, facts=record.facts[:1], guard=None)) for workflow, record in coordinator._records
         ]
         commit(coordinator)
 

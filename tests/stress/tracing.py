@@ -64,7 +64,7 @@ def why_not() -> str | None:
 
 def points(runs: QuickRuns, project: Project, thread: str) -> list[Point]:
     """Return the system calls that one thread of an undisturbed `retrain run` makes, in order."""
-    ended, lines = _traced(runs, project, thread, "-e", f"trace={','.join(f'?{one}' for one in CALLS)}")
+    ended, lines = _traced(runs, project, thread, "-e", f"trace={','.join(f'?{call}' for call in CALLS)}")
     if ended.code != 0:
         raise RuntimeError(f"the undisturbed run ended with {ended.code}: {ended.err}")
     counts: Counter[str] = Counter()

@@ -76,7 +76,9 @@ def test_the_author_of_the_commit_comes_before_the_name_in_the_file(waiting: Pro
     entry = waiting.entry("churn")
     assert entry["decision"]["approval"]["by"] == "Ann <ann@example.com> (unsigned)"
     assert entry["decision"]["approval"]["source"]["approver"] == "ceo@example.com"
-    assert any("is by Ann <ann@example.com>, who committed it, and names ceo" in one for one in entry["warnings"])
+    assert any(
+        "is by Ann <ann@example.com>, who committed it, and names ceo" in warning for warning in entry["warnings"]
+    )
     assert "names ceo@example.com as the approver" in ran.out + ran.err
     assert entry["reason"].startswith("Ann <ann@example.com> (unsigned) approved it in approvals/")
 
@@ -162,7 +164,7 @@ def test_an_approval_that_is_not_committed_counts_and_is_told(waiting: Project) 
     entry = waiting.entry("churn")
     assert entry["outcome"] == "switched"
     assert entry["decision"]["approval"]["source"]["commit"] is None
-    assert any("is not in any commit" in one for one in entry["warnings"])
+    assert any("is not in any commit" in warning for warning in entry["warnings"])
 
 
 def test_an_approval_that_is_not_as_it_was_committed_counts_and_is_told(waiting: Project) -> None:
@@ -174,7 +176,7 @@ def test_an_approval_that_is_not_as_it_was_committed_counts_and_is_told(waiting:
     entry, commit = waiting.entry("churn"), git(waiting, "rev-parse", "HEAD")
     source = entry["decision"]["approval"]["source"]
     assert (entry["outcome"], source["commit"], source["committed"]) == ("switched", commit, False)
-    assert any(f"is not as it was committed in {commit[:12]}" in one for one in entry["warnings"])
+    assert any(f"is not as it was committed in {commit[:12]}" in warning for warning in entry["warnings"])
 
 
 def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_uncommitted_word(waiting: Project) -> None:
@@ -188,9 +190,9 @@ def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_unco
     entry = waiting.entry("churn")
     source = entry["decision"]["approval"]["source"]
     assert (source["committed"], source["commit"]) == (None, None)
-    [told] = [one for one in entry["warnings"] if "refuses" in one]
+    [told] = [warning for warning in entry["warnings"] if "refuses" in warning]
     assert "git config --global --add safe.directory" in told
-    assert not any("is not in any commit" in one for one in entry["warnings"])
+    assert not any("is not in any commit" in warning for warning in entry["warnings"])
     assert waiting.retrain("verify").code == 0
 
 

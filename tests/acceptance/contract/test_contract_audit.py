@@ -251,9 +251,9 @@ def test_an_independent_implementation_verifies_what_the_command_signed(audited:
         assert digests[f"runs/{folder.name}/{name}"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
     manifest = (audited.folder / "models.yaml").read_bytes()
     assert digests["manifest:models.yaml"] == hashlib.sha256(manifest).hexdigest()
-    decisions = {one["model"]: one["action"] for one in statement["predicate"]["decisions"]}
+    decisions = {decision["model"]: decision["action"] for decision in statement["predicate"]["decisions"]}
     assert decisions == {"churn": "switch", "held": "hold"}
-    assert [one["model"] for one in statement["predicate"]["switches"]] == ["churn"]
+    assert [switch["model"] for switch in statement["predicate"]["switches"]] == ["churn"]
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
@@ -295,7 +295,7 @@ def test_a_changed_attestation_is_found(audited: Project, tmp_path: Path, place:
     found = findings(str(state), name, keys=[audited.folder / "audit.key.pub"])
     assert found
     if place in ("payload", "junk", "empty"):
-        assert any(ATTESTATION in one for one in findings(str(state)))
+        assert any(ATTESTATION in finding for finding in findings(str(state)))
 
 
 def test_a_planted_file_beside_the_attestation_is_still_a_stranger(audited: Project, tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_a_state_made_up_to_be_sound_is_found_by_a_kept_head_and_by_a_key(audite
     by_key = findings(str(forged.root), keys=[audited.folder / "audit.key.pub"])
     assert len(by_key) == 2
     shutil.copy(first_run(audited) / ATTESTATION, forged.runs / first_run(audited).name)
-    assert any("is not about the run as the journal has it" in one for one in findings(str(forged.root)))
+    assert any("is not about the run as the journal has it" in finding for finding in findings(str(forged.root)))
 
 
 def _forged(project: Project, tmp_path: Path, tamper: Callable[[bytes], bytes]) -> StateFolder:
@@ -455,8 +455,8 @@ def _forged(project: Project, tmp_path: Path, tamper: Callable[[bytes], bytes]) 
     (folder.runs / first_run(project).name / ATTESTATION).unlink()
     for _ in store.read():
         pass
-    for one in links:
-        event, fact = one.event, one.event.fact
+    for link in links:
+        event, fact = link.event, link.event.fact
         if isinstance(fact, RunStarted):
             fact = msgspec.structs.replace(fact, actor="somebody@else")
         elif isinstance(fact, SwitchIntended):

@@ -59,10 +59,10 @@ def answer(project: Project, *words: str, code: int = 0) -> Any:
 
 def test_every_run_of_a_model_is_told_with_its_metrics_and_decision(told: Project) -> None:
     entries = answer(told, "history", "churn")["runs"]
-    assert [one["outcome"] for one in entries] == ["switched", "switched", "held"]
-    assert [str(one["metrics"]["auc"]) for one in entries] == ["0.900", "0.85", "0.75"]
-    assert [one["decision"]["action"] for one in entries] == ["switch", "switch", "hold"]
-    assert [one["switched_at"] is not None for one in entries] == [True, True, False]
+    assert [entry["outcome"] for entry in entries] == ["switched", "switched", "held"]
+    assert [str(entry["metrics"]["auc"]) for entry in entries] == ["0.900", "0.85", "0.75"]
+    assert [entry["decision"]["action"] for entry in entries] == ["switch", "switch", "hold"]
+    assert [entry["switched_at"] is not None for entry in entries] == [True, True, False]
     steady = answer(told, "history", "demand")["runs"]
     assert [one["outcome"] for one in steady] == ["switched", "unchanged", "unchanged"]
     assert [one["decision"] is not None for one in steady] == [True, False, False]
@@ -180,7 +180,7 @@ def test_a_tightened_threshold_flips_the_decisions_between_the_limits(project: P
     assert done.code == 2
     found = json.loads(done.out)
     assert found["summary"] == {"decisions": 4, "flips": 1, "same": 3, "not_judged": 0}
-    [flip] = [one for one in found["decisions"] if one["flips"]]
+    [flip] = [decision for decision in found["decisions"] if decision["flips"]]
     assert flip["retrain_job_id"] == before[1]["retrain_job_id"]
     assert (flip["then"]["action"], flip["now"]["action"]) == ("switch", "hold")
     assert flip["then"]["rule"]["formula"] == "auc 0.85 >= 0.8"
@@ -219,7 +219,7 @@ def test_a_result_that_is_changed_or_gone_is_listed_as_not_judged(project: Proje
     assert done.code == 0
     assert "cannot be judged" in done.out
     assert "1 cannot be judged" in done.out.splitlines()[-1]
-    [problem] = [one for one in answer(project, "replay", "models.yaml")["decisions"] if one["problem"]]
+    [problem] = [decision for decision in answer(project, "replay", "models.yaml")["decisions"] if decision["problem"]]
     assert (problem["retrain_job_id"], problem["flips"], problem["now"]) == (entry["retrain_job_id"], None, None)
 
 

@@ -165,7 +165,7 @@ def test_every_form_of_a_plan_says_the_same_and_the_json_is_the_file(project: Pr
     shown = json.loads(finished.out)
     assert [error.message for error in validator.iter_errors(shown)] == []
     assert shown == json.loads((project.folder / "plan.json").read_bytes())
-    assert {one["name"]: one["outcome"] or one["action"] for one in shown["models"]} == {
+    assert {model["name"]: model["outcome"] or model["action"] for model in shown["models"]} == {
         "churn": "retrain",
         "held": "held",
         "waiting": "awaiting_approval",

@@ -24,7 +24,7 @@ def test_the_job_in_service_is_not_approved_and_a_second_switch_to_it_is_told_as
     refused = served.retrain("approve", "churn", "--job", second[:8], "--force", "--reason", "again", "--yes")
     assert refused.code == 2
     assert f"Job {second} of churn is recorded in service: there is nothing to approve." in refused.err
-    [command] = [one for one in refused.err.split("`") if one.startswith("retrain rollback ")]
+    [command] = [part for part in refused.err.split("`") if part.startswith("retrain rollback ")]
     words = shlex.split(command.replace('"..."', '"the list was old"'))[1:]
     again = served.retrain(*words, "--yes")
     assert again.code == 0, again.err
@@ -127,6 +127,6 @@ def test_a_refused_approval_names_the_whole_run_that_judges_again(project: Proje
     project.save()
     refused = project.retrain("approve", "churn", "--reason", "seen", "--yes")
     assert refused.code == 7
-    [command] = [one for one in refused.err.split("`") if one.startswith("retrain run ")]
+    [command] = [part for part in refused.err.split("`") if part.startswith("retrain run ")]
     assert command.endswith(f" --state {project.state} --select churn")
     assert project.retrain(*shlex.split(command)[1:]).code == 0

@@ -56,7 +56,7 @@ def test_a_second_build_after_one_models_run_leaves_the_others_pages(project: Pr
     project.write_data("churn", rows(seed=1))
     assert project.run("--select", "churn").code == 0
     assert project.retrain("site", str(site)).code == 0
-    changed = {path.split("-")[0] for path, one in files(site).items() if before.get(path) != one}
+    changed = {path.split("-")[0] for path, file in files(site).items() if before.get(path) != file}
     [run] = {path.split("-")[0] for path in files(site).keys() - before.keys()}
     assert changed == {"index.html", "runs/index.html", "models/churn", ".retrain", run}
 

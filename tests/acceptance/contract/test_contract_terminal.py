@@ -171,9 +171,9 @@ def test_events_stream_to_stdout_and_end_with_the_report(project: Project) -> No
     done = project.run("--format", "jsonl")
     *events, last = [json.loads(line) for line in done.out.splitlines()]
     assert {"planned", "stage_started", "in_training", "status_received", "decided", "model_ended"} <= {
-        one["event"] for one in events
+        event["event"] for event in events
     }
-    assert [one["outcome"] for one in events if one["event"] == "model_ended"] == ["switched"]
+    assert [event["outcome"] for event in events if event["event"] == "model_ended"] == ["switched"]
     assert (last["event"], last["report"]) == ("report", project.report())
     assert done.err == ""
 
@@ -182,7 +182,7 @@ def test_the_log_as_json_carries_typed_events(project: Project) -> None:
     project.add("churn")
     done = project.run("--log-format", "json", "--format", "json")
     events = [json.loads(line) for line in done.err.splitlines()]
-    ended = next(one for one in events if one["event"] == "model_ended")
+    ended = next(event for event in events if event["event"] == "model_ended")
     assert (ended["model"], ended["outcome"], ended["reason"]) == (
         "churn",
         "switched",

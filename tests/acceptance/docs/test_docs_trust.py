@@ -16,7 +16,7 @@ def test_each_sentence_of_the_trust_model_is_played_by_an_attacker() -> None:
     sentences = _SENTENCE.findall(PAGE.read_text())
     assert sentences
     assert len(sentences) == len(set(sentences))
-    assert {one.sentence for one in ATTACKS} | set(_marked()) == set(sentences)
+    assert {attack.sentence for attack in ATTACKS} | set(_marked()) == set(sentences)
 
 
 def _marked() -> Iterator[str]:
@@ -25,5 +25,5 @@ def _marked() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.plays":
                 yield from (
-                    one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                    arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
                 )

@@ -60,12 +60,12 @@ def test_what_pipelines_take_from_others_is_named_by_a_commit_or_a_digest_in_the
     texts = [page.read_text(encoding="utf-8") for page in pages]
     actions = [found for text in texts for found in re.findall(r"^ *- uses: (\S+)", text, re.MULTILINE)]
     assert len(actions) > 10
-    assert [one for one in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one)] == []
+    assert [action for action in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
     images = [found for text in texts for found in re.findall(r"^ *image: (python:\S+)", text, re.MULTILINE)]
     assert images
-    assert [one for one in images if not re.search(r"@sha256:[0-9a-f]{64}$", one)] == []
+    assert [image for image in images if not re.search(r"@sha256:[0-9a-f]{64}$", image)] == []
     hooks = [found for text in texts for found in re.findall(r"^ *rev: (\S+)", text, re.MULTILINE)]
-    assert [one for one in hooks if not re.fullmatch("[0-9a-f]{40}", one)] == []
+    assert [hook for hook in hooks if not re.fullmatch("[0-9a-f]{40}", hook)] == []
 
 
 def test_only_the_job_that_trains_sees_a_key_and_no_pull_request_reaches_it(project: Path) -> None:

@@ -274,7 +274,7 @@ def _other_signer(folder: Path, rng: Random) -> Iterator[str]:
         found = _told(place)
         if found.signer != address or f"of {address}" not in origin(found):
             yield f"a good signature is not shown with its signer {address}: {found}"
-        if not any(address in one and "CEO" in one for one in doubts(found)):
+        if not any(address in doubt and "CEO" in doubt for doubt in doubts(found)):
             yield f"no warning says that {address} signed what the chief is said to have committed"
 
 

@@ -112,8 +112,8 @@ def _lazy(url: str, name: str) -> Setting:
         }.items():
             git(folder, "config", key, value)
         missing = git(folder, "rev-parse", "HEAD:approvals/a.yaml", "HEAD:approvals", "HEAD^{tree}")
-        for one in missing.splitlines():
-            (folder / ".git" / "objects" / one[:2] / one[2:]).unlink()
+        for line in missing.splitlines():
+            (folder / ".git" / "objects" / line[:2] / line[2:]).unlink()
         return _READ
 
     return setting

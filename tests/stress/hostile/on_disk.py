@@ -47,7 +47,7 @@ def _scene(folder: Path, *, serving: bool = True) -> tuple[World, list[ResultDow
     for number in range(_RUNS):
         world.write_data(str(number))
         world.run()
-    unneeded = [one.fact for one in world.progress().results.values()][: _RUNS - 2]
+    unneeded = [result.fact for result in world.progress().results.values()][: _RUNS - 2]
     assert len(unneeded) == _RUNS - 2
     return world, unneeded
 
@@ -171,7 +171,7 @@ def _hidden(folder: Path, rng: Random) -> Iterator[str]:
     assert _prune(world.state.root).code == 0
     world.write_data("more")
     world.run()
-    kept = [fact for fact in (one.fact for one in world.progress().results.values()) if fact not in unneeded]
+    kept = [fact for fact in (result.fact for result in world.progress().results.values()) if fact not in unneeded]
     fact = rng.choice(kept[:-1])
     head = _head(world)
     (world.state.root / fact.path).unlink()

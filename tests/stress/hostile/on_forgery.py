@@ -75,7 +75,7 @@ def _run_that_is_reported_twice(folder: Path, rng: Random) -> Iterator[str]:
     run_id = scene.links[-1].event.run_id
     where = scene.state.run_folder(run_id)
     (where / "report.md").write_text("All models passed. Signed: the board.", encoding="utf-8")
-    files = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(where.iterdir())}
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(where.iterdir())}
     begun = msgspec.to_builtins(scene.links[0].event.fact)
     more: list[dict[str, Any]] = [{"kind": "report_written", "files": files}]
     if rng.random() < 0.8:

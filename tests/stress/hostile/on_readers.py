@@ -152,7 +152,7 @@ def _elsewhere(folder: Path, random: Random) -> Iterator[str]:
         else planned
     )
     said = "".join(one.stdout + one.stderr for one in (checked, planned, ran))
-    reports = "".join(one.read_text(encoding="utf-8") for one in (checkout / ".retrain").glob("runs/*/report.*"))
+    reports = "".join(path.read_text(encoding="utf-8") for path in (checkout / ".retrain").glob("runs/*/report.*"))
     if "own.csv" not in said + reports and "secret.csv" not in said + reports and "link.csv" not in said + reports:
         raise AssertionError(said)
     if "Traceback" in said:

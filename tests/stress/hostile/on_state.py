@@ -94,9 +94,9 @@ class Scene:
 
     def outside(self) -> dict[str, bytes]:
         """Return the content of all files but those of the state and the site."""
-        files = [one for one in sorted(self.victim.parent.rglob("*")) if one.is_file() and not one.is_symlink()]
+        files = [path for path in sorted(self.victim.parent.rglob("*")) if path.is_file() and not path.is_symlink()]
         ours = (self.state.root, self.folder / "public")
-        kept = [one for one in files if not any(one.is_relative_to(place) for place in ours)]
+        kept = [file for file in files if not any(file.is_relative_to(place) for place in ours)]
         return {str(one.relative_to(self.victim.parent)): one.read_bytes() for one in kept}
 
 
@@ -116,7 +116,9 @@ def _lost(scene: Scene, run_id: str) -> None:
 
     def change(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         last = events[-1]["run_id"]
-        kept = [one for one in events if not (one["run_id"] == last and one["fact"]["kind"] == "report_written")]
+        kept = [
+            event for event in events if not (event["run_id"] == last and event["fact"]["kind"] == "report_written")
+        ]
         for one in kept:
             one["run_id"] = run_id if one["run_id"] == last else one["run_id"]
         return kept

@@ -29,7 +29,7 @@ def events(tmp_path: Path) -> list[Event]:
         world.service.metrics = {"AUC": auc}
         world.run()
     store = open_store(world.state)
-    found = [one.event for one in store.read()]
+    found = [link.event for link in store.read()]
     store.close()
     return found
 
@@ -39,7 +39,7 @@ def forged(folder: Path, events: list[Event]) -> str:
     state = StateFolder(folder)
     store = open_store(state)
     list(store.read())
-    store.append([Draft(at=one.at, run_id=one.run_id, model=one.model, fact=one.fact) for one in events])
+    store.append([Draft(at=event.at, run_id=event.run_id, model=event.model, fact=event.fact) for event in events])
     store.close()
     return str(state.root)
 
@@ -57,7 +57,7 @@ def told(state: str) -> Iterator[RetrainError]:
 def test_any_order_of_events_ends_in_an_answer_or_an_error_of_the_state(tmp_path: Path, events: list[Event]) -> None:
     rng = random.Random(1)  # noqa: S311 -- forgeries that repeat
     for number in range(FORGERIES):
-        some = [one for one in events if rng.random() > 0.1]
+        some = [event for event in events if rng.random() > 0.1]
         for _ in range(rng.randrange(4)):
             some.insert(rng.randrange(len(some)), some.pop(rng.randrange(len(some))))
         assert {type(one) for one in told(forged(tmp_path / str(number), some))} <= {StateError}
@@ -65,7 +65,7 @@ def test_any_order_of_events_ends_in_an_answer_or_an_error_of_the_state(tmp_path
 
 @pytest.mark.parametrize("kind", [RunStarted, JobCreated])
 def test_an_event_whose_beginning_is_missing_is_named(tmp_path: Path, events: list[Event], kind: type) -> None:
-    state = forged(tmp_path / "forged", [one for one in events if not isinstance(one.fact, kind)])
+    state = forged(tmp_path / "forged", [event for event in events if not isinstance(event.fact, kind)])
     errors = list(told(state))
-    assert [type(one) for one in errors] == [StateError] * 3
-    assert all("does not fit to the events before it" in one.message for one in errors)
+    assert [type(error) for error in errors] == [StateError] * 3
+    assert all("does not fit to the events before it" in error.message for error in errors)

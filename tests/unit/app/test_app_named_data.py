@@ -68,7 +68,7 @@ def test_both_files_and_the_target_of_the_emulator_are_looked_at() -> None:
     write("checks: {target: churned}", "emulator: {task: regression, target: churned}")
     Path("train.csv").write_text("id,label\n1,a\n")
     Path("eval1.csv").write_text("id,label\n1,a\n")
-    assert [(one.line, one.column, one.message) for one in found().problems] == [
+    assert [(problem.line, problem.column, problem.message) for problem in found().problems] == [
         (13, 42, "eval1.csv has no column `churned`."),
         (13, 42, "train.csv has no column `churned`."),
     ]
@@ -79,7 +79,7 @@ def test_where_the_checks_stop_nothing_an_unknown_target_is_a_warning(on_fail: s
     write("target: churned", f"target: churned, on_fail: {on_fail}")
     Path("train.csv").write_text("id,label\n1,a\n")
     Path("eval1.csv").write_text("id,churned\n1,a\n")
-    assert [one.severity for one in found().problems] == ["warning"]
+    assert [problem.severity for problem in found().problems] == ["warning"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b'"id,churn\n', b"\xff\0\n", b'id,"a\rb"x,c\n1,2\n'])
@@ -101,7 +101,7 @@ def test_a_long_header_is_read_and_the_rows_after_it_are_not() -> None:
 def test_pipes_folders_and_devices_are_named_and_not_opened() -> None:
     os.mkfifo("train.csv")
     Path("eval1.csv").symlink_to("/dev/zero")
-    assert [one.message for one in found().problems] == [
+    assert [problem.message for problem in found().problems] == [
         "train.csv is not a regular file.",
         "eval1.csv is not a regular file.",
     ]
@@ -136,4 +136,4 @@ def test_hundreds_of_missing_files_do_not_bury_the_rest() -> None:
 
 def test_data_is_looked_for_only_where_the_manifest_is_right() -> None:
     write("policy: p", "policy: pp")
-    assert [one.code for one in found().problems if one.code in ("data-file", "unknown-column")] == []
+    assert [problem.code for problem in found().problems if problem.code in ("data-file", "unknown-column")] == []

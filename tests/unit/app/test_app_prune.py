@@ -43,22 +43,22 @@ def result(number: int) -> str:
 
 def test_all_but_what_is_needed_goes_with_the_folders_it_leaves_empty(world: World) -> None:
     done = prune(request(world))
-    assert [one.path for one in done.files] == [result(1), result(2)]
-    assert done.bytes == sum(one.bytes for one in done.files) > 0
+    assert [file.path for file in done.files] == [result(1), result(2)]
+    assert done.bytes == sum(file.bytes for file in done.files) > 0
     assert results(world) == [result(3), result(4)]
     assert not (world.state.run_folder(run_id(1)) / "results").exists()
 
 
 def test_a_proposal_removes_and_records_nothing(world: World) -> None:
     head = world.progress().head
-    assert [one.path for one in propose_prune(request(world)).files] == [result(1), result(2)]
+    assert [file.path for file in propose_prune(request(world)).files] == [result(1), result(2)]
     assert (world.progress().head, len(results(world))) == (head, 4)
 
 
 def test_only_what_a_person_was_shown_goes(world: World) -> None:
     agreed = frozenset({result(2)})
     shown = PruneRequest(keep=Keep(count=0), state=str(world.state.root), agreed=agreed)
-    assert [one.path for one in prune(shown).files] == [result(2)]
+    assert [file.path for file in prune(shown).files] == [result(2)]
 
 
 def test_no_journal_is_begun(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_run_prunes_by_age_and_the_models_of_its_manifest(world: World) -> Non
     world.clock.seconds += 10 * 86400
     assert prune_after_run(world.state, recorder, timedelta(days=9), [(REALM, "other")]).count == 0
     done = prune_after_run(world.state, recorder, timedelta(days=9), [(REALM, "m")])
-    assert [one.path for one in done.files] == [result(1), result(2)]
+    assert [file.path for file in done.files] == [result(1), result(2)]
     removal = recorder.progress.removed[result(1)]
     assert (removal.why, removal.file.sha256) == ("older than 9d (limits.keep)", done.files[0].sha256)
     store.close()
@@ -99,8 +99,10 @@ def test_a_removed_result_is_a_note_with_a_number_and_a_missing_one_a_finding(wo
     (world.state.root / result(3)).unlink()
     found = verify(str(world.state.root), None)
     assert (found.removed_files, found.beyond_recomputing, found.decisions) == (2, 2, 2)
-    assert [one.where for one in found.findings if result(3) in one.where] == [str(world.state.root / result(3))]
-    assert not any(result(number) in one.where for one in found.findings for number in (1, 2))
+    assert [finding.where for finding in found.findings if result(3) in finding.where] == [
+        str(world.state.root / result(3))
+    ]
+    assert not any(result(number) in finding.where for finding in found.findings for number in (1, 2))
     [note] = [one.what for one in found.notes if "removed" in one.what]
     assert "2 result files were removed by prune on " in note
     assert "2 decision(s) cannot be computed again" in note
@@ -115,7 +117,7 @@ def test_a_record_about_other_bytes_hides_no_loss(world: World) -> None:
     recorder.run_fact(ResultsPruned(files=(forged,), by="x", why="y"))
     store.close()
     (world.state.root / result(3)).unlink()
-    told = [f"{one.where} {one.what}" for one in verify(str(world.state.root), None).findings]
+    told = [f"{finding.where} {finding.what}" for finding in verify(str(world.state.root), None).findings]
     assert any(result(3) in one and "cannot be read" in one for one in told)
     assert any("never stored" in one for one in told)
 
@@ -125,7 +127,7 @@ def test_a_file_that_is_recorded_as_removed_and_still_there_is_a_note_and_goes_n
     prune(request(world))
     (world.state.root / result(1)).parent.mkdir(parents=True)
     (world.state.root / result(1)).write_bytes(content)
-    assert any("still there" in one.what for one in verify(str(world.state.root), None).notes)
+    assert any("still there" in note.what for note in verify(str(world.state.root), None).notes)
     done = prune(request(world))
     assert ([one.path for one in done.left_over], done.files) == ([result(1)], ())
     assert results(world) == [result(3), result(4)]
@@ -138,7 +140,7 @@ def test_a_file_that_is_gone_or_another_is_neither_recorded_nor_removed(world: W
     if content is not None:
         place.write_bytes(content)
     done = prune(request(world))
-    assert [one.path for one in done.files] == [result(2)]
+    assert [file.path for file in done.files] == [result(2)]
     [refused] = done.refused
     assert refused.startswith(str(place))
     assert result(1) not in world.progress().removed

@@ -105,7 +105,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence_and_a_hint(tmp_path: Pat
 
 
 def places(*given: str) -> list[str]:
-    return [one.file for one in validate([Path(one) for one in given]).problems]
+    return [problem.file for problem in validate([Path(path) for path in given]).problems]
 
 
 def test_a_place_below_the_working_directory_is_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_both_places_of_a_name_defined_twice_are_relative(tmp_path: Path, monkey
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text("policies: {p: {type: auto}}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    [twice] = [one for one in validate([tmp_path]).problems if one.code == "duplicate-name"]
+    [twice] = [problem for problem in validate([tmp_path]).problems if problem.code == "duplicate-name"]
     assert (twice.file, [one.file for one in twice.related]) == ("b.yaml", ["a.yaml"])
 
 

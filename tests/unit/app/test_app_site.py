@@ -96,7 +96,7 @@ def test_a_page_that_another_version_makes_alike_is_not_written(
     before = stamps(site)
     monkeypatch.setattr("runner.site.pages.edition", lambda: "another")
     assert build(fleet, site).written == 0
-    assert {path for path, one in stamps(site).items() if before[path] != one} == {LISTING}
+    assert {path for path, stamp in stamps(site).items() if before[path] != stamp} == {LISTING}
 
 
 def test_a_site_grown_run_by_run_is_the_same_as_one_built_at_once(

@@ -29,7 +29,7 @@ def state(tmp_path: Path) -> StateFolder:
 
 
 def found(state: StateFolder) -> list[tuple[str, str]]:
-    return [(one.where, one.what) for one in verify(str(state.root), None).findings]
+    return [(finding.where, finding.what) for finding in verify(str(state.root), None).findings]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,5 +63,5 @@ def test_what_killed_writers_left_and_what_others_may_read_are_notes(state: Stat
     (state.root / PLACES[-1] / "report.md").chmod(0o644)
     seen = verify(str(state.root), None)
     assert seen.findings == ()
-    assert any(one.where == str(left) for one in seen.notes)
-    assert any("may be read" in one.what for one in seen.notes)
+    assert any(note.where == str(left) for note in seen.notes)
+    assert any("may be read" in note.what for note in seen.notes)

@@ -67,7 +67,7 @@ def test_a_state_that_git_tracks_is_refused(
         require_trusted(str(state.root), accepted=False)
     require_trusted(str(state.root), accepted=True)
     monkeypatch.chdir("/")
-    [command] = [one for one in caught.value.hint.split("`") if one.startswith("git -C ")]
+    [command] = [part for part in caught.value.hint.split("`") if part.startswith("git -C ")]
     subprocess.run(shlex.split(command), check=True, capture_output=True)  # from whatever folder
     require_trusted(str(state.root), accepted=False)
 

@@ -24,9 +24,9 @@ from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_s
 def found(facts: Iterable[Fact], *, runs: tuple[str, ...] = (RUN,)) -> list[str]:
     links = chained([draft(run_started(), model=None), *(draft(fact) for fact in facts)])
     audit = SwitchAudit(runs)
-    for one in links:
-        audit.look(one)
-    return [f"{one.where} {one.what}" for one in audit.findings]
+    for link in links:
+        audit.look(link)
+    return [f"{finding.where} {finding.what}" for finding in audit.findings]
 
 
 def rollback(to: str, left: str) -> RollbackDecided:
@@ -57,7 +57,9 @@ def intent(job: str, before: Iterable[Fact]) -> SwitchIntended:
     """Return the intent to switch that refers to the last decision about the job before it."""
     links = chained([draft(run_started(), model=None), *(draft(fact) for fact in before)])
     last = [
-        one for one in links if isinstance(one.event.fact, CandidateEvaluated) and one.event.fact.retrain_job_id == job
+        link
+        for link in links
+        if isinstance(link.event.fact, CandidateEvaluated) and link.event.fact.retrain_job_id == job
     ][-1]
     return SwitchIntended(retrain_job_id=job, decision_sha256=last.sha256, attempt=1)
 

@@ -25,7 +25,7 @@ def world(tmp_path: Path) -> World:
 def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
     """Write the whole journal again with changed facts, as somebody who owns the folder can."""
     store = open_store(world.state)
-    events = [one.event for one in store.read()]
+    events = [link.event for link in store.read()]
     store.close()
     world.state.journal.unlink()
     world.state.head.unlink()
@@ -33,7 +33,10 @@ def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
     store = open_store(world.state)
     list(store.read())
     store.append(
-        [Draft(at=one.at, run_id=one.run_id, model=one.model, guard=one.guard, fact=change(one.fact)) for one in events]
+        [
+            Draft(at=event.at, run_id=event.run_id, model=event.model, guard=event.guard, fact=change(event.fact))
+            for event in events
+        ]
     )
     store.close()
     (world.folder / "aside").rename(world.state.root / "runs")
@@ -42,7 +45,7 @@ def rewrite(world: World, change: Callable[[Fact], Fact]) -> None:
 def doubted(world: World) -> list[str]:
     """Return what verify has to say about decisions."""
     findings = verify(str(world.state.root), None).findings
-    return [one.what for one in findings if "decision about m" in one.where]
+    return [finding.what for finding in findings if "decision about m" in finding.where]
 
 
 def test_a_decision_that_was_forged_in_an_unbroken_chain_is_named(world: World) -> None:
@@ -84,7 +87,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def test_a_folder_of_runs_that_cannot_be_listed_is_a_finding_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, world.state.runs)
-    found = [(one.where, one.what) for one in verify(str(world.state.root), None).findings]
+    found = [(finding.where, finding.what) for finding in verify(str(world.state.root), None).findings]
     assert (str(world.state.runs), "cannot be read: Permission denied") in found
 
 

@@ -42,7 +42,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Link]]:
 
 
 def lines(links: list[Link]) -> bytes:
-    return b"".join(one.body + b"\n" for one in links)
+    return b"".join(link.body + b"\n" for link in links)
 
 
 def test_a_statement_has_the_form_of_in_toto_and_names_every_file_once(links: list[Link]) -> None:
@@ -59,8 +59,8 @@ def test_a_statement_speaks_of_its_own_run_and_of_the_journal_up_to_its_report(l
     assert (early["run_id"], late["run_id"]) == (RUN, LATER)
     assert late["journal"] == {"events": len(links), "head_sha256": links[-1].sha256}
     assert links[early["journal"]["events"] - 1].sha256 == early["journal"]["head_sha256"]
-    assert [one["model"] for one in late["decisions"]] == ["again", "sales"]
-    assert [one["action"] for one in late["decisions"]] == ["switch", "hold"]
+    assert [decision["model"] for decision in late["decisions"]] == ["again", "sales"]
+    assert [decision["action"] for decision in late["decisions"]] == ["switch", "hold"]
 
 
 def test_a_statement_does_not_depend_on_what_came_later(links: list[Link]) -> None:
@@ -101,7 +101,7 @@ def test_runs_read_in_one_go_render_as_when_each_is_read_alone(links: list[Link]
 
 
 def test_every_recorded_event_keeps_to_the_published_schema(links: list[Link]) -> None:
-    assert [event_violation(json.loads(one.body)) for one in links] == [None] * len(links)
+    assert [event_violation(json.loads(link.body)) for link in links] == [None] * len(links)
 
 
 def test_an_event_that_breaks_its_schema_is_told_by_place_and_never_by_value() -> None:

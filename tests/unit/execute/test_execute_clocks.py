@@ -103,7 +103,7 @@ def test_without_a_date_the_own_clock_counts_and_a_lost_upload_waits_for_the_qua
     world.service.tells_time = False
     world.service.before = lose_uploads
     end = world.run()["m"]
-    assert any("tell no time" in one for one in end.warnings)
+    assert any("tell no time" in warning for warning in end.warnings)
     assert end.outcome == "failed"
     taken: list[float] = []
     world.service.after = lambda call, _job: taken.append(world.clock.seconds) if call == "upload_url" else None
@@ -166,7 +166,7 @@ def test_clocks_are_warned_of_once_a_run(memory_path: Path) -> None:
     world = World(memory_path, ONE_MODEL.replace("models:\n", two))
     world.clock.ahead = timedelta(minutes=-2)
     ends = world.run()
-    assert sum("behind the service's" in one for end in ends.values() for one in end.warnings) == 1
+    assert sum("behind the service's" in warning for end in ends.values() for warning in end.warnings) == 1
 
 
 def test_a_date_far_ahead_of_this_machine_never_makes_a_lost_upload_dead(world: World) -> None:

@@ -105,7 +105,9 @@ def test_the_policy_decides_without_metrics_and_a_warning_says_why_there_are_non
     assert end.warnings[-1] == f"{why}; `retrain inspect m --state {world.state.root}` shows what the result holds"
     assert {(rule.verdict, rule.cause) for rule in evaluation.rules} <= {("inconclusive", "unread")}
     assert verify(str(world.state.root), None).decisions == 1
-    assert [one.what for one in verify(str(world.state.root), None).findings if "decision" in one.where] == []
+    assert [
+        finding.what for finding in verify(str(world.state.root), None).findings if "decision" in finding.where
+    ] == []
 
 
 @pytest.mark.parametrize("policy", ["hold", "ask"])

@@ -29,15 +29,15 @@ def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], c
     packed = EventBuffer(links[:count])
     assert len(packed) == count
     assert list(packed) == list(packed) == links[:count]
-    assert list(packed.events()) == [one.event for one in links[:count]]
-    assert list(packed.bodies()) == [one.body for one in links[:count]]
-    assert list(packed.digests()) == [one.sha256 for one in links[:count]]
+    assert list(packed.events()) == [link.event for link in links[:count]]
+    assert list(packed.bodies()) == [link.body for link in links[:count]]
+    assert list(packed.digests()) == [link.sha256 for link in links[:count]]
     assert packed.head_sha256 == (links[count - 1].sha256 if count else "")
 
 
 def test_policies_of_the_same_text_are_kept_once_and_those_of_another_text_stay_what_they_were() -> None:
     policies: list[dict[str, Any]] = [{**_POLICY, "any": one} for one in (True, 1, 1.0, True)]
-    facts = [one.event.fact for one in EventBuffer(chained([judged(one) for one in policies]))]
+    facts = [link.event.fact for link in EventBuffer(chained([judged(policy) for policy in policies]))]
     found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, CandidateEvaluated)]
     assert [type(one) for one in found[:2]] == [bool, int]
     assert found == [True, 1, 1, True]

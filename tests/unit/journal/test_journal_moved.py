@@ -28,12 +28,12 @@ def moves(*pairs: tuple[str, str]) -> Draft:
 
 
 def folded(*facts: tuple[str, Fact] | Draft) -> Progress:
-    drafts = [one if isinstance(one, Draft) else draft(one[1], model=one[0]) for one in facts]
+    drafts = [fact if isinstance(fact, Draft) else draft(fact[1], model=fact[0]) for fact in facts]
     return Progress(chained([draft(run_started(HOST), model=None), *drafts]))
 
 
 def names(progress: Progress) -> dict[str, list[str]]:
-    return {name: list(one.jobs) for (_, name), one in progress.models.items()}
+    return {name: list(model.jobs) for (_, name), model in progress.models.items()}
 
 
 START = (("a", taken("j1")), ("b", taken("j2")), ("c", taken("j3")))

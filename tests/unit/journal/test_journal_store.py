@@ -58,7 +58,7 @@ def seqs(folder: StateFolder) -> list[int]:
     store = open_for_reading(folder)
     assert store is not None
     try:
-        return [one.event.seq for one in store.read()]
+        return [link.event.seq for link in store.read()]
     finally:
         store.close()
 
@@ -66,8 +66,8 @@ def seqs(folder: StateFolder) -> list[int]:
 def spoil(folder: StateFolder, *statements: str) -> None:
     connection = sqlite3.connect(folder.journal)
     with connection:
-        for one in statements:
-            connection.execute(one)
+        for statement in statements:
+            connection.execute(statement)
     connection.close()
 
 

@@ -37,7 +37,7 @@ def reading(folder: Path, **files: str) -> Reading:
 
 
 def codes(found: Reading) -> list[tuple[str, int, int, str]]:
-    return [(Path(one.file).name, one.line, one.column, one.code) for one in found.problems]
+    return [(Path(problem.file).name, problem.line, problem.column, problem.code) for problem in found.problems]
 
 
 def test_a_word_has_its_defaults_and_counts_to_the_end_of_its_day(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_two_words_that_agree_or_are_about_other_results_are_no_problem(tmp_path
 def test_a_word_about_a_model_that_is_gone_is_a_warning_with_the_nearest_name(tmp_path: Path) -> None:
     found = reading(tmp_path, a=WORD.replace("churn", "churm"))
     assert found.manifest is not None
-    assert [(one.code, one.severity, "churn" in one.hint) for one in found.problems] == [
+    assert [(problem.code, problem.severity, "churn" in problem.hint) for problem in found.problems] == [
         ("unknown-model", "warning", True)
     ]
 
@@ -171,6 +171,6 @@ def test_no_line_begins_as_a_command_to_the_runner_of_a_pipeline(
     Path(name).mkdir()
     Path(name, "a.yaml").write_text("a: 1", encoding="utf-8")
     Path("models.yaml").write_text(MANIFEST.replace("words/", f'"{name}"'), encoding="utf-8")
-    lines = [one.line_text() for one in read([Path("models.yaml")]).problems]
+    lines = [problem.line_text() for problem in read([Path("models.yaml")]).problems]
     assert any(name in line for line in lines)
     assert not any(line.lstrip().startswith("::") for line in lines)

@@ -35,11 +35,13 @@ def test_each_form_of_an_entry_becomes_a_value_of_its_own() -> None:
 def test_no_recipient_is_doubted_while_models_may_stand_in_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     told = tmp_path / "notify.yaml"
     told.write_text(f"{HEAD}{MODELS}notify: [{{on: [failed], to: {{env: HOOK}}, owner: finance}}]\n")
-    assert [one.code for one in read([told]).problems] == ["matches-nothing"]
-    assert [one.code for one in read([told, tmp_path / "absent.yaml"]).problems] == ["unreadable"]
+    assert [problem.code for problem in read([told]).problems] == ["matches-nothing"]
+    assert [problem.code for problem in read([told, tmp_path / "absent.yaml"]).problems] == ["unreadable"]
 
 
 def test_a_command_line_with_an_open_quote_is_told_at_its_place(tmp_path: Path) -> None:
     told = tmp_path / "notify.yaml"
     told.write_text(f'{HEAD}{MODELS}notify:\n  - ping: {{command: "pass \'show"}}\n')
-    assert [(one.line, one.column, one.code) for one in read([told]).problems] == [(7, 21, "wrong-form")]
+    assert [(problem.line, problem.column, problem.code) for problem in read([told]).problems] == [
+        (7, 21, "wrong-form")
+    ]

@@ -22,12 +22,12 @@ def test_trouble_is_told_in_the_order_of_the_deliveries_and_without_a_foreign_er
 
     sends = {"A": refused, "B": absent, "C": foreign, "D": lambda: None}
     troubles = deliver([Delivery(name=name, send=send) for name, send in sends.items()], seconds=10)
-    assert [one.message for one in troubles] == [
+    assert [trouble.message for trouble in troubles] == [
         "A was not sent: the service did not take it.",
         "B was not sent, because the environment variable HOOK is not set.",
         "C was not sent: it met the error ValueError.",
     ]
-    assert [one.hint for one in troubles] == ["Check it.", "Set HOOK.", "Check its address."]
+    assert [trouble.hint for trouble in troubles] == ["Check it.", "Set HOOK.", "Check its address."]
     assert CANARY not in str(troubles)
 
 
@@ -39,7 +39,7 @@ def test_a_delivery_that_hangs_delays_no_other_and_is_left_behind() -> None:
     )
     assert time.monotonic() - began < 5
     assert made.is_set()
-    assert [one.message for one in troubles] == ["A was not over within 0.3 seconds."]
+    assert [trouble.message for trouble in troubles] == ["A was not over within 0.3 seconds."]
     release.set()
 
 

@@ -430,7 +430,7 @@ def test_models_in_service_are_found_wherever_they_stand(
     client: Client, key: Secret, answer: Any, models: set[int]
 ) -> None:
     responses.get(API + "/classifiers", json=answer)
-    assert {one.model_id for one in client.classifiers(key)} == models
+    assert {classifier.model_id for classifier in client.classifiers(key)} == models
 
 
 @pytest.mark.parametrize("answer", [None, 3, [], {}, {"result": "ok"}, {"classifiers": None}, [1, "two"]])
@@ -447,7 +447,7 @@ def test_an_answer_that_lists_no_classifiers_is_not_taken_for_nothing_serves(
 @responses.activate
 def test_deeply_nested_classifiers_end_in_our_error_or_an_answer(client: Client, key: Secret) -> None:
     responses.get(API + "/classifiers", body='{"a":[' * 450 + '{"model_id": 5}' + "]}" * 450)
-    assert {one.model_id for one in client.classifiers(key)} == {5}
+    assert {classifier.model_id for classifier in client.classifiers(key)} == {5}
 
 
 @responses.activate

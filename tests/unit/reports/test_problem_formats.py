@@ -128,15 +128,15 @@ def test_a_fingerprint_stays_when_lines_are_added_above() -> None:
     assert fingerprints(before) == fingerprints(after)
     assert len(set(fingerprints(before))) == 3
     log = sarif(before)
-    assert [one["partialFingerprints"] for one in log["runs"][0]["results"]] == [
-        {"retrainProblem/v1": one} for one in fingerprints(before)
+    assert [result["partialFingerprints"] for result in log["runs"][0]["results"]] == [
+        {"retrainProblem/v1": fingerprint} for fingerprint in fingerprints(before)
     ]
 
 
 def test_a_fingerprint_changes_with_file_code_and_message() -> None:
     same = problem()
     others = [problem(file="b.yaml"), problem(code="unused"), problem(message="Another.")]
-    assert len({one for other in [same, *others] for one in fingerprints([other])}) == 4
+    assert len({fingerprint for other in [same, *others] for fingerprint in fingerprints([other])}) == 4
 
 
 def sarif(problems: list[Problem]) -> dict[str, Any]:
@@ -175,7 +175,9 @@ def test_a_sarif_result_has_rule_level_place_and_related_places() -> None:
 def test_every_sarif_result_points_at_a_rule_with_help() -> None:
     run = sarif([problem(1), problem(2, code="unused"), problem(3), problem(4, code="of-tomorrow")])["runs"][0]
     rules = run["tool"]["driver"]["rules"]
-    assert [rules[one["ruleIndex"]]["id"] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
+    assert [rules[result["ruleIndex"]]["id"] for result in run["results"]] == [
+        result["ruleId"] for result in run["results"]
+    ]
     assert all(rule["help"]["text"].endswith(".") for rule in rules)
     assert len(rules) == 3
 

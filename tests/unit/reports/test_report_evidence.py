@@ -86,8 +86,8 @@ def test_only_what_waits_or_is_held_is_undecided() -> None:
     shown = of(metric())
     outcomes: tuple[Outcome, ...] = ("awaiting_approval", "held", "switched", "skipped")
     found = [
-        one
-        for one in outcomes
-        if undecided(ModelReport(name="m", outcome=one, reason="Because.", evidence=shown)) is not None
+        outcome
+        for outcome in outcomes
+        if undecided(ModelReport(name="m", outcome=outcome, reason="Because.", evidence=shown)) is not None
     ]
     assert found == ["awaiting_approval", "held"]

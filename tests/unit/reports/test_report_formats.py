@@ -55,11 +55,11 @@ def read_junit(report: Report) -> tuple[TestSuite, dict[str, TestCase]]:
 def read_metrics(report: Report) -> dict[str, Metric]:
     """Read as Prometheus does, strictly."""
     text = render_openmetrics(report).decode()
-    return {one.name: one for one in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]  # theirs
+    return {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]  # theirs
 
 
 def value(families: dict[str, Metric], name: str, **labels: str) -> float | None:
-    found = [one.value for one in families[name].samples if one.labels == labels]
+    found = [sample.value for sample in families[name].samples if sample.labels == labels]
     assert len(found) < 2
     return found[0] if found else None
 
@@ -93,8 +93,8 @@ def test_an_outcome_is_a_passed_failed_skipped_or_broken_case(
 ) -> None:
     _, cases = read_junit(report)
     results = cases[model].result
-    assert [type(one) for one in results] == ([kind] if kind else [])
-    assert [one.type for one in results] == ([type_] if kind else [])
+    assert [type(result) for result in results] == ([kind] if kind else [])
+    assert [result.type for result in results] == ([type_] if kind else [])
     reason = next(one.reason for one in report.models if one.name == model)
     if model != "bad":
         told = results[0].message if results else cases[model].system_out
@@ -136,8 +136,10 @@ def test_junit_holds_characters_that_xml_allows_and_hostile_text_as_text(report:
 def test_the_metrics_say_what_became_of_each_model(report: Report) -> None:
     families = read_metrics(report)
     for model in report.models:
-        values = {one: value(families, "retrain_model_outcome", model=model.name, outcome=one) for one in OUTCOMES}
-        assert values == {one: float(one == model.outcome) for one in OUTCOMES}
+        values = {
+            outcome: value(families, "retrain_model_outcome", model=model.name, outcome=outcome) for outcome in OUTCOMES
+        }
+        assert values == {outcome: float(outcome == model.outcome) for outcome in OUTCOMES}
     assert value(families, "retrain_run_models", outcome="held") == 2
     assert value(families, "retrain_run_models", outcome="skipped") == 0
     assert value(families, "retrain_run_exit_code") == 8
@@ -165,14 +167,14 @@ def test_the_text_is_openmetrics_and_what_node_exporter_reads(report: Report) ->
     assert types == {"gauge"}  # node_exporter refuses info, stateset and unknown
     names = [one.name for one in read_older_text(text)]
     assert names == list(read_metrics(report))
-    assert not [one for one in read_metrics(report).values() for sample in one.samples if sample.timestamp]
+    assert not [metric for metric in read_metrics(report).values() for sample in metric.samples if sample.timestamp]
 
 
 def test_a_label_keeps_its_quotes_and_backslashes_and_no_line_breaks(report: Report) -> None:
     first, *others = report.models
     renamed = replace(first, name='a"b\\n{c="d"}\n# EOF\n日本語')
     families = read_metrics(replace(report, models=[renamed, *others]))
-    names = {one.labels["model"] for one in families["retrain_model_outcome"].samples}
+    names = {sample.labels["model"] for sample in families["retrain_model_outcome"].samples}
     assert 'a"b\\n{c="d"} # EOF 日本語' in names
     assert len(names) == 9
 
@@ -183,7 +185,7 @@ def test_a_number_too_large_for_a_float_is_left_out(report: Report) -> None:
     families = read_metrics(replace(report, models=[large, *others]))
     assert value(families, "retrain_model_metric", model="churn", metric="auc") is None
     assert value(families, "retrain_model_metric", model="churn", metric="recall") == 0.61
-    assert all(math.isfinite(one.value) for family in families.values() for one in family.samples)
+    assert all(math.isfinite(sample.value) for family in families.values() for sample in family.samples)
 
 
 def test_a_run_without_models_has_an_empty_suite_and_counts_of_zero(report: Report) -> None:

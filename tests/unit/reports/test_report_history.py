@@ -18,8 +18,8 @@ LOST = "before this model's outcome was recorded"
 
 
 def test_every_model_of_a_run_has_one_entry_with_its_outcome(everything: Recording) -> None:
-    entries = {one.model: one for one in read_entries(everything.links)}
-    assert {name: one.outcome for name, one in entries.items()} == {
+    entries = {entry.model: entry for entry in read_entries(everything.links)}
+    assert {name: entry.outcome for name, entry in entries.items()} == {
         "churn": "switched",
         "sales": "held",
         "daily": "awaiting_approval",
@@ -37,8 +37,8 @@ def test_every_model_of_a_run_has_one_entry_with_its_outcome(everything: Recordi
 
 
 def test_outcomes_are_those_of_the_report(everything: Recording) -> None:
-    told = {one.name: (one.outcome, one.reason) for one in build_report(everything.history()).models}
-    assert {one.model: (one.outcome, one.reason) for one in read_entries(everything.links)} == told
+    told = {model.name: (model.outcome, model.reason) for model in build_report(everything.history()).models}
+    assert {entry.model: (entry.outcome, entry.reason) for entry in read_entries(everything.links)} == told
 
 
 def test_a_run_without_an_end_is_under_way(recording: Callable[[], Recording]) -> None:
@@ -86,7 +86,7 @@ def test_a_rollback_is_told_as_a_persons_decision(recording: Callable[[], Record
 def test_the_incumbent_is_that_of_the_last_switch_before_the_moment(recording: Callable[[], Recording]) -> None:
     record = recording()
     rolled_back(record)
-    first, second = (moment(one.event.at) for one in record.links if isinstance(one.event.fact, SwitchSucceeded))
+    first, second = (moment(link.event.at) for link in record.links if isinstance(link.event.fact, SwitchSucceeded))
     assert incumbents_at(record.links, first)[1] == []
     [before] = incumbents_at(record.links, second)[1]
     [after] = incumbents_at(record.links, LATER)[1]
@@ -104,7 +104,9 @@ def test_text_from_outside_is_harmless_in_every_form(recording: Callable[[], Rec
     record.end(1)
     entries = list(read_entries(record.links))
     trails = read_trails(record.links, {"churn"})[1]
-    explained = [Explanation(trail=one, confirmation=Confirmation(state="different", why=HOSTILE)) for one in trails]
+    explained = [
+        Explanation(trail=trail, confirmation=Confirmation(state="different", why=HOSTILE)) for trail in trails
+    ]
     texts = [
         *(history_text(entries, width=width) for width in (None, 80)),
         *(history_csv(entries), history_json(entries), explanations_json(explained)),

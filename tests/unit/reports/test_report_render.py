@@ -97,7 +97,7 @@ def test_what_is_made_ready_ahead_of_a_runs_end_is_all_that_its_page_needs(every
 
 def test_the_journal_file_holds_the_runs_events_byte_by_byte(everything: Recording, files: dict[str, bytes]) -> None:
     lines = files["journal.jsonl"].splitlines()
-    assert [hashlib.sha256(line).hexdigest() for line in lines] == [one.sha256 for one in everything.links]
+    assert [hashlib.sha256(line).hexdigest() for line in lines] == [link.sha256 for link in everything.links]
 
 
 def test_hostile_text_stays_text_in_html(page: Page) -> None:

@@ -24,7 +24,7 @@ def told(record: Recording, model: str = "m") -> list[tuple[str, float, float]]:
     """Return the stages of a model with begin and end in seconds after the run's begin."""
     record.end(0)
     spans = record.history().timelines.spans()[model]
-    return [(one.stage, (one.begin - BEGIN).total_seconds(), (one.end - BEGIN).total_seconds()) for one in spans]
+    return [(span.stage, (span.begin - BEGIN).total_seconds(), (span.end - BEGIN).total_seconds()) for span in spans]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_run_that_goes_on_with_a_job_begins_in_its_training(record: Recording)
 
 def test_a_lost_run_ends_its_last_stage_at_its_last_event(record: Recording) -> None:
     facts = started("j", "m")
-    record_at(record, "m", (0, planned()), (10, checked("m")), *((20, one) for one in facts[:3]), (60, facts[3]))
+    record_at(record, "m", (0, planned()), (10, checked("m")), *((20, fact) for fact in facts[:3]), (60, facts[3]))
     assert told(record)[-1] == ("train", 20, 60)
 
 
@@ -90,15 +90,15 @@ def test_a_model_without_stages_has_no_course(record: Recording) -> None:
 
 def spans(*ends: tuple[str, float, float]) -> tuple[Span, ...]:
     return tuple(
-        Span(stage=stage, begin=BEGIN + timedelta(seconds=one), end=BEGIN + timedelta(seconds=other))
-        for stage, one, other in ends
+        Span(stage=stage, begin=BEGIN + timedelta(seconds=first), end=BEGIN + timedelta(seconds=last))
+        for stage, first, last in ends
     )
 
 
 def test_all_lanes_share_one_axis_and_stay_on_it() -> None:
     made = gantt({"a": spans(("train", 50, 100)), "b": spans(("check", 0, 1), ("train", 1, 1.001))}, ["a", "b", "none"])
     assert [name for name, _ in made.rows] == ["b", "a"]
-    assert [(one.x, one.width) for one in made.rows[1][1]] == [("50.00", "50.00")]
+    assert [(row.x, row.width) for row in made.rows[1][1]] == [("50.00", "50.00")]
     assert made.rows[0][1][1].width == "0.30"  # what is too short to be seen is drawn anyway
     for _, bars in made.rows:
         assert all(float(bar.x) + float(bar.width) <= 100.001 for bar in bars)

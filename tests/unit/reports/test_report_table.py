@@ -38,7 +38,7 @@ def test_a_number_is_never_cut_nor_broken_however_many_columns_there_are(width: 
     columns = [
         Column(title="run", whole=True),
         Column(title="outcome"),
-        *(Column(title=one, number=True) for one in names),
+        *(Column(title=name, number=True) for name in names),
     ]
     row = ["20261122T030605Z-ef444e", "awaiting approval", *(f"0.9{number}4624" for number in range(6))]
     table = text_table(columns, [row, row], width=width)

@@ -84,7 +84,7 @@ def test_other_forms_say_it_too(record: Recording) -> None:
 def test_a_history_says_it_in_every_form(record: Recording) -> None:
     entries = list(read_entries(record.links))
     assert history_text(entries, width=None).count("unread") == 2
-    assert [one["unread"][: len(WHY)] for one in json.loads(history_json(entries))["runs"]] == [WHY, WHY]
+    assert [run["unread"][: len(WHY)] for run in json.loads(history_json(entries))["runs"]] == [WHY, WHY]
     assert history_csv(entries).count(WHY) >= 2
 
 
