@@ -3,19 +3,17 @@
 import json
 import os
 import re
-import selectors
 import shlex
 import stat
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.errors import Kind, ModelError
 from runner.http.headers import read_date
-from runner.lib.child_environment import COMMAND_VARIABLES, command_environment
+from runner.lib.child_environment import COMMAND_VARIABLES
 from runner.lib.lookalikes import character_name, is_hidden
+from runner.lib.programs import CommandTimeoutError, TooMuchOutputError, run_command
 from runner.lib.secrets import Secret
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 
@@ -161,15 +159,15 @@ def _without_newline(text: str) -> str:
 
 
 def _from_command(source: CommandKey) -> str:
-    program = source.argv[0]
+    program, output = source.argv[0], bytearray()
     try:
-        code, output = _outcome(source)
-    except subprocess.TimeoutExpired:
+        code = run_command(source.argv, source.folder, seconds=COMMAND_SECONDS, most=_MOST_OUTPUT, take=output.extend)
+    except CommandTimeoutError:
         hint = "Call it by hand; it must not wait for input."
         _fail(f"the command `{program}` did not end within {COMMAND_SECONDS} seconds", hint)
     except OSError as error:
         _fail(f"the command `{program}` cannot be started ({error.strerror})", "Install it, or check its name.")
-    if len(output) > _MOST_OUTPUT:
+    except TooMuchOutputError:
         hint = "Let it print the key and nothing else."
         _fail(f"the command `{program}` printed more than {_MOST_OUTPUT // 1024} KiB and was stopped", hint)
     if code != 0:
@@ -178,46 +176,7 @@ def _from_command(source: CommandKey) -> str:
             f"that it needs in {COMMAND_VARIABLES}: it sees few others."
         )
         _fail(f"the command `{program}` ended with the exit code {code}", hint)
-    return _key_in(_decode(output), program)
-
-
-def _outcome(source: CommandKey) -> tuple[int, bytes]:
-    """Return a command's exit code and output; one that prints too much or takes too long is killed."""
-    end = time.monotonic() + COMMAND_SECONDS
-    with subprocess.Popen(  # noqa: S603 - the manifest's owner names the command; there is no shell
-        source.argv,
-        cwd=source.folder,
-        env=command_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-    ) as process:
-        try:
-            output = _output(process, end)
-            if len(output) <= _MOST_OUTPUT:
-                process.wait(timeout=max(end - time.monotonic(), 0))
-        finally:
-            process.kill()  # does nothing to one that has ended
-    return process.returncode, output
-
-
-def _output(process: subprocess.Popen[bytes], end: float) -> bytes:
-    """Return what the process prints until it closes its output, or what it printed until that was too much."""
-    output = bytearray()
-    with selectors.DefaultSelector() as selector:
-        pipe = process.stdout
-        if pipe is None:
-            raise LookupError("the command was started without a pipe")
-        selector.register(pipe, selectors.EVENT_READ)
-        while len(output) <= _MOST_OUTPUT:
-            if not selector.select(max(end - time.monotonic(), 0)):
-                raise subprocess.TimeoutExpired(process.args, COMMAND_SECONDS)
-            piece = pipe.read(_MOST_OUTPUT)
-            if not piece:
-                break
-            output += piece
-    return bytes(output)
+    return _key_in(_decode(bytes(output)), program)
 
 
 def _key_in(output: str, program: str) -> str:

@@ -29,7 +29,7 @@ def check_named_data(manifest: Manifest, findings: Findings) -> None:
     """Report data files that cannot be used, as warnings, and targets that their headers do not have.
 
     Of each file no more than the header is read, and nothing of one outside of the manifest's checkout: messages name
-    columns. A pattern for folders is not looked for, as it may walk a whole disk.
+    columns. A pattern for folders is not looked for, as it may walk a whole disk; nor is another machine asked.
     """
     unusable: list[tuple[Place, ModelError]] = []
     headers = {name: list(_headers(dataset, unusable)) for name, dataset in manifest.datasets.items()}
@@ -45,7 +45,7 @@ def _headers(dataset: Dataset, unusable: list[tuple[Place, ModelError]]) -> Iter
     """Yield the headers that can be read; files that cannot be used are collected."""
     for source in filter(None, (dataset.train, dataset.eval)):
         try:
-            header = None if _walks(source) else _header(source, dataset.name)
+            header = None if source.scheme or _walks(source) else _header(source, dataset.name)
         except ModelError as error:
             unusable.append((source.place, error))
         else:

@@ -109,6 +109,8 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         empty_columns=tuple(columns[index] for index in collected.empty.left) if rows and _is_complete(scans) else (),
         scales=collected.scales.medians(columns),
         label_shares=collected.labels.shares(encoding),
+        version=file.version,
+        content_id=file.content_id,
     )
     return _checked(checked_file, columns, scans, collected, began, hidden=file.outside)
 

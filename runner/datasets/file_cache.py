@@ -1,9 +1,10 @@
 """What was read of files in this run: each file once, its digest, its check."""
 
 import time
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Mapping
+from threading import Lock, Semaphore
 
+from runner.datasets.access import DataAccess
 from runner.datasets.check import Checked, check_file, needs_fast_checksum
 from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
@@ -14,6 +15,7 @@ from runner.errors import Kind, ModelError
 from runner.lib import canonical_json as canonical
 from runner.lib.checksums import Checksum, sum_of
 
+READERS = 4  # files that are read side by side: hashing lets go of the interpreter
 _SECOND = 10**9  # ns
 _FINE = _SECOND // 20  # kernels stamp files by a clock that ticks every 1 to 10 ms
 _COARSE = 2 * _SECOND  # for file systems that keep whole seconds, or every second one
@@ -22,12 +24,26 @@ Identity = tuple[Fingerprint, ...]  # of each part
 
 
 class FileCache:
-    """Reads files and remembers what was found; safe to use from many threads, which wait for each other's file."""
+    """Reads files and remembers what was found; safe to use from many threads, which wait for each other's file.
 
-    def __init__(self) -> None:
+    `access` is what it may do to get at them.
+    """
+
+    def __init__(self, access: DataAccess | None = None) -> None:
+        self.access = access or DataAccess()
         self._lock = Lock()
+        self._reading = Semaphore(READERS)
+        self._recorded: dict[str, Checksum] = {}  # by what names the content on every machine
         self._known: dict[tuple[tuple[DataFile, ...], str], _Known] = {}
         self._overlaps: dict[tuple[str, str], RowOverlap] = {}  # by the SHA-256 of both
+
+    def know(self, recorded: Mapping[str, Checksum]) -> None:
+        """Take in the sums of contents that were read before, by `content_id`: they are not read for their digest."""
+        self._recorded.update(recorded)
+
+    def knows(self, file: ResolvedFile) -> bool:
+        """Return whether the file's digest is known without reading it."""
+        return file.content_id in self._recorded
 
     def metadata(self, file: ResolvedFile) -> FileMetadata:
         """Return the file's digest and length.
@@ -35,10 +51,19 @@ class FileCache:
         Raises:
             ModelError: of kind `data`, when the system will not read the file.
         """
-        known = self._of(file)
-        with known.lock:
-            total = known.sum_now()
-        return FileMetadata(source=file.source, sha256=total.sha256, bytes=total.bytes, seal=total.seal)
+        total = self._recorded.get(file.content_id or "")
+        if total is None:
+            known = self._of(file)
+            with known.lock, self._reading:
+                total = known.sum_now()
+        return FileMetadata(
+            source=file.source,
+            sha256=total.sha256,
+            bytes=total.bytes,
+            seal=total.seal,
+            version=file.version,
+            content_id=file.content_id,
+        )
 
     def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
         """Return the file's digest, its structure, and the values of the target column when one is named.
@@ -49,7 +74,7 @@ class FileCache:
             ModelError: of kind `data`, when the system will not read the file.
         """
         known = self._of(file)
-        with known.lock:
+        with known.lock, self._reading:
             return known.checked_now(target, most_labels)
 
     def overlap(
@@ -189,4 +214,10 @@ def changed(source: str) -> ModelError:
 def _metadata(file: ResolvedFile, look: Look) -> FileMetadata:
     found = look(file)
     refuse_unpinned(file, found.sha256)
-    return FileMetadata(source=found.source, sha256=found.sha256, bytes=found.bytes)
+    return FileMetadata(
+        source=found.source,
+        sha256=found.sha256,
+        bytes=found.bytes,
+        version=found.version,
+        content_id=found.content_id,
+    )

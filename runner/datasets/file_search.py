@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.lib.lookalikes import likeness, spelling_difference
 from runner.lib.text import nearest
@@ -89,7 +89,7 @@ def _is_folder(entry: os.DirEntry[str], *, through_links: bool) -> bool:
         return False
 
 
-def natural_order(path: Path) -> tuple[tuple[str | int, ...], ...]:
+def natural_order(path: PurePath) -> tuple[tuple[str | int, ...], ...]:
     """Return the key by which `sales_9.csv` comes before `sales_10.csv`: numbers count as numbers."""
     return tuple(_numbered(part) for part in path.parts)
 

@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from runner.datasets.access import DataAccess
 from runner.datasets.file_search import MAGIC, TooMuchError, matching, meant, natural_order, other_choice
-from runner.datasets.source import Fingerprint, FoundFiles, unreadable
+from runner.datasets.source import PARQUET, Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib.checkout_boundary import leads_out, lies_outside
 from runner.manifest.model import Source
@@ -35,6 +36,16 @@ class LocalFile(Struct, frozen=True, kw_only=True):
         """Return its path."""
         return self.path
 
+    @property
+    def version(self) -> None:
+        """Return that nothing names its content but the content itself."""
+        return
+
+    @property
+    def content_id(self) -> None:
+        """Return the same for other machines: what the system says of a file is true on this one."""
+        return
+
     def open(self) -> BinaryIO:
         """Open it."""
         return self.path.open("rb", buffering=0)
@@ -53,7 +64,7 @@ class LocalFile(Struct, frozen=True, kw_only=True):
 class LocalSource:
     """Files by their paths; a relative one starts at the folder of the manifest's file."""
 
-    def find(self, source: Source) -> FoundFiles:
+    def find(self, source: Source, access: DataAccess) -> FoundFiles:  # noqa: ARG002 -- other sources need it
         """Return the files that match and can be read."""
         literal = source.folder / source.pattern
         remarks: tuple[str, ...] = ()
@@ -142,7 +153,7 @@ def _require_readable(file: LocalFile, source: Source) -> None:
 
 def _require_data(file: LocalFile, formats: DataFormats) -> None:
     """Refuse a link out of a checkout to a file that is not data: flaws of data are shown, and data is sent."""
-    if Path(os.path.realpath(file.path)).suffix.lower() not in formats.tables and leads_out(file.path):
+    if Path(os.path.realpath(file.path)).suffix.lower() not in (*formats.tables, PARQUET) and leads_out(file.path):
         raise ModelError(
             Kind.DATA,
             f"{file.shown} leads out of its checkout, to a file that does not end in {formats.suffixes}.",

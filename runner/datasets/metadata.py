@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from runner.datasets.source import DataFile
 from runner.lib.checksums import Checksum
 from runner.lib.fast_checksum import FastChecksum
 
@@ -17,13 +18,16 @@ class FileMetadata:
 
     `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
     lower-case hex over the content, joined when there are several files; `bytes` is its length. A large file has a seal
-    too, for whoever reads it again in this process.
+    too, for whoever reads it again in this process. `version` is what its place calls this content of it, and
+    `content_id` the SHA-256 of what names it on every machine, where something does.
     """
 
     source: str
     sha256: str
     bytes: int
     seal: FastChecksum | None = field(default=None, compare=False, repr=False)
+    version: str | None = None
+    content_id: str | None = None
 
 
 class DatasetDigest(Struct, frozen=True, kw_only=True):
@@ -96,10 +100,10 @@ class CheckedFile(FileMetadata):
 class UploadFile(Struct, frozen=True, kw_only=True):
     """The bytes to send, and the name the service is told.
 
-    `spool` is the private folder to remove after use, or None when `path` is the user's own file.
+    `spool` is the private folder to remove after use, or None when `file` is the user's own.
     """
 
-    path: Path
+    file: DataFile
     filename: str
     content: Checksum
     spool: Path | None = None

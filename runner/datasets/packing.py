@@ -95,9 +95,8 @@ def package(
         ModelError: of kind `data`: the content has changed since, or the spool folder takes no more. Then nothing is
             left in it.
     """
-    own = resolved.train.parts[0].local if len(resolved.train.parts) == 1 else None
-    if resolved.eval is None and own is not None:
-        return UploadFile(path=own, filename=resolved.train.name, content=_sum(train))
+    if resolved.eval is None and len(resolved.train.parts) == 1:
+        return UploadFile(file=resolved.train.parts[0], filename=resolved.train.name, content=_sum(train))
     with _private_folder(spool) as folder:
         if resolved.eval is None or evaluation is None or folders is None:
             return _spooled(resolved.train, train, folder)
@@ -135,7 +134,9 @@ def _spooled(file: ResolvedFile, metadata: FileMetadata, folder: Path) -> Upload
     with replacing(path) as out:
         for block in _unchanged(file, metadata):
             out.write(block)
-    return UploadFile(path=path, filename=file.name, content=_sum(metadata), spool=folder)
+    return UploadFile(
+        file=LocalFile(path=path, shown=str(path)), filename=file.name, content=_sum(metadata), spool=folder
+    )
 
 
 def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path, name: str) -> UploadFile:
@@ -144,8 +145,9 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path,
         for place, file, metadata in members:
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
             _add(archive, out, info, metadata, _Member(_unchanged(file, metadata), out, Deflater(pool)))
-    packed = sum_of(blocks(LocalFile(path=path, shown=name)), sealed=is_large(path.stat().st_size))
-    return UploadFile(path=path, filename=name, content=packed, spool=folder)
+    made = LocalFile(path=path, shown=str(path))
+    packed = sum_of(blocks(made), sealed=is_large(path.stat().st_size))
+    return UploadFile(file=made, filename=name, content=packed, spool=folder)
 
 
 def _unchanged(file: ResolvedFile, metadata: FileMetadata) -> Iterator[bytes]:

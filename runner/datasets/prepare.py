@@ -49,7 +49,7 @@ def check_data(
         ModelError: of kind `data`.
     """
     started = monotonic()
-    resolved = resolve(dataset)
+    resolved = resolve(dataset, readings.access)
     train, evaluation = _checked(resolved, checks, readings)
     sha256 = dataset_sha256(train.file, evaluation.file if evaluation else None)
     if expected_sha256 is not None and sha256 != expected_sha256:

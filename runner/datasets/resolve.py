@@ -6,29 +6,39 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.datasets.access import DataAccess
+from runner.datasets.command_source import CommandSource
 from runner.datasets.local_source import LocalSource
-from runner.datasets.source import DataFile, DataSource, Fingerprint, TableAsText, unreadable
+from runner.datasets.object_source import ObjectSource
+from runner.datasets.parquet import ParquetFile
+from runner.datasets.source import PARQUET, DataFile, DataSource, Fingerprint, TableAsText, refused, unreadable
+from runner.datasets.web_source import VariableSource, WebSource
 from runner.errors import Kind, ModelError
+from runner.lib.canonical_json import digest
 from runner.manifest.model import Dataset, Source
+from runner.manifest.sources import OBJECTS
 from runner.providers.facts import DataFormats, TableFormat
 
-SOURCES: dict[str, DataSource] = {"": LocalSource()}
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_OBJECTS, _WEB = ObjectSource(), WebSource()
+SOURCES: dict[str, DataSource] = {
+    "": LocalSource(),
+    **dict.fromkeys(OBJECTS, _OBJECTS),
+    **dict.fromkeys(("https", "http"), _WEB),
+    "env": VariableSource(),
+    "command": CommandSource(),
+}
 
 
-def source_of(pattern: str) -> DataSource:
+def source_of(source: Source) -> DataSource:
     """Return the source that finds what a manifest names.
 
     Raises:
         ModelError: of kind `data`: no source knows the scheme.
     """
-    scheme = _SCHEME.match(pattern)
-    found = SOURCES.get(scheme[1].lower() if scheme else "")
+    found = SOURCES.get(source.scheme)
     if found is None:
-        raise ModelError(
-            Kind.DATA,
-            f"{pattern.split('?', maxsplit=1)[0]} is a URL, and only local files can be read.",
-            hint="Fetch the file in a step before this one and name its local path.",
+        raise refused(
+            source.shown, "cannot be read: no data is known by such an address", "Name a path or an https address."
         )
     return found
 
@@ -64,6 +74,17 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
         return any(part.outside for part in self.parts)
 
     @property
+    def content_id(self) -> str | None:
+        """The SHA-256 of what names the content on every machine; None where it has to be read to be known."""
+        known = [part.content_id for part in self.parts]
+        return None if None in known else digest([self.delimiter, *known])
+
+    @property
+    def version(self) -> str | None:
+        """What the place of a single part calls this content of it."""
+        return self.parts[0].version if len(self.parts) == 1 else None
+
+    @property
     def source(self) -> str:
         """The first part's path, with the number of the others."""
         more = len(self.parts) - 1
@@ -78,32 +99,41 @@ class ResolvedDataset(Struct, frozen=True, kw_only=True):
     eval: ResolvedFile | None
 
 
-def resolve(dataset: Dataset) -> ResolvedDataset:
-    """Find the dataset's files.
+def resolve(dataset: Dataset, access: DataAccess | None = None) -> ResolvedDataset:
+    """Find the dataset's files; without `access` nobody is trusted and no command is started.
 
     Raises:
         ModelError: of kind `data`: no match, not a readable file, not in a format that the provider takes, or one file
             in both places.
     """
-    train = resolve_file(dataset.train, dataset.train_sha256, dataset.name)
+    access = access or DataAccess()
+    train = resolve_file(dataset.train, dataset.train_sha256, dataset.name, access)
     if dataset.eval is None:
         return ResolvedDataset(name=dataset.name, train=train, eval=None)
-    evaluation = resolve_file(dataset.eval, dataset.eval_sha256, dataset.name)
+    evaluation = resolve_file(dataset.eval, dataset.eval_sha256, dataset.name, access)
     _refuse_same_file(train, evaluation)
     return ResolvedDataset(name=dataset.name, train=train, eval=evaluation)
 
 
-def resolve_file(source: Source, pin: str | None, dataset: str) -> ResolvedFile:
+def resolve_file(source: Source, pin: str | None, dataset: str, access: DataAccess | None = None) -> ResolvedFile:
     """Find the parts of one file; `pin` is the SHA-256 that the manifest asks for, `dataset` its dataset's name.
 
     Raises:
         ModelError: of kind `data`: no match, not a readable file, or not in a format that the provider takes.
     """
-    found = source_of(source.pattern).find(source)
-    parts = tuple(found.files)
+    access = access or DataAccess()
+    found = source_of(source).find(source, access)
+    parts = tuple(_taken(file, source.formats, access) for file in found.files)
     form = _format(parts, source.formats)
-    name = parts[0].name if len(parts) == 1 else safe_name(dataset) + _suffix(parts[0])
+    own = len(parts) == 1 and source.command is None
+    name = parts[0].name if own else safe_name(dataset) + _suffix(parts[0])
     return ResolvedFile(parts=parts, name=name, format=form, pin=pin, remarks=found.remarks)
+
+
+def _taken(file: DataFile, formats: DataFormats, access: DataAccess) -> DataFile:
+    """Return the file as the provider takes it: one that takes no Parquet gets CSV."""
+    converts = _suffix(file) == PARQUET and PARQUET not in formats.tables
+    return ParquetFile(inner=file, access=access) if converts else file
 
 
 def safe_name(dataset: str) -> str:

@@ -1,14 +1,19 @@
 """Where data files come from, and what is asked of one: it is found, looked at, and read from its begin to its end."""
 
-from collections.abc import Callable, Sequence
+import errno
+import io
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from msgspec import Struct
 
+from runner.datasets.access import DataAccess
 from runner.errors import Kind, ModelError
 from runner.lib.file_owner import owner_of
 from runner.manifest.model import Source
+
+PARQUET = ".parquet"  # ends the name of a file that becomes a .csv for a provider that takes no such files
 
 
 class Fingerprint(Struct, frozen=True):
@@ -40,6 +45,14 @@ class DataFile(Protocol):
     @property
     def outside(self) -> bool:
         """Return whether it is outside of the manifest's checkout: then nothing that it holds is shown."""
+
+    @property
+    def version(self) -> str | None:
+        """Return what its place calls this content of it, for people: a version, a generation, an ETag."""
+
+    @property
+    def content_id(self) -> tuple[int | str, ...] | None:
+        """Return what names this content on every machine, without reading it; None where nothing does."""
 
     def open(self) -> BinaryIO:
         """Open it for reading, unbuffered."""
@@ -77,6 +90,16 @@ class TableAsText(Struct, frozen=True, kw_only=True):
         """Return whether the file is outside of the manifest's checkout."""
         return self.file.outside
 
+    @property
+    def version(self) -> str | None:
+        """Return the file's version."""
+        return self.file.version
+
+    @property
+    def content_id(self) -> tuple[int | str, ...] | None:
+        """Return what names the file's content."""
+        return self.file.content_id
+
     def open(self) -> BinaryIO:
         """Open the text for reading."""
         return self.as_text(self.file.open())
@@ -100,7 +123,7 @@ class FoundFiles(Struct, frozen=True, kw_only=True):
 class DataSource(Protocol):
     """A kind of place for data files."""
 
-    def find(self, source: Source) -> FoundFiles:
+    def find(self, source: Source, access: DataAccess) -> FoundFiles:
         """Return the files that the manifest names, each one there and readable; by name.
 
         Raises:
@@ -108,15 +131,59 @@ class DataSource(Protocol):
         """
 
 
+class RemoteReadError(OSError):
+    """Bytes that are not on this machine cannot be had; `strerror` is the end of a sentence about the file."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(errno.EIO, reason)
+        self.hint = hint
+
+
+def refused(shown: str, reason: str, hint: str) -> ModelError:
+    """Return the error for data that is not read; `reason` is the end of a sentence about it."""
+    return ModelError(Kind.DATA, f"{shown} {reason}.", hint=hint)
+
+
 def unreadable(file: DataFile, error: OSError, guess: str | None = None) -> ModelError:
     """Return the error for a file that cannot be read; the guess says which file may be meant."""
+    if isinstance(error, RemoteReadError):
+        return refused(file.shown, f"cannot be read: {error.strerror}", error.hint)
     if isinstance(error, FileNotFoundError):
         linked = file.local is not None and file.local.is_symlink()
         what = "is a link to a file that does not exist" if linked else "does not exist"
-        return ModelError(Kind.DATA, f"{file.shown} {what}.", hint=guess or "Provide the file or correct its path.")
+        return refused(file.shown, what, guess or "Provide the file or correct its path.")
     owner = owner_of(file.local) if isinstance(error, PermissionError) and file.local is not None else None
-    return ModelError(
-        Kind.DATA,
-        f"{file.shown} cannot be read: {error.strerror}{f'; {owner}' if owner else ''}.",
-        hint="Make it a regular file this user may read.",
-    )
+    reason = f"cannot be read: {error.strerror}{f'; {owner}' if owner else ''}"
+    return refused(file.shown, reason, "Make it a regular file this user may read.")
+
+
+class BlockReader(io.RawIOBase):
+    """A file whose bytes come in blocks; closing it ends what makes them."""
+
+    def __init__(self, blocks: Generator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes, none at the end. The size is not optional in use: blocks are not joined."""
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._left = memoryview(block)
+        taken, self._left = self._left[:size], self._left[size:]
+        return bytes(taken) if len(taken) < len(taken.obj) else cast("bytes", taken.obj)  # type: ignore[arg-type] # bytes have a length
+
+    def close(self) -> None:
+        """Let go of the blocks."""
+        self._blocks.close()
+        super().close()
+
+
+def reader(blocks: Generator[bytes]) -> BinaryIO:
+    """Return a file of the bytes that come in blocks."""
+    return cast("BinaryIO", BlockReader(blocks))

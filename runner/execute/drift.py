@@ -79,7 +79,7 @@ def adopt(run: ModelRun) -> Workflow[StageEnd]:
 def _sha256(run: ModelRun, source: Source) -> str:
     """Return the digest of the evaluation file, read as a dataset's file is."""
     alone = Dataset(name=run.model.name, train=source, eval=None, train_sha256=None, eval_sha256=None, place=_NOWHERE)
-    return digest(resolve(alone), run.context.readings.metadata).train.sha256
+    return digest(resolve(alone, run.context.readings.access), run.context.readings.metadata).train.sha256
 
 
 _NOWHERE = Place(file="", line=1, column=1)

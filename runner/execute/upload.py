@@ -181,7 +181,7 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd, may_repeat: Callable[[], bo
     file = run.get_prepared().upload
     sent = run.meter(file.content.bytes)
     watch = UploadWatch(sent=sent, may_end=run.context.still_locked, may_repeat=may_repeat)
-    return run.context.provider.upload(url, file.path, content=file.content, watch=watch)
+    return run.context.provider.upload(url, file.file, content=file.content, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Workflow[StageEnd]:
@@ -300,4 +300,6 @@ def _file_record(file: CheckedFile) -> FileRecord:
         empty_columns=file.empty_columns,
         scales=file.scales,
         label_shares=file.label_shares,
+        version=file.version,
+        content_id=file.content_id,
     )

@@ -126,8 +126,9 @@ def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
         run.prepared = None
     dataset = run.context.manifest.datasets[run.model.dataset]
     found: DatasetDigest | ModelError
+    readings = run.context.readings
     try:
-        found = yield from stage(lambda: digest(resolve(dataset), run.context.readings.metadata))
+        found = yield from stage(lambda: digest(resolve(dataset, readings.access), readings.metadata))
     except ModelError as error:
         found = error
     inputs = PlanInputs(now=run.context.clock.now(), dataset=found)
@@ -161,7 +162,9 @@ def _object(run: ModelRun, kind: Kind) -> str:
     """Return what a stage works on."""
     if kind == Kind.DATA:
         dataset = run.context.manifest.datasets[run.model.dataset]
-        return f"The data of {run.model.name}, {dataset.train.folder / dataset.train.pattern},"
+        train = dataset.train
+        where = train.shown if train.scheme else train.folder / train.pattern
+        return f"The data of {run.model.name}, {where},"
     job = run.current
     if kind == Kind.RESULT and job is not None:
         place = run.context.run_folder / "results" / run.model.name

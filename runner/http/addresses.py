@@ -35,6 +35,11 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
 
 
+def is_private(host: str) -> bool:
+    """Whether the host is an address of no public network: of this machine, a local or a private one."""
+    return is_address(host) and not ipaddress.ip_address(host).is_global
+
+
 def is_trusted(host: str, documented: Collection[str], named: Collection[str]) -> bool:
     """Return whether keys may be sent to the host.
 

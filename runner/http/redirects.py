@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
-from runner.http.addresses import UnfitError, is_loopback, read_address
+from runner.http.addresses import UnfitError, is_loopback, is_private, read_address
 from runner.http.request import Broken, Request, RequestStage, ResponseHead
-from runner.http.transport import Transport
+from runner.http.transport import OpenAnswer, Transport
 from runner.lib.secrets import Secret
 
 T = TypeVar("T")
@@ -89,3 +89,23 @@ def exchange_following(  # noqa: PLR0913 -- what an exchange and a redirect need
 def _moved(head: ResponseHead, statuses: Collection[int]) -> _Moved | None:
     location = head.headers.get("Location", "")
     return _Moved(host=head.host, location=location) if head.status in statuses and location else None
+
+
+def open_following(wire: Transport, make: Callable[[Secret], Request], url: Secret) -> OpenAnswer | Broken:
+    """Open an answer, where redirects lead to; none of them leads from a public host into a private network."""
+    host = ""
+    for _ in range(_MOST + 1):
+        answer = wire.open(make(url))
+        moved = None if isinstance(answer, Broken) else _moved(answer.head, MOVED)
+        if isinstance(answer, Broken) or moved is None:
+            return answer
+        answer.close()
+        host, asked = moved.host, url.reveal()
+        try:
+            target = absolute_url(moved.location, asked)
+            if is_private(read_address(target).host) and not is_private(read_address(asked).host):
+                raise UnfitError("is in a private network, though it is not")  # noqa: TRY301 -- told as the others
+        except UnfitError as error:
+            return Broken(stage=RequestStage.MISLED, host=host, cause=f"redirects to an address that {error}")
+        url = Secret(target)
+    return Broken(stage=RequestStage.MISLED, host=host, cause=f"was reached by {_MOST} redirects, and redirects again")

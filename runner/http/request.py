@@ -28,7 +28,7 @@ class RequestStage(Enum):
 class Request(Struct, frozen=True, kw_only=True):
     """One exchange to make. Without a key no header tells who asks."""
 
-    method: Literal["GET", "PUT"]
+    method: Literal["GET", "HEAD", "PUT"]
     url: Secret
     key: Secret | None = None
     headers: Mapping[str, str] = {}

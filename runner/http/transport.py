@@ -47,7 +47,7 @@ for _module in ("connection", "connectionpool", "poolmanager", "response", "util
     logging.getLogger(f"urllib3.{_module}").addFilter(lambda _record: False)
 
 
-class _BrokenError(Exception):
+class BrokenError(Exception):
     """Trouble of the connection. Not an OSError: what the taker of an answer raises must stay apart from it."""
 
     def __init__(self, cause: str, *, hung_up: bool = False) -> None:
@@ -71,7 +71,7 @@ class _Exchange(Struct, kw_only=True):
     began: bool = False
     connects: bool = False
 
-    def was_stale(self, error: _BrokenError) -> bool:
+    def was_stale(self, error: BrokenError) -> bool:
         """Return whether nothing but the end of a kept connection was found, which the service had closed meanwhile."""
         return error.hung_up and not (self.connects or self.countdown.heard or self.countdown.over)
 
@@ -159,6 +159,14 @@ def _credentials(proxy: Proxy | None) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(proxy.credentials.reveal().encode()).decode()}"}
 
 
+class OpenAnswer(Struct, frozen=True, kw_only=True):
+    """An answer whose body is taken by and by: `blocks` raises BrokenError where no more of it comes."""
+
+    head: ResponseHead
+    blocks: Iterator[bytes]
+    close: Callable[[], None]
+
+
 class Transport:
     """Makes exchanges; safe to use from many threads at once."""
 
@@ -203,6 +211,32 @@ class Transport:
             return Broken(stage=RequestStage.NEVER_SENT, host=address.host, cause="the run is ending")
         return self._exchange(request, address, take, is_its_own)
 
+    def open(self, request: Request) -> OpenAnswer | Broken:
+        """Send the request once, and return its answer as soon as its head is there, on a connection of its own."""
+        try:
+            address = read_address(request.url.reveal())
+        except UnfitError as error:
+            return Broken(stage=RequestStage.UNFIT_URL, host="", cause=str(error))
+        countdown, line = Countdown(self._deadlines), self._new_line(address)
+        line.exchange = _Exchange(
+            target=request.url.reveal() if line.forwarder else address.target, countdown=countdown
+        )
+        try:
+            response = self._send(line, request, countdown)
+        except BrokenError as error:
+            line.close()
+            return Broken(stage=RequestStage.UNCLEAR, host=address.host, cause=str(error))
+        except BaseException:
+            line.close()
+            raise
+        _log.debug("%s %s: %d", request.method, address.host, response.status_code)
+
+        def close() -> None:
+            response.close()
+            line.close()
+
+        return OpenAnswer(head=_head(response, address, countdown), blocks=_blocks(response, countdown), close=close)
+
     def _exchange(
         self,
         request: Request,
@@ -244,7 +278,7 @@ class Transport:
             with self._send(line, request, countdown) as response:
                 _log.debug("%s %s: %d", request.method, address.host, response.status_code)
                 answer = take(_head(response, address, countdown), _blocks(response, countdown))
-        except _BrokenError as error:
+        except BrokenError as error:
             line.close()
             if exchange.was_stale(error):
                 raise _StaleError from None
@@ -266,9 +300,9 @@ class Transport:
             timeout = (min(self._deadlines.connect, self._deadlines.call), self._deadlines.silence)
             return line.send(prepared, stream=True, timeout=timeout)
         except BodyStoppedError as error:
-            raise _BrokenError(f"was not sent the whole file, which {error}") from None
+            raise BrokenError(f"was not sent the whole file, which {error}") from None
         except _FOREIGN as error:
-            raise _BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None
+            raise BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -324,4 +358,4 @@ def _blocks(response: requests.Response, countdown: Countdown) -> Iterator[bytes
     try:
         yield from response.raw.stream(BLOCK, decode_content=False)
     except _FOREIGN as error:
-        raise _BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None
+        raise BrokenError(cause(error, countdown), hung_up=hung_up(error)) from None

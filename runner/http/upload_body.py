@@ -2,10 +2,9 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
-from typing import BinaryIO, NoReturn, TypeVar
+from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -62,6 +61,20 @@ class BodyStoppedError(Exception):
     """The body was stopped before its end. Not an OSError: the connection is not to blame."""
 
 
+class SentFile(Protocol):
+    """A file that is sent; `shown` is what people know it by. The methods raise OSError where it cannot be read."""
+
+    @property
+    def shown(self) -> str:
+        """Return its path or address, without secrets."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading, unbuffered."""
+
+    def size(self) -> int:
+        """Return its size in bytes."""
+
+
 class UploadBody:
     """An iterable of blocks with a length, so that it is sent with Content-Length and never chunked.
 
@@ -74,7 +87,7 @@ class UploadBody:
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: Path, *, content: Checksum, watch: UploadWatch | None, read_ahead: bool) -> None:
+    def __init__(self, file: SentFile, *, content: Checksum, watch: UploadWatch | None, read_ahead: bool) -> None:
         self._file = file
         self._content = content
         self._size = content.bytes
@@ -104,7 +117,7 @@ class UploadBody:
     def look(self) -> str | None:
         """Return what is wrong with the file before anything is sent, or None."""
         try:
-            found = self._file.stat().st_size
+            found = self._file.size()
         except OSError as error:
             self.problem = _unreadable(error)
             return self.problem
@@ -140,7 +153,7 @@ class UploadBody:
 
     def _open(self) -> BinaryIO:
         try:
-            return self._file.open("rb", buffering=0)
+            return self._file.open()
         except OSError as error:
             self._stop(_unreadable(error))
 

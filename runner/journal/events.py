@@ -27,6 +27,9 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `empty_columns` are the names of the columns that no row has a value in, `scales` the median size of the numbers of
     a column, `label_shares` how large a part of the rows has each label of the target.
+
+    `version` is what the place of a remote file calls this content of it, for people; `content_id` is the SHA-256 of
+    what names that content on every machine (address, ETag or version, size), so that it need not be read again.
     """
 
     source: str
@@ -36,6 +39,8 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     empty_columns: tuple[str, ...] = ()
     scales: Mapping[str, float] = {}
     label_shares: Mapping[str, float] = {}
+    version: str | None = None
+    content_id: Sha256 | None = None
 
 
 class UploadRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

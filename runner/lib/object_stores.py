@@ -145,10 +145,13 @@ class Waits(Struct, frozen=True, kw_only=True):
     retrying: float = 60.0
 
 
+WAITS = Waits()
+
+
 class ObjectStore:
     """One bucket. Every method raises ObjectStoreError, and is safe to use from many threads."""
 
-    def __init__(self, address: ObjectAddress, waits: Waits = Waits()) -> None:  # noqa: B008 -- frozen
+    def __init__(self, address: ObjectAddress, waits: Waits = WAITS) -> None:
         """Prepare without a request.
 
         Raises:

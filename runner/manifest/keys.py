@@ -44,7 +44,7 @@ def read_stored_key(key: YamlMap, combined: Combined) -> StoredKey | None:
         return FileKey(path=combined.folder(key, "file") / Path(key["file"]))
     if "keyring" in key:
         return KeyringKey(service=key["keyring"]["service"], username=key["keyring"]["username"])
-    argv = _split(key["command"])
+    argv = split_command(key["command"])
     if not argv or not argv[0]:
         combined.findings.error(
             key.value_place("command"),
@@ -56,7 +56,7 @@ def read_stored_key(key: YamlMap, combined: Combined) -> StoredKey | None:
     return CommandKey(argv=argv, folder=combined.folder(key, "command"))
 
 
-def _split(command: str | list[str]) -> tuple[str, ...]:
+def split_command(command: str | list[str]) -> tuple[str, ...]:
     """Return the words of a command as a shell would cut them; nothing when quotes are not closed."""
     if not isinstance(command, str):
         return tuple(command)

@@ -1,5 +1,6 @@
 """The manifest after the edge: frozen, typed values. Raw YAML and dicts stop before this module."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,8 @@ RuleKind = Literal["min", "max", "max_drop", "min_gain", "max_drop_pct", "min_ga
 Unit = Literal["percent", "fraction"]
 FirstRun = Literal["pass", "hold", "ask"]
 Task = Literal["binary_classification", "multi_classification", "regression"]
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_QUERY = re.compile(r"\?[A-Za-z_]+=[^?]*\Z")
 
 
 class Place(Struct, frozen=True, kw_only=True, order=True):
@@ -47,9 +50,13 @@ class Service(Struct, frozen=True, kw_only=True):
 class Source(Struct, frozen=True, kw_only=True):
     """Where one data file comes from.
 
-    `pattern` is as the user wrote it; relative patterns start at `folder`, the manifest file's own folder. Without a
-    `pick` it names exactly one file; otherwise it is a glob of which the last by name or all, joined, are taken.
-    `place` is that of the pattern; `formats` are those that the provider takes.
+    `pattern` is as the user wrote it, a path or an address; relative paths start at `folder`, the manifest file's own
+    folder. Without a `pick` it names exactly one file; otherwise it is a glob of which the last by name or all, joined,
+    are taken. `place` is that of the pattern; `formats` are those that the provider takes. `version` pins what is at an
+    address.
+
+    In the place of a pattern, `variable` is the environment variable that holds an address, which is a secret, or
+    `command` prints the data; what `version_command` prints stays the same as long as the data does.
     """
 
     pattern: str
@@ -57,6 +64,37 @@ class Source(Struct, frozen=True, kw_only=True):
     pick: Pick | None
     place: Place
     formats: DataFormats = TEXT_TABLES
+    version: str | None = None
+    variable: str | None = None
+    command: tuple[str, ...] | None = None
+    version_command: tuple[str, ...] | None = None
+
+    @property
+    def scheme(self) -> str:
+        """Return the scheme of its address in lower case, empty for a path; `env` and `command` for these two."""
+        if self.variable is not None or self.command is not None:
+            return "env" if self.command is None else "command"
+        scheme, colon, _ = self.pattern.partition("://")
+        return scheme.lower() if colon and _SCHEME.fullmatch(scheme) else ""
+
+    @property
+    def shown(self) -> str:
+        """Return what people call it: its path or address without its query, its variable, its program."""
+        if self.variable is not None:
+            return f"the address in {self.variable}"
+        if self.command is not None:
+            return f"the output of `{self.command[0]}`"
+        if self.scheme in ("", "s3", "gs", "az"):  # whose question marks may be those of a pattern
+            return _QUERY.sub("", self.pattern) if self.scheme else self.pattern
+        return self.pattern.partition("?")[0]
+
+    @property
+    def parts(self) -> list[str | list[str] | None]:
+        """Return what the manifest says of it, for a digest; its folder is not in it."""
+        named = [self.pattern, self.pick]
+        others = [("version", self.version), ("env", self.variable), ("command", self.command)]
+        more = [[name, *([value] if isinstance(value, str) else value)] for name, value in others if value is not None]
+        return [*named, *more]
 
 
 class Dataset(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """Datasets and models: from a document with positions to the typed model."""
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,14 +9,11 @@ from runner.manifest.document import YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.keys import read_key, read_key_hosts
 from runner.manifest.merge import Combined, overlay
-from runner.manifest.model import Bounds, Checks, Dataset, EmulatorModel, Model, Retrain, Source, StatedIncumbent, Wait
+from runner.manifest.model import Bounds, Checks, Dataset, EmulatorModel, Model, Retrain, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
 from runner.manifest.problems import Findings
+from runner.manifest.sources import read_source
 from runner.providers.facts import DataFormats, DataLimits
-
-SCHEMES: set[str] = set()  # of addresses that `runner.datasets.resolve` finds data at, beside paths
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_GLOB = re.compile(r"[*?\[]")
 
 
 def read_dataset(section: YamlMap, name: str, combined: Combined, formats: DataFormats) -> Dataset:
@@ -43,41 +39,6 @@ def read_dataset(section: YamlMap, name: str, combined: Combined, formats: DataF
 
 def _read_pin(pins: YamlMap, key: str) -> str | None:
     return pins[key].strip().lower() if key in pins else None
-
-
-def read_source(dataset: YamlMap, key: str, combined: Combined, formats: DataFormats) -> Source:
-    """Return where a data file comes from; its path starts at the folder of the file it is written in."""
-    value = dataset[key]
-    if isinstance(value, str):
-        _refuse_url(dataset, key, combined.findings)
-        if _GLOB.search(value) and not _URL.match(value):
-            combined.findings.error(
-                dataset.value_place(key),
-                "glob-without-pick",
-                f"`{key}` is a pattern, but it does not say which of the files to take.",
-                hint="Write `{glob: ..., pick: latest}` or `{glob: ..., pick: all}`.",
-            )
-        place = dataset.value_place(key)
-        return Source(pattern=value, folder=combined.folder(dataset, key), pick=None, place=place, formats=formats)
-    _refuse_url(value, "glob", combined.findings)
-    return Source(
-        pattern=value["glob"],
-        folder=combined.folder(value, "glob"),
-        pick=value.get("pick", "latest"),
-        place=value.value_place("glob"),
-        formats=formats,
-    )
-
-
-def _refuse_url(owner: YamlMap, key: str, findings: Findings) -> None:
-    url = _URL.match(owner[key])
-    if url is not None and url[1].lower() not in SCHEMES:
-        findings.error(
-            owner.value_place(key),
-            "not-available-yet",
-            "Remote dataset URLs are not available yet.",
-            hint="Copy the data to a file beside the manifest before the run, and name its path.",
-        )
 
 
 _REQUIRED = {

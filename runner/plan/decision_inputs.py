@@ -48,7 +48,7 @@ def _source(key: KeySource) -> list[str]:
 
 def _patterns(dataset: Dataset) -> list[Any]:
     sources = (dataset.train, dataset.eval)
-    return [None if source is None else [source.pattern, source.pick] for source in sources]
+    return [None if source is None else source.parts for source in sources]
 
 
 def inputs_now(manifest: Manifest, model: Model, progress: ModelProgress, job: RetrainJob) -> Inputs:

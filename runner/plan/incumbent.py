@@ -76,11 +76,15 @@ def statement_sha256(statement: IncumbentDeclaration) -> str:
     """
     parts: list[object] = [
         {name: str(Decimal(text).normalize()) for name, text in statement.metrics.items()},
-        statement.eval.pattern if statement.eval else None,
+        _place_of(statement.eval) if statement.eval else None,
     ]
     if statement.source == "command":
         parts += [statement.result_sha256, statement.by, statement.reason]
     return digest(parts)
+
+
+def _place_of(source: Source) -> object:
+    return source.pattern if source.parts == [source.pattern, source.pick] else source.parts
 
 
 def baseline_of(progress: ModelProgress) -> Baseline | None:

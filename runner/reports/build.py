@@ -175,7 +175,9 @@ def _dataset(job: RetrainJob | None) -> DatasetReport | None:
 
 
 def _file(record: FileRecord) -> FileReport:
-    return FileReport(source=record.source, sha256=record.sha256, bytes=record.bytes, rows=record.rows)
+    return FileReport(
+        source=record.source, sha256=record.sha256, bytes=record.bytes, rows=record.rows, version=record.version
+    )
 
 
 def _result(job: RetrainJob | None) -> ResultReport | None:

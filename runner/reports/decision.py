@@ -202,7 +202,8 @@ def _baseline(baseline: dict[str, Any] | None) -> str:
 
 
 def _file(record: FileRecord) -> str:
-    return f"{record.source}, {record.bytes:,} bytes, SHA-256 {short_digest(record.sha256)}"
+    version = f", {record.version}" if record.version else ""
+    return f"{record.source}{version}, {record.bytes:,} bytes, SHA-256 {short_digest(record.sha256)}"
 
 
 def _run(trail: DecisionHistory) -> str:

@@ -50,12 +50,13 @@ class PlanReport(_Part, frozen=True, kw_only=True):
 
 
 class FileReport(_Part, frozen=True, kw_only=True):
-    """A data file; `rows` is None before they were counted."""
+    """A data file; `rows` is None before they were counted, `version` where its place has no name for this content."""
 
     source: str
     sha256: str
     bytes: int
     rows: int | None
+    version: str | None
 
 
 class DatasetReport(_Part, frozen=True, kw_only=True):

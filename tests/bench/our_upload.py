@@ -8,20 +8,20 @@ import time
 from pathlib import Path
 
 from runner.datasets.joined_stream import blocks
-from runner.datasets.local_source import LocalFile
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import Done, ServiceOptions
 from runner.providers.prediction_one.client import Client
+from tests.fakes.local_files import local
 from tests.fakes.prediction_one import STATUSES
 
 url, file, *authority = sys.argv[1:]
 bundle = Path(authority[0]) if authority else None
 client = Client(base_url=url, statuses=STATUSES, redactor=Redactor(), options=ServiceOptions(ca_bundle=bundle))
 job = client.take_job(Secret("bench-key"), "train.csv")
-content = sum_of(blocks(LocalFile(path=Path(file), shown=file)), sealed=True)
+content = sum_of(blocks(local(Path(file))), sealed=True)
 began = time.monotonic()
-effect = client.upload(job.upload_url, Path(file), content=content)
+effect = client.upload(job.upload_url, local(Path(file)), content=content)
 seconds = time.monotonic() - began
 if not isinstance(effect, Done):
     sys.exit(f"the upload ended with {effect}")

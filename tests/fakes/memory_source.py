@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from runner.datasets.access import DataAccess
 from runner.datasets.source import Fingerprint, FoundFiles
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Source
@@ -23,7 +24,7 @@ class MemorySource:
         self.files[address] = content
         self.versions[address] = self.versions.get(address, 0) + 1
 
-    def find(self, source: Source) -> FoundFiles:
+    def find(self, source: Source, access: DataAccess) -> FoundFiles:  # noqa: ARG002 -- nothing is refused here
         found = sorted(address for address in self.files if fnmatch(address, source.pattern))
         if not found:
             raise ModelError(Kind.DATA, f"There is nothing at {source.pattern}.", hint="Write it.")
@@ -48,6 +49,14 @@ class MemoryFile(Struct, frozen=True, kw_only=True):
     @property
     def outside(self) -> bool:
         return False
+
+    @property
+    def version(self) -> str:
+        return f"version {self.source.versions[self.shown]}"
+
+    @property
+    def content_id(self) -> tuple[int | str, ...]:
+        return (self.shown, self.source.versions[self.shown])
 
     def open(self) -> BinaryIO:
         self.source.reads[self.shown] = self.source.reads.get(self.shown, 0) + 1

@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from runner.errors import Kind
+from runner.http.upload_body import SentFile
 from runner.http.upload_watch import UploadWatch
 from runner.lib.atomic_files import write_whole
 from runner.lib.checksums import Checksum
@@ -89,8 +90,9 @@ class OtherClient:
             download_url=Secret(f"{self._base}/trainings/{retrain_job_id}/scores") if finished else None,
         )
 
-    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
-        data = file.read_bytes()
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch) -> Effect:
+        with file.open() as opened:
+            data = opened.read()
         assert sha256_of(data) == content.sha256
         assert watch.may_end()
         return self._effect("PUT", url.reveal(), None, data)

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from runner.app.planning.data_checks import digests
 from runner.app.provenance import moved_names
+from runner.datasets.file_cache import FileCache
 from runner.errors import Kind
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
@@ -28,6 +29,7 @@ from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
 from runner.execute.workflow import model_workflow
+from runner.http.upload_body import SentFile
 from runner.http.upload_watch import UploadWatch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
@@ -168,12 +170,12 @@ class FakeService:
         """Return the Date of an answer given now."""
         return self.now().replace(microsecond=0) if self.tells_time else None
 
-    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
         instead = self._enter("put", name)
         if instead is not None:
             return instead
-        assert file.stat().st_size == content.bytes
+        assert file.size() == content.bytes
         watch.sent(content.bytes)
         assert watch.may_end()
         self.jobs[name].uploaded_at, self.jobs[name].digest = self.clock.seconds, content.sha256
@@ -347,7 +349,7 @@ class World:
         """Plan all models."""
         manifest = self.manifest
         models = list(manifest.models.values())
-        found = digests(manifest, models)
+        found = digests(manifest, models, FileCache())
         due = self.moves(progress)
         moved = progress.with_moves(REALM, due.moves)
         return [

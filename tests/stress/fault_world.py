@@ -21,6 +21,7 @@ from runner.app.run.run import RunRequest, run
 from runner.execute import retry
 from runner.execute.progress_events import ProgressEvent
 from runner.http.deadlines import Deadlines
+from runner.http.upload_body import SentFile
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
@@ -67,7 +68,7 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
             return super().upload(url, file, content=content, watch=watch)
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from runner.app.planning.data_checks import digests
+from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import DatasetDigest
 from runner.errors import ModelError
 from runner.manifest.load import load
@@ -82,7 +83,8 @@ class SimulatedInputs:
         """Return what a plan knows of the dataset; each version is read once."""
         pattern = dataset.train.pattern
         if pattern not in self._digests:
-            found = digests(replace(self._manifest, datasets={dataset.name: dataset}), [self._model(dataset)])
+            manifest = replace(self._manifest, datasets={dataset.name: dataset})
+            found = digests(manifest, [self._model(dataset)], FileCache())
             self._digests[pattern] = found[dataset.name]
         return self._digests[pattern]
 

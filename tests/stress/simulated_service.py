@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from runner.errors import Kind
+from runner.http.upload_body import SentFile
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
@@ -178,9 +179,9 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
-        assert file.stat().st_size == content.bytes, "the runner sends the file it announced"
+        assert file.size() == content.bytes, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)
         if fate == "never_sent":
             return NeverSent(message="The connection was refused.", hint="Check the network.")

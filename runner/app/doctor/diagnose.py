@@ -18,7 +18,9 @@ from runner.app.planning.plan_document import Planned
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.service import connected
 from runner.app.validate import validate
+from runner.datasets.access import DataAccess
 from runner.datasets.check import read_header
+from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.resolve import resolve
 from runner.errors import Kind, ModelError, RetrainError, StateError, UsageError
@@ -58,14 +60,15 @@ def diagnose(request: DoctorRequest) -> Diagnosis:
     except ManifestError:
         return diagnosis(None, (), [*manifest, *_state_checks(request, 0)])
     progress, damage = _progress(choice.state)
-    planned = plan_models(scope, progress)
+    access = DataAccess(trusted_hosts=choice.trusted_hosts, starts_commands=True)
+    planned = plan_models(scope, progress, FileCache(access))
     service, answers = _service(scope, planned.progress, request.keeper)
     checks = [
         *manifest,
         *service,
         *(damage or _state_checks(request, _packed(scope, planned))),
         *notify_checks(scope),
-        *_model_checks(scope, planned, answers),
+        *_model_checks(scope, planned, answers, access),
     ]
     return diagnosis(scope.service.name, [model.name for model in scope.models], checks)
 
@@ -141,7 +144,7 @@ def _emulator_check() -> Check:
     return Check(name="service", verdict="ok", seen="The emulator is started for each run; it needs no key.")
 
 
-def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer]) -> Iterator[Check]:
+def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer], access: DataAccess) -> Iterator[Check]:
     now, state = datetime.now(UTC), state_option(scope.choice.state)
     for model, plan in zip(scope.models, planned.plans, strict=True):
         progress = planned.progress.model(scope.service.name, model.name)
@@ -149,20 +152,20 @@ def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer])
         if answer.model.name in answers:
             yield from key_checks(answer, scope.service, now)
         yield from _data_checks(model, plan, planned)
-        yield from _target_checks(scope, answer)
+        yield from _target_checks(scope, answer, access)
         policy = scope.manifest.policies[model.policy]
         yield from rule_checks(model, policy, progress, task=task_of(answer), state=state)
         if not progress.serving.ids and not scope.service.emulator:
             yield switch_check(model, policy, progress)
 
 
-def _target_checks(scope: Scope, answer: KeyAnswer) -> Iterator[Check]:
+def _target_checks(scope: Scope, answer: KeyAnswer, access: DataAccess) -> Iterator[Check]:
     """Yield that the data has no column that the service says the key's model predicts: the key may be another's."""
     entry = own_entry(answer)
     if entry is None or entry.target is None:
         return
     try:
-        train = resolve(scope.manifest.datasets[answer.model.dataset]).train
+        train = resolve(scope.manifest.datasets[answer.model.dataset], access).train
         columns = read_header(train)
     except ModelError:
         return  # the check of the data says it

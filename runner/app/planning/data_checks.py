@@ -12,17 +12,20 @@ from msgspec.structs import replace
 
 from runner.app.init import sample_files
 from runner.app.planning.scope import Scope
+from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache, Look, digest
 from runner.datasets.joined_stream import BOM, resaved
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
+from runner.datasets.source import DataFile
 from runner.errors import Kind, ModelError
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import DataChecked, FileRecord
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
+from runner.lib.checksums import Checksum
 from runner.lib.parallel import map_in_threads
 from runner.manifest.model import Dataset, Manifest, Model
 from runner.plan.incumbent import reference
@@ -30,38 +33,56 @@ from runner.plan.model_plan import Action, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import failed_plan, plan_model
 
 _LARGE = 32 * 1024 * 1024  # bytes of a dataset that takes long enough to read to be worth a line
-_READERS = 4  # hashing lets go of the interpreter, so a few files are read side by side
+_LOOKERS = 16  # threads that look for data: asking another machine is waiting
 
 LookFor = Callable[[ResolvedDataset], Look]  # how the files of a dataset are read
 
 
 def digests(
-    manifest: Manifest, models: Iterable[Model], look_for: LookFor | None = None, listener: Listener = unheard
+    manifest: Manifest,
+    models: Iterable[Model],
+    readings: FileCache,
+    look_for: LookFor | None = None,
+    listener: Listener = unheard,
 ) -> dict[str, DatasetDigest | ModelError]:
     """Return the digest of every dataset the models use, by the dataset's name; each is read once.
 
     `listener` is told of each dataset that takes long to read.
     """
     names = sorted({model.dataset for model in models})
-    found = map_in_threads(lambda name: _digest(manifest.datasets[name], look_for, listener), names, _READERS)
+    found = map_in_threads(lambda name: _digest(manifest.datasets[name], readings, look_for, listener), names, _LOOKERS)
     return dict(zip(names, found, strict=True))
 
 
-def _digest(dataset: Dataset, look_for: LookFor | None, listener: Listener) -> DatasetDigest | ModelError:
+def _digest(
+    dataset: Dataset, readings: FileCache, look_for: LookFor | None, listener: Listener
+) -> DatasetDigest | ModelError:
     try:
-        resolved = resolve(dataset)
-        if (size := _size(resolved)) >= _LARGE:
-            listener(None, Preparing(what=f"reading the data of {dataset.name} ({size / 1e6:,.0f} MB)"))
-        return digest(resolved, look_for(resolved) if look_for else None)
+        resolved = resolve(dataset, readings.access)
+        if said := _reading(resolved, readings):
+            listener(None, Preparing(what=said))
+        return digest(resolved, look_for(resolved) if look_for else readings.metadata)
     except ModelError as error:
         return error
 
 
-def _size(resolved: ResolvedDataset) -> int:
-    """Return the bytes of a dataset; nothing where a file cannot be looked at, which is told when it is read."""
-    files = [resolved.train, *([resolved.eval] if resolved.eval else [])]
+def _reading(resolved: ResolvedDataset, readings: FileCache) -> str | None:
+    """Return what is to be said of the reading of a dataset: that of much data takes long, of remote data it costs."""
+    files = [file for file in (resolved.train, resolved.eval) if file is not None and not readings.knows(file)]
+    parts = [part for file in files for part in file.parts]
+    remote = [part for part in parts if part.local is None]
+    if not remote:
+        size = _size(parts)
+        return f"reading the data of {resolved.name} ({size / 1e6:,.0f} MB)" if size >= _LARGE else None
+    unnamed = next((part.shown for part in remote if part.content_id is None), None)
+    why = f"; each time, as nothing names the content of {unnamed}" if unnamed else ""
+    return f"reading the data of {resolved.name} from {remote[0].shown}{why}"
+
+
+def _size(parts: Iterable[DataFile]) -> int:
+    """Return the bytes of files; nothing where one cannot be looked at, which is told when it is read."""
     with suppress(OSError):
-        return sum(part.size() for file in files for part in file.parts)
+        return sum(part.size() for part in parts)
     return 0
 
 
@@ -98,7 +119,7 @@ def with_data_checks(
 
     A file that `readings` knows is not read again, and what is read here a run's stages find there.
     """
-    return map_in_threads(lambda plan: _checked(scope, progress, plan, readings), plans, _READERS)
+    return map_in_threads(lambda plan: _checked(scope, progress, plan, readings), plans, _LOOKERS)
 
 
 def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCache) -> ModelPlan:
@@ -151,7 +172,7 @@ def _sure_to_train(
 
 
 def rows_saved_anew(
-    manifest: Manifest, model: Model, known: ModelProgress, data: DatasetDigest | ModelError
+    manifest: Manifest, model: Model, known: ModelProgress, data: DatasetDigest | ModelError, access: DataAccess
 ) -> Mapping[str, str]:
     """Return the digests of a model's earlier data that is this data saved again, where the manifest asks for that.
 
@@ -162,7 +183,7 @@ def rows_saved_anew(
     jobs = [job for job in (known.last, known.incumbent) if job is not None and job.data is not None]
     found: dict[str, str] = {}
     with suppress(ModelError):
-        resolved = resolve(manifest.datasets[model.dataset])
+        resolved = resolve(manifest.datasets[model.dataset], access)
         for job in jobs:
             if job.data and job.data.dataset_sha256 != data.sha256 and (told := _saved_anew(resolved, data, job.data)):
                 found[job.data.dataset_sha256] = told
@@ -186,6 +207,18 @@ def _saved_anew(resolved: ResolvedDataset, data: DatasetDigest, before: DataChec
     return " and ".join(dict.fromkeys(told)) or None
 
 
+def recorded_contents(progress: Progress, service: str) -> dict[str, Checksum]:
+    """Return the sums of the contents that models were trained or checked with, by what names each on every machine."""
+    found: dict[str, Checksum] = {}
+    for model in progress.known(service).values():
+        jobs = (job.data for job in (model.incumbent, model.last) if job is not None)
+        for data in filter(None, (*jobs, model.checked)):
+            for file in filter(None, (data.train, data.eval)):
+                if file.content_id is not None:
+                    found[file.content_id] = Checksum(sha256=file.sha256, bytes=file.bytes)
+    return found
+
+
 def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
     """Return whether the data certainly is not that of the last job: a file has another length."""
     if last.data is None or (last.data.eval is None) != (resolved.eval is None):
@@ -198,6 +231,8 @@ def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
 
 def _has_other_length(record: FileRecord, file: ResolvedFile) -> bool:
     """Compare lengths; of joined files the length is not known before they are read."""
+    if record.content_id is not None and record.content_id == file.content_id:
+        return False
     if len(file.parts) == 1:
         with suppress(OSError):  # told when it is read
             return file.parts[0].size() != record.bytes

@@ -9,12 +9,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.planning.data_checks import digests, planned_checks, rows_saved_anew, with_data_checks
+from runner.app.planning.data_checks import (
+    digests,
+    planned_checks,
+    recorded_contents,
+    rows_saved_anew,
+    with_data_checks,
+)
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, silent, warn_of_future
+from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
 from runner.datasets.metadata import DatasetDigest
@@ -80,7 +87,8 @@ def plan(request: PlanRequest) -> MadePlan:
     if request.refresh:
         folder = open_state(request.state).work
         refresh(progress, scope.manifest, scope.models, scope.service, paths=scope.choice.paths, folder=folder)
-    planned = plan_models(scope, progress, listener=request.listener)
+    access = DataAccess(trusted_hosts=choice.trusted_hosts, starts_commands=request.refresh)
+    planned = plan_models(scope, progress, FileCache(access), request.listener)
     document = describe(scope, planned, state_mark(progress))
     if request.out is not None:
         write_plan(document, request.out)
@@ -100,7 +108,8 @@ def plan_models(
     service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
     due = due_moves(manifest, progress.known(service))
     moved = progress.with_moves(service, due.moves)
-    data = digests(manifest, scope.models, planned_checks(scope, moved, read), listener)
+    read.know(recorded_contents(moved, service))
+    data = digests(manifest, scope.models, read, planned_checks(scope, moved, read), listener)
     now = datetime.now(UTC)
     before = services_before(manifest, service, moved.models)
     gone = names_elsewhere(manifest, moved.known(service))
@@ -108,7 +117,7 @@ def plan_models(
     plans = []
     for model in scope.models:
         known = moved.model(service, model.name)
-        same_rows = rows_saved_anew(manifest, model, known, data[model.dataset])
+        same_rows = rows_saved_anew(manifest, model, known, data[model.dataset], read.access)
         inputs = PlanInputs(now=now, dataset=data[model.dataset], same_rows=same_rows)
         plan = _with_author(plan_model(manifest, model, known, inputs, scope.choice), provenance)
         plan = _with_remarks(plan, model, data[model.dataset])

@@ -13,8 +13,10 @@ from runner.app.planning.scope import Scope, read_scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
+from runner.app.service import TargetService
 from runner.app.state.read_state import Warn, warn_of_future
 from runner.app.state.session import Session, session
+from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.errors import PRECEDENCE, ExitCode
 from runner.execute.progress_events import Listener
@@ -91,7 +93,7 @@ def run(request: RunRequest) -> RunResult:
 
 
 def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
-    readings = FileCache()
+    readings = readings_of(opened, scope.service)
     warn_of_future(opened.found_at, request.warn)
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
@@ -128,8 +130,20 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
 
 def carry_out(opened: Session, scope: Scope, plan: ModelPlan, listener: Listener) -> RunResult:
     """Do what a person decided about one model, and end the run."""
-    job = ExecutionRequest(scope=scope, plans=[plan], parallel=1, listener=listener)
+    job = ExecutionRequest(
+        scope=scope, plans=[plan], parallel=1, listener=listener, readings=readings_of(opened, scope.service)
+    )
     return finish_run(opened, execute(opened, job), allow_held=False)
+
+
+def readings_of(opened: Session, service: TargetService) -> FileCache:
+    """Return what reads a run's data: it may start the manifest's commands, and keeps copies in the run's spool."""
+    access = DataAccess(
+        trusted_hosts=service.trusted_hosts,
+        starts_commands=True,
+        spool=lambda: opened.folder.make("spool", opened.run_id),
+    )
+    return FileCache(access)
 
 
 def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) -> RunResult:

@@ -17,7 +17,7 @@ from runner.http.request import Broken, Request
 from runner.http.response_body import Answer, take_answer, take_store_answer
 from runner.http.signed_headers import header_sets, unsent_headers
 from runner.http.transport import Transport
-from runner.http.upload_body import UploadBody
+from runner.http.upload_body import SentFile, UploadBody
 from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
@@ -153,7 +153,7 @@ class Client:
         )
         return discreet_status(status, self._redactor)
 
-    def upload(self, url: Secret, file: Path, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:
@@ -246,7 +246,7 @@ class Client:
         self._wire.close()
 
     def _upload_once(
-        self, url: Secret, file: Path, content: Checksum, watch: UploadWatch | None, headers: Mapping[str, str]
+        self, url: Secret, file: SentFile, content: Checksum, watch: UploadWatch | None, headers: Mapping[str, str]
     ) -> Effect:
         """Send the file with the one request that a store carries out; those that it redirects it does not."""
         with ExitStack() as stack:
@@ -343,13 +343,13 @@ def _require_trusted(base: str, trusted_hosts: Collection[str]) -> None:
         )
 
 
-def _not_uploaded(file: Path, body: UploadBody) -> Rejected:
+def _not_uploaded(file: SentFile, body: UploadBody) -> Rejected:
     """Return why the store was not sent a whole file."""
     hint = "Let nothing change the data during a run, then run again."
     if body.deprived:
         hint = "Somebody freed its lock; let the run that took over end, then run again."
     return Rejected(
-        message=f"The file {file} {body.problem}, so it was not uploaded.",
+        message=f"The file {file.shown} {body.problem}, so it was not uploaded.",
         hint=hint,
         kind=Kind.SERVICE if body.deprived else Kind.DATA,
         permanent=not body.deprived,

@@ -49,7 +49,6 @@ RULES: Mapping[str, str] = MappingProxyType(
         "no-manifest": "A folder that is named holds manifest files.",
         "no-models": "A manifest names at least one model.",
         "non-string-key": "Keys are texts.",
-        "not-available-yet": "What this version cannot do yet is refused.",
         "not-utf8": "A manifest is UTF-8 text.",
         "number-range": "Numbers stay within what can be computed exactly.",
         "odd-character": "Spaces, colons and quotes of YAML are those of ASCII.",

@@ -15,6 +15,7 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.facts import FACTS
+from tests.fakes.local_files import local
 from tests.stress.hostile.attack import Attack
 
 _KEY = "CANARY-key-of-forty-characters-0123456789"
@@ -92,7 +93,7 @@ def _upload(client: Client, folder: Path) -> object:
     file.write_bytes(content)
     known = Checksum(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
     job = client.take_job(Secret(_KEY), "d.csv")
-    return client.upload(job.upload_url, file, content=known)
+    return client.upload(job.upload_url, local(file), content=known)
 
 
 def _fetch(client: Client, account: Secret) -> object:

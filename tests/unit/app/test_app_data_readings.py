@@ -182,6 +182,6 @@ def test_an_interrupt_does_not_wait_for_the_files_that_are_being_read() -> None:
     scope = read_scope(Choice(paths=[MANIFEST]))
     Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        digests(scope.manifest, scope.models, lambda _resolved: look)
+        digests(scope.manifest, scope.models, FileCache(), lambda _resolved: look)
     over.set()
     assert not waited_for.is_set()

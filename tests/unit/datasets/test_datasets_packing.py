@@ -20,6 +20,7 @@ from runner.datasets.resolve import resolve
 from runner.errors import ModelError
 from runner.lib.checksums import Checksum, comparison_with
 from runner.providers.prediction_one.facts import FACTS
+from tests.fakes.local_files import path_of
 from tests.unit.datasets.conftest import HEADER, Desk, rows
 
 TRAIN = (HEADER + rows(200_000)).encode()  # several blocks
@@ -52,11 +53,11 @@ def test_the_zip_holds_exactly_the_two_files_in_the_folders_the_service_wants(de
     two_files(desk)
     found = desk.prepare(desk.dataset(evaluation="eval.csv"))
     assert len(TRAIN) > 2 * BLOCK
-    assert members(found.upload.path) == {"train_src/train.csv": TRAIN, "eval_src/eval.csv": EVAL}
-    content = found.upload.path.read_bytes()
+    assert members(path_of(found.upload)) == {"train_src/train.csv": TRAIN, "eval_src/eval.csv": EVAL}
+    content = path_of(found.upload).read_bytes()
     assert found.upload.filename == "churn.zip"
     assert found.upload.content == Checksum(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-    with zipfile.ZipFile(found.upload.path) as archive:
+    with zipfile.ZipFile(path_of(found.upload)) as archive:
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
@@ -69,7 +70,7 @@ def test_what_cannot_be_compressed_is_packed_all_the_same(desk: Desk) -> None:
     resolved = resolve(desk.dataset(evaluation="eval.csv"))
     found = digest(resolved)
     upload = package.package(resolved, found.train, found.eval, desk.spool, FACTS.archive)
-    assert members(upload.path)["train_src/train.csv"] == noise
+    assert members(path_of(upload))["train_src/train.csv"] == noise
     assert upload.content.bytes < len(noise) * 65 // 64
 
 
@@ -80,7 +81,7 @@ def test_the_same_content_gives_the_same_zip(desk: Desk) -> None:
     for name in ("train.csv", "eval.csv"):
         os.utime(desk.folder / name, (1, 1))
     two = desk.prepare(desk.dataset(evaluation="eval.csv"))
-    assert one.upload.path != two.upload.path
+    assert path_of(one.upload) != path_of(two.upload)
     assert one.upload.content.sha256 == two.upload.content.sha256
 
 
@@ -114,7 +115,7 @@ def test_another_program_unpacks_the_zip(desk: Desk) -> None:
     two_files(desk)
     found = desk.prepare(desk.dataset(evaluation="eval.csv"))
     done = subprocess.run(
-        [sys.executable, "-m", "zipfile", "-e", str(found.upload.path), str(desk.folder / "out")],
+        [sys.executable, "-m", "zipfile", "-e", str(path_of(found.upload)), str(desk.folder / "out")],
         check=False,
         capture_output=True,
     )
@@ -127,14 +128,14 @@ def test_files_beyond_the_old_zip_limit_get_the_large_headers(desk: Desk, monkey
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", len(TRAIN) - 1)
     two_files(desk)
     found = desk.prepare(desk.dataset(evaluation="eval.csv"))
-    assert members(found.upload.path)["train_src/train.csv"] == TRAIN
+    assert members(path_of(found.upload))["train_src/train.csv"] == TRAIN
 
 
 def test_japanese_file_names_survive_in_the_zip(desk: Desk) -> None:
     desk.write("学習.csv", TRAIN)
     desk.write("評価.csv", EVAL)
     found = desk.prepare(desk.dataset("学習.csv", "評価.csv"))
-    assert list(members(found.upload.path)) == ["train_src/学習.csv", "eval_src/評価.csv"]
+    assert list(members(path_of(found.upload))) == ["train_src/学習.csv", "eval_src/評価.csv"]
 
 
 def test_joined_files_are_spooled_as_one_and_keep_their_ending(desk: Desk) -> None:
@@ -142,7 +143,7 @@ def test_joined_files_are_spooled_as_one_and_keep_their_ending(desk: Desk) -> No
     desk.write("day2.tsv", b"h\ti\n3\t4\n")
     found = desk.prepare(desk.joined("day*.tsv"))
     assert found.upload.filename == "churn.tsv"
-    assert found.upload.path.read_bytes() == b"h\ti\n1\t2\n3\t4\n"
+    assert path_of(found.upload).read_bytes() == b"h\ti\n1\t2\n3\t4\n"
     assert found.upload.content.sha256 == found.train.sha256
 
 
@@ -151,14 +152,14 @@ def test_joined_files_go_joined_into_the_zip(desk: Desk) -> None:
     desk.write("day2.csv", HEADER + rows(2, 2))
     desk.write("eval.csv", EVAL)
     found = desk.prepare(desk.joined(evaluation="eval.csv"))
-    assert members(found.upload.path)["train_src/churn.csv"] == (HEADER + rows(4)).encode()
+    assert members(path_of(found.upload))["train_src/churn.csv"] == (HEADER + rows(4)).encode()
 
 
 def test_only_the_owner_can_read_what_is_spooled(desk: Desk) -> None:
     two_files(desk)
     found = desk.prepare(desk.dataset(evaluation="eval.csv"))
     assert found.upload.spool is not None
-    assert stat.S_IMODE(found.upload.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path_of(found.upload).stat().st_mode) == 0o600
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (found.upload.spool, desk.spool)} == {0o700}
 
 
@@ -261,5 +262,5 @@ def test_what_is_large_gets_a_seal_over_the_bytes_that_are_sent(desk: Desk, monk
             upload = desk.prepare(dataset).upload
             assert (upload.content.seal is not None) == (limit == 1)
             with comparison_with(upload.content) as compared:
-                compared.add(upload.path.read_bytes())
+                compared.add(path_of(upload).read_bytes())
                 assert compared.agrees()

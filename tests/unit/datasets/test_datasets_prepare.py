@@ -44,7 +44,7 @@ def test_good_data_is_described_and_sent_as_it_is(desk: Desk) -> None:
     assert (found.train.rows, found.train.encoding, found.train.delimiter) == (4, "utf-8", ",")
     assert found.shape == SHAPE
     assert found.sha256 == digest(resolve(desk.dataset())).sha256
-    assert (found.upload.path, found.upload.filename) == (path, "train.csv")
+    assert (found.upload.file.local, found.upload.filename) == (path, "train.csv")
     assert (found.upload.content.bytes, found.upload.content.sha256) == (path.stat().st_size, found.train.sha256)
     assert found.warnings == ()
     assert desk.spooled() == []
@@ -356,7 +356,7 @@ def test_warn_sends_the_data_and_keeps_the_problems_as_warnings(desk: Desk) -> N
     path = desk.write("train.csv", HEADER + "1,red\n")
     found = accepted(desk, replace(TARGET, on_fail="warn"))
     assert found.warnings == ("train.csv:2: found 2 fields, expected 3",)
-    assert found.upload.path == path
+    assert found.upload.file.local == path
 
 
 def test_off_looks_for_no_trouble_but_refuses_an_empty_file(desk: Desk) -> None:

@@ -9,10 +9,12 @@ from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.packing import package
 from runner.datasets.resolve import SOURCES, resolve
 from runner.errors import ModelError
-from runner.manifest import models
+from runner.http.upload_body import BodyStoppedError, UploadBody
+from runner.manifest import sources
 from runner.manifest.load import load
 from runner.manifest.problems import ManifestError
 from runner.providers.prediction_one.facts import FACTS
+from tests.fakes.local_files import path_of
 from tests.fakes.memory_source import MemorySource
 from tests.fakes.world import ONE_MODEL, World
 from tests.unit.datasets.conftest import dataset, source
@@ -26,7 +28,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     """Enter the source into the registry, and its scheme into the manifest's."""
     made = MemorySource()
     monkeypatch.setitem(SOURCES, "memory", made)
-    monkeypatch.setattr(models, "SCHEMES", {"memory"})
+    monkeypatch.setattr(sources, "SCHEMES", {"memory"})
     made.write("memory://d/train.csv", TRAIN)
     return made
 
@@ -36,7 +38,7 @@ def world_of(folder: Path, train: str) -> World:
 
 
 def test_the_manifest_knows_the_schemes_of_the_registry() -> None:
-    assert {*SOURCES} == {"", *models.SCHEMES}
+    assert {*SOURCES} == {"", "env", "command", *sources.SCHEMES}
 
 
 def test_a_run_uploads_what_is_at_the_address_and_trains_once_for_one_content(
@@ -68,7 +70,7 @@ def test_training_and_evaluation_data_of_two_sources_are_packed_together(tmp_pat
     resolved = resolve(dataset(source(tmp_path, "memory://d/train.csv"), source(tmp_path, "eval.csv")))
     found = digest(resolved)
     upload = package(resolved, found.train, found.eval, tmp_path / "spool", FACTS.archive)
-    with zipfile.ZipFile(upload.path) as archive:
+    with zipfile.ZipFile(path_of(upload)) as archive:
         assert archive.read("train_src/train.csv") == TRAIN
         assert archive.read("eval_src/eval.csv") == b"id,label\n7,0\n8,1\n"
 
@@ -79,15 +81,19 @@ def test_files_of_a_pattern_are_joined(memory: MemorySource, tmp_path: Path) -> 
     joined = resolve(dataset(source(tmp_path, "memory://d/?.csv", "all")))
     found = digest(joined)
     upload = package(joined, found.train, None, tmp_path / "spool", FACTS.archive)
-    assert upload.path.read_bytes() == b"id,label\n0,1\n1,0\n"
+    assert path_of(upload).read_bytes() == b"id,label\n0,1\n1,0\n"
 
 
 def test_what_is_replaced_between_two_readings_is_never_uploaded(memory: MemorySource, tmp_path: Path) -> None:
     resolved = resolve(dataset(source(tmp_path, "memory://d/train.csv")))
     found = digest(resolved)
     memory.write("memory://d/train.csv", TRAIN.replace(b"0,0", b"0,9", 1))
-    with pytest.raises(ModelError, match="changed while the run was at work"):
-        package(resolved, found.train, None, tmp_path / "spool", FACTS.archive)
+    upload = package(resolved, found.train, None, tmp_path / "spool", FACTS.archive)
+    body = UploadBody(upload.file, content=upload.content, watch=None, read_ahead=False)
+    sent: list[bytes] = []
+    with pytest.raises(BodyStoppedError, match="changed while it was sent"):
+        sent.extend(body)
+    assert sum(map(len, sent)) < upload.content.bytes
 
 
 def test_one_file_is_not_both_training_and_evaluation_data(memory: MemorySource, tmp_path: Path) -> None:
@@ -100,6 +106,6 @@ def test_one_file_is_not_both_training_and_evaluation_data(memory: MemorySource,
 def test_a_scheme_that_no_source_knows_is_refused_in_the_manifest(memory: MemorySource, tmp_path: Path) -> None:
     world = world_of(tmp_path, "memory://d/train.csv")
     assert load([tmp_path / "models.yaml"]).datasets["d"].train.pattern in memory.files
-    world.write_manifest(ONE_MODEL.replace("train: data.csv", "train: s3://d/train.csv"))
+    world.write_manifest(ONE_MODEL.replace("train: data.csv", "train: ftp://d/train.csv"))
     with pytest.raises(ManifestError):
         load([tmp_path / "models.yaml"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind
+from runner.http.upload_body import SentFile
 from runner.http.upload_watch import UploadWatch
 from runner.journal.events import Draft, Fact, JobAbandoned, Resolved, UploadSucceeded
 from runner.journal.retrain_job import JobStage, RetrainJob
@@ -243,7 +244,7 @@ def test_data_that_a_refusing_store_took_is_not_sent_to_it_once_more(
     asked: list[bool] = []
     upload = world.service.upload
 
-    def refuse(url: Secret, file: Path, *, content: Checksum, watch: UploadWatch) -> Effect:
+    def refuse(url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch) -> Effect:
         asked.append(watch.may_repeat())
         upload(url, file, content=content, watch=watch)
         asked.append(watch.may_repeat())

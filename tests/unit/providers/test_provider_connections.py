@@ -19,6 +19,7 @@ from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
 from runner.providers.base import Done, ServiceError
 from runner.providers.prediction_one.client import Client
+from tests.fakes.local_files import local
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -72,7 +73,10 @@ def test_what_has_an_effect_or_an_answer_that_names_no_job_asked_after_has_a_con
     file = tmp_path / "train.csv"
     file.write_bytes(b"a,b\n")
     assert isinstance(client.switch(key, "job-1"), Done)
-    assert isinstance(client.upload(Secret(server.url + "/a?b"), file, content=sum_of([b"a,b\n"])), Done)
+    assert isinstance(
+        client.upload(Secret(server.url + "/a?b"), local(file), content=sum_of([b"a,b\n"])),
+        Done,
+    )
     for ask in (
         partial(client.take_job, key, "train.csv"),
         partial(client.classifiers, key),

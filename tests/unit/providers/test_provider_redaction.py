@@ -13,6 +13,7 @@ from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import Done, ServiceError
 from runner.providers.prediction_one.client import Client
 from runner.providers.prediction_one.redaction import discreet_effect
+from tests.fakes.local_files import local
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -134,7 +135,10 @@ def test_a_store_that_names_its_error_by_the_signature_does_not_show_it(
     file.write_bytes(b"x")
     url, client = Secret(f"{server.url}/x?sig={code}"), make_client()
     sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
-    shown = text_of(lambda client: client.upload(url, file, content=Checksum(bytes=1, sha256=sha256)), client)
+    shown = text_of(
+        lambda client: client.upload(url, local(file), content=Checksum(bytes=1, sha256=sha256)),
+        client,
+    )
     shown += text_of(lambda client: client.download(url, tmp_path / "result", limit=10), client)
     assert "canary" not in shown.lower()
 

@@ -15,6 +15,7 @@ from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
 from runner.providers.base import Done, Effect, NeverSent, Rejected, ServiceOptions, Unknown
 from runner.providers.prediction_one.client import Client
+from tests.fakes.local_files import local
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -33,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 def upload(
     client: Client, url: str, file: Path, content: bytes = CONTENT, *, sealed: bool = False, **more: Any
 ) -> Effect:
-    return client.upload(Secret(url), file, content=sum_of([content], sealed=sealed), **more)
+    return client.upload(Secret(url), local(file), content=sum_of([content], sealed=sealed), **more)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])

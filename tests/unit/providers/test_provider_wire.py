@@ -21,6 +21,7 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.providers.base import Done, NeverSent, ServiceError, ServiceOptions, Unknown
 from runner.providers.prediction_one.client import Client
+from tests.fakes.local_files import local
 
 Serve = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -99,7 +100,11 @@ def test_the_logs_at_debug_hold_no_secret(
     client = make_client(server.url)
     file = tmp_path / "train.csv"
     file.write_bytes(b"hello")
-    client.upload(Secret(server.url + "/a?sig=signature-canary"), file, content=Checksum(bytes=5, sha256="0" * 64))
+    client.upload(
+        Secret(server.url + "/a?sig=signature-canary"),
+        local(file),
+        content=Checksum(bytes=5, sha256="0" * 64),
+    )
     for call in (
         lambda: client.download(Secret(server.url + "/b?sig=signature-canary"), tmp_path / "r", limit=3),
         lambda: client.download(Secret("http://127.0.0.1:1/b?sig=signature-canary"), tmp_path / "r", limit=10),
@@ -172,7 +177,10 @@ def test_no_file_and_no_thread_stay_behind_an_upload_that_broke(
     file.write_bytes(b"x" * (20 << 20))
     client = make_client()
     url = Secret(serve(behave).url + "/a?b")
-    assert not isinstance(client.upload(url, file, content=Checksum(bytes=20 << 20, sha256="0" * 64)), Done)
+    assert not isinstance(
+        client.upload(url, local(file), content=Checksum(bytes=20 << 20, sha256="0" * 64)),
+        Done,
+    )
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("upload-digest")]
     assert str(file) not in [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]
 

@@ -104,6 +104,7 @@ def test_a_switched_model_shows_decision_data_result_and_times(everything: Recor
         "sha256": sha("train churn"),
         "bytes": 123_456,
         "rows": 4_567,
+        "version": None,
     }
     assert to_builtins(model.result) == {
         "path": f"runs/{RUN}/results/churn/result.csv",

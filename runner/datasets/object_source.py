@@ -1,0 +1,207 @@
+"""Objects of S3, Google Cloud Storage and Azure as a source of data: looked at by one request, read as they were found.
+
+An object is read in parts, a few of them ahead, each pinned to the ETag that was found, or to a version. So an object
+that is replaced meanwhile is never mixed with the one before.
+"""
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runner.datasets.access import DataAccess
+from runner.datasets.file_search import MAGIC, MOST_ENTRIES, natural_order
+from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, reader, refused
+from runner.lib.object_stores import (
+    AddressError,
+    ObjectAddress,
+    ObjectInfo,
+    ObjectStoreError,
+    open_objects,
+    read_object_address,
+)
+from runner.manifest.model import Source
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_FIRST = 1 << 20  # bytes of the first part: enough for whoever looks at a header alone
+_PART = 8 << 20
+_AHEAD = 3  # parts that are asked for before they are needed
+
+
+class ObjectFile(Struct, frozen=True, kw_only=True):
+    """One object as it was found. `pinned` is the version that the manifest asks for."""
+
+    place: ObjectAddress  # of the bucket: its key is empty
+    info: ObjectInfo
+    pinned: str | None = None
+    outside: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the last part of its key."""
+        return self.info.key.rpartition("/")[2]
+
+    @property
+    def shown(self) -> str:
+        """Return its address."""
+        return replace(self.place, key=self.info.key).shown
+
+    @property
+    def local(self) -> None:
+        """Return that it is on no disk."""
+        return
+
+    @property
+    def version(self) -> str | None:
+        """Return its version or generation, else its ETag."""
+        known = self.pinned or self.info.version
+        if known is not None and known != "null":
+            return f"generation {known}" if self.place.scheme == "gs" else f"version {known}"
+        return None if self.info.etag is None else f"ETag {self.info.etag}"
+
+    @property
+    def content_id(self) -> tuple[int | str, ...] | None:
+        """Return its address with its ETag, which a listing tells too, else its version."""
+        mark = self.info.etag or self.pinned or self.info.version
+        if mark is None:
+            return None
+        return ("object", self.place.endpoint or "", self.shown, mark, self.info.size)
+
+    def open(self) -> BinaryIO:
+        """Open it."""
+        return reader(self._parts())
+
+    def size(self) -> int:
+        """Return its size in bytes."""
+        return self.info.size
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what was found; where that names no content, what its store says now."""
+        known = self.content_id
+        if known is not None:
+            return Fingerprint(known)
+        try:
+            now = open_objects(self.place).look(self.info.key)
+        except ObjectStoreError as error:
+            raise _read_error(error) from None
+        return Fingerprint((self.shown, now.size, now.modified), (now.modified,))
+
+    def _parts(self) -> Generator[bytes]:
+        first = min(_FIRST, self.info.size)
+        if first:
+            yield self._part(0, first)
+        starts = deque(range(first, self.info.size, _PART))
+        if not starts:
+            return
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- slow to load; small objects need no thread
+
+        pool, asked = ThreadPoolExecutor(_AHEAD, "object"), deque["Future[bytes]"]()
+        try:
+            while starts or asked:
+                while starts and len(asked) < _AHEAD:
+                    start = starts.popleft()
+                    asked.append(pool.submit(self._part, start, min(start + _PART, self.info.size)))
+                yield asked.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _part(self, start: int, end: int) -> bytes:
+        try:
+            return open_objects(self.place).read(self.info, start, end, version=self.pinned)
+        except ObjectStoreError as error:
+            raise _read_error(error) from None
+
+
+def _read_error(error: ObjectStoreError) -> RemoteReadError:
+    begin = "cannot be read: "
+    reason = error.reason.removeprefix(begin) if error.reason.startswith(begin) else f"it {error.reason}"
+    return RemoteReadError(reason, error.hint)
+
+
+class ObjectSource:
+    """Objects by their addresses, and by patterns over their keys."""
+
+    def find(self, source: Source, access: DataAccess) -> FoundFiles:
+        """Return the objects that match, by one HEAD, or by listing the folder that a pattern begins with."""
+        return find_objects(source, source.pattern, source.shown, access)
+
+
+def find_objects(source: Source, text: str, shown: str, access: DataAccess) -> FoundFiles:
+    """Return the objects at an address; `shown` is what people know it by."""
+    try:
+        address = read_object_address(text)
+    except AddressError as error:
+        raise refused(shown, str(error), "Write `s3://BUCKET/KEY`, `gs://BUCKET/KEY` or the like.") from None
+    outside = not _trusted(address, access)
+    place = replace(address, key="")
+    try:
+        store = open_objects(place)
+        if source.pick is None:
+            chosen: Sequence[ObjectInfo] = [store.look(address.key, source.version)]
+        else:
+            chosen = _picked(source, address)
+    except ObjectStoreError as error:
+        raise refused(shown, error.reason, error.hint) from None
+    files = [ObjectFile(place=place, info=info, pinned=source.version, outside=outside) for info in chosen]
+    return FoundFiles(files=files)
+
+
+def _trusted(address: ObjectAddress, access: DataAccess) -> bool:
+    """Return whether the operator vouches for the store; refuse an endpoint that only the manifest names."""
+    host = address.endpoint_host
+    if host is not None and not access.trusts(host):
+        raise refused(
+            address.shown,
+            f"is not asked for at {host}: the manifest alone names this endpoint, and requests are signed",
+            f"If the manifest may send them there, give --trust-host {host} or set RETRAIN_TRUSTED_HOSTS={host}.",
+        )
+    return host is not None or access.trusts(address.bucket)
+
+
+def _picked(source: Source, address: ObjectAddress) -> Sequence[ObjectInfo]:
+    parts = address.key.split("/")
+    plain = next(index for index, part in enumerate([*parts, "*"]) if not MAGIC.isdisjoint(part))
+    folder, deep = "/".join(parts[:plain]), plain < len(parts) - 1
+    pattern = [*parts, "*"] if parts[-1] == "**" else parts
+    store = open_objects(replace(address, key=""))
+    seen = list(islice(store.list(folder, deep=deep), MOST_ENTRIES + 1))
+    if len(seen) > MOST_ENTRIES:
+        raise refused(
+            address.shown,
+            f"was looked for among {MOST_ENTRIES:,} objects, and there are more",
+            "Begin the pattern with the folder that holds the data.",
+        )
+    fitting = (info for info in seen if _matches(info.key.split("/"), pattern))
+    found = sorted(fitting, key=lambda info: natural_order(PurePosixPath(info.key)))
+    if not found:
+        raise refused(
+            address.shown, "matches no object", "Correct the pattern, or provide the object; letter case counts."
+        )
+    return found if source.pick == "all" else found[-1:]
+
+
+def _matches(names: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether the parts of a key fit a pattern as in a shell: only `**` takes several, a leading dot is written.
+
+    Each pair of places is looked at once, however many `**` there are.
+    """
+    reached = {0}
+    for part in parts:
+        if part == "**":
+            begin = min(reached, default=len(names) + 1)
+            hidden = next((at for at in range(begin, len(names)) if names[at].startswith(".")), len(names))
+            reached |= set(range(begin, hidden + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(names) and _fits(names[at], part)}
+    return len(names) in reached
+
+
+def _fits(name: str, part: str) -> bool:
+    return fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
