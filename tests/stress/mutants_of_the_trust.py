@@ -718,7 +718,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_report_that_is_put_back_is_everybodys",
         file="runner/app/queries/report.py",
-        old="new_mode=FILE_MODE if lies_in(file, state_folder(state).root) else None",
+        old="new_mode=FILE_MODE if folder and lies_in(file, folder.root) else None",
         new="new_mode=None",
         caught_by=(
             "tests/unit/app/test_app_report.py::"

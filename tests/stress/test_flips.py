@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from runner.app.audit import verify
+from runner.app.state import loss
 from tests.fakes.cut_journal import JOURNAL
 from tests.stress.damaged_state import Damage, FinishedState, complaint
 from tests.stress.suite_flips import flip, lose, two_runs
@@ -37,7 +38,7 @@ def test_no_state_that_is_gone_foreign_older_or_added_to_is_silent(runs: tuple[F
 def test_an_audit_that_does_not_look_at_files_is_seen_by_this_suite(
     state: FinishedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "_file", lambda _evidence, _name, _sha256: iter(()))
+    monkeypatch.setattr(verify, "other_content", lambda _evidence, _name, _sha256, _recorded: iter(()))
     monkeypatch.setattr(verify, "check_schemas", lambda _evidence, _links, _runs: iter(()))
     figure = flip(state, 60)
     assert figure.violations > 0
@@ -47,7 +48,7 @@ def test_an_audit_that_does_not_look_at_files_is_seen_by_this_suite(
 def test_an_audit_that_does_not_look_for_unrecorded_files_is_seen_by_this_suite(
     runs: tuple[FinishedState, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "unrecorded_entries", lambda _folder, _progress: iter(()))
+    monkeypatch.setattr(loss, "unrecorded_entries", lambda _folder, _progress: iter(()))
     monkeypatch.setattr(verify, "unrecorded_files", lambda _folder, _runs, _links: iter(()))
     assert "the journal and its note are one run older" in lose(*runs).detail
 
