@@ -155,6 +155,26 @@ class FolderStore(Struct, frozen=True):
             raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
         open_store(self.folder).close()
 
+    def is_begun(self) -> bool:
+        """Return whether there is a journal."""
+        return self.folder.journal.exists()
+
+    def arriving(self) -> "FolderStore":
+        """Return a folder beside this one."""
+        return FolderStore(StateFolder(self.folder.root.with_name(f"{self.folder.root.name}.arriving")))
+
+    def arrive(self) -> None:
+        """Give the folder beside this one its name."""
+        root = self.folder.root
+        try:
+            self.arriving().folder.root.rename(root)
+            sync_folder(root.parent)
+        except OSError as error:
+            raise StateError(
+                f"{root} cannot be made: {error.strerror}.",
+                hint="Name a folder that is not there yet, or an empty one.",
+            ) from error
+
     def require_journal(self) -> None:
         """Raise a StateError where the journal is gone but its runs are not, or the folder is not one."""
         self.folder.require_journal()

@@ -137,6 +137,14 @@ class ObjectLog:
             self._cache.add(commit, lines, commit=commit)
             self._cache.save()
 
+    def take_over(self, links: Sequence[Link]) -> None:
+        """Write events of another journal as one commit."""
+        if links:
+            if (links[0].event.seq - 1, links[0].event.prev) != self.head:
+                raise HeadMovedError
+            self._write(links)
+            self._head, self._commit = (links[-1].event.seq, links[-1].sha256), links[0].event.seq
+
     def _older_guards(self) -> Iterator[str]:
         for row in line_rows((line for line in self._lines(0) if b'"guard":"' in line), 1):
             if row.guard is not None:

@@ -222,6 +222,18 @@ class ObjectStore:
         """Raise a StateError where no state was begun here."""
         self.format  # noqa: B018 -- it is read now
 
+    def is_begun(self) -> bool:
+        """Return whether `format.json` is there."""
+        return self._read_format() is not None
+
+    def arriving(self) -> "ObjectStore":
+        """Return the same prefix, whose journal is read and written before `format.json` makes a state of it."""
+        return _Arriving(self.address)
+
+    def arrive(self) -> None:
+        """Make a state of the prefix."""
+        self.begin_with(secrets.token_hex(16))
+
     def begin(self) -> None:
         """Begin a state where there is none.
 
@@ -335,6 +347,16 @@ class ObjectStore:
             hint="Check the address and the credentials; "
             f"`retrain state doctor --state {quote(self.address)}` says more.",
         )
+
+
+class _Arriving(ObjectStore):
+    """A prefix that becomes a state."""
+
+    def require_journal(self) -> None:
+        """It is none yet."""
+
+    def _log(self, *, afresh: bool) -> ObjectLog:  # noqa: ARG002 -- there is no copy of it
+        return ObjectLog(self.bucket, None, self._reworded)
 
 
 def _life(text: str) -> timedelta:

@@ -64,6 +64,14 @@ class EventLog(Protocol):
             StateError: it cannot be written; nothing was written.
         """
 
+    def take_over(self, links: Sequence[Link]) -> None:
+        """Write events of another state's journal durably as they are, all or none; the first follows the last here.
+
+        Raises:
+            HeadMovedError: it does not; nothing was written.
+            StateError: they cannot be written.
+        """
+
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
 
@@ -224,6 +232,23 @@ class StateStore(Protocol):
 
         Raises:
             StateError: there is one, or the place does not keep what it promises.
+        """
+
+    def is_begun(self) -> bool:
+        """Return whether there is a state here.
+
+        Raises:
+            StateError: that cannot be looked up, or something else is here.
+        """
+
+    def arriving(self) -> "StateStore":
+        """Return the place where a state is copied to before it is one here; what an earlier try copied is in it."""
+
+    def arrive(self) -> None:
+        """Make a state of what was copied.
+
+        Raises:
+            StateError: that cannot be done, or there is a state here by now.
         """
 
     def require_journal(self) -> None:

@@ -147,6 +147,14 @@ class Store:
         self._note(links)
         return links
 
+    def take_over(self, links: Sequence[Link]) -> None:
+        """Write events of another journal in one durable transaction."""
+        if links:
+            self._write(list(links))
+            self._head = (links[-1].event.seq, links[-1].sha256)
+            self._guards |= {link.event.guard for link in links if link.event.guard is not None}
+            self._note(list(links))
+
     def _note(self, links: list[Link]) -> None:
         """Note the new end of the journal, which is durable by now."""
         if links:

@@ -70,6 +70,10 @@ class MemoryLog:
         self._head = (seq, prev)
         return links
 
+    def take_over(self, links: Sequence[Link]) -> None:
+        self._events.rows += [Row(seq=x.event.seq, body=x.body, sha256=x.sha256, guard=x.event.guard) for x in links]
+        self._events.links += links
+
     def extent(self) -> tuple[int, str]:
         return len(self._events.rows), self.digest(1) or ""
 
@@ -178,6 +182,15 @@ class MemoryState:
 
     def checks(self) -> tuple[StoreCheck, ...]:
         return ()
+
+    def is_begun(self) -> bool:
+        return self.begun
+
+    def arriving(self) -> "MemoryState":
+        return self
+
+    def arrive(self) -> None:
+        self.begun = True
 
     def holder(self) -> Held | None:
         return None if self.owner is None else Held(holder=this_holder(self.owner))

@@ -5,6 +5,7 @@ from datetime import timedelta
 import click
 
 from runner.app.doctor.state_check import state_checks
+from runner.app.migrate import migrate, pull, push
 from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
 from runner.app.state.manage import init_state, pack_state, show_state
 from runner.cli import options
@@ -52,6 +53,53 @@ def show(*, form: str, state: str, console: Console) -> int:
         *([f"moved to: {found.moved_to}"] if found.moved_to else []),
     ]
     console.result("\n".join(map(inline, lines)))
+    return ExitCode.OK
+
+
+@command.command("migrate", epilog="Example: retrain state migrate .retrain s3://acme-retrain/prod")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@options.lock_timeout
+@options.common
+def move(*, source: str, target: str, lock_timeout: timedelta, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
+    """Move a state to a place where none is. It is verified first, and the copy has the same bytes and head.
+
+    From then on every command that would write to the old place ends with exit code 7 and names the new one. An
+    interrupted migration is continued by the same command.
+    """
+    copied = migrate(source, target, lock_timeout=lock_timeout, listener=console.progress)
+    console.result(
+        inline(
+            f"The state is at {copied.address} now, with head {copied.head_sha256[:12]}: {copied.events} events and "
+            f"{copied.files} files were copied. Next: retrain status{state_option(copied.address)}"
+        )
+    )
+    return ExitCode.OK
+
+
+@command.command("pull", epilog="Example: retrain state pull s3://acme-retrain/prod copy")
+@click.argument("source", metavar="URL")
+@click.argument("folder", metavar="FOLDER")
+@options.common
+def get(*, source: str, folder: str, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
+    """Copy a state into a folder, for an audit or as a backup; later, what is new of it.
+
+    Two states that are both written to train twice: run on one of them only.
+    """
+    copied = pull(source, folder)
+    console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
+    return ExitCode.OK
+
+
+@command.command("push", epilog="Example: retrain state push copy s3://acme-retrain/prod")
+@click.argument("folder", metavar="FOLDER")
+@click.argument("target", metavar="URL")
+@options.lock_timeout
+@options.common
+def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
+    """Bring what a pulled folder has beyond a state back to it; refused where that has events of its own by now."""
+    copied = push(folder, target, lock_timeout=lock_timeout, listener=console.progress)
+    console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
     return ExitCode.OK
 
 

@@ -1,0 +1,240 @@
+"""`retrain state migrate`, `pull` and `push`: copy a state, byte for byte, and move it.
+
+The order is what makes an interrupted migration safe. The copy is no state until its very last object, or the name of
+its folder, makes it one, and before that the old journal says that it has moved: at no moment can both be written.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from shlex import quote
+
+from msgspec import Struct
+
+from runner.app.audit.verify import verify
+from runner.app.state.loss import refuse
+from runner.app.state.open_state import open_state
+from runner.app.state.session import Session, refuse_moved, unchecked_session
+from runner.errors import StateError, UsageError
+from runner.execute.progress_events import Listener, Preparing, unheard
+from runner.journal.chain import START, Link
+from runner.journal.events import Draft, StateMoved
+from runner.journal.lock import current_user
+from runner.journal.state_store import EventLog, StateStore
+from runner.lib.timestamps import stamp
+
+_EVENTS = 1000  # of a commit in the copy
+_PIECE = 1024 * 1024
+_RESULTS = "results"  # files below it never change
+
+
+class _Source(Struct, frozen=True, kw_only=True):
+    """What is copied: a state whose journal was read, up to an event of it."""
+
+    place: StateStore
+    log: EventLog
+    head: tuple[int, str]
+
+
+class Copied(Struct, frozen=True, kw_only=True):
+    """How much was copied now, the head of the copy, and where it is."""
+
+    address: str
+    events: int
+    files: int
+    head_sha256: str
+
+
+def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Copied:
+    """Move a state to a place where none is; what an interrupted try copied is continued.
+
+    Raises:
+        UsageError: both are the same, or the state has no run.
+        LockedError: a run holds the state.
+        StateError: it does not verify, there is another state at the target, or one of them cannot be read or written.
+    """
+    goal = open_state(target)
+    if open_state(source).address == goal.address:
+        raise UsageError("Both addresses are the same.", hint="Name the place where the state is to be.")
+    with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
+        if opened.progress.moved_to not in (None, goal.address):
+            refuse_moved(opened.progress, opened.state)
+        if goal.is_begun():
+            return _settled(opened, goal)
+        if opened.progress.moved_to is None:
+            _require_movable(opened, source)
+        copied = _copy(opened, goal.arriving(), listener)
+        if opened.progress.moved_to is None:
+            moved = StateMoved(to=goal.address, by=current_user())
+            at = stamp(opened.clock.now())
+            opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=moved)])
+        goal.arrive()
+        return Copied(address=goal.address, events=copied.events, files=copied.files, head_sha256=copied.head_sha256)
+
+
+def _settled(opened: Session, goal: StateStore) -> Copied:
+    """Return the state that was moved before; raises a StateError where another state is there."""
+    head = _head_of(goal)
+    last = opened.store.head[0] - 1  # before the event that says it has moved
+    if opened.progress.moved_to != goal.address or opened.store.digest(min(last, head[0])) is None:
+        raise StateError(
+            f"There is a state at {goal.address} already.", hint="Use it as it is, or name a place where none is."
+        )
+    return Copied(address=goal.address, events=0, files=0, head_sha256=head[1])
+
+
+def _require_movable(opened: Session, source: str) -> None:
+    """Raise an error where the state is not whole, or somebody waits for what was left in it."""
+    if not opened.progress.runs:
+        raise UsageError(
+            f"The state {opened.state.address} has no run yet.",
+            hint="There is nothing to move: begin one at the new place with `retrain state init`.",
+        )
+    refuse(opened.state, opened.missing)
+    opened.store.settle()
+    opened.close_lost_runs()
+    try:
+        waiting = opened.state.inbox.pending()
+    except OSError as error:
+        raise StateError(f"The inbox cannot be read: {error.strerror}.", hint="Run the command again.") from error
+    if waiting:
+        raise StateError(
+            f"{len(waiting)} decision(s) wait in the state {opened.state.address} for a run that takes them up.",
+            hint=f"Run `retrain run --state {quote(opened.state.address)}`, then move the state.",
+        )
+    found = verify(source, None).findings
+    if found:
+        raise StateError(
+            f"The state does not verify, so it is not moved: {found[0].where} {found[0].what}.",
+            hint=f"`retrain verify --state {quote(source)}` shows everything.",
+        )
+
+
+def pull(source: str, folder: str) -> Copied:
+    """Copy a state into a folder of this machine, or what is new of it since the last time.
+
+    Raises:
+        UsageError: the folder is none, or the source has no run.
+        StateError: the folder has another journal, or one of them cannot be read or written.
+    """
+    place, goal = open_state(source), open_state(folder)
+    if goal.folder is None:
+        raise UsageError("A state is pulled into a folder.", hint="`retrain state migrate` moves it elsewhere.")
+    log = place.read_log()
+    if log is None:
+        raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")
+    try:
+        for _ in log.read():
+            pass
+        into = goal if goal.is_begun() else goal.arriving()
+        copied = _copied(_Source(place=place, log=log, head=log.head), into)
+        if into is not goal:
+            goal.arrive()
+        return Copied(address=goal.address, events=copied[0], files=copied[1], head_sha256=log.head[1])
+    finally:
+        log.close()
+
+
+def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Copied:
+    """Bring what a folder has beyond a state elsewhere to that state.
+
+    Raises:
+        UsageError: the folder has no run.
+        LockedError: a run holds the state.
+        StateError: the folder's journal does not continue the state's, or one of them cannot be read or written.
+    """
+    place = open_state(folder)
+    log = place.read_log()
+    if log is None:
+        raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")
+    try:
+        for _ in log.read():
+            pass
+        with unchecked_session(target, lock_timeout=lock_timeout, listener=listener) as opened:
+            refuse_moved(opened.progress, opened.state)
+            source = _Source(place=place, log=log, head=log.head)
+            events, files = _copied(source, opened.state, listener, into_log=opened.store)
+        return Copied(address=opened.state.address, events=events, files=files, head_sha256=log.head[1])
+    finally:
+        log.close()
+
+
+def _copy(opened: Session, goal: StateStore, listener: Listener) -> Copied:
+    """Copy a state that is held, without the event that says it has moved."""
+    head = opened.store.head
+    if opened.progress.moved_to is not None:
+        head = (head[0] - 1, opened.store.digest(head[0] - 1) or "")
+    source = _Source(place=opened.state, log=opened.store, head=head)
+    events, files = _copied(source, goal, listener)
+    found = _head_of(goal)
+    if found != head:
+        raise StateError(
+            f"The copy in {goal.address} has another head than the state: {found[1][:12]} and {head[1][:12]}.",
+            hint="Nothing was moved; use the state where it is, and run the command again with a fresh target.",
+        )
+    return Copied(address=goal.address, events=events, files=files, head_sha256=head[1])
+
+
+def _copied(
+    source: _Source, goal: StateStore, listener: Listener = unheard, into_log: EventLog | None = None
+) -> tuple[int, int]:
+    """Copy files and then events up to a head; return how many of each were new."""
+    log = source.log
+    listener(None, Preparing(what=f"copying files to {goal.address}"))
+    into = into_log or goal.open_log()
+    try:
+        if into_log is None:
+            for _ in into.read():
+                pass
+        known = into.head
+        if known != START and log.digest(known[0]) != known[1]:
+            raise StateError(
+                f"{goal.address} holds another journal, or one that went another way since event {known[0]}.",
+                hint="Nothing was copied. Name a fresh place.",
+            )
+        files = sum(_files(source.place, goal))
+        events = 0
+        new = _up_to(log, known, source.head[0])
+        while links := list(islice(new, _EVENTS)):
+            into.take_over(links)
+            events += len(links)
+        return events, files
+    finally:
+        if into_log is None:
+            into.close()
+
+
+def _up_to(log: EventLog, after: tuple[int, str], last: int) -> Iterator[Link]:
+    for link in log.read(after):
+        if link.event.seq > last:
+            return
+        yield link
+
+
+def _files(place: StateStore, goal: StateStore) -> Iterator[int]:
+    """Copy the files of runs; yield for each whether it is new. Results never change, the others are written anew."""
+    try:
+        there = set(goal.blobs.names("runs"))
+        for name in place.blobs.names("runs"):
+            if name in there and f"/{_RESULTS}/" in name:
+                continue
+            with place.blobs.open(name) as stream:
+                goal.blobs.put(name, iter(lambda: stream.read(_PIECE), b""))
+            yield name not in there
+    except OSError as error:
+        raise StateError(
+            f"A file of the state cannot be copied: {error.strerror or error}.",
+            hint="Nothing was moved. Correct the cause and run the command again; it continues.",
+        ) from error
+
+
+def _head_of(place: StateStore) -> tuple[int, str]:
+    log = place.read_log(afresh=True)
+    if log is None:
+        return START
+    try:
+        for _ in log.read():
+            pass
+        return log.head
+    finally:
+        log.close()
