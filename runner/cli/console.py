@@ -30,6 +30,7 @@ class Console:
         self._plain = plain
         self._table: LiveTable | None = None
         self.state = state  # the --state of the command; None before it was read
+        self.run = "retrain run"  # with the manifest of the command, where that has one
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
@@ -123,7 +124,11 @@ class Console:
         self._say(f"{click.style('warning:', fg='yellow')} {inline(text)}", warning=text)
 
     def error(self, message: str, hint: str) -> None:
-        """Print what happened and what to do next."""
+        """Print what happened and what to do next, with whole commands."""
+        from runner.plan.model_plan import state_option, with_whole_commands  # noqa: PLC0415 -- most commands end well
+
+        option = state_option(self.state) if self.state else ""
+        hint = with_whole_commands(hint, run=f"{self.run}{option}", state=option)
         head, more = click.style("error:", fg="red", bold=True), click.style("hint:", fg="cyan")
         self._say(f"{head} {inline(message)}\n{more} {inline(hint)}", error=message, hint=hint)
 

@@ -96,7 +96,7 @@ def lost_code() -> int:
     console = Console.current()
     if console.lost is None:
         return int(ExitCode.OK)
-    console.error(f"The result could not be printed: {console.lost}.", "What was done is done and recorded.")
+    console.error(f"The result could not be printed: {console.lost}.", "The command did its work and recorded it.")
     return int(ExitCode.FAILED)
 
 

@@ -22,7 +22,7 @@ GROUPS = {
         "plan": "show what a run would do to each model and why; change nothing",
         "run": "retrain, judge and switch the models",
         "status": "list the models: incumbent, candidate, last outcome",
-        "show": "say what is with one model, or what a run did",
+        "show": "show a model's status and next step, or a run's summary",
     },
     "Decide": {
         "approve": "show a candidate's metrics, ask, and switch to it",

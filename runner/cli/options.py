@@ -225,6 +225,9 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
         @wraps(function)
         def command(*, state: str, console: Console, **values: Any) -> Any:
             made = _choice(values, state)
+            from runner.plan.model_plan import run_command  # noqa: PLC0415 -- not for `--help`
+
+            console.run = run_command(map(str, made.paths), emulator=made.emulator, state="")
             return function(choice=made, state=state, console=console, **values)
 
         for option in reversed((places, select, *more[:2], emulator, trust_host, *more[2:])):
@@ -348,4 +351,4 @@ since = click.option(
     metavar="WHEN",
     help="Start: a day in UTC, a time with its zone, or an age (30d).",
 )
-until = click.option("--until", type=PointInTime(end_of_day=True), metavar="WHEN", help="End; a day counts to its end.")
+until = click.option("--until", type=PointInTime(end_of_day=True), metavar="WHEN", help="End; a day is included.")

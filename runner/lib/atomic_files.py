@@ -30,7 +30,7 @@ def open_file(path: Path) -> BufferedReader:
     try:
         file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 -- Path.open takes no opener; the caller closes it
     except ValueError:  # a NUL in it
-        raise OSError(errno.EINVAL, "its name is not possible", str(path)) from None
+        raise OSError(errno.EINVAL, "its name cannot be a file's name", str(path)) from None
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()

@@ -40,7 +40,7 @@ def _files(folder: Path, place: Place, findings: Findings) -> list[Path]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name cannot be a file's name"
         findings.error(
             place,
             "unreadable",
@@ -61,7 +61,7 @@ def _foreign(path: Path, place: Place, findings: Findings) -> Approval | None:
             place,
             "leads-out",
             f"{shown(str(path))} is outside of the checkout and is not an approval; nothing of it is shown.",
-            hint="Name a folder that holds approvals and nothing else, best within the checkout.",
+            hint="Name a folder that contains only approvals, preferably in the checkout.",
         )
     return approval
 

@@ -46,7 +46,7 @@ def read_duration(owner: YamlMap, key: str, findings: Findings, *, zero: bool = 
         findings.error(
             owner.value_place(key),
             "out-of-range",
-            f"{shown(key)} must be longer than nothing.",
+            f"{shown(key)} must be longer than zero.",
             hint=f"Write a duration such as {FORMS}.",
         )
     return duration

@@ -163,7 +163,7 @@ def _literal_key(place: Place, secret: str) -> Said:
 
 def _wrong_value(error: ValidationError, spot: Spot) -> Iterator[Said]:
     values = [str(value) for value in error.validator_value]  # type: ignore[union-attr] # the schema is ours
-    hint = "Write it exactly so."
+    hint = "Use one of these values."
     if isinstance(spot.value, str):
         hint = did_you_mean(spot.value, values, otherwise=hint)
     yield Said(spot.value_place, "wrong-value", f"{spot.name} must be {choice(values)}.", hint)

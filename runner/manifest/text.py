@@ -42,7 +42,7 @@ def read_text(path: Path, findings: Findings) -> Text | None:
         with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name cannot be a file's name"
         findings.error(
             start, "unreadable", f"The file cannot be read: {reason}.", hint="Check the path and its permissions."
         )

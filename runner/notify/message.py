@@ -29,12 +29,13 @@ class ModelEnd(Struct, frozen=True, kw_only=True):
 
 
 class RunEnd(Struct, frozen=True, kw_only=True):
-    """What happened to a run."""
+    """What happened to a run; `state` is the option with which a command finds it."""
 
     run_id: str
     service: str
     exit_code: int
     models: Sequence[ModelEnd]
+    state: str = ""
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ def compose(entry: Notification, models: Mapping[str, Model], end: RunEnd) -> Me
     lines = [f"{mention.name}: {in_words(mention.outcome)}. {_told(mention)}" for mention in told]
     closing = (
         f"Run {end.run_id} on {end.service} ended with exit code {end.exit_code} ({exit_meaning(end.exit_code)}); "
-        f"`retrain report {end.run_id}` shows it."
+        f"`retrain report {end.run_id}{end.state}` shows it."
     )
     body = "\n".join([*_bounded(lines, _LONGEST_BODY - len(closing)), "", closing])
     return Message(

@@ -1,5 +1,6 @@
 """What a run will do to one model: action, stages, reason, and the commands with which an operator decides."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,6 +27,35 @@ _ANSWERS = {"upload": ("started", "not-started"), "switch": ("switched", "not-sw
 def state_option(state: str) -> str:
     """Return what a printed command needs to find the state: nothing for the default one."""
     return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
+
+
+_OF_A_STATE = (
+    *("adopt", "approve", "audit", "history", "plan", "prune", "reject", "replay", "report", "resolve", "rollback"),
+    *("run", "show", "site", "state", "status", "unlock", "verify"),
+)
+# A command with a name in capitals, or an option without its value, is named and not meant to be pasted.
+_NAMED = re.compile(
+    rf"`(retrain (?:{'|'.join(_OF_A_STATE)})\b(?![^`]*(?: --state |--help|[A-Z]{{3}}|--out`|--plan`))[^`]*)`"
+)
+
+
+def with_whole_commands(text: str, *, run: str, state: str, model: str | None = None) -> str:
+    """Return a sentence whose commands run as printed: with the manifest that `run` has, and the option `state`.
+
+    One that trains whatever was trained before is about this model alone.
+    """
+    select = f" --select {shlex.quote(model)}" if model else ""
+
+    def whole(found: re.Match[str]) -> str:
+        match found[1]:
+            case "retrain run":
+                return f"`{run}`"
+            case "retrain run --force":
+                return f"`{run} --force{select}`"
+            case command:
+                return f"`{command}{state}`"
+
+    return _NAMED.sub(whole, text)
 
 
 def run_command(paths: Iterable[str], *, emulator: bool, state: str) -> str:

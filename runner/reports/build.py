@@ -139,6 +139,7 @@ def model_report(history: RunHistory, name: str) -> ModelReport:
     bar = blocked(progress, job) if job is not None and report.outcome == "held" else None
     stopped = history.record.finished is not None and history.record.finished.stopped is not None
     context = CommandContext.of_run(history.record.started, history.state)
+    report = replace(report, reason=context.whole(report.reason, name))
     return replace(report, next=next_step(report, context, stopped=stopped, blocked=bar is not None))
 
 

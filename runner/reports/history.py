@@ -26,7 +26,7 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import LOST, metrics_of, outcome_without_end
-from runner.reports.next_step import short_ids
+from runner.reports.next_step import CommandContext, short_ids
 from runner.reports.table import FLEET, NAME_COLUMNS, Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
@@ -128,7 +128,7 @@ def _entries(progress: Progress, run_id: str, models: dict[str, _Doing]) -> Iter
             model=model,
             identity=known.identity,
             outcome=outcome,
-            reason=reason,
+            reason=CommandContext.of_run(run.started).whole(reason, model),
             retrain_job_id=retrain_job_id,
             policy=_policy(doing),
             decided=doing.decided,

@@ -24,14 +24,15 @@ from runner.plan.model_plan import (
     review_commands,
     run_command,
     state_option,
+    with_whole_commands,
 )
 from runner.reports.model import ModelReport, NextCause, NextStep, RuleReport
 from runner.reports.text import inline
 
 _FEWEST = 8
 _SPARED = 4  # an id is not cut to spare fewer characters
-_COMMAND = re.compile(r"`(retrain [a-z]+) [^`]+`")
-_QUOTED = re.compile(r"`(retrain [a-z]+ [^`]+)`")  # a command with arguments; without them it is only named
+_COMMAND = re.compile(r"`retrain ([a-z]+) [^`]+`")
+_QUOTED = re.compile(r"`(retrain run|retrain [a-z]+ [^`]+)`")  # without arguments most are only named
 
 
 class CommandContext(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,10 @@ class CommandContext(Struct, frozen=True, kw_only=True):
         place = state or started.options.get("state")
         state = state_option(place) if place else ""
         return cls(run=run_command(started.paths, emulator=started.is_emulator, state=state), state=state)
+
+    def whole(self, text: str, model: str) -> str:
+        """Return a sentence about a model whose commands have the run's manifest and state."""
+        return with_whole_commands(text, run=self.run, state=self.state, model=model)
 
     def verify(self, *arguments: str) -> str:
         """Return the command that checks a run of this state, or all of it."""
@@ -153,19 +158,16 @@ def next_step(
         return None
     advice, commands = TABLE[model.outcome, cause], _commands(model, context)
     quoted = {name: f"`{command}`" for name, command in commands.items()}
-    hint = _completed(model.error.hint, quoted) if model.error else ""
-    chosen = [*_QUOTED.findall(hint), *(commands[name] for name in advice.commands)]
+    hint = model.error.hint if model.error else ""
+    named = [context.whole(f"`{command}`", model.name).strip("`") for command in _QUOTED.findall(hint)]
+    hint = context.whole(hint, model.name)
+    chosen = [*named, *(commands[name] for name in advice.commands)]
     return NextStep(
         cause=cause,
         text=advice.text.format_map({**quoted, "hint": hint}),
         commands=tuple(dict.fromkeys(chosen)),
         look=tuple(commands[name] for name in advice.look if cause != "result" or model.result),
     )
-
-
-def _completed(hint: str, quoted: Mapping[str, str]) -> str:
-    """Return a hint in which the run that it names has the manifest and the state."""
-    return hint.replace("`retrain run`", quoted["run"]).replace("`retrain run --force`", quoted["train"])
 
 
 def _commands(model: ModelReport, context: CommandContext) -> Mapping[str, str]:

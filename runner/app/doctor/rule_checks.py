@@ -42,7 +42,7 @@ def rule_checks(
             next=f"`{inspect_command(model.name, state=state)}` shows what it has, and the `metrics:` lines for it.",
         )
         return
-    fits = f"fit {task}" if task is not None else "cannot be compared with its task, which nobody tells here"
+    fits = f"fit {task}" if task is not None else "cannot be compared with its task, which is not known here"
     yield Check(name="rules", verdict="ok", model=model.name, seen=f"Its rules {fits}.")
 
 

@@ -61,7 +61,7 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
     telling = [reading for reading in read if reading.date is not None]
     if not telling:
         yield Check(
-            name="clock", verdict="note", seen="The service's answers tell no time; this machine's clock counts."
+            name="clock", verdict="note", seen="The service's answers contain no time, so this machine's clock is used."
         )
         return
     reading = min(telling, key=lambda told: abs(told.ahead))
@@ -73,7 +73,7 @@ def service_checks(manifest: Manifest, service: TargetService, answers: Sequence
         name="clock",
         verdict="problem" if ahead > most else "warning",
         seen=f"{difference}; {duration_text(most)} are allowed before an upload.",
-        next="Set this machine's clock by a time server; `timedatectl set-ntp true` does on systemd.",
+        next="Synchronize this machine's clock with a time server; with systemd, `timedatectl set-ntp true` does that.",
     )
 
 
@@ -166,7 +166,7 @@ def _about_owner(found: KeyAnswer) -> Iterator[Check]:
             verdict="warning",
             model=name,
             seen=f"The service does not know job {found.lost} of {name} under this key.",
-            next=f"Check that it is the key of {name}; a service that forgot the job answers the same.",
+            next=f"Check that it is the key of {name}; a service that has forgotten the job gives the same answer.",
         )
 
 

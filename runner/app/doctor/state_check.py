@@ -45,7 +45,7 @@ def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
         )
         return
     what = "can be written" if root.exists() else "does not exist yet and can be made"
-    yield Check(name="state", verdict="ok", seen=f"{root} {what}; nobody holds it; {_size(room)} are free.")
+    yield Check(name="state", verdict="ok", seen=f"{root} {what}; no run holds it; {_size(room)} are free.")
 
 
 def store_checks(place: StateStore) -> Iterator[Check]:

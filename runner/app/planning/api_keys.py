@@ -64,7 +64,7 @@ class ManifestKeys:
             raise ModelError(
                 Kind.CREDENTIALS,
                 f"{model.name} has the same API key as {other}, but a key belongs to one model of the service.",
-                hint="Give each model the key of its own; nothing was sent for this one.",
+                hint="Give each model its own key; nothing was sent for this one.",
             )
         return key
 

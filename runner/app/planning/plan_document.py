@@ -150,7 +150,7 @@ def refuse_target(target: Path) -> None:
     refuse_link_out(target)
     try:
         if target.exists() and not _may_replace(target):
-            raise UsageError(f"{target} is there already and is not a plan.", hint="Give another file with --out.")
+            raise UsageError(f"{target} already exists and is not a plan.", hint="Give another file with --out.")
     except OSError as error:
         raise _unwritable(target, error) from error
 
@@ -193,7 +193,7 @@ def read_plan(source: Path) -> PlanDocument:
         with source.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not possible"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name cannot be a file's name"
         raise UsageError(
             f"The plan {source} cannot be read: {reason}.", hint="Name the file that `retrain plan --out` wrote."
         ) from error

@@ -73,7 +73,7 @@ def _require_policy(manifest: Manifest, name: str) -> None:
 
 def _without(model: Model, progress: Progress, service: str, request: ReplayRequest) -> LeftOut:
     if any(job.decided for job in progress.model(service, model.name).jobs.values()):
-        return LeftOut(model=model.name, why="no decision about it falls into that time")
+        return LeftOut(model=model.name, why="no decision about it was made in that time")
     others = [name for name, other in progress.models if other == model.name and name != service]
     if others and not request.emulator:
         why = f"no decision is recorded with {service}; its history is with {', '.join(others)} (see --emulator)"
@@ -86,7 +86,7 @@ def _gone(progress: Progress, service: str, manifest: Manifest) -> Iterator[Left
     for (its_service, name), model in progress.models.items():
         decided = any(job.decided for job in model.jobs.values())
         if its_service == service and name not in manifest.models and decided:
-            yield LeftOut(model=name, why="it is not in the manifest any more, so it has no policy today")
+            yield LeftOut(model=name, why="it is no longer in the manifest, so it has no policy now")
 
 
 class _Bench(Struct, frozen=True, kw_only=True):

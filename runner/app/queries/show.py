@@ -42,6 +42,6 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
         return report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
     near = nearest(subject, [model.name for model in found.models])
     raise UsageError(
-        f"No run of this state had a model {shown(subject)}, and no run has such an id.",
+        f"No run of this state has a model {shown(subject)}, and no run has such an id.",
         hint=f"Did you mean {shown(near)}?" if near else "`retrain status` lists models, `retrain history` runs.",
     )

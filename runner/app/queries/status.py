@@ -27,6 +27,7 @@ from runner.policy.baseline import Drift, Knowledge, knowledge_of
 from runner.policy.evaluation import Action
 from runner.reports.build import model_report
 from runner.reports.model import NextStep
+from runner.reports.next_step import CommandContext
 from runner.reports.run_history import ended_histories
 
 
@@ -98,9 +99,10 @@ def status(
     warn_of_future(progress.last_at, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
-    models = tuple(_model(service, name, model) for (service, name), model in progress.models.items())
     newest = newest_run({run_id: run.started for run_id, run in progress.runs.items()})
     last = progress.runs[newest] if newest else None
+    context = CommandContext.of_run(last.started, state) if last else CommandContext()
+    models = tuple(_model(service, name, model, context) for (service, name), model in progress.models.items())
     return Status(
         models=models, last_run=last, running=last is not None and is_running(state, last), run_ids=tuple(progress.runs)
     )
@@ -158,7 +160,7 @@ def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_host
     refresh(progress, manifest, models, service, paths=paths, folder=open_state(state).work)
 
 
-def _model(service: str, name: str, progress: ModelProgress) -> ModelStatus:
+def _model(service: str, name: str, progress: ModelProgress, context: CommandContext) -> ModelStatus:
     last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
     baseline, seen = baseline_of(progress), progress.observation
     bar = blocked(progress, last) if last and progress.loss else None
@@ -183,7 +185,7 @@ def _model(service: str, name: str, progress: ModelProgress) -> ModelStatus:
         held=_candidate(last, *get_args(Action)) if bar else _candidate(last, "hold"),
         history_lost=history_lost(progress.loss) if progress.loss else None,
         last_outcome=end.outcome if end else None,
-        last_reason=end.reason if end else None,
+        last_reason=context.whole(end.reason, name) if end else None,
         last_at=progress.last_outcome_at,
         evidence=evidence(progress, last) if last and last.rests_with in ("await_approval", "hold") else None,
     )

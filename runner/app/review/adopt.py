@@ -108,7 +108,7 @@ _COMMAND_LINE = Place(file="the command line", line=1, column=1)
 
 def _source(path: Path) -> Source:
     if not path.is_file():
-        raise UsageError(f"The evaluation file {path} is not there.", hint="Check the path after --eval.")
+        raise UsageError(f"The evaluation file {path} does not exist.", hint="Check the path after --eval.")
     return Source(pattern=str(path), folder=Path.cwd(), pick=None, place=_COMMAND_LINE)
 
 

@@ -45,7 +45,9 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
         StateError: the candidate is another one, or its policy or manifest changed since the decision.
     """
     if request.force or request.record_only:
-        raise UsageError("A written word cannot be forced or recorded.", hint="Leave --force and --record-only out.")
+        raise UsageError(
+            "An approval file cannot be forced or only recorded.", hint="Leave --force and --record-only out."
+        )
     refuse_noted_loss(request.state)
     progress, now = read_progress(request.state), datetime.now(UTC)
     scope = model_scope(progress, request.model, request.manifest, state=request.state)
@@ -109,7 +111,7 @@ def _write_new(path: Path, text: str) -> None:
         if path.exists():
             raise UsageError(
                 f"There is an approval of this candidate already: {path}.",
-                hint="Look at it; remove it first when it is to be replaced.",
+                hint="Read it, and remove it first if you want to replace it.",
             )
         write_whole(path, text.encode())
     except OSError as error:

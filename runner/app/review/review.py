@@ -1,5 +1,6 @@
 """`retrain approve` and `retrain reject`: an operator's decision on a candidate, bound to exactly that candidate."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -186,7 +187,8 @@ def _judged_again(opened: Session, scope: Scope, progress: ModelProgress, job: R
     if removal is not None:
         raise StateError(
             f"The result of job {job.retrain_job_id}, {job.result.path}, {removal.told}, so it cannot be judged again.",
-            hint="Put the file back from a copy of the state, or train again with `retrain run --force`.",
+            hint="Put the file back from a copy of the state, or train again with `retrain run --force --select "
+            f"{shlex.quote(scope.model.name)}`.",
         )
     inputs = inputs_now(scope.manifest, scope.model, progress, job)
     evaluation = evaluate_stored(opened.state.blobs, job.result.path, job.result.sha256, inputs)

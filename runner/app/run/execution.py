@@ -111,7 +111,7 @@ def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
             except OSError as error:
                 raise UsageError(
                     f"The recording {job.recording} cannot be written: {error.strerror}.",
-                    hint="Name a file that is not there yet, in a folder you may write to.",
+                    hint="Name a file that does not exist yet, in a folder you may write to.",
                 ) from None
         keeper = AnswerFile(path, write_whole, recording)
         yield keeper

@@ -10,6 +10,7 @@ from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
 from runner.notify.delivery import START, Delivery, deliver, send_message, send_ping
 from runner.notify.message import ModelEnd, RunEnd, compose
+from runner.plan.model_plan import state_option
 from runner.reports.model import Report
 from runner.reports.next_step import why
 
@@ -28,6 +29,7 @@ class Notifier:
         self._pings = [entry for entry in entries if isinstance(entry, Ping)]
         self._notifications = [entry for entry in entries if isinstance(entry, Notification)]
         self._warn = warn
+        self._state = state_option(scope.choice.state)
 
     def began(self) -> None:
         """Tell that the run holds its state and goes to work."""
@@ -47,11 +49,11 @@ class Notifier:
     def ended(self, report: Report) -> None:
         """Tell of a run that is recorded, by its report."""
         seconds = STOPPED_SECONDS if report.stopped else END_SECONDS
-        deliveries = [*self._ping_deliveries(str(report.exit_code)), *self._messages(_run_end(report))]
+        deliveries = [*self._ping_deliveries(str(report.exit_code)), *self._messages(_run_end(report, self._state))]
         try:
             self._deliver(deliveries, seconds)
         except (KeyboardInterrupt, HangUpError):
-            self._warn("Interrupted; maybe not everybody was told of the run, which is over and recorded.")
+            self._warn("Interrupted: some notifications may not have been sent. The run is complete and recorded.")
 
     def _ping_deliveries(self, path: str) -> Iterator[Delivery]:
         for ping in self._pings:
@@ -73,7 +75,7 @@ def _where(entry: Notification | Ping) -> str:
     return f"{entry.place.file}:{entry.place.line}"
 
 
-def _run_end(report: Report) -> RunEnd:
+def _run_end(report: Report, state: str) -> RunEnd:
     models = [
         ModelEnd(
             name=model.name,
@@ -84,7 +86,7 @@ def _run_end(report: Report) -> RunEnd:
         )
         for model in report.models
     ]
-    return RunEnd(run_id=report.run_id, service=report.service, exit_code=report.exit_code, models=models)
+    return RunEnd(run_id=report.run_id, service=report.service, exit_code=report.exit_code, models=models, state=state)
 
 
 def _code(error: BaseException) -> ExitCode:

@@ -133,7 +133,7 @@ def open_site(root: Path) -> Iterator[SiteFolder]:
         finally:
             os.close(handle)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"{error.filename} is a file and no folder.", hint="Give another folder.") from error
+        raise UsageError(f"{error.filename} is a file, not a folder.", hint="Give another folder.") from error
     except OSError as error:
         raise RetrainError(
             f"The site in {root} cannot be written: {error.strerror}.",

@@ -91,7 +91,7 @@ def require_seen(seen: Iterable[str], name: str) -> None:
     known = list(seen)
     if name not in known:
         hint = did_you_mean(name, known, otherwise="`retrain status` lists the models; check --state.")
-        raise UsageError(f"No run of this state had a model {shown(name)}.", hint=hint)
+        raise UsageError(f"No run of this state has a model {shown(name)}.", hint=hint)
 
 
 def full_run_id(known: Collection[str], given: str) -> str:

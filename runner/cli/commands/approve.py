@@ -15,6 +15,6 @@ from runner.cli.review import review_candidate
 @click.option("--record-only", is_flag=True, help="Leave the switch to the next run.")
 @options.decision()
 def command(*, given: options.Decision, on: options.Review, force: bool, record_only: bool) -> int:
-    """Show a candidate's metrics, ask, and switch to it at once; with --write, make a file to commit that does it."""
+    """Show a candidate's metrics, ask, and switch to it; with --write, write an approval file to commit instead."""
     request = ReviewRequest(action="approve", job=on.job, force=force, record_only=record_only, **given.request.shared)
     return review_candidate(request, given, on)

@@ -19,7 +19,9 @@ from runner.reports.lessons import lessons_text
 @click.command("doctor", epilog="Example: retrain doctor models.yaml --select tag:daily")
 @options.choice(effects=False)
 @options.trust_state
-@click.option("--train", "model", metavar="MODEL", help="Train this model once, on purpose, and say what was learnt.")
+@click.option(
+    "--train", "model", metavar="MODEL", help="Train this model once, on purpose, and report what the service did."
+)
 @click.option("--switch", is_flag=True, help="With --train: let its policy switch, to try that too.")
 @options.yes
 @options.output_format("text", "json", "junit")
@@ -35,10 +37,11 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,  # noqa: ARG001 -- the choice has it
     console: Console,
 ) -> int:
-    """Look at everything that a run needs: manifest, keys, service, data, rules, state, who is told. No effects.
+    """Check everything that a run needs: manifest, keys, service, data, rules, state, notifications. Has no effect.
 
-    Exit 0: ready. Exit 1: not; each problem says what to do. No job is taken, nothing is uploaded or switched, unless
-    --train asks for one training. That goes through the journal like any run, and nothing is switched without --switch.
+    Exit code 0: ready. Exit code 1: not ready; each problem says what to do. No job is taken, nothing is uploaded or
+    switched, unless --train asks for one training. That goes through the journal like any run, and nothing is switched
+    without --switch.
     """
     if model is not None:
         _require_alone(choice, form)
@@ -58,7 +61,7 @@ def _require_alone(choice: Choice, form: str) -> None:
     if choice.select or form != "text":
         raise UsageError(
             "--train goes without --select and --format.",
-            hint="It trains one model, and tells as text what was learnt.",
+            hint="It trains one model and reports as text what the service did.",
         )
 
 

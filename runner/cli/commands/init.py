@@ -75,7 +75,7 @@ def _own_steps(folder: Path, layout: Layout, own: OwnManifest) -> Iterator[str]:
 def _lines(layout: Layout) -> Iterator[str]:
     yield from (f"wrote  {name}" for name in layout.written)
     yield from (f"same   {name}" for name in layout.same)
-    yield from (f"kept   {name}: it was there and is left alone" for name in layout.kept)
+    yield from (f"kept   {name}: it already exists, and was not changed" for name in layout.kept)
 
 
 def _next_steps(folder: Path, layout: Layout) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _first_steps(folder: Path, layout: Layout) -> Iterator[str]:
     if folder != Path():
         yield f"  cd {shlex.quote(inline(str(folder)))}"
     if not layout.state_ignored:
-        yield "  echo .retrain/ >> .gitignore          # the state does not belong into git"
+        yield "  echo .retrain/ >> .gitignore          # the state does not belong in git"
     if not layout.in_git:
         yield '  git init && git add . && git commit -m "lay out"   # reports name the commit'
     yield f"  retrain validate {MANIFEST}"

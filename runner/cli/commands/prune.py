@@ -23,7 +23,7 @@ from runner.reports.text import inline
 @click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
 @click.option("--results", is_flag=True, help="Remove stored result files that are no longer needed.")
 @click.option("--keep", "count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N of each model.")
-@click.option("--older-than", "age", type=options.Duration(), metavar="AGE", help="Keep those stored since then.")
+@click.option("--older-than", "age", type=options.Duration(), metavar="AGE", help="Keep those stored within this time.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
 @options.yes
 @options.lock_timeout
@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     """Remove stored results that are no longer needed; the journal keeps their digests."""
     if not results or (count is None and age is None):
         raise UsageError(
-            "What is to be removed was not said.",
+            "Nothing was selected to remove.",
             hint="Say how much stays, for example `retrain prune --results --older-than 90d` or `--keep 30`.",
         )
     request = PruneRequest(

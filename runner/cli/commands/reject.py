@@ -11,5 +11,5 @@ from runner.cli.review import review_candidate
 @options.reviewed
 @options.decision(reason_required=False, asks_service=False)
 def command(*, given: options.Decision, on: options.Review) -> int:
-    """Show a candidate's metrics, ask, and reject it; with --write, make a file to commit that does it."""
+    """Show a candidate's metrics, ask, and reject it; with --write, write a file to commit instead."""
     return review_candidate(ReviewRequest(action="reject", job=on.job, **given.request.shared), given, on)

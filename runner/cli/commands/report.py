@@ -20,15 +20,20 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
     @click.command("report", epilog="Example: retrain report latest --format junit --out junit.xml")
     @click.argument("run", required=False)
     @options.output_format(*formats)
-    @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a complete file, or none.")
-    @click.option("--open", "opens", is_flag=True, help="Open the run's page in a browser; the file of the state's.")
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write the report to this file, completely or not at all.",
+    )
+    @click.option("--open", "opens", is_flag=True, help="Open the page of the run in a browser, from the state folder.")
     @options.common
     def command(  # noqa: PLR0913 -- one argument an option
         *, run: str | None, form: str, out: Path | None, opens: bool, state: str, console: Console
     ) -> int:
         """Render a run's report again (an id, or `latest`), from the journal alone.
 
-        On a terminal a page is not printed: its file is named.
+        On a terminal it names the page's file instead of printing it.
         """
         rendered = report(state, run, formats[form])
         warn_of_loss(console, state)

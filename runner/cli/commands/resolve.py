@@ -26,7 +26,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     state: str,
     console: Console,
 ) -> int:
-    """Say what happened to a request that ended as `unknown`, when only a person can know."""
+    """Record what happened to a request that ended as `unknown`, when only a person can tell."""
     request = ResolveRequest(
         model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress
     )

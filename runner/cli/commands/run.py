@@ -33,7 +33,7 @@ from runner.plan.model_plan import Choice
     "--record",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keep all that the service says in this new file, without secrets.",
+    help="Record every answer of the service in this new file, without secrets.",
 )
 @click.option("--allow-held", is_flag=True, help="End with exit code 0 if a policy held a candidate back.")
 @options.lock_timeout

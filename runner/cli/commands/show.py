@@ -30,7 +30,7 @@ from runner.reports.text import in_words, inline, utc
 @options.output_format("text", "json")
 @options.common
 def command(*, subject: str, wide: bool, form: str, state: str, console: Console) -> int:
-    """Show what is with a model: what serves, what is under way or waits, its metrics, and what to do next.
+    """Show a model: what is in service, what is in progress or waiting, its metrics, and what to do next.
 
     With the id of a run, or `latest`, it shows the summary that the run ended with.
     """

@@ -139,7 +139,7 @@ def _under_way(found: Status, state: str) -> str:
 
 def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
     """Yield the commands for the models that need a person, most urgent first, and how to see those beyond `most`."""
-    wanting = sorted(filter(_needs_person, found.models), key=_place)
+    wanting = sorted(filter(_wants, found.models), key=_place)
     steps, option = next_steps(state, wanting) if wanting else {}, state_option(state)
     told = [(model, steps.get((model.service, model.name))) for model in wanting]
     open_models = [(model, step.commands if step else ()) for model, step in told if step or model.waiting]
@@ -152,6 +152,11 @@ def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
 
 def _needs_person(model: ModelStatus) -> bool:
     return bool(model.waiting or model.held) or model.last_outcome in NEEDS_PERSON
+
+
+def _wants(model: ModelStatus) -> bool:
+    """Return whether there is something to do about a model: a training continues with the next run only."""
+    return _needs_person(model) or model.last_outcome == "training"
 
 
 def _place(model: ModelStatus) -> int:

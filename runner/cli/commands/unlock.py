@@ -11,7 +11,7 @@ from runner.reports.text import inline
 
 
 @click.command("unlock", epilog="Example: retrain unlock")
-@click.option("--id", "run_id", help="The run on a host that is gone, whose lock to free.")
+@click.option("--id", "run_id", help="Free the lock of this run, whose host no longer exists.")
 @options.common
 def command(*, run_id: str | None, state: str, console: Console) -> int:
     """Show which run holds the state; with --id, free the lock of a run on another host that is gone.
@@ -24,10 +24,10 @@ def command(*, run_id: str | None, state: str, console: Console) -> int:
         return ExitCode.OK
     held = held_by(state)
     if held is None:
-        console.result("Nobody holds the state.")
+        console.result("No run holds the state.")
         return ExitCode.OK
     if held.holder is None:
-        console.result("A command that left no note of itself holds the state. Wait for it to end.")
+        console.result("A command that did not record its name holds the state. Wait for it to end.")
     else:
         told = held.holder.holds(state), what_next(held.holder, state_option(state))
         console.result("\n".join(map(inline, told)))

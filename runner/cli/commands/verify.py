@@ -78,5 +78,5 @@ def _anchors(found: Verification) -> list[str]:
         f"anchored up to event {anchor.events} of {found.events} by {inline(anchor.by)}" for anchor in found.anchors
     ]
     if found.anchored_events < found.events:
-        lines.append(f"not anchored: the events after {found.anchored_events}; nobody vouches for them")
+        lines.append(f"not anchored: the events after {found.anchored_events}; nothing vouches for them")
     return lines

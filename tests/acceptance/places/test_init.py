@@ -48,7 +48,7 @@ def test_init_never_writes_over_a_file_and_names_it(retrain: Retrain, tmp_path: 
     mine.write_text("mine", encoding="utf-8")
     done = retrain("init", cwd=tmp_path)
     assert done.returncode == 0
-    assert "kept   .gitlab-ci.yml: it was there and is left alone" in done.stdout
+    assert "kept   .gitlab-ci.yml: it already exists, and was not changed" in done.stdout
     assert mine.read_text(encoding="utf-8") == "mine"
 
 

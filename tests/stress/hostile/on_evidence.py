@@ -175,7 +175,7 @@ def _untold(text: str, form: dict[str, object], found: Verification, here: Path,
     for part in ("anchored up to event 3 of 6", commit[:12], "refs/notes/retrain", str(here), "git.example/x"):
         if part not in text:
             yield f"verify does not say {part!r}: {text}"
-    if "not anchored: the events after 3; nobody vouches for them" not in text:
+    if "not anchored: the events after 3; nothing vouches for them" not in text:
         yield "verify does not say for which events nobody vouches"
     if "TOKEN" in text or "\x1b" in text:
         yield "verify shows a token or a control character of the remote's URL"

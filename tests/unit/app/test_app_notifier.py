@@ -99,7 +99,7 @@ def test_an_interruption_while_telling_does_not_take_the_runs_result_away(
     monkeypatch.setattr(telling, "deliver", interrupted)
     warnings: list[str] = []
     notifier(tmp_path, warnings.append).ended(REPORT)
-    assert "over and recorded" in warnings[0]
+    assert "complete and recorded" in warnings[0]
 
 
 @pytest.mark.parametrize(("stopped", "within"), [(None, telling.END_SECONDS), ("SIGTERM", telling.STOPPED_SECONDS)])

@@ -91,7 +91,7 @@ def test_after_a_kill_nobody_holds_the_state_whatever_note_is_left(tmp_path: Pat
         process.wait()
     assert read_holder(state_folder(state)) is not None
     assert held_by(state) is None
-    assert shown(state) == (0, "Nobody holds the state.\n")
+    assert shown(state) == (0, "No run holds the state.\n")
     code, freed = shown(state, "--id", run_id)
     assert (code, "nobody does." in freed, "There is nothing to free." in freed) == (2, True, True)
 
@@ -106,7 +106,7 @@ def test_a_holder_without_a_note_is_waited_for(tmp_path: Path) -> None:
     with session(state, lock_timeout=NOW) as first:
         state_folder(state).holder.unlink()
         code, told = shown(state)
-        assert (code, "left no note" in told) == (6, True)
+        assert (code, "did not record its name" in told) == (6, True)
         with pytest.raises(UsageError, match="another command does"):
             unlock(state, first.run_id)
 

@@ -8,8 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runner.cli.main import COMMANDS, GROUPS, group
+from runner.cli.main import COMMANDS, GROUPS, group, main
 from runner.errors import UsageError
+from runner.plan.model_plan import with_whole_commands
 
 
 def printed(*arguments: str) -> str:
@@ -80,3 +81,29 @@ def test_common_options_may_stand_before_a_command_of_a_group(tmp_path: Path) ->
 def test_an_option_of_one_command_is_not_taken_before_it() -> None:
     found = CliRunner().invoke(group, ["--force", "run"]).exception
     assert isinstance(found, SystemExit | click.NoSuchOption)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "whole"),
+    [
+        ("the next `retrain run` continues", "the next `retrain run a.yaml --state s` continues"),
+        ("or `retrain run --force`.", "or `retrain run a.yaml --state s --force --select 'Café x'`."),
+        ("`retrain status` lists the models", "`retrain status --state s` lists the models"),
+        ("`retrain audit keygen` makes one", "`retrain audit keygen --state s` makes one"),
+        ("`retrain approve --help` says how", "`retrain approve --help` says how"),
+        ("for `retrain run --plan` and `retrain plan --out`", "for `retrain run --plan` and `retrain plan --out`"),
+        ("`retrain plan PATH... --out FILE`", "`retrain plan PATH... --out FILE`"),
+        ("`retrain verify 1 --state x` shows it", "`retrain verify 1 --state x` shows it"),
+        ("`retrain init`, `retrain schema`", "`retrain init`, `retrain schema`"),
+    ],
+)
+def test_a_command_in_a_sentence_gets_its_manifest_and_state(sentence: str, whole: str) -> None:
+    assert (
+        with_whole_commands(sentence, run="retrain run a.yaml --state s", state=" --state s", model="Café x") == whole
+    )
+
+
+def test_a_hint_names_the_state_that_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["approve", "churn", "--reason", "fine", "--state", str(tmp_path / "my state")])
+    assert f"--state '{tmp_path}/my state'`" in capsys.readouterr().err

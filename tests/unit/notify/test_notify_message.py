@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from runner.journal.outcomes import Outcome
 from runner.manifest.load import load
@@ -131,3 +132,8 @@ def test_text_from_outside_calls_nobody_and_hides_nothing(models: dict[str, Mode
     assert call not in body
     assert body.count("\n") == 2
     assert "\\x1b[31m\\u202e" in body
+
+
+def test_the_command_of_a_message_names_the_state(models: dict[str, Model]) -> None:
+    run = replace(end(churn="failed"), state=" --state 's 1'")
+    assert "`retrain report run-1 --state 's 1'` shows it." in told(entry("failed"), models, run).body
