@@ -47,7 +47,7 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
     """One data file, made of one part or of several that are joined.
 
     `name` is the file name it is uploaded under; `pin` the SHA-256 the manifest asks for; `remarks` say why it may be
-    another file than is meant.
+    another file than is meant. `texts` are the parts as text, where they are not text themselves.
     """
 
     parts: tuple[DataFile, ...]
@@ -55,6 +55,7 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
     format: TableFormat
     pin: str | None
     remarks: tuple[str, ...] = ()
+    texts: tuple[DataFile, ...] = ()
 
     @property
     def delimiter(self) -> str:
@@ -64,9 +65,7 @@ class ResolvedFile(Struct, frozen=True, kw_only=True):
     @property
     def table(self) -> "ResolvedFile":
         """The same file as text, to be looked at; it is itself where it is text."""
-        as_text = self.format.as_text
-        parts = tuple(TableAsText(file=part, as_text=as_text) for part in self.parts) if as_text else self.parts
-        return replace(self, parts=parts)
+        return replace(self, parts=self.texts) if self.texts else self
 
     @property
     def outside(self) -> bool:
@@ -127,13 +126,25 @@ def resolve_file(source: Source, pin: str | None, dataset: str, access: DataAcce
     form = _format(parts, source.formats)
     own = len(parts) == 1 and source.command is None
     name = parts[0].name if own else safe_name(dataset) + _suffix(parts[0])
-    return ResolvedFile(parts=parts, name=name, format=form, pin=pin, remarks=found.remarks)
+    return ResolvedFile(
+        parts=parts, name=name, format=form, pin=pin, remarks=found.remarks, texts=_texts(parts, form, access)
+    )
 
 
 def _taken(file: DataFile, formats: DataFormats, access: DataAccess) -> DataFile:
     """Return the file as the provider takes it: one that takes no Parquet gets CSV."""
     converts = _suffix(file) == PARQUET and PARQUET not in formats.tables
     return ParquetFile(inner=file, access=access) if converts else file
+
+
+def _texts(parts: tuple[DataFile, ...], form: TableFormat, access: DataAccess) -> tuple[DataFile, ...]:
+    """Return the parts of a format that is not text as the text that is checked; none where they are text."""
+    as_text = form.as_text
+    if as_text is None:
+        return ()
+    if as_text == "parquet":
+        return tuple(ParquetFile(inner=part, access=access) for part in parts)
+    return tuple(TableAsText(file=part, as_text=as_text) for part in parts)
 
 
 def safe_name(dataset: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from msgspec import Struct
 
@@ -24,11 +24,11 @@ class TableFormat(Struct, frozen=True, kw_only=True):
     """How a table is written; the file is sent as it is.
 
     `delimiter` separates the columns of the text. Where the file itself is not text, `as_text` makes such text of it
-    for the checks, in UTF-8 with a header; it raises OSError where the file is not in this format.
+    for the checks, in UTF-8 with a header; it raises OSError where the file is not in this format. `parquet` is known.
     """
 
     delimiter: str
-    as_text: Callable[[BinaryIO], BinaryIO] | None = None
+    as_text: Callable[[BinaryIO], BinaryIO] | Literal["parquet"] | None = None
 
 
 class DataFormats(Struct, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ FORMATS = DataFormats(
     tables={
         ".csv": TableFormat(delimiter=";"),
         ".columns": TableFormat(delimiter=",", as_text=columnar_as_text),
+        ".parquet": TableFormat(delimiter=",", as_text="parquet"),
     },
     advice="Save the table by columns (.columns).",
     most_bytes=2_000,

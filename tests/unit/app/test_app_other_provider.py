@@ -107,6 +107,19 @@ def test_a_format_of_its_own_is_checked_as_text_and_sent_as_it_is() -> None:
     assert service.data == {"t-1": Path("data.columns").read_bytes()}
 
 
+def test_parquet_is_checked_and_sent_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    duckdb, service = pytest.importorskip("duckdb", reason="needs the extra `parquet`"), OtherService()
+    with serving(service) as url:
+        for rows in (4, 40):
+            write(more=f", url: {url}/api", data="data.parquet")
+            with duckdb.connect() as database:
+                table = database.sql("SELECT i AS id, if(i % 2 = 0, 'a', 'b') AS label FROM range(40) AS rows (i)")
+                table.limit(rows).write_parquet("data.parquet")
+            assert ("data.parquet: has 4 rows, fewer than the 10 it needs" in planned(capsys)) == (rows == 4)
+        assert retrain("run", "models.yaml", "--state", "state", "--format", "json") == 0
+    assert service.data == {"t-1": Path("data.parquet").read_bytes()}
+
+
 def test_the_data_is_checked_whatever_format_it_is_in(capsys: pytest.CaptureFixture[str]) -> None:
     write(more=", url: 'http://127.0.0.1:9'", data="data.columns")
     Path("data.columns").write_text(columnar(4))
@@ -117,7 +130,7 @@ def test_the_data_is_checked_whatever_format_it_is_in(capsys: pytest.CaptureFixt
     assert "more than the 2,000 that the provider takes" in planned(capsys)
     write(more=", url: 'http://127.0.0.1:9'", data="data.tsv")
     Path("data.tsv").write_text("id\tlabel\n")
-    assert "data.tsv does not end in .csv or .columns" in planned(capsys)
+    assert "data.tsv does not end in .csv or .columns or .parquet" in planned(capsys)
 
 
 def test_only_the_encodings_that_it_reads_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
