@@ -41,7 +41,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_key_command_gets_the_whole_environment",
-        file="runner/credentials.py",
+        file="runner/lib/programs.py",
         old="        env=command_environment(),",
         new="        env=dict(os.environ),",
         caught_by=_HOSTILE + "[a key command that looks around]",

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +126,36 @@ def test_joined_files_may_not_mix_commas_and_tabs(desk: Desk) -> None:
 def test_an_address_that_no_source_knows_is_refused_without_its_query(desk: Desk) -> None:
     told = refusal(desk, "ftp://127.0.0.1/a.csv?signature=canary")
     assert told == "ftp://127.0.0.1/a.csv cannot be read: no data is known by such an address."
+
+
+@pytest.mark.parametrize("way", ["same", "symlink", "hardlink"])
+def test_one_file_cannot_be_training_and_evaluation_data(desk: Desk, way: str) -> None:
+    train = desk.write("train.csv", "x")
+    evaluation = Path("train.csv") if way == "same" else Path("eval.csv")
+    if way == "symlink":
+        (desk.folder / evaluation).symlink_to(train)
+    if way == "hardlink":
+        (desk.folder / evaluation).hardlink_to(train)
+    with pytest.raises(ModelError, match="is both training and evaluation data"):
+        resolve(desk.dataset("train.csv", str(evaluation)))
+
+
+@pytest.mark.parametrize("secret", ["passwd", "id_ed25519", "token.txt"])
+def test_a_link_out_of_the_checkout_makes_no_data_of_another_file(desk: Desk, secret: str) -> None:
+    checkout = desk.folder / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    desk.write(secret, "canary\n")
+    (checkout / "train.csv").symlink_to(f"../{secret}")
+    with pytest.raises(ModelError, match="leads out of its checkout"):
+        resolve(dataset(source(checkout, "train.csv")))
+
+
+def test_a_link_to_data_elsewhere_and_to_any_file_of_the_checkout_is_followed(desk: Desk) -> None:
+    checkout = desk.folder / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    desk.write("real.csv", "x")
+    desk.write("checkout/d41d8cd9", "x")
+    for name, target in (("far.csv", "../real.csv"), ("near.csv", "d41d8cd9")):
+        (checkout / name).symlink_to(target)
+        with resolve(dataset(source(checkout, name))).train.parts[0].open() as file:
+            assert file.read() == b"x"
