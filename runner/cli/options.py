@@ -20,6 +20,7 @@ from runner.manifest.durations import FORMS, LONGEST, parse_duration
 
 if TYPE_CHECKING:  # slow to import, and not every command needs them
     from runner.app.review.candidates import DecisionRequest
+    from runner.app.review.leaving import Waiting
     from runner.plan.model_plan import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -161,6 +162,18 @@ lock_timeout = click.option(
     show_default=True,
     help="How long to wait while another run holds the state.",
 )
+take_up_timeout = click.option(
+    "--lock-timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="How long to wait while a run holds the state and takes the decision up.",
+)
+no_wait = click.option(
+    "--no-wait",
+    is_flag=True,
+    help="Where a run holds the state, leave the decision for it and end.",
+)
 paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...", callback=_named)
 paths_or_plan = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 emulator = click.option("--emulator", is_flag=True, help="Use an emulator started for this command.")
@@ -247,9 +260,13 @@ def _choice(values: dict[str, Any], state: str) -> "Choice":
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What every command that decides about a model is given; `yes` asks no question, `form` is that of the result."""
+    """What every command that decides about a model is given; `yes` asks no question, `form` is that of the result.
+
+    `waiting` is how long it waits for a run that holds the state.
+    """
 
     request: "DecisionRequest"
+    waiting: "Waiting"
     yes: bool
     form: str
     console: Console
@@ -260,16 +277,20 @@ def decision(*, reason_required: bool = True, asks_service: bool = True) -> Call
 
     def add(function: F) -> F:
         @wraps(function)
-        def command(*, yes: bool, form: str, console: Console, **values: Any) -> Any:
+        def command(*, yes: bool, form: str, no_wait: bool, console: Console, **values: Any) -> Any:
             from runner.app.review.candidates import DecisionRequest  # noqa: PLC0415 -- not for `--help`
+            from runner.app.review.leaving import Waiting  # noqa: PLC0415 -- as above
 
             shared = {name: values.pop(name) for name in DecisionRequest.__struct_fields__ if name in values}
             request = DecisionRequest(listener=console.progress, **shared)
-            return function(given=Decision(request=request, yes=yes, form=form, console=console), **values)
+            waiting = Waiting(longest=request.lock_timeout, waits=not no_wait)
+            given = Decision(request=request, waiting=waiting, yes=yes, form=form, console=console)
+            return function(given=given, **values)
 
         service = (trust_host,) if asks_service else ()
         told = reason("Why; kept in the journal.", required=reason_required)
-        for option in reversed((model, told, yes, manifest, *service, lock_timeout, output_format("text", "json"))):
+        waits = (take_up_timeout, no_wait)
+        for option in reversed((model, told, yes, manifest, *service, *waits, output_format("text", "json"))):
             command = option(command)
         return common(cast("F", command))
 

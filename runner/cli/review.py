@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from runner.app.review.candidates import Proposal
 from runner.app.review.review import ReviewRequest, propose_review, review
 from runner.cli.confirm import Consent, agreeing_command, confirm_proposal, show_proposal
+from runner.cli.decided import carry_out_or_leave
 from runner.cli.options import Decision, Review
-from runner.cli.run_result import show_result, write_and_show
+from runner.cli.run_result import write_and_show
 from runner.errors import ExitCode
 
 
@@ -19,8 +20,8 @@ def review_candidate(request: ReviewRequest, given: Decision, on: Review) -> int
     consent = _consent(request, proposal, yes=given.yes)
     if not confirm_proposal(given.console, proposal, consent, later=request.record_only):
         return ExitCode.FAILED
-    done = review(replace(request, agreed=proposal.evidence))
-    return show_result(given.console, done, given.form, request.state)
+    agreed = replace(request, agreed=proposal.basis)
+    return carry_out_or_leave(given, agreed, review, proposal.evidence.retrain_job_id)
 
 
 def _consent(request: ReviewRequest, proposal: Proposal, *, yes: bool) -> Consent:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.app.review.approval_file import WrittenApproval, write_approval
 from runner.app.review.review import ReviewRequest
-from runner.app.run.run import RunResult
+from runner.app.run.run_end import RunResult
 from runner.cli.console import Console
 from runner.cli.errors import show_bug
 from runner.cli.terminal.capabilities import TerminalCapabilities

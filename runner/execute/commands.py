@@ -42,9 +42,13 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Pause(Struct, frozen=True, kw_only=True):
-    """Come back after this many seconds."""
+    """Come back after this many seconds.
+
+    In an `interruptible` pause a decision of a person about the model may come first: then `OvertakenError` is thrown.
+    """
 
     seconds: float
+    interruptible: bool = False
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -61,12 +65,20 @@ class TakeSlot(Struct, frozen=True, kw_only=True):
     """
 
 
-Command = Work | Pause | Record | TakeSlot
+class AwaitDecision(Struct, frozen=True, kw_only=True):
+    """Wait until a person's decision about the model is carried out, after `OvertakenError`."""
+
+
+Command = Work | Pause | Record | TakeSlot | AwaitDecision
 Workflow = Generator[Command, Any, T]
 
 
 class StoppedError(Exception):
     """Thrown into a workflow at its next command when the run is to end: nothing new may be started."""
+
+
+class OvertakenError(StoppedError):
+    """Thrown into a workflow that pauses, when a person's decision about its model comes first."""
 
 
 def call(function: Callable[[], T], *, effect: bool = False, low_priority: bool = False) -> Workflow[T]:
@@ -81,9 +93,9 @@ def stage(function: Callable[[], T], *, effect: bool = False) -> Workflow[T]:
     return cast("T", answer)
 
 
-def pause(seconds: float) -> Workflow[None]:
+def pause(seconds: float, *, interruptible: bool = False) -> Workflow[None]:
     """Wait, at least so long that a clock shows it: what is left of a wait may be a rounding error."""
-    yield Pause(seconds=max(seconds, _SHORTEST_S))
+    yield Pause(seconds=max(seconds, _SHORTEST_S), interruptible=interruptible)
 
 
 def take_slot() -> Workflow[AbstractContextManager[None]]:

@@ -17,7 +17,18 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from runner.execute.commands import Command, Pause, Pool, Record, StoppedError, TakeSlot, Work, Workflow
+from runner.execute.commands import (
+    AwaitDecision,
+    Command,
+    OvertakenError,
+    Pause,
+    Pool,
+    Record,
+    StoppedError,
+    TakeSlot,
+    Work,
+    Workflow,
+)
 from runner.execute.ports import Clock
 
 
@@ -48,10 +59,17 @@ def _idle() -> None:
 
 
 class ModelWorkflow(Struct, eq=False, kw_only=True):
-    """A model's generator and how to resume it."""
+    """A model's generator and how to resume it.
+
+    One that is `beside` the plans is not counted by `parallel`: a person's decision, and what looks for decisions.
+    """
 
     model: str
     steps: Workflow[None]
+    beside: bool = False
+    begun: bool = False
+    awaiting: bool = False  # that a decision about its model is carried out
+    pausing: Pause | None = None
     answer: Any = None
     error: BaseException | None = None
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
@@ -106,6 +124,9 @@ class Coordinator(Struct, kw_only=True):
     _busy: Counter[Pool] = field(default_factory=Counter)
     _slot_queue: deque[ModelWorkflow] = field(default_factory=deque)
     _slots_taken: int = 0
+    _own: dict[str, ModelWorkflow] = field(default_factory=dict)  # those of the plans that have begun, by model
+    _decided: dict[str, ModelWorkflow] = field(default_factory=dict)  # people's decisions on their way, by model
+    _watch: ModelWorkflow | None = None
     _stop_told: bool = False
     _idle_emitted: bool = False
     _order: Iterator[int] = field(default_factory=itertools.count)
@@ -115,14 +136,46 @@ class Coordinator(Struct, kw_only=True):
         self.stopped = self.stopped or why
         self.mailbox.put(None)
 
-    def run(self, workflows: Iterable[tuple[str, Workflow[None]]]) -> None:
-        """Run all to their end, `parallel` of them at a time.
+    @property
+    def rests(self) -> bool:
+        """Return whether every model's workflow has ended, and every decision is carried out."""
+        return not self._waiting and len(self._active) == (self._watch is not None)
+
+    def decide(self, model: str, steps: Workflow[None]) -> None:
+        """Carry out what a person decided about a model, however much is going on, unless another decision is.
+
+        The model's own workflow waits meanwhile: it has not begun, it has ended, or as soon as it comes to an
+        interruptible pause.
+        """
+        if model in self._decided:
+            return
+        self._decided[model] = decision = ModelWorkflow(model=model, steps=steps, beside=True)
+        self._active[decision] = None
+        own = self._own.get(model)
+        if own is None:
+            self._ready.append(decision)
+        elif own.pausing is not None and self._is_overtaken(own, own.pausing):
+            self._end_pause(own)
+            self._overtake(own)
+
+    def _is_overtaken(self, workflow: ModelWorkflow, pause: Pause) -> bool:
+        return pause.interruptible and workflow.slot is None and not workflow.beside and workflow.model in self._decided
+
+    def _overtake(self, workflow: ModelWorkflow) -> None:
+        self._resume(workflow, error=OvertakenError("a person decided about the model"))
+
+    def run(self, workflows: Iterable[tuple[str, Workflow[None]]], watch: Workflow[None] | None = None) -> None:
+        """Run all to their end, `parallel` of them at a time; `watch` begins before them and ends after them.
 
         Raises:
             StateError: the journal cannot be written any more; nothing was started after that.
         """
         self._waiting.extend(ModelWorkflow(model=model, steps=steps) for model, steps in workflows)
         try:
+            if watch is not None:
+                self._watch = ModelWorkflow(model="", steps=watch, beside=True)
+                self._active[self._watch] = None
+                self._step(self._watch)
             self._run_all()
         finally:  # left to the garbage collector, a generator and the slot it holds may be ended one within the other
             for workflow in list(self._active):
@@ -131,12 +184,13 @@ class Coordinator(Struct, kw_only=True):
     def _run_all(self) -> None:
         while self._waiting or self._active:
             self._emit_stop()
-            while self._waiting and len(self._active) < self.settings.parallel:
-                workflow = self._waiting.popleft()
+            while (workflow := self._next()) is not None:
+                self._waiting.remove(workflow)
+                self._own[workflow.model] = workflow
                 self._active[workflow] = None
                 self._ready.append(workflow)
             self._step_all()
-            if self._active and not self._ready and not self._room():
+            if self._active and not self._ready and self._next() is None:
                 self._wait_for_delivery()
 
     def _emit_stop(self) -> None:
@@ -144,8 +198,11 @@ class Coordinator(Struct, kw_only=True):
             self._stop_told = True
             self.stopping(self.stopped, sum(workflow.effect for workflow in self._active))
 
-    def _room(self) -> bool:
-        return bool(self._waiting) and len(self._active) < self.settings.parallel
+    def _next(self) -> ModelWorkflow | None:
+        """Return the workflow to begin now: one of the plans, while nothing is decided about its model."""
+        if len(self._own) >= self.settings.parallel:
+            return None
+        return next((waiting for waiting in self._waiting if waiting.model not in self._decided), None)
 
     def _step_all(self) -> None:
         """Step every ready workflow until all of them wait for something outside."""
@@ -160,13 +217,33 @@ class Coordinator(Struct, kw_only=True):
     def _step(self, workflow: ModelWorkflow) -> None:
         error, workflow.error = workflow.error, None
         answer, workflow.answer = workflow.answer, None
-        workflow.ticket, workflow.effect = -1, False
+        workflow.ticket, workflow.effect, workflow.pausing = -1, False, None
+        if self.stopped is not None and workflow.beside and not workflow.begun:
+            self._end(workflow)  # it is left for the next run
+            return
+        workflow.begun = True
         try:
             command = workflow.steps.send(answer) if error is None else workflow.steps.throw(error)
         except StopIteration:
-            del self._active[workflow]
+            self._end(workflow)
             return
         self._take(workflow, command)
+
+    def _end(self, workflow: ModelWorkflow) -> None:
+        """Let go of a workflow; of a decision and the model's own one, the other continues."""
+        del self._active[workflow]
+        if workflow is self._watch:
+            self._watch = None
+        elif workflow.beside:
+            del self._decided[workflow.model]
+            own = self._own.get(workflow.model)
+            if own is not None and own.awaiting:
+                own.awaiting = False
+                self._resume(own)
+        else:
+            del self._own[workflow.model]
+            if workflow.model in self._decided:
+                self._ready.append(self._decided[workflow.model])
 
     def _take(self, workflow: ModelWorkflow, command: Command) -> None:
         if isinstance(command, Record):
@@ -177,15 +254,26 @@ class Coordinator(Struct, kw_only=True):
         elif isinstance(command, Work):
             self._queue(workflow, command)
         elif isinstance(command, Pause):
-            self._pause(workflow, command.seconds)
+            self._pause(workflow, command)
         elif isinstance(command, TakeSlot):
             self._slot_queue.append(workflow)
             self._give_slots()
+        elif isinstance(command, AwaitDecision):
+            workflow.awaiting = True
+            self._ready.append(self._decided[workflow.model])
 
-    def _pause(self, workflow: ModelWorkflow, seconds: float) -> None:
-        heapq.heappush(self._pauses, (self.clock.monotonic() + seconds, next(self._order), workflow))
+    def _pause(self, workflow: ModelWorkflow, command: Pause) -> None:
+        if self._is_overtaken(workflow, command):
+            self._overtake(workflow)
+            return
+        workflow.pausing = command
+        heapq.heappush(self._pauses, (self.clock.monotonic() + command.seconds, next(self._order), workflow))
         if workflow.slot is UploadSlot.TAKEN:
             self._free_slot(workflow, then=UploadSlot.LENT)
+
+    def _end_pause(self, workflow: ModelWorkflow) -> None:
+        self._pauses = [pause for pause in self._pauses if pause[2] is not workflow]
+        heapq.heapify(self._pauses)
 
     def _wake(self, workflow: ModelWorkflow) -> None:
         if workflow.slot is UploadSlot.LENT:
@@ -238,6 +326,10 @@ class Coordinator(Struct, kw_only=True):
 
     def _wait_for_delivery(self) -> None:
         """Wait until work is done, a pause is over or the run is stopped."""
+        if self._watch is not None and self._watch.pausing is not None and self.rests:
+            self._end_pause(self._watch)
+            self._resume(self._watch)
+            return
         left = self._until_next_pause()
         self._emit_idle(left)
         try:
@@ -258,11 +350,15 @@ class Coordinator(Struct, kw_only=True):
         return max(self._pauses[0][0] - self.clock.monotonic(), 0.0) if self._pauses else None
 
     def _stop_idle(self) -> None:
-        """Stop every workflow that has no effect on its way; work without effect is abandoned."""
+        """Stop every workflow that has no effect on its way; work without effect is abandoned.
+
+        One that awaits a decision about its model ends after that.
+        """
         self._pauses.clear()
         self._slot_queue.clear()
         for workflow in [active for active in self._active if not active.effect and active not in self._ready]:
-            self._resume(workflow, error=StoppedError(self.stopped))
+            if workflow.begun and not workflow.awaiting:
+                self._resume(workflow, error=StoppedError(self.stopped))
 
     def _give_slots(self) -> None:
         while self._slot_queue and self._slots_taken < self.settings.uploads:

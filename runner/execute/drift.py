@@ -1,6 +1,6 @@
 """What serves, by the service's list of classifiers: asked before a candidate is judged and before each switch."""
 
-from runner.datasets.file_cache import digest
+from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError
 from runner.execute.api_keys import get_key
@@ -54,8 +54,9 @@ def adopt(run: ModelRun) -> Workflow[StageEnd]:
     statement = run.plan.statement
     if statement is None:
         raise LookupError(f"{run.model.name}: the adopt stage was reached without a statement")
-    measured_on = statement.eval
-    evaluation = None if measured_on is None else (yield from stage(lambda: _sha256(run, measured_on)))
+    measured_on, evaluation = statement.eval, statement.eval_sha256
+    if measured_on is not None and evaluation is None:
+        evaluation = yield from stage(lambda: source_sha256(run.model.name, measured_on, run.context.readings))
     listed = (yield from list_classifiers(run)) if run.model.classifier_id is not None else None
     adopted = IncumbentAdopted(
         metrics=statement.metrics,
@@ -67,7 +68,10 @@ def adopt(run: ModelRun) -> Workflow[StageEnd]:
         reason=statement.reason,
         model_id=own_model(run.model, listed),
     )
-    yield from record(adopted)
+    if run.decision is None:
+        yield from record(adopted)
+    else:  # the one is not there without the other
+        yield from record(run.decision, adopted, guard=run.decision.guard)
     if run.plan.action != Action.ADOPT:
         return None
     values = ", ".join(f"{name} {text}" for name, text in adopted.metrics.items()) or "no metrics"
@@ -76,10 +80,10 @@ def adopt(run: ModelRun) -> Workflow[StageEnd]:
     )
 
 
-def _sha256(run: ModelRun, source: Source) -> str:
-    """Return the digest of the evaluation file, read as a dataset's file is."""
-    alone = Dataset(name=run.model.name, train=source, eval=None, train_sha256=None, eval_sha256=None, place=_NOWHERE)
-    return digest(resolve(alone, run.context.readings.access), run.context.readings.metadata).train.sha256
+def source_sha256(model: str, source: Source, readings: FileCache) -> str:
+    """Return the digest of an evaluation file, read as a dataset's file is."""
+    alone = Dataset(name=model, train=source, eval=None, train_sha256=None, eval_sha256=None, place=_NOWHERE)
+    return digest(resolve(alone, readings.access), readings.metadata).train.sha256
 
 
 _NOWHERE = Place(file="", line=1, column=1)

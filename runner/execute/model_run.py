@@ -24,7 +24,7 @@ from runner.execute.progress_events import (
     Retried,
     Warned,
 )
-from runner.journal.events import Draft, Fact
+from runner.journal.events import DecisionTaken, Draft, Fact
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
@@ -67,7 +67,8 @@ class Recorder(Struct, frozen=True, kw_only=True):
         return [*(self._draft(model, fact, None) for fact in others), self._draft(model, last, record.guard)]
 
     def _draft(self, model: str | None, fact: Fact, guard: str | None) -> Draft:
-        return Draft(at=stamp(self.clock.now()), run_id=self.run_id, model=model, fact=fact, guard=guard)
+        about = None if isinstance(fact, DecisionTaken) else model  # that one is a fact about the run
+        return Draft(at=stamp(self.clock.now()), run_id=self.run_id, model=about, fact=fact, guard=guard)
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts in one transaction and let the progress follow."""
@@ -161,11 +162,15 @@ class RunContext(Struct, frozen=True, kw_only=True):
 
 
 class ModelRun(Struct, kw_only=True):
-    """The state of one model's workflow. What must survive a crash is in the journal, not here."""
+    """The state of one model's workflow. What must survive a crash is in the journal, not here.
+
+    `decision` is the person's that the workflow carries out, where it is not the model's own.
+    """
 
     context: RunContext
     model: Model
     plan: ModelPlan
+    decision: DecisionTaken | None = None
     key: Secret | None = None
     prepared: Prepared | None = None
     finished: Status | None = None
@@ -194,6 +199,14 @@ class ModelRun(Struct, kw_only=True):
         if job is None:
             raise LookupError(f"{self.model.name} has no job yet")
         return job
+
+    @property
+    def decisions(self) -> int:
+        """Return how many decisions about the model this run has taken out of the inbox and followed."""
+        taken = self.context.progress.decisions.values()
+        run_id, name = self.context.run_id, self.model.name
+        ours = [found for found in taken if found.run_id == run_id and found.fact.about == name]
+        return sum(found.fact.refused is None for found in ours)
 
     @property
     def quarantine(self) -> timedelta:

@@ -202,7 +202,7 @@ def settle_switch(run: ModelRun) -> Workflow[StageEnd]:
             text = "not visible after the quarantine"
             yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message=text))
             return None
-        yield from pause(min(backoff(attempt, run.context.rng), _LOOK_PAUSE_S, enough - waited))
+        yield from pause(min(backoff(attempt, run.context.rng), _LOOK_PAUSE_S, enough - waited), interruptible=True)
 
 
 def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] | None:

@@ -183,7 +183,7 @@ def wait(run: ModelRun) -> Workflow[StageEnd]:
     with run.timed("wait_s"), run.context.training_stats.waiting():
         first = watch.first
         if first > 0:
-            yield from pause(first)
+            yield from pause(first, interruptible=True)
         while True:
             asked = watch.ask()
             try:
@@ -197,7 +197,7 @@ def wait(run: ModelRun) -> Workflow[StageEnd]:
             if status is None:
                 if watch.left <= 0:
                     return still_unread(run, trouble)
-                yield from pause(min(trouble.pause(run), watch.left))
+                yield from pause(min(trouble.pause(run), watch.left), interruptible=True)
                 continue
             if watch.is_early(status):
                 status = replace(status, phase="going")
@@ -211,7 +211,7 @@ def wait(run: ModelRun) -> Workflow[StageEnd]:
             end = _end_of_wait(run, watch, status, asked)
             if end is not None:
                 return (yield from _gone(run)) if watch.stays_deleted(status, asked) else end
-            yield from pause(watch.pause(status, asked))
+            yield from pause(watch.pause(status, asked), interruptible=True)
 
 
 def _gone(run: ModelRun) -> Workflow[ModelOutcome]:

@@ -242,7 +242,7 @@ def settle_upload(run: ModelRun) -> Workflow[StageEnd]:
         if left <= 0:
             return _unknown(run, job.retrain_job_id, dead_at, word_of(answer))
         wait = min(backoff(attempt, run.context.rng), _SETTLE_PAUSE_S)
-        yield from pause(min(wait, left))
+        yield from pause(min(wait, left), interruptible=True)
 
 
 def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | str | None, ClockReading]:

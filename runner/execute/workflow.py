@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from runner.datasets.file_cache import digest
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.prepare import release
 from runner.datasets.resolve import resolve
 from runner.errors import MEMORY_HINT, Kind, ModelError
-from runner.execute.commands import StoppedError, Workflow, call, record, stage
+from runner.execute.commands import AwaitDecision, OvertakenError, StoppedError, Workflow, call, record, stage
 from runner.execute.drift import adopt
 from runner.execute.evaluation import decide_again, evaluate_result
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, RunStage, StageEnd, failed, failed_with
@@ -16,9 +18,9 @@ from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
 from runner.execute.upload import check, settle_upload, upload
 from runner.journal.events import ApprovalRecorded, ErrorRecord, ModelFinished
-from runner.journal.retrain_job import JobStage
+from runner.journal.retrain_job import IN_FLIGHT, JobStage
 from runner.plan.approvals import doubts, said_by
-from runner.plan.model_plan import ModelPlan, PlanInputs, PlanStage
+from runner.plan.model_plan import Choice, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import plan_model
 
 
@@ -75,7 +77,11 @@ _KINDS: Mapping[PlanStage, Kind] = {
 
 
 def model_workflow(run: ModelRun) -> Workflow[None]:
-    """Bring one model to an outcome and record it. No error of one model leaves this function."""
+    """Bring one model to an outcome and record it. No error of one model leaves this function.
+
+    Nothing is recorded where a person's decision settled the model meanwhile: then that has its end.
+    """
+    ending: ModelOutcome | None
     try:
         ending = yield from _walk(run)
     except ModelError as error:
@@ -88,6 +94,8 @@ def model_workflow(run: ModelRun) -> Workflow[None]:
     finally:
         if run.prepared is not None:
             release(run.prepared)
+    if ending is None:
+        return
     if ending.outcome == "failed" and run.context.budget.failures is not None:
         run.context.budget.failures -= 1
     finished = _finished(run, ending)
@@ -95,8 +103,10 @@ def model_workflow(run: ModelRun) -> Workflow[None]:
     run.tell(ModelEnded(outcome=ending.outcome, reason=ending.reason))
 
 
-def _walk(run: ModelRun) -> Workflow[ModelOutcome]:
+def _walk(run: ModelRun) -> Workflow[ModelOutcome | None]:
     lost = ""
+    if run.decision is None and run.decisions:
+        run.plan = yield from _plan_again(run, run.context.choice)
     for _ in range(STARTS):
         plan = run.plan
         if plan.outcome is not None:
@@ -106,12 +116,12 @@ def _walk(run: ModelRun) -> Workflow[ModelOutcome]:
         closed = run.context.budget.closed()
         if closed:
             return ModelOutcome(outcome="skipped", reason=closed)
-        end = yield from _walk_stages(run, plan.stages)
-        if isinstance(end, ModelOutcome):
+        end = yield from _walk_plan(run)
+        if not isinstance(end, Replan):
             return end
         lost = end.reason.rstrip(".")
         run.warn(f"{lost}; the model is planned again")
-        run.plan = yield from _plan_again(run)
+        run.plan = yield from _plan_again(run, run.context.choice)
     return failed_with(
         Kind.SERVICE,
         f"{STARTS} jobs were taken and none of their uploads arrived; of the last one: {lost}.",
@@ -119,7 +129,27 @@ def _walk(run: ModelRun) -> Workflow[ModelOutcome]:
     )
 
 
-def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
+def _walk_plan(run: ModelRun) -> Workflow[ModelOutcome | Replan | None]:
+    """Walk the plan's stages. After a person's decision that came first, go on by what is in flight.
+
+    None where nothing is in flight any more: then the decision settled the model.
+    """
+    while True:
+        try:
+            return (yield from _walk_stages(run, run.plan.stages))
+        except OvertakenError:
+            before = run.decisions
+        yield AwaitDecision()
+        job = run.progress.last
+        flies = job is not None and (job.stage in IN_FLIGHT or job.stage == JobStage.SWITCHING)
+        if run.decisions > before and not flies:
+            return None
+        run.plan = yield from _plan_again(run, replace(run.context.choice, force=False))
+        if run.plan.outcome is not None:
+            return ModelOutcome(outcome=run.plan.outcome, reason=run.plan.reason, error=run.plan.error)
+
+
+def _plan_again(run: ModelRun, choice: Choice) -> Workflow[ModelPlan]:
     """Plan by the data as it is now: it may have changed since the upload that never arrived."""
     if run.prepared is not None:
         release(run.prepared)
@@ -132,7 +162,7 @@ def _plan_again(run: ModelRun) -> Workflow[ModelPlan]:
     except ModelError as error:
         found = error
     inputs = PlanInputs(now=run.context.clock.now(), dataset=found)
-    return plan_model(run.context.manifest, run.model, run.progress, inputs, run.context.choice)
+    return plan_model(run.context.manifest, run.model, run.progress, inputs, choice)
 
 
 def _walk_stages(run: ModelRun, stages: tuple[PlanStage, ...]) -> Workflow[ModelOutcome | Replan]:

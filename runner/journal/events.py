@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from runner.journal.forms import FileName, JobId, ModelName, Sha256
+from runner.journal.forms import DecisionId, FileName, JobId, ModelName, Sha256
 from runner.journal.outcomes import Outcome
 from runner.policy.evaluation import Evaluation
 
@@ -219,6 +219,39 @@ class StateMoved(_Fact, frozen=True, kw_only=True, tag="state_moved"):
 
     to: str
     by: str
+
+
+DecisionAction = Literal["approve", "reject", "rollback", "resolve", "adopt"]
+
+
+class RefusalRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a decision was not carried out, as the command itself would have said it, with its exit code."""
+
+    exit_code: int
+    message: str
+    hint: str
+
+
+class DecisionTaken(_Fact, frozen=True, kw_only=True, tag="decision_taken"):
+    """A run took a person's decision out of the inbox, which they had left there while a run held the state.
+
+    It is written with the facts that carry the decision out, in one transaction and under a guard: it counts once.
+    `refused` is there where it did not hold any more; then nothing else was written.
+    """
+
+    decision_id: DecisionId
+    action: DecisionAction
+    about: ModelName
+    by: str
+    ci_actor: CiActor | None
+    reason: str
+    left_at: str
+    refused: RefusalRecord | None
+
+    @property
+    def guard(self) -> str:
+        """Return the guard under which it is written: it cannot be there twice."""
+        return f"decision:{self.decision_id}"
 
 
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
@@ -503,6 +536,7 @@ Fact = (
     | ServiceMoved
     | LossAccepted
     | StateMoved
+    | DecisionTaken
     | ModelPlanned
     | DataChecked
     | JobCreated

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from secrets import token_hex
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -109,8 +110,7 @@ class FolderInbox(Struct, frozen=True):
     def set_aside(self, name: str) -> str:
         """Move a file, a link or a folder into `lost/inbox`, under a name of its own."""
         aside = real_folder(self.folder.root, self.folder.lost.name, self.folder.inbox.name)
-        number = sum(1 for _ in aside.iterdir()) + 1
-        target = aside / f"{number}-{_part(name)}"
+        target = aside / f"{token_hex(4)}-{_part(name)}"
         (self.folder.inbox / name).rename(target)
         for folder in (self.folder.inbox, aside):
             sync_folder(folder)

@@ -12,6 +12,7 @@ from msgspec import Meta
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 JobId = Annotated[str, Meta(min_length=1, max_length=200)]  # it names no file; what shows it escapes it
 ModelName = Annotated[str, Meta(pattern=r"\A\w[\w.-]{0,99}\Z")]
+DecisionId = Annotated[str, Meta(pattern=r"\A[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}\Z")]  # it names files of the inbox
 FileName = Annotated[str, Meta(pattern=r"\A[a-z]{1,20}(\.[a-z]{1,20}){1,2}\Z")]  # of a file in a run's folder
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

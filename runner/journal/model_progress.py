@@ -10,6 +10,7 @@ from runner.journal.events import (
     ApprovalRecorded,
     CandidateEvaluated,
     DataChecked,
+    DecisionTaken,
     Event,
     Fact,
     IncumbentAdopted,
@@ -35,6 +36,7 @@ from runner.journal.retrain_job import TRAINED, VOID, At, JobStage, RetrainJob, 
 from runner.lib.timestamps import moment
 
 _ABOUT_RUNS = (
+    DecisionTaken,
     LossAccepted,
     ModelPlanned,
     ModelsMoved,

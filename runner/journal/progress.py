@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from runner.journal.chain import Link, broken
 from runner.journal.events import (
+    DecisionTaken,
     Event,
     LossAccepted,
+    ModelFinished,
     ModelsMoved,
     NameMove,
     ReportWritten,
@@ -67,6 +69,14 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     models: dict[str, None] = field(default_factory=dict)  # names, in order of first mention
 
 
+class TakenDecision(Struct, frozen=True, kw_only=True):
+    """A decision that a run took out of the inbox; `end` is what came of it, None until then."""
+
+    fact: DecisionTaken
+    run_id: str
+    end: ModelFinished | None = None
+
+
 def newest_run(records: Mapping[str, RunStarted]) -> str | None:
     """Return which of the runs, in their order, `latest` means: the newest `retrain run`, not a person's decision.
 
@@ -84,6 +94,8 @@ class Progress:
         self.runs: dict[str, RunRecord] = {}
         self.results: dict[str, StoredFile] = {}  # by path
         self.removed: dict[str, Removal] = {}  # by path
+        self.decisions: dict[str, TakenDecision] = {}  # by id
+        self._decided: dict[tuple[str, str], str] = {}  # by run and model: the decision whose end is to come
         self._begun: Counter[tuple[str, str]] = Counter()  # histories by (service, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
@@ -129,6 +141,7 @@ class Progress:
         event = link.event
         fact = event.fact
         self._require_order(event)
+        self._follow_decision(event)
         if isinstance(fact, RunStarted):
             self.runs[event.run_id] = RunRecord(run_id=event.run_id, started=fact, started_at=moment(event.at))
         elif isinstance(fact, RunFinished):
@@ -149,6 +162,18 @@ class Progress:
                 model.loss = self.loss
         elif event.model is not None:
             self._add_to_model(event, event.model, link.sha256)
+
+    def _follow_decision(self, event: Event) -> None:
+        """Note a decision that was taken, and what came of it at the end of the work on its model."""
+        fact, run_id = event.fact, event.run_id
+        if isinstance(fact, DecisionTaken):
+            self.decisions[fact.decision_id] = TakenDecision(fact=fact, run_id=run_id)
+            if fact.refused is None:
+                self._decided[run_id, fact.about] = fact.decision_id
+        elif isinstance(fact, ModelFinished) and event.model is not None:
+            decision_id = self._decided.pop((run_id, event.model), None)
+            if decision_id is not None:
+                self.decisions[decision_id] = replace(self.decisions[decision_id], end=fact)
 
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.

@@ -19,6 +19,9 @@ RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attest
 BESIDE_JOURNAL = ("-journal", "-wal", "-shm")  # what SQLite puts beside a database
 _DOWNLOAD = "result.download"
 _UPLOAD = re.compile(r"upload-[0-9a-z_]{8}")  # a folder below a run's part of the spool
+_INBOX = re.compile(  # a decision that waits, the claim on it, or what a killed command left beside one of them
+    r"\.?[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}\.(json|claim)(\.retrain-[0-9a-z_]{8})?"
+)
 _HALF = re.compile(r"\.(?P<name>.+)\.[0-9a-z_]{8}")  # what a killed writer leaves beside the file `name`
 
 
@@ -45,6 +48,11 @@ def is_half(name: str, files: Collection[str]) -> bool:
     """Return whether a killed writer leaves a file of this name beside one of these files."""
     found = _HALF.fullmatch(name)
     return found is not None and found["name"] in files
+
+
+def is_inbox_name(name: str) -> bool:
+    """Return whether a file of this name belongs into the inbox."""
+    return _INBOX.fullmatch(name) is not None
 
 
 def is_partial_download(name: str) -> bool:

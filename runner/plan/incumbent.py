@@ -27,8 +27,8 @@ _UNRECORDED = "Nothing is recorded of the model in service."
 class IncumbentDeclaration(Struct, frozen=True, kw_only=True):
     """What a person states of the model in service, by command or in the manifest.
 
-    `metrics` are decimal texts by name; `eval` is the file they were measured on; `result_sha256` is the digest of the
-    result file they were read from.
+    `metrics` are decimal texts by name; `eval` is the file they were measured on, and `eval_sha256` its digest where it
+    was read already; `result_sha256` is the digest of the result file they were read from.
     """
 
     metrics: Mapping[str, str]
@@ -37,6 +37,7 @@ class IncumbentDeclaration(Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     result_sha256: str | None = None
+    eval_sha256: str | None = None
 
 
 def statement_due(model: Model, progress: ModelProgress) -> IncumbentDeclaration | None:

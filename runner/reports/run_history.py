@@ -9,6 +9,7 @@ from runner.journal.chain import Link
 from runner.journal.event_buffer import EventBuffer
 from runner.journal.events import (
     DataChecked,
+    DecisionTaken,
     IncumbentAdopted,
     LossAccepted,
     ModelFinished,
@@ -30,6 +31,7 @@ _WITHOUT_A_JOB = (
     RunFinished,
     ReportWritten,
     LossAccepted,
+    DecisionTaken,
     ResultsPruned,
     StateMoved,
     ModelsMoved,

@@ -20,11 +20,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from runner.app.planning.data_checks import digests
+from runner.app.planning.scope import Scope
 from runner.app.provenance import moved_names
+from runner.app.review.inbox_desk import InboxDesk
+from runner.app.run.execution import ExecutionRequest
+from runner.app.service import TargetService
+from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import Kind
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.decisions import watch_inbox
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
@@ -41,6 +47,7 @@ from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model
+from runner.plan.document import state_mark
 from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import DueMoves, due_moves, with_moves
@@ -299,6 +306,18 @@ class FakeKeys:
         return None
 
 
+class Held:
+    """A state that is held for good."""
+
+    def lasts(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def has_ended(self, _run_id: str) -> bool:
+        """Return that no other run holds it."""
+        return True
+
+
 class World:
     """One folder with a manifest, data and state; runs can be crashed and run again."""
 
@@ -312,6 +331,7 @@ class World:
         self.state = self.store.work
         self.options = Choice()
         self.keys: dict[str, str] = {}
+        self.decides = False  # runs look into the inbox
         self.runs = 0
         self.commits = 0
         self.on_commit: Callable[[int], None] = lambda _number: None
@@ -408,11 +428,44 @@ class World:
             mailbox=mail,
         )
         runs = [ModelRun(context=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
-        self.coordinator.run([(one.model.name, model_workflow(one)) for one in runs])
+        desk = self._desk(recorder, plans)
+        watch = watch_inbox(self.coordinator, desk, context, desk.look()) if self.decides else None
+        self.coordinator.run([(one.model.name, model_workflow(one)) for one in runs], watch)
         if context.internal_errors:
             raise context.internal_errors[0]
         ends = {one.model.name: progress.model(REALM, one.model.name).last_outcome for one in runs}
         return {name: end for name, end in ends.items() if end is not None}
+
+    def opened(self, recorder: Recorder) -> Session:
+        """Return the run as commands see it."""
+        return Session(
+            run_id=recorder.run_id,
+            name=self.store.address,
+            state=self.store,
+            store=recorder.store,
+            progress=recorder.progress,
+            clock=self.clock,
+            recorder=recorder,
+            found=state_mark(recorder.progress),
+            found_at=None,
+            hold=Held(),
+        )
+
+    def _desk(self, recorder: Recorder, plans: list[ModelPlan]) -> InboxDesk:
+        manifest = self.manifest
+        scope = Scope(
+            choice=replace(self.options, paths=(self.folder / "models.yaml",)),
+            manifest=manifest,
+            models=tuple(manifest.models.values()),
+            service=TargetService(name=REALM, emulator=False),
+        )
+        job = ExecutionRequest(
+            scope=scope,
+            plans=plans,
+            parallel=manifest.limits.parallel,
+            listener=lambda model, event: self.told.append((model, event)),
+        )
+        return InboxDesk.of_run(self.opened(recorder), job)
 
     def _counted(self, recorder: Recorder) -> Callable[[Any], None]:
         def commit(records: list[tuple[str, Record]]) -> None:

@@ -8,6 +8,7 @@ from tests.stress import (
     mutants_of_the_clocks,
     mutants_of_the_disk,
     mutants_of_the_doubt,
+    mutants_of_the_inbox,
     mutants_of_the_incumbent,
     mutants_of_the_loss,
     mutants_of_the_record,
@@ -30,6 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_disk.MUTANTS,
     *mutants_of_the_clocks.MUTANTS,
     *mutants_of_the_answers.MUTANTS,
+    *mutants_of_the_inbox.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from runner.app.provenance import moved_names
-from runner.app.run.run import exit_code
+from runner.app.run.run_end import exit_code
 from runner.errors import StateError
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings

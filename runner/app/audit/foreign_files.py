@@ -15,7 +15,15 @@ from runner.journal.folder import StateFolder
 from runner.journal.forms import is_run_id
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
-from runner.journal.stored import RUN_FILES, Removal, is_half, is_partial_download, is_upload_folder, removal_of
+from runner.journal.stored import (
+    RUN_FILES,
+    Removal,
+    is_half,
+    is_inbox_name,
+    is_partial_download,
+    is_upload_folder,
+    removal_of,
+)
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
@@ -41,8 +49,8 @@ def look_through(folder: StateFolder, run_ids: Iterable[str] | None) -> StateFil
             what = _oddity(found)
             if what is not None:
                 findings.append(Finding(where=str(path), what=what))
-            elif _is_leftover(path):
-                notes.append(Finding(where=str(path), what="is what a killed writer left; nothing reads it"))
+            elif (known := _passing(path, folder)) is not None:
+                notes.append(Finding(where=str(path), what=known))
             elif path.name.startswith(".") and path != top and folder.emulator not in path.parents:
                 findings.append(Finding(where=str(path), what="was never recorded in the journal"))
             if found.st_mode & _OTHERS_READ and not stat.S_ISLNK(found.st_mode):
@@ -71,9 +79,19 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
     for path in _listed(folder.root):
         if path.name not in folder.names and not path.name.startswith("."):
             yield Finding(where=str(path), what="was never recorded in the journal")
+    for path in _listed(folder.inbox):
+        if not is_inbox_name(path.name):
+            yield Finding(where=str(path), what="is no decision; the next `retrain run` sets it aside")
     for part in _listed(folder.spool):
         if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
             yield Finding(where=str(part), what="is not a run's part of the spool")
+
+
+def _passing(path: Path, folder: StateFolder) -> str | None:
+    """Return what a file is that no event speaks of and that is no reason for doubt, else None."""
+    if path.parent == folder.inbox and is_inbox_name(path.name):
+        return "is a decision that waits in the inbox, or what is left of one"
+    return "is what a killed writer left; nothing reads it" if _is_leftover(path) else None
 
 
 def _is_leftover(path: Path) -> bool:

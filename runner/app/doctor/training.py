@@ -21,7 +21,9 @@ from runner.app.doctor.key_questions import NO_JOB
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import read_scope
 from runner.app.queries.inspect import InspectRequest, inspect
-from runner.app.run.run import RunRequest, RunResult, run
+from runner.app.review.inbox_desk import InboxDesk
+from runner.app.run.run import RunRequest, run
+from runner.app.run.run_end import RunResult
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn
 from runner.errors import RetrainError
@@ -103,6 +105,7 @@ def train(request: TrainRequest, listener: Listener, warn: Warn) -> Trained:
                 state=choice.state,
                 listener=listener,
                 warn=warn,
+                inbox=InboxDesk.of_run,
                 allow_held=True,
                 recording=recording,
             )

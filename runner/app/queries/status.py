@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
+from runner.app.review.inbox import DecisionInbox
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, last_paths, reading, refuse_of_the_state, silent, warn_of_future
 from runner.app.state.unlock import held_by
 from runner.errors import StateError
-from runner.journal.events import EMULATOR
+from runner.journal.events import EMULATOR, DecisionAction
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import NEEDS_PERSON
 from runner.journal.progress import Progress, RunRecord, newest_run
@@ -29,6 +30,7 @@ from runner.reports.build import model_report
 from runner.reports.model import NextStep
 from runner.reports.next_step import CommandContext
 from runner.reports.run_history import ended_histories
+from runner.reports.text import acting
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
@@ -65,17 +67,29 @@ class ModelStatus(Struct, frozen=True, kw_only=True):
     evidence: Evidence | None = None
 
 
+class PendingDecision(Struct, frozen=True, kw_only=True):
+    """A decision that a person left in the inbox, and that does not count yet."""
+
+    decision_id: str
+    model: str
+    action: DecisionAction
+    by: str
+    left_at: str
+    reason: str
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """All models, in order of their first appearance, and the last run.
 
     `running` says that it is at work; one that is not, and has no end, was cut off. `run_ids` are all runs, the oldest
-    first.
+    first. `pending` are decisions in the inbox, the oldest first.
     """
 
     models: tuple[ModelStatus, ...]
     last_run: RunRecord | None
     running: bool = False
     run_ids: tuple[str, ...] = ()
+    pending: tuple[PendingDecision, ...] = ()
 
 
 def status(
@@ -104,7 +118,34 @@ def status(
     context = CommandContext.of_run(last.started, state) if last else CommandContext()
     models = tuple(_model(service, name, model, context) for (service, name), model in progress.models.items())
     return Status(
-        models=models, last_run=last, running=last is not None and is_running(state, last), run_ids=tuple(progress.runs)
+        models=models,
+        last_run=last,
+        running=last is not None and is_running(state, last),
+        run_ids=tuple(progress.runs),
+        pending=_pending(state, progress, warn),
+    )
+
+
+def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecision, ...]:
+    """Return the decisions that wait; entries that are none are told and stay for the next run to set aside."""
+    try:
+        found = DecisionInbox(open_state(state)).look(set_aside=False)
+    except OSError as error:
+        warn(f"The inbox cannot be read: {error.strerror or error}.")
+        return ()
+    for sentence in found.aside:
+        warn(f"{sentence}.")
+    return tuple(
+        PendingDecision(
+            decision_id=decision.decision_id,
+            model=decision.model,
+            action=decision.action,
+            by=acting(decision.by, decision.ci_actor),
+            left_at=decision.left_at,
+            reason=decision.reason,
+        )
+        for decision in found.decisions
+        if decision.decision_id not in progress.decisions
     )
 
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct
 
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
-from runner.app.review.candidates import DecisionRequest
-from runner.app.run.run import RunResult, carry_out
+from runner.app.review.candidates import DecisionRequest, Ruling, basis, refuse_changed
+from runner.app.review.following import deciding, follow
+from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.session import session
+from runner.app.state.session import Session
 from runner.errors import ModelError, UsageError
 from runner.execute.evaluation import file_sha256
-from runner.journal.lock import current_user
 from runner.lib.atomic_files import open_file
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.model import MetricDefinition, Place, Source
@@ -48,6 +49,7 @@ class Proposed(Struct, frozen=True, kw_only=True):
     replaces: str
     candidate: str | None
     metrics: tuple[MetricEvidence, ...]
+    basis: str
 
 
 def propose_adoption(request: AdoptRequest) -> Proposed:
@@ -78,16 +80,65 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
         replaces=replaces,
         candidate=job.retrain_job_id if job and judged else None,
         metrics=metrics_against(job, statement.metrics) if job and judged else (),
+        basis=basis(known, None),
     )
 
 
 def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     """Record what is in service; it counts until a job of this project serves."""
-    scope, statement = proposed.scope, proposed.statement
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
-        options = {"command": "adopt", "emulator": scope.service.emulator}
-        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), options)
-        return carry_out(opened, scope, _plan(request.model, statement), request.listener)
+    scope = proposed.scope
+    with deciding(request) as opened:
+        return follow(opened, scope, request, rule_on_adoption(opened, scope, request, proposed.statement))
+
+
+def rule_on_adoption(
+    opened: Session, scope: Scope, request: DecisionRequest, statement: IncumbentDeclaration
+) -> Ruling:
+    """Return what the statement comes to by the journal as it is now.
+
+    Raises:
+        StateError: what is recorded as in service is something else than the person was shown.
+    """
+    refuse_changed(request, basis(opened.progress.model(scope.service.name, request.model), None))
+    options = {"command": "adopt", "emulator": scope.service.emulator}
+    return Ruling(options=options, plan=_plan(request.model, statement))
+
+
+class Stated(Protocol):
+    """What a person stated, as it was left in the inbox; its files were read where that was."""
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Return texts by name."""
+
+    @property
+    def eval(self) -> str | None:
+        """Return the path of the file they were measured on."""
+
+    @property
+    def eval_sha256(self) -> str | None:
+        """Return its digest."""
+
+    @property
+    def result_sha256(self) -> str | None:
+        """Return the digest of the file they were read from."""
+
+
+def stated(request: DecisionRequest, left: Stated, definitions: Mapping[str, MetricDefinition]) -> IncumbentDeclaration:
+    """Return the statement that was left in the inbox, after the checks of one that is given now.
+
+    Raises:
+        UsageError: there is no such metric, or a value is none.
+    """
+    return IncumbentDeclaration(
+        metrics={name: _value(name, text, definitions) for name, text in left.metrics.items()},
+        eval=None if left.eval is None else _named(left.eval),
+        source="command",
+        by=request.by,
+        reason=request.reason,
+        result_sha256=left.result_sha256,
+        eval_sha256=left.eval_sha256,
+    )
 
 
 def _statement(request: AdoptRequest, scope: Scope) -> IncumbentDeclaration:
@@ -97,7 +148,7 @@ def _statement(request: AdoptRequest, scope: Scope) -> IncumbentDeclaration:
         metrics={**read, **{name: _value(name, text, definitions) for name, text in request.metrics.items()}},
         eval=_source(request.eval) if request.eval else None,
         source="command",
-        by=current_user(),
+        by=request.by,
         reason=request.reason,
         result_sha256=file_sha256(request.result) if request.result else None,
     )
@@ -109,7 +160,11 @@ _COMMAND_LINE = Place(file="the command line", line=1, column=1)
 def _source(path: Path) -> Source:
     if not path.is_file():
         raise UsageError(f"The evaluation file {path} does not exist.", hint="Check the path after --eval.")
-    return Source(pattern=str(path), folder=Path.cwd(), pick=None, place=_COMMAND_LINE)
+    return _named(str(path))
+
+
+def _named(pattern: str) -> Source:
+    return Source(pattern=pattern, folder=Path.cwd(), pick=None, place=_COMMAND_LINE)
 
 
 def _value(name: str, text: str, definitions: Mapping[str, MetricDefinition]) -> str:

@@ -5,33 +5,47 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from runner.app.planning.scope import Scope
 from runner.errors import StateError, UsageError
-from runner.execute.progress_events import Listener
+from runner.execute.progress_events import Listener, unheard
+from runner.journal.events import DecisionTaken, Fact
+from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.lib.canonical_json import digest
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
 from runner.plan.eligibility import blocked, turned_back
-from runner.plan.evidence import Evidence
-from runner.plan.model_plan import person_command, resolve_commands
+from runner.plan.evidence import Evidence, evidence
+from runner.plan.model_plan import ModelPlan, person_command, resolve_commands
 from runner.plan.planner import approval_expires_at
 
 
 class DecisionRequest(Struct, frozen=True, kw_only=True):
-    """What every decision of a person about a model is given; `trusted_hosts` may get API keys."""
+    """What every decision of a person about a model is given; `trusted_hosts` may get API keys.
+
+    `agreed` is the basis that the person saw who said yes: the decision is refused on another one. `taken` is there
+    where the decision came from the inbox, or was left there before it could be carried out at once.
+    """
 
     model: str
     reason: str = ""
     state: str
-    listener: Listener
+    listener: Listener = unheard
+    agreed: str | None = None
+    taken: DecisionTaken | None = None
     manifest: Sequence[Path] = ()
     trusted_hosts: frozenset[str] = frozenset()
     lock_timeout: timedelta = timedelta(0)
+
+    @property
+    def by(self) -> str:
+        """Return who decides."""
+        return self.taken.by if self.taken is not None else current_user()
 
     @property
     def shared(self) -> Mapping[str, Any]:
@@ -164,20 +178,45 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """A decision that waits for a person's yes: what is done to which job of which model, and on what evidence.
 
     `emulator` tells that the model is the emulator's, and no production model; `again` that the job is the one that is
-    recorded in service, so that the evidence's incumbent is the one before it.
+    recorded in service, so that the evidence's incumbent is the one before it. `basis` is the digest of all that the
+    decision rests on.
     """
 
     action: Literal["approve", "reject", "rollback"]
     model: str
     emulator: bool
     evidence: Evidence
+    basis: str
     again: bool = False
 
 
-def refuse_changed(model: str, agreed: Evidence | None, now: Evidence) -> None:
-    """Raise a StateError when the person who agreed was shown other evidence than there is now."""
-    if agreed is not None and agreed != now:
+class Ruling(Struct, frozen=True, kw_only=True):
+    """What a decision that holds comes to: facts to write, and the plan to carry out after them, if any.
+
+    `options` are those of the run that the command is, where it holds the state itself. Without facts, the plan's
+    stage writes the first one.
+    """
+
+    options: Mapping[str, Any]
+    facts: tuple[Fact, ...] = ()
+    plan: ModelPlan | None = None
+
+
+def basis(progress: ModelProgress, job: RetrainJob | None) -> str:
+    """Return a digest of what a decision rests on: the job with its metrics, decision and review, and what serves."""
+    served, adoption = progress.incumbent, progress.adoption
+    about = None if job is None else [evidence(progress, job), _judgement(job), job.rollback]
+    return digest(to_builtins([about, served.retrain_job_id if served else None, adoption]))
+
+
+def _judgement(job: RetrainJob) -> Sequence[object]:
+    return [job.stage, job.decided.fact.candidate_sha256 if job.decided else None, job.review]
+
+
+def refuse_changed(request: DecisionRequest, now: str) -> None:
+    """Raise a StateError when the person who agreed was shown something else than there is now."""
+    if request.agreed is not None and request.agreed != now:
         raise StateError(
-            f"The candidate of {model}, the job that serves, or their metrics changed after they were shown.",
+            f"The candidate of {request.model}, the job that serves, or their metrics changed after they were shown.",
             hint="Nothing was done. Run the command again to see what they are now.",
         )

@@ -1,18 +1,19 @@
 """`retrain resolve`: a person says what happened to a request or a training that the service cannot tell."""
 
-from datetime import timedelta
 from typing import Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.app.planning.plan import read_progress
 from runner.app.provenance import ci_actor, tool
+from runner.app.review.candidates import DecisionRequest, Ruling
+from runner.app.review.following import deciding, write
+from runner.app.run.execution import ExecutionResult
+from runner.app.run.run_end import RunResult, finish_run
 from runner.app.state.read_state import require_seen
-from runner.app.state.session import session
-from runner.errors import ExitCode, UsageError
-from runner.execute.progress_events import Listener, unheard
+from runner.app.state.session import Session
+from runner.errors import StateError, UsageError
 from runner.journal.events import (
-    Draft,
     Fact,
     JobAbandoned,
     ModelFinished,
@@ -28,7 +29,6 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import ABANDONED, JobStage, RetrainJob
-from runner.lib.timestamps import stamp
 
 Answer = Literal["started", "not-started", "switched", "not-switched", "abandoned"]
 _ASKED: dict[Answer, str] = {
@@ -40,38 +40,53 @@ _ASKED: dict[Answer, str] = {
 }
 
 
-class ResolveRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain resolve`."""
+class ResolveRequest(DecisionRequest, frozen=True, kw_only=True):
+    """The arguments of `retrain resolve`; `job` is the one that the person was told of, where that is known."""
 
-    model: str
     answer: Answer
-    reason: str
-    state: str
-    lock_timeout: timedelta = timedelta(0)
-    listener: Listener = unheard
+    job: str | None = None
 
 
-def resolve(request: ResolveRequest) -> str:
-    """Record the person's word as the missing result, and return the job it is about.
+def propose_resolution(request: ResolveRequest) -> str:
+    """Return the job that the word is about. The journal is read only, and no lock is needed.
+
+    Raises:
+        UsageError: as `resolve`.
+    """
+    return _open_job(read_progress(request.state), request)[0].retrain_job_id
+
+
+def resolve(request: ResolveRequest) -> RunResult:
+    """Record the person's word as the missing result.
 
     Raises:
         UsageError: no run had the model, or it has no request of that kind whose result is open.
     """
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
-        job, last = _open_job(opened.progress, request)
+    with deciding(request) as opened:
+        ruling = rule_on_resolution(opened, request)
+        _, last = _open_job(opened.progress, request)
         started = replace(
-            last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options={"command": "resolve"}
+            last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options=dict(ruling.options)
         )
         opened.recorder.run_fact(started)
-        at, approval = stamp(opened.clock.now()), _word(request, job.retrain_job_id)
-        facts = (approval, *_results(request, job.retrain_job_id), _end(request, approval))
-        opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=fact) for fact in facts])
-        opened.finish(ExitCode.OK, None)
-        return job.retrain_job_id
+        write(opened, request, *ruling.facts)
+        return finish_run(opened, ExecutionResult(ends=(), stopped=None, internal_errors=()), allow_held=True)
+
+
+def rule_on_resolution(opened: Session, request: ResolveRequest) -> Ruling:
+    """Return what the word comes to by the journal as it is now; raises as `resolve`."""
+    job = _open_job(opened.progress, request)[0].retrain_job_id
+    if request.job is not None and request.job != job:
+        raise StateError(
+            f"The open {_ASKED[request.answer]} of {request.model} is that of job {job}, not of {request.job}.",
+            hint="Nothing was recorded. `retrain status` shows what is in flight.",
+        )
+    word = _word(request, job)
+    return Ruling(options={"command": "resolve"}, facts=(word, *_results(request, job), _end(request, word)))
 
 
 def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:
-    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=current_user(), reason=request.reason)
+    return Resolved(retrain_job_id=retrain_job_id, state=request.answer, by=request.by, reason=request.reason)
 
 
 def _end(request: ResolveRequest, approval: Resolved) -> ModelFinished:

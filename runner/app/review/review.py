@@ -2,9 +2,7 @@
 
 import shlex
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Literal
 
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
@@ -13,40 +11,36 @@ from runner.app.review.candidates import (
     CandidateSelector,
     DecisionRequest,
     Proposal,
+    Ruling,
+    basis,
     find_candidate,
     full_job_id,
     refuse_changed,
 )
-from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
-from runner.app.run.execution import ExecutionResult
-from runner.app.run.run import RunResult, carry_out, finish_run
+from runner.app.review.following import deciding, follow
+from runner.app.review.rollback import RollbackRequest, propose_rollback, rule_on_rollback
+from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.session import Session, session
+from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
-from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Draft, Fact, ModelFinished
-from runner.journal.lock import current_user
+from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Fact, ModelFinished
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.retrain_job import JobStage, RetrainJob
-from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import incumbent_moved, inputs_now
-from runner.plan.evidence import Evidence, evidence
+from runner.plan.evidence import evidence
 from runner.plan.incumbent import drift_of
 from runner.plan.model_plan import STAGES, Action, ModelPlan, person_command, state_option
 
 
 class ReviewRequest(DecisionRequest, frozen=True, kw_only=True):
-    """The arguments of `retrain approve` and `retrain reject`.
-
-    `agreed` is what the person was shown who said yes; the decision is refused when there is other evidence by then.
-    """
+    """The arguments of `retrain approve` and `retrain reject`."""
 
     action: Literal["approve", "reject"]
     job: str | None = None
     force: bool = False
     record_only: bool = False
-    agreed: Evidence | None = None
 
     @property
     def wish(self) -> CandidateSelector:
@@ -65,15 +59,16 @@ def propose_review(request: ReviewRequest) -> Proposal:
     Raises:
         UsageError, StateError: as `review`.
     """
-    case = _case(request)
-    if case.leads_back:
+    scope, progress = _found(request)
+    if _leads_back(request, progress):
         return propose_rollback(_back_to(request))
-    job = find_candidate(case.scope, case.progress, request.wish, datetime.now(UTC))
+    job = find_candidate(scope, progress, request.wish, datetime.now(UTC))
     return Proposal(
         action=request.action,
         model=request.model,
-        emulator=case.scope.service.emulator,
-        evidence=evidence(case.progress, job),
+        emulator=scope.service.emulator,
+        evidence=evidence(progress, job),
+        basis=basis(progress, job),
     )
 
 
@@ -84,46 +79,45 @@ def review(request: ReviewRequest) -> RunResult:
         UsageError: there is no reason, the model or job is unknown, or no candidate can be approved or rejected.
         StateError: the candidate is another one, or its policy changed since the decision.
     """
-    case = _case(request)
-    scope = case.scope
+    scope, _ = _found(request)
     if request.switches:
         scope.service.require_trusted()
-    if case.leads_back:
-        return roll_back(_back_to(request))
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
-        models = opened.progress.model(scope.service.name, request.model)
-        job = find_candidate(scope, models, request.wish, opened.clock.now())
-        refuse_changed(request.model, request.agreed, evidence(models, job))
-        facts = _facts(opened, scope, models, job, request)
-        opened.start(
-            scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), _options(request, scope)
-        )
-        _write(opened, request.model, *facts)
-        return _switch(opened, scope, request, job) if request.switches else _recorded_only(opened, request, job)
+    with deciding(request) as opened:
+        return follow(opened, scope, request, rule_on_review(opened, scope, request))
 
 
-class _Case(Struct, frozen=True, kw_only=True):
-    """What a request is about; `leads_back` tells that it is a job that once served."""
+def rule_on_review(opened: Session, scope: Scope, request: ReviewRequest) -> Ruling:
+    """Return what the word comes to by the journal as it is now; raises as `review`."""
+    progress = opened.progress.model(scope.service.name, request.model)
+    if _leads_back(request, progress):
+        return rule_on_rollback(opened, scope, _back_to(request))
+    job = find_candidate(scope, progress, request.wish, opened.clock.now())
+    refuse_changed(request, basis(progress, job))
+    facts = _facts(opened, scope, progress, job, request)
+    options = {"command": request.action, "emulator": scope.service.emulator, "force": request.force}
+    if request.switches:
+        return Ruling(options=options, facts=facts, plan=_switch_plan(request, job))
+    return Ruling(options=options, facts=(*facts, _recorded_only(request, job)))
 
-    scope: Scope
-    progress: ModelProgress
-    leads_back: bool
 
-
-def _case(request: ReviewRequest) -> _Case:
+def _found(request: ReviewRequest) -> tuple[Scope, ModelProgress]:
     if request.action == "approve" and not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
     refuse_noted_loss(request.state)
-    everything = read_progress(request.state)
+    progress = read_progress(request.state)
     scope = model_scope(
-        everything, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
+        progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
-    progress = everything.model(scope.service.name, request.model)
-    leads_back = request.force and _has_served(request.model, progress, request.job)
-    if leads_back:
-        _refuse_serving(request, progress)
-        _refuse_later(request)
-    return _Case(scope=scope, progress=progress, leads_back=leads_back)
+    return scope, progress.model(scope.service.name, request.model)
+
+
+def _leads_back(request: ReviewRequest, progress: ModelProgress) -> bool:
+    """Return whether it is about a job that once served; what makes no sense then is refused."""
+    if not request.force or not _has_served(request.model, progress, request.job):
+        return False
+    _refuse_serving(request, progress)
+    _refuse_later(request)
+    return True
 
 
 def _has_served(model: str, progress: ModelProgress, job: str | None) -> bool:
@@ -155,12 +149,12 @@ def _refuse_later(request: ReviewRequest) -> None:
 
 
 def _back_to(request: ReviewRequest) -> RollbackRequest:
-    return RollbackRequest(to=request.job, agreed=request.agreed, **request.shared)
+    return RollbackRequest(to=request.job, **request.shared)
 
 
 def _facts(
     opened: Session, scope: Scope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
-) -> list[Fact]:
+) -> tuple[Fact, ...]:
     """Return the word; before it, when it is forced after another job came to serve, the decision as it is now."""
     decided = job.decided.fact if job.decided else None
     again = None
@@ -173,11 +167,11 @@ def _facts(
         retrain_job_id=job.retrain_job_id,
         candidate_sha256=about.candidate_sha256,
         action=request.action,
-        by=current_user(),
+        by=request.by,
         reason=request.reason,
         forced=request.force,
     )
-    return [approval] if again is None else [again, approval]
+    return (approval,) if again is None else (again, approval)
 
 
 def _judged_again(opened: Session, scope: Scope, progress: ModelProgress, job: RetrainJob) -> CandidateEvaluated:
@@ -195,29 +189,24 @@ def _judged_again(opened: Session, scope: Scope, progress: ModelProgress, job: R
     return judged(scope.manifest, scope.model, job.result, inputs, evaluation)
 
 
-def _options(request: ReviewRequest, scope: Scope) -> dict[str, Any]:
-    return {"command": request.action, "emulator": scope.service.emulator, "force": request.force}
-
-
-def _switch(opened: Session, scope: Scope, request: ReviewRequest, job: RetrainJob) -> RunResult:
-    plan = ModelPlan(
+def _switch_plan(request: ReviewRequest, job: RetrainJob) -> ModelPlan:
+    return ModelPlan(
         model=request.model,
         action=Action.SWITCH,
         stages=STAGES[Action.SWITCH],
         reason="the candidate was approved",
         retrain_job_id=job.retrain_job_id,
     )
-    return carry_out(opened, scope, plan, request.listener)
 
 
-def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> RunResult:
+def _recorded_only(request: ReviewRequest, job: RetrainJob) -> ModelFinished:
     outcome: Outcome = "unchanged" if request.action == "reject" else "skipped"
     text = (
-        f"{current_user()} rejected it: {request.reason or 'no reason given'}."
+        f"{request.by} rejected it: {request.reason or 'no reason given'}."
         if request.action == "reject"
         else ("The approval is recorded; the next `retrain run` switches.")
     )
-    end = ModelFinished(
+    return ModelFinished(
         outcome=outcome,
         reason=text,
         retrain_job_id=job.retrain_job_id,
@@ -226,10 +215,3 @@ def _recorded_only(opened: Session, request: ReviewRequest, job: RetrainJob) -> 
         calls={},
         warnings=(),
     )
-    _write(opened, request.model, end)
-    return finish_run(opened, ExecutionResult(ends=(end,), stopped=None, internal_errors=()), allow_held=True)
-
-
-def _write(opened: Session, model: str, *facts: Fact) -> None:
-    at = stamp(opened.clock.now())
-    opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for fact in facts])

@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from runner.app.audit.foreign_files import gone
 from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
-from runner.app.review.candidates import DecisionRequest, Proposal, full_job_id, refuse_changed
-from runner.app.run.run import RunResult, carry_out
+from runner.app.review.candidates import DecisionRequest, Proposal, Ruling, basis, full_job_id, refuse_changed
+from runner.app.review.following import deciding, follow
+from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.session import Session, session
+from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import blob_sha256
-from runner.journal.events import Draft, RollbackDecided
+from runner.journal.events import RollbackDecided
 from runner.journal.folder import DEFAULT
-from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
-from runner.lib.timestamps import stamp
-from runner.plan.evidence import Evidence, evidence
+from runner.plan.evidence import evidence
 from runner.plan.model_plan import STAGES, Action, ModelPlan, resolve_commands, state_option
 
 _MOST_LISTED = 10
@@ -104,13 +103,9 @@ _NEVER_VERIFIED = (
 
 
 class RollbackRequest(DecisionRequest, frozen=True, kw_only=True):
-    """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant.
-
-    `agreed` is what the person was shown who said yes; the rollback is refused when there is other evidence by then.
-    """
+    """The arguments of `retrain rollback`; without `to`, the job that served before the incumbent is meant."""
 
     to: str | None = None
-    agreed: Evidence | None = None
 
 
 def propose_rollback(request: RollbackRequest) -> Proposal:
@@ -126,6 +121,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
         model=request.model,
         emulator=scope.service.emulator,
         evidence=evidence(progress, target),
+        basis=basis(progress, target),
         again=incumbent is not None and target.retrain_job_id == incumbent.retrain_job_id,
     )
 
@@ -150,23 +146,25 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """
     scope, _ = _found(request)
     scope.service.require_trusted()
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
-        progress = opened.progress.model(scope.service.name, request.model)
-        target, incumbent = find_target(progress, request.model, request.to, state=request.state)
-        refuse_changed(request.model, request.agreed, evidence(progress, target))
-        decision = RollbackDecided(
-            retrain_job_id=target.retrain_job_id,
-            from_job_id=incumbent.retrain_job_id if incumbent else None,
-            by=current_user(),
-            reason=request.reason,
-            unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
-        )
-        to = target.retrain_job_id if request.to else None
-        options = {"command": "rollback", "emulator": scope.service.emulator, "to": to}
-        opened.start(scope.manifest, scope.service, tuple(str(path) for path in scope.choice.paths), options)
-        at = stamp(opened.clock.now())
-        opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=request.model, fact=decision)])
-        return carry_out(opened, scope, _plan(request.model, decision), request.listener)
+    with deciding(request) as opened:
+        return follow(opened, scope, request, rule_on_rollback(opened, scope, request))
+
+
+def rule_on_rollback(opened: Session, scope: Scope, request: RollbackRequest) -> Ruling:
+    """Return what the decision comes to by the journal as it is now; raises as `roll_back`."""
+    progress = opened.progress.model(scope.service.name, request.model)
+    target, incumbent = find_target(progress, request.model, request.to, state=request.state)
+    refuse_changed(request, basis(progress, target))
+    decision = RollbackDecided(
+        retrain_job_id=target.retrain_job_id,
+        from_job_id=incumbent.retrain_job_id if incumbent else None,
+        by=request.by,
+        reason=request.reason,
+        unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
+    )
+    to = target.retrain_job_id if request.to else None
+    options = {"command": "rollback", "emulator": scope.service.emulator, "to": to}
+    return Ruling(options=options, facts=(decision,), plan=_plan(request.model, decision))
 
 
 def _unproven_result(opened: Session, target: RetrainJob) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 import random
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -20,13 +21,14 @@ from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Settings
+from runner.execute.decisions import Decisions, watch_inbox
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.polling import TrainingStats
 from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.workflow import model_workflow
-from runner.journal.events import ModelFinished
+from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
 from runner.lib.checkout_boundary import refuse_link_out
@@ -49,6 +51,11 @@ class ExecutionRequest(Struct, frozen=True, kw_only=True):
     listener: Listener
     readings: FileCache = field(default_factory=FileCache)
     recording: Path | None = None  # a file for all that the service says
+    decision: DecisionTaken | None = None  # the person's that the one plan carries out, where it came from the inbox
+    inbox: "OpenInbox | None" = None
+
+
+OpenInbox = Callable[[Session, ExecutionRequest], Decisions[Any]]
 
 
 class ExecutionResult(Struct, frozen=True, kw_only=True):
@@ -69,7 +76,9 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
     with ExitStack() as stack:
         for plan in job.plans:
             job.listener(plan.model, Planned(stages=plan.stages))
-        needs_service = any(plan.stages for plan in job.plans)
+        inbox = job.inbox(session, job) if job.inbox is not None else None
+        waiting = inbox.look() if inbox is not None else ()
+        needs_service = bool(waiting) or any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(session, job)) if needs_service else ""
         redactor = Redactor()
         keeper = stack.enter_context(_answers(session, job)) if needs_service else None
@@ -88,7 +97,9 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
             on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
-            coordinator.run([(plan.model, model_workflow(_model_run(context, job, plan))) for plan in job.plans])
+            watch = None if inbox is None else watch_inbox(coordinator, inbox, context, waiting)
+            workflows = [(plan.model, model_workflow(_model_run(context, job, plan))) for plan in job.plans]
+            coordinator.run(workflows, watch if needs_service else None)  # without, a run ends at once
     return ExecutionResult(
         ends=_ends(session, job), stopped=coordinator.stopped, internal_errors=tuple(context.internal_errors)
     )
@@ -196,7 +207,8 @@ def _free_spool(session: Session) -> None:
 def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
     # What the plan warns of comes again with the check of the data, where there is one.
     warnings = [] if PlanStage.CHECK in plan.stages else list(plan.warnings)
-    return ModelRun(context=context, model=job.scope.manifest.models[plan.model], plan=plan, warnings=warnings)
+    model = job.scope.manifest.models[plan.model]
+    return ModelRun(context=context, model=model, plan=plan, warnings=warnings, decision=job.decision)
 
 
 @contextmanager
@@ -236,5 +248,9 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
 
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
+    """Return what happened to the plans' models, and to others that people decided about meanwhile."""
+    planned = {plan.model for plan in job.plans}
+    ours = [taken for taken in session.progress.decisions.values() if taken.run_id == session.run_id]
     found = [session.progress.model(job.scope.service.name, plan.model).last_outcome for plan in job.plans]
+    found += [taken.end for taken in ours if taken.fact.about not in planned]
     return tuple(end for end in found if end is not None)

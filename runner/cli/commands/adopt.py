@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from runner.app.review.adopt import AdoptRequest, Proposed, adopt, propose_adoption
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
-from runner.cli.run_result import show_result
+from runner.cli.decided import carry_out_or_leave
 from runner.errors import ExitCode, UsageError
 from runner.lib.text import shown
 from runner.reports.evidence_text import metrics_table
@@ -51,7 +52,8 @@ def command(
     consent = Consent(yes=given.yes, command="", needed=False)  # production does not change
     if not confirm(given.console, f"Record this as the incumbent of {request.model}?", consent):
         return ExitCode.FAILED
-    return show_result(given.console, adopt(request, proposed), given.form, request.state)
+    agreed = replace(request, agreed=proposed.basis)
+    return carry_out_or_leave(given, agreed, lambda made: adopt(made, proposed), None, proposed)
 
 
 def _lines(console: Console, model: str, proposed: Proposed) -> Iterator[str]:

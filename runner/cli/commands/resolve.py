@@ -4,10 +4,13 @@ from datetime import timedelta
 from typing import get_args
 
 import click
+from msgspec.structs import replace
 
-from runner.app.review.resolve import Answer, ResolveRequest, resolve
+from runner.app.review.leaving import Left, Waiting, decide
+from runner.app.review.resolve import Answer, ResolveRequest, propose_resolution, resolve
 from runner.cli import options
 from runner.cli.console import Console
+from runner.cli.decided import show_left
 from runner.errors import ExitCode
 
 
@@ -15,7 +18,8 @@ from runner.errors import ExitCode
 @options.model
 @click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What happened to it.")
 @options.reason("How you know; kept in the journal.")
-@options.lock_timeout
+@options.take_up_timeout
+@options.no_wait
 @options.common
 def command(  # noqa: PLR0913 -- one argument an option
     *,
@@ -23,12 +27,15 @@ def command(  # noqa: PLR0913 -- one argument an option
     answer: Answer,
     reason: str,
     lock_timeout: timedelta,
+    no_wait: bool,
     state: str,
     console: Console,
 ) -> int:
     """Record what happened to a request that ended as `unknown`, when only a person can tell."""
-    request = ResolveRequest(
-        model=model, answer=answer, reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress
-    )
-    console.result(f"job {resolve(request)} of {model} is recorded as {answer}; `retrain run` continues from there")
+    request = ResolveRequest(model=model, answer=answer, reason=reason, state=state, listener=console.progress)
+    request = replace(request, job=propose_resolution(request))
+    done = decide(request, resolve, Waiting(longest=lock_timeout, waits=not no_wait), request.job)
+    if isinstance(done, Left):
+        return show_left(console, done, "text", state)
+    console.result(f"job {request.job} of {model} is recorded as {answer}; `retrain run` continues from there")
     return ExitCode.OK

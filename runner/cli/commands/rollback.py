@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.cli import options
 from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
-from runner.cli.run_result import show_result
+from runner.cli.decided import carry_out_or_leave
 from runner.errors import ExitCode
 
 
@@ -25,5 +25,5 @@ def command(*, given: options.Decision, to: str | None) -> int:
     command = agreeing_command(arguments, manifest=request.manifest, state=request.state)
     if not confirm_proposal(given.console, proposal, Consent(yes=given.yes, command=command)):
         return ExitCode.FAILED
-    done = roll_back(replace(request, agreed=proposal.evidence))
-    return show_result(given.console, done, given.form, request.state)
+    agreed = replace(request, agreed=proposal.basis)
+    return carry_out_or_leave(given, agreed, roll_back, proposal.evidence.retrain_job_id)

@@ -7,6 +7,7 @@ import click
 from msgspec.structs import replace
 
 from runner.app.planning.plan import PlanRequest
+from runner.app.review.inbox_desk import InboxDesk
 from runner.app.run.run import RunRequest, run
 from runner.cli import options
 from runner.cli.console import Console
@@ -70,6 +71,7 @@ def command(  # noqa: PLR0913 -- one argument an option
                 state=state,
                 listener=listener,
                 warn=console.warning,
+                inbox=InboxDesk.of_run,
                 plan=plan,
                 allow_held=allow_held,
                 parallel=parallel,

@@ -16,6 +16,7 @@ from runner.cli.loss_warning import warn_of_loss
 from runner.cli.model_lines import incumbent_text, standing, under_way, with_short_ids
 from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES
+from runner.lib.timestamps import moment, seconds_text
 from runner.plan.model_plan import review_commands, state_option
 from runner.reports.evidence_text import evidence_line
 from runner.reports.json_text import render_json
@@ -24,6 +25,7 @@ from runner.reports.table import FEWEST_COLUMNS, FLEET, NAME_COLUMNS, WIDE_COLUM
 from runner.reports.text import acting, in_words, inline
 
 _MOST_NEXT = 3  # models that need a person, of a fleet
+_MOST_PENDING = 10  # decisions in the inbox
 _MOST_METRICS = 3  # of a candidate, in a table
 _STANDS = (
     *(
@@ -122,6 +124,7 @@ def _grouped(models: Sequence[ModelStatus]) -> Iterator[str]:
 def _end(found: Status, state: str, most: int | None) -> Iterator[str]:
     """Yield how many models ended how, what to do next, and the last run."""
     yield from _counts(found)
+    yield from _pending(found)
     yield from _next(found, state, most)
     if found.last_run is None:
         yield f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
@@ -135,6 +138,16 @@ def _under_way(found: Status, state: str) -> str:
     if found.running or found.last_run is None:
         return "running"
     return f"cut off; `{CommandContext.of_run(found.last_run.started, state).run}` ends it and continues"
+
+
+def _pending(found: Status) -> Iterator[str]:
+    """Yield a line for each decision that waits in the inbox, and who carries it out."""
+    when = "the run that is on" if found.running else "the next `retrain run`"
+    for decision in found.pending[:_MOST_PENDING]:
+        what = f"{decision.action} {decision.model} by {decision.by}, left at {seconds_text(moment(decision.left_at))}"
+        yield inline(f"pending: {what} ({decision.reason or 'no reason given'}); {when} carries it out")
+    if len(found.pending) > _MOST_PENDING:
+        yield f"pending: {len(found.pending) - _MOST_PENDING} more"
 
 
 def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
@@ -220,4 +233,4 @@ def _metrics(model: ModelStatus) -> list[str]:
 
 def _json(found: Status) -> str:
     last = found.last_run.run_id if found.last_run else None
-    return render_json({"models": found.models, "last_run": last}).decode().rstrip("\n")
+    return render_json({"models": found.models, "last_run": last, "pending": found.pending}).decode().rstrip("\n")

@@ -59,6 +59,7 @@ def between(bounds: tuple[int, int]) -> str:
     return f"{bounds[0]:,} to {bounds[1]:,}"
 
 
+_INBOX = "runner.app.review.inbox_desk"
 FACTS = "runner.providers.prediction_one.facts:FACTS"
 LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "size of one file": ("runner.manifest.text:MAX_BYTES", size),
@@ -121,6 +122,10 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "values of a JSON document": ("runner.results.json_document:_MOST_VALUES", count),
     "nesting of a JSON document": ("runner.results.json_document:_DEEPEST", levels),
     "values that `retrain inspect` shows": ("runner.results.inspection:_MOST_VALUES", count),
+    "decisions that wait in the inbox": ("runner.app.review.inbox:MOST_LEFT", count),
+    "size of a decision in the inbox": ("runner.app.review.left_decision:LARGEST", size),
+    "time between two looks into the inbox of a folder": (f"{_INBOX}:_PACE_S", time),
+    "time between two looks into another inbox": (f"{_INBOX}:_FAR_PACE_S", time),
     "size of a plan file": ("runner.app.planning.plan_document:MOST_BYTES", size),
     "size of a plan as Markdown": ("runner.reports.plan_text:MOST_BYTES", plain_bytes),
     "size of `report.html`": ("runner.reports.page_layout:PAGE_BYTES", megabytes),

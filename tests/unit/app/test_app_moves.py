@@ -8,7 +8,7 @@ import pytest
 from runner.app.planning.plan import PlanRequest, plan, read_progress
 from runner.app.queries.history import HistoryRequest, explain, history
 from runner.app.queries.status import status
-from runner.app.review.resolve import ResolveRequest, resolve
+from runner.app.review.resolve import ResolveRequest, propose_resolution, resolve
 from runner.app.review.review import ReviewRequest, review
 from runner.app.review.rollback import RollbackRequest, roll_back
 from runner.app.run.run import RunRequest, run
@@ -147,7 +147,8 @@ def test_an_upload_without_a_result_is_resolved_under_the_new_name(world: World)
     job = read_progress("state").model(HOST, "churn-eu").upload_unknown
     assert job is not None
     request = ResolveRequest(model="churn-eu", answer="not-started", reason="seen", state="state")
-    assert resolve(request) == job.retrain_job_id
+    assert propose_resolution(request) == job.retrain_job_id
+    resolve(request)
     assert actions(planned())["churn-eu"] == "retrain"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from runner.app.run.run import exit_code
+from runner.app.run.run_end import exit_code
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode, LockedError, StateError, UsageError
 from runner.journal.events import ModelFinished
 from runner.journal.outcomes import Outcome

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from runner.app.run.run import RunResult
+from runner.app.run.run_end import RunResult
 from runner.cli.console import Console
 from runner.cli.run_result import show_result
 from runner.cli.terminal.capabilities import TerminalCapabilities

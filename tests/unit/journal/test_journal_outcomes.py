@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from runner.app.run.run import exit_code
+from runner.app.run.run_end import exit_code
 from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode
 from runner.journal.events import ModelFinished

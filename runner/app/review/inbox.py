@@ -1,0 +1,170 @@
+"""The inbox of a state: decisions that are left, claimed, withdrawn, listed and removed.
+
+An entry is `ID.json`. Who carries it out, and who withdraws it, first makes `ID.claim`, which one of them can: so what
+was withdrawn is never carried out. What is no entry is set aside.
+"""
+
+from contextlib import suppress
+
+from msgspec import Struct, field
+
+from runner.app.review.following import ENTRY
+from runner.app.review.left_decision import LARGEST, LeftDecision, decoded, encoded
+from runner.errors import StateError
+from runner.journal.state_store import Inbox, StateStore
+from runner.journal.stored import is_inbox_name
+from runner.lib.text import shown
+
+MOST_LEFT = 200  # decisions that wait at a time
+_CLAIM = ".claim"
+_WITHDRAWN = b"withdrawn"
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What is in the inbox: decisions, oldest first, and what was set aside, a sentence each."""
+
+    decisions: tuple[LeftDecision, ...]
+    aside: tuple[str, ...] = ()
+
+
+class DecisionInbox(Struct, frozen=True):
+    """The decisions of one state. What was read once is not read again: entries never change."""
+
+    state: StateStore
+    known: dict[str, LeftDecision] = field(default_factory=dict)
+
+    @property
+    def _inbox(self) -> Inbox:
+        return self.state.inbox
+
+    def leave(self, decision: LeftDecision) -> None:
+        """Leave a decision, durably.
+
+        Raises:
+            StateError: it cannot be stored, or too many wait.
+        """
+        try:
+            if len(self._inbox.pending()) >= 2 * MOST_LEFT:
+                raise StateError(
+                    f"The inbox of {self.state.address} is full, so the decision was not left there.",
+                    hint="Wait for the run to end, then run the command again.",
+                )
+            self._inbox.post(f"{decision.decision_id}{ENTRY}", encoded(decision))
+        except OSError as error:
+            raise StateError(
+                f"The decision cannot be left in {self.state.address}: {error.strerror or error}.",
+                hint="Make room or correct the permissions; or wait for the run to end, then run the command again.",
+            ) from error
+
+    def holds(self, decision_id: str) -> bool:
+        """Return whether the decision is still there.
+
+        Raises:
+            OSError: the inbox cannot be listed.
+        """
+        return f"{decision_id}{ENTRY}" in self._inbox.pending()
+
+    def look(self, *, set_aside: bool) -> Found:
+        """Return what waits; `set_aside` moves what is no decision out of the way, else it is only told.
+
+        Raises:
+            OSError: the inbox cannot be listed.
+        """
+        names = self._inbox.pending()
+        ours = [name for name in names if is_inbox_name(name)]
+        entries = [name for name in ours if name.endswith(ENTRY)][:MOST_LEFT]
+        claimed = {name.removesuffix(_CLAIM) for name in ours if name.endswith(_CLAIM)}
+        decisions, aside = list[LeftDecision](), list[str]()
+        for name in entries:
+            try:
+                decision = self.known.get(name) or self._read(name)
+            except FileNotFoundError:
+                continue  # carried out or withdrawn since
+            except (OSError, ValueError) as error:
+                why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                aside.append(self._refuse(name, why, set_aside=set_aside))
+                continue
+            self.known[name] = decision
+            if decision.decision_id not in claimed or not self._seems_withdrawn(decision.decision_id):
+                decisions.append(decision)
+        strange = [name for name in names if not is_inbox_name(name)][:MOST_LEFT]
+        aside += [self._refuse(name, "it is no decision", set_aside=set_aside) for name in strange]
+        if set_aside:
+            self._tidy(claimed, {name.removesuffix(ENTRY) for name in entries})
+        return Found(decisions=tuple(decisions), aside=tuple(aside))
+
+    def _tidy(self, claimed: set[str], entered: set[str]) -> None:
+        """Remove what a killed command left of decisions that were withdrawn or are gone."""
+        for decision_id in claimed:
+            withdrawn = decision_id in entered and self._seems_withdrawn(decision_id)
+            if withdrawn or (decision_id not in entered and not self.holds(decision_id)):
+                try:
+                    self.remove(decision_id)
+                except OSError:  # nobody but a stranger makes something else there
+                    self._refuse(f"{decision_id}{_CLAIM}", "it is no claim", set_aside=True)
+
+    def claim(self, decision_id: str, run_id: str) -> bool:
+        """Make sure that the decision is not withdrawn any more; return whether it was not before.
+
+        Raises:
+            OSError: it cannot be told.
+        """
+        try:
+            self._inbox.post(f"{decision_id}{_CLAIM}", run_id.encode())
+        except FileExistsError:
+            return not self._is_withdrawn(decision_id)  # a run that was lost had claimed it
+        if self.holds(decision_id):
+            return True
+        self._inbox.remove(f"{decision_id}{_CLAIM}")
+        return False
+
+    def withdraw(self, decision_id: str) -> bool:
+        """Take a decision back; return False where a run has claimed it.
+
+        True says nothing of one that was carried out and removed: only the journal tells that.
+
+        Raises:
+            OSError: it cannot be told.
+        """
+        try:
+            self._inbox.post(f"{decision_id}{_CLAIM}", _WITHDRAWN)
+        except FileExistsError:
+            return False
+        self.remove(decision_id)
+        return True
+
+    def remove(self, decision_id: str) -> None:
+        """Remove a decision that counts, or that was withdrawn: first the entry, so that its claim outlives it.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        for ending in (ENTRY, _CLAIM):
+            self._inbox.remove(f"{decision_id}{ending}")
+
+    def _read(self, name: str) -> LeftDecision:
+        decision = decoded(self._inbox.read(name, LARGEST + 1))
+        if f"{decision.decision_id}{ENTRY}" != name:
+            raise ValueError("its name is not that of the decision in it")
+        return decision
+
+    def _seems_withdrawn(self, decision_id: str) -> bool:
+        """Return the same as far as it can be told; a claim makes sure."""
+        with suppress(OSError):
+            return self._is_withdrawn(decision_id)
+        return False
+
+    def _is_withdrawn(self, decision_id: str) -> bool:
+        try:
+            return self._inbox.read(f"{decision_id}{_CLAIM}", len(_WITHDRAWN)) == _WITHDRAWN
+        except FileNotFoundError:
+            return False
+
+    def _refuse(self, name: str, why: str, *, set_aside: bool) -> str:
+        told = f"{shown(name)} in the inbox of {self.state.address} is not followed: {why}"
+        if not set_aside:
+            return told
+        try:
+            return f"{told}; it is at {self._inbox.set_aside(name)} now"
+        except OSError as error:
+            return f"{told}; it cannot be set aside: {error.strerror or error}"

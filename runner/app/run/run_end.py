@@ -1,0 +1,88 @@
+"""The end of whatever holds the state: exit code, record and files; and a person's decision from plan to end."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.app.planning.scope import Scope
+from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
+from runner.app.service import TargetService
+from runner.app.state.session import Session
+from runner.datasets.access import DataAccess
+from runner.datasets.file_cache import FileCache
+from runner.errors import PRECEDENCE, ExitCode
+from runner.execute.progress_events import Listener
+from runner.journal.events import DecisionTaken, ModelFinished
+from runner.journal.outcomes import OUTCOMES
+from runner.plan.model_plan import ModelPlan
+from runner.reports.model import Report
+
+_BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
+
+
+def exit_code(
+    ends: Iterable[ModelFinished], *, internal_errors: bool, stopped: str | None, allow_held: bool
+) -> ExitCode:
+    """Return the exit code of a run; a signal's own code is above all but a bug of ours."""
+    if internal_errors:
+        return ExitCode.BUG
+    if stopped in _BY_SIGNAL:
+        return _BY_SIGNAL[stopped]
+    codes = {ExitCode.OK if end.still_held else OUTCOMES[end.outcome].exit_code for end in ends}
+    if allow_held:
+        codes.discard(ExitCode.HELD)
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+
+
+class RunResult(Struct, frozen=True, kw_only=True):
+    """What a run left: its report, its folder on this machine, its exit code, and bugs to trace.
+
+    `where` is how its files are named to people.
+    """
+
+    report: Report
+    folder: Path
+    where: str
+    exit_code: ExitCode
+    internal_errors: tuple[Exception, ...]
+
+
+def carry_out(
+    opened: Session, scope: Scope, plan: ModelPlan, listener: Listener, decision: DecisionTaken | None = None
+) -> RunResult:
+    """Do what a person decided about one model, and end the run; `decision` is there where it came from the inbox."""
+    job = ExecutionRequest(
+        scope=scope,
+        plans=[plan],
+        parallel=1,
+        listener=listener,
+        readings=readings_of(opened, scope.service),
+        decision=decision,
+    )
+    return finish_run(opened, execute(opened, job), allow_held=False)
+
+
+def readings_of(opened: Session, service: TargetService) -> FileCache:
+    """Return what reads a run's data: it may start the manifest's commands, and keeps copies in the run's spool."""
+    access = DataAccess(
+        trusted_hosts=service.trusted_hosts,
+        starts_commands=True,
+        spool=lambda: opened.folder.make("spool", opened.run_id),
+    )
+    return FileCache(access)
+
+
+def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) -> RunResult:
+    """End the run: its exit code, its record, its files."""
+    code = exit_code(
+        executed.ends, internal_errors=bool(executed.internal_errors), stopped=executed.stopped, allow_held=allow_held
+    )
+    report = opened.finish(code, executed.stopped)
+    return RunResult(
+        report=report,
+        folder=opened.run_folder,
+        where=opened.state.blobs.shown(f"runs/{opened.run_id}"),
+        exit_code=code,
+        internal_errors=executed.internal_errors,
+    )
