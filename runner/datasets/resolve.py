@@ -15,8 +15,8 @@ from runner.datasets.source import PARQUET, DataFile, DataSource, Fingerprint, T
 from runner.datasets.web_source import VariableSource, WebSource
 from runner.errors import Kind, ModelError
 from runner.lib.canonical_json import digest
+from runner.lib.object_stores import SCHEMES as OBJECTS
 from runner.manifest.model import Dataset, Source
-from runner.manifest.sources import OBJECTS
 from runner.providers.facts import DataFormats, TableFormat
 
 _OBJECTS, _WEB = ObjectSource(), WebSource()

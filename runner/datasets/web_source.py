@@ -21,9 +21,9 @@ from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, rea
 from runner.http.addresses import Address, UnfitError, is_loopback, read_address
 from runner.http.deadlines import DEFAULT_DEADLINES
 from runner.http.proxies import Proxies, ca_bundle
+from runner.lib.object_stores import SCHEMES as OBJECTS
 from runner.lib.secrets import Secret, fingerprint
 from runner.manifest.model import Source
-from runner.manifest.sources import OBJECTS
 
 if TYPE_CHECKING:  # 60 ms, which commands without data of the web are spared
     from runner.http.request import ResponseHead

@@ -7,16 +7,14 @@ refused without repeating it.
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.http.addresses import is_host, is_loopback
+from runner.lib.object_stores import SCHEMES, Scheme
 
-Scheme = Literal["s3", "gs", "az"]
-SCHEMES: tuple[Scheme, ...] = ("s3", "gs", "az")
 _FORMS: Mapping[Scheme, str] = {
     "s3": "s3://BUCKET/PREFIX",
     "gs": "gs://BUCKET/PREFIX",

@@ -163,8 +163,8 @@ class Bucket:
             found = obstore.list(self._quick, folder, offset=f"{folder}/{after}" if after else None).collect()
             return sorted(
                 (
-                    Item(name=one["path"], size=one["size"], modified=one["last_modified"], tag=one["e_tag"])
-                    for one in found
+                    Item(name=meta["path"], size=meta["size"], modified=meta["last_modified"], tag=meta["e_tag"])
+                    for meta in found
                 ),
                 key=lambda item: item.name,
             )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
@@ -16,7 +16,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore, S3Store
 
-SCHEMES = ("s3", "gs", "az")
+Scheme = Literal["s3", "gs", "az"]
+SCHEMES: tuple[Scheme, ...] = ("s3", "gs", "az")
 _QUERY = re.compile(r"\?(?P<query>[a-z_]+=[^?]*)\Z")  # a pattern may hold a question mark
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+/?")
@@ -87,7 +88,7 @@ def read_object_address(text: str, known: Sequence[str] = ()) -> ObjectAddress:
     _require_key(key)
     _require_options(options)
     return ObjectAddress(
-        scheme=cast("Literal['s3', 'gs', 'az']", scheme),
+        scheme=scheme,
         bucket="/".join(names),
         key=key,
         endpoint=options.pop("endpoint", "").rstrip("/") or None,

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec.structs import replace
 
 from runner.http.addresses import UnfitError, is_loopback, read_address
+from runner.lib.object_stores import SCHEMES as OBJECTS
 from runner.lib.object_stores import AddressError, read_object_address
 from runner.lib.text import choice
 from runner.manifest.document import YamlMap
@@ -16,8 +17,7 @@ from runner.manifest.model import Source
 from runner.manifest.problems import Findings
 from runner.providers.facts import DataFormats
 
-OBJECTS = ("s3", "gs", "az")
-SCHEMES = {*OBJECTS, "https", "http"}  # of addresses that `runner.datasets.resolve` finds data at
+ADDRESSES = {*OBJECTS, "https", "http"}  # of addresses that `runner.datasets.resolve` finds data at
 _GLOB = re.compile(r"[*?\[]")
 # Names in the query of an address that carry a signature, a key or a token; letter case and punctuation do not count.
 _SECRETS = frozenset(
@@ -100,7 +100,7 @@ def _flaws(source: Source, key: str) -> Iterator[tuple[str, str, str]]:
     if source.variable is not None or source.command is not None:
         return
     scheme = source.scheme
-    if scheme and scheme not in SCHEMES:
+    if scheme and scheme not in ADDRESSES:
         yield (
             "wrong-value",
             f"No data can be read from `{scheme}://`.",

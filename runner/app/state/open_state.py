@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from runner.http.bucket_address import SCHEMES
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import StateStore
+from runner.lib.object_stores import SCHEMES
 
 
 def _folder(address: str) -> FolderStore:

@@ -28,7 +28,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     """Enter the source into the registry, and its scheme into the manifest's."""
     made = MemorySource()
     monkeypatch.setitem(SOURCES, "memory", made)
-    monkeypatch.setattr(sources, "SCHEMES", {"memory"})
+    monkeypatch.setattr(sources, "ADDRESSES", {"memory"})
     made.write("memory://d/train.csv", TRAIN)
     return made
 
@@ -38,7 +38,7 @@ def world_of(folder: Path, train: str) -> World:
 
 
 def test_the_manifest_knows_the_schemes_of_the_registry() -> None:
-    assert {*SOURCES} == {"", "env", "command", *sources.SCHEMES}
+    assert {*SOURCES} == {"", "env", "command", *sources.ADDRESSES}
 
 
 def test_a_run_uploads_what_is_at_the_address_and_trains_once_for_one_content(
