@@ -120,8 +120,8 @@ TABLE: Mapping[tuple[Outcome, NextCause], _Advice] = MappingProxyType(
             ("history",),
         ),
         ("held", "rules"): _Advice(
-            "Better data brings a new candidate, and another limit judges this one again; {history} shows the numbers."
-            " {approve} switches to it anyway, {reject} settles it.",
+            "Improve the data to get a new candidate, or change the limit to have this one judged again. {history}"
+            " shows the numbers. {approve} switches to it anyway; {reject} rejects it.",
             ("reject", "approve"),
             ("history",),
         ),

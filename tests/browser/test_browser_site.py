@@ -91,6 +91,22 @@ def fleet_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "site"
 
 
+@pytest.fixture(scope="module")
+def fleet_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a run of 14 models on the site."""
+    root = tmp_path_factory.mktemp("several")
+    folder = StateFolder(root / "state")
+    store = open_store(folder)
+    fleet = FleetRecording(record=Recording(store=store, folder=folder))
+    fleet.begin()
+    for place in range(14):
+        fleet.train(f"churn-apac-southeast-{place:02}", "0.92", ASK)
+    fleet.end(1)
+    store.close()
+    build_site(str(folder.root), root / "site")
+    return next((root / "site" / "runs").glob("*/index.html"))
+
+
 @pytest.fixture(params=["disk", "server"])
 def base(request: pytest.FixtureRequest, site: Path) -> str:
     """Return where the site begins: as a file, or on a web server."""
@@ -216,6 +232,16 @@ def test_forty_eight_models_fit_a_few_screens_and_the_first_thing_to_do_the_firs
     assert [word.split(" ", 1)[1] for word in todo] == ["failed", "failed", "held", "awaiting approval"]
     assert "2 more failed, 3 more held, 3 more awaiting approval." in browser.driver.page_source
     assert browser.violations() == []
+
+
+def test_on_a_phone_a_models_line_in_a_run_is_one_line_with_its_link(browser: Browser, fleet_report: Path) -> None:
+    visit(browser, fleet_report.as_uri(), width=400)
+    rows = browser.driver.find_elements(By.CSS_SELECTOR, "#list tbody tr:first-child")
+    assert len(rows) == 14
+    assert max(row.size["height"] for row in rows) < 36
+    links = browser.driver.find_elements(By.CSS_SELECTOR, "#list a[aria-label^='history of']")
+    assert all(link.is_displayed() for link in links)
+    assert len(links) == 14
 
 
 def test_no_argument_of_a_command_is_broken_at_its_hyphens(browser: Browser, fleet_site: Path) -> None:

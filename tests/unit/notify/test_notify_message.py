@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from runner.journal.events import ErrorRecord
 from runner.journal.outcomes import Outcome
 from runner.manifest.load import load
 from runner.manifest.model import EnvKey, Model, Notification, Place
 from runner.notify.message import Message, ModelEnd, RunEnd, compose
+from runner.reports.model import ModelReport
+from runner.reports.next_step import CommandContext, next_step
+
+ROOT = Path(__file__).parents[3]
 
 MODELS = """
 version: 1
@@ -137,3 +142,27 @@ def test_text_from_outside_calls_nobody_and_hides_nothing(models: dict[str, Mode
 def test_the_command_of_a_message_names_the_state(models: dict[str, Model]) -> None:
     run = replace(end(churn="failed"), state=" --state 's 1'")
     assert "`retrain report run-1 --state 's 1'` shows it." in told(entry("failed"), models, run).body
+
+
+def test_the_message_in_the_docs_is_what_is_composed(models: dict[str, Model]) -> None:
+    page = (ROOT / "docs" / "how-to" / "notifications.md").read_text("utf-8")
+    sample = page.split("```text\n")[1].split("```")[0]
+    job, run_id = "803a56b98da5ac62a17b911b42fc8259", "20260301T040506.123456Z-4d0f6a"
+    missing = ErrorRecord(
+        kind="data", message="data/usage.csv does not exist.", hint="Provide the file or correct its path."
+    )
+    held = ModelReport(
+        name="churn",
+        outcome="held",
+        reason="auc is 0.9, below the minimum 0.95. The current model is kept.",
+        retrain_job_id=job,
+    )
+    failed = ModelReport(name="usage", outcome="failed", reason=missing.message, error=missing)
+    ends = [
+        ModelEnd(name=report.name, outcome=report.outcome, reason=report.reason, next=step.text)
+        for report in (held, failed)
+        if (step := next_step(report, CommandContext(run="retrain run models.yaml")))
+    ]
+    run = RunEnd(run_id=run_id, service="developer-api.predictionone.sony.biz", exit_code=1, models=ends)
+    message = told(entry("failed", "held"), models, run)
+    assert f"{message.title}\n{message.body}\n" == sample
