@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _FIRST = 1 << 20  # bytes of the first part: enough for whoever looks at a header alone
-_PART = 8 << 20
-_AHEAD = 3  # parts that are asked for before they are needed
+_PART = 2 << 20
+_AHEAD = 4  # parts that are asked for before they are needed
 
 
 class ObjectFile(Struct, frozen=True, kw_only=True):

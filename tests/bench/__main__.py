@@ -27,6 +27,7 @@ LINES = (
     "upload",
     "checks",
     "packing",
+    "remote",
     "run",
     "fleet",
     "polling",

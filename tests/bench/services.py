@@ -28,6 +28,13 @@ def slow_service(shortest_s: float, longest_s: float) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def data_store(size: int) -> Iterator[str]:
+    """Start the object store that holds one table of about so many bytes and give its URL."""
+    with _serving(["tests.bench.data_store", str(size)]) as url:
+        yield url
+
+
 def make_authority(folder: Path) -> tuple[Path, Path]:
     """Make a certificate authority for this run only; return its certificate, and a server's with its key."""
     authority = trustme.CA()
