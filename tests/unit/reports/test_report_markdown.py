@@ -132,8 +132,8 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
     [
         ([("passed", "measured"), ("inconclusive", "first_run")], "State what serves"),
         ([("inconclusive", "changed_outside")], "Accept what serves"),
-        ([("failed", "measured"), ("inconclusive", "first_run")], "Better data"),
-        ([("failed", "measured")], "Better data"),
+        ([("failed", "measured"), ("inconclusive", "first_run")], "Improve the data"),
+        ([("failed", "measured")], "Improve the data"),
     ],
 )
 def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
