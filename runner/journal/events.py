@@ -254,8 +254,19 @@ class DecisionTaken(_Fact, frozen=True, kw_only=True, tag="decision_taken"):
         return f"decision:{self.decision_id}"
 
 
+class KnownContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was read of a file that is not on the machine; `content_id` is that of a `FileRecord`."""
+
+    content_id: Sha256
+    sha256: Sha256
+    bytes: int
+
+
 class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
-    """What the run means to do to a model, and why."""
+    """What the run means to do to a model, and why.
+
+    `contents` are those of its files that the plan read and that bring nothing new: written again where they are.
+    """
 
     action: str
     stages: tuple[str, ...]
@@ -265,6 +276,7 @@ class ModelPlanned(_Fact, frozen=True, kw_only=True, tag="model_planned"):
     dataset_sha256: Sha256 | None = None
     owner: str | None = None
     tags: tuple[str, ...] = ()
+    contents: tuple[KnownContent, ...] = ()
 
 
 class DataChecked(_Fact, frozen=True, kw_only=True, tag="data_checked"):

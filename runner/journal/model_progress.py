@@ -16,6 +16,7 @@ from runner.journal.events import (
     IncumbentAdopted,
     JobCreated,
     JobFact,
+    KnownContent,
     LossAccepted,
     ModelFinished,
     ModelPlanned,
@@ -38,7 +39,6 @@ from runner.lib.timestamps import moment
 _ABOUT_RUNS = (
     DecisionTaken,
     LossAccepted,
-    ModelPlanned,
     ModelsMoved,
     RunStarted,
     RunFinished,
@@ -85,6 +85,7 @@ class ModelProgress(Struct, kw_only=True):
     loss: AcceptedLoss | None = None
     jobs: dict[str, RetrainJob] = field(default_factory=dict)
     checked: DataChecked | None = None
+    contents: tuple[KnownContent, ...] = ()  # that a plan read since, without a training
     incumbent_id: str | None = None
     served: RetrainJob | None = None  # the incumbent, when the service has issued its id again
     serving: Deployments = field(default_factory=Deployments)
@@ -159,6 +160,8 @@ class ModelProgress(Struct, kw_only=True):
             self.reported_held = fact.retrain_job_id if fact.outcome == "held" else self.reported_held
         elif isinstance(fact, DataChecked):
             self.checked = fact
+        elif isinstance(fact, ModelPlanned):
+            self.contents = fact.contents or self.contents
         elif isinstance(fact, ServiceMoved):
             self.from_service = fact.from_service
         elif isinstance(fact, JobCreated):

@@ -211,6 +211,7 @@ def recorded_contents(progress: Progress, service: str) -> dict[str, Checksum]:
     """Return the sums of the contents that models were trained or checked with, by what names each on every machine."""
     found: dict[str, Checksum] = {}
     for model in progress.known(service).values():
+        found |= {known.content_id: Checksum(sha256=known.sha256, bytes=known.bytes) for known in model.contents}
         jobs = (job.data for job in (model.incumbent, model.last) if job is not None)
         for data in filter(None, (*jobs, model.checked)):
             for file in filter(None, (data.train, data.eval)):

@@ -1,11 +1,13 @@
 """`retrain run`: plan the models, take them to their outcomes, write the report."""
 
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from runner.app.planning.data_checks import recorded_contents
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
 from runner.app.planning.scope import Scope, read_scope
@@ -15,12 +17,14 @@ from runner.app.run.planned_run import agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
 from runner.app.state.read_state import Warn, warn_of_future
 from runner.app.state.session import Session, session
+from runner.datasets.metadata import DatasetDigest
+from runner.errors import ModelError
 from runner.execute.progress_events import Listener
-from runner.journal.events import Draft, Fact, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
-from runner.plan.model_plan import Choice, ModelPlan
+from runner.plan.model_plan import Choice, ModelPlan, PlanStage
 from runner.policy.decide import policy_digest
 
 
@@ -68,7 +72,7 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.service, paths, _recorded(scope, document))
     planned = agreed or plan_models(scope, opened.progress, readings, request.listener)
-    _record_plans(opened, scope.manifest, planned)
+    _record_plans(opened, scope.manifest, scope.service.name, planned)
     job = ExecutionRequest(
         scope=scope,
         plans=planned.plans,
@@ -112,19 +116,21 @@ def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
     }
 
 
-def _record_plans(opened: Session, manifest: Manifest, planned: Planned) -> None:
+def _record_plans(opened: Session, manifest: Manifest, service: str, planned: Planned) -> None:
     """Write all plans in one transaction, after what moved."""
     facts: list[tuple[str | None, Fact]] = [(None, ModelsMoved(moves=planned.moves))] if planned.moves else []
+    recorded = recorded_contents(planned.progress, service)
     for plan in planned.plans:
         before = planned.services_before.get(plan.model)
         if before is not None and plan.outcome != "failed":
             facts.append((plan.model, ServiceMoved(from_service=before)))
-        facts.append((plan.model, _planned(manifest, plan)))
+        contents = tuple(_new_contents(plan, planned.data[manifest.models[plan.model].dataset], recorded))
+        facts.append((plan.model, _planned(manifest, plan, contents)))
     at = stamp(opened.clock.now())
     opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=model, fact=fact) for model, fact in facts])
 
 
-def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
+def _planned(manifest: Manifest, plan: ModelPlan, contents: tuple[KnownContent, ...]) -> ModelPlanned:
     model = manifest.models[plan.model]
     policy = model.policy
     return ModelPlanned(
@@ -136,4 +142,16 @@ def _planned(manifest: Manifest, plan: ModelPlan) -> ModelPlanned:
         dataset_sha256=plan.dataset_sha256,
         owner=model.owner,
         tags=model.tags,
+        contents=contents,
     )
+
+
+def _new_contents(
+    plan: ModelPlan, data: DatasetDigest | ModelError, recorded: Collection[str]
+) -> Iterator[KnownContent]:
+    """Yield what was read for a plan that trains nothing, so that nobody reads it again; a training records its own."""
+    if PlanStage.CHECK in plan.stages or isinstance(data, ModelError):
+        return
+    for file in filter(None, (data.train, data.eval)):
+        if file.content_id is not None and file.content_id not in recorded:
+            yield KnownContent(content_id=file.content_id, sha256=file.sha256, bytes=file.bytes)

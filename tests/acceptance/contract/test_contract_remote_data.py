@@ -118,6 +118,24 @@ def test_a_presigned_address_is_known_again_by_another_signature_and_shown_nowhe
     assert_silent(project, first, second, third, doctor)
 
 
+def test_the_same_content_under_another_version_is_read_once_and_known_from_then_on(
+    project: Project, web: WebServer
+) -> None:
+    web.pages["/train.csv"] = Page(content=rows())
+    add(project, "churn", f"{web.url}/train.csv")
+    assert project.run().code == 0
+    web.pages["/train.csv"] = Page(content=rows(), etag='"2"')
+    web.log.clear()
+    ended = project.run()
+    assert project.outcomes() == {"churn": "unchanged"}, ended.err
+    assert len(web.gets()) == 1
+    web.log.clear()
+    assert project.retrain("plan", "models.yaml").code == 0
+    assert project.run().code == 0
+    assert web.gets() == []
+    assert project.retrain("verify").code == 0
+
+
 @pytest.mark.plays("F4")
 def test_an_object_replaced_between_plan_and_upload_is_not_trained_on(project: Project, store: S3Server) -> None:
     store.put("churn/moved.csv", rows(5000))
