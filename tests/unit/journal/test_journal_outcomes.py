@@ -66,7 +66,7 @@ def test_every_outcome_is_drawn_in_terminals_and_pages(outcome: Outcome) -> None
     assert outcome_sign(outcome).shown(TerminalCapabilities(symbols=True)) == sign(outcome) == traits.sign
     assert outcome_sign(outcome).shown(TerminalCapabilities()).isascii()
     assert f".badge.{outcome}, .toggle.{outcome} {{ color: var(--{traits.tone});" in style
-    assert f".shares .{outcome}, .strip .{outcome} {{ fill: var(--{traits.fill}); }}" in style
+    assert f".shares .{outcome}, .strip .{outcome}, .days .{outcome} {{ fill: var(--{traits.fill}); }}" in style
     assert all(f"--{name}:" in style for name in (traits.tone, f"{traits.tone}-back", traits.fill))
 
 
