@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,11 +13,11 @@ from click.core import ParameterSource
 from msgspec import Struct
 
 from runner.cli.console import Console
+from runner.cli.params import Duration, PointInTime
 from runner.cli.terminal.capabilities import wants_plain
 from runner.errors import RetrainError
 from runner.http.addresses import is_host
 from runner.journal.folder import DEFAULT
-from runner.manifest.durations import FORMS, LONGEST, parse_duration
 
 if TYPE_CHECKING:  # slow to import, and not every command needs them
     from runner.app.review.candidates import DecisionRequest
@@ -28,21 +28,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TRUST_STATE = "runner.trust_state"  # in the context's `meta`
 _TRUSTED_HOSTS = "RETRAIN_TRUSTED_HOSTS"
-
-
-class Duration(click.ParamType[timedelta]):
-    """A duration as in the manifest: `500ms 90s 15m 6h 7d`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the duration, or fail with a usage error."""
-        if isinstance(value, timedelta):
-            return value
-        duration = parse_duration(str(value))
-        if duration is None:
-            self.fail(f"{value!r} is not a duration of at most {LONGEST.days} days such as {FORMS}.", param, ctx)
-        return duration
 
 
 def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -332,41 +317,6 @@ def reviewed(function: F) -> F:
     ):
         command = option(command)
     return cast("F", command)
-
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-
-
-class PointInTime(click.ParamType[datetime]):
-    """A moment in UTC. A day stands for its beginning or, with `end_of_day`, for the beginning of the next."""
-
-    name = "moment"
-
-    def __init__(self, *, end_of_day: bool = False) -> None:
-        self._end_of_day = end_of_day
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the aware moment, or fail with a usage error."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            return self._read(str(value), param, ctx)
-        except (ValueError, OverflowError, click.BadParameter):
-            example = (
-                "a day such as 2026-03-01, a time with its zone such as 2026-03-01T04:05:06Z, nor an age such as 30d"
-            )
-            self.fail(f"{value!r} is neither {example}.", param, ctx)
-
-    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if _DAY.fullmatch(text):
-            day = datetime.fromisoformat(text).replace(tzinfo=UTC)
-            return day + timedelta(days=1) if self._end_of_day else day
-        if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        return datetime.now(UTC) - Duration().convert(text, param, ctx)
 
 
 since = click.option(

@@ -109,8 +109,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_lost_upload_is_made_good_by_the_old_plan",
         file="runner/execute/workflow.py",
-        old="        run.plan = yield from _plan_again(run)\n",
+        old=(
+            '        run.warn(f"{lost}; the model is planned again")\n'
+            "        run.plan = yield from _plan_again(run, run.context.choice)\n"
+        ),
         new=(
+            '        run.warn(f"{lost}; the model is planned again")\n'
             "        from msgspec.structs import replace\n        from runner.plan.model_plan import STAGES, Action\n"
             "        run.plan = replace(run.plan, stages=STAGES[Action.RETRAIN])\n"
         ),

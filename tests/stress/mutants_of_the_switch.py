@@ -164,8 +164,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="models_are_not_bounded",
         file="runner/execute/coordinator.py",
-        old="while self._waiting and len(self._active) < self.settings.parallel:",
-        new="while self._waiting:",
+        old="if len(self._own) >= self.settings.parallel:",
+        new="if len(self._own) < 0:",
         caught_by=_EDGES + "test_no_more_models_are_driven_side_by_side_than_parallel_allows",
     ),
     Mutant(

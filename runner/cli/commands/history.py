@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from runner.app.queries.history import HistoryRequest, explain, history, incumbents
 from runner.cli import options
-from runner.cli import options as moments
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
+from runner.cli.params import PointInTime
 from runner.errors import ExitCode, UsageError
 from runner.journal.outcomes import OUTCOMES
 from runner.plan.model_plan import state_option
@@ -28,13 +28,13 @@ from runner.reports.text import inline
 @click.option("--job", help="Explain the decisions about this retrain job of the model.")
 @click.option(
     "--incumbent-at",
-    type=moments.PointInTime(end_of_day=True),
+    type=PointInTime(end_of_day=True),
     metavar="WHEN",
     help="What was in service at that time.",
 )
 @options.select
-@moments.since
-@moments.until
+@options.since
+@options.until
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
 @click.option("--service", metavar="HOST", help="Only the history with this service: its host, or `emulator`.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only each model's newest N runs.")

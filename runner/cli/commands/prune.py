@@ -13,6 +13,7 @@ from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
+from runner.cli.params import Duration
 from runner.errors import ExitCode, UsageError
 from runner.manifest.durations import duration_text
 from runner.plan.eligibility import Keep
@@ -23,7 +24,7 @@ from runner.reports.text import inline
 @click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
 @click.option("--results", is_flag=True, help="Remove stored result files that are no longer needed.")
 @click.option("--keep", "count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N of each model.")
-@click.option("--older-than", "age", type=options.Duration(), metavar="AGE", help="Keep those stored within this time.")
+@click.option("--older-than", "age", type=Duration(), metavar="AGE", help="Keep those stored within this time.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
 @options.yes
 @options.lock_timeout

@@ -8,7 +8,6 @@ import click
 
 from runner.app.queries.replay import ReplayRequest, replay
 from runner.cli import options
-from runner.cli import options as moments
 from runner.cli.console import Console
 from runner.cli.loss_warning import warn_of_loss
 from runner.errors import ExitCode
@@ -19,8 +18,8 @@ from runner.reports.replay import Replay, replay_json, replay_markdown, replay_t
 @options.paths
 @click.option("--policy", metavar="NAME", help="Judge by this policy of the manifest instead of each model's own.")
 @options.select
-@moments.since
-@moments.until
+@options.since
+@options.until
 @click.option("--emulator", is_flag=True, help="Replay the history of the emulator instead of the service.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with exit code 2 if a decision would flip.")
 @click.option("--all", "everything", is_flag=True, help="In text, also show the decisions that would not flip.")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from runner.cli.options import Duration, PointInTime
+from runner.cli.params import Duration, PointInTime
 
 
 def moment(text: str, *, end_of_day: bool = False) -> datetime:
