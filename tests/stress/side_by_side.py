@@ -18,7 +18,7 @@ from tests.acceptance.contract.contract_project import Finished, Project, finish
 from tests.fakes.loopback_port import Moment
 from tests.fakes.two_port_records import Call
 from tests.stress import promise
-from tests.stress.promise import MODEL
+from tests.stress.promise import MODEL, OTHER
 
 STOPS: tuple[tuple[str, Moment], ...] = tuple(
     (call, moment)
@@ -88,6 +88,30 @@ def deprived() -> Iterator[str]:
         if ended.code != 1 or "holds its state no longer" not in ended.out:
             yield f"the stopped run ended with {ended.code}: {ended.out[-300:]} {ended.err[-300:]}"
         yield from promise.effects(project, trainings=0, switches=0)
+
+
+def decided(seed: int) -> Iterator[str]:
+    """Kill the run that holds the state while a person's decision is on its way to it; the decision counts once."""
+    rng = random.Random(seed)  # noqa: S311 -- moments that repeat
+    with promise.project() as project:
+        project.manifest["policies"][MODEL] = {"type": "manual"}
+        project.save()
+        finish(project.start("run", "models.yaml"))
+        project.add(OTHER).training = True
+        killed = project.start("run", "models.yaml")
+        wait_until(lambda: bool(project.service.calls(OTHER, "put")), what="the training of slow")
+        arguments = ("approve", MODEL, "--reason", "seen", "--yes", *(["--no-wait"] if seed % 2 else []))
+        deciding = project.start(*arguments)
+        wait_until(lambda: bool(list(project.state.glob("inbox/*"))) or deciding.poll() is not None, what="a decision")
+        time.sleep(rng.uniform(0, 1.5))
+        killed.kill()
+        finish(killed)
+        ended = finish(deciding)
+        project.service.models[OTHER].training = False
+        if ended.code not in (0, 5):
+            yield f"the command ended with {ended.code}: {ended.err[-300:]}"
+        yield from promise.settled(project)
+        yield from (f"left in the inbox: {path.name}" for path in project.state.glob("inbox/*"))
 
 
 def one_at_a_time(project: Project) -> Iterator[str]:

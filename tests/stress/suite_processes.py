@@ -10,6 +10,7 @@ from tests.stress import side_by_side
 from tests.stress.figure import Figure
 
 _AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
+_DECISIONS = 40  # left while a run holds the state, which is killed
 _STARTS = 60  # the full figure, half of them with two runners and half with three
 
 
@@ -24,6 +25,7 @@ class Trial:
 def measure(count: int | None) -> Iterator[Figure]:
     """Yield a figure for each kind of scene; `count` bounds the points of each."""
     yield figure("runners started at once", starts(min(count or _STARTS, _STARTS)))
+    yield figure("killed while a person decides", decisions(min(count or _DECISIONS, _DECISIONS)))
     yield figure("SIGSTOP longer than URL and quarantine", stops()[:count])
     yield figure("unlocked within an upload", [Trial(name="stopped at the head", play=side_by_side.deprived)])
 
@@ -38,6 +40,11 @@ def starts(count: int) -> list[Trial]:
         for seed in range(count)
         for runners in (2 + seed % 2,)
     ]
+
+
+def decisions(count: int) -> list[Trial]:
+    """Return trials with a run that is killed while a decision is on its way to it, each from a seed."""
+    return [Trial(name=f"decided, seed {seed}", play=partial(side_by_side.decided, seed)) for seed in range(count)]
 
 
 def stops() -> list[Trial]:

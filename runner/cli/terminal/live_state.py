@@ -107,6 +107,7 @@ class LiveState(Struct, kw_only=True):
         if row is None:
             row = self.rows[model] = LiveRow(name=model, place=len(self.rows))
         if isinstance(event, StageStarted):
+            row.outcome = None  # it had one before a person's decision
             row.stage, row.began, row.flow, self.starting = event.stage, now, None, ""
         elif isinstance(event, UploadProgress):
             row.flow = row.flow or Flow(total=event.total, sent=0, at=row.began or now)
