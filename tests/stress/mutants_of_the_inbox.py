@@ -7,10 +7,10 @@ _DECIDE = "tests/unit/execute/test_execute_coordinator_decisions.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        name="a_decision_that_counts_is_ruled_on_again",
+        name="a_decision_that_counts_is_applied_again",
         file="runner/app/review/inbox_desk.py",
-        old="if not self._counts(decision) and self._is_ours(decision)]",
-        new="if self.opened.progress.decisions.clear() is None and self._is_ours(decision)]",
+        old="        return waiting.decision_id in self.opened.progress.decisions",
+        new="        return waiting.decision_id in self.told",
         caught_by=_INBOX + "test_whatever_crashes_a_decision_counts_once[approve]",
     ),
     Mutant(

@@ -19,6 +19,7 @@ from runner.app.review.resolve import Answer, ResolveRequest
 from runner.app.review.review import ReviewRequest
 from runner.app.review.rollback import RollbackRequest
 from runner.journal.events import DecisionTaken
+from runner.journal.model_progress import ModelProgress
 from runner.providers.base import Status
 from tests.fakes.memory_state import MemoryInbox, MemoryState
 from tests.fakes.world import UNCLEAR, CrashError, FakeJob, FakeService, VirtualClock, World
@@ -384,17 +385,17 @@ def test_a_stopped_run_leaves_a_decision_for_the_next(world: Project) -> None:
     assert switches(world) == 1
 
 
-CASES: dict[str, tuple[Callable[[Project], LeftDecision], int]] = {
-    "approve": (reviewed, 1),
-    "reject": (lambda world: reviewed(world, "reject"), 0),
-    "adopt": (adopted, 0),
-    "approve for the next run": (lambda world: reviewed(world, later=True), 1),
+CASES: dict[str, tuple[Callable[[Project], LeftDecision], int, Callable[[ModelProgress], object]]] = {
+    "approve": (reviewed, 1, lambda model: model.incumbent_id),
+    "reject": (lambda world: reviewed(world, "reject"), 0, lambda model: model.jobs["job-1"].review),
+    "adopt": (adopted, 0, lambda model: model.adoption),
+    "approve for the next run": (lambda world: reviewed(world, later=True), 1, lambda model: model.incumbent_id),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_crashes_a_decision_counts_once(tmp_path: Path, name: str) -> None:
-    decide, wanted = CASES[name]
+    decide, wanted, done = CASES[name]
     number, crashed = 0, True
     while crashed:
         number += 1
@@ -406,6 +407,7 @@ def test_whatever_crashes_a_decision_counts_once(tmp_path: Path, name: str) -> N
             world.clock.seconds += 3600
             world.run()
         assert switches(world) == wanted, number
+        assert done(world.model("fast")), number
         assert [fact.refused for fact in taken(world)] == [None], number
         assert world.store.inbox.pending() == (), number
     assert number > 8
