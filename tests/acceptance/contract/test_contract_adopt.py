@@ -75,7 +75,7 @@ def test_metrics_are_read_from_a_result_file_and_the_evaluation_file_makes_the_c
         (("--metric", "auc=0.9", "--reason", " "), "An adoption needs a reason."),
         (("--metric", "auc=0.9"), "--reason"),
         (("--result", "nowhere.zip", *WHY), "cannot be read"),
-        (("--eval", "nowhere.csv", *WHY), "is not there"),
+        (("--eval", "nowhere.csv", *WHY), "does not exist"),
     ],
 )
 def test_what_cannot_be_adopted_is_refused_and_nothing_is_recorded(
