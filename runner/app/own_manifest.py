@@ -18,6 +18,7 @@ from runner.lib.text import did_you_mean, shown
 from runner.manifest.model import Checks, Dataset, Place, Source, Task
 from runner.manifest.models import standard_checks
 from runner.manifest.names import is_name
+from runner.manifest.sources import ADDRESSES
 from runner.providers.registry import DEFAULT_PROVIDER, facts_of
 
 _COMMON_STEMS = frozenset({"train", "training", "data", "dataset"})
@@ -122,6 +123,8 @@ def _target(data: OwnData, columns: Sequence[str]) -> str:
 
 def _dataset(data: OwnData) -> Dataset:
     """Return the files as a dataset; each is looked for in its own folder, where nothing about it is hidden."""
+    for path in filter(None, (data.train, data.eval)):
+        _refuse_address(path)
     place = Place(file=str(data.train), line=1, column=1)
     train, evaluation = (
         None if path is None else Source(pattern=path.name, folder=path.absolute().parent, pick=None, place=place)
@@ -132,6 +135,16 @@ def _dataset(data: OwnData) -> Dataset:
     return Dataset(
         name=_name(data.train), train=train, eval=evaluation, train_sha256=None, eval_sha256=None, place=place
     )
+
+
+def _refuse_address(path: Path) -> None:
+    """Refuse the address of remote data, which a path has lost a slash of."""
+    scheme = path.parts[0].removesuffix(":") if path.parts else ""
+    if scheme != path.parts[0] and scheme.lower() in ADDRESSES and not path.exists():
+        raise UsageError(
+            f"`retrain init --from` reads files of this machine, and no address of {scheme}://.",
+            hint="Give a sample of the data as a file; then write the address in its place in the manifest.",
+        )
 
 
 def _named(folder: Path, path: Path) -> str:

@@ -27,7 +27,7 @@ from runner.errors import Kind, ModelError, RetrainError, StateError, UsageError
 from runner.journal.progress import Progress
 from runner.lib.secrets import Redactor
 from runner.lib.text import shown
-from runner.manifest.model import Model
+from runner.manifest.model import Dataset, Model
 from runner.manifest.problems import ManifestError
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage, state_option
 from runner.providers.kept_answers import AnswerKeeper
@@ -152,6 +152,7 @@ def _model_checks(scope: Scope, planned: Planned, answers: dict[str, KeyAnswer],
         if answer.model.name in answers:
             yield from key_checks(answer, scope.service, now)
         yield from _data_checks(model, plan, planned)
+        yield from _unnamed_data(model, scope.manifest.datasets[model.dataset], planned)
         yield from _target_checks(scope, answer, access)
         policy = scope.manifest.policies[model.policy]
         yield from rule_checks(model, policy, progress, task=task_of(answer), state=state)
@@ -177,6 +178,23 @@ def _target_checks(scope: Scope, answer: KeyAnswer, access: DataAccess) -> Itera
             seen=f"The model of its key predicts {shown(entry.target)}, and {train.source} has no such column.",
             next=f"Give {answer.model.name} its own key, or the data that its model was trained with.",
         )
+
+
+def _unnamed_data(model: Model, dataset: Dataset, planned: Planned) -> Iterator[Check]:
+    """Yield what of a model's data has to be read in each run, as nothing names its content."""
+    data = planned.data[model.dataset]
+    if isinstance(data, ModelError):
+        return
+    for source, file in ((dataset.train, data.train), (dataset.eval, data.eval)):
+        if source is not None and file is not None and source.scheme and file.content_id is None:
+            wanted = "a `version` command" if source.command is not None else "a strong ETag and a Content-Length"
+            yield Check(
+                name="data",
+                verdict="warning",
+                model=model.name,
+                seen=f"{file.source} is read in each run: nothing but its bytes tells whether it changed.",
+                next=f"Let it have {wanted}, or leave it.",
+            )
 
 
 def _data_checks(model: Model, plan: ModelPlan, planned: Planned) -> Iterator[Check]:

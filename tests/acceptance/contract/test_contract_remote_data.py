@@ -136,6 +136,18 @@ def test_the_same_content_under_another_version_is_read_once_and_known_from_then
     assert project.retrain("verify").code == 0
 
 
+def test_data_that_nothing_names_is_read_in_each_run_and_that_is_said(project: Project, web: WebServer) -> None:
+    web.pages["/train.csv"] = Page(content=rows(), etag='W/"1"')
+    add(project, "churn", f"{web.url}/train.csv")
+    assert project.run().code == 0
+    web.log.clear()
+    ended = project.run()
+    assert project.outcomes() == {"churn": "unchanged"}
+    assert len(web.gets()) == 1
+    assert "each time, as nothing names the content of" in ended.err
+    assert "is read in each run" in project.retrain("doctor", "models.yaml").out
+
+
 @pytest.mark.plays("F4")
 def test_an_object_replaced_between_plan_and_upload_is_not_trained_on(project: Project, store: S3Server) -> None:
     store.put("churn/moved.csv", rows(5000))

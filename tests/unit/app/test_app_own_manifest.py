@@ -142,3 +142,10 @@ def test_any_name_of_a_column_is_written_so_that_it_is_read_again(tmp_path: Path
     (model,) = manifest.models.values()
     assert model.emulator is not None
     assert model.emulator.target == target
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a.csv", "https://host.example/a.csv?sig=canary"])
+def test_an_address_is_no_file(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match="reads files of this machine") as caught:
+        own_manifest(tmp_path, OwnData(train=Path(address), eval=None, target="left", task=None))
+    assert "canary" not in f"{caught.value.message} {caught.value.hint}"
