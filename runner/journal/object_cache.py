@@ -4,8 +4,10 @@ It is data until it is checked: its chain is, as of any journal, and its last co
 also remembers how far the journal was, so that a store that lost its end, or holds another state now, is recognised.
 """
 
+import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from runner.lib.atomic_files import FILE_MODE, open_file, read_up_to, real_folder, replacing
+from runner.errors import StateError
+from runner.journal.chain import line_rows, read_chain
+from runner.lib.atomic_files import FILE_MODE, make_folder, open_file, read_up_to, real_folder, replacing
 
 _INDEX, _LINES = "index.json", "journal.jsonl"
 _LARGEST_INDEX = 4096
@@ -38,6 +42,19 @@ def known_in(folder: Path) -> Known | None:
         return known if (folder / _LINES).lstat().st_uid == os.geteuid() else None
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def machine_folder(key: str) -> Path:
+    """Return this machine's folder for a state elsewhere: its copy of the journal, and what runs work with.
+
+    Where the user has no place for that, it is a new one in the folder for temporary files.
+    """
+    named, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
+    root = Path(named) if Path(named).is_absolute() else Path(home) / ".cache"
+    with suppress(OSError):
+        if root.is_absolute():
+            return real_folder(make_folder(root), "retrain", "states", hashlib.sha256(key.encode()).hexdigest()[:32])
+    return Path(tempfile.mkdtemp(prefix="retrain-state-"))
 
 
 class JournalCache:
@@ -113,6 +130,21 @@ class JournalCache:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def require_sound(self) -> None:
+        """Raise a StateError where the lines cannot be believed, and remove them.
+
+        It is asked after a reading failed: the fault is this machine's then, and not the store's.
+        """
+        try:
+            for _ in read_chain(line_rows(self.lines(1), 1)):
+                pass
+        except (OSError, StateError):
+            self.forget()
+            raise StateError(
+                f"This machine's copy of the journal in {self.folder} was damaged, and is removed.",
+                hint="Run the command again; it reads the journal from the store.",
+            ) from None
 
     def forget(self) -> None:
         """Remove what is known."""

@@ -68,27 +68,13 @@ class ObjectLog:
                         guards.add(event.guard)
                     yield event_link
         except StateError:
-            self._require_sound_copy()
+            if self._cache is not None:
+                self._cache.require_sound()
             raise
         if self._cache is not None:
             self._cache.save()
         if self._head is None:
             self._head, self._guards, self._mark = last, guards, after[0]
-
-    def _require_sound_copy(self) -> None:
-        """Raise a StateError where it is this machine's copy that cannot be believed, and remove that."""
-        cache = self._cache
-        if cache is None:
-            return
-        try:
-            for _ in read_chain(line_rows(cache.lines(1), 1)):
-                pass
-        except (OSError, StateError):
-            cache.forget()
-            raise StateError(
-                f"This machine's copy of the journal in {cache.folder} was damaged, and is removed.",
-                hint="Run the command again; it reads the journal from the store.",
-            ) from None
 
     def has_events(self) -> bool:
         """Return whether anything was ever written.

@@ -5,7 +5,6 @@ mistyped prefix would read as "nothing was ever trained".
 """
 
 import hashlib
-import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,12 +23,12 @@ from runner.http.bucket_address import read_bucket_address
 from runner.http.buckets import NO_OBJECT, Bucket, DoubtfulError
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Held
-from runner.journal.object_cache import JournalCache, known_in
+from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_checks import store_checks
 from runner.journal.object_lease import ObjectLease, holder_of, leased
 from runner.journal.object_log import JOURNAL, ObjectLog
 from runner.journal.state_store import MOST_PENDING, StoreCheck
-from runner.lib.atomic_files import make_folder, open_file, real_folder
+from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
 from runner.manifest.durations import parse_duration
 
@@ -148,14 +147,7 @@ class ObjectStore:
     @cached_property
     def _machine(self) -> Path:
         """Return this machine's folder for the state: its copy of the journal, and what runs work with."""
-        named, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
-        root = Path(named) if Path(named).is_absolute() else Path(home) / ".cache"
-        key = f"{self.bucket_address.place} {self.bucket_address.endpoint}"
-        name = hashlib.sha256(key.encode()).hexdigest()[:32]
-        with suppress(OSError):
-            if root.is_absolute():
-                return real_folder(make_folder(root), "retrain", "states", name)
-        return Path(tempfile.mkdtemp(prefix="retrain-state-"))
+        return machine_folder(f"{self.bucket_address.place} {self.bucket_address.endpoint}")
 
     @property
     def work(self) -> StateFolder:

@@ -43,4 +43,9 @@ def begun(address: str) -> ObjectStore:
 
 def fresh_on_moto() -> ObjectStore:
     """Return a new state on moto."""
-    return begun(f"s3://bucket/state-{next(_numbers)}?endpoint={moto_endpoint()}&region=us-east-1")
+    return begun(fresh_address())
+
+
+def fresh_address() -> str:
+    """Return the address of a prefix on moto that no test has used."""
+    return f"s3://bucket/state-{next(_numbers)}?endpoint={moto_endpoint()}&region=us-east-1"

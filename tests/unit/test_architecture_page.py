@@ -54,6 +54,7 @@ def test_http_and_messages_are_sent_where_the_page_says() -> None:
     assert importers("requests", "urllib3") == set(effects["HTTP"])
     assert importers("apprise") <= set(effects["messages and pings"])
     assert importers("obstore") == set(effects["object stores"])
+    assert importers("psycopg") == set(effects["statements to PostgreSQL"])
 
 
 def test_programs_are_started_where_the_page_says() -> None:

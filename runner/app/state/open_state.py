@@ -18,9 +18,16 @@ def _objects(address: str) -> StateStore:
     return ObjectStore(address)
 
 
+def _database(address: str) -> StateStore:
+    from runner.journal.postgres_store import PostgresStore  # noqa: PLC0415 -- only states there need it
+
+    return PostgresStore(address)
+
+
 STORES: dict[str, Callable[[str], StateStore]] = {  # by scheme
     "file": _folder,
     **dict.fromkeys(SCHEMES, _objects),
+    **dict.fromkeys(("postgresql", "postgres"), _database),
 }
 
 

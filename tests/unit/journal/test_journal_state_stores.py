@@ -1,11 +1,13 @@
 """What every store of the state promises; a new one is added to `STORES` here and passes as it is."""
 
+import atexit
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -14,11 +16,13 @@ from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import EventLog, GuardTakenError, HeadMovedError, StateStore
 from tests.fakes.memory_state import MemoryState
-from tests.fakes.object_stores import begun, fresh_on_moto, set_credentials
+from tests.fakes.object_stores import begun, fresh_address, fresh_on_moto, set_credentials
+from tests.fakes.postgres_server import fresh_on_postgres, set_password
 from tests.fakes.unreliable_s3 import S3Server
 from tests.unit.journal.journal_facts import draft, status
 
 _NUMBERS, _SERVERS = itertools.count(), ExitStack()
+atexit.register(_SERVERS.close)  # while its threads are still there
 
 
 @cache
@@ -30,6 +34,8 @@ def one_server() -> S3Server:
 STORES: dict[str, Callable[[Path], StateStore]] = {
     "folder": lambda path: FolderStore(StateFolder(path / "state")),
     "memory": lambda path: MemoryState(path / "work"),
+    "postgres": lambda _: fresh_on_postgres(),
+    "postgres with files in s3": lambda _: fresh_on_postgres(f"&blobs={quote(fresh_address())}"),
     "s3 by moto": lambda _: fresh_on_moto(),
     "s3 by the test server": lambda _: begun(one_server().address(f"state-{next(_NUMBERS)}")),
 }
@@ -38,6 +44,7 @@ STORES: dict[str, Callable[[Path], StateStore]] = {
 @pytest.fixture(params=STORES)
 def state(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateStore:
     set_credentials(monkeypatch)
+    set_password(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return STORES[request.param](tmp_path)
 

@@ -1,0 +1,167 @@
+"""Addresses of a state in PostgreSQL: `postgresql://[user@]host[:port]/database?schema=&lease=&blobs=`.
+
+What the address leaves out comes from libpq's own places: the PG* variables, the password file, the service file. No
+secret belongs into an address: it is printed, kept in journals and given as an argument. One that seems to hold a
+secret is refused without repeating it.
+"""
+
+import re
+from datetime import timedelta
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
+
+from runner.errors import UsageError
+from runner.http.addresses import is_host, is_loopback
+from runner.manifest.durations import parse_duration
+
+FORM = "postgresql://HOST/DATABASE"
+DEFAULT_SCHEMA = "retrain"
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+_NAME = re.compile(r"[\w.@+-]{1,63}")  # of a role or a database, without what a message would have to escape
+_KEY = re.compile(r"[a-z_]{1,25}")
+_VALUE = re.compile(r"[\w./:@,+*=-]{1,500}")
+_CONNECTION = frozenset(  # parameters of libpq that say where and how, and hold no secret
+    {
+        "application_name",
+        "channel_binding",
+        "connect_timeout",
+        "gssencmode",
+        "host",
+        "krbsrvname",
+        "load_balance_hosts",
+        "passfile",
+        "port",
+        "sslcert",
+        "sslcrl",
+        "sslkey",
+        "sslmode",
+        "sslnegotiation",
+        "sslrootcert",
+        "target_session_attrs",
+        "user",
+    }
+)
+_OURS = frozenset({"schema", "lease", "blobs"})
+_LIFE, _SHORTEST, _LONGEST = timedelta(minutes=2), timedelta(seconds=10), timedelta(hours=1)
+
+
+class PostgresAddress(Struct, frozen=True, kw_only=True):
+    """A schema of a database. `connection` are libpq's parameters that the address gives, by their names."""
+
+    schema: str
+    life: timedelta  # of a lease
+    blobs: str  # where files are, as an address of an object store; "" in the database
+    connection: tuple[tuple[str, str], ...]
+
+    @property
+    def place(self) -> str:
+        """Return the address without the parameters that only say how to get there."""
+        given = dict(self.connection)
+        hosts, ports = given.get("host", "").split(","), given.get("port", "").split(",")
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        at = "" if hosts[0].startswith("/") else ",".join(map(_joined, hosts, ports))
+        schema = "" if self.schema == DEFAULT_SCHEMA else f"?schema={self.schema}"
+        return f"postgresql://{at}/{given.get('dbname', '')}{schema}"
+
+
+def read_postgres_address(text: str) -> PostgresAddress:
+    """Read an address.
+
+    Raises:
+        UsageError: it is not one, or seems to hold a secret.
+    """
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _unfit() from None
+    user, _, hosts = parts.netloc.rpartition("@")
+    if ":" in unquote(user) or "@" in user:
+        raise UsageError(
+            "The postgresql:// address carries a password, and none belongs into it.",
+            hint="Give it in PGPASSWORD or in the file ~/.pgpass. If it stood in the address, replace it, as it may "
+            "be in a log now.",
+        )
+    given = _parameters(parts)
+    connection = {name: given[name] for name in sorted(given.keys() & _CONNECTION)}
+    database = unquote(parts.path.removeprefix("/"))
+    if parts.fragment or not all(_NAME.fullmatch(name) for name in (database, unquote(user)) if name):
+        raise _unfit()
+    connection |= {name: unquote(value) for name, value in (("dbname", database), ("user", user)) if value}
+    connection |= _hosts(hosts)
+    schema = given.get("schema", DEFAULT_SCHEMA)
+    if not _SCHEMA.fullmatch(schema):
+        raise UsageError(
+            "The schema of the state's address is not a plain name.",
+            hint="Use lower-case letters, digits and _, as in ?schema=retrain; names that begin with pg_ are the "
+            "server's own.",
+        )
+    return PostgresAddress(
+        schema=schema,
+        life=_life(given.get("lease", "")),
+        blobs=given.get("blobs", ""),
+        connection=tuple(connection.items()),
+    )
+
+
+def is_here(host: str) -> bool:
+    """Return whether a host, as libpq takes it, is this machine itself: a socket's folder, or a loopback address."""
+    return host == "" or host.startswith(("/", "@")) or is_loopback(host.lower())
+
+
+def _joined(host: str, port: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}" if port else shown
+
+
+def _hosts(netloc: str) -> dict[str, str]:
+    """Return host and port of an authority, which may name several, separated by commas."""
+    if not netloc:
+        return {}
+    found = [re.fullmatch(r"\[?(?P<host>[^\[\]]+?)\]?(:(?P<port>[0-9]{1,5}))?", part) for part in netloc.split(",")]
+    named = [(match["host"], match["port"] or "") for match in found if match is not None]
+    if len(named) != len(found) or not all(is_host(host.lower()) for host, _ in named):
+        raise _unfit()
+    ports = [port for _, port in named]
+    return {"host": ",".join(host for host, _ in named)} | ({"port": ",".join(ports)} if any(ports) else {})
+
+
+def _parameters(parts: SplitResult) -> dict[str, str]:
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(pairs)
+    unknown = next((name for name in given if name not in _OURS | _CONNECTION), None)
+    if unknown is not None:
+        named = f" {unknown}" if _KEY.fullmatch(unknown) else ""
+        raise UsageError(
+            f"The postgresql:// address has a parameter{named} that belongs into none.",
+            hint=f"Known are {', '.join(sorted(_OURS))}, and of libpq's {', '.join(sorted(_CONNECTION))}. In the "
+            "address of blobs= write & as %26. A password goes into PGPASSWORD or ~/.pgpass only; if one stood in the "
+            "address, replace it, as it may be in a log now.",
+        )
+    if len(given) != len(pairs):
+        raise UsageError("A parameter is twice in the address.", hint="Give each of them once.")
+    odd = next((name for name in given if name in _CONNECTION and not _VALUE.fullmatch(given[name])), None)
+    if odd is not None:
+        raise UsageError(
+            f"The parameter {odd} of the postgresql:// address has a value that libpq would not take.",
+            hint="Write names, numbers and paths without spaces or quotes.",
+        )
+    return given
+
+
+def _unfit() -> UsageError:
+    return UsageError(
+        "The address of the state is not one of a database.",
+        hint=f"Write {FORM}, for example postgresql://db.example.com/mlops?schema={DEFAULT_SCHEMA}.",
+    )
+
+
+def _life(text: str) -> timedelta:
+    """Return how long a lease lives, by the address."""
+    life = parse_duration(text) if text else _LIFE
+    if life is None or not _SHORTEST <= life <= _LONGEST:
+        raise UsageError(
+            "The lease of the state's address is not between 10s and 1h.",
+            hint="Write it as in ?lease=2m, or leave it away.",
+        )
+    return life
