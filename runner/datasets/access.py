@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import BinaryIO, Self, TypeVar, cast
 
 from runner.http.addresses import is_trusted
 
 T = TypeVar("T")
 MOST_BYTES = 5 * 1024**3  # of a copy; stores take no more in one upload
+_COPIES, _CONVERSIONS = 4, 2  # that are made side by side
 PACKED = "upload-"  # begins the name of a folder in a run's part of the spool, by which a later run knows it
 
 
@@ -56,6 +57,7 @@ class DataAccess:
         self.trusted_hosts = trusted_hosts
         self.starts_commands = starts_commands
         self._spool = spool
+        self._copying, self._converting = Semaphore(_COPIES), Semaphore(_CONVERSIONS)
         self._lock = Lock()
         self._locks: defaultdict[Hashable, Lock] = defaultdict(Lock)
         self._known: dict[Hashable, object] = {}
@@ -80,6 +82,10 @@ class DataAccess:
             OSError: it cannot be written.
             TooLargeError: it is too large.
         """
+        with self._copying:
+            return self._copied(write)
+
+    def _copied(self, write: Callable[[BinaryIO], None]) -> Copy:
         folder = self._spool() if self._spool else None
         file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 -- it is kept
         try:
@@ -91,9 +97,12 @@ class DataAccess:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Give a new folder for files that need a name, and remove it; what a kill leaves a later run clears away."""
+        """Give a new folder for files that need a name, and remove it; what a kill leaves a later run clears away.
+
+        Few are given at the same time: each is for a conversion, which takes memory and all processors.
+        """
         place = self._spool() if self._spool else None
-        with tempfile.TemporaryDirectory(prefix=PACKED, dir=place) as folder:
+        with self._converting, tempfile.TemporaryDirectory(prefix=PACKED, dir=place) as folder:
             yield Path(folder)
 
 

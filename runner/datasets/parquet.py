@@ -4,7 +4,9 @@ The same file gives the same bytes on every machine with the same version of Duc
 UTC. What CSV cannot hold is refused. A NaN is what many writers of tables put where a value is missing, and becomes so.
 """
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
@@ -160,8 +162,9 @@ def _write_csv(database: "DuckDBPyConnection", source: Path, target: Path) -> No
     watch = Thread(target=_watch, args=(database, target, ended), daemon=True)
     watch.start()
     try:
+        form = f"FORMAT csv, HEADER false, PREFIX {_text(_header(columns))}, SUFFIX {_text(chr(10))}"
         database.execute(
-            f"COPY (SELECT {', '.join(chosen)} FROM read_parquet($1)) TO '{_text(target)}' (FORMAT csv, HEADER true)",  # noqa: S608 -- names are quoted
+            f"COPY (SELECT {', '.join(chosen)} FROM read_parquet($1)) TO {_text(str(target))} ({form})",  # noqa: S608 -- all of it is quoted
             [str(source)],
         )
     finally:
@@ -176,8 +179,15 @@ def _watch(database: "DuckDBPyConnection", target: Path, ended: Event) -> None:
             database.interrupt()
 
 
-def _text(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _header(columns: Sequence[tuple[object, ...]]) -> str:
+    """Return the header's line after a byte order mark, by which services know UTF-8."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([name for name, *_ in columns])
+    return f"\ufeff{line.getvalue()}"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _word(kind: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from runner.datasets import parquet
 from runner.datasets.access import Copy, DataAccess
 from runner.datasets.file_cache import FileCache
+from runner.datasets.joined_stream import BOM
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.datasets.source import DataFile
@@ -46,7 +47,7 @@ def text(file: ResolvedFile) -> bytes:
 
 def test_the_rows_are_those_of_the_file_in_their_order(tmp_path: Path) -> None:
     write(tmp_path)
-    lines = text(found(tmp_path)).decode().splitlines()
+    lines = text(found(tmp_path)).decode("utf-8-sig").splitlines()
     assert lines[0] == "id,x,n,f,s,b,t,d,day"
     assert lines[1] == '0,0.0,,,"a,""q"" é",true,2025-12-31 22:00:00+00,1.50,2026-01-01'
     assert [line.partition(",")[0] for line in lines[1:]] == [str(number) for number in range(ROWS)]
@@ -86,12 +87,22 @@ def test_it_is_converted_once_and_uploaded_as_csv(tmp_path: Path, monkeypatch: p
     assert (made, list(spool.iterdir())) == ({"table.parquet": 1}, [])
 
 
+def test_text_that_is_not_ascii_is_known_as_utf_8(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert FileCache().checked(found(tmp_path), None, 200).file.encoding == "utf-8-sig"
+
+
+def test_a_table_without_rows_is_its_header(tmp_path: Path) -> None:
+    write(tmp_path, "SELECT 1 AS id, 2 AS label WHERE false")
+    assert text(found(tmp_path)).split() == [BOM + b"id,label"]
+
+
 def test_a_file_written_anew_is_converted_anew(tmp_path: Path) -> None:
     access = DataAccess()
     write(tmp_path)
     before = text(found(tmp_path, access))
     write(tmp_path, "SELECT 1 AS id, 2 AS label")
-    assert text(found(tmp_path, access)) == b"id,label\n1,2\n" != before
+    assert text(found(tmp_path, access)) == BOM + b"id,label\n1,2\n" != before
 
 
 @pytest.mark.parametrize("value", ["[1, 2]", "{'a': 1}", "'x'::BLOB", "MAP {'a': 1}", "INTERVAL 1 DAY"])
@@ -119,7 +130,7 @@ def test_a_table_that_becomes_too_large_is_stopped(tmp_path: Path, monkeypatch: 
 
 def test_a_name_with_odd_characters_is_a_name(tmp_path: Path) -> None:
     write(tmp_path, 'SELECT 1 AS "a""b; DROP", 2 AS "it\'s"', "it's [1]*.parquet".replace("'", "_"))
-    assert text(found(tmp_path, name="it_s [1]*.parquet")) == b'"a""b; DROP",it\'s\n1,2\n'
+    assert text(found(tmp_path, name="it_s [1]*.parquet")) == BOM + b'"a""b; DROP",it\'s\n1,2\n'
 
 
 def test_a_missing_extra_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Objects by their addresses: found, read as what was found and nothing else; the library's own words reach nobody."""
 
 from collections.abc import Iterator
+from time import sleep
 
 import pytest
 from werkzeug import Response
@@ -15,6 +16,7 @@ from runner.lib.object_stores import (
     read_object_address,
 )
 from tests.fakes.s3_server import CANARIES, S3Server, s3_server
+from tests.fakes.web_server import Page, web_server
 
 BUCKET = "objects-canary"
 CONTENT = b"id,label\n" + b"7,1\n" * 50
@@ -132,6 +134,20 @@ def test_a_refusal_is_told_in_our_words(
     info = store.look("refused.csv")
     server.instead[f"GET /{BUCKET}/refused.csv"] = Response(f"<Error>{body}</Error>", status)
     assert trouble(lambda: store.read(info, 0, info.size))[0] == expected
+
+
+@pytest.mark.parametrize(
+    "page", [Page(content=CONTENT, cut=10), Page(content=CONTENT, after_head=lambda: sleep(3))], ids=["cut", "slow"]
+)
+def test_an_answer_that_does_not_come_whole_in_its_time_is_left(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in CANARIES.items():
+        monkeypatch.setenv(name, text)
+    with web_server() as web:
+        web.pages["/b1/a.csv"] = page
+        address = ObjectAddress(scheme="s3", bucket="b1", key="", endpoint=web.url, region="eu-west-1")
+        store = ObjectStore(address, Waits(silence=0.3, request=1, retries=1, retrying=2))
+        info = store.look("a.csv")
+        assert trouble(lambda: store.read(info, 0, info.size))[0] == "away"
 
 
 def test_nothing_that_listens_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
