@@ -79,8 +79,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "wrong-form": "A string must have the form that its key requires.",
         "wrong-type": "A value must have the type that its key requires.",
         "wrong-value": "A value must be one of those that its key allows.",
-        "wrong-side": "A bound keeps the worse values out.",
-        "yaml-syntax": "A manifest is valid YAML.",
+        "wrong-side": "A bound must exclude the worse values.",
+        "yaml-syntax": "A manifest must be valid YAML.",
     }
 )
 
