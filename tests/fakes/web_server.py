@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in self._headers(page, len(content), place if status == 206 else "").items():
             self.send_header(name, value)
         self.end_headers()
-        if page.after_head is not None and self.command == "GET" and not wanted:
+        if page.after_head is not None and self.command == "GET" and wanted != "bytes=0-0":
             page.after_head()
         if self.command == "GET":
             self._body(page, content)
