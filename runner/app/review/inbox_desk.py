@@ -1,6 +1,7 @@
 """What a run does about the decisions in the inbox: the same rules as the commands, by the run's own manifest."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -16,13 +17,15 @@ from runner.app.review.review import ReviewRequest, rule_on_review
 from runner.app.review.rollback import RollbackRequest, rule_on_rollback
 from runner.app.run.execution import ExecutionRequest
 from runner.app.state.session import Session
-from runner.errors import RetrainError
+from runner.errors import RetrainError, StateError
 from runner.execute.decisions import Ruling
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.progress_events import Message, Warned
 from runner.journal.events import DecisionTaken, RefusalRecord
+from runner.lib.timestamps import moment
 from runner.plan.model_plan import Choice
 
+_LASTS = timedelta(days=14)  # how long a decision may wait
 _PACE_S, _FAR_PACE_S = 1.0, 5.0  # between two looks; one at a state that is elsewhere is a request
 
 
@@ -72,6 +75,11 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
             return None
         taken = waiting.taken
         try:
+            if self._is_old(waiting):
+                raise StateError(
+                    f"The decision waited in the inbox for more than {_LASTS.days} days, so it counts no more.",
+                    hint="Look at the model again with `retrain status`, and decide again.",
+                )
             verdict = self._verdict(waiting, taken)
         except RetrainError as error:
             refusal = RefusalRecord(exit_code=int(error.exit_code), message=error.message, hint=error.hint)
@@ -129,8 +137,11 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
         return replace(scope, choice=choice, models=(scope.manifest.models[waiting.model],))
 
     def _is_ours(self, waiting: LeftDecision) -> bool:
-        """Return whether the run's manifest has the model; another run or the next command carries out the others."""
-        return waiting.model in self.job.scope.manifest.models
+        """Return whether the run's manifest has the model; another run carries out the others, until they are old."""
+        return waiting.model in self.job.scope.manifest.models or self._is_old(waiting)
+
+    def _is_old(self, waiting: LeftDecision) -> bool:
+        return self.opened.clock.now() - moment(waiting.left_at) > _LASTS
 
     def _counts(self, waiting: LeftDecision) -> bool:
         return waiting.decision_id in self.opened.progress.decisions

@@ -51,6 +51,10 @@ def time(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
+def days(value: timedelta) -> str:
+    return f"{value.days} days"
+
+
 def speed(bytes_a_second: float) -> str:
     return f"{size(int(bytes_a_second))} a second"
 
@@ -123,6 +127,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "nesting of a JSON document": ("runner.results.json_document:_DEEPEST", levels),
     "values that `retrain inspect` shows": ("runner.results.inspection:_MOST_VALUES", count),
     "decisions that wait in the inbox": ("runner.app.review.inbox:MOST_LEFT", count),
+    "time that a decision waits in the inbox": (f"{_INBOX}:_LASTS", days),
     "size of a decision in the inbox": ("runner.app.review.left_decision:LARGEST", size),
     "time between two looks into the inbox of a folder": (f"{_INBOX}:_PACE_S", time),
     "time between two looks into another inbox": (f"{_INBOX}:_FAR_PACE_S", time),

@@ -5,6 +5,7 @@ The runs are the real protocol in a world with a virtual clock; `slow` trains fo
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -370,6 +371,18 @@ def test_a_decision_about_a_model_of_another_manifest_stays(world: Project) -> N
     world.run()
     assert DecisionInbox(world.store).holds(decision.decision_id)
     assert taken(world) == []
+
+
+@pytest.mark.parametrize("model", ["fast", "elsewhere"])
+def test_a_decision_that_waited_for_two_weeks_is_refused(world: Project, model: str) -> None:
+    world.run()
+    leave(world, replace(reviewed(world), model=model))
+    world.clock.seconds += timedelta(days=14).total_seconds() + 1
+    world.run()
+    assert (switches(world), world.store.inbox.pending()) == (0, ())
+    [fact] = taken(world)
+    assert fact.refused is not None
+    assert "more than 14 days" in fact.refused.message
 
 
 def test_a_stopped_run_leaves_a_decision_for_the_next(world: Project) -> None:
