@@ -1,6 +1,9 @@
 """Groups of commands that take the common options before a command too, and know the nearest command to a wrong one."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import wraps
+from typing import Any
 
 import click
 
@@ -35,13 +38,34 @@ class CommandGroup(click.Group):
         """
         name = args[0]
         if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name) is not None:
-            return super().resolve_command(ctx, args)
+            found, command, rest = super().resolve_command(ctx, args)
+            return found, command and _with_state_of_the_manifest(command), rest
         from runner.errors import UsageError  # noqa: PLC0415 -- only a wrong command needs these
         from runner.lib.text import nearest, shown  # noqa: PLC0415 -- as above
 
         near = nearest(name, self.list_commands(ctx))
         hint = f"Did you mean `{ctx.command_path} {near}`?" if near else f"`{ctx.command_path} --help` lists them."
         raise UsageError(f"There is no command {shown(f'{ctx.command_path} {name}')}.", hint=hint)
+
+
+def _with_state_of_the_manifest(command: click.Command) -> click.Command:
+    """Return a command that uses the manifest's `state:` where neither --state nor RETRAIN_STATE names one.
+
+    Only when all arguments are read is it known which manifest is meant.
+    """
+    callback = command.callback
+    if callback is None or not any(param.name == "trust_state" for param in command.params):
+        return command
+
+    @wraps(callback)
+    def run(*args: Any, **values: Any) -> Any:
+        from runner.cli.manifest_state import settle  # noqa: PLC0415 -- not for `--help`
+
+        return callback(*args, **settle(click.get_current_context(), values))
+
+    settled = copy(command)
+    settled.callback = run
+    return settled
 
 
 def _with_command_first(args: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 from msgspec import Struct
 
 from runner.cli.console import Console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # slow to import, and not every command needs them
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TRUST_STATE = "runner.trust_state"  # in the context's `meta`
 _TRUSTED_HOSTS = "RETRAIN_TRUSTED_HOSTS"
 
 
@@ -57,8 +59,9 @@ def stateless(function: F) -> F:
 def _check_state(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
     from runner.app.state.state_trust import require_trusted  # noqa: PLC0415 -- not for `--help`
 
-    if not ctx.resilient_parsing:
-        require_trusted(ctx.params["state"], accepted=value)
+    ctx.meta[TRUST_STATE] = value
+    if not ctx.resilient_parsing and ctx.get_parameter_source("state") is not ParameterSource.DEFAULT:
+        require_trusted(ctx.params["state"], accepted=value)  # else when it is known which manifest is meant
     return value
 
 
@@ -105,9 +108,9 @@ _COMMON = (
         default=DEFAULT,
         show_default=True,
         is_eager=True,
-        metavar="FOLDER",
+        metavar="FOLDER|URL",
         envvar="RETRAIN_STATE",
-        help="State folder, or its file:// URL.",
+        help="State folder, or an s3://, gs:// or az:// URL; the manifest's `state:` counts too.",
     ),
     click.option(
         "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."

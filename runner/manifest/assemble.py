@@ -5,6 +5,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, get_args
 
+from runner.errors import UsageError
+from runner.http.bucket_address import is_bucket_address, read_bucket_address
 from runner.lib.canonical_json import digest
 from runner.lib.text import choice, nearest, shown
 from runner.manifest.approvals import read_approvals
@@ -52,6 +54,7 @@ def assemble(combined: Combined, files: tuple[ManifestFile, ...]) -> Manifest:
         models=_frozen(_models(combined, settings, facts)),
         approvals_folder=_approvals_folder(combined),
         approvals=_approvals(combined),
+        state=_state(combined),
         notify=read_notify(combined),
         moved=read_moved(combined),
         moved_services=read_moved_services(combined),
@@ -161,6 +164,21 @@ def _approvals_folder(combined: Combined) -> Path | None:
     if "approvals" not in root or not combined.is_sound("approvals"):
         return None
     return combined.folder(root, "approvals") / Path(root["approvals"])
+
+
+def _state(combined: Combined) -> str | None:
+    """Return the address of the state; a folder is relative to the manifest."""
+    root = combined.root
+    if "state" not in root or not combined.is_sound("state"):
+        return None
+    address = str(root["state"])
+    if not is_bucket_address(address):
+        return address if "://" in address else str(combined.folder(root, "state") / address)
+    try:
+        read_bucket_address(address, parameters={"lease"})
+    except UsageError as error:
+        combined.findings.error(root.value_place("state"), "invalid-state", error.message, hint=error.hint)
+    return address
 
 
 def _approvals(combined: Combined) -> tuple[Approval, ...]:

@@ -113,6 +113,11 @@ def _document(text: Text, findings: Findings) -> Document | None:
     return Document(file=text.file, folder=text.folder, root=root, broken=broken)
 
 
+def manifest_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of a manifest; what is wrong with the paths is told by `read`."""
+    return list(_files(paths, Findings()))
+
+
 def _files(paths: Sequence[Path], findings: Findings) -> Iterator[Path]:
     seen = set()
     for path in paths:

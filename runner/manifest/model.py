@@ -407,6 +407,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     metrics: Mapping[str, MetricDefinition]
     models: Mapping[str, Model]
     approvals_folder: Path | None
+    state: str | None = None  # where its state is, unless the command says it
     limits: Limits
     files: tuple[ManifestFile, ...]
     sha256: str
