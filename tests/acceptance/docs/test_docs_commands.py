@@ -12,6 +12,9 @@ from tests.acceptance.docs.shell import TIMEOUT_S, Command, Ran, commands_of, ma
 # The blocks that no test can run here: their page and first command. Each says why on its page.
 NOT_RUN = {
     ("tutorial/first-fleet.md", "git clone https://example.com/retrain-runner.git"),  # it needs the network
+    ("how-to/state-object-store.md", 'retrain state init "s3://acme-retrain/prod?region=eu-central-1"'),
+    ("how-to/state-object-store.md", "retrain run"),
+    ("how-to/state-object-store.md", 'retrain state migrate .retrain "s3://acme-retrain/prod?region=eu-central-1"'),
 }
 
 
