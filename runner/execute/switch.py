@@ -152,6 +152,11 @@ def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) 
     """Send the switch, unless this process slept too long after its intent: others may have taken over by now."""
     if leaves.passed(run.context.clock):
         return NeverSent(message="The switch was not sent in time.", hint="Look for what stopped this process so long.")
+    if not run.context.still_locked():
+        return NeverSent(
+            message="The switch was not sent, as this run holds its state no longer.",
+            hint="Look for the run that took over, or for what kept this one from its state.",
+        )
     return run.context.provider.switch(key, retrain_job_id)
 
 

@@ -495,6 +495,7 @@ class World:
             spool=self.state.spool,
             listener=lambda model, event: self.told.append((model, event)),
             internal_errors=[],
+            still_locked=Held().lasts,
             vanished=vanished_jobs(manifest, progress.known(REALM)),
         )
 

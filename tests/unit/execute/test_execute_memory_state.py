@@ -11,7 +11,7 @@ from runner.app.state.open_state import STORES
 from runner.app.state.session import session
 from runner.errors import LockedError
 from tests.fakes.memory_state import MemoryState
-from tests.fakes.world import ONE_MODEL, CrashError, World
+from tests.fakes.world import ONE_MODEL, CrashError, Held, World
 
 
 @pytest.fixture
@@ -81,3 +81,13 @@ def test_sessions_and_readers_find_the_store_by_its_scheme(world: World, monkeyp
     assert {name.rpartition("/")[2] for name in state.blobs.files} >= {"report.json", "report.html", "journal.jsonl"}
     [found] = explain("memory://state", "m", run_id=None, job=None)
     assert found.confirmation.state == "same"
+
+
+def test_a_run_that_lost_its_state_sends_no_switch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Held, "lasts", lambda _: False)
+        lost = world.run()["m"]
+    assert (lost.outcome, "holds its state no longer" in lost.reason) == ("failed", True)
+    assert world.service.effects == {("upload", "key-m"): 1}
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.effects == {("upload", "key-m"): 1, ("switch", "key-m"): 1}

@@ -1,0 +1,150 @@
+"""Runs on machines without a disk, whose state is in an object store. The judge is the service's log."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish, rows, wait_until
+from tests.fakes.two_port_service import TwoPortService
+from tests.fakes.unreliable_s3 import S3Server
+
+ACCESS, SECRET = "CANARYaccess0key", "CANARYsecret/key+0123456789"
+LEASE = timedelta(seconds=15)  # after which one of ten seconds is old, by the store's clock
+_MACHINES = itertools.count()
+
+
+class EmptyMachines(Project):
+    """A project each command of which is run on a machine of its own, with nothing on it but the checkout."""
+
+    store: S3Server
+
+    @property
+    def address(self) -> str:
+        return self.store.address("prod", "&lease=10s")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        home = self.folder / "home" / str(next(_MACHINES))
+        home.mkdir()
+        return subprocess.Popen(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=self.folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "HOME": str(home),
+                "RETRAIN_STATE": self.address,
+                "AWS_ACCESS_KEY_ID": ACCESS,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+                **self.environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+@pytest.fixture
+def machines(tmp_path: Path, service: TwoPortService) -> Iterator[EmptyMachines]:
+    with S3Server().serving() as store:
+        made = EmptyMachines(folder=tmp_path / "project", service=service)
+        made.store = store
+        begun = made.retrain("state", "init")
+        assert begun.code == 0, begun.err
+        yield made
+        written = b"".join(stored.content for stored in store.objects.values())
+        files = b"".join(path.read_bytes() for path in made.folder.rglob("*") if path.is_file())
+        assert SECRET.encode() not in written + files
+        assert ACCESS.encode() not in written + files
+
+
+def effects(machines: EmptyMachines, model: str) -> tuple[int, int]:
+    """Return how often a model was uploaded and switched."""
+    return len(machines.service.calls(model, "put")), len(machines.service.calls(model, "switch"))
+
+
+def ended(machines: EmptyMachines, *arguments: str, code: int = 0) -> Finished:
+    done = machines.retrain(*arguments)
+    assert done.code == code, done.err
+    assert SECRET not in done.out + done.err
+    return done
+
+
+def test_three_nights_on_empty_machines_train_each_model_once(machines: EmptyMachines) -> None:
+    for name in ("churn", "spam"):
+        machines.add(name)
+    machines.add("fraud", policy={"type": "manual"})
+    for _ in range(3):
+        ended(machines, "run", "models.yaml")
+    assert effects(machines, "churn") == effects(machines, "spam") == (1, 1)
+    assert effects(machines, "fraud") == (1, 0)
+    ended(machines, "approve", "fraud", "--reason", "seen", "--yes")
+    assert effects(machines, "fraud") == (1, 1)
+    assert "fraud" in ended(machines, "status").out
+    assert "verified" in ended(machines, "verify").out
+    machines.write_data("churn", rows(seed=5))
+    ended(machines, "run")
+    assert effects(machines, "churn") == (2, 2)
+    for words in (["history", "churn"], ["show", "latest"], ["report", "latest", "--format", "json"], ["unlock"]):
+        ended(machines, *words)
+    ended(machines, "audit", "bundle", "latest", "--out", "bundle.zip")
+    ended(machines, "verify", "bundle.zip")
+    ended(machines, "site", "pages")
+    ended(machines, "inspect", "churn")
+    assert "is accepted in a folder only" in ended(machines, "state", "accept-loss", "--reason", "x", code=2).err
+    assert "only those of a folder are" in ended(machines, "prune", "--results", "--older-than", "1d", code=2).err
+
+
+def test_a_run_that_is_killed_is_continued_by_another_machine_when_its_lease_is_old(machines: EmptyMachines) -> None:
+    machines.add("churn").training = True
+    killed = machines.start("run", "models.yaml")
+    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    killed.kill()
+    killed.communicate()
+    refused = machines.retrain("run", "models.yaml")
+    assert (refused.code, "holds the state s3://bucket/prod since" in refused.err) == (6, True), refused.err
+    assert "--lock-timeout" in refused.err
+    machines.service.models["churn"].training = False
+    machines.store.skew += LEASE
+    ended(machines, "run", "models.yaml")
+    assert effects(machines, "churn") == (1, 1)
+    ended(machines, "verify")
+
+
+def test_of_three_runs_at_once_one_works(machines: EmptyMachines) -> None:
+    machines.add("churn")
+    codes = sorted(finish(process).code for process in [machines.start("run", "models.yaml") for _ in range(3)])
+    assert codes[0] == 0
+    assert set(codes) <= {0, 6}
+    assert effects(machines, "churn") == (1, 1)
+    ended(machines, "verify")
+
+
+def test_every_third_answer_of_the_store_is_lost_and_nothing_is_done_twice(machines: EmptyMachines) -> None:
+    machines.add("churn")
+    machines.store.fault = lambda _method, _key, number: "lost" if number % 3 == 0 else None
+    ended(machines, "run", "models.yaml")
+    ended(machines, "run", "models.yaml")
+    assert effects(machines, "churn") == (1, 1)
+    ended(machines, "verify")
+
+
+def test_credentials_that_expire_while_a_model_trains_end_the_run_and_the_next_one_continues(
+    machines: EmptyMachines,
+) -> None:
+    machines.add("churn").training = True
+    process = machines.start("run", "models.yaml")
+    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    machines.store.fault = lambda *_: "expired"
+    machines.service.models["churn"].training = False
+    done = finish(process)
+    assert (done.code, "the credentials have expired" in done.err) == (7, True), done.err
+    machines.store.fault = lambda *_: None
+    machines.store.skew += LEASE
+    ended(machines, "run", "models.yaml")
+    assert effects(machines, "churn") == (1, 1)
