@@ -32,7 +32,7 @@ _NONCE = re.compile(rb'\{"nonce":"[0-9a-f]{32}"\}\n')
 _SEEN_BEFORE = 500  # events; a commit has fewer, so the one that holds an event is among those that begin so near
 _THREADS = 16
 _WINDOW = 64  # objects that are fetched ahead
-_UNPACKED = 50  # commits that a run leaves as they are
+_UNPACKED = 50  # commits that a run leaves as they are, and events after which it looks
 _FULL_PACK = 200_000  # events
 
 Reword = Callable[[OSError], StateError]  # turns a store's refusal into an error of the state
@@ -49,7 +49,7 @@ class ObjectLog:
         self._commit = 0  # the number of the first event of the last commit, as read and written by this object
         self._guards: set[str] = set()
         self._mark = 0  # events up to this one were not read; their guards are looked up when one is written
-        self._appended = 0
+        self._appended = 0  # events
 
     @property
     def head(self) -> tuple[int, str]:
@@ -118,7 +118,7 @@ class ObjectLog:
             ) from None
         if not ours:
             raise HeadMovedError
-        self._appended += 1
+        self._appended += len(links)
         if self._cache is not None:
             self._cache.add(commit, lines, commit=commit)
             self._cache.save()
@@ -154,7 +154,8 @@ class ObjectLog:
 
     def close(self) -> None:
         """Pack what many commits hold, and let go of this machine's copy."""
-        if self._appended:
+        before = self.head[0] - self._appended
+        if self._appended and before // _UNPACKED != self.head[0] // _UNPACKED:
             with suppress(OSError, StateError):  # packs are derived; the next run makes them
                 self.pack(least=_UNPACKED)
         if self._cache is not None:
@@ -199,6 +200,9 @@ class ObjectLog:
     def _found(self, first: int) -> Iterator[bytes]:
         if self._cache is not None and self._cache.known.events:
             known = self._cache.known
+            if self._appended and known.events == self.head[0]:  # it has read and written all of it itself
+                yield from self._cache.lines(first)
+                return
             yield from self._continued(first, known.commit, self._cache.lines(min(first, known.commit)))
         elif first == 1:
             packs = chosen(self._bucket.list(PACKS))

@@ -1,6 +1,8 @@
 """Chooses where the state is kept, by the scheme of its address. This is the only place that knows all stores."""
 
+import os
 from collections.abc import Callable
+from functools import lru_cache
 
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.folder_store import FolderStore
@@ -13,6 +15,12 @@ def _folder(address: str) -> FolderStore:
 
 
 def _objects(address: str) -> StateStore:
+    return _object_store(address, os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
+
+
+@lru_cache(maxsize=4)
+def _object_store(address: str, *_cache: str | None) -> StateStore:
+    """Return the store: a command asks for it several times, and what it says of itself is fetched once."""
     from runner.journal.object_store import ObjectStore  # noqa: PLC0415 -- only states there need it
 
     return ObjectStore(address)

@@ -148,3 +148,22 @@ def test_credentials_that_expire_while_a_model_trains_end_the_run_and_the_next_o
     machines.store.skew += LEASE
     ended(machines, "run", "models.yaml")
     assert effects(machines, "churn") == (1, 1)
+
+
+@pytest.mark.plays("Y2")
+def test_an_empty_machine_finds_that_the_journal_lost_its_end_by_the_files_of_runs(machines: EmptyMachines) -> None:
+    machines.add("churn")
+    for _ in range(2):
+        ended(machines, "run", "models.yaml")
+    names = machines.store.names("prod/p/0000/journal/")
+    second = next(
+        name for name in names if b'"run_started"' in machines.store.objects[name].content and name != names[0]
+    )
+    for name in names[names.index(second) :]:
+        del machines.store.objects[name]
+    machines.write_data("churn", rows(seed=5))
+    done = machines.retrain("run", "models.yaml")
+    assert (done.code, "belongs to no run in the journal" in done.err) == (7, True), done.err
+    assert "retrain state pull 's3://bucket/prod" in done.err
+    assert effects(machines, "churn") == (1, 1)
+    assert machines.retrain("verify").code == 7

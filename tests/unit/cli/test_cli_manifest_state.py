@@ -61,6 +61,7 @@ def test_a_manifests_state_is_looked_at_like_any_other(project: Path, capsys: py
     assert (code, "Others may write kept" in said) == (7, True), said
 
 
+@pytest.mark.plays("Y3")
 @pytest.mark.parametrize(
     ("state", "code", "words"),
     [

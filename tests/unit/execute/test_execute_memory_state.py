@@ -84,8 +84,9 @@ def test_sessions_and_readers_find_the_store_by_its_scheme(world: World, monkeyp
 
 
 def test_a_run_that_lost_its_state_sends_no_switch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([True])  # before the upload ends, and not before the switch
     with monkeypatch.context() as patched:
-        patched.setattr(Held, "lasts", lambda _: False)
+        patched.setattr(Held, "lasts", lambda _: next(answers, False))
         lost = world.run()["m"]
     assert (lost.outcome, "holds its state no longer" in lost.reason) == ("failed", True)
     assert world.service.effects == {("upload", "key-m"): 1}

@@ -115,6 +115,7 @@ def test_an_append_that_stays_unclear_is_exit_7_and_what_arrived_is_read_next(se
     assert events(address) == ["a", "b"]
 
 
+@pytest.mark.plays("Y1")
 def test_a_store_that_overwrites_is_refused_at_the_beginning_and_at_each_hold(server: S3Server) -> None:
     server.overwrites = True
     with pytest.raises(StateError, match="overwrites objects although it is asked not to"):
@@ -128,6 +129,7 @@ def test_a_store_that_overwrites_is_refused_at_the_beginning_and_at_each_hold(se
     assert caught.value.exit_code == ExitCode.STATE
 
 
+@pytest.mark.plays("Y1")
 def test_a_state_that_everybody_can_read_is_refused(server: S3Server) -> None:
     server.public = True
     with pytest.raises(StateError, match="can be read by everybody"):
@@ -135,6 +137,7 @@ def test_a_state_that_everybody_can_read_is_refused(server: S3Server) -> None:
     assert server.names("open") == []
 
 
+@pytest.mark.plays("Y1")
 def test_a_mistyped_prefix_begins_nothing(server: S3Server) -> None:
     begun(server.address("prod"))
     for act in (ObjectStore.require_journal, ObjectStore.open_log, ObjectStore.read_log):
@@ -144,6 +147,7 @@ def test_a_mistyped_prefix_begins_nothing(server: S3Server) -> None:
     assert server.names("prdo") == []
 
 
+@pytest.mark.plays("Y2")
 def test_a_state_that_lost_its_end_is_refused_by_a_machine_that_knew_it(server: S3Server) -> None:
     address = filled(server.address("prod"), "abc")
     del server.objects["prod/p/0000/journal/00000000000000003"]
@@ -152,6 +156,7 @@ def test_a_state_that_lost_its_end_is_refused_by_a_machine_that_knew_it(server: 
             events(address)
 
 
+@pytest.mark.plays("Y2")
 def test_another_state_under_the_address_is_refused_by_a_machine_that_knew_the_first(server: S3Server) -> None:
     address = filled(server.address("prod"), "a")
     server.objects.clear()
@@ -163,6 +168,7 @@ def test_another_state_under_the_address_is_refused_by_a_machine_that_knew_the_f
         events(address)
 
 
+@pytest.mark.plays("Y2")
 def test_a_commit_that_was_replaced_is_seen_though_its_own_machine_has_a_copy(server: S3Server) -> None:
     address, other = server.address("prod"), server.address("other")
     filled(address, "a")
@@ -269,6 +275,7 @@ def test_a_missing_bucket_is_not_taken_for_a_missing_state(server: S3Server) -> 
         ObjectStore(server.address("prod").replace("s3://bucket/", "s3://backet/")).require_journal()
 
 
+@pytest.mark.plays("Y3")
 @pytest.mark.parametrize(
     ("address", "words"),
     [
