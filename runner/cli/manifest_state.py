@@ -54,6 +54,8 @@ def state_of(paths: Sequence[Path]) -> str | None:
         return None
     if is_bucket_address(manifest.state) and "endpoint=" in manifest.state:
         _require_named(host_of(read_bucket_address(manifest.state, parameters={"lease"}).endpoint))
+    elif manifest.state.startswith(("postgres://", "postgresql://")):
+        _require_named(host_of(manifest.state))
     open_state(manifest.state)  # raises where there is no such kind
     return manifest.state
 

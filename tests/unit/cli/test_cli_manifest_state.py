@@ -67,6 +67,7 @@ def test_a_manifests_state_is_looked_at_like_any_other(project: Path, capsys: py
     [
         ("s3://key:hunter2hunter2@bucket/prod", 3, "carries a user name, a password or a port"),
         ("s3://bucket/prod?endpoint=https://store.example.com", 2, "sent to store.example.com"),
+        ("postgresql://db.example.com/retrain", 2, "sent to db.example.com"),
         ("ftp://bucket/prod", 2, "A state at ftp:// is not available"),
     ],
 )
