@@ -76,8 +76,13 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "kubernetes": {
         "deploy/kubernetes/cronjob.yaml": "cronjob.yaml",
+        "deploy/kubernetes/cronjob-without-volume.yaml": "cronjob-without-volume.yaml",
         "deploy/kubernetes/Dockerfile": "project.dockerfile",
         REQUIREMENTS: "requirements.txt",
+    },
+    "aws": {
+        f"deploy/aws/{name}.json": f"aws-{name}.json"
+        for name in ("bucket-policy", "plan-role", "run-role", "trust-plan-github", "trust-run-github")
     },
 }
 _SCHEMA = "schemas/manifest.schema.json"

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from runner.app.planning.api_keys import ManifestKeys
+from runner.app.service import call_threads
 from runner.errors import Kind, ModelError
 from runner.execute.model_identity import newest_jobs, vanished_jobs
 from runner.execute.service_clock import ClockReading
@@ -26,7 +27,6 @@ from runner.providers.base import Code, ListedModel, Provider, ServiceError, Sta
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 _NO_KEY = Secret("retrain-doctor-no-such-key")
 KNOWN_KEY = frozenset({Code.NOT_FOUND_JOB, Code.JOB_DELETED, Code.NOT_FINISHED})
-_CALLS = 16  # threads for calls
 _PAUSE_S = 1.0  # before a question is put again
 _LONGEST_PAUSE_S = 5.0
 _MOST_OTHERS = 60  # jobs of other names that are asked for with one key
@@ -87,7 +87,7 @@ class KeyQuestions(Struct, kw_only=True, dict=True):
         rest = models[len(answers) :]
         if answers and answers[-1].unreachable:
             return [*answers, *(KeyAnswer(model=model) for model in rest)]
-        threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="ask")
+        threads = ThreadPoolExecutor(call_threads(len(models)), thread_name_prefix="ask")
         try:
             return [*answers, *threads.map(self._ask, rest)]
         finally:

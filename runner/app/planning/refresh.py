@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
-from runner.app.service import TargetService, connected
+from runner.app.service import TargetService, call_threads, connected
 from runner.errors import ModelError
 from runner.execute.ports import Keys
 from runner.journal.folder import StateFolder
@@ -18,8 +18,6 @@ from runner.lib.secrets import Redactor
 from runner.manifest.model import Manifest, Model
 from runner.plan.incumbent import Moment, may_drift, observe
 from runner.providers.base import Classifier, Provider
-
-_CALLS = 16  # threads for calls
 
 
 def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
@@ -42,7 +40,7 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
     if not asked:
         return
     with _service(manifest, service, paths, folder) as (client, keys):
-        answers = map_in_threads(lambda model: _listed(client, keys, model), asked, _CALLS)
+        answers = map_in_threads(lambda model: _listed(client, keys, model), asked, call_threads(len(asked)))
         for model, listed in zip(asked, answers, strict=True):
             known, now = progress.model(service.name, model.name), datetime.now(UTC)
             moment = Moment(now=now, quarantine=manifest.service.quarantine)

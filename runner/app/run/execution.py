@@ -15,7 +15,7 @@ from emulator.launch import running_emulator
 from runner.app.planning.api_keys import EmulatorKeys, ManifestKeys
 from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.planning.scope import Scope
-from runner.app.service import connected
+from runner.app.service import call_threads, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
@@ -37,7 +37,6 @@ from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
-_CALLS = 16  # threads for short calls
 _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -223,7 +222,7 @@ def _executors(job: ExecutionRequest) -> Iterator[Mapping[Pool, Executor]]:
 
 
 def _threads(job: ExecutionRequest) -> Mapping[Pool, int]:
-    return {Pool.CALL: min(_CALLS, max(job.parallel, 1)), Pool.STAGE: job.scope.manifest.limits.uploads + _STAGES}
+    return {Pool.CALL: call_threads(job.parallel), Pool.STAGE: job.scope.manifest.limits.uploads + _STAGES}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`retrain run`: plan the models, take them to their outcomes, write the report."""
 
+import os
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,20 +19,25 @@ from runner.app.run.run_end import RunResult, finish_run, readings_of
 from runner.app.state.read_state import Warn, warn_of_future
 from runner.app.state.session import Session, session
 from runner.datasets.metadata import DatasetDigest
-from runner.errors import ModelError
+from runner.errors import ModelError, UsageError
 from runner.execute.progress_events import Listener
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.journal.forms import is_run_id
+from runner.lib.atomic_files import open_file, read_up_to, write_whole
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.document import PlanDocument
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage
 from runner.policy.decide import policy_digest
 
+_LONGEST_ID = 100  # bytes
+
 
 class RunRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice. `warn` takes a sentence.
 
     `inbox` opens what people decide meanwhile; without it that waits for another run.
+    `run_id_file` is where the run's id is written once the run has begun; a run that is refused leaves no such file.
     """
 
     choice: Choice
@@ -43,6 +49,7 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     allow_held: bool = False
     parallel: int | None = None
     recording: Path | None = None
+    run_id_file: Path | None = None
     lock_timeout: timedelta = timedelta(0)
 
 
@@ -53,6 +60,8 @@ def run(request: RunRequest) -> RunResult:
         ManifestError, UsageError, LockedError, StateError: nothing was started (a plan that is stale included), or the
             journal can no longer be written; models' own trouble is in the result.
     """
+    if request.run_id_file is not None:
+        _clear(request.run_id_file)
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.service.require_trusted()
@@ -71,6 +80,8 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.service, paths, _recorded(scope, document))
+    if request.run_id_file is not None:
+        _write_id(request.run_id_file, opened.run_id, request.warn)
     planned = agreed or plan_models(scope, opened.progress, readings, request.listener)
     _record_plans(opened, scope.manifest, scope.service.name, planned)
     job = ExecutionRequest(
@@ -85,6 +96,38 @@ def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanD
     executed = execute(opened, job)
     _prune(opened, scope, executed, request.warn)
     return finish_run(opened, executed, allow_held=request.allow_held)
+
+
+def _clear(run_id_file: Path) -> None:
+    """Remove the id of an earlier run, so that nobody takes it for the one of this run.
+
+    Raises:
+        UsageError: there is something else, it cannot be removed, or no file can be made there.
+    """
+    if not run_id_file.parent.is_dir():
+        raise UsageError(
+            f"The folder of {run_id_file} does not exist.", hint="Name a file in a folder that you may write to."
+        )
+    try:
+        if os.path.lexists(run_id_file):
+            with open_file(run_id_file) as file:
+                earlier = read_up_to(file, _LONGEST_ID).decode(errors="replace").strip()
+            if earlier and not is_run_id(earlier):
+                raise UsageError(
+                    f"{run_id_file} is not the id of an earlier run, so it is not replaced.", hint="Name another file."
+                )
+            run_id_file.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"{run_id_file} cannot be replaced: {error.strerror}.", hint="Name a file that you may write."
+        ) from error
+
+
+def _write_id(run_id_file: Path, run_id: str, warn: Warn) -> None:
+    try:
+        write_whole(run_id_file, f"{run_id}\n".encode())
+    except OSError as error:
+        warn(f"The run's id {run_id} cannot be written to {run_id_file}: {error.strerror}.")
 
 
 def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn) -> None:

@@ -36,6 +36,12 @@ from runner.plan.model_plan import Choice
     metavar="FILE",
     help="Record every answer of the service in this new file, without secrets.",
 )
+@click.option(
+    "--run-id-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the run's id to this file; a run that is refused leaves none.",
+)
 @click.option("--allow-held", is_flag=True, help="End with exit code 0 if a policy held a candidate back.")
 @options.lock_timeout
 @options.output_format("text", "json", "jsonl")
@@ -47,6 +53,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     dry_run: bool,
     parallel: int | None,
     record: Path | None,
+    run_id_file: Path | None,
     allow_held: bool,
     lock_timeout: timedelta,
     form: str,
@@ -76,6 +83,7 @@ def command(  # noqa: PLR0913 -- one argument an option
                 allow_held=allow_held,
                 parallel=parallel,
                 recording=record,
+                run_id_file=run_id_file,
                 lock_timeout=lock_timeout,
             )
         )

@@ -177,3 +177,23 @@ def test_every_form_of_a_plan_says_the_same_and_the_json_is_the_file(project: Pr
     before, folded = page.split("<details>")
     assert "`churn`" in before
     assert "`held`" in folded
+
+
+def test_the_id_of_a_run_is_written_once_it_has_begun_and_a_refused_one_leaves_none(project: Project) -> None:
+    """A pipeline makes the report of this run, and never shows an older one in its place."""
+    project.add("churn")
+    file = project.folder / "run-id"
+    plan(project)
+    assert run_plan(project, "--run-id-file", "run-id").code == 0
+    assert file.read_text(encoding="utf-8") == f"{project.newest.name}\n"
+    assert project.retrain("report", file.read_text(encoding="utf-8").strip(), "--format", "junit").code == 0
+    assert run_plan(project, "--run-id-file", "run-id").code == 7
+    assert not file.exists()
+    refused = project.run("--run-id-file", "absent/run-id", "--force")
+    assert refused.code == 2
+    assert "The folder of absent/run-id does not exist." in refused.err
+    manifest = (project.folder / "models.yaml").read_bytes()
+    refused = project.run("--run-id-file", "models.yaml", "--force")
+    assert (refused.code, (project.folder / "models.yaml").read_bytes()) == (2, manifest)
+    assert "is not the id of an earlier run" in refused.err
+    assert uploads(project) == 1

@@ -1,5 +1,6 @@
 """What starts `retrain run` at night: cron, systemd, Kubernetes, and the image it runs in."""
 
+import json
 import os
 import re
 import shutil
@@ -89,6 +90,53 @@ def test_the_cron_job_forbids_overlap_keeps_the_state_and_takes_keys_from_a_secr
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_the_cron_job_without_a_volume_takes_its_state_from_a_store_and_no_stored_key_of_it(project: Path) -> None:
+    file = project / "deploy" / "kubernetes" / "cronjob-without-volume.yaml"
+    account, job = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["serviceAccountName"] == account["metadata"]["name"]
+    assert [volume for volume in pod["volumes"] if "emptyDir" not in volume] == []
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert environment["RETRAIN_STATE"].startswith("s3://")
+    assert environment["HOME"] in {mount["mountPath"] for mount in container["volumeMounts"]}, "the rest is read-only"
+    assert container["envFrom"] == [{"secretRef": {"name": "retrain-keys"}}]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def allowed(project: Path, role: str) -> dict[str, list[str]]:
+    """Return what a role may do, each action with the names below the bucket."""
+    policy = json.loads((project / "deploy" / "aws" / f"{role}-role.json").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = {}
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        actions, resources = (
+            [value] if isinstance(value, str) else value for value in (statement["Action"], statement["Resource"])
+        )
+        for action in actions:
+            found[action] = [resource.removeprefix("arn:aws:s3:::BUCKET") for resource in resources]
+    return found
+
+
+def test_the_role_of_the_plan_only_reads_and_that_of_the_run_removes_no_record(project: Path) -> None:
+    assert allowed(project, "plan") == {"s3:ListBucket": [""], "s3:GetObject": ["/PREFIX/*"]}
+    run = allowed(project, "run")
+    assert set(run) == {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
+    assert run["s3:DeleteObject"] == ["/PREFIX/p/*/leases/*", "/PREFIX/p/*/inbox/*", "/PREFIX/standing/*"]
+
+
+def test_the_role_of_the_run_trusts_one_environment_of_one_repository(project: Path) -> None:
+    for role, subject in (("run", "repo:OWNER/REPOSITORY:environment:retrain"), ("plan", None)):
+        trust = json.loads((project / "deploy" / "aws" / f"trust-{role}-github.json").read_text(encoding="utf-8"))
+        (statement,) = trust["Statement"]
+        conditions = statement["Condition"]
+        assert set(conditions) == {"StringEquals"}, "no pattern that another repository could fit"
+        subjects = conditions["StringEquals"]["token.actions.githubusercontent.com:sub"]
+        assert subject in (None, subjects)
+        assert all("repo:OWNER/REPOSITORY:" in text for text in ([subjects] if isinstance(subjects, str) else subjects))
+        assert conditions["StringEquals"]["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+
+
 def dockerfiles(project: Path) -> list[Path]:
     return [ROOT / "Dockerfile", project / "deploy" / "kubernetes" / "Dockerfile"]
 
@@ -120,22 +168,25 @@ def test_every_file_the_image_copies_is_there_and_let_through(project: Path) -> 
         assert (project / words.split()[0]).exists()
 
 
-def test_the_lock_of_the_image_holds_exactly_what_the_runner_needs() -> None:
+def test_the_lock_of_the_image_holds_exactly_what_the_runner_and_its_remote_states_need() -> None:
     lock = (ROOT / "requirements" / "core.lock").read_text(encoding="utf-8")
     locked = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==(?!.*sys_platform)", lock, re.MULTILINE)}
     assert locked == needed()
 
 
 def needed() -> set[str]:
-    """Return the names of everything that `pip install retrain-runner` brings without extras."""
+    """Return the names of everything that `pip install retrain-runner[objects,postgres]` brings."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pending = [Requirement(text) for text in project["dependencies"]]
+    extras = project["optional-dependencies"]
+    pending = [Requirement(text) for text in (*project["dependencies"], *extras["objects"], *extras["postgres"])]
     seen: set[str] = set()
     while pending:
-        one = pending.pop()
-        name = canonicalize_name(one.name)
-        if name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
+        wanted = pending.pop()
+        name = canonicalize_name(wanted.name)
+        if name in seen:
             continue
         seen.add(name)
-        pending += [Requirement(text) for text in distribution(name).requires or []]
+        brought = [Requirement(text) for text in distribution(name).requires or []]
+        chosen = [{"extra": extra} for extra in ("", *wanted.extras)]
+        pending += [need for need in brought if not need.marker or any(map(need.marker.evaluate, chosen))]
     return seen

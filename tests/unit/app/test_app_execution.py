@@ -6,7 +6,7 @@ from pathlib import Path
 from runner.app.planning.api_keys import EmulatorKeys
 from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, _context
-from runner.app.service import service_of
+from runner.app.service import call_threads, service_of
 from runner.app.state.session import session
 from runner.execute.model_run import Recorder
 from runner.journal.events import ReportWritten, RunFinished
@@ -48,3 +48,7 @@ def test_a_run_begins_with_what_the_journal_knows_of_its_models_trainings(tmp_pa
         context = _context(opened, job, client, EmulatorKeys(), redactor)
         client.close()
     assert context.training_stats.usual == world.model().last_training_seconds() is not None
+
+
+def test_threads_for_calls_follow_the_models_at_once_within_limits() -> None:
+    assert [call_threads(models) for models in (0, 1, 8, 16, 100, 320, 10_000)] == [1, 1, 8, 16, 16, 40, 64]
