@@ -15,9 +15,9 @@ from runner.journal.retrain_job import VOID, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
 from runner.plan.decision_inputs import binding
+from runner.plan.needed_jobs import ASKED_FOR
 from runner.providers.base import Code, ServiceError, Status
 
-_JOBS = 3  # newest jobs of a name that are asked for: the service may have forgotten one
 _QUESTIONS = 60  # for one model; names that were used last come first
 
 
@@ -54,12 +54,12 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
     used = sorted(
         (former for former in gone if former[1]), key=lambda former: former[1][0].url_expires_at, reverse=True
     )
-    return tuple((name, jobs[number]) for number in range(_JOBS) for name, jobs in used if number < len(jobs))
+    return tuple((name, jobs[number]) for number in range(ASKED_FOR) for name, jobs in used if number < len(jobs))
 
 
 def newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
     """Return the newest jobs for which something was, or may have been, sent."""
-    return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:_JOBS]
+    return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:ASKED_FOR]
 
 
 def _has_another_key_source(run: ModelRun) -> bool:

@@ -98,7 +98,7 @@ def _upload(run: ModelRun, key: Secret) -> Workflow[Effect]:
     run.count("status")
     job, value = taken.job, word_of(taken.before)
     end = _upload_end(run, taken)
-    number = run.progress.intents[prepared.sha256] + 1
+    number = run.progress.intents.count(prepared.sha256) + 1
     yield from record(
         JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), status_before_upload=value),
         UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),

@@ -80,12 +80,16 @@ class SharedParts:
 
     def shared(self, event: Event) -> Event:
         """Return the event; what it has in common with earlier ones takes no room of its own."""
-        fact = event.fact
-        if isinstance(fact, CandidateEvaluated) and isinstance(fact.inputs, dict) and "policy" in fact.inputs:
+        if isinstance(event.fact, CandidateEvaluated):
+            self.share(event.fact)
+        return event
+
+    def share(self, fact: CandidateEvaluated) -> None:
+        """Do the same with the fact alone."""
+        if isinstance(fact.inputs, dict) and "policy" in fact.inputs:
             policy = fact.inputs["policy"]
             with suppress(RecursionError):  # one that is nested so deeply was made up; it is judged elsewhere
                 fact.inputs["policy"] = self._known.setdefault(msgspec.json.encode(policy), policy)
-        return event
 
 
 GENESIS = "0" * 64

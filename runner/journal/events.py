@@ -155,9 +155,13 @@ class RunFinished(_Fact, frozen=True, kw_only=True, tag="run_finished"):
 
 
 class ReportWritten(_Fact, frozen=True, kw_only=True, tag="report_written"):
-    """The run's files were rendered; `files` maps each name in the run folder to its SHA-256."""
+    """The run's files were rendered; `files` maps each name in the run folder to its SHA-256.
+
+    `checkpoint` is the SHA-256 of the checkpoint up to the event before, None where none was written.
+    """
 
     files: Mapping[FileName, Sha256]
+    checkpoint: Sha256 | None = None
 
 
 class PrunedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from runner.errors import StateError, UsageError
 from runner.journal.forms import is_run_id
 from runner.journal.stored import (
     BESIDE_JOURNAL,
+    CHECKPOINT_FILES,
     RUN_FILES,
     is_half,
     is_partial_download,
@@ -34,6 +35,7 @@ class StateFolder:
         self.runs = root / "runs"
         self.lost = root / "lost"  # what runs left that an accepted loss took from the journal
         self.inbox = root / "inbox"  # what people decided while a run held the state
+        self.checkpoint = root / "checkpoint"  # what is derived from the journal, and may be lost
         self.spool = root / "spool"
         self.emulator = root / "emulator"
         self.latest = self.runs / "latest"
@@ -47,7 +49,7 @@ class StateFolder:
 
     @property
     def _folders(self) -> tuple[Path, ...]:
-        return (self.runs, self.lost, self.inbox, self.spool, self.emulator, self.internal_errors)
+        return (self.runs, self.lost, self.inbox, self.checkpoint, self.spool, self.emulator, self.internal_errors)
 
     @property
     def _files(self) -> tuple[Path, ...]:
@@ -117,6 +119,7 @@ class StateFolder:
         Only files that this program makes are removed, by their names, and nothing behind a link.
         """
         found = [path for path in real_files(self.root) if is_half(path.name, (self.holder.name, self.lock.name))]
+        found += (path for path in real_files(self.checkpoint) if is_half(path.name, CHECKPOINT_FILES))
         found += self.runs.glob(f"{_BESIDE_LATEST}*")
         for run_id in run_ids:
             folder = self.run_folder(run_id)

@@ -1,8 +1,11 @@
 """Where one model stands: its jobs, which of them serves, and what happened to it last."""
 
-from collections import Counter
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain, takewhile
 
+import msgspec
 from msgspec import Struct, field
 
 from runner.journal.deployments import Deployments, RollbackPoint, is_older
@@ -69,8 +72,70 @@ class AcceptedLoss(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Candidate(Struct, frozen=True, kw_only=True):
+    """What a chart shows of a job: when it was judged or sent, what happened to it, its training rows and its metrics.
+
+    Numbers are decimal texts. `passing` has the lowest and the highest value that passed, by the metric.
+    """
+
+    retrain_job_id: str
+    at: datetime
+    fate: str
+    rows: int | None
+    metrics: Mapping[str, str]
+    passing: Mapping[str, tuple[str | None, str | None]]
+
+
+_CANDIDATES = msgspec.json.Decoder(tuple[Candidate, ...])
+
+
+def packed_candidates(candidates: Iterable[Candidate]) -> bytes:
+    """Return candidates in as few bytes as are kept of them until somebody draws them."""
+    return zlib.compress(msgspec.json.encode(list(candidates)))
+
+
+_PREFIX = 8  # bytes of a digest that stand for a content; two contents with the same ones count as one
+
+
+class Intents(Struct, kw_only=True):
+    """How often an upload of each data content was intended.
+
+    `earlier` has the first bytes of a content's digest once for each of its earlier intents, in ascending order. A
+    count that is too high only skips a number; it is never too low.
+    """
+
+    recent: dict[str, int] = field(default_factory=dict)  # by dataset digest
+    earlier: bytes = b""
+
+    def count(self, dataset_sha256: str) -> int:
+        """Return how many uploads of a content were intended."""
+        before = self._prefixes().count(_prefix(dataset_sha256)) if self.earlier else 0
+        return self.recent.get(dataset_sha256, 0) + before
+
+    def add(self, dataset_sha256: str) -> None:
+        """Count one more."""
+        self.recent[dataset_sha256] = self.recent.get(dataset_sha256, 0) + 1
+
+    def packed(self) -> "Intents":
+        """Return the same counts in as few bytes as are needed."""
+        recent = [_prefix(sha256) for sha256, count in self.recent.items() for _ in range(count)]
+        return Intents(earlier=b"".join(sorted([*self._prefixes(), *recent])))
+
+    def _prefixes(self) -> list[bytes]:
+        return [self.earlier[place : place + _PREFIX] for place in range(0, len(self.earlier), _PREFIX)]
+
+
+def _prefix(dataset_sha256: str) -> bytes:
+    return bytes.fromhex(dataset_sha256[: 2 * _PREFIX])
+
+
 class ModelProgress(Struct, kw_only=True):
-    """All jobs of one model by id, oldest first, and what happened to it last. Grows with `add`.
+    """The jobs of one model by id, oldest first, and what happened to it last. Grows with `add`.
+
+    All jobs are there, or those that a plan, a status and a run still ask for (`runner.plan.needed_jobs`): then
+    `settled` are those of them that are only looked at, `candidates` the newest of all jobs that were sent, packed as
+    charts show them, and `older_candidates` counts the ones before these. An event about another job than the unsettled
+    ones cannot be added then.
 
     `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
     `begun_beside` is the new name to which an entry of `moved` led from its name when it began: that entry is about an
@@ -90,12 +155,15 @@ class ModelProgress(Struct, kw_only=True):
     served: RetrainJob | None = None  # the incumbent, when the service has issued its id again
     serving: Deployments = field(default_factory=Deployments)
     adoption: Adoption | None = None  # the last statement of what is in service, until a job of ours is
-    statements: set[str] = field(default_factory=set)  # digests of all statements that were recorded
+    statements: dict[str, None] = field(default_factory=dict)  # digests of all statements that were recorded
     observation: Observation | None = None  # about the incumbent or adoption of now
     last_outcome: ModelFinished | None = None
     last_outcome_at: datetime | None = None
     reported_held: str | None = None  # the job of the last outcome `held`, until it is judged again
-    intents: Counter[str] = field(default_factory=Counter)  # upload intents by dataset digest
+    intents: Intents = field(default_factory=Intents)
+    settled: tuple[str, ...] = ()
+    candidates: bytes = b""
+    older_candidates: int = 0
 
     @property
     def has_history(self) -> bool:
@@ -116,6 +184,16 @@ class ModelProgress(Struct, kw_only=True):
     def current(self) -> RetrainJob | None:
         """Return the job a run continues with: the one a person wants to serve, else the newest that counts."""
         return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
+
+    def sent(self) -> Iterator[RetrainJob | Candidate]:
+        """Yield the jobs that were sent and when, the newest first: those that are left out as charts show them."""
+        candidates = self._known_candidates()
+        known = {candidate.retrain_job_id for candidate in candidates}
+        since = takewhile(lambda job: job.retrain_job_id not in known, reversed(self.jobs.values()))
+        before = (self.jobs.get(candidate.retrain_job_id, candidate) for candidate in reversed(candidates))
+        for job in chain(since, before):
+            if isinstance(job, Candidate) or (job.stage not in VOID and (job.decided or job.intended_at)):
+                yield job
 
     def is_older(self, one: str, other: str) -> bool:
         """Return whether one of its jobs was begun before another."""
@@ -177,12 +255,14 @@ class ModelProgress(Struct, kw_only=True):
     def _adopt(self, adoption: Adoption) -> None:
         """Take what a person states as the incumbent, in place of any job."""
         self.adoption, self.observation = adoption, None
-        self.statements.add(adoption.fact.statement_sha256)
+        self.statements[adoption.fact.statement_sha256] = None
         self.incumbent_id, self.served = None, None
 
     def _take_job(self, fact: JobCreated) -> None:
         """Begin a job; an id issued twice is where it was issued last, and an incumbent stays what it was."""
+        self._require_unsettled(fact.retrain_job_id)
         before = self.jobs.pop(fact.retrain_job_id, None)
+        self._forget_candidate(fact.retrain_job_id)
         if fact.retrain_job_id == self.incumbent_id:
             self.served = self.served or before
         if fact.retrain_job_id == self.serving.wanted:
@@ -191,11 +271,12 @@ class ModelProgress(Struct, kw_only=True):
 
     def _change_job(self, fact: JobFact, place: At) -> None:
         name = fact.retrain_job_id
+        self._require_unsettled(name)
         self.jobs[name] = changed(self.jobs[name], fact, place)
         if isinstance(fact, CandidateEvaluated) and self.reported_held == name:
             self.reported_held = None
         if isinstance(fact, UploadIntended):
-            self.intents[fact.dataset_sha256] += 1
+            self.intents.add(fact.dataset_sha256)
             self.serving.wanted = None
         elif isinstance(fact, RollbackDecided):
             self.serving.wanted = name
@@ -207,6 +288,20 @@ class ModelProgress(Struct, kw_only=True):
             self.serving.take_over(name, self._departure(name))
             self.incumbent_id, self.served = name, None
             self.adoption, self.observation = None, None
+
+    def _forget_candidate(self, name: str) -> None:
+        known = self._known_candidates()
+        left = [candidate for candidate in known if candidate.retrain_job_id != name]
+        if len(left) < len(known):
+            self.candidates = packed_candidates(left)
+
+    def _known_candidates(self) -> tuple[Candidate, ...]:
+        return _CANDIDATES.decode(zlib.decompress(self.candidates)) if self.candidates else ()
+
+    def _require_unsettled(self, name: str) -> None:
+        """Raise a LookupError where an event is about a job of which not everything that it may change is there."""
+        if name in self.settled:
+            raise LookupError(name)
 
     def _follow_review(self, fact: ApprovalRecorded) -> None:
         """Let a forced approval of an older candidate lead; a rejection takes it back."""

@@ -1,7 +1,7 @@
 """The status of every model, as a fold over the journal's events. Pure: the same events give the same progress."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 
@@ -60,6 +60,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     """One invocation of `retrain run` (or of a command that changes something)."""
 
     run_id: str
+    began: int  # number of its first event
     started: RunStarted
     started_at: datetime
     finished: RunFinished | None = None
@@ -87,7 +88,11 @@ def newest_run(records: Mapping[str, RunStarted]) -> str | None:
 
 
 class Progress:
-    """The fold's state: models by (service, name), runs by id. Feed it events in order with `add`."""
+    """The fold's state: models by (service, name), runs by id. Feed it events in order with `add`.
+
+    It began with the first event, or where a checkpoint ended (`runner.journal.checkpoint`): then models have the jobs
+    that are still asked for, `runs` the newest ones and those that were the last with a model, `results` those since.
+    """
 
     def __init__(self, links: Iterable[Link] = ()) -> None:
         self.models: dict[tuple[str, str], ModelProgress] = {}
@@ -95,15 +100,41 @@ class Progress:
         self.results: dict[str, StoredFile] = {}  # by path
         self.removed: dict[str, Removal] = {}  # by path
         self.decisions: dict[str, TakenDecision] = {}  # by id
-        self._decided: dict[tuple[str, str], str] = {}  # by run and model: the decision whose end is to come
-        self._begun: Counter[tuple[str, str]] = Counter()  # histories by (service, name): a name can be used again
+        self.undone: dict[tuple[str, str], str] = {}  # by run and model: the decision whose end is to come
+        self.begun: Counter[tuple[str, str]] = Counter()  # histories by (service, name): a name can be used again
         self.lineage: str | None = None  # SHA-256 of the journal's first event: what tells one journal from another
         self.loss: AcceptedLoss | None = None  # the last one
         self.moved_to: str | None = None  # the address where the state is now
         self.last_at: str | None = None  # the stamp of the last event taken in
         self.head: tuple[int, str] | None = None  # number and SHA-256 of the last event taken in
+        self.checkpoint_at: int | None = None  # number of the event where the checkpoint ended that it began with
+        self.earlier_runs: frozenset[str] = frozenset()  # ids of the runs that are not in `runs`
+        self.named: dict[tuple[str, str], frozenset[str]] = {}  # jobs that approvals of a name are about
         for link in links:
             self.add(link)
+
+    def take_over(self, other: "Progress") -> None:
+        """Become another progress, for all who hold this one."""
+        vars(self).update(vars(other))
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Return the ids of all runs; they begin with the time, so the oldest comes first."""
+        return tuple(sorted((*self.earlier_runs, *self.runs)))
+
+    def has_run(self, run_id: str) -> bool:
+        """Return whether the journal has a run."""
+        return run_id in self.runs or run_id in self.earlier_runs
+
+    def jobs_named(self, service: str, name: str, wanted: Collection[str]) -> bool:
+        """Return whether it is known of each of these jobs what it is to the model called so now or before, or not."""
+        left = set(wanted) - self.named.get((service, name), frozenset())
+        if not left or self.checkpoint_at is None:
+            return True
+        return all(
+            any(job in model.jobs for (its_service, _), model in self.models.items() if its_service == service)
+            for job in left
+        )
 
     def model(self, service: str, name: str) -> ModelProgress:
         """Return a model's progress; a model never seen has no jobs, but it may have been seen in events now lost."""
@@ -143,7 +174,9 @@ class Progress:
         self._require_order(event)
         self._follow_decision(event)
         if isinstance(fact, RunStarted):
-            self.runs[event.run_id] = RunRecord(run_id=event.run_id, started=fact, started_at=moment(event.at))
+            self.runs[event.run_id] = RunRecord(
+                run_id=event.run_id, began=event.seq, started=fact, started_at=moment(event.at)
+            )
         elif isinstance(fact, RunFinished):
             self.runs[event.run_id] = replace(
                 self.runs[event.run_id], finished=fact, finished_at=moment(event.at), head=(event.seq, link.sha256)
@@ -169,9 +202,9 @@ class Progress:
         if isinstance(fact, DecisionTaken):
             self.decisions[fact.decision_id] = TakenDecision(fact=fact, run_id=run_id)
             if fact.refused is None:
-                self._decided[run_id, fact.about] = fact.decision_id
+                self.undone[run_id, fact.about] = fact.decision_id
         elif isinstance(fact, ModelFinished) and event.model is not None:
-            decision_id = self._decided.pop((run_id, event.model), None)
+            decision_id = self.undone.pop((run_id, event.model), None)
             if decision_id is not None:
                 self.decisions[decision_id] = replace(self.decisions[decision_id], end=fact)
 
@@ -182,7 +215,7 @@ class Progress:
         """
         run, fact = self.runs.get(event.run_id), event.fact
         if run is None or isinstance(fact, RunStarted):
-            fits = run is None and isinstance(fact, RunStarted | ResultsPruned | StateMoved)
+            fits = not self.has_run(event.run_id) and isinstance(fact, RunStarted | ResultsPruned | StateMoved)
         elif isinstance(fact, ReportWritten):
             fits = run.finished is not None and run.report is None
         else:
@@ -196,8 +229,8 @@ class Progress:
         service = run.started.service
         progress = self.models.get((service, name))
         if progress is None:
-            self._begun[service, name] += 1
-            number = self._begun[service, name]
+            self.begun[service, name] += 1
+            number = self.begun[service, name]
             identity = name if number == 1 else f"{name}#{number}"  # no name holds a `#`
             progress = self.models[service, name] = ModelProgress(identity=identity, loss=self.loss)
         if not progress.has_history:

@@ -16,6 +16,7 @@ ANSWERS = "answers.jsonl"  # what the service said, in a run's folder; it proves
 PROFILE, CASSETTE = "profile.yaml", "cassette.zip"  # the same as others can play it, after `retrain doctor --train`
 UNRECORDED = (ANSWERS, PROFILE, CASSETTE)
 RUN_FILES = ("report.json", "report.md", "report.html", "journal.jsonl", "attestation.dsse.json", *UNRECORDED)
+CHECKPOINT_FILES = ("latest", "a", "b")  # in the folder of the checkpoint
 BESIDE_JOURNAL = ("-journal", "-wal", "-shm")  # what SQLite puts beside a database
 _DOWNLOAD = "result.download"
 _UPLOAD = re.compile(r"upload-[0-9a-z_]{8}")  # a folder below a run's part of the spool

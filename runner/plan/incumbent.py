@@ -233,11 +233,12 @@ def _jobs(progress: ModelProgress) -> Iterator[tuple[str, RetrainJob]]:
     if incumbent is not None:
         yield f"job {incumbent.retrain_job_id}, the last one switched to", incumbent
     for job in reversed(progress.jobs.values()):
-        if _counts(progress, job):
+        if counts_as_reference(progress, job):
             yield f"job {job.retrain_job_id}, the last one neither held nor rejected", job
 
 
-def _counts(progress: ModelProgress, job: RetrainJob) -> bool:
+def counts_as_reference(progress: ModelProgress, job: RetrainJob) -> bool:
+    """Return whether later data may be compared with that of a job."""
     withdrawn = job.retrain_job_id in progress.serving.left
     refused = job.rests_with == "hold" or job.rejection is not None
     return job.stage in TRAINED and not refused and not withdrawn

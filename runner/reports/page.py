@@ -1,16 +1,17 @@
 """What the page of a run shows, ready for its template: models in order of urgency, and their pictures. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from msgspec import Struct, field
 
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome, urgency
 from runner.journal.retrain_job import RetrainJob
+from runner.plan.needed_jobs import MOST_CANDIDATES
 from runner.reports.build import find_job
 from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts, rule_titles
-from runner.reports.charts.trend import Bounds, Trend, metric_trends, rows_trend
+from runner.reports.charts.trend import Bounds, Trend, metric_trends, newest_candidates, rows_trend
 from runner.reports.commit_address import commit_address
 from runner.reports.json_text import LazyList
 from runner.reports.model import ModelReport, Report, RuleReport
@@ -19,7 +20,7 @@ from runner.reports.run_history import RunHistory
 from runner.reports.stage_timeline import Gantt, Span, gantt
 
 _MANY = 100  # models; the page of a larger run has shorter histories
-_LONG, _SHORT = Bounds(metrics=4, samples=60), Bounds(metrics=4, samples=26)
+_LONG, _SHORT = Bounds(metrics=4, samples=MOST_CANDIDATES), Bounds(metrics=4, samples=26)
 _MOST_WARNINGS = 20
 _MOST_TODO = 4  # models at the head of the page
 _FOLDED = 12  # models; in a larger run no line shows its reason before it is opened
@@ -130,6 +131,7 @@ class _Desk(Struct, frozen=True, kw_only=True):
         job = find_job(self.history, name)
         progress = self.history.progress.model(self.history.record.started.service, name)
         rule, charts = _leading_rule(model), rule_charts(job.decided if job else None, _eval_rows(job))
+        candidates = newest_candidates(progress, self.limits, self.bounds)
         return Line(
             number=number,
             report=model,
@@ -139,9 +141,9 @@ class _Desk(Struct, frozen=True, kw_only=True):
             rule=rule,
             unit=_unit(rule, model.rules, charts),
             charts=charts,
-            trends=metric_trends(progress, job, self.limits, self.bounds),
-            rows=rows_trend(progress, job, self.bounds),
-            rows_before=_rows_before(reversed(progress.jobs.values()), job),
+            trends=metric_trends(candidates, job, self.bounds),
+            rows=rows_trend(candidates, job),
+            rows_before=candidates.rows_before(job),
             course=spans,
             picture=gantt({name: spans}, [name]),
             seconds=(spans[-1].end - spans[0].begin).total_seconds() if spans else 0.0,
@@ -168,14 +170,3 @@ def _unit(rule: RuleReport | None, rules: Sequence[RuleReport], charts: Sequence
     drawn = (chart for known, chart in zip(rules, charts, strict=False) if known is rule)
     chart = next(drawn, None)
     return chart.unit if chart else ""
-
-
-def _rows_before(jobs: Iterable[RetrainJob], job: RetrainJob | None) -> int | None:
-    """Return the training rows of the job before, None where there was none that was sent; `jobs` are newest first."""
-    later = True
-    for retrain_job in jobs:
-        if later:
-            later = job is None or retrain_job.retrain_job_id != job.retrain_job_id
-        elif retrain_job.data is not None and retrain_job.intended_at is not None:
-            return retrain_job.data.train.rows
-    return None

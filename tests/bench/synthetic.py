@@ -12,6 +12,7 @@ import msgspec
 
 from runner.app.state.session import session
 from runner.journal.chain import Link
+from runner.journal.checkpoint import keep_checkpoint, show_checkpoint
 from runner.journal.events import (
     CandidateEvaluated,
     Draft,
@@ -23,10 +24,16 @@ from runner.journal.events import (
     SwitchIntended,
 )
 from runner.journal.folder import StateFolder
+from runner.journal.folder_store import FolderBlobs
+from runner.journal.model_progress import Intents, ModelProgress, packed_candidates
+from runner.journal.progress import Progress
 from runner.journal.store import Store, open_store
 from runner.lib import canonical_json as canonical
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import candidate_digest
+from runner.plan.needed_jobs import ASKED_FOR, MOST_CANDIDATES, cut
+from runner.reports.charts.rule_chart import PolicyLimits
+from runner.reports.charts.trend import chart
 from tests.bench.manifests import keys, write_data, write_many
 from tests.bench.measure import cost_of
 from tests.bench.services import retrain, slow_service
@@ -77,14 +84,64 @@ def write_history(state: Path, pattern: Pattern, *, models: int, runs: int) -> i
     folder = StateFolder(state)
     store = open_store(folder)
     list(store.read())
-    for night in range(runs):
-        at = datetime.now(UTC) - timedelta(days=runs - night)
-        writer = _Writer(store=store, pattern=pattern, night=night, at=at, identity=_any_data)
+    begin = datetime.now(UTC) - timedelta(days=runs)
+    nights = [
+        _Writer(store=store, pattern=pattern, night=night, at=begin + timedelta(days=night), identity=_any_data)
+        for night in range(runs)
+    ]
+    for writer in nights[:-1]:
         writer.run(models)
         writer.write([(None, pattern.report, None)])
+    nights[-1].run(models)
+    _end_with_checkpoint(nights[-1], folder, lambda progress: progress)
     events = store.head[0]
     store.close()
     return events
+
+
+def write_year(state: Path, pattern: Pattern, *, models: int, nights: int) -> int:
+    """Write a journal of one night, and the checkpoint that so many such nights leave; return the journal's events."""
+    folder = StateFolder(state)
+    store = open_store(folder)
+    list(store.read())
+    writer = _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=_any_data)
+    writer.run(models)
+
+    def grown(progress: Progress) -> Progress:
+        places = enumerate(progress.models.items())
+        progress.models = {place: _grown(model, number, nights) for number, (place, model) in places}
+        return progress
+
+    _end_with_checkpoint(writer, folder, grown)
+    events = store.head[0]
+    store.close()
+    return events
+
+
+def _end_with_checkpoint(writer: "_Writer", folder: StateFolder, grown: Callable[[Progress], Progress]) -> None:
+    """Record the files of the last run, with the checkpoint that it leaves."""
+    blobs, limits = FolderBlobs(folder.root), PolicyLimits()
+    progress = cut(Progress(writer.store.read()), lambda model, job: chart(model, job, limits))
+    mark = keep_checkpoint(blobs, grown(progress))
+    sha256 = mark.sha256 if mark else None
+    writer.write([(None, msgspec.structs.replace(writer.pattern.report, checkpoint=sha256), None)])
+    show_checkpoint(blobs, mark)
+
+
+def _grown(model: ModelProgress, number: int, nights: int) -> ModelProgress:
+    """Return what so many nights leave of a model: jobs as its one, their digests, and the candidates of a chart."""
+    (name, job), *_ = model.jobs.items()
+    jobs = {f"earlier-{night}": job for night in range(ASKED_FOR - 1)}
+    jobs = {known: msgspec.structs.replace(job, retrain_job_id=known) for known in jobs} | {name: job}
+    drawn = chart(model, job, PolicyLimits())
+    contents = sorted(bytes.fromhex(_any_data(number, night)[:16]) for night in range(nights))
+    return msgspec.structs.replace(
+        model,
+        jobs=jobs,
+        intents=Intents(earlier=b"".join(contents)),
+        candidates=packed_candidates([drawn] * MOST_CANDIDATES),
+        older_candidates=nights - MOST_CANDIDATES,
+    )
 
 
 def write_run(state: Path, pattern: Pattern, data: Path, *, models: int) -> int:

@@ -42,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="every_upload_intent_has_one_number",
         file="runner/execute/upload.py",
-        old="run.progress.intents[prepared.sha256] + 1",
+        old="run.progress.intents.count(prepared.sha256) + 1",
         new="1",
         caught_by=_PROTOCOL + "test_a_failed_training_is_tried_again_by_the_next_run_as_often_as_attempts_allows",
     ),

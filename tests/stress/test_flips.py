@@ -50,7 +50,7 @@ def test_an_audit_that_does_not_look_for_unrecorded_files_is_seen_by_this_suite(
 ) -> None:
     monkeypatch.setattr(loss, "unrecorded_entries", lambda _folder, _progress: iter(()))
     monkeypatch.setattr(verify, "unrecorded_files", lambda _folder, _runs, _links: iter(()))
-    assert "the journal and its note are one run older" in lose(*runs).detail
+    assert "a run folder nobody recorded" in lose(*runs).detail
 
 
 def test_damage_that_changes_a_row_is_never_counted_as_without_effect(

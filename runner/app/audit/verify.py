@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from runner.app.audit.anchors import Anchor, AnchorCheck, check_attestations, check_head, uncovered
 from runner.app.audit.bundle_check import bundle_findings, bundled_run
+from runner.app.audit.checkpoint_check import checkpoint_findings
 from runner.app.audit.evidence import (
     BundleEvidence,
     Evidence,
@@ -124,6 +125,7 @@ def _verify_runs(evidence: StateEvidence, journal: JournalSummary, run: str | No
     chosen = _chosen(journal.progress, run)
     unrecorded = (
         *journal_losses(evidence.state, journal.progress, chosen, whole=run is None),
+        *(checkpoint_findings(evidence.state.blobs, journal.progress.runs.values()) if run is None else ()),
         *(finding for record in chosen for finding in _unrecorded_report(evidence, record)),
         *_unrecorded(evidence, journal, chosen),
     )

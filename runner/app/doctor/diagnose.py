@@ -13,10 +13,11 @@ from runner.app.doctor.rule_checks import rule_checks
 from runner.app.doctor.service_checks import key_checks, service_checks, switch_check, untrusted_check
 from runner.app.doctor.state_check import state_checks
 from runner.app.planning.api_keys import ManifestKeys
-from runner.app.planning.plan import plan_models, read_progress
+from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.service import connected
+from runner.app.state.read_state import knows_approved, read_progress
 from runner.app.validate import validate
 from runner.datasets.access import DataAccess
 from runner.datasets.check import read_header
@@ -59,7 +60,7 @@ def diagnose(request: DoctorRequest) -> Diagnosis:
         scope = read_scope(choice)
     except ManifestError:
         return diagnosis(None, (), [*manifest, *_state_checks(request, 0)])
-    progress, damage = _progress(choice.state)
+    progress, damage = _progress(scope)
     access = DataAccess(trusted_hosts=choice.trusted_hosts, starts_commands=True)
     planned = plan_models(scope, progress, FileCache(access))
     service, answers = _service(scope, planned.progress, request.keeper)
@@ -92,10 +93,10 @@ def _state_checks(request: DoctorRequest, uploads: int) -> Iterator[Check]:
     return state_checks(request.choice.state, trusted=request.trust_state, uploads=uploads)
 
 
-def _progress(state: str) -> tuple[Progress, list[Check]]:
+def _progress(scope: Scope) -> tuple[Progress, list[Check]]:
     """Return what the journal shows; nothing, and why, where it cannot be read."""
     try:
-        return read_progress(state), []
+        return read_progress(scope.choice.state, knows_approved(scope.service.name, scope.manifest)), []
     except StateError as error:
         return Progress(), [Check(name="state", verdict="problem", seen=error.message, next=error.hint)]
 

@@ -18,14 +18,13 @@ from emulator.cassette_profile import cassette_profile
 from emulator.profile import Call, Profile, Rule
 from runner import __version__
 from runner.app.doctor.key_questions import NO_JOB
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import read_scope
 from runner.app.queries.inspect import InspectRequest, inspect
 from runner.app.review.inbox_desk import InboxDesk
 from runner.app.run.run import RunRequest, run
 from runner.app.run.run_end import RunResult
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import Warn
+from runner.app.state.read_state import Warn, read_progress
 from runner.errors import RetrainError
 from runner.execute.progress_events import Listener
 from runner.execute.unknown_statuses import finished_line, sounds_finished

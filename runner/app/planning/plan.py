@@ -20,7 +20,7 @@ from runner.app.planning.plan_document import Planned, describe, refuse_target, 
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import Warn, silent, warn_of_future
+from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_future
 from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
@@ -82,7 +82,7 @@ def plan(request: PlanRequest) -> MadePlan:
             hint="Give --out or --refresh, not both; a run asks what is in service before it judges and switches.",
         )
     scope = read_scope(choice)
-    progress = read_progress(request.state)
+    progress = read_progress(request.state, knows_approved(scope.service.name, scope.manifest))
     warn_of_future(progress.last_at, request.warn)
     if request.refresh:
         folder = open_state(request.state).work
@@ -153,21 +153,6 @@ def _service_move(scope: Scope, before: str | None) -> ServiceMove | None:
     now = scope.service.name
     allowed = scope.choice.allow_service_change or allows_service(scope.manifest, before, now)
     return ServiceMove(before=before, now=now, allowed=allowed)
-
-
-def read_progress(state: str) -> Progress:
-    """Return the progress the journal shows; where no run has been yet there is none.
-
-    Raises:
-        StateError: the journal is missing, foreign or damaged.
-    """
-    log = open_state(state).read_log()
-    if log is None:
-        return Progress()
-    try:
-        return Progress(log.read())
-    finally:
-        log.close()
 
 
 def _portable(path: Path) -> Path:

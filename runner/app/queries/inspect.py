@@ -8,11 +8,12 @@ from typing import BinaryIO
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import model_scope
 from runner.app.review.candidates import full_job_id
 from runner.app.state.open_state import open_state
+from runner.app.state.read_state import read_progress
 from runner.errors import UsageError
+from runner.journal.checkpoint import always, never
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import RetrainJob
@@ -47,7 +48,7 @@ def inspect(request: InspectRequest) -> Inspected:
     path = Path(request.subject)
     if "/" in request.subject and request.job is None:
         return _of_file(request, path)
-    progress = read_progress(request.state)
+    progress = read_progress(request.state, never if request.job else always)
     names = {name for _, name in progress.models}
     if request.subject in names:
         return _of_model(request, progress)

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
 from runner.app.state.open_state import local_state, open_state
-from runner.app.state.read_state import full_run_id, reading
+from runner.app.state.read_state import full_run_id, opened_log
+from runner.app.state.run_histories import ended_history
 from runner.errors import RetrainError, StateError, UsageError
-from runner.journal.event_buffer import EventBuffer
-from runner.journal.events import RunFinished, RunStarted
+from runner.journal.checkpoint import read_progress
 from runner.journal.folder import DEFAULT
 from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
@@ -18,7 +18,7 @@ from runner.lib.checkout_boundary import refuse_link_out
 from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
 from runner.reports.model import Report
-from runner.reports.run_history import read_history
+from runner.reports.run_history import RunHistory
 
 _LATEST = "latest"
 
@@ -38,32 +38,28 @@ def report(state: str, run_id: str | None, render: Render) -> Rendered:
         UsageError: there is no such run, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    chosen, links, without_end = _ended_run(state, run_id)
-    return Rendered(run_id=chosen, content=render(read_history(links, chosen)), without_end=without_end)
+    history, without_end = _ended_run(state, run_id)
+    return Rendered(run_id=history.run_id, content=render(history), without_end=without_end)
 
 
 def report_of(state: str, run_id: str) -> Report:
     """Return the report of a run, as `report` renders it. Raises as it does."""
-    chosen, links, _ = _ended_run(state, run_id)
-    return build_report(read_history(links, chosen))
+    return build_report(_ended_run(state, run_id)[0])
 
 
-def _ended_run(state: str, run_id: str | None) -> tuple[str, EventBuffer, str | None]:
-    """Return the run that is meant, the journal, and a newer run that has no end."""
-    links, runs, ended = EventBuffer(), dict[str, RunStarted](), set[str]()
-    with reading(state) as (_folder, events):
-        for event in events:
-            links.append(event)
-            if isinstance(event.event.fact, RunStarted):
-                runs[event.event.run_id] = event.event.fact
-            elif isinstance(event.event.fact, RunFinished):
-                ended.add(event.event.run_id)
-    newest = newest_run(runs) or ""
-    latest = newest_run({run: started for run, started in runs.items() if run in ended}) or newest
-    chosen = latest if run_id is None or run_id == _LATEST else full_run_id(runs, run_id)
-    if chosen not in ended:
-        raise _refused(chosen or _LATEST, runs)
-    return chosen, links, newest if run_id in (None, _LATEST) and newest not in ended else None
+def _ended_run(state: str, run_id: str | None) -> tuple[RunHistory, str | None]:
+    """Return the run that is meant, as it was at its end, and a newer run that has no end."""
+    with opened_log(state) as (place, log):
+        progress = read_progress(log, place.blobs)
+        started = {name: run.started for name, run in progress.runs.items()}
+        open_runs = {name for name, run in progress.runs.items() if run.finished is None}
+        newest = newest_run(started) or ""
+        latest = newest_run({name: fact for name, fact in started.items() if name not in open_runs}) or newest
+        chosen = latest if run_id is None or run_id == _LATEST else full_run_id(progress.run_ids, run_id)
+        if chosen in open_runs or not chosen:
+            raise _refused(chosen or _LATEST, progress.run_ids)
+        without_end = newest if run_id in (None, _LATEST) and newest in open_runs else None
+        return ended_history(log, place.blobs, chosen), without_end
 
 
 def _refused(run_id: str, runs: Container[str]) -> UsageError:

@@ -7,14 +7,23 @@ from typing import get_args
 
 from msgspec import Struct
 
-from runner.app.planning.plan import read_progress
 from runner.app.planning.refresh import refresh
 from runner.app.review.inbox import DecisionInbox
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import Warn, last_paths, reading, refuse_of_the_state, silent, warn_of_future
+from runner.app.state.read_state import (
+    Warn,
+    last_paths,
+    opened_log,
+    read_progress,
+    refuse_of_the_state,
+    silent,
+    warn_of_future,
+)
+from runner.app.state.run_histories import last_histories
 from runner.app.state.unlock import held_by
 from runner.errors import StateError
+from runner.journal import checkpoint
 from runner.journal.events import EMULATOR, DecisionAction
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import NEEDS_PERSON
@@ -29,7 +38,6 @@ from runner.policy.evaluation import Action
 from runner.reports.build import model_report
 from runner.reports.model import NextStep
 from runner.reports.next_step import CommandContext
-from runner.reports.run_history import ended_histories
 from runner.reports.text import acting
 
 
@@ -116,12 +124,12 @@ def status(
     newest = newest_run({run_id: run.started for run_id, run in progress.runs.items()})
     last = progress.runs[newest] if newest else None
     context = CommandContext.of_run(last.started, state) if last else CommandContext()
-    models = tuple(_model(service, name, model, context) for (service, name), model in progress.models.items())
+    models = tuple(model_status(service, name, model, context) for (service, name), model in progress.models.items())
     return Status(
         models=models,
         last_run=last,
         running=last is not None and is_running(state, last),
-        run_ids=tuple(progress.runs),
+        run_ids=progress.run_ids,
         pending=_pending(state, progress, warn),
     )
 
@@ -155,24 +163,23 @@ def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, 
     A candidate that rests with a person does so after runs that skipped its model too: the run that judged it says it.
     """
     wanted = {(model.service, model.name): model for model in models}
-    progress = read_progress(state)
-    last = {
-        (run.started.service, name): run.run_id
-        for run in progress.runs.values()
-        if run.finished
-        for name in run.models
-        if (run.started.service, name) in wanted
-    }
-    for key, model in wanted.items():
-        job = progress.models[key].current
-        if model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
-            last[key] = job.decided.run_id
     steps = dict[tuple[str, str], NextStep]()
-    with reading(state) as (_, links):
-        for history in ended_histories(links, set(last.values())):
+    with opened_log(state) as (place, log):
+        progress = checkpoint.read_progress(log, place.blobs)
+        last = {
+            (run.started.service, name): run.run_id
+            for run in progress.runs.values()
+            if run.finished
+            for name in run.models
+            if (run.started.service, name) in wanted
+        }
+        for key, model in wanted.items():
+            job = progress.models[key].current
+            if model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
+                last[key] = job.decided.run_id
+        for history in last_histories(log, place.blobs, set(last.values())):
             history.state = state
-            service = history.record.started.service
-            for name in (name for (host, name), run_id in last.items() if (host, run_id) == (service, history.run_id)):
+            for service, name in (model for model, run_id in last.items() if run_id == history.run_id):
                 step = model_report(history, name).next
                 if step is not None:
                     steps[service, name] = step
@@ -201,7 +208,8 @@ def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_host
     refresh(progress, manifest, models, service, paths=paths, folder=open_state(state).work)
 
 
-def _model(service: str, name: str, progress: ModelProgress, context: CommandContext) -> ModelStatus:
+def model_status(service: str, name: str, progress: ModelProgress, context: CommandContext) -> ModelStatus:
+    """Return a model's line."""
     last, incumbent, end = progress.current, progress.incumbent, progress.last_outcome
     baseline, seen = baseline_of(progress), progress.observation
     bar = blocked(progress, last) if last and progress.loss else None

@@ -6,14 +6,15 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.plan import read_progress
 from runner.app.provenance import ci_actor, tool
 from runner.app.state.loss import losses, way_back
 from runner.app.state.open_state import open_state
+from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
+from runner.journal.checkpoint import never, show_checkpoint
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
 from runner.journal.lock import current_user
@@ -61,7 +62,9 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
     """
     if not request.reason.strip():
         raise UsageError("A loss needs a reason.", hint='Say what happened: --reason "the disk failed".')
-    with unchecked_session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
+    with unchecked_session(
+        request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never
+    ) as opened:
         missing = _missing(opened.missing)
         if not opened.progress.runs:
             raise UsageError(
@@ -71,6 +74,7 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
         require_writable(opened.progress.lineage or "")
         _record(opened, missing, request.reason)
         aside = _set_aside(opened)
+        show_checkpoint(opened.state.blobs, None)
         opened.store.settle()
         opened.close_lost_runs()
         opened.finish(ExitCode.OK, None)

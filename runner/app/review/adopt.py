@@ -6,12 +6,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import DecisionRequest, Ruling, basis, refuse_changed
 from runner.app.review.following import deciding, follow
 from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session
 from runner.errors import ModelError, UsageError
 from runner.execute.evaluation import file_sha256

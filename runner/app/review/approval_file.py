@@ -7,11 +7,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import find_candidate
 from runner.app.review.review import ReviewRequest
 from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.read_state import knows_job, read_progress
 from runner.errors import RetrainError, UsageError
 from runner.journal.lock import current_user
 from runner.journal.retrain_job import RetrainJob
@@ -49,7 +49,7 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
             "An approval file cannot be forced or only recorded.", hint="Leave --force and --record-only out."
         )
     refuse_noted_loss(request.state)
-    progress, now = read_progress(request.state), datetime.now(UTC)
+    progress, now = read_progress(request.state, knows_job(request.model, request.job)), datetime.now(UTC)
     scope = model_scope(progress, request.model, request.manifest, state=request.state)
     job = find_candidate(scope, progress.model(scope.service.name, request.model), request.wish, now)
     expires = _expires(scope, job, now + lasts)

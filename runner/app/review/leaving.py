@@ -13,7 +13,6 @@ from typing import Generic, Literal, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.plan import read_progress
 from runner.app.review.adopt import Proposed
 from runner.app.review.candidates import DecisionRequest
 from runner.app.review.following import CountsAlreadyError
@@ -21,6 +20,7 @@ from runner.app.review.inbox import DecisionInbox
 from runner.app.review.left_decision import left
 from runner.app.run.run_end import RunResult, exit_code
 from runner.app.state.open_state import open_state
+from runner.app.state.read_state import read_progress
 from runner.errors import ExitCode, LockedError, RetrainError, StateError, UsageError
 from runner.execute.progress_events import Preparing
 from runner.journal.outcomes import Outcome

@@ -4,13 +4,12 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from runner.app.planning.plan import read_progress
 from runner.app.provenance import ci_actor, tool
 from runner.app.review.candidates import DecisionRequest, Ruling
 from runner.app.review.following import deciding, write
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, finish_run
-from runner.app.state.read_state import require_seen
+from runner.app.state.read_state import read_progress, require_seen
 from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
 from runner.journal.events import (

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from runner.app.audit.foreign_files import gone
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import (
     CandidateSelector,
@@ -21,6 +20,7 @@ from runner.app.review.following import deciding, follow
 from runner.app.review.rollback import RollbackRequest, propose_rollback, rule_on_rollback
 from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.read_state import knows_job, read_progress
 from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
@@ -88,6 +88,7 @@ def review(request: ReviewRequest) -> RunResult:
 
 def rule_on_review(opened: Session, scope: Scope, request: ReviewRequest) -> Ruling:
     """Return what the word comes to by the journal as it is now; raises as `review`."""
+    opened.require(knows_job(request.model, request.job))
     progress = opened.progress.model(scope.service.name, request.model)
     if _leads_back(request, progress):
         return rule_on_rollback(opened, scope, _back_to(request))
@@ -104,7 +105,7 @@ def _found(request: ReviewRequest) -> tuple[Scope, ModelProgress]:
     if request.action == "approve" and not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
     refuse_noted_loss(request.state)
-    progress = read_progress(request.state)
+    progress = read_progress(request.state, knows_job(request.model, request.job))
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )

@@ -3,21 +3,24 @@
 from collections.abc import Iterator
 
 from runner.app.audit.foreign_files import gone
-from runner.app.planning.plan import read_progress
 from runner.app.planning.scope import Scope, model_scope
 from runner.app.review.candidates import DecisionRequest, Proposal, Ruling, basis, full_job_id, refuse_changed
 from runner.app.review.following import deciding, follow
 from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
+from runner.app.state.read_state import knows_job, read_progress
 from runner.app.state.session import Session
-from runner.errors import StateError, UsageError
+from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import blob_sha256
+from runner.journal.checkpoint import Enough
 from runner.journal.events import RollbackDecided
 from runner.journal.folder import DEFAULT
 from runner.journal.model_progress import ModelProgress
+from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.plan.evidence import evidence
 from runner.plan.model_plan import STAGES, Action, ModelPlan, resolve_commands, state_option
+from runner.plan.needed_jobs import last_served
 
 _MOST_LISTED = 10
 
@@ -130,11 +133,27 @@ def _found(request: RollbackRequest) -> tuple[Scope, ModelProgress]:
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
     refuse_noted_loss(request.state)
-    progress = read_progress(request.state)
+    progress = read_progress(request.state, _knows_target(request))
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
     return scope, progress.model(scope.service.name, request.model)
+
+
+def _knows_target(request: RollbackRequest) -> Enough:
+    """Return whether a progress has the job that is meant; one that served long ago is looked for in all events."""
+    if request.to is not None:
+        return knows_job(request.model, request.to)
+
+    def is_known(progress: Progress) -> bool:
+        models = [model for (_, name), model in progress.models.items() if name == request.model]
+        try:
+            targets = [(model, find_target(model, request.model, None)[0]) for model in models]
+        except RetrainError:
+            return False
+        return all(target.retrain_job_id in last_served(model.serving.ids) for model, target in targets)
+
+    return is_known
 
 
 def roll_back(request: RollbackRequest) -> RunResult:
@@ -152,6 +171,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
 
 def rule_on_rollback(opened: Session, scope: Scope, request: RollbackRequest) -> Ruling:
     """Return what the decision comes to by the journal as it is now; raises as `roll_back`."""
+    opened.require(_knows_target(request))
     progress = opened.progress.model(scope.service.name, request.model)
     target, incumbent = find_target(progress, request.model, request.to, state=request.state)
     refuse_changed(request, basis(progress, target))

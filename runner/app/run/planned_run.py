@@ -1,7 +1,8 @@
 """`retrain run --plan`: exactly what the plan says, or nothing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from runner.app.planning.plan import plan_models
@@ -10,6 +11,8 @@ from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
+from runner.journal.chain import START
+from runner.journal.events import RunStarted
 from runner.manifest.problems import ManifestError
 from runner.plan.document import PlanDocument, StateMark
 from runner.plan.model_plan import Choice
@@ -98,21 +101,22 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
         return [f"the state is {what}; is --state the one the plan was made with?"]
     if found.serial < before.serial:
         return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
-    at_plan, runs = before.head_sha256, dict[str, None]()
-    for link in opened.store.read():
-        if link.event.seq == before.serial:
-            at_plan = link.sha256
-        elif before.serial < link.event.seq <= found.serial:
-            runs.setdefault(link.event.run_id)
-    if at_plan != before.head_sha256 or not runs:
+    if before.head_sha256 is not None and opened.store.digest(before.serial) != before.head_sha256:
         return [f"the state's history up to event {before.serial} is another one"]
-    return [f"the state moved on by {found.serial - before.serial} events: {_named(opened, list(runs))}"]
+    after = START if before.head_sha256 is None else (before.serial, before.head_sha256)
+    runs = dict[str, str]()
+    for link in opened.store.read(after):
+        if link.event.seq > found.serial:
+            break
+        fact, known = link.event.fact, opened.progress.runs.get(link.event.run_id)
+        if isinstance(fact, RunStarted):
+            runs[link.event.run_id] = f" (retrain {fact.command})"
+        else:
+            runs.setdefault(link.event.run_id, f" (retrain {known.started.command})" if known else "")
+    return [f"the state moved on by {found.serial - before.serial} events: {_named(runs)}"]
 
 
-def _named(opened: Session, runs: Sequence[str]) -> str:
-    arguments = []
-    for run_id in runs[:_NAMED]:
-        command = opened.progress.runs[run_id].started.command
-        arguments.append(f"run {run_id} (retrain {command})")
+def _named(runs: Mapping[str, str]) -> str:
+    arguments = [f"run {run_id}{command}" for run_id, command in islice(runs.items(), _NAMED)]
     more = len(runs) - _NAMED
     return ", ".join(arguments) + (f" and {more} more" if more > 0 else "")

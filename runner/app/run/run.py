@@ -16,11 +16,12 @@ from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbo
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
-from runner.app.state.read_state import Warn, warn_of_future
+from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Session, session
 from runner.datasets.metadata import DatasetDigest
 from runner.errors import ModelError, UsageError
 from runner.execute.progress_events import Listener
+from runner.journal.checkpoint import never
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
 from runner.journal.forms import is_run_id
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
@@ -66,7 +67,8 @@ def run(request: RunRequest) -> RunResult:
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.service.require_trusted()
     notifier = Notifier(scope, request.warn)
-    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener)
+    enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
+    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=enough)
     with notifier.failing(), hold as opened:
         notifier.began()
         result = _retrain(opened, request, scope, document)

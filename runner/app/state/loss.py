@@ -13,8 +13,10 @@ import msgspec
 from runner.app.state.open_state import open_state
 from runner.app.state.unrecorded_files import Finding, unknown_runs, unrecorded_entries
 from runner.errors import StateError
+from runner.journal.checkpoint import LATEST, lost_mark
 from runner.journal.end_marks import Head, HeadFile, outside
 from runner.journal.folder import StateFolder
+from runner.journal.folder_store import FolderBlobs
 from runner.journal.forms import is_run_id
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import Blobs, EventLog, StateStore
@@ -72,6 +74,10 @@ def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
     kept = _outside(lineage)
     if kept is not None and kept != beside:
         yield from _behind(where, store, kept, lineage, ", as this user's note outside of the state says")
+    mark = lost_mark(store, FolderBlobs(folder.root))
+    if mark is not None and beside is not None and beside.events < mark.events:
+        found = f"lacks event {mark.events}, with which {LATEST} ends, or has another one in its place"
+        yield Finding(where=where, what=found)
 
 
 def _store_losses(

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from runner.app.state.open_state import open_state
 from runner.errors import StateError, UsageError
+from runner.journal.checkpoint import read_progress
 from runner.journal.progress import Progress
 
 
@@ -41,7 +42,7 @@ def show_state(address: str) -> ShownState:
     progress = Progress()
     if log is not None:
         try:
-            progress = Progress(log.read())
+            progress = read_progress(log, place.blobs)
         finally:
             log.close()
     held = place.holder()
@@ -50,7 +51,7 @@ def show_state(address: str) -> ShownState:
         address=place.address,
         events=events,
         head_sha256=head,
-        runs=len(progress.runs),
+        runs=len(progress.run_ids),
         last_run=next(reversed(progress.runs), None),
         last_at=progress.last_at,
         moved_to=progress.moved_to,

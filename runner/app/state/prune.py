@@ -20,6 +20,7 @@ from runner.app.state.session import session
 from runner.errors import StateError, UsageError
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, unheard
+from runner.journal.checkpoint import never
 from runner.journal.events import Draft, PrunedFile, ResultsPruned
 from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user
@@ -148,7 +149,7 @@ def prune(request: PruneRequest) -> Pruning:
     """
     with reading(request.state) as (state, _):
         _require_folder(state)  # and one that is not there is not begun by this
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
+    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never) as opened:
         chosen = prunable(opened.progress, request.keep, opened.clock.now())
         wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]
         return _carry_out(opened.folder, opened.recorder, wanted, f"{request.keep} (retrain prune)")

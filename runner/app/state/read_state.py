@@ -8,12 +8,15 @@ from pathlib import Path
 from runner.app.selection import select
 from runner.app.state.open_state import open_state
 from runner.errors import StateError, UsageError, too_large
+from runner.journal import checkpoint
 from runner.journal.chain import Link
+from runner.journal.checkpoint import Enough, always
 from runner.journal.progress import Progress, RunRecord
-from runner.journal.state_store import StateStore
+from runner.journal.state_store import EventLog, StateStore
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import NOTICED, moment, seconds_text
 from runner.manifest.load import load
+from runner.manifest.model import Manifest
 
 Warn = Callable[[str], None]
 
@@ -38,8 +41,8 @@ _TAG = "tag:"
 
 
 @contextmanager
-def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
-    """Give the state and the journal's events, each checked against the chain.
+def opened_log(state: str) -> Iterator[tuple[StateStore, EventLog]]:
+    """Give the state and its journal, open for reading.
 
     Raises:
         UsageError: no run has been yet.
@@ -50,11 +53,63 @@ def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
     if log is None:
         raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
     try:
-        yield place, log.read()
+        yield place, log
     except MemoryError:
         raise too_large(place.work.journal) from None
     finally:
         log.close()
+
+
+@contextmanager
+def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
+    """Give the state and all of the journal's events, each checked against the chain. Raises as `opened_log`."""
+    with opened_log(state) as (place, log):
+        yield place, log.read()
+
+
+def read_progress(state: str, enough: Enough = always) -> Progress:
+    """Return the progress the journal shows; where no run has been yet there is none.
+
+    `enough` says whether what a checkpoint keeps of it is all that is asked for.
+
+    Raises:
+        StateError: the journal is missing, foreign or damaged.
+    """
+    place = open_state(state)
+    log = place.read_log()
+    if log is None:
+        return Progress()
+    try:
+        return checkpoint.read_progress(log, place.blobs, enough)
+    except MemoryError:
+        raise too_large(place.work.journal) from None
+    finally:
+        log.close()
+
+
+def knows_approved(service: str, manifest: Manifest) -> Enough:
+    """Return whether a progress tells of each job that an approval of the manifest names, or that there is none."""
+    named = named_jobs(service, manifest)
+    return lambda progress: all(progress.jobs_named(*place, jobs) for place, jobs in named.items())
+
+
+def named_jobs(service: str, manifest: Manifest) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Return the jobs that the manifest's approvals name, by service and the name they use for the model."""
+    found: dict[tuple[str, str], set[str]] = {(service, name): set() for name in manifest.models}
+    for approval in manifest.approvals:
+        found.setdefault((service, approval.model), set()).add(approval.retrain_job_id)
+    return {place: frozenset(jobs) for place, jobs in found.items()}
+
+
+def knows_job(model: str, job: str | None) -> Enough:
+    """Return whether a progress has a job of a model, given by its whole id, as one that may be decided about."""
+    return lambda progress: (
+        job is None
+        or any(
+            name == model and job in known.jobs and job not in known.settled
+            for (_, name), known in progress.models.items()
+        )
+    )
 
 
 def seen_models(

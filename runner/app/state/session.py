@@ -12,11 +12,14 @@ from runner.app.provenance import SystemClock, ci_actor, ci_job, manifest_record
 from runner.app.service import TargetService
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
+from runner.app.state.read_state import knows_approved, named_jobs
+from runner.app.state.run_histories import ended_history, history_of
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, LockedError, StateError, too_large
 from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
 from runner.execute.progress_events import Listener, Preparing, unheard
+from runner.journal.checkpoint import Enough, Mark, always, keep_checkpoint, read_progress, show_checkpoint
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, StateFolder
 from runner.journal.lock import current_user
@@ -26,9 +29,12 @@ from runner.journal.stored import ANSWERS
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
 from runner.plan.model_plan import state_option
+from runner.plan.needed_jobs import cut
 from runner.reports.build import build_report
+from runner.reports.charts.rule_chart import PolicyLimits
+from runner.reports.charts.trend import chart
 from runner.reports.model import Report
-from runner.reports.run_history import read_history
+from runner.reports.run_history import RunHistory
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -61,6 +67,15 @@ class Session(Struct, frozen=True, kw_only=True):
         """Return the folder of this run's files."""
         return self.folder.run_folder(self.run_id)
 
+    def require(self, enough: Enough) -> None:
+        """Read the whole journal where its checkpoint has left out what is asked for now.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        if self.progress.checkpoint_at is not None and not enough(self.progress):
+            self.progress.take_over(Progress(self.store.read()))
+
     def start(
         self, manifest: Manifest, service: TargetService, paths: tuple[str, ...], options: dict[str, Any]
     ) -> None:
@@ -76,6 +91,8 @@ class Session(Struct, frozen=True, kw_only=True):
             options=options if self.name == DEFAULT else {**options, "state": self.name},
         )
         self.recorder.run_fact(started)
+        if knows_approved(service.name, manifest)(self.progress):
+            self.progress.named |= named_jobs(service.name, manifest)
 
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
@@ -95,10 +112,29 @@ class Session(Struct, frozen=True, kw_only=True):
         """Render a finished run's files from the journal, and record their digests."""
         from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
 
-        history = read_history(self.store.read(), run_id)
-        digests = self._write(run_id, each_file(history))
-        self.recorder.run_fact_for(run_id, ReportWritten(files=digests))
-        return build_report(history)
+        history = self._history(run_id)
+        digests, report = self._write(run_id, each_file(history)), build_report(history)
+        checkpoint = self._checkpoint(run_id)
+        sha256 = None if checkpoint is None else checkpoint.sha256
+        self.recorder.run_fact_for(run_id, ReportWritten(files=digests, checkpoint=sha256))
+        if checkpoint is not None:
+            show_checkpoint(self.state.blobs, checkpoint)
+        return report
+
+    def _history(self, run_id: str) -> RunHistory:
+        """Return a run as it was at its end; that of the last event is what is known now."""
+        if self.progress.runs[run_id].head == self.progress.head:
+            return history_of(self.store, self.progress, run_id)
+        return ended_history(self.store, self.state.blobs, run_id)
+
+    def _checkpoint(self, run_id: str) -> Mark | None:
+        """Store the checkpoint at the end of this run, if more happened since the last one than it costs to write."""
+        head, before = self.progress.head, self.progress.checkpoint_at
+        few = head is not None and before is not None and head[0] - before < len(self.progress.models)
+        if few or run_id != self.run_id:
+            return None
+        limits = PolicyLimits()
+        return keep_checkpoint(self.state.blobs, cut(self.progress, lambda model, job: chart(model, job, limits)))
 
     def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
         """Write a run's files, and return their SHA-256 by their names."""
@@ -148,14 +184,18 @@ def refuse_moved(progress: Progress, place: StateStore) -> None:
 
 
 @contextmanager
-def session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Iterator[Session]:
+def session(
+    state: str, *, lock_timeout: timedelta, listener: Listener = unheard, enough: Enough = always
+) -> Iterator[Session]:
     """Hold the state for one command that changes something; `listener` is told when that has to wait, and for whom.
+
+    `enough` says whether what a checkpoint keeps of the journal is all that the command asks for.
 
     Raises:
         LockedError: another run holds it.
         StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
     """
-    with unchecked_session(state, lock_timeout=lock_timeout, listener=listener) as opened:
+    with unchecked_session(state, lock_timeout=lock_timeout, listener=listener, enough=enough) as opened:
         refuse(opened.state, opened.missing)
         refuse_moved(opened.progress, opened.state)
         opened.store.settle()
@@ -164,7 +204,9 @@ def session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard
 
 
 @contextmanager
-def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Iterator[Session]:
+def unchecked_session(
+    state: str, *, lock_timeout: timedelta, listener: Listener = unheard, enough: Enough = always
+) -> Iterator[Session]:
     """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
     clock, place = SystemClock(), open_state(state)
     run_id = new_run_id(clock.now())
@@ -174,7 +216,7 @@ def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener
     with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
         store = place.open_log()
         try:
-            progress = _taken_in(store, place)
+            progress = _taken_in(store, place, enough)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
             yield Session(
                 run_id=run_id,
@@ -193,8 +235,8 @@ def unchecked_session(state: str, *, lock_timeout: timedelta, listener: Listener
             store.close()
 
 
-def _taken_in(store: EventLog, place: StateStore) -> Progress:
+def _taken_in(store: EventLog, place: StateStore, enough: Enough) -> Progress:
     try:
-        return Progress(store.read())
+        return read_progress(store, place.blobs, enough)
     except MemoryError:
         raise too_large(place.work.journal) from None

@@ -34,7 +34,7 @@ def unrecorded_entries(folder: StateFolder, progress: Progress) -> Iterator[Find
                 yield from _latest(path, progress)
             elif path.is_symlink() or not path.is_dir():
                 yield Finding(where=str(path), what="is not a folder, as every run has one")
-            elif path.name not in progress.runs:
+            elif not progress.has_run(path.name):
                 what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
                 yield Finding(where=str(path), what=what)
     except OSError as error:
@@ -93,7 +93,7 @@ def unknown_runs(state: StateStore, progress: Progress, *, whole: bool) -> Itera
     names = state.blobs.names("runs", after if progress.runs else "")
     found = dict.fromkeys(name.split("/")[1] for name in names)
     for run_id in found:
-        if run_id not in progress.runs:
+        if not progress.has_run(run_id):
             what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
             yield Finding(where=state.blobs.shown(f"runs/{run_id}"), what=what)
 
@@ -106,7 +106,7 @@ def unreadable(folder: Path, error: OSError) -> Finding:
 def _latest(path: Path, progress: Progress) -> Iterator[Finding]:
     if not path.is_symlink():
         yield Finding(where=str(path), what="is not a link to a run's folder")
-    elif (target := str(path.readlink())) not in progress.runs:
+    elif not progress.has_run(target := str(path.readlink())):
         yield Finding(where=str(path), what=f"points at {target}, which is not a run in the journal")
     elif not path.is_dir():
         yield Finding(where=str(path), what=f"points at {target}, whose folder is gone")

@@ -1,14 +1,14 @@
 """How a model's values went over its candidates, with the limits that were in force, as a picture. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from itertools import islice
 
 from msgspec import Struct
 
-from runner.journal.model_progress import ModelProgress
-from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.journal.model_progress import Candidate, ModelProgress
+from runner.journal.retrain_job import Decided, JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.reports.charts.rule_chart import EXACT, Axis, Interval, PolicyLimits
 from runner.reports.table import short_number
@@ -16,6 +16,7 @@ from runner.reports.table import short_number
 HEIGHT = 96  # of the picture, in pixels; places along it are percentages of its width
 ROWS = "training rows"
 FATES = ("switched", "held", "rejected", "waiting", "failed")
+_MOST_METRICS = 20  # of a candidate that are kept for later pictures
 _HALF = Decimal("0.5")
 _EDGE = Decimal("2.5")  # percent of the width, free on either side
 _ROUGH = Context(prec=28)  # places are rounded to tenths
@@ -59,63 +60,111 @@ class Bounds(Struct, frozen=True, kw_only=True):
     samples: int
 
 
-def metric_trends(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, bounds: Bounds) -> list[Trend]:
+class ShownCandidates(Struct, frozen=True, kw_only=True):
+    """The newest candidates of a model, oldest first; `left_out` tells that there are older ones."""
+
+    shown: tuple[Candidate, ...]
+    left_out: bool
+
+    def rows_before(self, job: RetrainJob | None) -> int | None:
+        """Return the training rows of the candidate before a job's, None where that is not shown."""
+        places = [place for place, candidate in enumerate(self.shown) if _is_of(candidate, job)]
+        return self.shown[places[0] - 1].rows if places and places[0] > 0 else None
+
+
+def newest_candidates(progress: ModelProgress, limits: PolicyLimits, bounds: Bounds) -> ShownCandidates:
+    """Return the candidates that a page shows."""
+    sent = progress.sent()
+    newest = [
+        job if isinstance(job, Candidate) else chart(progress, job, limits) for job in islice(sent, bounds.samples)
+    ]
+    left_out = progress.older_candidates > 0 or next(sent, None) is not None
+    return ShownCandidates(shown=tuple(newest[::-1]), left_out=left_out)
+
+
+def chart(progress: ModelProgress, job: RetrainJob, limits: PolicyLimits) -> Candidate:
+    """Return what pictures show of a job."""
+    decided, at = job.decided, job.decided.at if job.decided else job.intended_at
+    if at is None:
+        raise LookupError(f"job {job.retrain_job_id} has no time")
+    metrics = {name: text for name in _metrics(job)[:_MOST_METRICS] if (text := _text(decided, name)) is not None}
+    passing = {name: limits.interval(decided, name) for name in metrics} if decided else {}
+    return Candidate(
+        retrain_job_id=job.retrain_job_id,
+        at=at,
+        fate=candidate_status(progress, job),
+        rows=job.data.train.rows if job.data else None,
+        metrics=metrics,
+        passing={name: _texts(interval) for name, interval in passing.items() if interval is not None},
+    )
+
+
+def _text(decided: Decided | None, metric: str) -> str | None:
+    return decided.fact.evaluation.metrics.get(metric) if decided else None
+
+
+def _texts(interval: Interval) -> tuple[str | None, str | None]:
+    low, high = (None if end is None else str(end) for end in (interval.low, interval.high))
+    return low, high
+
+
+def metric_trends(candidates: ShownCandidates, job: RetrainJob | None, bounds: Bounds) -> list[Trend]:
     """Return a picture for each of the first metrics that the candidate of a run was judged by."""
-    metrics = _metrics(job)[: bounds.metrics]
-    found = [_metric_trend(progress, job, limits, metric, bounds.samples) for metric in metrics]
+    metrics = list(_ruled(job) or _metrics(job))[: bounds.metrics]
+    found = [_drawn(metric, _measured(candidates, job, metric), candidates) for metric in metrics]
     return [trend for trend in found if trend is not None]
 
 
-def rows_trend(progress: ModelProgress, job: RetrainJob | None, bounds: Bounds) -> Trend | None:
+def rows_trend(candidates: ShownCandidates, job: RetrainJob | None) -> Trend | None:
     """Return a picture of the rows the model was trained with."""
-    samples = (
-        _sample(progress, retrain_job, Decimal(retrain_job.data.train.rows), job)
-        for retrain_job in _newest(progress)
-        if retrain_job.data is not None
-        and retrain_job.data.train.rows is not None
-        and retrain_job.intended_at is not None
-    )
-    return _drawn(ROWS, samples, bounds.samples, _count)
+    samples = [
+        Sample(
+            at=candidate.at,
+            value=Decimal(candidate.rows),
+            fate=candidate.fate,
+            passing=None,
+            present=_is_of(candidate, job),
+        )
+        for candidate in candidates.shown
+        if candidate.rows is not None
+    ]
+    return _drawn(ROWS, samples, candidates, _count)
 
 
-def _newest(progress: ModelProgress) -> Iterator[RetrainJob]:
-    """Yield the jobs, newest first: of thousands only the last ones are drawn."""
-    return reversed(progress.jobs.values())
+def _ruled(job: RetrainJob | None) -> Iterable[str]:
+    """Return the metrics of the rules in their order."""
+    return dict.fromkeys(rule.metric for rule in job.decided.fact.evaluation.rules) if job and job.decided else ()
 
 
 def _metrics(job: RetrainJob | None) -> list[str]:
-    """Return the metrics of the rules in their order; without rules, all that the result has."""
-    if job is None or job.decided is None:
-        return []
-    evaluation = job.decided.fact.evaluation
-    return list(dict.fromkeys(rule.metric for rule in evaluation.rules)) or list(evaluation.metrics)
+    """Return all metrics of a result, those of the rules first."""
+    metrics = job.decided.fact.evaluation.metrics if job and job.decided else ()
+    return list(dict.fromkeys([*_ruled(job), *metrics]))
 
 
-def _metric_trend(
-    progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, metric: str, most: int
-) -> Trend | None:
-    return _drawn(metric, _measured(progress, job, limits, metric), most)
+def _measured(candidates: ShownCandidates, job: RetrainJob | None, metric: str) -> list[Sample]:
+    return [
+        Sample(
+            at=candidate.at,
+            value=Decimal(candidate.metrics[metric]),
+            fate=candidate.fate,
+            passing=_interval(candidate, metric),
+            present=_is_of(candidate, job),
+        )
+        for candidate in candidates.shown
+        if metric in candidate.metrics
+    ]
 
 
-def _measured(progress: ModelProgress, job: RetrainJob | None, limits: PolicyLimits, metric: str) -> Iterator[Sample]:
-    for retrain_job in _newest(progress):
-        text = retrain_job.decided.fact.evaluation.metrics.get(metric) if retrain_job.decided else None
-        if retrain_job.decided is not None and text is not None:
-            yield _sample(progress, retrain_job, Decimal(text), job, limits.interval(retrain_job.decided, metric))
+def _interval(candidate: Candidate, metric: str) -> Interval | None:
+    if metric not in candidate.passing:
+        return None
+    low, high = (None if end is None else Decimal(end) for end in candidate.passing[metric])
+    return Interval(low=low, high=high)
 
 
-def _sample(
-    progress: ModelProgress,
-    job: RetrainJob,
-    value: Decimal,
-    present: RetrainJob | None,
-    passing: Interval | None = None,
-) -> Sample:
-    at = job.decided.at if job.decided else job.intended_at
-    if at is None:
-        raise LookupError(f"job {job.retrain_job_id} has a value and no time")
-    same = present is not None and job.retrain_job_id == present.retrain_job_id
-    return Sample(at=at, value=value, fate=candidate_status(progress, job), passing=passing, present=same)
+def _is_of(candidate: Candidate, job: RetrainJob | None) -> bool:
+    return job is not None and candidate.retrain_job_id == job.retrain_job_id
 
 
 def candidate_status(progress: ModelProgress, job: RetrainJob) -> str:
@@ -134,10 +183,12 @@ def _count(rows: Decimal) -> str:
 
 
 def _drawn(
-    name: str, samples: Iterator[Sample], most: int, text: Callable[[Decimal], str] = short_number
+    name: str,
+    shown: Sequence[Sample],
+    candidates: ShownCandidates,
+    text: Callable[[Decimal], str] = short_number,
 ) -> Trend | None:
-    """Return the picture of the first samples, which are the newest; one alone is not a course."""
-    shown = list(islice(samples, most))[::-1]
+    """Return the picture of the samples, oldest first; one alone is not a course."""
     if len(shown) < 2:
         return None
     with localcontext(EXACT):  # rounded ends may meet where two values differ in a late digit only
@@ -161,7 +212,7 @@ def _drawn(
             latest=text(values[-1]),
             began=stamp(shown[0].at),
             ended=stamp(shown[-1].at),
-            left_out=next(samples, None) is not None,
+            left_out=candidates.left_out,
             label=_label(name, shown, text),
         )
 

@@ -140,7 +140,7 @@ def test_a_head_kept_elsewhere_anchors_the_journal_as_far_as_it_goes(audited: Pr
 
 
 def test_a_journal_that_was_cut_behind_a_kept_head_is_found(audited: Project, tmp_path: Path) -> None:
-    """The chain of the cut journal is sound, and no folder tells of the lost run."""
+    """The chain of the cut journal is sound, and neither a folder nor the checkpoint tells of the lost run."""
     events, sha256 = head_of(audited)
     state, first = copied(audited, tmp_path), first_run(audited).name
     with closing(sqlite3.connect(state / "journal.sqlite3")) as connection:
@@ -150,6 +150,7 @@ def test_a_journal_that_was_cut_behind_a_kept_head_is_found(audited: Project, tm
     for path in (state / "runs").iterdir():
         if path.name != first:
             path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    shutil.rmtree(state / "checkpoint")
     assert findings(str(state)) == []
     [found] = findings(str(state), head=f"{sha256}@{events}")
     assert "does not contain the head" in found

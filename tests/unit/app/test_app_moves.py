@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.planning.plan import PlanRequest, plan, read_progress
+from runner.app.planning.plan import PlanRequest, plan
 from runner.app.queries.history import HistoryRequest, explain, history
 from runner.app.queries.status import status
 from runner.app.review.resolve import ResolveRequest, propose_resolution, resolve
@@ -13,6 +13,7 @@ from runner.app.review.review import ReviewRequest, review
 from runner.app.review.rollback import RollbackRequest, roll_back
 from runner.app.run.run import RunRequest, run
 from runner.app.site.site import build_site
+from runner.app.state.read_state import read_progress
 from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError
 from runner.journal.events import RunFinished

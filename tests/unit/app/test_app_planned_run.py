@@ -13,10 +13,11 @@ import yaml
 from msgspec.structs import replace
 
 from runner import __version__
-from runner.app.planning.plan import PlanRequest, plan, read_progress
+from runner.app.planning.plan import PlanRequest, plan
 from runner.app.planning.plan_document import MOST_BYTES, read_plan
 from runner.app.run.run import RunRequest, run
 from runner.app.service import service_of
+from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.canonical_json import digest

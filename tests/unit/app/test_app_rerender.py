@@ -26,7 +26,7 @@ def found(folder: Path, content: bytes) -> list[str]:
     state.run_folder(RUN).mkdir(parents=True)
     (state.run_folder(RUN) / "report.json").write_bytes(content)
     report = ReportWritten(files={})
-    run = RunRecord(run_id=RUN, started=run_started(), started_at=datetime.now(UTC), report=report)
+    run = RunRecord(run_id=RUN, began=1, started=run_started(), started_at=datetime.now(UTC), report=report)
     return [one.what for one in check_schemas(StateEvidence(FolderStore(state)), EventBuffer(), [run])]
 
 

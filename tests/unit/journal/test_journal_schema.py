@@ -18,6 +18,7 @@ LATER = {  # keys that journals of earlier versions do not have
     "approval_recorded": {"source", "forced"},
     "switch_intended": {"listed_before"},
     "switch_rejected": {"by_service"},
+    "report_written": {"checkpoint"},
 }
 
 

@@ -10,7 +10,7 @@ from runner.journal.folder import StateFolder
 from runner.manifest.model import ThresholdPolicy
 from runner.reports.build import build_report, find_job
 from runner.reports.charts.rule_chart import PolicyLimits
-from runner.reports.charts.trend import HEIGHT, Bounds, Trend, metric_trends, rows_trend
+from runner.reports.charts.trend import HEIGHT, Bounds, Trend, metric_trends, newest_candidates, rows_trend
 from runner.reports.page import build_page
 from runner.reports.run_history import RunHistory
 from tests.unit.reports import report_scenes
@@ -30,9 +30,10 @@ def year() -> Recording:
 def trends(history: RunHistory, bounds: Bounds = LONG) -> list[Trend]:
     progress = history.progress.model(history.record.started.service, "churn")
     job = find_job(history, "churn")
-    rows = rows_trend(progress, job, bounds)
+    candidates = newest_candidates(progress, PolicyLimits(), bounds)
+    rows = rows_trend(candidates, job)
     assert rows is not None
-    return [*metric_trends(progress, job, PolicyLimits(), bounds), rows]
+    return [*metric_trends(candidates, job, bounds), rows]
 
 
 def dots(trend: Trend) -> int:
