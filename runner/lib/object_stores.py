@@ -4,6 +4,7 @@ What the library says of an error holds whole URLs, ids of keys and answers of t
 Credentials are those of the machine: variables of the environment, a web identity, a role.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -249,7 +250,7 @@ def _made(address: ObjectAddress, waits: Waits) -> "S3Store | GCSStore | AzureSt
         "read_timeout": timedelta(seconds=waits.silence),
         "timeout": timedelta(seconds=waits.request),
         "user_agent": "retrain-runner",
-        "allow_http": bool(address.endpoint and address.endpoint.startswith("http://")),
+        "allow_http": _allows_http(address),
     }
     retry: Any = {
         "max_retries": waits.retries,
@@ -260,19 +261,28 @@ def _made(address: ObjectAddress, waits: Waits) -> "S3Store | GCSStore | AzureSt
             "base": 2,
         },
     }
-    if not client["allow_http"]:
-        del client["allow_http"]  # AWS_ALLOW_HTTP of the operator's environment counts
     common: Any = {"client_options": client, "retry_config": retry}
     endpoint = {"base_url" if address.scheme == "gs" else "endpoint": address.endpoint} if address.endpoint else {}
     place: Any = endpoint | ({"region": address.region} if address.region and address.scheme == "s3" else {})
     match address.scheme:
         case "s3":
-            return store.S3Store(address.bucket, **place, **common)
+            own: Any = {"aws_endpoint_url_s3": address.endpoint} if address.endpoint else {}  # above the environment's
+            return store.S3Store(address.bucket, **place, **own, **common)
         case "gs":
             return store.GCSStore(address.bucket, **place, **common)
         case "az":
             account, _, container = address.bucket.partition("/")
             return store.AzureStore(container, account_name=account, **place, **common)
+
+
+def _allows_http(address: ObjectAddress) -> bool:
+    """Return whether requests may go unencrypted: to this machine, and where the operator allows it."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT") if address.scheme == "s3" else ()
+    endpoint = address.endpoint or next(filter(None, map(os.environ.get, names)), "")
+    if not endpoint.lower().startswith("http://"):
+        return False
+    allowed = address.endpoint is None and os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
+    return allowed or _is_this_machine(urlsplit(endpoint).hostname or "")
 
 
 def _info(found: Any) -> ObjectInfo:
@@ -336,6 +346,12 @@ _MEANINGS: tuple[tuple[str, Trouble, str, str], ...] = (
     ),
     (r"FileNotFoundError", "absent", "does not exist", "Provide the object or correct the address."),
     (r".*status code: ([0-9]{3})", "away", "cannot be read: its store answered {status}", _AGAIN),
+    (
+        r".*builder error",
+        "failed",
+        "cannot be read: its endpoint is not https",
+        "Use https; for a store of your own network set AWS_ALLOW_HTTP=true.",
+    ),
     (r".*(body error|unexpected EOF)", "away", "cannot be read: its store broke the answer off", _AGAIN),
     (
         r".*(error sending request|timed out)",

@@ -178,3 +178,24 @@ def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ObjectStoreError, match="the package obstore") as caught:
         ObjectStore(address)
     assert "extra `objects`" in caught.value.hint
+
+
+def test_an_endpoint_of_the_environment_is_the_operators(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.instead.clear()
+    server.put("env.csv", CONTENT)
+    address = ObjectAddress(scheme="s3", bucket=BUCKET, key="", region="eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    assert ObjectStore(address).look("env.csv").size == len(CONTENT)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio.example:9000")
+    store = ObjectStore(address, Waits(silence=1, request=2, retries=0, retrying=1))
+    assert trouble(lambda: store.look("env.csv")) == ("failed", "cannot be read: its endpoint is not https")
+
+
+def test_an_endpoint_of_the_address_is_above_that_of_the_environment(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("own.csv", CONTENT)
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    store = ObjectStore(read_object_address(server.address("")), Waits(silence=1, request=2, retries=0, retrying=1))
+    assert store.look("own.csv").size == len(CONTENT)
