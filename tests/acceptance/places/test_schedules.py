@@ -122,7 +122,7 @@ def test_the_role_of_the_plan_only_reads_and_that_of_the_run_removes_no_record(p
     assert allowed(project, "plan") == {"s3:ListBucket": [""], "s3:GetObject": ["/PREFIX/*"]}
     run = allowed(project, "run")
     assert set(run) == {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
-    assert run["s3:DeleteObject"] == ["/PREFIX/p/*/leases/*", "/PREFIX/p/*/inbox/*", "/PREFIX/standing/*"]
+    assert run["s3:DeleteObject"] == ["/PREFIX/p/*/leases/*", "/PREFIX/p/*/inbox/*"]
 
 
 def test_the_role_of_the_run_trusts_one_environment_of_one_repository(project: Path) -> None:
