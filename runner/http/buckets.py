@@ -187,11 +187,11 @@ class Bucket:
 
         _translated(lambda: obstore.rename(self._quick, name, target))
 
-    def delete(self, name: str) -> None:
-        """Remove an object; raises OSError where that fails."""
+    def delete(self, name: str, *, once: bool = False) -> None:
+        """Remove an object; raises OSError where that fails, with `once` at the first try."""
         import obstore  # noqa: PLC0415 -- an extra, loaded when it is needed
 
-        _patiently(lambda: _translated(lambda: obstore.delete(self._quick, name)))
+        (_translated if once else _patiently)(lambda: _translated(lambda: obstore.delete(self._quick, name)))
 
 
 class _TooLargeError(OSError):

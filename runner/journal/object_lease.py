@@ -131,7 +131,7 @@ class ObjectLease:
         if self._thread.is_alive():
             self._thread.join(self.life.total_seconds())
         with suppress(OSError):
-            self._bucket.delete(self._name)
+            self._bucket.delete(self._name, once=True)  # it ends by itself where that fails
 
 
 @contextmanager

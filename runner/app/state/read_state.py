@@ -55,7 +55,7 @@ def opened_log(state: str) -> Iterator[tuple[StateStore, EventLog]]:
     try:
         yield place, log
     except MemoryError:
-        raise too_large(place.work.journal) from None
+        raise too_large(place.folder.journal if place.folder else place.address) from None
     finally:
         log.close()
 

@@ -239,4 +239,4 @@ def _taken_in(store: EventLog, place: StateStore, enough: Enough) -> Progress:
     try:
         return read_progress(store, place.blobs, enough)
     except MemoryError:
-        raise too_large(place.work.journal) from None
+        raise too_large(place.folder.journal if place.folder else place.address) from None

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish, rows, wait_until
 from tests.fakes.two_port_service import TwoPortService
-from tests.fakes.unreliable_s3 import S3Server
+from tests.fakes.unreliable_s3 import Fault, S3Server
 
 ACCESS, SECRET = "CANARYaccess0key", "CANARYsecret/key+0123456789"
 LEASE = timedelta(seconds=15)  # after which one of ten seconds is old, by the store's clock
@@ -167,3 +167,41 @@ def test_an_empty_machine_finds_that_the_journal_lost_its_end_by_the_files_of_ru
     assert "retrain state pull 's3://bucket/prod" in done.err
     assert effects(machines, "churn") == (1, 1)
     assert machines.retrain("verify").code == 7
+
+
+@pytest.mark.parametrize(("commit", "fault"), [(3, "unsent"), (3, "lost"), (5, "lost"), (8, "lost")])
+def test_a_run_that_is_killed_within_an_append_is_continued(machines: EmptyMachines, commit: int, fault: Fault) -> None:
+    machines.add("churn")
+    process, appends = list[subprocess.Popen[bytes]](), itertools.count(1)
+
+    def kill(method: str, key: str, _number: int) -> Fault | None:
+        if method == "PUT" and "/journal/" in key and next(appends) == commit:
+            process[0].kill()
+            return fault
+        return None
+
+    machines.store.fault = kill
+    process.append(machines.start("run", "models.yaml"))
+    process[0].communicate()
+    assert process[0].returncode == -9
+    machines.store.fault = lambda *_: None
+    machines.store.skew += LEASE
+    wait_until(lambda: machines.retrain("run", "models.yaml").code == 0, what="the end")
+    assert effects(machines, "churn") == (1, 1)
+    ended(machines, "verify")
+
+
+def test_an_approval_from_another_machine_is_taken_up_by_the_run_that_holds_the_state(machines: EmptyMachines) -> None:
+    machines.add("fast", policy={"type": "manual"})
+    ended(machines, "run", "models.yaml")
+    machines.add("slow").training = True
+    process = machines.start("run", "models.yaml")
+    wait_until(lambda: bool(machines.service.calls("slow", "status")), what="the training of slow")
+    try:
+        ended(machines, "approve", "fast", "--reason", "seen by the team", "--yes")
+        assert effects(machines, "fast") == (1, 1)
+        assert process.poll() is None
+    finally:
+        machines.service.models["slow"].training = False
+        assert finish(process).code == 0
+    ended(machines, "verify")

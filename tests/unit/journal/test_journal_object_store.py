@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -193,6 +194,20 @@ def test_a_second_reading_fetches_only_what_is_new(server: S3Server) -> None:
     server.requests.clear()
     assert len(events(address)) == 30
     assert len([key for method, key in server.requests if method == "GET" and "/journal/" in key]) == 1
+
+
+def test_a_listing_in_many_pages_is_read_whole(server: S3Server, forget_machine: Callable[[], None]) -> None:
+    address = filled(server.address("prod"), map(str, range(23)))
+    server.page = 4
+    forget_machine()
+    assert events(address) == [str(number) for number in range(23)]
+
+
+def test_a_program_without_the_extra_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    buckets._made.cache_clear()
+    with pytest.raises(UsageError, match="extra `objects`, which is not installed"):
+        ObjectStore("s3://bucket/prod").require_journal()
 
 
 def test_packs_serve_a_cold_reader_and_may_be_lost(server: S3Server, forget_machine: Callable[[], None]) -> None:
