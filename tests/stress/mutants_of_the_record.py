@@ -10,8 +10,45 @@ _FLIPS = "tests/stress/test_flips.py::"
 _SECRETS = "tests/stress/test_secrets.py::"
 _PLANNER = "tests/unit/plan/test_planner.py::"
 _POLICY = "tests/unit/policy/"
+_CHECKPOINT = "tests/unit/journal/test_journal_checkpoint.py::"
+_NEEDED = "tests/unit/plan/test_plan_needed_jobs.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="the_checkpoint_is_off_by_one",
+        file="runner/journal/checkpoint.py",
+        old="            return progress, chain(first, tail)",
+        new="            return progress, tail",
+        caught_by=_CHECKPOINT + "test_only_the_events_after_the_checkpoint_are_read",
+    ),
+    Mutant(
+        name="a_checkpoint_is_believed_that_no_event_names",
+        file="runner/journal/checkpoint.py",
+        old=" or fact.checkpoint != mark.sha256:",
+        new=":",
+        caught_by=_CHECKPOINT + "test_without_a_sound_checkpoint_the_whole_journal_is_read_silently",
+    ),
+    Mutant(
+        name="a_checkpoint_with_other_bytes_is_read",
+        file="runner/journal/checkpoint.py",
+        old="return content if hashlib.sha256(content).hexdigest() == mark.sha256 else None",
+        new="return content",
+        caught_by=_CHECKPOINT + "test_without_a_sound_checkpoint_the_whole_journal_is_read_silently",
+    ),
+    Mutant(
+        name="attempts_before_the_checkpoint_are_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="        if settled >= ASKED_FOR and counted:",
+        new="        if settled >= ASKED_FOR:",
+        caught_by=_NEEDED + "test_attempts_in_a_row_are_counted_to_their_end",
+    ),
+    Mutant(
+        name="intents_before_the_checkpoint_are_forgotten",
+        file="runner/journal/model_progress.py",
+        old='        return Intents(earlier=b"".join(sorted([*self._prefixes(), *recent])))',
+        new="        return Intents()",
+        caught_by=_NEEDED + "test_every_intent_counts_for_its_content",
+    ),
     Mutant(
         name="the_chain_is_not_followed",
         file="runner/journal/chain.py",

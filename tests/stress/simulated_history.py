@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.journal.events import ModelFinished, RunFinished, RunStarted
+from runner.journal.events import ModelFinished, ReportWritten, RunFinished, RunStarted
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
 from runner.manifest.model import Manifest, NameChange, Place
@@ -33,7 +33,7 @@ ON_DISK_EVERY = 20  # every so-manyeth history keeps its journal in the real sto
 LOSING_EVERY = 10  # every so-manyeth history loses its state at the end, and continues
 TURNING_EVERY = 6  # every so-manyeth history is longer, and a person turns back from jobs that serve
 RECOVERY_RUNS = 16
-_OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished)  # a run that judged again has not come to rest
+_OF_IDLE_RUNS = (RunStarted, ModelFinished, RunFinished, ReportWritten)  # a run that judged again has not come to rest
 LONGEST_S = 90 * 86400.0  # no history takes longer in virtual time
 
 

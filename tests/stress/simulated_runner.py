@@ -21,14 +21,26 @@ from runner.execute.commands import Pool, Record
 from runner.execute.coordinator import Coordinator, Delivery, Settings
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.workflow import model_workflow
-from runner.journal.events import ModelFinished, ModelsMoved, RunFinished, RunStarted, SwitchIntended, UploadIntended
+from runner.journal.checkpoint import keep_checkpoint, read_progress, show_checkpoint
+from runner.journal.events import (
+    ModelFinished,
+    ModelsMoved,
+    ReportWritten,
+    RunFinished,
+    RunStarted,
+    SwitchIntended,
+    UploadIntended,
+)
 from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
 from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
+from runner.plan.needed_jobs import cut
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
+from runner.reports.charts.rule_chart import PolicyLimits
+from runner.reports.charts.trend import chart
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 from tests.fakes.world import REALM, CrashError, FakeKeys
 from tests.stress.simulated_inputs import SimulatedInputs
@@ -125,7 +137,7 @@ class SimulatedRun:
     def _whole(self) -> None:
         store = self.ledger.open()
         try:
-            progress = Progress(store.read())
+            progress = read_progress(store, self._blobs)
             self._run(Recorder(store=store, progress=progress, clock=self.clock, run_id=self.run_id))
         except StateError as error:
             self.fenced = error
@@ -179,6 +191,21 @@ class SimulatedRun:
         self.point()
         recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
         self.ends = ends
+        self._leave_checkpoint(recorder)
+
+    def _leave_checkpoint(self, recorder: Recorder) -> None:
+        """Store what the next run continues from, record it, and show it: a crash may come between any two."""
+        limits = PolicyLimits()
+        self.point()
+        mark = keep_checkpoint(self._blobs, cut(recorder.progress, lambda model, job: chart(model, job, limits)))
+        self.point()
+        recorder.run_fact(ReportWritten(files={}, checkpoint=mark.sha256 if mark else None))
+        self.point()
+        show_checkpoint(self._blobs, mark)
+
+    @property
+    def _blobs(self) -> FolderBlobs:
+        return FolderBlobs(self.ledger.state.root)
 
     def _commit(self, recorder: Recorder, records: Sequence[tuple[str, Record]]) -> None:
         self.point()
@@ -213,7 +240,7 @@ class SimulatedRun:
             rng=self.rng,
             budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
             progress=progress,
-            blobs=FolderBlobs(state.root),
+            blobs=self._blobs,
             address=str(state.root),
             run_folder=state.run_folder(self.run_id),
             spool=state.spool,

@@ -21,6 +21,7 @@ from runner.journal.checkpoint import (
 from runner.journal.events import Draft, ReportWritten, RunFinished
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
+from runner.journal.model_progress import Intents
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs, EventLog, StateStore
 from runner.plan.needed_jobs import cut
@@ -34,6 +35,7 @@ STORES: dict[str, Callable[[Path], StateStore]] = {
     "memory": lambda path: MemoryState(path / "work"),
 }
 HISTORY = RandomHistory(7).play(40)
+OTHER = RandomHistory(8).play(5).progress
 ENDS = [
     place
     for place, (link, after) in enumerate(zip(HISTORY.links, HISTORY.links[1:], strict=False), start=1)
@@ -164,10 +166,19 @@ SPOILT: dict[str, Callable[[Blobs, Mark], object]] = {
         blobs, mark.file, read(blobs, mark.file)[:99] + b"?" + read(blobs, mark.file)[100:]
     ),
     "file and mark agree on other bytes": lambda blobs, mark: put(
-        blobs, LATEST, encoded(replace(mark, sha256=put(blobs, mark.file, b"\x91\xc4\x00")))
+        blobs, LATEST, encoded(replace(mark, sha256=put(blobs, mark.file, forged())))
     ),
+    "the file has forgotten uploads": lambda blobs, mark: put(blobs, mark.file, forged()),
     "the files of another state": lambda blobs, _: of_another_state(blobs),
 }
+
+
+def forged() -> bytes:
+    """Return the newest checkpoint as it would be if nothing had ever been uploaded."""
+    progress = Progress(HISTORY.links[: ENDS[len(ENDS) // 2 + 6]])
+    for model in progress.models.values():
+        model.intents = Intents()
+    return content(progress)
 
 
 def put(blobs: Blobs, name: str, bytes_: bytes) -> str:
@@ -184,7 +195,7 @@ def encoded(mark: Mark) -> bytes:
 
 
 def of_another_state(blobs: Blobs) -> None:
-    show_checkpoint(blobs, keep_checkpoint(blobs, cut_down(RandomHistory(8).play(5).progress)))
+    show_checkpoint(blobs, keep_checkpoint(blobs, cut_down(OTHER)))
 
 
 @pytest.mark.parametrize("damage", SPOILT)
