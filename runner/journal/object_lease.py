@@ -9,33 +9,22 @@ Safety does not rest on this: two that believe they hold the state meet at the j
 
 import errno
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
 
-from runner.errors import LockedError, StateError
 from runner.http.buckets import Bucket, DoubtfulError, Item
+from runner.journal.leases import RENEWALS, seconds
 from runner.journal.lock import Held, Holder, this_holder
 
 LEASES = "p/0000/leases"
 _TERM = "term-"
 _CLOCK = f"{LEASES}/clock"
 _LARGEST = 4096
-_RENEWALS = 6  # in a lease's life
 _ROUNDING = timedelta(seconds=2)  # of two times in whole seconds
 _KEPT_TERMS = 8
-_POLL_S = 2.0
 _TRIES = 8  # to make a term that others make too
-
-Reword = Callable[[OSError], StateError]
-
-
-def _seconds() -> float:
-    """Return a time that goes on while the machine sleeps, where the system has one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class _Seen:
@@ -69,7 +58,7 @@ class ObjectLease:
         self._bucket = bucket
         self._name = f"{LEASES}/{run_id}"
         self._content = msgspec.json.encode(this_holder(run_id))
-        self._renewed = _seconds()
+        self._renewed = seconds()
         self._lost = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -78,7 +67,7 @@ class ObjectLease:
 
     def lasts(self) -> bool:
         """Return whether this run has renewed its lease within half of its life, and never let it end."""
-        return not self._lost and _seconds() - self._renewed < self.life.total_seconds() / 2
+        return not self._lost and seconds() - self._renewed < self.life.total_seconds() / 2
 
     def has_ended(self, run_id: str) -> bool:
         """Return whether another run had no lease any more when this one took the state."""
@@ -101,16 +90,16 @@ class ObjectLease:
 
     def renew(self) -> None:
         """Rewrite the lease, unless it has ended meanwhile; raises OSError where the store refuses."""
-        began = _seconds()
+        began = seconds()
         self._bucket.put(self._name, self._content)
-        if self._thread.is_alive() and _seconds() - self._renewed >= self.life.total_seconds():
+        if self._thread.is_alive() and seconds() - self._renewed >= self.life.total_seconds():
             self._lost = True  # somebody may have taken over: from now on it is theirs
         self._renewed = began
 
     def _keep(self) -> None:
         tidy = True
-        while not self._lost and not self._ended.wait(self.life.total_seconds() / _RENEWALS):
-            if _seconds() - self._renewed >= self.life.total_seconds():
+        while not self._lost and not self._ended.wait(self.life.total_seconds() / RENEWALS):
+            if seconds() - self._renewed >= self.life.total_seconds():
                 self._lost = True
                 return
             with suppress(OSError):  # it is tried again; `lasts` tells how long it was not renewed
@@ -132,42 +121,6 @@ class ObjectLease:
             self._thread.join(self.life.total_seconds())
         with suppress(OSError):
             self._bucket.delete(self._name, once=True)  # it ends by itself where that fails
-
-
-@contextmanager
-def leased(lease: ObjectLease, *, timeout: float, reword: Reword) -> Iterator[ObjectLease]:
-    """Hold the state for one run; wait up to `timeout` seconds for it.
-
-    Raises:
-        LockedError: another run holds it.
-        StateError: the store refuses.
-    """
-    until = time.monotonic() + timeout
-    try:
-        while (held := _taken(lease, reword)) is not None:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise _locked(held, lease)
-            time.sleep(min(_POLL_S, lease.life.total_seconds() / _RENEWALS, left))
-        yield lease
-    finally:
-        lease.release()
-
-
-def _taken(lease: ObjectLease, reword: Reword) -> Held | None:
-    try:
-        return lease.take()
-    except OSError as error:
-        raise reword(error) from None
-
-
-def _locked(held: Held, lease: ObjectLease) -> LockedError:
-    who = held.holder.holds(lease.where) if held.holder else f"Other retrain commands take the state {lease.where}."
-    return LockedError(
-        who,
-        hint=f"Wait for it to end, or let this command wait with --lock-timeout 10m. Where that run was killed, its "
-        f"lease ends within {lease.life.total_seconds():.0f} seconds, and the next run continues.",
-    )
 
 
 def holder_of(bucket: Bucket, life: timedelta) -> Held | None:

@@ -19,6 +19,7 @@ from runner.errors import StateError
 from runner.http.buckets import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
 from runner.journal.events import Draft
+from runner.journal.leases import Reword
 from runner.journal.object_cache import JournalCache
 from runner.journal.object_packs import PACKS, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
 from runner.journal.state_store import GuardTakenError, HeadMovedError
@@ -34,8 +35,6 @@ _THREADS = 16
 _WINDOW = 64  # objects that are fetched ahead
 _UNPACKED = 50  # commits that a run leaves as they are, and events after which it looks
 _FULL_PACK = 200_000  # events
-
-Reword = Callable[[OSError], StateError]  # turns a store's refusal into an error of the state
 
 
 class ObjectLog:

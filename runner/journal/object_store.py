@@ -9,7 +9,6 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
@@ -18,19 +17,19 @@ from typing import BinaryIO, cast
 import msgspec
 from msgspec import Struct
 
-from runner.errors import ExitCode, StateError, UsageError
+from runner.errors import ExitCode, StateError
 from runner.http.bucket_address import read_bucket_address
 from runner.http.buckets import NO_OBJECT, Bucket, DoubtfulError
 from runner.journal.folder import StateFolder
+from runner.journal.leases import leased, read_life
 from runner.journal.lock import Held
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_checks import store_checks
-from runner.journal.object_lease import ObjectLease, holder_of, leased
+from runner.journal.object_lease import ObjectLease, holder_of
 from runner.journal.object_log import JOURNAL, ObjectLog
 from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
-from runner.manifest.durations import parse_duration
 
 FORMAT_NAME, FORMAT = "format.json", 1
 INBOX, ASIDE = "p/0000/inbox", "p/0000/lost/inbox"
@@ -38,7 +37,6 @@ _LARGEST_FORMAT = 4096
 _LARGEST_ENTRY = 1024 * 1024
 _NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
 _IN_MEMORY = 8 * 1024 * 1024
-_LIFE, _SHORTEST, _LONGEST = timedelta(minutes=2), timedelta(seconds=10), timedelta(hours=1)
 
 
 class AwayError(StateError):
@@ -137,7 +135,7 @@ class ObjectStore:
     def __init__(self, address: str) -> None:
         self.address = address
         self.bucket_address = read_bucket_address(address, parameters={"lease"})
-        self.life = _life(dict(self.bucket_address.extra).get("lease", ""))
+        self.life = read_life(dict(self.bucket_address.extra).get("lease", ""))
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -349,14 +347,3 @@ class _Arriving(ObjectStore):
 
     def _log(self, *, afresh: bool) -> ObjectLog:  # noqa: ARG002 -- there is no copy of it
         return ObjectLog(self.bucket, None, self._reworded)
-
-
-def _life(text: str) -> timedelta:
-    """Return how long a lease lives, by the address."""
-    life = parse_duration(text) if text else _LIFE
-    if life is None or not _SHORTEST <= life <= _LONGEST:
-        raise UsageError(
-            "The lease of the state's address is not between 10s and 1h.",
-            hint="Write it as in ?lease=2m, or leave it away.",
-        )
-    return life

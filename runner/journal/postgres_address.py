@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.http.addresses import is_host, is_loopback
-from runner.manifest.durations import parse_duration
+from runner.journal.leases import read_life
 
 FORM = "postgresql://HOST/DATABASE"
 DEFAULT_SCHEMA = "retrain"
@@ -43,7 +43,6 @@ _CONNECTION = frozenset(  # parameters of libpq that say where and how, and hold
     }
 )
 _OURS = frozenset({"schema", "lease", "blobs"})
-_LIFE, _SHORTEST, _LONGEST = timedelta(minutes=2), timedelta(seconds=10), timedelta(hours=1)
 
 
 class PostgresAddress(Struct, frozen=True, kw_only=True):
@@ -98,7 +97,7 @@ def read_postgres_address(text: str) -> PostgresAddress:
         )
     return PostgresAddress(
         schema=schema,
-        life=_life(given.get("lease", "")),
+        life=read_life(given.get("lease", "")),
         blobs=given.get("blobs", ""),
         connection=tuple(connection.items()),
     )
@@ -154,14 +153,3 @@ def _unfit() -> UsageError:
         "The address of the state is not one of a database.",
         hint=f"Write {FORM}, for example postgresql://db.example.com/mlops?schema={DEFAULT_SCHEMA}.",
     )
-
-
-def _life(text: str) -> timedelta:
-    """Return how long a lease lives, by the address."""
-    life = parse_duration(text) if text else _LIFE
-    if life is None or not _SHORTEST <= life <= _LONGEST:
-        raise UsageError(
-            "The lease of the state's address is not between 10s and 1h.",
-            hint="Write it as in ?lease=2m, or leave it away.",
-        )
-    return life

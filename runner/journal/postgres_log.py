@@ -7,13 +7,14 @@ writer's event in that place has another digest.
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from shlex import quote
 from typing import Any
 
 from runner.errors import StateError
 from runner.journal.chain import START, Link, Row, line_rows, link, read_chain
 from runner.journal.events import Draft
+from runner.journal.leases import Reword
 from runner.journal.object_cache import JournalCache
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, TakenError
 from runner.journal.state_store import GuardTakenError, HeadMovedError
@@ -32,8 +33,6 @@ FROM durable, unnest(%(seqs)s::bigint[], %(bodies)s::bytea[], %(digests)s::text[
 WHERE coalesce((SELECT seq || ' ' || sha256 FROM {s}.events ORDER BY seq DESC LIMIT 1), %(start)s) = %(end)s
 RETURNING seq
 """
-
-Reword = Callable[[DatabaseError], StateError]  # turns a refusal of the database into an error of the state
 
 
 class PostgresLog:

@@ -17,13 +17,14 @@ from runner.errors import StateError
 from runner.http.bucket_address import read_bucket_address
 from runner.http.buckets import Bucket
 from runner.journal.folder import StateFolder
+from runner.journal.leases import leased
 from runner.journal.lock import Held
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_store import AwayError, ObjectBlobs
 from runner.journal.postgres_address import read_postgres_address
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, NoTableError, TakenError
 from runner.journal.postgres_files import PostgresBlobs, PostgresInbox
-from runner.journal.postgres_lease import PostgresLease, holder_of, leased
+from runner.journal.postgres_lease import PostgresLease, holder_of
 from runner.journal.postgres_log import PostgresLog
 from runner.journal.postgres_tables import make_tables, promises, require_keys, require_server
 from runner.journal.state_store import StoreCheck
@@ -267,15 +268,16 @@ class PostgresStore:
     def _shown(self) -> str:
         return self._database.address.place
 
-    def _reworded(self, error: DatabaseError) -> StateError:
+    def _reworded(self, error: OSError) -> StateError:
         """Return the error of the state that a refusal of the database is."""
         if isinstance(error, NoTableError):
             return StateError(
                 f"The tables of the state {self._shown} are gone.", hint="Restore the schema from a backup."
             )
+        hint = error.hint if isinstance(error, DatabaseError) else "Run the command again."
         if isinstance(error, DoubtfulError):
-            return AwayError(f"The state {self._shown} cannot be reached: {error.strerror}.", hint=error.hint)
-        return StateError(f"The state {self._shown} cannot be used: {error.strerror}.", hint=error.hint)
+            return AwayError(f"The state {self._shown} cannot be reached: {error.strerror}.", hint=hint)
+        return StateError(f"The state {self._shown} cannot be used: {error.strerror}.", hint=hint)
 
 
 class _Arriving(PostgresStore):

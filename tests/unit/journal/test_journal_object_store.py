@@ -241,7 +241,7 @@ def test_a_lease_keeps_others_out_until_it_is_old_by_the_stores_clock(
             assert after.has_ended(RUN)
             assert after.lasts()
             began = time.monotonic()
-            monkeypatch.setattr("runner.journal.object_lease._seconds", lambda: began + 3600)
+            monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: began + 3600)
             assert not lease.lasts()
             assert not after.lasts()
     assert server.names("prod/p/0000/leases/2") == []
@@ -250,7 +250,7 @@ def test_a_lease_keeps_others_out_until_it_is_old_by_the_stores_clock(
 def test_a_lease_that_ended_is_never_renewed(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with begun(server.address("prod", "&lease=10s")).held(RUN, timeout=0) as lease:
         slept = time.monotonic() + 60
-        monkeypatch.setattr("runner.journal.object_lease._seconds", lambda: slept)
+        monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: slept)
         lease.renew()
         assert not lease.lasts()
 

@@ -489,7 +489,7 @@ def test_a_lease_is_taken_over_when_it_is_older_than_its_life_by_the_servers_clo
 
 
 def test_a_lease_is_renewed_while_its_run_lives(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_lease, "_RENEWALS", 100)
+    monkeypatch.setattr(postgres_lease, "RENEWALS", 100)
     state = begun(server.address(fresh_schema(), more="&lease=10s"))
     schema = schema_of(state)
     with state.held(RUN, timeout=0) as lease:
