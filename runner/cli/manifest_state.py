@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from runner.cli.options import TRUST_STATE
 from runner.errors import UsageError
 from runner.http.addresses import host_of, is_loopback
 from runner.http.bucket_address import is_bucket_address, read_bucket_address
+from runner.journal.postgres_address import is_postgres_address, read_postgres_address
 from runner.lib.atomic_files import open_file, read_up_to
 from runner.manifest.load import manifest_files, read, usual_paths
 
@@ -52,12 +53,20 @@ def state_of(paths: Sequence[Path]) -> str | None:
     manifest = read(paths).manifest
     if manifest is None or manifest.state is None:
         return None
-    if is_bucket_address(manifest.state) and "endpoint=" in manifest.state:
-        _require_named(host_of(read_bucket_address(manifest.state, parameters={"lease"}).endpoint))
-    elif manifest.state.startswith(("postgres://", "postgresql://")):
-        _require_named(host_of(manifest.state))
+    for host in _hosts(manifest.state):
+        _require_named(host)
     open_state(manifest.state)  # raises where there is no such kind
     return manifest.state
+
+
+def _hosts(address: str) -> Iterator[str]:
+    """Yield the hosts that an address of a state itself names, and not the environment."""
+    if is_bucket_address(address) and "endpoint=" in address:
+        yield host_of(read_bucket_address(address, parameters={"lease"}).endpoint)
+    elif is_postgres_address(address):
+        database = read_postgres_address(address)
+        yield from database.hosts
+        yield from _hosts(database.blobs)
 
 
 def _names_a_state(file: Path) -> bool:

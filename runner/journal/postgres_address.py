@@ -15,6 +15,7 @@ from runner.errors import UsageError
 from runner.http.addresses import is_host, is_loopback
 from runner.journal.leases import read_life
 
+SCHEMES = ("postgresql", "postgres")
 FORM = "postgresql://HOST/DATABASE"
 DEFAULT_SCHEMA = "retrain"
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
@@ -54,6 +55,11 @@ class PostgresAddress(Struct, frozen=True, kw_only=True):
     connection: tuple[tuple[str, str], ...]
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the other machines that the address names."""
+        return tuple(host for host in dict(self.connection).get("host", "").split(",") if not is_here(host))
+
+    @property
     def place(self) -> str:
         """Return the address without the parameters that only say how to get there."""
         given = dict(self.connection)
@@ -62,6 +68,11 @@ class PostgresAddress(Struct, frozen=True, kw_only=True):
         at = "" if hosts[0].startswith("/") else ",".join(map(_joined, hosts, ports))
         schema = "" if self.schema == DEFAULT_SCHEMA else f"?schema={self.schema}"
         return f"postgresql://{at}/{given.get('dbname', '')}{schema}"
+
+
+def is_postgres_address(text: str) -> bool:
+    """Return whether the text begins like an address of a database."""
+    return text.partition("://")[0].lower() in SCHEMES and "://" in text
 
 
 def read_postgres_address(text: str) -> PostgresAddress:

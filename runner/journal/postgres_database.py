@@ -107,8 +107,10 @@ class Database:
         self._answered = False
         weakref.finalize(self, _close_all, self._idle)
 
-    def run(self, statement: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+    def run(self, statement: str, parameters: Mapping[str, object] | None = None, *, patient: bool = True) -> list[Row]:
         """Carry out one statement, in which `{s}` is the schema, and return its rows.
+
+        It is sent again while the database does not answer, unless who asks is not `patient`.
 
         Raises:
             TakenError: a key is taken; where an answer was lost before, perhaps by this very statement.
@@ -117,7 +119,8 @@ class Database:
             DatabaseError: it refuses.
         """
         text = statement.format(s=f'"{self.address.schema}"')
-        until = time.monotonic() + (_PATIENCE_S if self._answered else _FIRST_PATIENCE_S)
+        patience = _PATIENCE_S if self._answered else _FIRST_PATIENCE_S
+        until = time.monotonic() + (patience if patient else 0.0)
         wait, was_sent, timeouts = _WAIT_S, False, 0
         while True:
             try:

@@ -22,6 +22,7 @@ WHERE held.run_id = excluded.run_id OR held.renewed + held.life < clock_timestam
 RETURNING run_id
 """
 _RENEW = "UPDATE {s}.lease SET renewed = clock_timestamp() WHERE run_id = %(run_id)s RETURNING run_id"
+_END = "DELETE FROM {s}.lease WHERE run_id = %(run_id)s"
 _HOLDER = "SELECT holder FROM {s}.lease WHERE renewed + life >= clock_timestamp()"
 
 
@@ -65,10 +66,8 @@ class PostgresLease:
     def release(self) -> None:
         """End the lease, so that the next run need not wait for its end."""
         self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(self.life.total_seconds())
-        with suppress(DatabaseError):
-            self._database.run("DELETE FROM {s}.lease WHERE run_id = %(run_id)s", {"run_id": self._run_id})
+        with suppress(DatabaseError):  # a renewal under way finds no row then, and makes none
+            self._database.run(_END, {"run_id": self._run_id}, patient=False)
 
 
 def holder_of(database: Database) -> Held | None:

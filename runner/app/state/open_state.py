@@ -6,36 +6,35 @@ from functools import lru_cache
 
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.folder_store import FolderStore
+from runner.journal.postgres_address import SCHEMES as DATABASES
+from runner.journal.postgres_address import is_postgres_address
 from runner.journal.state_store import StateStore
-from runner.lib.object_stores import SCHEMES
+from runner.lib.object_stores import SCHEMES as BUCKETS
 
 
 def _folder(address: str) -> FolderStore:
     return FolderStore(state_folder(address))
 
 
-def _objects(address: str) -> StateStore:
-    return _object_store(address, os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
+def _elsewhere(address: str) -> StateStore:
+    return _store(address, os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
 
 
 @lru_cache(maxsize=4)
-def _object_store(address: str, *_cache: str | None) -> StateStore:
+def _store(address: str, *_cache: str | None) -> StateStore:
     """Return the store: a command asks for it several times, and what it says of itself is fetched once."""
+    if is_postgres_address(address):
+        from runner.journal.postgres_store import PostgresStore  # noqa: PLC0415 -- only states there need it
+
+        return PostgresStore(address)
     from runner.journal.object_store import ObjectStore  # noqa: PLC0415 -- only states there need it
 
     return ObjectStore(address)
 
 
-def _database(address: str) -> StateStore:
-    from runner.journal.postgres_store import PostgresStore  # noqa: PLC0415 -- only states there need it
-
-    return PostgresStore(address)
-
-
 STORES: dict[str, Callable[[str], StateStore]] = {  # by scheme
     "file": _folder,
-    **dict.fromkeys(SCHEMES, _objects),
-    **dict.fromkeys(("postgresql", "postgres"), _database),
+    **dict.fromkeys((*BUCKETS, *DATABASES), _elsewhere),
 }
 
 

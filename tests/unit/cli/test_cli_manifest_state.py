@@ -68,6 +68,10 @@ def test_a_manifests_state_is_looked_at_like_any_other(project: Path, capsys: py
         ("s3://key:hunter2hunter2@bucket/prod", 3, "carries a user name, a password or a port"),
         ("s3://bucket/prod?endpoint=https://store.example.com", 2, "sent to store.example.com"),
         ("postgresql://db.example.com/retrain", 2, "sent to db.example.com"),
+        ("Postgres://me@127.0.0.1,db.example.com:5433/retrain", 2, "sent to db.example.com"),
+        ("postgresql://me:hunter2hunter2@127.0.0.1/m", 2, "carries a password"),
+        ("postgresql:///retrain?host=db.example.com", 2, "sent to db.example.com"),
+        ("postgresql:///m?blobs=s3://bucket/p?endpoint=https://store.example.com", 2, "sent to store.example.com"),
         ("ftp://bucket/prod", 2, "A state at ftp:// is not available"),
     ],
 )

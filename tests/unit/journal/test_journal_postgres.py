@@ -499,6 +499,14 @@ def test_a_lease_is_renewed_while_its_run_lives(server: PostgresServer, monkeypa
         assert lease.lasts()
 
 
+def test_a_run_does_not_wait_for_a_server_that_is_gone_to_give_the_lease_back(own_server: PostgresServer) -> None:
+    state = begun(own_server.address())
+    with state.held(RUN, timeout=0):
+        own_server.kill()
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+
+
 def test_files_are_stored_in_pieces_and_checked(server: PostgresServer) -> None:
     state = fresh_on_postgres()
     schema, blobs = schema_of(state), state.blobs
