@@ -1,11 +1,12 @@
 """Which candidate an operator decides about, whether that is possible, and what is asked before production changes."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, json
 from msgspec.structs import replace
 
 from runner.app.planning.scope import Scope
@@ -15,7 +16,6 @@ from runner.journal.events import DecisionTaken, Fact
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
-from runner.lib.canonical_json import digest
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import stamp
 from runner.plan.decision_inputs import definition_moved, incumbent_moved
@@ -206,7 +206,8 @@ def basis(progress: ModelProgress, job: RetrainJob | None) -> str:
     """Return a digest of what a decision rests on: the job with its metrics, decision and review, and what serves."""
     served, adoption = progress.incumbent, progress.adoption
     about = None if job is None else [evidence(progress, job), _judgement(job), job.rollback]
-    return digest(to_builtins([about, served.retrain_job_id if served else None, adoption]))
+    known = [about, served.retrain_job_id if served else None, adoption]
+    return hashlib.sha256(json.encode(known, order="deterministic")).hexdigest()
 
 
 def _judgement(job: RetrainJob) -> Sequence[object]:

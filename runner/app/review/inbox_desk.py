@@ -17,10 +17,11 @@ from runner.app.review.review import ReviewRequest, rule_on_review
 from runner.app.review.rollback import RollbackRequest, rule_on_rollback
 from runner.app.run.execution import ExecutionRequest
 from runner.app.state.session import Session
-from runner.errors import RetrainError, StateError
+from runner.errors import ExitCode, RetrainError, StateError
 from runner.execute.decisions import Ruling
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.progress_events import Message, Warned
+from runner.execute.workflow import BUG_HINT
 from runner.journal.events import DecisionTaken, RefusalRecord
 from runner.lib.timestamps import moment
 from runner.plan.model_plan import Choice
@@ -75,16 +76,12 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
             return None
         taken = waiting.taken
         try:
-            if self._is_old(waiting):
-                raise StateError(
-                    f"The decision waited in the inbox for more than {_LASTS.days} days, so it counts no more.",
-                    hint="Look at the model again with `retrain status`, and decide again.",
-                )
             verdict = self._verdict(waiting, taken)
         except RetrainError as error:
-            refusal = RefusalRecord(exit_code=int(error.exit_code), message=error.message, hint=error.hint)
-            self._tell(waiting, f"{waiting.action} by {waiting.by} is refused: {error.message}")
-            return Ruling(taken=replace(taken, refused=refusal))
+            return self._refused(waiting, error.exit_code, error.message, error.hint)
+        except Exception as bug:  # noqa: BLE001 -- nothing that was left in the inbox ends a run; it exits with 70
+            context.internal_errors.append(bug)
+            return self._refused(waiting, ExitCode.BUG, f"Internal error: {type(bug).__name__}.", BUG_HINT)
         self._tell(waiting, f"{waiting.action} by {waiting.by} is taken up")
         plan = verdict.plan
         if plan is None:
@@ -95,6 +92,11 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
         )
         return Ruling(taken=taken, facts=verdict.facts, run=run)
 
+    def _refused(self, waiting: LeftDecision, code: ExitCode, message: str, hint: str) -> Ruling:
+        self._tell(waiting, f"{waiting.action} by {waiting.by} is refused: {message}")
+        refusal = RefusalRecord(exit_code=int(code), message=message, hint=hint)
+        return Ruling(taken=replace(waiting.taken, refused=refusal))
+
     def remove(self, waiting: LeftDecision) -> None:
         """Remove it, if it is in the journal."""
         try:
@@ -104,6 +106,11 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
             self._warn(f"decision {waiting.decision_id} cannot be removed from the inbox: {error.strerror or error}")
 
     def _verdict(self, waiting: LeftDecision, taken: DecisionTaken) -> Verdict:
+        if self._is_old(waiting):
+            raise StateError(
+                f"The decision waited in the inbox for more than {_LASTS.days} days, so it counts no more.",
+                hint="Look at the model again with `retrain status`, and decide again.",
+            )
         request = DecisionRequest(
             model=waiting.model,
             reason=waiting.reason,

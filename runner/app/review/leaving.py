@@ -21,14 +21,23 @@ from runner.app.review.left_decision import left
 from runner.app.run.run_end import RunResult, exit_code
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import read_progress
-from runner.errors import ExitCode, LockedError, RetrainError, StateError, UsageError
+from runner.errors import ExitCode, LockedError, RetrainError, StateError
 from runner.execute.progress_events import Preparing
+from runner.journal.events import RefusalRecord
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import TakenDecision
 
 Request = TypeVar("Request", bound=DecisionRequest)
 
 _STEP_S, _FAR_STEP_S = 0.25, 2.0  # between two looks; one at a state that is elsewhere is a request
+
+
+class RefusedError(RetrainError):
+    """The run that holds the state refused the decision; it ends the command as the command's own check would."""
+
+    def __init__(self, run_id: str, refused: RefusalRecord) -> None:
+        super().__init__(f"Run {run_id} refused the decision: {refused.message}", hint=refused.hint)
+        self.exit_code = next((code for code in ExitCode if code == refused.exit_code), ExitCode.STATE)
 
 
 class Left(Struct, frozen=True, kw_only=True):
@@ -161,8 +170,7 @@ class _Leaving(Struct, Generic[Request], frozen=True, kw_only=True):
     def _of_run(self, taken: TakenDecision) -> Left:
         refused, end = taken.fact.refused, taken.end
         if refused is not None:
-            kind = UsageError if refused.exit_code == ExitCode.USAGE else StateError
-            raise kind(f"Run {taken.run_id} refused the decision: {refused.message}", hint=refused.hint)
+            raise RefusedError(taken.run_id, refused)
         if end is None:
             state: Literal["taken", "under_way"] = "under_way"
             code = ExitCode.UNFINISHED

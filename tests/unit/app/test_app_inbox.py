@@ -385,6 +385,20 @@ def test_a_decision_that_waited_for_two_weeks_is_refused(world: Project, model: 
     assert "more than 14 days" in fact.refused.message
 
 
+def test_a_bug_of_ours_refuses_the_decision_and_the_run_goes_on(
+    world: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    leave(world, reviewed(world))
+    monkeypatch.setattr("runner.app.review.inbox_desk.rule_on_review", lambda *_arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # the world shows bugs, which a run tells of at its end
+        world.run()
+    [fact] = taken(world)
+    assert fact.refused is not None
+    assert fact.refused.exit_code == 70
+    assert world.store.inbox.pending() == ()
+
+
 def test_a_stopped_run_leaves_a_decision_for_the_next(world: Project) -> None:
     def stop() -> None:
         assert world.coordinator is not None
