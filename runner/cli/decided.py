@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from runner.app.review.adopt import Proposed
+from runner.app.review.candidates import Subject
 from runner.app.review.leaving import Left, Request, decide
 from runner.app.run.run_end import RunResult
 from runner.cli.console import Console
@@ -17,11 +18,11 @@ def carry_out_or_leave(
     given: Decision,
     request: Request,
     act: Callable[[Request], RunResult],
-    job: str | None,
+    subject: Subject,
     proposed: Proposed | None = None,
 ) -> int:
     """Carry the decision out or leave it for the run that holds the state; print what came of it."""
-    done = decide(request, act, given.waiting, job, proposed)
+    done = decide(request, act, given.waiting, subject, proposed)
     if isinstance(done, RunResult):
         return show_result(given.console, done, given.form, request.state)
     return show_left(given.console, done, given.form, request.state)

@@ -21,7 +21,7 @@ def review_candidate(request: ReviewRequest, given: Decision, on: Review) -> int
     if not confirm_proposal(given.console, proposal, consent, later=request.record_only):
         return ExitCode.FAILED
     agreed = replace(request, agreed=proposal.basis)
-    return carry_out_or_leave(given, agreed, review, proposal.evidence.retrain_job_id)
+    return carry_out_or_leave(given, agreed, review, proposal.subject)
 
 
 def _consent(request: ReviewRequest, proposal: Proposal, *, yes: bool) -> Consent:

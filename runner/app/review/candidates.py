@@ -174,20 +174,33 @@ def _refusal(model: str, why: str, hint: str) -> StateError:
     return StateError(f"The candidate of {model} cannot be reviewed: {why}.", hint=hint)
 
 
+class Subject(Struct, frozen=True, kw_only=True):
+    """What a decision is about: the service that the model is on, and the job; an adoption is about none."""
+
+    service: str
+    job: str | None
+
+
 class Proposal(Struct, frozen=True, kw_only=True):
     """A decision that waits for a person's yes: what is done to which job of which model, and on what evidence.
 
     `emulator` tells that the model is the emulator's, and no production model; `again` that the job is the one that is
-    recorded in service, so that the evidence's incumbent is the one before it. `basis` is the digest of all that the
-    decision rests on.
+    recorded in service, so that the evidence's incumbent is the one before it. `service` is the model's, and `basis`
+    the digest of all that the decision rests on.
     """
 
     action: Literal["approve", "reject", "rollback"]
     model: str
+    service: str
     emulator: bool
     evidence: Evidence
     basis: str
     again: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """Return what it is about."""
+        return Subject(service=self.service, job=self.evidence.retrain_job_id)
 
 
 class Ruling(Struct, frozen=True, kw_only=True):

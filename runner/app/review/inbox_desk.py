@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from runner.app.planning.scope import Scope
 from runner.app.review.adopt import rule_on_adoption, stated
-from runner.app.review.candidates import DecisionRequest
+from runner.app.review.candidates import DecisionRequest, Subject
 from runner.app.review.candidates import Ruling as Verdict
 from runner.app.review.inbox import DecisionInbox
 from runner.app.review.left_decision import Adoption, Approval, LeftDecision, Rejection, Resolution, Rollback
@@ -128,7 +128,8 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
             case Rollback(to=job):
                 return rule_on_rollback(opened, self._scope(waiting), RollbackRequest(to=job, **shared))
             case Resolution(job=job, answer=answer):
-                return rule_on_resolution(opened, ResolveRequest(job=job, answer=answer, **shared))
+                subject = Subject(service=waiting.service, job=job)
+                return rule_on_resolution(opened, ResolveRequest(subject=subject, answer=answer, **shared))
             case Adoption() as statement:
                 declared = stated(request, statement, self.job.scope.manifest.metrics)
                 return rule_on_adoption(opened, self._scope(waiting), request, declared)
@@ -144,8 +145,10 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
         return replace(scope, choice=choice, models=(scope.manifest.models[waiting.model],))
 
     def _is_ours(self, waiting: LeftDecision) -> bool:
-        """Return whether the run's manifest has the model; another run carries out the others, until they are old."""
-        return waiting.model in self.job.scope.manifest.models or self._is_old(waiting)
+        """Return whether this run has the model, on its service; another run carries out others, until they are old."""
+        scope = self.job.scope
+        known = waiting.service == scope.service.name and waiting.model in scope.manifest.models
+        return known or self._is_old(waiting)
 
     def _is_old(self, waiting: LeftDecision) -> bool:
         return self.opened.clock.now() - moment(waiting.left_at) > _LASTS

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.review.adopt import Proposed
-from runner.app.review.candidates import DecisionRequest
+from runner.app.review.candidates import DecisionRequest, Subject
 from runner.app.review.following import CountsAlreadyError
 from runner.app.review.inbox import DecisionInbox
 from runner.app.review.left_decision import left
@@ -66,12 +66,12 @@ def decide(
     request: Request,
     act: Callable[[Request], RunResult],
     waiting: Waiting,
-    job: str | None,
+    subject: Subject,
     proposed: Proposed | None = None,
 ) -> RunResult | Left:
     """Carry a decision out by `act`, or leave it for the run that holds the state and tell what that made of it.
 
-    `job` is the one that it is about, and `proposed` belongs to an adoption, which is about none.
+    `subject` is what it is about, and `proposed` belongs to an adoption.
 
     Raises:
         RetrainError: what `act` raises, or what the run said that refused it.
@@ -82,7 +82,7 @@ def decide(
         return act(at_once)
     except LockedError as locked:
         held = locked
-    inbox, decision = DecisionInbox(open_state(request.state)), left(request, datetime.now(UTC), job, proposed)
+    inbox, decision = DecisionInbox(open_state(request.state)), left(request, datetime.now(UTC), subject, proposed)
     request = replace(at_once, taken=decision.taken)
     leaving = _Leaving(inbox=inbox, request=request, act=act, decision_id=decision.decision_id)
     try:

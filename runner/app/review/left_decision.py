@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from runner.app.provenance import ci_actor
 from runner.app.review.adopt import AdoptRequest, Proposed
-from runner.app.review.candidates import DecisionRequest
+from runner.app.review.candidates import DecisionRequest, Subject
 from runner.app.review.resolve import Answer, ResolveRequest
 from runner.app.review.review import ReviewRequest
 from runner.app.review.rollback import RollbackRequest
@@ -82,6 +82,7 @@ class LeftDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     left_at: Annotated[str, Meta(max_length=40)]
     by: _Name
     ci_actor: CiActor | None
+    service: _Name
     model: ModelName
     reason: _Text
     basis: Sha256 | None
@@ -108,18 +109,19 @@ class LeftDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
-def left(request: DecisionRequest, now: datetime, job: str | None, proposed: Proposed | None) -> LeftDecision:
-    """Return a decision to leave: about a job, whose whole id is given, or the adoption that is proposed."""
+def left(request: DecisionRequest, now: datetime, subject: Subject, proposed: Proposed | None) -> LeftDecision:
+    """Return a decision to leave: about a job, or the adoption that is proposed."""
     return LeftDecision(
         version=1,
         decision_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(16)}",
         left_at=stamp(now),
         by=request.by,
         ci_actor=ci_actor(),
+        service=subject.service,
         model=request.model,
         reason=request.reason,
         basis=request.agreed,
-        what=_what(request, job, proposed),
+        what=_what(request, subject.job, proposed),
     )
 
 

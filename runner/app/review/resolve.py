@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from runner.app.provenance import ci_actor, tool
-from runner.app.review.candidates import DecisionRequest, Ruling
+from runner.app.review.candidates import DecisionRequest, Ruling, Subject
 from runner.app.review.following import deciding, write
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, finish_run
@@ -40,19 +40,20 @@ _ASKED: dict[Answer, str] = {
 
 
 class ResolveRequest(DecisionRequest, frozen=True, kw_only=True):
-    """The arguments of `retrain resolve`; `job` is the one that the person was told of, where that is known."""
+    """The arguments of `retrain resolve`; `subject` is what the person was told of, where that is known."""
 
     answer: Answer
-    job: str | None = None
+    subject: Subject | None = None
 
 
-def propose_resolution(request: ResolveRequest) -> str:
-    """Return the job that the word is about. The journal is read only, and no lock is needed.
+def propose_resolution(request: ResolveRequest) -> Subject:
+    """Return the job that it is about. The journal is read only, and no lock is needed.
 
     Raises:
         UsageError: as `resolve`.
     """
-    return _open_job(read_progress(request.state), request)[0].retrain_job_id
+    job, last = _open_job(read_progress(request.state), request)
+    return Subject(service=last.started.service, job=job.retrain_job_id)
 
 
 def resolve(request: ResolveRequest) -> RunResult:
@@ -75,9 +76,10 @@ def resolve(request: ResolveRequest) -> RunResult:
 def rule_on_resolution(opened: Session, request: ResolveRequest) -> Ruling:
     """Return what the word comes to by the journal as it is now; raises as `resolve`."""
     job = _open_job(opened.progress, request)[0].retrain_job_id
-    if request.job is not None and request.job != job:
+    told = request.subject
+    if told is not None and told.job != job:
         raise StateError(
-            f"The open {_ASKED[request.answer]} of {request.model} is that of job {job}, not of {request.job}.",
+            f"The open {_ASKED[request.answer]} of {request.model} is that of job {job}, not of {told.job}.",
             hint="Nothing was recorded. `retrain status` shows what is in flight.",
         )
     word = _word(request, job)
@@ -107,7 +109,8 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, 
     what = _ASKED[request.answer]
     for (service, name), model in progress.models.items():
         job = _open(model, what)
-        if name == request.model and job is not None:
+        elsewhere = request.subject is not None and request.subject.service != service
+        if name == request.model and job is not None and not elsewhere:
             names = {name, *model.former_names}
             runs = [
                 run for run in progress.runs.values() if run.started.service == service and names & run.models.keys()

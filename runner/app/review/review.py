@@ -66,6 +66,7 @@ def propose_review(request: ReviewRequest) -> Proposal:
     return Proposal(
         action=request.action,
         model=request.model,
+        service=scope.service.name,
         emulator=scope.service.emulator,
         evidence=evidence(progress, job),
         basis=basis(progress, job),

@@ -122,6 +122,7 @@ def propose_rollback(request: RollbackRequest) -> Proposal:
     return Proposal(
         action="rollback",
         model=request.model,
+        service=scope.service.name,
         emulator=scope.service.emulator,
         evidence=evidence(progress, target),
         basis=basis(progress, target),

@@ -8,6 +8,7 @@ import click
 from msgspec.structs import replace
 
 from runner.app.review.adopt import AdoptRequest, Proposed, adopt, propose_adoption
+from runner.app.review.candidates import Subject
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
@@ -53,7 +54,8 @@ def command(
     if not confirm(given.console, f"Record this as the incumbent of {request.model}?", consent):
         return ExitCode.FAILED
     agreed = replace(request, agreed=proposed.basis)
-    return carry_out_or_leave(given, agreed, lambda made: adopt(made, proposed), None, proposed)
+    subject = Subject(service=proposed.scope.service.name, job=None)
+    return carry_out_or_leave(given, agreed, lambda made: adopt(made, proposed), subject, proposed)
 
 
 def _lines(console: Console, model: str, proposed: Proposed) -> Iterator[str]:

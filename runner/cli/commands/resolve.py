@@ -33,9 +33,10 @@ def command(  # noqa: PLR0913 -- one argument an option
 ) -> int:
     """Record what happened to a request that ended as `unknown`, when only a person can tell."""
     request = ResolveRequest(model=model, answer=answer, reason=reason, state=state, listener=console.progress)
-    request = replace(request, job=propose_resolution(request))
-    done = decide(request, resolve, Waiting(longest=lock_timeout, waits=not no_wait), request.job)
+    subject = propose_resolution(request)
+    request = replace(request, subject=subject)
+    done = decide(request, resolve, Waiting(longest=lock_timeout, waits=not no_wait), subject)
     if isinstance(done, Left):
         return show_left(console, done, "text", state)
-    console.result(f"job {request.job} of {model} is recorded as {answer}; `retrain run` continues from there")
+    console.result(f"job {subject.job} of {model} is recorded as {answer}; `retrain run` continues from there")
     return ExitCode.OK

@@ -26,4 +26,4 @@ def command(*, given: options.Decision, to: str | None) -> int:
     if not confirm_proposal(given.console, proposal, Consent(yes=given.yes, command=command)):
         return ExitCode.FAILED
     agreed = replace(request, agreed=proposal.basis)
-    return carry_out_or_leave(given, agreed, roll_back, proposal.evidence.retrain_job_id)
+    return carry_out_or_leave(given, agreed, roll_back, proposal.subject)

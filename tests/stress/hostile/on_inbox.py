@@ -46,6 +46,7 @@ def _decision(rng: Random, name: str) -> dict[str, Any]:
         "left_at": "2026-03-01T00:00:00.000000Z",
         "by": "mallory\x1b[2J@desk",
         "ci_actor": None,
+        "service": "service.test",
         "model": "m",
         "reason": "seen",
         "basis": _BASIS,

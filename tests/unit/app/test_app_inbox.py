@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from runner.app.review.candidates import basis
+from runner.app.review.candidates import Subject, basis
 from runner.app.review.inbox import DecisionInbox
 from runner.app.review.left_decision import LARGEST, Adoption, Approval, LeftDecision, decoded, encoded, left
 from runner.app.review.resolve import Answer, ResolveRequest
@@ -23,7 +23,7 @@ from runner.journal.events import DecisionTaken
 from runner.journal.model_progress import ModelProgress
 from runner.providers.base import Status
 from tests.fakes.memory_state import MemoryInbox, MemoryState
-from tests.fakes.world import UNCLEAR, CrashError, FakeJob, FakeService, VirtualClock, World
+from tests.fakes.world import REALM, UNCLEAR, CrashError, FakeJob, FakeService, VirtualClock, World
 
 MANIFEST = """
 version: 1
@@ -94,14 +94,14 @@ def reviewed(
     asked = ReviewRequest(
         model="fast", reason="seen", state="x", action=action, record_only=later, agreed=basis(model, job)
     )
-    return replace(left(asked, world.clock.now(), job.retrain_job_id, None), by=by)
+    return replace(left(asked, world.clock.now(), Subject(service=REALM, job=job.retrain_job_id), None), by=by)
 
 
 def rolled_back(world: Project) -> LeftDecision:
     model = world.model("fast")
     to = model.serving.ids[0]
     asked = RollbackRequest(model="fast", reason="seen", state="x", to=to, agreed=basis(model, model.jobs[to]))
-    return replace(left(asked, world.clock.now(), to, None), by="ann@desk")
+    return replace(left(asked, world.clock.now(), Subject(service=REALM, job=to), None), by="ann@desk")
 
 
 def adopted(world: Project, name: str = "auc", value: str = "0.91") -> LeftDecision:
@@ -113,7 +113,7 @@ def resolved(world: Project, answer: Answer, model: str = "fast") -> LeftDecisio
     job = world.model(model).last
     assert job is not None
     asked = ResolveRequest(model=model, reason="seen", state="x", answer=answer)
-    return replace(left(asked, world.clock.now(), job.retrain_job_id, None), by="ann@desk")
+    return replace(left(asked, world.clock.now(), Subject(service=REALM, job=job.retrain_job_id), None), by="ann@desk")
 
 
 def leave(world: Project, decision: LeftDecision) -> LeftDecision:
@@ -365,9 +365,10 @@ def test_a_decision_about_an_unknown_job_or_a_metric_that_is_none_is_refused(wor
     assert world.store.inbox.pending() == ()
 
 
-def test_a_decision_about_a_model_of_another_manifest_stays(world: Project) -> None:
+@pytest.mark.parametrize("other", [{"model": "elsewhere"}, {"service": "emulator"}])
+def test_a_decision_about_a_model_of_another_manifest_or_service_stays(world: Project, other: dict[str, str]) -> None:
     world.run()
-    decision = leave(world, replace(reviewed(world), model="elsewhere"))
+    decision = leave(world, replace(reviewed(world), **other))
     world.run()
     assert DecisionInbox(world.store).holds(decision.decision_id)
     assert taken(world) == []

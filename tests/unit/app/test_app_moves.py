@@ -148,7 +148,7 @@ def test_an_upload_without_a_result_is_resolved_under_the_new_name(world: World)
     job = read_progress("state").model(HOST, "churn-eu").upload_unknown
     assert job is not None
     request = ResolveRequest(model="churn-eu", answer="not-started", reason="seen", state="state")
-    assert propose_resolution(request) == job.retrain_job_id
+    assert propose_resolution(request).job == job.retrain_job_id
     resolve(request)
     assert actions(planned())["churn-eu"] == "retrain"
 
