@@ -29,7 +29,7 @@ def running(project: Project, *arguments: str) -> Iterator[subprocess.Popen[byte
     before = len(project.service.calls("slow", "put"))
     process = project.start("run", "models.yaml", *arguments)
     wait_until(lambda: len(project.service.calls("slow", "put")) > before, what="the training of slow")
-    wait_until(lambda: bool(project.service.calls("slow", "status")), what="a poll of slow")
+    wait_until(lambda: len(project.service.calls("slow", "status")) > 5, what="polls after the last commit")
     try:
         yield process
     finally:
