@@ -198,7 +198,8 @@ def test_what_a_killed_writer_was_told_is_there_and_nothing_is_half_there(server
         for _ in range(20):
             told = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
-        told = int((process.communicate()[0].split() or [str(told)])[-1])
+        told = int((process.stdout.read().split() or [str(told)])[-1])
+        process.communicate()
         assert len(words(state)) in (told, told + 1)
 
 
