@@ -178,6 +178,9 @@ allow_service_change = click.option(
     is_flag=True,
     help="Let models that were trained on another host start again on this one.",
 )
+rehash = click.option(
+    "--rehash", is_flag=True, help="Read all data again, also files that have not changed since they were read."
+)
 select = click.option(
     "--select",
     multiple=True,
@@ -220,7 +223,7 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
 
     With `effects` it also adds what changes the work on them.
     """
-    more = (force, no_switch, allow_service_change) if effects else ()
+    more = (force, no_switch, allow_service_change, rehash) if effects else ()
 
     def add(function: F) -> F:
         @wraps(function)
@@ -242,7 +245,7 @@ def _choice(values: dict[str, Any], state: str) -> "Choice":
     """Take the values of the choice's options out of those of a command."""
     from runner.plan.model_plan import Choice  # noqa: PLC0415 -- not for `--help`
 
-    flags = {name: values.pop(name, False) for name in ("force", "no_switch", "allow_service_change")}
+    flags = {name: values.pop(name, False) for name in ("force", "no_switch", "allow_service_change", "rehash")}
     named = {name: values.pop(name) for name in ("paths", "select", "emulator", "trusted_hosts")}
     return Choice(state=state, **named, **flags)
 

@@ -1,8 +1,11 @@
 """What was read of files in this run: each file once, its digest, its check."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock, Semaphore
+
+from msgspec.structs import replace
 
 from runner.datasets.access import DataAccess
 from runner.datasets.check import Checked, check_file, needs_fast_checksum
@@ -51,18 +54,19 @@ class FileCache:
         Raises:
             ModelError: of kind `data`, when the system will not read the file.
         """
-        total = self._recorded.get(file.content_id or "")
+        content_id = file.content_id
+        total = self._recorded.get(content_id or "")
         if total is None:
             known = self._of(file)
             with known.lock, self._reading:
-                total = known.sum_now()
+                total, content_id = known.sum_now()
         return FileMetadata(
             source=file.source,
             sha256=total.sha256,
             bytes=total.bytes,
             seal=total.seal,
             version=file.version,
-            content_id=file.content_id,
+            content_id=content_id,
         )
 
     def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
@@ -107,19 +111,22 @@ class _Known:
         self._file = file
         self._identity: Identity | None = None
         self._sum: Checksum | None = None
+        self._content_id: str | None = None  # of what has that sum
         self._checked: dict[tuple[str | None, int], Checked] = {}  # by the target that was looked at, and its limit
 
-    def sum_now(self) -> Checksum:
-        began, identity = time.time_ns(), self._look()
+    def sum_now(self) -> tuple[Checksum, str | None]:
+        """Return the file's sum, and what names its content where that is sure."""
+        began, identity, content_id = time.time_ns(), self._look(), self._file.content_id
         if self._sum is not None:
-            return self._sum
+            return self._sum, self._content_id
         total = sum_of(content(self._file), sealed=needs_fast_checksum(self._file))
-        if self._may_keep(identity, began):
-            self._sum = total
-        return total
+        if not self._may_keep(identity, began):
+            return total, None
+        self._sum, self._content_id = total, content_id
+        return total, content_id
 
     def checked_now(self, target: str | None, most_labels: int) -> Checked:
-        began, identity = time.time_ns(), self._look()
+        began, identity, content_id = time.time_ns(), self._look(), self._file.content_id
         wanted = target, most_labels
         if wanted in self._checked:
             return self._checked[wanted]
@@ -127,7 +134,9 @@ class _Known:
         found = check_file(self._file, target, most_labels, known=known)
         if not self._may_keep(identity, began):
             # the sum is that of another content by now
-            return check_file(self._file, target, most_labels) if known else found
+            found = check_file(self._file, target, most_labels) if known else found
+            return _named(found, None)
+        found, self._content_id = _named(found, content_id), content_id
         self._sum = Checksum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
         self._checked[wanted] = found
         return found
@@ -143,6 +152,10 @@ class _Known:
     def _may_keep(self, before: Identity, began: int) -> bool:
         """Return whether a change of the file since the reading began shows, or would show later."""
         return self._look() == before and _settled(before, began)
+
+
+def _named(found: Checked, content_id: str | None) -> Checked:
+    return replace(found, file=dataclasses.replace(found.file, content_id=content_id))
 
 
 def _settled(identity: Identity, now: int) -> bool:

@@ -52,7 +52,10 @@ class DataFile(Protocol):
 
     @property
     def content_id(self) -> tuple[int | str, ...] | None:
-        """Return what names this content on every machine, without reading it; None where nothing does."""
+        """Return what names this content, without reading it; None where nothing does.
+
+        That of a local file is believed only if the file was not changed while, or just before, it was read.
+        """
 
     def open(self) -> BinaryIO:
         """Open it for reading, unbuffered."""

@@ -135,7 +135,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     """The arguments that `retrain plan` and `retrain run` share, as they go from the command line to the last stage.
 
     `emulator` is the flag, `state` names the state in commands that are shown. `trusted_hosts` are the hosts in lower
-    case that the operator trusts with API keys.
+    case that the operator trusts with API keys. With `rehash`, data is read also where the journal knows its content.
     """
 
     paths: Sequence[Path] = ()
@@ -144,6 +144,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     no_switch: bool = False
     emulator: bool = False
     allow_service_change: bool = False
+    rehash: bool = False
     trusted_hosts: frozenset[str] = frozenset()
     state: str = DEFAULT
 

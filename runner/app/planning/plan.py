@@ -108,7 +108,8 @@ def plan_models(
     service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
     due = due_moves(manifest, progress.known(service))
     moved = progress.with_moves(service, due.moves)
-    read.know(recorded_contents(moved, service))
+    if not scope.choice.rehash:
+        read.know(recorded_contents(moved, service))
     data = digests(manifest, scope.models, read, planned_checks(scope, moved, read), listener)
     now = datetime.now(UTC)
     before = services_before(manifest, service, moved.models)

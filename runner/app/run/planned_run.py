@@ -44,6 +44,7 @@ def planned_scope(document: PlanDocument, given: Choice, name: str) -> Scope:
         no_switch=options.no_switch,
         emulator=options.emulator,
         allow_service_change=options.allow_service_change,
+        rehash=given.rehash,
         trusted_hosts=given.trusted_hosts,
         state=given.state,
     )

@@ -18,6 +18,7 @@ from runner.datasets.local_source import LocalFile
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.datasets.source import Fingerprint
 from runner.errors import ModelError
+from runner.lib.checksums import Checksum
 from runner.manifest.model import Bounds
 from tests.fakes.prediction_one import CHECKS
 from tests.unit.datasets.conftest import HEADER, SMALL, Desk, rows
@@ -218,3 +219,52 @@ def test_a_check_that_was_done_for_the_plan_counts_with_its_own_time(desk: Desk)
     again = desk.prepare(desk.dataset("train.csv"), readings=readings)
     assert again.check_s >= took
     assert readings.checked(file, SMALL.target, 200).seconds == took
+
+
+LARGE = HEADER + rows(80_000)  # over a MiB
+
+
+def known_of(readings: FileCache, file: ResolvedFile) -> FileCache:
+    """Return a cache of a later run, which has only what the journal recorded."""
+    found, later = readings.metadata(file), FileCache()
+    assert found.content_id is not None
+    later.know({found.content_id: Checksum(sha256=found.sha256, bytes=found.bytes)})
+    return later
+
+
+def test_a_later_run_does_not_read_a_large_file_that_did_not_change(desk: Desk, opened: Opened) -> None:
+    file, readings = settled(desk, LARGE), FileCache()
+    later = known_of(readings, file)
+    opened.clear()
+    assert later.metadata(file).sha256 == sha(LARGE)
+    assert opened == []
+
+
+@pytest.mark.parametrize("change", ["other bytes and the old time", "the same bytes", "another file in its place"])
+def test_a_later_run_reads_a_large_file_that_was_touched_in_any_way(desk: Desk, opened: Opened, change: str) -> None:
+    file, readings = settled(desk, LARGE), FileCache()
+    later, path = known_of(readings, file), path_of(file)
+    before, content = path.stat(), path.read_bytes()
+    if change == "another file in its place":
+        beside = path.with_name("beside.csv")
+        beside.write_bytes(content.replace(b"1", b"2"))
+        beside.replace(path)
+    else:
+        path.write_bytes(content if change == "the same bytes" else content.replace(b"1", b"2"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    opened.clear()
+    assert later.metadata(file).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert opened[0] == "train.csv"
+
+
+def test_what_is_read_just_after_a_change_is_not_recorded_as_that_content(desk: Desk) -> None:
+    """A second change in the same tick of the clock would not show."""
+    desk.write("train.csv", LARGE)
+    file = resolve(desk.dataset("train.csv")).train
+    os.utime(path_of(file), ns=(time.time_ns() + 10**9,) * 2)  # as on a file system with a coarse clock
+    assert FileCache().metadata(file).content_id is None
+    assert FileCache().checked(file, None, 200).file.content_id is None
+
+
+def test_a_small_file_is_read_and_not_recorded(desk: Desk) -> None:
+    assert FileCache().metadata(settled(desk)).content_id is None
