@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from runner.errors import UsageError
+from runner.http.addresses import host_of
 from runner.http.bucket_address import BucketAddress
 
 if TYPE_CHECKING:
@@ -272,10 +273,13 @@ def _made(address: BucketAddress, timeout: timedelta, signed: bool, _credentials
         from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415 -- as above
     except ImportError:
         raise missing_extra() from None
+    connection: dict[str, Any] = {"allow_http": address.is_local, "timeout": timeout, "connect_timeout": _CONNECT}
+    if address.is_local:  # what is not encrypted goes through no proxy of the environment
+        connection |= {"proxy_url": address.endpoint, "proxy_excludes": host_of(address.endpoint)}
     options: dict[str, Any] = {
         "prefix": address.prefix or None,
         "skip_signature": not signed,
-        "client_options": {"allow_http": address.is_local, "timeout": timeout, "connect_timeout": _CONNECT},
+        "client_options": connection,
         "retry_config": {"max_retries": 0, "retry_timeout": timeout},
     }
     if address.endpoint:

@@ -138,14 +138,25 @@ class ObjectLog:
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
         known = self.head[0]
+        if self._cache is not None and 0 < known == self._cache.known.events and self._is_at_end():
+            return known, self.digest(1) or ""
         seen = sum(1 for _ in self._lines(known))
         return (known - 1 + seen if known else seen), self.digest(1) or ""
+
+    def _is_at_end(self) -> bool:
+        """Return whether no commit follows those that this machine knows."""
+        try:
+            return self._cache is not None and len(self._commits(self._cache.known.commit)) == 1
+        except OSError as error:
+            raise self._reword(error) from None
 
     def digest(self, seq: int) -> str | None:
         """Return the SHA-256 that is stored for an event, or None where there is no such event."""
         if seq < 1 or seq >= 10**17:
             return None
-        row = next(iter(line_rows(self._lines(seq), seq)), None)
+        cache = self._cache  # whose end each reading compares with the store's
+        lines = cache.lines(seq) if cache is not None and seq <= cache.known.events else self._lines(seq)
+        row = next(iter(line_rows(lines, seq)), None)
         return None if row is None else row.sha256
 
     def settle(self) -> None:

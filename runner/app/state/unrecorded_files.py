@@ -89,8 +89,8 @@ def unknown_runs(state: StateStore, progress: Progress, *, whole: bool) -> Itera
     Raises:
         OSError: they cannot be listed.
     """
-    after = "" if whole else f"{max(progress.runs, default='')}0"  # what follows all names below a run's
-    names = state.blobs.names("runs", after if progress.runs else "")
+    after = "" if whole else f"{max(progress.run_ids, default='')}0"  # what follows all names below a run's
+    names = state.blobs.names("runs", after if progress.run_ids else "")
     found = dict.fromkeys(name.split("/")[1] for name in names)
     for run_id in found:
         if not progress.has_run(run_id):
