@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from runner.errors import StateError
-from runner.journal.chain import line_rows, read_chain
+from runner.journal.chain import START, line_rows, read_chain
 from runner.lib.atomic_files import FILE_MODE, make_folder, open_file, read_up_to, real_folder, replacing
 
 _INDEX, _LINES = "index.json", "journal.jsonl"
@@ -26,12 +26,16 @@ _NEAR = 64 * 1024  # bytes from which on a line is found by going through
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far the journal is known: `commit` is the number of the first event of its last commit."""
+    """What of the journal is known: the events from `first` to `events`.
+
+    `commit` is the number of the first event of its last commit.
+    """
 
     lineage: str
     events: int
     commit: int
     size: int  # bytes of the lines
+    first: int = 1
 
 
 def known_in(folder: Path) -> Known | None:
@@ -87,19 +91,23 @@ class JournalCache:
                     return
                 yield line
 
-    def add(self, first: int, lines: Sequence[bytes], *, commit: int) -> None:
+    def add(self, first: int, lines: Sequence[bytes], *, commit: int, anywhere: bool = False) -> None:
         """Keep the next lines, which end with a whole commit; `save` makes them count.
 
-        Where that fails, or another process does so, they are read from the store again.
+        With `anywhere` the first lines that are kept need not be those of the first event. Where that fails, or another
+        process does so, they are read from the store again.
         """
         with suppress(OSError, ImportError):
             file = self._file or self._opened()
-            if file is None or first != self.known.events + 1:
+            begins = anywhere and self.known.events == 0
+            if file is None or (first != self.known.events + 1 and not begins):
                 return
             file.write(b"".join(lines))
             file.flush()
+            if begins:
+                self.known = Known(lineage=self._lineage, events=first - 1, commit=0, size=0, first=first)
             events, size = self.known.events + len(lines), self.known.size + sum(map(len, lines))
-            self.known = Known(lineage=self._lineage, events=events, commit=commit, size=size)
+            self.known = msgspec.structs.replace(self.known, events=events, commit=commit, size=size)
 
     def _opened(self) -> BinaryIO | None:
         """Open the lines for more of them, cut to what is known; None where another process has done so."""
@@ -137,7 +145,10 @@ class JournalCache:
         It is asked after a reading failed: the fault is this machine's then, and not the store's.
         """
         try:
-            for _ in read_chain(line_rows(self.lines(1), 1)):
+            first = self.known.first
+            begin = next(self.lines(first), b"").removesuffix(b"\n") if first > 1 else b""
+            since = (first, hashlib.sha256(begin).hexdigest()) if first > 1 else START
+            for _ in read_chain(line_rows(self.lines(first), first), since):
                 pass
         except (OSError, StateError):
             self.forget()

@@ -155,7 +155,8 @@ class ObjectLog:
         if seq < 1 or seq >= 10**17:
             return None
         cache = self._cache  # whose end each reading compares with the store's
-        lines = cache.lines(seq) if cache is not None and seq <= cache.known.events else self._lines(seq)
+        kept = cache is not None and cache.known.first <= seq <= cache.known.events
+        lines = cache.lines(seq) if cache is not None and kept else self._lines(seq)
         row = next(iter(line_rows(lines, seq)), None)
         return None if row is None else row.sha256
 
@@ -208,13 +209,16 @@ class ObjectLog:
             raise self._reword(error) from None
 
     def _found(self, first: int) -> Iterator[bytes]:
-        if self._cache is not None and self._cache.known.events:
-            known = self._cache.known
+        known = self._cache.known if self._cache is not None else None
+        if known is not None and self._cache is not None and known.first <= first and known.events:
             if self._appended and known.events == self.head[0]:  # it has read and written all of it itself
                 yield from self._cache.lines(first)
                 return
             yield from self._continued(first, known.commit, self._cache.lines(min(first, known.commit)))
-        elif first == 1:
+            return
+        if known is not None and known.events:
+            self._from_commit(known.commit)  # what this machine knows of the end counts also where it begins later
+        if first == 1:
             packs = chosen(self._bucket.list(PACKS))
             yield from self._continued(1, packs[-1].commit if packs else 0, self._unpacked(packs))
         else:
@@ -238,13 +242,7 @@ class ObjectLog:
 
         The known lines begin with `first`, or with that commit if it begins earlier.
         """
-        items = self._commits(max(commit, 1))
-        if commit and (not items or _number(items[0]) != commit):
-            raise StateError(
-                f"The journal in {self._bucket.address.place} has lost its end: it once held event {commit}.",
-                hint="Restore the objects that were removed or have expired, for example from their older versions; "
-                "nothing is started on a journal that lost its end.",
-            )
+        items = self._from_commit(commit)
         stored = self._lines_of(items[0]) if commit else []
         seq = min(first, commit)
         for line in known:
@@ -257,6 +255,17 @@ class ObjectLog:
             raise self._other(seq)
         yield from self._tail(items[1:] if commit else items, first)
 
+    def _from_commit(self, commit: int) -> list[Item]:
+        """Return the objects from a commit on that is known; raises a StateError where the store has lost it."""
+        items = self._commits(max(commit, 1))
+        if commit and (not items or _number(items[0]) != commit):
+            raise StateError(
+                f"The journal in {self._bucket.address.place} has lost its end: it once held event {commit}.",
+                hint="Restore the objects that were removed or have expired, for example from their older versions; "
+                "nothing is started on a journal that lost its end.",
+            )
+        return items
+
     def _other(self, seq: int) -> StateError:
         return StateError(
             f"Event {seq} of the journal in {self._bucket.address.place} is not the one that was read before.",
@@ -268,7 +277,7 @@ class ObjectLog:
         """Yield the lines of commits from an event on, and keep them on this machine."""
         for item, lines in zip(items, _fetched(items, self._lines_of), strict=True):
             if self._cache is not None:
-                self._cache.add(_number(item), lines, commit=_number(item))
+                self._cache.add(_number(item), lines, commit=_number(item), anywhere=True)
             yield from lines[max(first - _number(item), 0) :]
 
     def _lines_of(self, item: Item) -> list[bytes]:

@@ -362,3 +362,29 @@ def test_a_blob_that_cannot_be_stored_says_why(server: S3Server) -> None:
     with pytest.raises(OSError, match="refuses the request") as caught:
         state.blobs.put("runs/x/report.json", [b"x"])
     assert caught.value.errno == errno.EACCES
+
+
+def test_a_machine_that_begins_at_a_mark_keeps_what_follows_and_reads_older_events_from_the_store(
+    server: S3Server, forget_machine: Callable[[], None]
+) -> None:
+    address = filled(server.address("prod"), map(str, range(20)))
+    log = opened(ObjectStore(address))
+    mark = (15, log.digest(15) or "")
+    log.close()
+    forget_machine()
+
+    def since_the_mark() -> int:
+        server.requests.clear()
+        log = ObjectStore(address).read_log()
+        assert log is not None
+        found = [link.event.seq for link in log.read(mark)]
+        assert log.digest(18) is not None
+        log.close()
+        assert found == [16, 17, 18, 19, 20]
+        return len(server.requests)
+
+    assert since_the_mark() > since_the_mark() <= 4
+    assert len(events(address)) == 20
+    del server.objects["prod/p/0000/journal/00000000000000020"]
+    with pytest.raises(StateError, match="has lost its end"):
+        events(address)
