@@ -214,8 +214,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="verify_does_not_miss_runs_cut_from_the_journal",
         file="runner/app/state/unrecorded_files.py",
-        old="elif path.name not in progress.runs:",
-        new="elif not path.name:",
+        old="elif not progress.has_run(entry.name):",
+        new="elif not entry.name:",
         caught_by=_FLIPS + "test_no_state_that_is_gone_foreign_older_or_added_to_is_silent",
     ),
     Mutant(

@@ -1,8 +1,10 @@
 """A journal whose chain is whole may still say what its result files do not."""
 
+import os
 from collections.abc import Callable, Iterator
 from errno import EACCES
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -75,14 +77,19 @@ def test_a_journal_that_was_only_copied_raises_no_doubt(world: World) -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let the system refuse to list a folder, also to those whom no permission stops."""
-    listed = Path.iterdir
+    for owner, name in ((Path, "iterdir"), (os, "scandir")):
+        monkeypatch.setattr(owner, name, _unless(folder, getattr(owner, name)))
 
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path == folder:
+
+def _unless(folder: Path, listed: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Return the function, which fails for this folder."""
+
+    def found(path: Path) -> Any:
+        if Path(path) == folder:
             raise PermissionError(EACCES, "Permission denied", str(path))
         return listed(path)
 
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    return found
 
 
 def test_a_folder_of_runs_that_cannot_be_listed_is_a_finding_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
