@@ -57,7 +57,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     if open_state(source).address == goal.address:
         raise UsageError("Both addresses are the same.", hint="Name the place where the state is to be.")
     with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
-        if opened.progress.moved_to not in (None, goal.address):
+        if opened.progress.moved_to not in (None, _named(goal)):
             refuse_moved(opened.progress, opened.state)
         if goal.is_begun():
             return _settled(opened, goal)
@@ -65,18 +65,23 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
             _require_movable(opened, source)
         copied = _copy(opened, goal.arriving(), listener)
         if opened.progress.moved_to is None:
-            moved = StateMoved(to=goal.address, by=current_user())
+            moved = StateMoved(to=_named(goal), by=current_user())
             at = stamp(opened.clock.now())
             opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=moved)])
         goal.arrive()
         return Copied(address=goal.address, events=copied.events, files=copied.files, head_sha256=copied.head_sha256)
 
 
+def _named(goal: StateStore) -> str:
+    """Return the address that leads to a place from everywhere: a folder's path from the root."""
+    return goal.address if goal.folder is None else str(goal.folder.root.resolve())
+
+
 def _settled(opened: Session, goal: StateStore) -> Copied:
     """Return the state that was moved before; raises a StateError where another state is there."""
     head = _head_of(goal)
     last = opened.store.head[0] - 1  # before the event that says it has moved
-    if opened.progress.moved_to != goal.address or opened.store.digest(min(last, head[0])) is None:
+    if opened.progress.moved_to != _named(goal) or opened.store.digest(min(last, head[0])) is None:
         raise StateError(
             f"There is a state at {goal.address} already.", hint="Use it as it is, or name a place where none is."
         )

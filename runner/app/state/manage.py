@@ -45,7 +45,11 @@ def show_state(address: str) -> ShownState:
             progress = read_progress(log, place.blobs)
         finally:
             log.close()
-    held = place.holder()
+    try:
+        held = place.holder()
+        held_by = held.who if held else None
+    except StateError:  # who may only read the state cannot ask for the store's time
+        held_by = "nobody knows: these credentials may only read"
     events, head = progress.head or (0, "")
     return ShownState(
         address=place.address,
@@ -55,7 +59,7 @@ def show_state(address: str) -> ShownState:
         last_run=next(reversed(progress.runs), None),
         last_at=progress.last_at,
         moved_to=progress.moved_to,
-        held_by=held.who if held else None,
+        held_by=held_by,
     )
 
 
