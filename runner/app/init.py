@@ -131,7 +131,7 @@ def init(folder: Path, parts: Collection[str], requirement: str | None = None, m
         if os.path.lexists(folder / MANIFEST):
             raise UsageError(
                 f"{folder / MANIFEST} exists, and nothing is written over a file.",
-                hint="Name another folder: `retrain init DIR --from FILE --target COLUMN`.",
+                hint="Name another folder: `retrain init --help` shows where its name goes.",
             )
         files = {name: content for name, content in files.items() if name not in _SAMPLE_DATA}
         files[MANIFEST] = manifest.encode()
@@ -185,9 +185,7 @@ def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
         above = (folder / name).parents
         nearest = next((parent for parent in above if os.path.lexists(parent)), folder)
         if os.path.lexists(nearest) and not nearest.is_dir():
-            raise UsageError(
-                f"{nearest} is not a folder.", hint="Move it away, or name another folder: `retrain init DIR`."
-            )
+            raise UsageError(f"{nearest} is not a folder.", hint="Move it away, or name another folder.")
         if nearest.is_relative_to(folder) and not nearest.resolve().is_relative_to(folder.resolve()):
             raise UsageError(
                 f"{nearest} leads out of {folder}, and nothing is written through it.",

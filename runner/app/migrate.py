@@ -93,7 +93,7 @@ def _require_movable(opened: Session, source: str) -> None:
     if not opened.progress.runs:
         raise UsageError(
             f"The state {opened.state.address} has no run yet.",
-            hint="There is nothing to move: begin one at the new place with `retrain state init`.",
+            hint="There is nothing to move: begin one at the new place (`retrain state init --help`).",
         )
     refuse(opened.state, opened.missing)
     opened.store.settle()
@@ -105,7 +105,7 @@ def _require_movable(opened: Session, source: str) -> None:
     if waiting:
         raise StateError(
             f"{len(waiting)} decision(s) wait in the state {opened.state.address} for a run that takes them up.",
-            hint=f"Run `retrain run --state {quote(opened.state.address)}`, then move the state.",
+            hint="Run `retrain run`, then move the state.",
         )
     found = verify(source, None).findings
     if found:
@@ -124,7 +124,9 @@ def pull(source: str, folder: str) -> Copied:
     """
     place, goal = open_state(source), open_state(folder)
     if goal.folder is None:
-        raise UsageError("A state is pulled into a folder.", hint="`retrain state migrate` moves it elsewhere.")
+        raise UsageError(
+            "A state is pulled into a folder.", hint="`retrain state migrate --help` says how it moves elsewhere."
+        )
     log = place.read_log()
     if log is None:
         raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")

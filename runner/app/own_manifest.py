@@ -29,7 +29,7 @@ _MOST_SHOWN = 12  # columns in one message
 _TEMPLATE = """\
 # yaml-language-server: $schema=schemas/manifest.schema.json
 # What is retrained, with which data, and when a candidate may take over.
-# Made by `retrain init --from`; docs/reference/manifest.md has every key.
+# Made by `init --from`; docs/reference/manifest.md has every key.
 version: 1
 
 service:
@@ -142,7 +142,7 @@ def _refuse_address(path: Path) -> None:
     scheme = path.parts[0].removesuffix(":") if path.parts else ""
     if scheme != path.parts[0] and scheme.lower() in ADDRESSES and not path.exists():
         raise UsageError(
-            f"`retrain init --from` reads files of this machine, and no address of {scheme}://.",
+            f"`--from` reads files of this machine, and no address of {scheme}://.",
             hint="Give a sample of the data as a file; then write the address in its place in the manifest.",
         )
 

@@ -76,7 +76,7 @@ def _report_files(unusable: list[tuple[Place, ModelError]], findings: Findings) 
             unusable[_MOST_FILES][0],
             "data-file",
             f"This data file and {more - 1} more cannot be used either.",
-            hint="Provide the files; `retrain plan` says for each model what is wrong with its data.",
+            hint="Provide the files; a plan says for each model what is wrong with its data.",
         )
 
 

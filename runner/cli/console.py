@@ -10,6 +10,7 @@ import click
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
 from runner.cli.terminal.stdio import is_terminal
+from runner.journal.folder import DEFAULT
 from runner.reports.text import inline
 
 if TYPE_CHECKING:  # both are slow to import, and most commands have no events to tell
@@ -30,7 +31,7 @@ class Console:
         self._plain = plain
         self._table: LiveTable | None = None
         self.state = state  # the --state of the command; None before it was read
-        self.run = "retrain run"  # with the manifest of the command, where that has one
+        self.run: str | None = None  # with the manifest of the command, where that has one
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
@@ -117,20 +118,33 @@ class Console:
 
     def detail(self, text: str) -> None:
         """Print a line that belongs to the error after it, even with `-q`."""
+        text = self.whole(text)
         self._say(inline(text), text=text)
 
     def warning(self, text: str) -> None:
         """Print what went wrong beside the command's work, even with `-q`."""
+        text = self.whole(text)
         self._say(f"{click.style('warning:', fg='yellow')} {inline(text)}", warning=text)
 
     def error(self, message: str, hint: str) -> None:
         """Print what happened and what to do next, with whole commands."""
-        from runner.plan.model_plan import state_option, with_whole_commands  # noqa: PLC0415 -- most commands end well
-
-        option = state_option(self.state) if self.state else ""
-        hint = with_whole_commands(hint, run=f"{self.run}{option}", state=option)
+        hint = self.whole(hint)
         head, more = click.style("error:", fg="red", bold=True), click.style("hint:", fg="cyan")
         self._say(f"{head} {inline(message)}\n{more} {inline(hint)}", error=message, hint=hint)
+
+    def whole(self, text: str) -> str:
+        """Return a sentence whose commands run as printed: with this command's manifest and state.
+
+        A command without a manifest has that of the state's last run, or the usual one of this folder.
+        """
+        if "`retrain " not in text:
+            return text
+        from runner.app.state.read_state import last_run_command  # noqa: PLC0415 -- most commands print no other one
+        from runner.plan.model_plan import state_option, with_whole_commands  # noqa: PLC0415 -- as above
+
+        option = state_option(self.state) if self.state else ""
+        run = self.run or last_run_command(self.state or DEFAULT)
+        return with_whole_commands(text, run=run and f"{run}{option}", state=option)
 
     def _say(self, line: str, **values: str) -> None:
         """Print the line, or in the log's JSON form the values."""
@@ -186,7 +200,7 @@ class Console:
         if self._json:
             form, every = log_lines.event_line, log_lines.UPLOAD_EVENT_S
         return log_lines.ThrottledLog(
-            tell=lambda model, event: self.line(form(model, event)),
+            tell=lambda model, event: self.line(form(model, event, self.whole(event.text))),
             verbosity=self._verbosity,
             every=every,
             events=self._json and self._verbosity >= 0,
@@ -196,7 +210,7 @@ class Console:
         from runner.cli.terminal import log_lines  # noqa: PLC0415 -- as above
 
         return log_lines.ThrottledLog(
-            tell=lambda model, event: self.result(log_lines.event_line(model, event)),
+            tell=lambda model, event: self.result(log_lines.event_line(model, event, self.whole(event.text))),
             verbosity=max(self._verbosity, 0),
             every=log_lines.UPLOAD_EVENT_S,
             events=True,

@@ -48,7 +48,7 @@ def _sentence(left: Left, look: str) -> str:
         case "left":
             return (
                 f"The decision about {left.model} is left in the inbox ({left.decision_id}). The run that holds the "
-                f"state carries it out when its own work on {left.model} allows it; else the next `retrain run` does. "
+                f"state carries it out when its own work on {left.model} allows it; else the next run does. "
                 f"`{look}` shows it."
             )
         case "withdrawn":

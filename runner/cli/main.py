@@ -89,7 +89,7 @@ class LazyGroup(CommandGroup):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETRAIN"},
-    epilog="Example: retrain run models.yaml. `retrain help COMMAND` shows the options of a command.",
+    epilog="Example: retrain run models.yaml. `retrain help run` shows the options of a command.",
 )
 @click.version_option(__version__, prog_name="retrain")
 def group() -> None:

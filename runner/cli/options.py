@@ -231,7 +231,8 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
             made = _choice(values, state)
             from runner.plan.model_plan import run_command  # noqa: PLC0415 -- not for `--help`
 
-            console.run = run_command(map(str, made.paths), emulator=made.emulator, state="")
+            if made.paths:
+                console.run = run_command(map(str, made.paths), emulator=made.emulator, state="")
             return function(choice=made, state=state, console=console, **values)
 
         for option in reversed((places, select, *more[:2], emulator, trust_host, *more[2:])):

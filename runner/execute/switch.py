@@ -86,7 +86,7 @@ def switch_now(run: ModelRun, serving: Listed) -> Workflow[StageEnd]:
         yield from record(SwitchRejected(retrain_job_id=run.job.retrain_job_id, message=effect.message))
         if busy.lasted(run) >= run.model.wait.timeout.total_seconds():
             message = f"{effect.message.rstrip('.')}; it was waited for for {duration_text(run.model.wait.timeout)}."
-            return failed_with(effect.kind, message, "The decision is kept; the next `retrain run` switches.")
+            return failed_with(effect.kind, message, "The decision is kept; the next run switches.")
         yield from busy.wait(run, effect.message)
         serving = yield from list_classifiers(run)
         yield from note_serving(run, serving)
@@ -171,7 +171,7 @@ def _after_put(run: ModelRun, job: RetrainJob, effect: Effect) -> Workflow[Stage
             return _switched(run, proof="answer")
     if isinstance(effect, NeverSent):
         yield from record(SwitchRejected(retrain_job_id=name, message=effect.message))
-        return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next `retrain run` switches.")
+        return failed_with(Kind.NETWORK, effect.message, "The decision is kept; the next run switches.")
     if isinstance(effect, Rejected):
         yield from record(SwitchRejected(retrain_job_id=name, message=effect.message, by_service=True))
         return failed_with(effect.kind, effect.message, effect.hint)

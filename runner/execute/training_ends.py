@@ -14,7 +14,7 @@ from runner.manifest.durations import duration_text
 from runner.plan.model_plan import abandon_command, resolve_commands
 from runner.providers.base import Status
 
-_GOES_ON = "the next `retrain run` keeps waiting for it"
+_GOES_ON = "the next run keeps waiting for it"
 
 
 def sounds_ended(job: RetrainJob, status: Status) -> bool:
@@ -26,7 +26,7 @@ def sounds_ended(job: RetrainJob, status: Status) -> bool:
 def still_training(run: ModelRun, status: Status) -> ModelOutcome:
     """Return the outcome of a wait whose deadline has passed."""
     if status.phase == "finished":
-        missing = "but its answers name no URL of the result; the next `retrain run` asks for it again"
+        missing = "but its answers name no URL of the result; the next run asks for it again"
         failed = failed_line(run.context.manifest.service.statuses, status.value)
         wrong = f"If this status is a failure, take it out of `finished` and add `{failed}` under `service:`."
         return _training(f"{_said(run, status)}, {missing}. {wrong}")
@@ -94,7 +94,7 @@ def contradicted(run: ModelRun, status: str) -> ModelOutcome:
     return ModelOutcome(
         outcome="unknown",
         reason=f"The store confirmed the upload to job {name}, but the service still says {status} after the upload "
-        "URL has expired: its data may be lost. `retrain run` asks again. If the product shows no training of it, "
+        "URL has expired: its data may be lost. The next run asks again. If the product shows no training of it, "
         "tell: "
         f"`{not_started}`; if it shows one: `{started}`. Nothing is sent before that.",
     )

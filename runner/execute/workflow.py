@@ -207,14 +207,12 @@ def _interrupted(run: ModelRun, why: str) -> ModelOutcome:
     """Return the outcome of a model whose run was stopped: what is in flight stays, the next run continues."""
     job = run.current
     if job is None or job.stage in (JobStage.SWITCHED, JobStage.JUDGED, JobStage.FAILED):
-        return ModelOutcome(outcome="skipped", reason=f"{why}; nothing is in flight, the next `retrain run` continues.")
+        return ModelOutcome(outcome="skipped", reason=f"{why}; nothing is in flight, the next run continues.")
     name = job.retrain_job_id
     if job.stage in (JobStage.SENDING, JobStage.SWITCHING):
-        text = f"{why} before the result of the last request about job {name} was known; the next `retrain run` asks."
+        text = f"{why} before the result of the last request about job {name} was known; the next run asks."
         return ModelOutcome(outcome="unknown", reason=text)
-    return ModelOutcome(
-        outcome="training", reason=f"{why}; job {name} is kept, the next `retrain run` continues with it."
-    )
+    return ModelOutcome(outcome="training", reason=f"{why}; job {name} is kept, the next run continues with it.")
 
 
 def _finished(run: ModelRun, ending: ModelOutcome) -> ModelFinished:

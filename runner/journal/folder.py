@@ -82,7 +82,7 @@ class StateFolder:
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",
                 hint="Restore journal.sqlite3 from a copy, or give another folder with --state to start again; "
-                "`retrain state accept-loss` continues from a journal, so it needs one.",
+                "a loss can only be accepted where a journal is left.",
             )
 
     def prepare(self) -> None:

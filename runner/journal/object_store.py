@@ -236,7 +236,7 @@ class ObjectStore:
             if self.bucket.list(JOURNAL):
                 raise StateError(
                     f"A migration to {self._shown} was interrupted.",
-                    hint="Run the same `retrain state migrate` again; it continues.",
+                    hint="Run the same migration again; it continues.",
                 )
         except OSError as error:
             raise self._reworded(error) from None

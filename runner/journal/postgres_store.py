@@ -151,7 +151,7 @@ class PostgresStore:
         if PostgresLog(self._database, None, self._reworded).has_events():
             raise StateError(
                 f"A migration to {self._shown} was interrupted.",
-                hint="Run the same `retrain state migrate` again; it continues.",
+                hint="Run the same migration again; it continues.",
             )
         self.arrive()
 

@@ -199,4 +199,4 @@ def _text(body: bytes, known: Mapping[str, str]) -> str | None:
 
 
 def _refusal(file: Path, flaw: str) -> UsageError:
-    return UsageError(f"{file} is not a cassette: {flaw}.", hint="Record one with `retrain doctor PATH --train MODEL`.")
+    return UsageError(f"{file} is not a cassette: {flaw}.", hint="Record one with --train (`retrain doctor --help`).")

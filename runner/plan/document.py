@@ -183,7 +183,7 @@ def _digest(document: PlanDocument) -> str:
 
 def _unusable(name: str, why: str) -> StateError:
     return StateError(
-        f"The plan {name} cannot be used: {why}.", hint="Make a new one with `retrain plan PATH... --out FILE`."
+        f"The plan {name} cannot be used: {why}.", hint="Make a new one with `retrain plan --out new-plan.json`."
     )
 
 

@@ -29,33 +29,33 @@ def state_option(state: str) -> str:
     return "" if state == DEFAULT else f" --state {shlex.quote(state)}"
 
 
-_OF_A_STATE = (
-    *("adopt", "approve", "audit", "history", "plan", "prune", "reject", "replay", "report", "resolve", "rollback"),
-    *("run", "show", "site", "state", "status", "unlock", "verify"),
-)
-# A command with a name in capitals, or an option without its value, is named and not meant to be pasted.
-_NAMED = re.compile(
-    rf"`(retrain (?:{'|'.join(_OF_A_STATE)})\b(?![^`]*(?: --state |--help|[A-Z]{{3}}|--out`|--plan`))[^`]*)`"
-)
+_OF_A_MANIFEST = frozenset({"doctor", "plan", "run", "validate"})
+_OF_NO_STATE = frozenset({"emulator", "help", "init", "schema"})
+_COMMAND = re.compile(r"`retrain ([a-z]+)(?![^`]* --(?:help|state)\b)([^`]*)`")
 
 
-def with_whole_commands(text: str, *, run: str, state: str, model: str | None = None) -> str:
+def with_whole_commands(text: str, *, run: str | None, state: str, model: str | None = None) -> str:
     """Return a sentence whose commands run as printed: with the manifest that `run` has, and the option `state`.
 
-    One that trains whatever was trained before is about this model alone.
+    Where no manifest is known, a command that needs one becomes that of its help. One that trains whatever was trained
+    before is about this model alone.
     """
     select = f" --select {shlex.quote(model)}" if model else ""
 
     def whole(found: re.Match[str]) -> str:
-        match found[1]:
-            case "retrain run":
-                return f"`{run}`"
-            case "retrain run --force":
-                return f"`{run} --force{select}`"
-            case command:
-                return f"`{command}{state}`"
+        verb, arguments = found[1], found[2]
+        if verb in _OF_NO_STATE:
+            return found[0]
+        if verb not in _OF_A_MANIFEST:
+            return f"`retrain {verb}{arguments}{state}`"
+        if run is None:
+            return f"`retrain {verb} --help`"
+        manifest = run.removeprefix("retrain run")
+        if verb == "validate":
+            manifest = manifest.replace(" --emulator", "")
+        return f"`retrain {verb}{manifest}{arguments}{select if arguments == ' --force' else ''}`"
 
-    return _NAMED.sub(whole, text)
+    return _COMMAND.sub(whole, text)
 
 
 def run_command(paths: Iterable[str], *, emulator: bool, state: str) -> str:

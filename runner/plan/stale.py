@@ -16,7 +16,7 @@ class StalePlanError(StateError):
         count = "something" if len(differences) == 1 else f"{len(differences)} things"
         super().__init__(
             f"Nothing was done: {count} moved since the plan {name} was made.",
-            hint="Make a new plan with `retrain plan PATH... --out FILE`, look at it, and run that one.",
+            hint="Make a new plan with `retrain plan --out new-plan.json`, look at it, and run that one.",
         )
         self.differences = tuple(differences)
         left = len(differences) - _SHOWN

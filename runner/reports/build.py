@@ -40,7 +40,7 @@ from runner.reports.run_history import RunHistory
 Counted = TypeVar("Counted", Timings, Calls)
 
 LARGEST_REPORT = 1024 * 2**20  # bytes; ten thousand models take about thirty MiB
-LOST = "The run ended before this model's outcome was recorded; the next `retrain run` continues with it."
+LOST = "The run ended before this model's outcome was recorded; the next run continues with it."
 _LOST_OUTCOMES: Mapping[JobStage, Outcome] = {
     JobStage.SENDING: "unknown",
     JobStage.STARTED: "training",

@@ -239,7 +239,7 @@ def _table(title: str, rows: Sequence[str], models: int) -> Iterator[str]:
     if rows:
         yield from (f"| model | {title} | why |", "| --- | --- | --- |", *rows, "")
     if len(rows) < models:
-        yield f"{models - len(rows)} more of these models would not fit here; `retrain plan` shows all."
+        yield f"{models - len(rows)} more of these models would not fit here; the plan as text shows all."
 
 
 def _foot(plan: PlanDocument) -> Iterator[str]:

@@ -10,7 +10,7 @@ from runner.errors import Kind, ModelError
 from runner.results.column_roles import Role, mentions, role_of
 from runner.results.number import listed, shown
 
-_HINT = "`retrain inspect FILE` shows what a result file holds."
+_HINT = "Look at what the file holds (`retrain inspect --help`)."
 
 
 def refusal(message: str, *, hint: str = _HINT) -> ModelError:

@@ -87,7 +87,7 @@ def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
     if last is None:
         raise UsageError(
             f"Run {run} has no recorded report yet.",
-            hint="Wait until it ends; the next `retrain run` ends runs that were cut off.",
+            hint="Wait until it ends; the next run ends runs that were cut off.",
         )
     end = last.event.seq
     return ReportedRun(run_id=run, own=runs[run], links=links[:end], later=links[end:])

@@ -59,7 +59,7 @@ class StateEvidence:
         store = self.state.read_log(afresh=True)
         if store is None:
             raise UsageError(
-                f"There is no journal in {self.state.address}.", hint="Run `retrain run` first, or check --state."
+                f"There is no journal in {self.state.address}.", hint="Begin with `retrain run`, or check --state."
             )
         try:
             yield store.read()
@@ -142,7 +142,7 @@ def not_a_bundle(path: Path, error: OSError) -> StateError:
     """Return the error that says why a file is not a bundle."""
     return StateError(
         f"{path} is not a bundle of a run, or it is damaged: {error.strerror or error}.",
-        hint="Get the file again from where it is kept, or make it again with `retrain audit bundle`.",
+        hint="Get the file again from where it is kept, or make it again (`retrain audit bundle --help`).",
     )
 
 

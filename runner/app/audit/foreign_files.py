@@ -81,7 +81,7 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
             yield Finding(where=str(path), what="was never recorded in the journal")
     for path in _listed(folder.inbox):
         if not is_inbox_name(path.name):
-            yield Finding(where=str(path), what="is no decision; the next `retrain run` sets it aside")
+            yield Finding(where=str(path), what="is no decision; the next run sets it aside")
     for part in _listed(folder.spool):
         if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
             yield Finding(where=str(part), what="is not a run's part of the spool")
@@ -166,7 +166,7 @@ class Removed:
             if found is None:
                 continue
             if self.gone(result) is None:
-                what = "is recorded as removed and still there; the next `retrain prune` removes it unless it is needed"
+                what = "is recorded as removed and still there; the next removal takes it unless it is needed"
                 yield Finding(where=self._evidence.shown(result.path), what=what)
             else:
                 taken.setdefault(found.seq, []).append(found)

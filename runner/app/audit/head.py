@@ -37,7 +37,7 @@ def head(state: str, *, note: Note | None = None) -> KeptHead:
     evidence = state_evidence(state)
     links = evidence.links()
     if not links:
-        raise UsageError("The journal has no event yet.", hint="Run `retrain run` first, or check --state.")
+        raise UsageError("The journal has no event yet.", hint="Begin with `retrain run`, or check --state.")
     if note is None:
         return KeptHead(events=len(links), head_sha256=links[-1].sha256)
     refuse_noted_loss(state)

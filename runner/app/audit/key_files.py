@@ -52,7 +52,7 @@ def signing_key(path: Path) -> SigningKey:
     except NotAKeyError as error:
         raise UsageError(
             f"{path} holds no Ed25519 key that can sign: {error}.",
-            hint="Make one with `retrain audit keygen`, or give an unencrypted OpenSSH key of type ed25519.",
+            hint="Make one (`retrain audit keygen --help`), or give an unencrypted OpenSSH key of type ed25519.",
         ) from None
 
 

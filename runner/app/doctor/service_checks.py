@@ -157,7 +157,7 @@ def _about_owner(found: KeyAnswer) -> Iterator[Check]:
             verdict="problem",
             model=name,
             seen=f"The key of {name} is that of {other}: the service knows job {job} under it.",
-            next=f"Give {name} its own key; `retrain doctor` asks again. If {other} is called {name} now, add "
+            next=f"Give {name} its own key; the next check asks again. If {other} is called {name} now, add "
             f"`- {{from: {other}, to: {name}}}` under `moved:` in the manifest.",
         )
     elif found.lost is not None:

@@ -78,7 +78,7 @@ def plan(request: PlanRequest) -> MadePlan:
         refuse_target(request.out)
     if request.out is not None and request.refresh:
         raise UsageError(
-            "A plan for `retrain run --plan` is made from the journal alone.",
+            "A plan that is written to a file is made from the journal alone.",
             hint="Give --out or --refresh, not both; a run asks what is in service before it judges and switches.",
         )
     scope = read_scope(choice)

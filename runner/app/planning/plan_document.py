@@ -180,6 +180,9 @@ def _unwritable(target: Path, error: OSError) -> UsageError:
     )
 
 
+_WRITTEN = "Name a file that a plan was written to: `retrain plan --out new-plan.json` writes one."
+
+
 def read_plan(source: Path) -> PlanDocument:
     """Return the plan in a file.
 
@@ -189,14 +192,12 @@ def read_plan(source: Path) -> PlanDocument:
     """
     try:
         if source.exists() and not source.is_file():
-            raise UsageError(f"{source} is not a file.", hint="Name the file that `retrain plan --out` wrote.")
+            raise UsageError(f"{source} is not a file.", hint=_WRITTEN)
         with source.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "its name cannot be a file's name"
-        raise UsageError(
-            f"The plan {source} cannot be read: {reason}.", hint="Name the file that `retrain plan --out` wrote."
-        ) from error
+        raise UsageError(f"The plan {source} cannot be read: {reason}.", hint=_WRITTEN) from error
     if len(content) > MOST_BYTES:
-        raise StateError(f"{source} is larger than any plan.", hint="Name the file that `retrain plan --out` wrote.")
+        raise StateError(f"{source} is larger than any plan.", hint=_WRITTEN)
     return read_document(content, str(source))

@@ -104,7 +104,7 @@ def _refuse_former(manifest: Manifest, name: str) -> None:
     if now is not None and name not in manifest.models:
         raise UsageError(
             f"{name} is called {now} now, by `moved` in the manifest.",
-            hint=f"Name {now}, once a `retrain run` has recorded the move.",
+            hint=f"Name {now}, once a run has recorded the move.",
         )
 
 

@@ -46,7 +46,7 @@ def missing_history(state: str) -> tuple[Finding, ...]:
         )
     store = place.read_log()
     if store is None:
-        raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
+        raise UsageError(f"There is no journal in {place.address}.", hint="Begin with `retrain run`, or check --state.")
     try:
         return _missing(losses(place, store, read_progress(state)))
     finally:

@@ -21,7 +21,7 @@ from runner.lib.git.checkout import identity, top_level
 from runner.plan.planner import approval_expires_at
 from runner.reports.text import inline
 
-_HEAD = "# An approval of one candidate of `retrain`; it counts for `retrain run` once it is in the approvals folder.\n"
+_HEAD = "# An approval of one candidate of `retrain`; it counts for runs once it is in the approvals folder.\n"
 
 
 class WrittenApproval(Struct, frozen=True, kw_only=True):

@@ -45,9 +45,7 @@ def _tell_of_others(opened: Session, request: DecisionRequest) -> None:
         names = [name for name in opened.state.inbox.pending() if name.endswith(ENTRY)]
         others = sum(name != f"{own}{ENTRY}" for name in names)
         if others:
-            what = (
-                f"{others} other decision(s) wait in the inbox for the next `retrain run`; `retrain status` shows them"
-            )
+            what = f"{others} other decision(s) wait in the inbox for the next run; `retrain status` shows them"
             request.listener(None, Preparing(what=what))
 
 

@@ -94,7 +94,7 @@ def _end(request: ResolveRequest, approval: Resolved) -> ModelFinished:
     outcomes: dict[Answer, Outcome] = {"started": "training", "switched": "switched"}
     return ModelFinished(
         outcome=outcomes.get(request.answer, "skipped"),
-        reason=f"{approval.by} resolved it as {request.answer}: {request.reason}; the next `retrain run` continues.",
+        reason=f"{approval.by} resolved it as {request.answer}: {request.reason}; the next run continues.",
         retrain_job_id=approval.retrain_job_id,
         error=None,
         timings={},

@@ -206,7 +206,7 @@ def _recorded_only(request: ReviewRequest, job: RetrainJob) -> ModelFinished:
     text = (
         f"{request.by} rejected it: {request.reason or 'no reason given'}."
         if request.action == "reject"
-        else ("The approval is recorded; the next `retrain run` switches.")
+        else ("The approval is recorded; the next run switches.")
     )
     return ModelFinished(
         outcome=outcome,

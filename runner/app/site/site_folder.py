@@ -148,7 +148,7 @@ def _lock(handle: int, root: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LockedError(
-            f"Another `retrain site` is writing to {root}.", hint="Wait until it is done, then build again."
+            f"Another command is building a site in {root}.", hint="Wait until it is done, then build again."
         ) from None
 
 
@@ -157,7 +157,7 @@ def _known(root: Path) -> Mapping[str, WriteCounts]:
     if not listing.exists():
         if not all(_is_half(path, {LISTING}) for path in root.iterdir()):
             raise UsageError(
-                f"{root} has files and was not made by `retrain site`.", hint="Give a new or an empty folder."
+                f"{root} has files and is not a site that was built before.", hint="Give a new or an empty folder."
             )
         return {}
     try:

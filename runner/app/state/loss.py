@@ -149,8 +149,10 @@ def way_back(place: StateStore) -> str:
     if place.folder is None:
         return (
             "Restore the objects of its journal that were removed or have expired, for example from their older "
-            f"versions. Where they are gone for good: `retrain state pull {shlex.quote(place.address)} FOLDER` copies "
-            "what is left, `retrain state accept-loss` accepts the loss there, and `retrain state migrate` moves it on."
+            f"versions. Where they are gone for good: `retrain state pull {shlex.quote(place.address)} state-copy` "
+            "copies what is left; accept the loss there, with "
+            '`retrain state accept-loss --reason "..." --state state-copy`, and move it on; '
+            "`retrain state migrate --help` says how."
         )
     state = shlex.quote(str(place.folder.root))
     return (

@@ -1,13 +1,13 @@
 """What the journal already knows, for commands that only read it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.app.selection import select
-from runner.app.state.open_state import open_state
-from runner.errors import StateError, UsageError, too_large
+from runner.app.state.open_state import local_state, open_state
+from runner.errors import RetrainError, StateError, UsageError, too_large
 from runner.journal import checkpoint
 from runner.journal.chain import Link
 from runner.journal.checkpoint import Enough, always
@@ -15,8 +15,9 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import NOTICED, moment, seconds_text
-from runner.manifest.load import load
+from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest
+from runner.plan.model_plan import run_command
 
 Warn = Callable[[str], None]
 
@@ -51,7 +52,7 @@ def opened_log(state: str) -> Iterator[tuple[StateStore, EventLog]]:
     place = open_state(state)
     log = place.read_log()
     if log is None:
-        raise UsageError(f"There is no journal in {place.address}.", hint="Run `retrain run` first, or check --state.")
+        raise UsageError(f"There is no journal in {place.address}.", hint="Begin with `retrain run`, or check --state.")
     try:
         yield place, log
     except MemoryError:
@@ -177,6 +178,19 @@ def refuse_of_the_state(record: RunRecord, paths: Sequence[Path], root: Path) ->
             f"The manifest of run {record.run_id}, {inside}, is in the state folder {root}, so it is not read.",
             hint="Name your own manifest with --manifest.",
         )
+
+
+def last_run_command(state: str) -> str | None:
+    """Return a run's command, without the state, with a manifest that is found from here; None where none is.
+
+    It is that of the last run, which a state elsewhere is not asked for, else the usual one of this folder.
+    """
+    with suppress(RetrainError, OSError):
+        if local_state(state) is not None:
+            begun = [run.started for run in read_progress(state).runs.values() if run.started.paths]
+            if begun and all(Path(path).exists() for path in begun[-1].paths):
+                return run_command(begun[-1].paths, emulator=begun[-1].is_emulator, state="")
+    return "retrain run" if usual_paths() else None
 
 
 def last_paths(runs: Sequence[RunRecord]) -> list[Path]:

@@ -149,7 +149,7 @@ class Session(Struct, frozen=True, kw_only=True):
         except OSError as error:
             raise StateError(
                 f"The report of run {run_id} in {blobs.shown(place)} could not be written: {error.strerror}.",
-                hint="Make room or correct the permissions; the next `retrain run` writes it from the journal.",
+                hint="Make room or correct the permissions; the next run writes it from the journal.",
             ) from error
         return digests
 

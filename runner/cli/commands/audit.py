@@ -66,7 +66,7 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
     """Create an Ed25519 key: FILE to sign, readable only by you, and FILE.pub to publish."""
     key, public = make_key(path)
     if top_level(path.parent) is not None and not any(map(path.match, _IGNORED)):
-        console.warning(f"{path} is in a git checkout; name it *.key, which the .gitignore of `retrain init` has")
+        console.warning(f"{path} is in a git checkout; name it *.key, which the .gitignore of a new project has")
     console.result(f"key id {key.key_id}\nsigns: {inline(path)}\nchecks: {inline(public)}")
     return ExitCode.OK
 

@@ -14,7 +14,7 @@ from runner.plan.model_plan import Choice
 @click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")
 @options.choice()
 @options.refresh
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan for `retrain run --plan`.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan for --plan of `run`.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with exit code 2 if a run would do something.")
 @click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.output_format("text", "json", "markdown")

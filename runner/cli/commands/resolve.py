@@ -38,5 +38,5 @@ def command(  # noqa: PLR0913 -- one argument an option
     done = decide(request, resolve, Waiting(longest=lock_timeout, waits=not no_wait), subject)
     if isinstance(done, Left):
         return show_left(console, done, "text", state)
-    console.result(f"job {subject.job} of {model} is recorded as {answer}; `retrain run` continues from there")
+    console.result(f"job {subject.job} of {model} is recorded as {answer}; the next run continues from there")
     return ExitCode.OK

@@ -26,7 +26,7 @@ from runner.plan.model_plan import Choice
     metavar="FILE",
     help="Do exactly what this plan says; refused if an input changed.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `retrain plan` does.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `plan` does.")
 @click.option(
     "--parallel", type=click.IntRange(min=1), metavar="N", help="Models processed in parallel (limits.parallel)."
 )

@@ -30,8 +30,9 @@ def init(*, address: str | None, state: str, console: Console) -> int:
 
     An object store is asked to keep its promises first. No other command begins a state there.
     """
-    init_state(address or state)
-    console.result(inline(f"A state begins at {address or state}. Next: retrain run{state_option(address or state)}"))
+    console.state = address or state
+    init_state(console.state)
+    console.result(inline(console.whole(f"A state begins at {console.state}; `retrain run` is next.")))
     return ExitCode.OK
 
 
@@ -67,6 +68,7 @@ def move(*, source: str, target: str, lock_timeout: timedelta, state: str, conso
     From then on every command that would write to the old place ends with exit code 7 and names the new one. An
     interrupted migration is continued by the same command.
     """
+    console.state = source
     copied = migrate(source, target, lock_timeout=lock_timeout, listener=console.progress)
     console.result(
         inline(
@@ -86,6 +88,7 @@ def get(*, source: str, folder: str, state: str, console: Console) -> int:  # no
 
     Two states that are both written to train twice: run on one of them only.
     """
+    console.state = source
     copied = pull(source, folder)
     console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
     return ExitCode.OK
@@ -98,6 +101,7 @@ def get(*, source: str, folder: str, state: str, console: Console) -> int:  # no
 @options.common
 def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
     """Bring what a pulled folder has beyond a state back to it; refused where that has events of its own by now."""
+    console.state = folder
     copied = push(folder, target, lock_timeout=lock_timeout, listener=console.progress)
     console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
     return ExitCode.OK

@@ -127,7 +127,7 @@ def _end(found: Status, state: str, most: int | None) -> Iterator[str]:
     yield from _pending(found)
     yield from _next(found, state, most)
     if found.last_run is None:
-        yield f"No run yet in {state}. Start with `retrain run PATH`, or check --state."
+        yield Console.current().whole(f"No run yet in {state}. Begin with `retrain run`, or check --state.")
         return
     last = found.last_run
     code = f"exit code {last.finished.exit_code}" if last.finished else _under_way(found, state)
@@ -142,7 +142,7 @@ def _under_way(found: Status, state: str) -> str:
 
 def _pending(found: Status) -> Iterator[str]:
     """Yield a line for each decision that waits in the inbox, and who carries it out."""
-    when = "the run that is on, or the next one," if found.running else "the next `retrain run`"
+    when = "the run that is on, or the next one," if found.running else "the next run"
     for decision in found.pending[:_MOST_PENDING]:
         what = f"{decision.action} {decision.model} by {decision.by}, left at {seconds_text(moment(decision.left_at))}"
         yield inline(f"pending: {what} ({decision.reason or 'no reason given'}); {when} carries it out")

@@ -54,15 +54,16 @@ def stamp() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def text_line(model: str | None, event: ProgressEvent) -> str:
-    """Return the line for people."""
+def text_line(model: str | None, event: ProgressEvent, text: str | None = None) -> str:
+    """Return the line for people; `text` is the event's, with whole commands."""
     name = "" if model is None else f"{inline(model)}: "
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(event.text)}"
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name}{inline(text or event.text)}"
 
 
-def event_line(model: str | None, event: ProgressEvent) -> str:
+def event_line(model: str | None, event: ProgressEvent, text: str | None = None) -> str:
     """Return the line for programs: when, which model, which event, its values, and the text a person would read."""
-    return json_line({"at": stamp(), "model": model, "event": _event(event), **to_builtins(event), "text": event.text})
+    values = {"at": stamp(), "model": model, "event": _event(event), **to_builtins(event)}
+    return json_line({**values, "text": text or event.text})
 
 
 def _event(event: ProgressEvent) -> str:

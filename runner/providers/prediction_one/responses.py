@@ -133,7 +133,7 @@ DOCUMENTED = (
         text="Retrain job is not finished.",
         kind=Kind.SERVICE,
         message="The retrain job is not finished.",
-        hint="Wait for the training; the next `retrain run` continues with it.",
+        hint="Wait for the training; the next run continues with it.",
     ),
     Documented(
         code=Code.SETTINGS_GONE,

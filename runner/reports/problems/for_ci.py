@@ -35,7 +35,7 @@ def github_commands(problems: Sequence[Problem]) -> list[str]:
         return [_annotation(problem) for problem in ordered]
     shown, rest = ordered[: MOST_ANNOTATIONS - 1], ordered[MOST_ANNOTATIONS - 1 :]
     level = rest[0].severity
-    more = f"{len(rest)} more problems are in the log of this step; `retrain validate` shows them all."
+    more = f"{len(rest)} more problems are in the log of this step; its text output shows them all."
     return [*map(_annotation, shown), f"::{level} title=more-problems::{_data(more)}", *map(_log_line, rest)]
 
 

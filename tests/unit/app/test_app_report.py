@@ -53,7 +53,7 @@ def test_an_earlier_run_is_rendered_as_it_ended(state: Path) -> None:
 def test_a_run_that_has_not_ended_is_refused_with_what_comes_next(state: Path) -> None:
     with pytest.raises(UsageError, match=f"Run {THIRD} has not ended") as caught:
         report(str(state), THIRD, FORMATS["json"])
-    assert "`retrain run`" in caught.value.hint
+    assert "the next run ends it" in caught.value.hint
 
 
 def test_a_journal_without_a_run_has_no_latest(tmp_path: Path) -> None:

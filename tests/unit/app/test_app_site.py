@@ -146,7 +146,7 @@ def test_pages_of_what_is_gone_are_removed_and_files_of_others_are_left(
 def test_a_folder_with_files_of_others_is_refused_and_left_alone(fleet: FleetRecording, site: Path, name: str) -> None:
     (site / name).parent.mkdir(parents=True)
     (site / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(UsageError, match="was not made by"):
+    with pytest.raises(UsageError, match="is not a site that was built before"):
         build(fleet, site)
     assert contents(site) == {name: b"mine"}
 

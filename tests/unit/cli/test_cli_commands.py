@@ -86,13 +86,14 @@ def test_an_option_of_one_command_is_not_taken_before_it() -> None:
 @pytest.mark.parametrize(
     ("sentence", "whole"),
     [
-        ("the next `retrain run` continues", "the next `retrain run a.yaml --state s` continues"),
+        ("run `retrain run` again", "run `retrain run a.yaml --state s` again"),
+        ("`retrain run --dry-run`", "`retrain run a.yaml --state s --dry-run`"),
+        ("`retrain validate` shows it", "`retrain validate a.yaml --state s` shows it"),
+        ("`retrain plan --out new.json`", "`retrain plan a.yaml --state s --out new.json`"),
         ("or `retrain run --force`.", "or `retrain run a.yaml --state s --force --select 'Café x'`."),
         ("`retrain status` lists the models", "`retrain status --state s` lists the models"),
         ("`retrain audit keygen` makes one", "`retrain audit keygen --state s` makes one"),
         ("`retrain approve --help` says how", "`retrain approve --help` says how"),
-        ("for `retrain run --plan` and `retrain plan --out`", "for `retrain run --plan` and `retrain plan --out`"),
-        ("`retrain plan PATH... --out FILE`", "`retrain plan PATH... --out FILE`"),
         ("`retrain verify 1 --state x` shows it", "`retrain verify 1 --state x` shows it"),
         ("`retrain init`, `retrain schema`", "`retrain init`, `retrain schema`"),
     ],

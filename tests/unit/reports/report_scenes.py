@@ -104,7 +104,7 @@ def record_broken(record: Recording, model: str, job: str) -> None:
     error = ErrorRecord(
         kind="training",
         message=f"The training of job {job} failed (job_error): {text}.",
-        hint="Change the data; the next `retrain run` trains it.",
+        hint="Change the data; the next run trains it.",
     )
     record(
         model,

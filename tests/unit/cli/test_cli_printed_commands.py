@@ -1,0 +1,124 @@
+"""Every command that a sentence of the program quotes is complete, or is printed where it is completed."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from msgspec import Struct
+
+from runner.cli.console import Console
+from runner.cli.main import group, main
+from runner.plan.model_plan import with_whole_commands
+from tests.acceptance.contract.contract_project import ROOT
+
+_QUOTED = re.compile(r"`(retrain [^`\\(\[]+)`")
+_PLACES = {  # what completes a sentence: an error's hint, a reason in a report, and the console
+    *("hint", "otherwise", "reason", "next"),
+    *("whole", "notice", "warning", "detail", "Preparing", "refused"),
+}
+# Sentences with a name of their own, each the hint of an error or the text of an event.
+_NAMED = {"_WRITTEN", "_NO_JOBS", "_READ_BACK_HINT", "what", "way_back", "what_next", "compose"}
+
+
+class Sentence(Struct, frozen=True):
+    """A text of the program, with x for each of its values; `within` has the arguments, calls and names around it."""
+
+    place: str
+    text: str
+    within: frozenset[str]
+
+
+def sentences() -> Iterator[Sentence]:
+    """Yield every text in the package that quotes a command, without docstrings and comments."""
+    for path in sorted((ROOT / "runner").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        above = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            text = _text(node, above.get(id(node)))
+            if text and _QUOTED.search(text) and path.name != "model_plan.py":  # which completes the others
+                yield Sentence(f"{path.name}:{node.lineno}", text, frozenset(_around(node, above)))
+
+
+def _text(node: ast.AST, parent: ast.AST | None) -> str | None:
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        return re.sub(r"(?<=[^\s=/`]){}", "", text).replace("{}", "x")  # an option with the space before it, or a value
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return None if isinstance(parent, ast.JoinedStr | ast.Expr) else node.value
+    return None
+
+
+def _around(node: ast.AST, above: dict[int, ast.AST]) -> Iterator[str]:
+    while (parent := above.get(id(node))) is not None:
+        node = parent
+        match node:
+            case ast.keyword(arg=str(name)) | ast.FunctionDef(name=name):
+                yield name
+            case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+
+
+def parse(command: str) -> None:
+    """Read a command as the program would, without running it; its help is a command too."""
+    words = [word.strip('"') for word in command.split()[1:]]
+    found: click.Command = group
+    context = click.Context(group)
+    while isinstance(found, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        inner = found.get_command(context, name)
+        assert inner is not None, command
+        found = inner
+    assert not isinstance(found, click.Group) or words == ["--help"], command
+    try:
+        found.make_context(command, [word.replace("...", "seen") for word in words])
+    except click.exceptions.Exit:
+        assert words == ["--help"]
+
+
+@pytest.mark.parametrize("sentence", [*sentences()], ids=lambda sentence: sentence.place)
+def test_a_quoted_command_is_complete(sentence: Sentence, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.yaml").write_text("version: 1\n")
+    whole = with_whole_commands(sentence.text, run="retrain run m.yaml --state s", state=" --state s", model="m")
+    for command in _QUOTED.findall(whole):
+        assert not re.search(r"\b[A-Z]{3,}\b", command), "a placeholder is not to be pasted"
+        parse(command)
+    assert whole == sentence.text or sentence.within & (_PLACES | _NAMED), "nothing completes this sentence"
+
+
+def test_a_command_without_its_arguments_is_found() -> None:
+    for command in (
+        "retrain approve churn",
+        "retrain inspect",
+        "retrain audit",
+        "retrain plan --out",
+        "retrain nothing",
+    ):
+        with pytest.raises((click.UsageError, AssertionError)):
+            parse(command)
+
+
+def test_where_no_manifest_is_known_the_help_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RETRAIN_MANIFEST", raising=False)
+    for manifest, command in ((False, "`retrain run --help`"), (True, "`retrain run --state 'a state'`")):
+        if manifest:
+            (tmp_path / "models.yaml").write_text("version: 1\n")
+        with pytest.raises(SystemExit):
+            main(["history", "--state", "a state"])
+        assert f"Begin with {command}, or check --state." in capsys.readouterr().err
+
+
+def test_a_log_line_has_whole_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(state="a state")
+    console.run = "retrain run models.yaml"
+    console.warning("Run `retrain run` again; `retrain status` shows it.")
+    expected = "Run `retrain run models.yaml --state 'a state'` again; `retrain status --state 'a state'` shows it."
+    assert expected in capsys.readouterr().err
