@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -204,4 +205,21 @@ def test_an_approval_from_another_machine_is_taken_up_by_the_run_that_holds_the_
     finally:
         machines.service.models["slow"].training = False
         assert finish(process).code == 0
+    ended(machines, "verify")
+
+
+def test_a_run_that_slept_while_another_took_over_ends_with_7_and_does_nothing_more(machines: EmptyMachines) -> None:
+    machines.add("churn").training = True
+    sleeper = machines.start("run", "models.yaml")
+    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    sleeper.send_signal(signal.SIGSTOP)
+    try:
+        machines.store.skew += LEASE
+        machines.service.models["churn"].training = False
+        ended(machines, "run", "models.yaml")
+    finally:
+        sleeper.send_signal(signal.SIGCONT)
+    done = finish(sleeper)
+    assert (done.code, "Another runner has written to the journal" in done.err) == (7, True), done.err
+    assert effects(machines, "churn") == (1, 1)
     ended(machines, "verify")
