@@ -62,12 +62,21 @@ class PostgresAddress(Struct, frozen=True, kw_only=True):
     @property
     def place(self) -> str:
         """Return the address without the parameters that only say how to get there."""
+        schema = "" if self.schema == DEFAULT_SCHEMA else f"?schema={self.schema}"
+        return f"{self._database}{schema}"
+
+    @property
+    def folder(self) -> str:
+        """Return how messages name the schema as a place of files."""
+        return f"{self._database}/{self.schema}"
+
+    @property
+    def _database(self) -> str:
         given = dict(self.connection)
         hosts, ports = given.get("host", "").split(","), given.get("port", "").split(",")
         ports = ports * len(hosts) if len(ports) == 1 else ports
         at = "" if hosts[0].startswith("/") else ",".join(map(_joined, hosts, ports))
-        schema = "" if self.schema == DEFAULT_SCHEMA else f"?schema={self.schema}"
-        return f"postgresql://{at}/{given.get('dbname', '')}{schema}"
+        return f"postgresql://{at}/{given.get('dbname', '')}"
 
 
 def is_postgres_address(text: str) -> bool:

@@ -25,6 +25,9 @@ _IN_MEMORY = 8 * 1024 * 1024  # bytes of a file that is read; a larger one is on
 _WRITE_PIECE = """
 INSERT INTO {s}.pieces (file, number, content) VALUES (%(file)s, %(number)s, %(content)s) ON CONFLICT DO NOTHING
 """
+_READ_PIECE = """
+SELECT substring(content FROM 1 FOR %(largest)s) FROM {s}.pieces WHERE file = %(file)s AND number = %(number)s
+"""
 _NAME_FILE = """
 WITH older AS (SELECT file FROM {s}.files WHERE name = %(name)s AND file <> %(file)s),
     removed AS (DELETE FROM {s}.pieces WHERE file IN (SELECT file FROM older))
@@ -94,8 +97,7 @@ class PostgresBlobs(Struct, frozen=True):
 
     def _piece(self, file: str, number: int) -> bytes:
         """Return a piece of a file; nothing where there is none."""
-        statement = "SELECT content FROM {s}.pieces WHERE file = %(file)s AND number = %(number)s"
-        rows = self.database.run(statement, {"file": file, "number": number})
+        rows = self.database.run(_READ_PIECE, {"file": file, "number": number, "largest": _PIECE})
         return rows[0][0] if rows else b""
 
     def holds(self, name: str) -> bool:
@@ -116,8 +118,8 @@ class PostgresBlobs(Struct, frozen=True):
         self.database.run(_REMOVE_UNNAMED)
 
     def shown(self, name: str) -> str:
-        """Return the state's address and the name."""
-        return f"{name} in {self.database.address.place}"
+        """Return the name below the schema."""
+        return f"{self.database.address.folder}/{name}"
 
 
 def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ RETURNING run_id
 """
 _RENEW = "UPDATE {s}.lease SET renewed = clock_timestamp() WHERE run_id = %(run_id)s RETURNING run_id"
 _END = "DELETE FROM {s}.lease WHERE run_id = %(run_id)s"
-_HOLDER = "SELECT holder FROM {s}.lease WHERE renewed + life >= clock_timestamp()"
+_HOLDER = "SELECT substring(holder FROM 1 FOR 4096) FROM {s}.lease WHERE renewed + life >= clock_timestamp()"
 
 
 class PostgresLease:

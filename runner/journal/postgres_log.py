@@ -21,8 +21,17 @@ from runner.journal.state_store import GuardTakenError, HeadMovedError
 
 _FIRST_SEQ, _LAST_SEQ = -(2**63), 2**63 - 1  # that a table can hold: a row before the first event is read, and refused
 _END = "{} {}"  # of a journal: number and SHA-256 of its last event
-_PAGE = 1000  # rows that are asked for at once
-_READ = "SELECT seq, body, sha256, guard FROM {s}.events WHERE seq >= %(first)s ORDER BY seq LIMIT %(most)s"
+_PAGE, _PAGE_BYTES = 1000, 4 * 1024 * 1024  # of events that are asked for at once; one is, whatever its size
+_LARGEST_EVENT = 16 * 1024 * 1024  # bytes; a larger one was put there by somebody else, and is read as damaged
+_READ = """
+SELECT seq, CASE WHEN size <= %(largest)s THEN body END, left(sha256, 100), left(guard, 3000)
+FROM (
+    SELECT *, octet_length(body) AS size, sum(octet_length(body)) OVER (ORDER BY seq) AS total
+    FROM {s}.events WHERE seq >= %(first)s ORDER BY seq LIMIT %(most)s
+) AS page
+WHERE total <= %(bytes)s OR total = size ORDER BY seq
+"""
+_DIGESTS = "SELECT seq, sha256 FROM {s}.events WHERE seq BETWEEN %(first)s AND %(last)s ORDER BY seq"
 # The commit is durable, whatever the server's or the role's setting is: the setting ends with the statement.
 _APPEND = """
 WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
@@ -72,28 +81,33 @@ class PostgresLog:
         Raises:
             StateError: the database lacks an event that is known, or holds another one in its place.
         """
-        known = self._cache.known.events if self._cache is not None else 0
-        if self._cache is not None and 0 < known >= first:
-            (last,) = self._cache.lines(known)
-            if self.digest(known) != hashlib.sha256(last.removesuffix(b"\n")).hexdigest():
-                raise StateError(
-                    f"The journal in {self._database.address.place} is not the one that this machine has read: it "
-                    f"lacks event {known}, or holds another one in its place.",
-                    hint="Restore the newest backup of the database; nothing is started on a journal that lost its "
-                    f"end. Where another journal is there on purpose, remove {quote(str(self._cache.folder))}.",
-                )
-            yield from line_rows(self._cache.lines(max(first, 1)), max(first, 1))
-            first = known + 1
+        known = self._cache.known if self._cache is not None else None
+        if self._cache is not None and known is not None and known.events:
+            self._require_known(self._cache)
+            if known.first <= max(first, 1) <= known.events:
+                yield from line_rows(self._cache.lines(max(first, 1)), max(first, 1))
+                first = known.events + 1
         yield from self._stored(first or _FIRST_SEQ)
+
+    def _require_known(self, cache: JournalCache) -> None:
+        """Raise a StateError where the database lacks the last event that this machine knows, or holds another one."""
+        last = next(cache.lines(cache.known.events), b"").removesuffix(b"\n")
+        if self.digest(cache.known.events) != hashlib.sha256(last).hexdigest():
+            raise StateError(
+                f"The journal in {self._database.address.place} is not the one that this machine has read: it lacks "
+                f"event {cache.known.events}, or holds another one in its place.",
+                hint="Restore the newest backup of the database; nothing is started on a journal that lost its end. "
+                f"Where another journal is there on purpose, remove {quote(str(cache.folder))}.",
+            )
 
     def _stored(self, first: int) -> Iterator[Row]:
         """Yield rows of the database, a page at a time, and keep them on this machine."""
-        while True:
-            page = self._asked(_READ, {"first": first, "most": _PAGE})
-            if self._cache is not None and page:
-                self._cache.add(page[0][0], [row[1] + b"\n" for row in page], commit=page[0][0])
+        bounds = {"most": _PAGE, "bytes": _PAGE_BYTES, "largest": _LARGEST_EVENT}
+        while page := self._asked(_READ, {"first": first, **bounds}):
+            if self._cache is not None and all(row[1] for row in page):
+                self._cache.add(page[0][0], [row[1] + b"\n" for row in page], commit=page[0][0], anywhere=True)
             yield from (Row(seq=seq, body=body, sha256=sha256, guard=guard) for seq, body, sha256, guard in page)
-            if len(page) < _PAGE or page[-1][0] == _LAST_SEQ:
+            if page[-1][0] == _LAST_SEQ:
                 return
             first = page[-1][0] + 1
 
@@ -154,12 +168,10 @@ class PostgresLog:
     def _holds(self, links: Sequence[Link]) -> bool:
         """Return whether these very events are in the journal: they were written, and the answer was lost."""
         try:
-            found = self._database.run(_READ, {"first": links[0].event.seq, "most": len(links)})
+            found = self._database.run(_DIGESTS, {"first": links[0].event.seq, "last": links[-1].event.seq})
         except DatabaseError as error:
             raise _unknown(error) from None
-        return [(row[0], row[2]) for row in found] == [
-            (event_link.event.seq, event_link.sha256) for event_link in links
-        ]
+        return found == [(event_link.event.seq, event_link.sha256) for event_link in links]
 
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
@@ -170,7 +182,7 @@ class PostgresLog:
         """Return the SHA-256 that is stored for an event, or None where there is no such event."""
         if not 0 < seq <= _LAST_SEQ:
             return None
-        rows = self._asked("SELECT sha256 FROM {s}.events WHERE seq = %(seq)s", {"seq": seq})
+        rows = self._asked("SELECT left(sha256, 100) FROM {s}.events WHERE seq = %(seq)s", {"seq": seq})
         return str(rows[0][0]) if rows else None
 
     def settle(self) -> None:

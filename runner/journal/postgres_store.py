@@ -116,7 +116,7 @@ class PostgresStore:
 
     def _read_format(self) -> Format | None:
         try:
-            rows = self._database.run("SELECT format, lineage, blobs FROM {s}.format")
+            rows = self._database.run("SELECT format, left(lineage, 100), left(blobs, 1000) FROM {s}.format")
         except NoTableError:
             return None
         except DatabaseError as error:

@@ -148,8 +148,8 @@ def way_back(place: StateStore) -> str:
     """Return what to do about a loss."""
     if place.folder is None:
         return (
-            "Restore the objects of its journal that were removed or have expired, for example from their older "
-            f"versions. Where they are gone for good: `retrain state pull {shlex.quote(place.address)} state-copy` "
+            "Restore what its journal has lost: the objects that were removed or have expired, or the newest backup of "
+            f"the database. Where that is gone for good: `retrain state pull {shlex.quote(place.address)} state-copy` "
             "copies what is left; accept the loss there, with "
             '`retrain state accept-loss --reason "..." --state state-copy`, and move it on; '
             "`retrain state migrate --help` says how."

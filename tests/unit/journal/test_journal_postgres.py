@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -434,6 +435,21 @@ def test_a_changed_event_is_found(server: PostgresServer) -> None:
     assert "changed or damaged at event 2" in str(refused(afresh))
     sql(server, "DELETE FROM {s}.events WHERE seq = 1", s=schema)
     assert "changed or damaged at event 1" in str(refused(afresh))
+
+
+def test_an_event_of_any_size_is_neither_believed_nor_held_in_memory(server: PostgresServer) -> None:
+    state = fresh_on_postgres()
+    opened(state).append([draft(status(f"w{number}")) for number in range(2500)])
+    assert len(words(state)) == 2500
+    sql(server, "UPDATE {s}.events SET body = repeat('x', 40000000)::bytea WHERE seq = 2400", s=schema_of(state))
+    log = state.read_log(afresh=True)
+    assert log is not None
+    tracemalloc.start()
+    try:
+        assert "changed or damaged at event 2400" in str(refused(lambda: sum(1 for _ in log.read())))
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_database_that_was_set_back_is_refused_by_a_machine_that_saw_more(server: PostgresServer) -> None:
