@@ -265,7 +265,7 @@ def _raise_unconnected(error: "Error") -> NoReturn:
         hint = f"Check the role and its password in PGPASSWORD or ~/.pgpass, the database's name, and TLS; {_GRANTS}."
         raise DatabaseError(errno.EACCES, f"the server refuses the connection ({told})", hint) from None
     hint = "Check the server, the address and the network, then run the command again."
-    raise DoubtfulError(f"the server cannot be reached ({told})", hint, was_sent=False) from None
+    raise DoubtfulError(told.partition(" Is the server")[0], hint, was_sent=False) from None
 
 
 def _line(text: str) -> str:

@@ -1,11 +1,13 @@
 """Addresses of a state in PostgreSQL: what they may hold, and that a secret in one is never repeated."""
 
+import sys
 from datetime import timedelta
 
 import pytest
 
 from runner.errors import UsageError
 from runner.journal.postgres_address import read_postgres_address
+from runner.journal.postgres_database import Database
 
 
 def test_an_address_says_host_port_database_user_and_what_the_state_needs() -> None:
@@ -101,3 +103,10 @@ def test_what_is_wrong_with_an_address_is_said(query: str, said: str) -> None:
 def test_what_is_no_address_of_a_database_is_refused(tail: str) -> None:
     with pytest.raises(UsageError, match="not one of a database"):
         read_postgres_address(f"postgresql://{tail}")
+
+
+def test_without_the_extra_it_is_said_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UsageError, match="needs the extra `postgres`") as caught:
+        Database(read_postgres_address("postgresql://127.0.0.1/mlops")).run("SELECT 1")
+    assert "pip install" in str(caught.value.hint)
