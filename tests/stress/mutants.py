@@ -12,6 +12,7 @@ from tests.stress import (
     mutants_of_the_incumbent,
     mutants_of_the_loss,
     mutants_of_the_record,
+    mutants_of_the_remote_state,
     mutants_of_the_result,
     mutants_of_the_switch,
     mutants_of_the_trust,
@@ -32,6 +33,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_clocks.MUTANTS,
     *mutants_of_the_answers.MUTANTS,
     *mutants_of_the_inbox.MUTANTS,
+    *mutants_of_the_remote_state.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

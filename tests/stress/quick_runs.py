@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.acceptance.contract.contract_project import ROOT, Finished, Project
 from tests.stress.held_start import GO
@@ -30,12 +31,26 @@ class QuickRuns:
 
     def run(self, project: Project, *, held: str = "", meet: Callable[[int], None] = lambda _: None) -> Finished:
         """Run `retrain run` in a project to its end; `meet` gets the number of the thread that is `held`."""
-        out, err = project.folder / "stdout", project.folder / "stderr"
+        words = ("run", "--state", str(project.state), "models.yaml")
+        environment = {"HOME": str(project.folder / "home"), **project.environment}
+        return self.command(project.folder, words, environment, held=held, meet=meet)
+
+    def command(
+        self,
+        folder: Path,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        held: str = "",
+        meet: Callable[[int], None] = lambda _: None,
+    ) -> Finished:
+        """Run a command in a folder to its end; `meet` gets the number of the thread that is `held`."""
+        out, err = folder / "stdout", folder / "stderr"
         order = {
-            "words": ["run", "--state", str(project.state), "models.yaml"],
+            "words": words,
             "held": held,
-            "folder": str(project.folder),
-            "environment": {"PATH": os.environ["PATH"], "HOME": str(project.folder / "home"), **project.environment},
+            "folder": str(folder),
+            "environment": {"PATH": os.environ["PATH"], **environment},
             "out": str(out),
             "err": str(err),
         }

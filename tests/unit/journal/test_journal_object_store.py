@@ -89,6 +89,26 @@ def test_every_third_answer_of_an_append_may_be_lost_or_wrong(server: S3Server, 
     assert len(server.names("prod/p/0000/journal/")) == 30
 
 
+def test_equal_events_of_another_writer_are_not_taken_for_its_own(server: S3Server) -> None:
+    first = opened(begun(server.address("prod")))
+    second = opened(ObjectStore(server.address("prod")))
+    first.append([draft()])
+    with pytest.raises(HeadMovedError):
+        second.append([draft()])
+    assert len(events(server.address("prod"), afresh=True)) == 1
+    for log in (first, second):
+        log.close()
+
+
+def test_nobody_but_the_runner_sends_a_request_again(server: S3Server) -> None:
+    state = begun(server.address("prod"))
+    server.requests.clear()
+    server.fault = lambda *_: "error"
+    with pytest.raises(buckets.DoubtfulError):
+        state.bucket.create("name", b"content")
+    assert len(server.requests) == 1 + len(buckets._WAITS_S)
+
+
 @pytest.mark.parametrize("fault", ["cut", "error", "lost"])
 def test_a_reading_survives_cut_and_missing_answers(
     server: S3Server, fault: Fault, forget_machine: Callable[[], None]
@@ -245,6 +265,18 @@ def test_a_lease_keeps_others_out_until_it_is_old_by_the_stores_clock(
             assert not lease.lasts()
             assert not after.lasts()
     assert server.names("prod/p/0000/leases/2") == []
+
+
+def test_a_run_whose_lease_is_young_has_not_ended_though_its_term_is_gone(server: S3Server) -> None:
+    address = server.address("prod", "&lease=10s")
+    with begun(address).held(RUN, timeout=0):
+        for name in server.names("prod/p/0000/leases/term-"):
+            del server.objects[name]
+        with ObjectStore(address).held(OTHER, timeout=0) as lease:
+            assert not lease.has_ended(RUN)
+            server.skew += timedelta(seconds=13)
+        with ObjectStore(address).held(f"{OTHER}-later", timeout=0) as lease:
+            assert lease.has_ended(RUN)
 
 
 def test_a_lease_that_ended_is_never_renewed(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

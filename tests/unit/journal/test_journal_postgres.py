@@ -172,6 +172,17 @@ def test_another_writers_event_is_not_taken_for_one_whose_answer_was_lost(server
     assert words(state) == ["theirs"]
 
 
+def test_an_append_is_refused_where_the_journal_lost_its_end(server: PostgresServer) -> None:
+    state = begun(server.address(fresh_schema()))
+    log = opened(state)
+    for word in "ab":
+        log.append([draft(status(word))])
+    sql(server, 'DELETE FROM "{schema}".events WHERE seq = 2', schema=schema_of(state))
+    with pytest.raises(HeadMovedError):
+        log.append([draft()])
+    assert words(state) == ["a"]
+
+
 def test_of_two_processes_that_write_at_once_each_event_has_one_winner(server: PostgresServer) -> None:
     address = server.address(fresh_schema())
     state = begun(address)

@@ -1,0 +1,182 @@
+"""Runs on machines that have nothing, whose state is in an object store, killed at every request to it.
+
+The judge is the service's own log: each model is trained once and switched once, and `verify` is right from yet another
+machine. The store is ours; it does on command what real ones do rarely.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+from tests.fakes.loopback_port import Moment
+from tests.fakes.unreliable_s3 import Fault
+from tests.stress import empty_machines
+from tests.stress.figure import Figure
+from tests.stress.quick_runs import QuickRuns, quick_runs
+
+_LANES = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
+_HISTORIES = 300  # of kills at random
+_COMMITS = 12  # of a run
+_MOMENTS: tuple[Fault, ...] = ("unsent", "lost")  # killed before the store's effect, and after it
+_AROUND: tuple[Moment, ...] = ("arrived", "done")
+_FAULTS: tuple[Fault, ...] = ("lost", "late_error", "error", "cut", "exists", "denied", "expired", "skewed", "unsent")
+_FOR_GOOD: tuple[Fault, ...] = ("denied", "expired")  # from a request on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One scene; `play` yields the promises that broke."""
+
+    name: str
+    play: Callable[[QuickRuns], Iterator[str]]
+
+
+def measure(count: int | None) -> Iterator[Figure]:
+    """Yield a figure for each kind of scene; `count` bounds the trials of each, which are spread then."""
+    with quick_runs() as quick:
+        first, later = (empty_machines.requests_of_a_run(quick, nights=nights) for nights in (0, 1))
+        moves = {
+            from_folder: empty_machines.requests_of_a_migration(quick, from_folder=from_folder)
+            for from_folder in (True, False)
+        }
+    yield figure("killed at each request to an object store", kills(first, later), count)
+    yield figure("killed at random, empty machines", histories(), count)
+    yield figure("a killed run's commit arrives late", late_commits(), count)
+    yield figure("a store that misbehaves at each request", misbehaviours(first), count)
+    yield figure("every third answer of the store lost", lost_answers(), count)
+    yield figure("a journal without its end, another, a dishonest store", refusals(), count)
+    yield figure("a migration killed at each request", migrations(moves), count)
+    yield figure("runs and migrations at once, sleepers, wrong clocks", beside_others(), count)
+
+
+def kills(first: int, later: int) -> list[Trial]:
+    """Return a kill before and after the effect of each request, of a first run and of one after a whole night."""
+    return [
+        Trial(
+            name=f"killed at request {number} of night {nights + 1}, {fault}",
+            play=partial(empty_machines.killed_at, number=number, fault=fault, nights=nights),
+        )
+        for nights, requests in enumerate((first, later))
+        for number in range(1, requests + 1)
+        for fault in _MOMENTS
+    ]
+
+
+def histories() -> list[Trial]:
+    """Return histories of one to four kills, each from a seed."""
+    return [
+        Trial(name=f"seed {seed}", play=partial(empty_machines.killed_often, seed=seed)) for seed in range(_HISTORIES)
+    ]
+
+
+def late_commits() -> list[Trial]:
+    """Return a commit of a killed run that arrives within the next one, for each commit."""
+    return [
+        Trial(name=f"commit {commit}", play=partial(empty_machines.arriving_late, commit=commit))
+        for commit in range(1, _COMMITS + 1)
+    ]
+
+
+def misbehaviours(requests: int) -> list[Trial]:
+    """Return each fault of a store at each request of a run, and those that stay."""
+    return [
+        Trial(
+            name=f"{fault} at request {number}{' and after it' * lasting}",
+            play=partial(empty_machines.misbehaved, number=number, fault=fault, lasting=lasting),
+        )
+        for faults, lasting in ((_FAULTS, False), (_FOR_GOOD, True))
+        for number in range(1, requests + 1)
+        for fault in faults
+    ]
+
+
+def lost_answers() -> list[Trial]:
+    """Return runs that lose every third answer, from the first, second and third on."""
+    return [
+        Trial(name=f"answers {first}, {first + 3}, ...", play=partial(empty_machines.answers_lost, first=first % 3))
+        for first in (1, 2, 3)
+    ]
+
+
+def refusals() -> list[Trial]:
+    """Return states that no run may use as they are."""
+    shortened = [
+        Trial(
+            name=f"without the last {cut} commits, on {'the same machine' if knows else 'another'}",
+            play=partial(empty_machines.shortened, cut=cut, knows=knows),
+        )
+        for knows in (True, False)
+        for cut in range(1, _COMMITS + 1)
+    ]
+    return [
+        Trial(name="a dishonest store", play=empty_machines.dishonest),
+        Trial(name="another lineage", play=empty_machines.replaced),
+        *shortened,
+    ]
+
+
+def migrations(requests: Mapping[bool, int]) -> list[Trial]:
+    """Return a kill before and after the effect of each request of a migration, from a folder and from a bucket."""
+    return [
+        Trial(
+            name=f"from {'a folder' if from_folder else 'a bucket'}, killed at request {number}, {fault}",
+            play=partial(empty_machines.migration_killed, number=number, fault=fault, from_folder=from_folder),
+        )
+        for from_folder, last in requests.items()
+        for number in range(1, last + 1)
+        for fault in _MOMENTS
+    ]
+
+
+def beside_others() -> list[Trial]:
+    """Return scenes with several processes, which take longer than the others."""
+    return [
+        Trial(name="three at once", play=lambda _: empty_machines.at_once(3)),
+        *(
+            Trial(name=f"stopped at {call} {moment}", play=partial(_slept, call=call, moment=moment))
+            for call in ("upload_url", "put", "status", "download", "switch")
+            for moment in _AROUND
+        ),
+        *(Trial(name=f"{days} days ahead beside a run", play=partial(_wrong_clock, days=days)) for days in (1, -1)),
+        Trial(name="three at once, one a day ahead", play=lambda _: empty_machines.at_once(3, days=1)),
+        Trial(name="two migrations of a state", play=lambda _: empty_machines.two_migrations(one_source=True)),
+        Trial(name="two states to one place", play=lambda _: empty_machines.two_migrations(one_source=False)),
+    ]
+
+
+def _slept(_: QuickRuns, call: str, moment: Moment) -> Iterator[str]:
+    return empty_machines.slept(call, moment)
+
+
+def _wrong_clock(_: QuickRuns, days: int) -> Iterator[str]:
+    return empty_machines.wrong_clock(days)
+
+
+def figure(name: str, trials: Sequence[Trial], count: int | None = None) -> Figure:
+    """Play trials, several at once, each lane with a process that forks its runs; `count` of them, spread evenly."""
+    chosen = trials if count is None else [trials[place * len(trials) // count] for place in range(count)]
+    chosen = list(dict.fromkeys(chosen))
+    lanes = SimpleQueue[QuickRuns]()
+    every = [QuickRuns() for _ in range(min(_LANES, len(chosen)))]
+    for quick in every:
+        lanes.put(quick)
+
+    def played(trial: Trial) -> list[str]:
+        quick = lanes.get()
+        try:
+            return [f"{trial.name}: {broken}" for broken in trial.play(quick)]
+        except AssertionError as error:
+            return [f"{trial.name}: {error}"]
+        finally:
+            lanes.put(quick)
+
+    try:
+        with ThreadPoolExecutor(len(every)) as pool:
+            broken = [text for found in pool.map(played, chosen) for text in found]
+    finally:
+        for quick in every:
+            quick.close()
+    return Figure(name=name, points=len(chosen), violations=len(broken), detail="; ".join(broken[:20]))
