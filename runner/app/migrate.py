@@ -22,6 +22,7 @@ from runner.journal.events import Draft, StateMoved
 from runner.journal.lock import current_user
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.timestamps import stamp
+from runner.reports.text import counted
 
 _EVENTS = 1000  # of a commit in the copy
 _PIECE = 1024 * 1024
@@ -104,7 +105,7 @@ def _require_movable(opened: Session, source: str) -> None:
         raise StateError(f"The inbox cannot be read: {error.strerror}.", hint="Run the command again.") from error
     if waiting:
         raise StateError(
-            f"{len(waiting)} decision(s) wait in the state {opened.state.address} for a run that takes them up.",
+            f"A run must first take up {counted(len(waiting), 'decision')} in the inbox of {opened.state.address}.",
             hint="Run `retrain run`, then move the state.",
         )
     found = verify(source, None).findings

@@ -105,7 +105,8 @@ def _end(report: Report, folder: str, option: str, most: int | None) -> Iterator
     yield from _still_held(report)
     yield from _next(report, option, most)
     yield f"check: retrain verify {report.run_id}{option}"
-    yield f"report: {folder}/report.html"
+    is_elsewhere = "://" in folder  # no browser opens what is in a store
+    yield f"report: {f'retrain report {report.run_id} --open{option}' if is_elsewhere else f'{folder}/report.html'}"
 
 
 def _still_held(report: Report) -> Iterator[str]:

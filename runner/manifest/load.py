@@ -83,7 +83,7 @@ def read(paths: Sequence[Path]) -> Reading:
         short = True  # told below, when what was read is let go
     if short:
         start = Place(file=str(paths[0]), line=1, column=1)
-        message = f"The manifest of {len(paths)} path(s), beginning here, needs more memory than there is."
+        message = "The manifest that begins here needs more memory than there is."
         findings.error(start, "too-large", message, hint=MEMORY_HINT)
         return Reading(manifest=None, problems=findings.ordered())
     return Reading(manifest=None if findings.has_error() else manifest, problems=findings.ordered())

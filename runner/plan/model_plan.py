@@ -31,6 +31,7 @@ def state_option(state: str) -> str:
 
 _OF_A_MANIFEST = frozenset({"doctor", "plan", "run", "validate"})
 _OF_NO_STATE = frozenset({"emulator", "help", "init", "schema"})
+_NAMING_STATES = ("state init ", "state migrate ", "state pull ", "state push ")
 _COMMAND = re.compile(r"`retrain ([a-z]+)(?![^`]* --(?:help|state)\b)([^`]*)`")
 
 
@@ -44,7 +45,7 @@ def with_whole_commands(text: str, *, run: str | None, state: str, model: str | 
 
     def whole(found: re.Match[str]) -> str:
         verb, arguments = found[1], found[2]
-        if verb in _OF_NO_STATE:
+        if verb in _OF_NO_STATE or f"{verb}{arguments}".startswith(_NAMING_STATES):
             return found[0]
         if verb not in _OF_A_MANIFEST:
             return f"`retrain {verb}{arguments}{state}`"

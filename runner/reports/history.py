@@ -26,7 +26,7 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import LOST, metrics_of, outcome_without_end
-from runner.reports.next_step import CommandContext, short_ids
+from runner.reports.next_step import CommandContext, short_ids, with_short_ids
 from runner.reports.table import FLEET, NAME_COLUMNS, Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
@@ -185,8 +185,21 @@ _FLEET = (
 )
 
 
-def history_text(entries: Sequence[Entry], *, width: int | None) -> str:
-    """Return one table for each model of each service; metrics have a column each. A fleet has one table in all."""
+def history_text(entries: Sequence[Entry], *, width: int | None, wide: bool = False) -> str:
+    """Return one table for each model of each service; metrics have a column each. A fleet has one table in all.
+
+    Job ids are short, unless it is to be `wide`.
+    """
+    if not wide:
+        jobs = short_ids(entry.retrain_job_id for entry in entries if entry.retrain_job_id)
+        entries = [
+            replace(
+                entry,
+                retrain_job_id=jobs.get(entry.retrain_job_id or "", entry.retrain_job_id),
+                reason=with_short_ids(entry.reason, jobs),
+            )
+            for entry in entries
+        ]
     runs = short_ids((entry.run.run_id for entry in entries), fewest=_RUN_CHARACTERS)
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
@@ -251,8 +264,8 @@ def _metric_names(decisions: Iterable[Decided | None]) -> list[str]:
     return list(ruled) or list(islice(read, _MOST_METRICS))
 
 
-def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None) -> str:
-    """Return which job served each model, since when, and who decided it."""
+def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None, wide: bool = False) -> str:
+    """Return which job served each model, since when, and who decided it; job ids are short, unless it is `wide`."""
     if not incumbents:
         return "No model was switched by then."
     columns = [
@@ -260,7 +273,15 @@ def incumbents_text(incumbents: Sequence[Incumbent], *, width: int | None) -> st
         *(Column(title="decided by"), Column(title="run", spare=True)),
         *(Column(title="service", spare=True), Column(title="reason", spare=True)),
     ]
-    return text_table(columns, [_incumbent(incumbent) for incumbent in incumbents], width=width)
+    known = {name for incumbent in incumbents for name in _jobs_of(incumbent)}
+    short = {} if wide else short_ids(known)
+    rows = [[with_short_ids(cell, short) for cell in _incumbent(incumbent)] for incumbent in incumbents]
+    return text_table(columns, rows, width=width)
+
+
+def _jobs_of(incumbent: Incumbent) -> set[str]:
+    before = incumbent.job.rollback.fact.from_job_id if incumbent.job.rollback else None
+    return {incumbent.job.retrain_job_id, *([before] if before else [])}
 
 
 def _incumbent(incumbent: Incumbent) -> list[str]:

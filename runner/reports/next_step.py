@@ -261,6 +261,12 @@ def named_only(text: str) -> str:
     return _COMMAND.sub(r"`\1`", text)
 
 
+def in_brief(step: NextStep | None) -> str:
+    """Return what to do in a few words, to begin a line with that is cut at its end: `approve or reject: `."""
+    verbs = dict.fromkeys(command.split()[1] for command in step.commands) if step else {}
+    return f"{' or '.join(verbs)}: " if verbs else ""
+
+
 def next_lines(commands: Iterable[str], lead: str = "next") -> Iterator[str]:
     """Yield the commands that a person may choose from, a line each."""
     yield from (f"{'  or' if place else lead}: {inline(command)}" for place, command in enumerate(commands))
@@ -279,6 +285,11 @@ def short_ids(ids: Iterable[str], *, fewest: int = _FEWEST) -> Mapping[str, str]
         least = _alike(one, other) + 1
         shortest[one], shortest[other] = max(shortest[one], least), max(shortest[other], least)
     return {name: name[:size] if len(name) - size >= _SPARED else name for name, size in shortest.items()}
+
+
+def short_id(name: str) -> str:
+    """Return an id with its first characters, where no other one is near."""
+    return short_ids([name])[name]
 
 
 def with_short_ids(sentence: str, short: Mapping[str, str]) -> str:

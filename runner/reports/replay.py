@@ -12,7 +12,7 @@ from runner.policy.evaluation import Evaluation, RuleResult
 from runner.reports.build import approval_report
 from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
-from runner.reports.text import in_words, inline, markdown_cell
+from runner.reports.text import counted, in_words, inline, markdown_cell
 
 REPLAY_VERSION = 1
 
@@ -276,9 +276,9 @@ def _summary(replay: Replay) -> str:
         f"{len(replay.flips):,} would flip{f' ({flips})' if flips else ''}",
         f"{replay.same:,} would not",
         *([f"{len(replay.problems):,} cannot be judged"] if replay.problems else []),
-        *([f"{len(replay.left_out):,} model(s) left out"] if replay.left_out else []),
+        *([f"{counted(len(replay.left_out), 'model')} left out"] if replay.left_out else []),
     ]
-    return f"{len(replay.decisions):,} recorded decision(s) by {by}: {', '.join(counts)}."
+    return f"{counted(len(replay.decisions), 'recorded decision')} by {by}: {', '.join(counts)}."
 
 
 def _cut(text: str) -> str:

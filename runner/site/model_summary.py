@@ -23,6 +23,7 @@ from runner.reports.model import ModelReport, NextStep
 from runner.reports.model_timeline import ModelTimeline
 from runner.reports.next_step import CommandContext, next_step
 from runner.reports.table import short_number
+from runner.reports.text import counted
 
 _MOST_STRIPS = 24
 _MOST_VALUES = 3
@@ -102,7 +103,9 @@ def standing(timeline: ModelTimeline) -> ModelSummary:
         waiting=_waiting(timeline),
         next=_next_step(timeline, ended),
         strips=_strips(outcomes),
-        strip_words=f"last {len(outcomes)} runs: {', '.join(_counted(outcomes))}" if outcomes else "no run has ended",
+        strip_words=f"last {counted(len(outcomes), 'run')}: {', '.join(_counted(outcomes))}"
+        if outcomes
+        else "no run has ended",
     )
 
 

@@ -66,7 +66,7 @@ def test_a_valid_manifest_ends_with_0_in_every_format(retrain: Retrain) -> None:
         done = retrain("validate", "examples/configs/minimal", "--format", form)
         assert (done.returncode, done.stderr) == (0, ""), form
         if form == "github":
-            assert done.stdout == "valid: 1 model(s) in 1 file(s)\n"
+            assert done.stdout == "valid: 1 model in 1 file\n"
         else:
             json.loads(done.stdout)
 

@@ -24,6 +24,7 @@ from runner.journal.stored import (
     is_upload_folder,
     removal_of,
 )
+from runner.reports.text import counted
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
@@ -171,7 +172,7 @@ class Removed:
             else:
                 taken.setdefault(found.seq, []).append(found)
         for seq in sorted({*taken, *beyond}):
-            decisions = f"{beyond.get(seq, 0)} decision(s) cannot be computed again"
+            decisions = f"{counted(beyond.get(seq, 0), 'decision')} cannot be computed again"
             unheld = "; no anchor holds this record" if 0 < held < seq else ""
             yield Finding(where=f"event {seq}", what=f"{self._told(taken.get(seq, []), seq)}; {decisions}{unheld}")
 

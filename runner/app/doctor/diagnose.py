@@ -33,6 +33,7 @@ from runner.manifest.problems import ManifestError
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage, state_option
 from runner.providers.kept_answers import AnswerKeeper
 from runner.reports.diagnosis import Check, Diagnosis, diagnosis
+from runner.reports.text import counted
 
 _SEEN_BY_PLANNING = frozenset({"data-file"})  # problems of a manifest that the check of the data tells in full
 
@@ -77,7 +78,7 @@ def diagnose(request: DoctorRequest) -> Diagnosis:
 def _manifest_checks(choice: Choice) -> Iterator[Check]:
     found = validate(choice.paths)
     if found.valid:
-        seen = f"{found.models} model(s) in {found.files} file(s)."
+        seen = f"{counted(found.models, 'model')} in {counted(found.files, 'file')}."
         yield Check(name="manifest", verdict="ok", seen=seen)
     for problem in found.problems:
         if problem.code not in _SEEN_BY_PLANNING:

@@ -20,7 +20,7 @@ from runner.app.planning.plan_document import Planned, describe, refuse_target, 
 from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.state.open_state import open_state
-from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_future
+from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_state
 from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
@@ -83,7 +83,7 @@ def plan(request: PlanRequest) -> MadePlan:
         )
     scope = read_scope(choice)
     progress = read_progress(request.state, knows_approved(scope.service.name, scope.manifest))
-    warn_of_future(progress.last_at, request.warn)
+    warn_of_state(progress, request.warn)
     if request.refresh:
         folder = open_state(request.state).work
         refresh(progress, scope.manifest, scope.models, scope.service, paths=scope.choice.paths, folder=folder)

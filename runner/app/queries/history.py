@@ -18,7 +18,7 @@ from runner.app.state.read_state import (
     require_seen,
     seen_models,
     silent,
-    warn_of_future,
+    warn_of_state,
 )
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256
@@ -58,7 +58,7 @@ def history(request: HistoryRequest) -> list[Entry]:
     progress = Progress()
     with reading(request.state) as (_, links):
         entries = list(read_entries(links, progress))
-    warn_of_future(progress.last_at, request.warn)
+    warn_of_state(progress, request.warn)
     now = {(service, model.identity): name for (service, name), model in progress.models.items()}
     called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
     names = _names(request, progress, called)

@@ -18,7 +18,7 @@ from runner.app.state.read_state import (
     read_progress,
     refuse_of_the_state,
     silent,
-    warn_of_future,
+    warn_of_state,
 )
 from runner.app.state.run_histories import last_histories
 from runner.app.state.unlock import held_by
@@ -118,7 +118,7 @@ def status(
         StateError: the journal is missing, foreign or damaged, or the manifest it names is in the state.
     """
     progress = read_progress(state)
-    warn_of_future(progress.last_at, warn)
+    warn_of_state(progress, warn)
     if refreshed and progress.runs:
         _refresh(progress, state, manifest, trusted_hosts)
     newest = newest_run({run_id: run.started for run_id, run in progress.runs.items()})

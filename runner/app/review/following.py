@@ -12,6 +12,7 @@ from runner.errors import StateError
 from runner.execute.progress_events import Preparing
 from runner.journal.events import Draft, Fact, ModelFinished
 from runner.lib.timestamps import stamp
+from runner.reports.text import counted
 
 ENTRY = ".json"  # the ending of a decision in the inbox
 
@@ -45,7 +46,8 @@ def _tell_of_others(opened: Session, request: DecisionRequest) -> None:
         names = [name for name in opened.state.inbox.pending() if name.endswith(ENTRY)]
         others = sum(name != f"{own}{ENTRY}" for name in names)
         if others:
-            what = f"{others} other decision(s) wait in the inbox for the next run; `retrain status` shows them"
+            wait = f"{counted(others, 'other decision')} {'waits' if others == 1 else 'wait'} in the inbox"
+            what = f"{wait} for the next run; `retrain status` shows more"
             request.listener(None, Preparing(what=what))
 
 

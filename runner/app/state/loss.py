@@ -23,6 +23,7 @@ from runner.journal.state_store import Blobs, EventLog, StateStore
 from runner.journal.store import open_for_reading
 from runner.lib.atomic_files import read_up_to
 from runner.reports.build import LARGEST_REPORT
+from runner.reports.text import counted
 
 _SHOWN = 3  # findings in one message
 
@@ -190,7 +191,8 @@ def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str)
     elif found is None:
         missing = noted.events - events
         yield Finding(
-            where=where, what=f"lacks its last {missing} event(s): it ends at {events} and ended with {event}{source}"
+            where=where,
+            what=f"lacks its last {counted(missing, 'event')}: it ends at {events} and ended with {event}{source}",
         )
     elif found != noted.sha256:
         yield Finding(where=where, what=f"went another way than the one that had {event}{source}")

@@ -17,7 +17,7 @@ from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import NOTICED, moment, seconds_text
 from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest
-from runner.plan.model_plan import run_command
+from runner.plan.model_plan import run_command, state_option
 
 Warn = Callable[[str], None]
 
@@ -35,6 +35,13 @@ def warn_of_future(last: str | None, warn: Warn) -> None:
         f"The journal's last event is of {seconds_text(moment(last))}, and this machine's clock shows "
         f"{seconds_text(now)}: one of the machines that use this state has a wrong clock. Set them by a time server."
     )
+
+
+def warn_of_state(progress: Progress, warn: Warn) -> None:
+    """Warn where a state was moved away from here, and where its last event is in the future."""
+    warn_of_future(progress.last_at, warn)
+    if progress.moved_to is not None:
+        warn(f"This state was moved, and nothing is added here. See it with{state_option(progress.moved_to)}.")
 
 
 _MOST_LISTED = 5

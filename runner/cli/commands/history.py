@@ -38,6 +38,7 @@ from runner.reports.text import inline
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
 @click.option("--service", metavar="HOST", help="Only the history with this service: its host, or `emulator`.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only each model's newest N runs.")
+@click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.manifest
 @options.output_format("text", "json", "csv")
 @options.common
@@ -53,6 +54,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     outcomes: Sequence[str],
     service: str | None,
     limit: int | None,
+    wide: bool,
     manifest: Sequence[Path],
     form: str,
     state: str,
@@ -81,9 +83,9 @@ def command(  # noqa: PLR0913 -- one argument an option
             )
         return _explain(console, explain(state, model, run_id=run_id, job=job, service=service), form)
     if incumbent_at is not None:
-        _show_incumbents(console, incumbents(request, incumbent_at), incumbent_at, form)
+        _show_incumbents(console, incumbents(request, incumbent_at), incumbent_at, form, wide=wide)
     else:
-        _show_history(console, history(replace(request, warn=console.warning)), form, state)
+        _show_history(console, history(replace(request, warn=console.warning)), form, state, wide=wide)
     return ExitCode.OK
 
 
@@ -100,25 +102,25 @@ def _explain(console: Console, explanations: Sequence[Explanation], form: str) -
     return ExitCode.OK if confirmed else ExitCode.STATE
 
 
-def _show_incumbents(console: Console, found: Sequence[Incumbent], at: datetime, form: str) -> None:
+def _show_incumbents(console: Console, found: Sequence[Incumbent], at: datetime, form: str, *, wide: bool) -> None:
     match form:
         case "json":
             text = incumbents_json(found, at)
         case "csv":
             text = incumbents_csv(found)
         case _:
-            text = incumbents_text(found, width=console.width)
+            text = incumbents_text(found, width=console.width, wide=wide)
     console.result(text.rstrip("\n"))
 
 
-def _show_history(console: Console, entries: Sequence[Entry], form: str, state: str) -> None:
+def _show_history(console: Console, entries: Sequence[Entry], form: str, state: str, *, wide: bool) -> None:
     match form:
         case "json":
             text = history_json(entries)
         case "csv":
             text = history_csv(entries)
         case _:
-            text = "\n\n".join([history_text(entries, width=console.width), *_next(entries, state)])
+            text = "\n\n".join([history_text(entries, width=console.width, wide=wide), *_next(entries, state)])
     console.result(text.rstrip("\n"))
 
 

@@ -18,7 +18,7 @@ from runner.errors import ExitCode, UsageError
 from runner.manifest.durations import duration_text
 from runner.plan.eligibility import Keep
 from runner.plan.model_plan import state_option
-from runner.reports.text import inline
+from runner.reports.text import counted, inline
 
 
 @click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         console.result(_shown(found, form, "would be removed" if dry_run else "removed"))
         return ExitCode.OK
     show(console, _lines(found), asks=not yes)
-    question = f"Remove {found.count} result file(s), {found.bytes:,} bytes, for good?"
+    question = f"Remove {counted(found.count, 'result file')}, {counted(found.bytes, 'byte')}, for good?"
     stake = "evidence would be removed"
     if not confirm(console, question, Consent(yes=yes, command=_command(count, age, state), stake=stake)):
         return ExitCode.FAILED
@@ -80,7 +80,7 @@ def _shown(found: Pruning, form: str, verb: str) -> str:
     if form == "json":
         return json.dumps({**to_builtins(found), "bytes": found.bytes}, indent=2, ensure_ascii=False)
     listed = [inline(line) for line in _lines(found)] if verb != "removed" else []
-    return "\n".join([*listed, f"{found.count} result file(s) {verb}, {found.bytes:,} bytes"])
+    return "\n".join([*listed, f"{counted(found.count, 'result file')} {verb}, {counted(found.bytes, 'byte')}"])
 
 
 def _command(count: int | None, age: timedelta | None, state: str) -> str:

@@ -26,5 +26,5 @@ def command(folder: Path, state: str, console: Console) -> int:
 
 
 def _line(built: SiteBuild) -> str:
-    files = f"{built.written} files written, {built.kept} unchanged, {built.removed} removed"
+    files = f"{counted(built.written, 'file')} written, {built.kept} unchanged, {built.removed} removed"
     return f"{built.index}: {counted(built.models, 'model')}, {counted(built.runs, 'run')}; {files}"

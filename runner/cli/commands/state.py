@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 
 from runner.app.doctor.state_check import state_checks
-from runner.app.migrate import migrate, pull, push
+from runner.app.migrate import Copied, migrate, pull, push
 from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
 from runner.app.state.manage import init_state, pack_state, show_state
 from runner.cli import options
@@ -14,7 +14,7 @@ from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.plan.model_plan import state_option
 from runner.reports.json_text import render_json
-from runner.reports.text import inline
+from runner.reports.text import counted, inline
 
 
 @click.group("state", cls=CommandGroup, epilog="Example: retrain state show")
@@ -48,7 +48,7 @@ def show(*, form: str, state: str, console: Console) -> int:
     last = f", the last one {found.last_run}" if found.last_run else ""
     lines = [
         f"state: {found.address}",
-        f"journal: {found.events} events, head {found.head_sha256[:12] or 'none'}",
+        f"journal: {counted(found.events, 'event')}, head {found.head_sha256[:12] or 'none'}",
         f"runs: {found.runs}{last}",
         f"held by: {found.held_by or 'nobody'}",
         *([f"moved to: {found.moved_to}"] if found.moved_to else []),
@@ -72,8 +72,8 @@ def move(*, source: str, target: str, lock_timeout: timedelta, state: str, conso
     copied = migrate(source, target, lock_timeout=lock_timeout, listener=console.progress)
     console.result(
         inline(
-            f"The state is at {copied.address} now, with head {copied.head_sha256[:12]}: {copied.events} events and "
-            f"{copied.files} files were copied. Next: retrain status{state_option(copied.address)}"
+            f"The state is at {copied.address} now, with head {copied.head_sha256[:12]}: {_copied(copied)}. "
+            f"Next: retrain status{state_option(copied.address)}"
         )
     )
     return ExitCode.OK
@@ -90,7 +90,7 @@ def get(*, source: str, folder: str, state: str, console: Console) -> int:  # no
     """
     console.state = source
     copied = pull(source, folder)
-    console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
+    console.result(inline(f"{_copied(copied)} to {copied.address}."))
     return ExitCode.OK
 
 
@@ -103,7 +103,7 @@ def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, cons
     """Bring what a pulled folder has beyond a state back to it; refused where that has events of its own by now."""
     console.state = folder
     copied = push(folder, target, lock_timeout=lock_timeout, listener=console.progress)
-    console.result(inline(f"{copied.events} events and {copied.files} files were copied to {copied.address}."))
+    console.result(inline(f"{_copied(copied)} to {copied.address}."))
     return ExitCode.OK
 
 
@@ -112,7 +112,7 @@ def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, cons
 def pack(*, state: str, console: Console) -> int:
     """Pack the journal of an object store, so that a machine without a copy reads it in a few requests."""
     events = pack_state(state)
-    console.result(f"{events} events are packed." if events else "Everything is packed already.")
+    console.result(f"{counted(events, 'event')} packed." if events else "Everything is packed already.")
     return ExitCode.OK
 
 
@@ -143,3 +143,7 @@ def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console
     moved = "" if aside is None else f" Files of runs that the journal does not know are in {inline(aside)} now."
     console.result(f"The loss is recorded.{moved} Each model asks before it is trained or switched to again.")
     return ExitCode.OK
+
+
+def _copied(copied: Copied) -> str:
+    return f"{counted(copied.events, 'event')} and {counted(copied.files, 'file')} copied"

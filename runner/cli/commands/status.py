@@ -20,7 +20,8 @@ from runner.lib.timestamps import moment, seconds_text
 from runner.plan.model_plan import review_commands, state_option
 from runner.reports.evidence_text import evidence_line
 from runner.reports.json_text import render_json
-from runner.reports.next_step import CommandContext, named_only, next_lines
+from runner.reports.model import NextStep
+from runner.reports.next_step import CommandContext, in_brief, named_only, next_lines
 from runner.reports.table import FEWEST_COLUMNS, FLEET, NAME_COLUMNS, WIDE_COLUMNS, Column, text_table
 from runner.reports.text import acting, in_words, inline
 
@@ -81,19 +82,33 @@ def command(  # noqa: PLR0913 -- one argument an option
     shown = found if wide else replace(found, models=with_short_ids(found.models))
     if is_fleet:
         shown = replace(shown, models=tuple(sorted(shown.models, key=_place)))
+    wanting = sorted(filter(_wants, found.models), key=_place)
+    steps = next_steps(state, wanting) if wanting else {}
     if console.width and console.width >= FEWEST_COLUMNS and found.models:
-        lines = list(_tables(shown.models, console.width, wide=wide, outcomes=bool(outcomes)))
+        lines = list(_tables(shown.models, steps, console.width, wide=wide, outcomes=bool(outcomes)))
     else:
         lines = list(_grouped(shown.models) if is_fleet else map(_line, shown.models))
-    console.result("\n".join([*lines, *([""] if lines else []), *_end(found, state, _MOST_NEXT if is_fleet else None)]))
+    told = [(model, steps.get((model.service, model.name))) for model in wanting]
+    end = _end(found, told, state, _MOST_NEXT if is_fleet else None)
+    console.result("\n".join([*lines, *([""] if lines else []), *end]))
     return ExitCode.OK
 
 
-def _tables(models: Sequence[ModelStatus], width: int, *, wide: bool, outcomes: bool) -> Iterator[str]:
+def _tables(
+    models: Sequence[ModelStatus],
+    steps: Mapping[tuple[str, str], NextStep],
+    width: int,
+    *,
+    wide: bool,
+    outcomes: bool,
+) -> Iterator[str]:
     """Yield a table of the models, and one of the candidates where those have no place in it."""
     is_fleet = len(models) >= FLEET and not (wide or outcomes)
     if is_fleet:
-        cells = [{**_cells(model), "now": _now(model, width)} for model in models]
+        cells = [
+            {**_cells(model), "now": in_brief(steps.get((model.service, model.name))) + _now(model, width)}
+            for model in models
+        ]
         yield _table(_FLEET, cells, width)
         return
     columns = _ENDS if outcomes else [replace(column, clipped=False) for column in _STANDS] if wide else _STANDS
@@ -121,11 +136,13 @@ def _grouped(models: Sequence[ModelStatus]) -> Iterator[str]:
             yield indent(_line(model) if _needs_person(model) else _line(replace(model, last_outcome=None)), "  ")
 
 
-def _end(found: Status, state: str, most: int | None) -> Iterator[str]:
+def _end(
+    found: Status, told: Sequence[tuple[ModelStatus, NextStep | None]], state: str, most: int | None
+) -> Iterator[str]:
     """Yield how many models ended how, what to do next, and the last run."""
     yield from _counts(found)
     yield from _pending(found)
-    yield from _next(found, state, most)
+    yield from _next(told, state, most)
     if found.last_run is None:
         yield Console.current().whole(f"No run yet in {state}. Begin with `retrain run`, or check --state.")
         return
@@ -150,11 +167,9 @@ def _pending(found: Status) -> Iterator[str]:
         yield f"pending: {len(found.pending) - _MOST_PENDING} more"
 
 
-def _next(found: Status, state: str, most: int | None) -> Iterator[str]:
+def _next(told: Sequence[tuple[ModelStatus, NextStep | None]], state: str, most: int | None) -> Iterator[str]:
     """Yield the commands for the models that need a person, most urgent first, and how to see those beyond `most`."""
-    wanting = sorted(filter(_wants, found.models), key=_place)
-    steps, option = next_steps(state, wanting) if wanting else {}, state_option(state)
-    told = [(model, steps.get((model.service, model.name))) for model in wanting]
+    option = state_option(state)
     open_models = [(model, step.commands if step else ()) for model, step in told if step or model.waiting]
     for model, commands in open_models[:most]:  # one without a step was judged in a run that has no end
         yield from next_lines(commands or review_commands(model.name, state=option))

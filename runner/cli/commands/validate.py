@@ -9,6 +9,7 @@ from runner.app.validate import Validation, validate
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
+from runner.reports.text import counted
 
 
 @click.command("validate", epilog="Example: retrain validate models.yaml --format github")
@@ -37,6 +38,6 @@ def _lines(found: Validation, console: Console) -> list[str]:
 
 def _summary(found: Validation) -> str:
     if found.valid:
-        return f"valid: {found.models} model(s) in {found.files} file(s)"
+        return f"valid: {counted(found.models, 'model')} in {counted(found.files, 'file')}"
     errors = sum(problem.severity == "error" for problem in found.problems)
-    return f"{errors} error{'s' if errors != 1 else ''}"
+    return counted(errors, "error")

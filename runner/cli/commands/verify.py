@@ -12,7 +12,7 @@ from runner.app.state.state_trust import require_trusted
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
-from runner.reports.text import inline
+from runner.reports.text import counted, inline
 
 
 @click.command("verify", epilog="Example: retrain verify latest")
@@ -60,14 +60,16 @@ def _json(found: Verification) -> str:
 
 def _text(found: Verification) -> str:
     checked = (
-        f"{found.events} events, {found.runs} run(s), {found.files} file(s), "
-        f"{found.decisions} decision(s) computed again; head {found.head_sha256}"
+        f"{counted(found.events, 'event')}, {counted(found.runs, 'run')}, {counted(found.files, 'file')}, "
+        f"{counted(found.decisions, 'decision')} computed again; head {found.head_sha256}"
     )
     notes = [f"note: {inline(note.where)} {inline(note.what)}" for note in found.notes]
     if not found.findings:
         return "\n".join([*notes, *_anchors(found), f"verified: {checked}"])
     lines = [f"{inline(finding.where)}: {inline(finding.what)}" for finding in found.findings]
-    return "\n".join([*notes, *lines, *_anchors(found), f"NOT verified: {len(found.findings)} finding(s) in {checked}"])
+    return "\n".join(
+        [*notes, *lines, *_anchors(found), f"NOT verified: {counted(len(found.findings), 'finding')} in {checked}"]
+    )
 
 
 def _anchors(found: Verification) -> list[str]:

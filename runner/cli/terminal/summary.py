@@ -17,7 +17,7 @@ from runner.cli.terminal.truncation import cut
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
 from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import by_urgency
+from runner.reports.next_step import by_urgency, in_brief
 from runner.reports.table import FEWEST_COLUMNS, cut_middle
 from runner.reports.text import in_words, inline
 
@@ -88,11 +88,10 @@ def _told(model: ModelReport) -> str:
 
 
 def _told_shortly(model: ModelReport) -> str:
-    """Return the same for a single line that is cut: the first metric, then why."""
+    """Return the same for a single line that is cut: what to do, the first metric, then why."""
     evidence = undecided(model)
-    return inline(
-        f"{evidence_line(evidence, 1, noted=False)}; {short_reason(model)}" if evidence else short_reason(model)
-    )
+    metric = f"{evidence_line(evidence, 1, noted=False)}; " if evidence else ""
+    return inline(f"{in_brief(model.next)}{metric}{short_reason(model)}")
 
 
 def _stacked(

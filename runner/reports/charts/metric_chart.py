@@ -12,6 +12,7 @@ from runner.reports.charts.rule_chart import EXACT, Axis, Interval, PolicyLimits
 from runner.reports.charts.trend import candidate_status
 from runner.reports.model_timeline import Deployment, ModelTimeline
 from runner.reports.table import short_number
+from runner.reports.text import counted
 
 HEIGHT = 200  # of the picture, in pixels
 MOST_METRICS = 6
@@ -163,4 +164,4 @@ def _label(metric: str, samples: Sequence[_Sample]) -> str:
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in sorted(set(fates)))
     first, last = short_number(samples[0].value), short_number(samples[-1].value)
     days = f"{samples[0].at:%Y-%m-%d} to {samples[-1].at:%Y-%m-%d}"
-    return f"{metric} of {len(samples)} candidates, {days}, from {first} to {last}: {told}"
+    return f"{metric} of {counted(len(samples), 'candidate')}, {days}, from {first} to {last}: {told}"

@@ -12,6 +12,7 @@ from runner.journal.retrain_job import Decided, JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.reports.charts.rule_chart import EXACT, Axis, Interval, PolicyLimits
 from runner.reports.table import short_number
+from runner.reports.text import counted
 
 HEIGHT = 96  # of the picture, in pixels; places along it are percentages of its width
 ROWS = "training rows"
@@ -262,4 +263,4 @@ def _label(name: str, shown: Sequence[Sample], text: Callable[[Decimal], str]) -
     fates = [sample.fate for sample in shown]
     told = ", ".join(f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(sorted(fates)))
     first, last = text(shown[0].value), text(shown[-1].value)
-    return f"{name} of {len(shown)} candidates, from {first} to {last}: {told}"
+    return f"{name} of {counted(len(shown), 'candidate')}, from {first} to {last}: {told}"

@@ -12,10 +12,10 @@ from runner.reports.build import outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
 from runner.reports.commit_address import commit_address
-from runner.reports.evidence_text import evidence_line, metric_text, undecided
+from runner.reports.evidence_text import evidence_line, in_short, metric_text, undecided
 from runner.reports.formats.markdown import summarize
 from runner.reports.json_text import json_pieces
-from runner.reports.next_step import audit_commands, named_only, why
+from runner.reports.next_step import audit_commands, named_only, short_id, why
 from runner.reports.page import Page, build_page
 from runner.reports.page_layout import PageLayout, answer, inline_file, lay_out, prose, sign
 from runner.reports.run_history import RunHistory
@@ -28,6 +28,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "acting": text.acting,
     "answer": answer,
     "cell": text.markdown_cell,
+    "in_short": in_short,
     "clipped": text.clipped,
     "code": text.markdown_code,
     "count": text.count,
@@ -41,6 +42,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "origin": text.origin,
     "prose": prose,
     "rounded": table.short_number,
+    "short_id": short_id,
     "short": text.short_digest,
     "sign": sign,
     "signed": table.signed_number,

@@ -149,7 +149,7 @@ def test_what_a_killed_run_left_is_carried_out_by_the_next(waiting: Project) -> 
         assert decide(waiting, "approve", "fast", "--no-wait").code == 0
         process.kill()
     told = waiting.retrain("adopt", "slow", "--metric", "auc=0.7", "--reason", "seen", "--yes")
-    assert "1 other decision(s) wait in the inbox" in told.err
+    assert "1 other decision waits in the inbox" in told.err
     assert waiting.run().code == 0
     assert len(waiting.service.switches("fast")) == 1
 

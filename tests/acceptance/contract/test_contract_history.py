@@ -169,7 +169,7 @@ def replayed(project: Project, *words: str) -> Finished:
 def test_a_policy_that_did_not_change_flips_nothing(told: Project) -> None:
     done = replayed(told)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "4 recorded decision(s) by today's policies: 0 would flip, 4 would not.\n"
+    assert done.out == "4 recorded decisions by today's policies: 0 would flip, 4 would not.\n"
 
 
 def test_a_tightened_threshold_flips_the_decisions_between_the_limits(project: Project) -> None:
@@ -206,7 +206,7 @@ def test_a_loosened_threshold_shows_the_rule_that_held_before(project: Project) 
 def test_another_policy_of_the_manifest_can_be_tried_on_all_models(project: Project) -> None:
     done = replayed(project, "--policy", "demand", "--select", "churn")
     assert done.code == 2
-    assert "3 recorded decision(s) by policy demand: 1 would flip (1 hold to switch), 2 would not." in done.out
+    assert "3 recorded decisions by policy demand: 1 would flip (1 hold to switch), 2 would not." in done.out
     wrong = replayed(project, "--policy", "demnd")
     assert (wrong.code, "Did you mean `demand`?" in wrong.err) == (2, True)
 

@@ -73,7 +73,7 @@ def test_every_input_arrives_through_the_environment_only() -> None:
 def test_a_valid_manifest_passes(act: Act) -> None:
     job = act()
     assert (job.code, job.outputs) == (0, "exit-code=0\n")
-    assert "valid: 1 model(s)" in job.log
+    assert "valid: 1 model" in job.log
 
 
 def test_a_problem_becomes_an_annotation_at_its_line(act: Act, project: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_input_that_is_shell_stays_text(text: str, act: Act, programs: Path, 
 
 def test_a_manifest_of_several_lines_is_several_paths_and_none_is_an_option(act: Act, project: Path) -> None:
     (project / "my models.yaml").write_text("models: {}\n", encoding="utf-8")
-    assert "in 2 file(s)" in act(manifest="models.yaml\r\n\nmy models.yaml\n").log
+    assert "in 2 files" in act(manifest="models.yaml\r\n\nmy models.yaml\n").log
     assert act(manifest="--help").code == 3
 
 

@@ -29,7 +29,7 @@ def test_the_commands_that_init_names_next_work(retrain: Retrain, shell: Shell, 
     people = {f"GIT_{who}_{what}": "ann@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     ran = shell("\n".join([f"cd {tmp_path}", *steps]), **people)
     assert ran.returncode == 0, ran.stderr
-    assert "valid: 1 model(s) in 1 file(s)" in ran.stdout
+    assert "valid: 1 model in 1 file" in ran.stdout
     assert "churn  awaiting approval" in ran.stdout
     status = shell(f"cd {tmp_path}/models && retrain validate . && retrain verify && git status --porcelain")
     assert status.returncode == 0, status.stderr

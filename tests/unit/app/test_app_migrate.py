@@ -8,6 +8,7 @@ import pytest
 
 from runner.app.audit.verify import verify
 from runner.app.migrate import Copied, migrate, pull, push
+from runner.app.queries.status import status
 from runner.app.state.open_state import open_state
 from runner.app.state.session import session
 from runner.errors import ExitCode, StateError, UsageError
@@ -79,6 +80,9 @@ def test_a_folder_moves_to_an_object_store_and_back_with_the_same_head(
         before.files,
         (),
     )
+    told: list[str] = []
+    status(folder, warn=told.append)
+    assert f"See it with --state '{target}'." in told[0]
     with pytest.raises(StateError, match="has moved to s3://bucket/prod"):
         a_run(folder)
     a_run(target)

@@ -105,7 +105,7 @@ def test_a_removed_result_is_a_note_with_a_number_and_a_missing_one_a_finding(wo
     assert not any(result(number) in finding.where for finding in found.findings for number in (1, 2))
     [note] = [one.what for one in found.notes if "removed" in one.what]
     assert "2 result files were removed by prune on " in note
-    assert "2 decision(s) cannot be computed again" in note
+    assert "2 decisions cannot be computed again" in note
 
 
 def test_a_record_about_other_bytes_hides_no_loss(world: World) -> None:

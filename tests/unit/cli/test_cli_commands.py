@@ -95,6 +95,8 @@ def test_an_option_of_one_command_is_not_taken_before_it() -> None:
         ("`retrain audit keygen` makes one", "`retrain audit keygen --state s` makes one"),
         ("`retrain approve --help` says how", "`retrain approve --help` says how"),
         ("`retrain verify 1 --state x` shows it", "`retrain verify 1 --state x` shows it"),
+        ("`retrain state init s3://b/p`", "`retrain state init s3://b/p`"),
+        ("`retrain state show`", "`retrain state show --state s`"),
         ("`retrain init`, `retrain schema`", "`retrain init`, `retrain schema`"),
     ],
 )

@@ -55,4 +55,4 @@ def test_a_command_finds_the_manifest_of_its_folder(capsys: pytest.CaptureFixtur
     Path("retrain.yaml").write_text(VALID)
     Path("d.csv").write_text("a,b\n" + "1,2\n" * 100)
     assert group.main(["validate"], standalone_mode=False) == 0
-    assert "valid: 1 model(s) in 1 file(s)" in capsys.readouterr().out
+    assert "valid: 1 model in 1 file" in capsys.readouterr().out

@@ -56,6 +56,8 @@ def test_status_has_a_line_for_each_model_those_that_need_a_person_first(state: 
     assert sorted(names[:12]) == sorted(wanting)
     assert [line.split()[1] for line in table[:12]] == ["failed"] * 3 + ["held"] * 4 + ["awaiting"] * 5
     assert all("auc" in line for line in table[3:12]), "what a person decides by is in the line"
+    todo = [" run: ", " reject or approve: ", " approve or reject: "]
+    assert all(any(what in line for what in todo) for line in table[:12]), "what to do is never cut"
     rest = shown[shown.index("") + 1 :]
     assert rest[0] == "48 models: 3 failed, 4 held, 5 awaiting approval, 36 switched"
     assert rest[1].startswith("next: retrain run ")

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from runner.app.run.run_end import RunResult
 from runner.cli.console import Console
-from runner.cli.run_result import show_result
+from runner.cli.run_result import report_lines, show_result
 from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.summary import render_summary
 from runner.errors import ExitCode
@@ -61,8 +61,8 @@ def test_each_outcome_that_wants_a_person_shows_models_with_their_names_and_reas
     waiting: list[Outcome] = ["held", "awaiting_approval"]
     shown = lines(report(*failed, *waiting, *switched))
     assert shown[0] == "x 100 failed  all: retrain status --outcome failed --state s"
-    assert shown[1].startswith("  churn_000     auc 0.9 >= 0.95 failed by 0.05; the curre")
-    assert shown[2].startswith("  需要予測_001  auc 0.9")
+    assert shown[1].startswith("  churn_000     run: auc 0.9 >= 0.95 failed by 0.05; the")
+    assert shown[2].startswith("  需要予測_001  run: auc 0.9")
     assert [line for line in shown if not line.startswith("  ")][1:] == [
         "# 1 held",
         "? 1 awaiting approval",
@@ -119,8 +119,17 @@ def test_what_waits_or_is_held_shows_its_metrics_and_short_ids_but_whole_command
 @pytest.mark.parametrize("count", [12, 100])
 def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(count: int) -> None:
     shown = [line for line in lines(undecided_report("held", count)) if "churn_" in line]
-    assert all("auc 0.939 against 0.954 (-0.015, worse)" in line and line.endswith("..") for line in shown)
+    assert all("reject or approve: auc 0.939 against 0.954" in line and line.endswith("..") for line in shown)
     assert len(shown) > 5
+
+
+def test_a_report_that_is_in_a_store_is_named_by_the_command_that_opens_it() -> None:
+    found, look = report("switched"), Console().look
+    kept = [*report_lines(look, found, "state/runs/1", ""), *report_lines(look, found, "s3://b/p/runs/1", " --state x")]
+    assert [line for line in kept if line.startswith("report: ")] == [
+        "report: state/runs/1/report.html",
+        f"report: retrain report {found.run_id} --open --state x",
+    ]
 
 
 def test_in_a_file_a_line_ends_with_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,8 @@ import io
 import json
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from runner.journal.events import RollbackDecided, SwitchSucceeded
 from runner.lib.timestamps import moment
 from runner.reports.build import build_report
@@ -94,6 +96,17 @@ def test_the_incumbent_is_that_of_the_last_switch_before_the_moment(recording: C
     assert (after.run.run_id, after.job.switched_at) == ("20260302T040506Z-000002", second)
     assert "rollback from job-bad" in incumbents_text([after], width=None)
     assert json.loads(incumbents_json([after], LATER))["incumbents"][0]["rollback"]["by"] == "ann@desk"
+
+
+def test_job_ids_are_short_unless_the_table_is_to_be_wide(everything: Recording) -> None:
+    job = "90ef35c86db490d5d9e2c6503e951fb0"
+    entries = [
+        replace(entry, retrain_job_id=job, reason=f"job {job} serves") for entry in read_entries(everything.links)
+    ]
+    for width in (None, 120, 200):
+        assert job not in history_text(entries, width=width)
+        assert f"job {job[:8]} serves" in history_text(entries, width=width)
+    assert f"job {job} serves" in history_text(entries, width=200, wide=True)
 
 
 def test_text_from_outside_is_harmless_in_every_form(recording: Callable[[], Recording]) -> None:

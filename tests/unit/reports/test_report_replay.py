@@ -89,7 +89,7 @@ def test_another_limit_with_the_same_decision_is_no_flip() -> None:
     found = replayed(threshold(LOW), threshold(("auc", "min", "0.85")))
     assert not found.flips
     text = replay_text(whole([found]), width=None, everything=False)
-    assert text == "1 recorded decision(s) by today's policies: 0 would flip, 1 would not."
+    assert text == "1 recorded decision by today's policies: 0 would flip, 1 would not."
     assert "same" in replay_text(whole([found]), width=None, everything=True)
 
 
