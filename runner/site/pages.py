@@ -183,7 +183,7 @@ def day_bars(runs: Sequence[RunLine]) -> Sequence[DayBar]:
     return bars
 
 
-_BODY = b"<body>\n"
+_HEADER = b"<header>\n"
 _WAY_BACK = b'<nav aria-label="Site"><a href="../../index.html">Models</a> <a href="../index.html">Runs</a></nav>\n'
 
 
@@ -206,7 +206,7 @@ def with_way_back(report: bytes, models: Mapping[str, str]) -> bytes:
 
     Links to files that are not in the site lead to its pages, or go.
 
-    All its text is escaped, so its body begins in one place only, and no text looks like a link.
+    All its text is escaped, so its header begins in one place only, and no text looks like a link.
     """
 
     def with_history(name: re.Match[bytes]) -> bytes:
@@ -215,7 +215,7 @@ def with_way_back(report: bytes, models: Mapping[str, str]) -> bytes:
         return name[1] + (link.encode() if address else b"") + b"</td>"
 
     linked = _RUN_BEFORE.sub(rb'href="../\1/index.html"', _IN_STATE.sub(rb"\1a class=\2in-state\2", report))
-    return _NAME.sub(with_history, linked).replace(_BODY, _BODY + _WAY_BACK, 1)
+    return _NAME.sub(with_history, linked).replace(_HEADER, _HEADER + _WAY_BACK, 1)
 
 
 class Assets(Struct, frozen=True, kw_only=True):

@@ -237,7 +237,7 @@ def test_a_model_is_reached_by_its_name_and_the_next_one_by_the_arrows(opened: B
     assert opened.run("return document.activeElement.parentElement.open")
 
 
-def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) -> None:
+def test_of_a_year_of_weekly_runs_the_newest_are_drawn(browser: Browser, render: Render) -> None:
     browser.open(render(record_year))
     marks = "return [...document.querySelectorAll('.trend')].map((one) => one.querySelectorAll('.course').length)"
     assert browser.run(marks) == [1, 1, 1]
@@ -245,7 +245,7 @@ def test_a_year_of_weekly_runs_is_drawn_whole(browser: Browser, render: Render) 
         element.get_attribute("textContent") or ""
         for element in browser.driver.find_elements(By.CSS_SELECTOR, ".trend title")
     ]
-    assert titles[2].startswith("training rows of 52 candidates")
+    assert titles[2].startswith("training rows of 30 candidates")
     assert browser.violations() == []
 
 

@@ -142,11 +142,15 @@ def test_every_page_can_be_reached_and_asks_nothing_of_anybody_else(browser: Bro
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1400, "light"), (400, "dark")])
-@pytest.mark.parametrize("page", ["index", "runs", "model"])
-def test_a_page_fits_its_window_and_axe_finds_nothing_serious(
+@pytest.mark.parametrize("page", ["index", "runs", "model", "run", "decision"])
+def test_a_page_fits_its_window_and_axe_finds_nothing(
     browser: Browser, site: Path, page: str, width: int, theme: str
 ) -> None:
-    path = {"index": "index.html", "runs": "runs/index.html", "model": model_page(site, "churn")}[page]
+    ended = sorted(path.relative_to(site).as_posix() for path in site.glob("runs/*/index.html"))
+    path = {
+        **{"index": "index.html", "runs": "runs/index.html", "model": model_page(site, "churn")},
+        **{"run": ended[-1], "decision": ended[3]},
+    }[page]
     visit(browser, f"{site.as_uri()}/{path}", width=width, theme=theme)
     for details in browser.driver.find_elements(By.TAG_NAME, "summary"):
         details.click()

@@ -20,7 +20,7 @@ from runner.site.pages import Page, with_way_back
 from tests.unit.reports.report_history import Recording
 from tests.unit.site.fleet_history import FleetRecording
 
-REPORT = b"<!doctype html><title>the report of a run</title>\n<body>\n<h1>All done</h1>"
+REPORT = b"<!doctype html><title>the report of a run</title>\n<body>\n<header>\n<h1>All done</h1></header>"
 
 
 @pytest.fixture
