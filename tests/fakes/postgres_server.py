@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -148,15 +148,21 @@ def fresh_on_postgres(more: str = "") -> PostgresStore:
 Cut = Literal["", "before", "after"]
 
 
+def _inserts_events(question: bytes) -> bool:
+    return b"INSERT INTO" in question and b".events" in question
+
+
 class CuttingProxy:
-    """Passes bytes on to a server; of statements that insert events it loses the question or the answer.
+    """Passes bytes on to a server; of chosen statements, those that insert events, it loses the question or the answer.
 
     `plan` says for each of them, in their order, what is lost; when it ends nothing is.
     """
 
-    def __init__(self, port: int, plan: Iterator[Cut]) -> None:
+    def __init__(self, port: int, plan: Iterator[Cut], chosen: Callable[[bytes], bool] = _inserts_events) -> None:
         self._target = port
         self._plan = plan
+        self._chosen = chosen
+        self._planning = threading.Lock()
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -185,7 +191,8 @@ class CuttingProxy:
             back = threading.Event()  # set when the next answer is to be lost
             threading.Thread(target=self._answers, args=(server, client, back), daemon=True).start()
             while question := client.recv(1 << 16):
-                cut = next(self._plan, "") if b"INSERT INTO" in question and b".events" in question else ""
+                with self._planning:
+                    cut = next(self._plan, "") if self._chosen(question) else ""
                 self.cuts += bool(cut)
                 if cut == "before":
                     return

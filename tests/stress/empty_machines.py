@@ -9,21 +9,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish, rows, wait_until
 from tests.fakes.loopback_port import Moment
+from tests.fakes.postgres_server import PASSWORD
 from tests.fakes.two_port_records import Call
 from tests.fakes.unreliable_s3 import Fault, FaultOf, S3Server, StoredObject, no_fault
 from tests.stress import promise
 from tests.stress.canaries import Scanner, written_below
 from tests.stress.promise import MODEL
 from tests.stress.quick_runs import QuickRuns, quick_runs
+from tests.stress.side_by_side import LARGE, stop_at_head
 
 CREDENTIALS = {
+    "PGPASSWORD": PASSWORD,
     "AWS_ACCESS_KEY_ID": "CANARYaccess0key+8d1a",
     "AWS_SECRET_ACCESS_KEY": "CANARYsecret/key+0123456789",
     "AWS_SESSION_TOKEN": "CANARYsession/token+4c",
@@ -47,19 +50,19 @@ Broken = Iterator[str]
 
 @dataclass(slots=True, kw_only=True)
 class Machines:
-    """A project of one model whose state is in a bucket. Each command gets a home of its own, with nothing in it."""
+    """A project of one model whose state is at an address. Each command gets a home of its own, with nothing in it.
+
+    `let_leases_end` lets the clock of the state go on; `store` is the bucket, and empty where the state is elsewhere.
+    """
 
     project: Project
-    store: S3Server
     quick: QuickRuns
+    address: str
+    let_leases_end: Callable[[], None]
+    store: S3Server
     trained: int = 1  # how often the model is to be trained and switched until the end
     said: list[str] = field(default_factory=list)
     _homes: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def address(self) -> str:
-        """Return where the state is."""
-        return self.store.address("prod", f"&lease={LEASE_S}s")
 
     def environment(self, home: str = "") -> dict[str, str]:
         """Return the variables of a machine, a new one unless it is named."""
@@ -75,15 +78,25 @@ class Machines:
         """Run `retrain run` to its end."""
         return self.retrain("run", "models.yaml", home=home)
 
-    def run_under(self, fault: Callable[[int], FaultOf], words: Sequence[str] = ("run", "models.yaml")) -> Finished:
+    def run_under(
+        self, fault: Callable[[int], FaultOf], words: Sequence[str] = ("run", "models.yaml"), home: str = ""
+    ) -> Finished:
         """Run a command while the store misbehaves; `fault` gets the number of the process, which waits for it."""
 
         def meet(process: int) -> None:
             self.store.fault = fault(process)
 
-        ended = self.quick.command(self.project.folder, words, self.environment(), held="main", meet=meet)
-        self.store.fault = no_fault
-        return self._heard(ended)
+        try:
+            return self.watched(meet, words, home)
+        finally:
+            self.store.fault = no_fault
+
+    def watched(
+        self, meet: Callable[[int], None], words: Sequence[str], home: str = "", **environment: str
+    ) -> Finished:
+        """Run a command that waits until `meet` has been told the number of its process."""
+        variables = {**self.environment(home), **environment}
+        return self._heard(self.quick.command(self.project.folder, words, variables, held="main", meet=meet))
 
     def start(self, *words: str, days: int = 0) -> subprocess.Popen[bytes]:
         """Start a command beside others, on a machine whose clock is so many days ahead."""
@@ -102,26 +115,22 @@ class Machines:
         """Wait for a command."""
         return self._heard(finish(process))
 
-    def let_leases_end(self) -> None:
-        """Let the store's clock go on."""
-        self.store.skew += _OLD
-
-    def settled(self) -> Broken:
-        """Run on fresh machines until all is done, and yield every promise that is broken then."""
-        ended = self.run()
+    def settled(self, home: str = "") -> Broken:
+        """Run on fresh machines, or on one, until all is done, and yield every promise that is broken then."""
+        ended = self.run(home)
         for _ in range(_RUNS - 1):
             if ended.code == 0:
                 break
             self.let_leases_end()
-            ended = self.run()
+            ended = self.run(home)
         if ended.code != 0:
             yield f"not settled after {_RUNS} runs: exit {ended.code}: {ended.err[-300:]}"
         yield from promise.effects(self.project, trainings=self.trained, switches=self.trained)
         yield from self.verified()
 
-    def spend_a_night(self) -> None:
+    def spend_a_night(self, home: str = "") -> None:
         """Run to the end on one machine, and let the data change after that."""
-        ended = self.run()
+        ended = self.run(home)
         assert ended.code == 0, ended.err
         self.project.write_data(MODEL, rows(seed=self.trained))
         self.trained += 1
@@ -151,11 +160,18 @@ def machines(quick: QuickRuns | None = None) -> Iterator[Machines]:
     with promise.project() as project, S3Server().serving() as store:
         lineage = b"%032x" % random.getrandbits(128)
         store.objects["prod/format.json"] = StoredObject(_FORMAT % lineage, datetime.now(UTC))
-        if quick is not None:
-            yield Machines(project=project, store=store, quick=quick)
-            return
-        with quick_runs() as own:
-            yield Machines(project=project, store=store, quick=own)
+
+        def let_leases_end() -> None:
+            store.skew += _OLD
+
+        with nullcontext(quick) if quick else quick_runs() as forks:
+            yield Machines(
+                project=project,
+                quick=forks,
+                address=store.address("prod", f"&lease={LEASE_S}s"),
+                let_leases_end=let_leases_end,
+                store=store,
+            )
 
 
 def requests_of_a_run(quick: QuickRuns, *, nights: int = 0) -> int:
@@ -169,15 +185,66 @@ def requests_of_a_run(quick: QuickRuns, *, nights: int = 0) -> int:
         return len(scene.store.requests) - before
 
 
-def killed_at(quick: QuickRuns, number: int, fault: Fault, *, nights: int = 0) -> Broken:
-    """Kill a run at its request of that number, which has its effect or not, after some whole nights."""
+def killed_at(quick: QuickRuns, number: int, fault: Fault, *, nights: int = 0, home: str = "") -> Broken:
+    """Kill a run at its request of that number, which has its effect or not, after some whole nights.
+
+    All runs are on the machine `home`, which keeps a copy of the journal; without it on a new one each.
+    """
     with machines(quick) as scene:
         for _ in range(nights):
-            scene.spend_a_night()
+            scene.spend_a_night(home)
         after = len(scene.store.requests)
-        ended = scene.run_under(lambda process: _kill(process, after + number, fault))
+        ended = scene.run_under(partial(_kill, number=after + number, fault=fault), home=home)
         if ended.code not in (-signal.SIGKILL, 0):
             yield f"the run ended by itself with {ended.code}: {ended.err[-300:]}"
+        scene.let_leases_end()
+        yield from scene.settled(home)
+
+
+def approval_killed(quick: QuickRuns, number: int, fault: Fault) -> Broken:
+    """Kill an approval at its request of that number, and approve again: it is switched once."""
+    with machines(quick) as scene:
+        scene.project.manifest["policies"][MODEL] = {"type": "manual"}
+        scene.project.save()
+        scene.run()
+        words, after = ("approve", MODEL, "--reason", "seen", "--yes"), len(scene.store.requests)
+        scene.run_under(partial(_kill, number=after + number, fault=fault), words)
+        for _ in range(_RUNS):
+            scene.let_leases_end()
+            ended = scene.retrain(*words)
+            if scene.project.service.switches(MODEL) and ended.code in (0, 2):
+                break
+        yield from scene.settled()
+
+
+def push_killed(quick: QuickRuns, number: int, fault: Fault) -> Broken:
+    """Kill a push at its request of that number, and push again: what was trained on the copy is known."""
+    with machines(quick) as scene:
+        scene.spend_a_night()
+        copy = str(scene.project.folder / "copy")
+        pulled = scene.retrain("state", "pull", scene.address, copy)
+        assert pulled.code == 0, pulled.err
+        ran = scene.retrain("run", "--state", copy, "models.yaml")
+        assert ran.code == 0, ran.err
+        words, after = ("state", "push", copy, scene.address), len(scene.store.requests)
+        scene.run_under(partial(_kill, number=after + number, fault=fault), words)
+        scene.let_leases_end()
+        pushed = scene.retrain(*words)
+        if pushed.code != 0:
+            yield f"the push did not continue: {pushed.code} {pushed.err[-300:]}"
+        yield from scene.settled()
+
+
+def slept_within_an_upload() -> Broken:
+    """Stop a run within its upload for longer than its lease: it does not end the upload, though its URL is valid."""
+    with machines() as scene:
+        scene.project.add(MODEL, train=LARGE).url_seconds = 2 * LEASE_S
+        first = scene.start("run", "models.yaml")
+        stop_at_head(scene.project, first)
+        time.sleep(LEASE_S + 3.0)
+        first.send_signal(signal.SIGCONT)
+        scene.ended(first)
+        yield from promise.effects(scene.project, trainings=0, switches=0)
         scene.let_leases_end()
         yield from scene.settled()
 
@@ -205,7 +272,7 @@ def arriving_late(quick: QuickRuns, commit: int) -> Broken:
         def fault(process: int) -> FaultOf:
             def delayed(method: str, key: str, _number: int) -> Fault | None:
                 if method == "PUT" and "/journal/" in key and next(appends) == commit:
-                    _end(process)
+                    end(process)
                     next_run.wait(20)
                 return None
 
@@ -423,7 +490,7 @@ def _kill(process: int, number: int, fault: Fault) -> FaultOf:
     def at(_method: str, _key: str, now: int) -> Fault | None:
         if now != number:
             return None
-        _end(process)
+        end(process)
         return fault
 
     return at
@@ -432,13 +499,13 @@ def _kill(process: int, number: int, fault: Fault) -> FaultOf:
 def _kill_later(process: int, seconds: float, over: threading.Event) -> FaultOf:
     def wait() -> None:
         if not over.wait(seconds):
-            _end(process)
+            end(process)
 
     threading.Thread(target=wait, daemon=True).start()
     return no_fault
 
 
-def _end(process: int) -> None:
+def end(process: int) -> None:
     """End a run, unless it has ended."""
     try:
         os.kill(process, signal.SIGKILL)

@@ -26,7 +26,7 @@ STOPS: tuple[tuple[str, Moment], ...] = tuple(
     for moment in ("arrived", "done")
 )
 # More than the buffers of a connection hold: the end has not left when the head arrives.
-_LARGE = b"a,b\n" + b"".join(b"%d,%s\n" % (row, b"x" * 64_000) for row in range(400))
+LARGE = b"a,b\n" + b"".join(b"%d,%s\n" % (row, b"x" * 64_000) for row in range(400))
 _EXPIRED_S = promise.URL_S + 1.5  # the signed URL and the quarantine of 1 s are over
 
 
@@ -80,9 +80,9 @@ def stopped(name: str, moment: Moment, *, wake_after: bool) -> Iterator[str]:
 def deprived() -> Iterator[str]:
     """Stop a runner within its upload, free its lock, and wake it long before anything has expired."""
     with promise.project() as project:
-        project.add(MODEL, train=_LARGE)
+        project.add(MODEL, train=LARGE)
         first = project.start("run", "models.yaml")
-        _stop_at_head(project, first)
+        stop_at_head(project, first)
         yield from _freed(project)
         ended = _woken(first)
         if ended.code != 1 or "holds its state no longer" not in ended.out:
@@ -148,7 +148,7 @@ def _stop_at(project: Project, process: subprocess.Popen[bytes], name: str, mome
     wait_until(lambda: _state_of(process) == "T", what="the stop")
 
 
-def _stop_at_head(project: Project, process: subprocess.Popen[bytes]) -> None:
+def stop_at_head(project: Project, process: subprocess.Popen[bytes]) -> None:
     """Send SIGSTOP when the head of an upload has come, and let the store read on when the process stops."""
     server, stopped = project.service._store._server, threading.Event()
     ordinary: Any = server.RequestHandlerClass

@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 
+import pytest
+
 from tests.fakes.loopback_port import Moment
+from tests.fakes.postgres_server import Cut, one_server
 from tests.fakes.unreliable_s3 import Fault
-from tests.stress import empty_machines
+from tests.stress import empty_machines, machines_on_postgres
 from tests.stress.figure import Figure
 from tests.stress.quick_runs import QuickRuns, quick_runs
 
 _LANES = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
 _HISTORIES = 300  # of kills at random
 _COMMITS = 12  # of a run
+_APPROVAL, _PUSH = 57, 30  # requests of these commands
 _MOMENTS: tuple[Fault, ...] = ("unsent", "lost")  # killed before the store's effect, and after it
 _AROUND: tuple[Moment, ...] = ("arrived", "done")
 _FAULTS: tuple[Fault, ...] = ("lost", "late_error", "error", "cut", "exists", "denied", "expired", "skewed", "unsent")
@@ -43,23 +47,38 @@ def measure(count: int | None) -> Iterator[Figure]:
             for from_folder in (True, False)
         }
     yield figure("killed at each request to an object store", kills(first, later), count)
+    yield figure("a decision or a push killed at each request", commands(), count)
     yield figure("killed at random, empty machines", histories(), count)
     yield figure("a killed run's commit arrives late", late_commits(), count)
     yield figure("a store that misbehaves at each request", misbehaviours(first), count)
     yield figure("every third answer of the store lost", lost_answers(), count)
     yield figure("a journal without its end, another, a dishonest store", refusals(), count)
     yield figure("a migration killed at each request", migrations(moves), count)
+    yield on_postgres(count)
     yield figure("runs and migrations at once, sleepers, wrong clocks", beside_others(), count)
 
 
 def kills(first: int, later: int) -> list[Trial]:
-    """Return a kill before and after the effect of each request, of a first run and of one after a whole night."""
+    """Return a kill before and after the effect of each request, of a first run and of one after a whole night.
+
+    The later ones are on machines that have nothing, and again all on one, with its copy of the journal.
+    """
     return [
         Trial(
-            name=f"killed at request {number} of night {nights + 1}, {fault}",
-            play=partial(empty_machines.killed_at, number=number, fault=fault, nights=nights),
+            name=f"killed at request {number} of night {nights + 1}, {fault}{home and ', on one machine'}",
+            play=partial(empty_machines.killed_at, number=number, fault=fault, nights=nights, home=home),
         )
-        for nights, requests in enumerate((first, later))
+        for nights, requests, home in ((0, first, ""), (1, later, ""), (1, later, "same"))
+        for number in range(1, requests + 1)
+        for fault in _MOMENTS
+    ]
+
+
+def commands() -> list[Trial]:
+    """Return a kill before and after each request of an approval and of a push."""
+    return [
+        Trial(name=f"{play.__name__} {number}, {fault}", play=partial(play, number=number, fault=fault))
+        for play, requests in ((empty_machines.approval_killed, _APPROVAL), (empty_machines.push_killed, _PUSH))
         for number in range(1, requests + 1)
         for fault in _MOMENTS
     ]
@@ -101,6 +120,27 @@ def lost_answers() -> list[Trial]:
     ]
 
 
+def on_postgres(count: int | None) -> Figure:
+    """Kill a run before and after each message to a real PostgreSQL arrives."""
+    name = "killed at each message to PostgreSQL"
+    try:
+        server = one_server()
+    except pytest.skip.Exception as reason:
+        return Figure(name=name, points=0, violations=0, detail=str(reason))
+    with quick_runs() as quick:
+        messages = machines_on_postgres.messages_of_a_run(quick, server)
+    cuts: tuple[Cut, ...] = ("before", "after")
+    trials = [
+        Trial(
+            name=f"killed at message {number}, {cut}",
+            play=partial(machines_on_postgres.killed_at, server=server, number=number, cut=cut),
+        )
+        for number in range(1, messages + 1)
+        for cut in cuts
+    ]
+    return figure(name, trials, count)
+
+
 def refusals() -> list[Trial]:
     """Return states that no run may use as they are."""
     shortened = [
@@ -134,6 +174,7 @@ def migrations(requests: Mapping[bool, int]) -> list[Trial]:
 def beside_others() -> list[Trial]:
     """Return scenes with several processes, which take longer than the others."""
     return [
+        Trial(name="stopped within its upload", play=lambda _: empty_machines.slept_within_an_upload()),
         Trial(name="three at once", play=lambda _: empty_machines.at_once(3)),
         *(
             Trial(name=f"stopped at {call} {moment}", play=partial(_slept, call=call, moment=moment))
