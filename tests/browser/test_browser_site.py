@@ -148,8 +148,11 @@ def test_a_page_fits_its_window_and_axe_finds_nothing(
 ) -> None:
     ended = sorted(path.relative_to(site).as_posix() for path in site.glob("runs/*/index.html"))
     path = {
-        **{"index": "index.html", "runs": "runs/index.html", "model": model_page(site, "churn")},
-        **{"run": ended[-1], "decision": ended[3]},
+        "index": "index.html",
+        "runs": "runs/index.html",
+        "model": model_page(site, "churn"),
+        "run": ended[-1],
+        "decision": ended[3],
     }[page]
     visit(browser, f"{site.as_uri()}/{path}", width=width, theme=theme)
     for details in browser.driver.find_elements(By.TAG_NAME, "summary"):
