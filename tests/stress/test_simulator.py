@@ -24,7 +24,7 @@ from tests.stress.simulated_journal import Ledger
 from tests.stress.simulated_time import START
 from tests.stress.suite_simulator import figures, inputs, show
 
-SAMPLE = 500  # histories in each of the four parts
+SAMPLE = 250  # histories in each of the four parts
 PARTS = 4
 OWN_CLOCKS = range(6700, 7200)
 
