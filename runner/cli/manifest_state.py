@@ -13,8 +13,9 @@ from runner.app.state.open_state import open_state
 from runner.app.state.state_trust import require_trusted
 from runner.cli.options import TRUST_STATE
 from runner.errors import UsageError
-from runner.http.addresses import host_of, is_loopback
-from runner.http.bucket_address import is_bucket_address, read_bucket_address
+from runner.http.addresses import is_loopback
+from runner.http.objects.address import is_object_address
+from runner.http.objects.bucket import read_bucket_address
 from runner.journal.postgres_address import is_postgres_address, read_postgres_address
 from runner.lib.atomic_files import open_file, read_up_to
 from runner.manifest.load import manifest_files, read, usual_paths
@@ -64,8 +65,8 @@ def state_of(paths: Sequence[Path]) -> str | None:
 
 def _hosts(address: str) -> Iterator[str]:
     """Yield the hosts that an address of a state itself names, and not the environment."""
-    if is_bucket_address(address) and "endpoint=" in address:
-        yield host_of(read_bucket_address(address, parameters={"lease"}).endpoint)
+    if is_object_address(address) and "endpoint=" in address:
+        yield read_bucket_address(address, parameters={"lease"}).endpoint_host or ""
     elif is_postgres_address(address):
         database = read_postgres_address(address)
         yield from database.hosts

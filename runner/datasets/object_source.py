@@ -17,14 +17,8 @@ from msgspec.structs import replace
 from runner.datasets.access import DataAccess
 from runner.datasets.file_search import MAGIC, MOST_ENTRIES, natural_order
 from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, reader, refused
-from runner.lib.object_stores import (
-    AddressError,
-    ObjectAddress,
-    ObjectInfo,
-    ObjectStoreError,
-    open_objects,
-    read_object_address,
-)
+from runner.http.objects.address import AddressError, ObjectAddress, read_object_address
+from runner.http.objects.reader import ObjectInfo, ObjectReader, ObjectStoreError
 from runner.manifest.model import Source
 
 if TYPE_CHECKING:
@@ -51,7 +45,7 @@ class ObjectFile(Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """Return its address."""
-        return replace(self.place, key=self.info.key).shown
+        return replace(self.place, key=self.info.key).place
 
     @property
     def local(self) -> None:
@@ -88,7 +82,7 @@ class ObjectFile(Struct, frozen=True, kw_only=True):
         if known is not None:
             return Fingerprint(known)
         try:
-            now = open_objects(self.place).look(self.info.key)
+            now = ObjectReader(self.place).look(self.info.key)
         except ObjectStoreError as error:
             raise _read_error(error) from None
         return Fingerprint((self.shown, now.size, now.modified), (now.modified,))
@@ -114,7 +108,7 @@ class ObjectFile(Struct, frozen=True, kw_only=True):
 
     def _part(self, start: int, end: int) -> bytes:
         try:
-            return open_objects(self.place).read(self.info, start, end, version=self.pinned)
+            return ObjectReader(self.place).read(self.info, start, end, version=self.pinned)
         except ObjectStoreError as error:
             raise _read_error(error) from None
 
@@ -138,11 +132,11 @@ def find_objects(source: Source, text: str, shown: str, access: DataAccess) -> F
     try:
         address = read_object_address(text)
     except AddressError as error:
-        raise refused(shown, str(error), "Write `s3://BUCKET/KEY`, `gs://BUCKET/KEY` or the like.") from None
+        raise refused(shown, str(error), error.hint) from None
     outside = not _trusted(address, access)
     place = replace(address, key="")
     try:
-        store = open_objects(place)
+        store = ObjectReader(place)
         if source.pick is None:
             chosen: Sequence[ObjectInfo] = [store.look(address.key, source.version)]
         else:
@@ -158,7 +152,7 @@ def _trusted(address: ObjectAddress, access: DataAccess) -> bool:
     host = address.endpoint_host
     if host is not None and not access.trusts(host):
         raise refused(
-            address.shown,
+            address.place,
             f"is not asked for at {host}: the manifest alone names this endpoint, and requests are signed",
             f"If the manifest may send them there, give --trust-host {host} or set RETRAIN_TRUSTED_HOSTS={host}.",
         )
@@ -170,11 +164,11 @@ def _picked(source: Source, address: ObjectAddress) -> Sequence[ObjectInfo]:
     plain = next(index for index, part in enumerate([*parts, "*"]) if not MAGIC.isdisjoint(part))
     folder, deep = "/".join(parts[:plain]), plain < len(parts) - 1
     pattern = [*parts, "*"] if parts[-1] == "**" else parts
-    store = open_objects(replace(address, key=""))
+    store = ObjectReader(replace(address, key=""))
     seen = list(islice(store.list(folder, deep=deep), MOST_ENTRIES + 1))
     if len(seen) > MOST_ENTRIES:
         raise refused(
-            address.shown,
+            address.place,
             f"was looked for among {MOST_ENTRIES:,} objects, and there are more",
             "Begin the pattern with the folder that holds the data.",
         )
@@ -182,7 +176,7 @@ def _picked(source: Source, address: ObjectAddress) -> Sequence[ObjectInfo]:
     found = sorted(fitting, key=lambda info: natural_order(PurePosixPath(info.key)))
     if not found:
         raise refused(
-            address.shown, "matches no object", "Correct the pattern, or provide the object; letter case counts."
+            address.place, "matches no object", "Correct the pattern, or provide the object; letter case counts."
         )
     return found if source.pick == "all" else found[-1:]
 

@@ -14,8 +14,8 @@ from runner.datasets.parquet import ParquetFile
 from runner.datasets.source import PARQUET, DataFile, DataSource, Fingerprint, TableAsText, refused, unreadable
 from runner.datasets.web_source import VariableSource, WebSource
 from runner.errors import Kind, ModelError
+from runner.http.objects.address import SCHEMES as OBJECTS
 from runner.lib.canonical_json import digest
-from runner.lib.object_stores import SCHEMES as OBJECTS
 from runner.manifest.model import Dataset, Source
 from runner.providers.facts import DataFormats, TableFormat
 

@@ -20,8 +20,8 @@ from runner.datasets.object_source import find_objects
 from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, reader, refused
 from runner.http.addresses import Address, UnfitError, is_loopback, read_address
 from runner.http.deadlines import DEFAULT_DEADLINES
+from runner.http.objects.address import SCHEMES as OBJECTS
 from runner.http.proxies import Proxies, ca_bundle
-from runner.lib.object_stores import SCHEMES as OBJECTS
 from runner.lib.secrets import Secret, fingerprint
 from runner.manifest.model import Source
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import msgspec
 
-from runner.http.buckets import Bucket, DoubtfulError, Item
+from runner.http.objects.bucket import Bucket, DoubtfulError, Item
 from runner.journal.leases import RENEWALS, seconds
 from runner.journal.lock import Held, Holder, this_holder
 

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TypeVar
 
 from runner.errors import StateError
-from runner.http.buckets import Bucket, Item
+from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.leases import Reword

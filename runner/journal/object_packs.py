@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from runner.errors import StateError
-from runner.http.buckets import Bucket, Item
+from runner.http.objects.bucket import Bucket, Item
 
 PACKS = "p/0000/packs"
 _LARGEST = 256 * 1024 * 1024  # bytes of a pack

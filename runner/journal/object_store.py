@@ -18,8 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.errors import ExitCode, StateError
-from runner.http.bucket_address import read_bucket_address
-from runner.http.buckets import NO_OBJECT, Bucket, DoubtfulError
+from runner.http.objects.bucket import NO_OBJECT, Bucket, DoubtfulError, read_bucket_address
 from runner.journal.folder import StateFolder
 from runner.journal.leases import leased, read_life
 from runner.journal.lock import Held
@@ -145,7 +144,7 @@ class ObjectStore:
     @cached_property
     def _machine(self) -> Path:
         """Return this machine's folder for the state: its copy of the journal, and what runs work with."""
-        return machine_folder(f"{self.bucket_address.place} {self.bucket_address.endpoint}")
+        return machine_folder(f"{self.bucket_address.place} {self.bucket_address.endpoint or ''}")
 
     @property
     def work(self) -> StateFolder:

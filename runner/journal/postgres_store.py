@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.errors import StateError
-from runner.http.bucket_address import read_bucket_address
-from runner.http.buckets import Bucket
+from runner.http.objects.bucket import Bucket, read_bucket_address
 from runner.journal.folder import StateFolder
 from runner.journal.leases import leased
 from runner.journal.lock import Held

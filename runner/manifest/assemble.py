@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import TypeVar, get_args
 
 from runner.errors import UsageError
-from runner.http.bucket_address import is_bucket_address, read_bucket_address
+from runner.http.objects.address import is_object_address
+from runner.http.objects.bucket import read_bucket_address
 from runner.lib.canonical_json import digest
 from runner.lib.text import choice, nearest, shown
 from runner.manifest.approvals import read_approvals
@@ -172,7 +173,7 @@ def _state(combined: Combined) -> str | None:
     if "state" not in root or not combined.is_sound("state"):
         return None
     address = str(root["state"])
-    if not is_bucket_address(address):
+    if not is_object_address(address):
         return address if "://" in address else str(combined.folder(root, "state") / address)
     try:
         read_bucket_address(address, parameters={"lease"})

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec.structs import replace
 
 from runner.http.addresses import UnfitError, is_loopback, read_address
-from runner.lib.object_stores import SCHEMES as OBJECTS
-from runner.lib.object_stores import AddressError, read_object_address
+from runner.http.objects.address import SCHEMES as OBJECTS
+from runner.http.objects.address import AddressError, read_object_address
 from runner.lib.text import choice
 from runner.manifest.document import YamlMap
 from runner.manifest.keys import split_command
@@ -128,11 +128,7 @@ def _object_flaws(source: Source, key: str) -> Iterator[tuple[str, str, str]]:
     try:
         address = read_object_address(source.pattern)
     except AddressError as error:
-        yield (
-            "wrong-form",
-            f"The address of `{key}` {error}.",
-            "Credentials come from the environment; write `s3://BUCKET/KEY?region=NAME&endpoint=https://HOST`.",
-        )
+        yield "wrong-form", f"The address of `{key}` {error}.", error.hint
         return
     if not address.key or address.key.endswith("/"):
         yield "wrong-form", f"The address of `{key}` names no object.", "Add the key of a file."

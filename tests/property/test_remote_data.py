@@ -13,11 +13,13 @@ from runner.datasets.access import DataAccess
 from runner.datasets.object_source import ObjectFile
 from runner.datasets.source import DataFile, RemoteReadError
 from runner.datasets.web_source import WebFile
+from runner.http.objects.address import ObjectAddress
+from runner.http.objects.client import Client
+from runner.http.objects.reader import ObjectInfo, ObjectReader
 from runner.http.request import Broken, Request, RequestStage, ResponseHead
 from runner.http.transport import BrokenError, OpenAnswer
 from runner.http.upload_body import BodyStoppedError, UploadBody
 from runner.lib.checksums import sum_of
-from runner.lib.object_stores import ObjectAddress, ObjectInfo, ObjectStore
 from runner.lib.secrets import Secret
 
 FAULTS = st.sampled_from(["none", "none", "none", "cut", "longer", "replaced", "lies", "error"])
@@ -54,10 +56,10 @@ _NOW = SimpleNamespace(timestamp=lambda: 0.0)
 
 
 def object_file(content: bytes, faults: Iterator[str], patch: pytest.MonkeyPatch) -> DataFile:
-    store: Any = ObjectStore.__new__(ObjectStore)
+    store: Any = ObjectReader.__new__(ObjectReader)
     place = ObjectAddress(scheme="s3", bucket="b1", key="")
-    store._place, store._store, store._obstore = place, None, _Library(content, faults)
-    patch.setattr(object_source, "open_objects", lambda _place: store)
+    store._place, store._client = place, Client(_Library(content, faults), None)
+    patch.setattr(object_source, "ObjectReader", lambda _place: store)
     info = ObjectInfo(key="a.csv", size=len(content), etag='"1"', version=None, modified=0)
     return ObjectFile(place=place, info=info)
 

@@ -5,10 +5,8 @@ from tests.stress.mutant import Mutant
 _OBJECTS = "tests/unit/journal/test_journal_object_store.py::"
 _POSTGRES = "tests/unit/journal/test_journal_postgres.py::"
 _LEASED = "tests/unit/app/test_app_leased_state.py::"
-_BUCKETS = "runner/http/buckets.py"
-_WRITTEN_TWICE = """            except obstore.exceptions.AlreadyExistsError:
-                return self._compared(name, content)
-"""
+_BUCKETS = "runner/http/objects/bucket.py"
+_MADE_OR_HELD = "lambda: self._is_made(name, content) or self._holds(name, content)"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -28,29 +26,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_commit_that_exists_is_another_writers",
         file=_BUCKETS,
-        old=_WRITTEN_TWICE,
-        new=_WRITTEN_TWICE.replace("self._compared(name, content)", "False"),
+        old=_MADE_OR_HELD,
+        new=_MADE_OR_HELD.replace("self._holds(name, content)", "False"),
         caught_by=_OBJECTS + "test_every_third_answer_of_an_append_may_be_lost_or_wrong[lost]",
     ),
     Mutant(
         name="a_commit_that_exists_is_its_own",
         file=_BUCKETS,
-        old=_WRITTEN_TWICE,
-        new=_WRITTEN_TWICE.replace("self._compared(name, content)", "True"),
+        old=_MADE_OR_HELD,
+        new=_MADE_OR_HELD.replace("self._holds(name, content)", "True"),
         caught_by=_OBJECTS + "test_equal_events_of_another_writer_are_not_taken_for_its_own",
     ),
     Mutant(
         name="the_library_sends_requests_again",
         file=_BUCKETS,
-        old='"retry_config": {"max_retries": 0,',
-        new='"retry_config": {"max_retries": 1,',
+        old="request=15, retries=0,",
+        new="request=15, retries=1,",
         caught_by=_OBJECTS + "test_nobody_but_the_runner_sends_a_request_again",
     ),
     Mutant(
         name="a_commit_is_made_where_one_is",
         file=_BUCKETS,
-        old=f'mode="create", use_multipart=False)\n{_WRITTEN_TWICE}',
-        new=f'mode="overwrite", use_multipart=False)\n{_WRITTEN_TWICE}',
+        old=_MADE_OR_HELD,
+        new=_MADE_OR_HELD.replace("self._is_made(name, content)", "self.put(name, content) is None"),
         caught_by=_OBJECTS + "test_equal_events_of_another_writer_are_not_taken_for_its_own",
     ),
     Mutant(

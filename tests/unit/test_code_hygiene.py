@@ -35,7 +35,7 @@ SEEING_ALL = {
     "lib/child_environment.py": "makes the allow-list of it",
     "cli/terminal/stdio.py": "reads four names of it",
     "cli/terminal/capabilities.py": "reads six names of it",
-    "http/buckets.py": "tells by the credentials in it whether a client can be used again",
+    "http/objects/client.py": "tells by the credentials in it whether a client can be used again",
     "cli/options.py": "hands it to cli/terminal/capabilities.py",
 }
 

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 
+from runner.http.objects.address import SCHEMES as BUCKETS
 from runner.journal.folder import StateFolder, state_folder
 from runner.journal.folder_store import FolderStore
 from runner.journal.postgres_address import SCHEMES as DATABASES
 from runner.journal.postgres_address import is_postgres_address
 from runner.journal.state_store import StateStore
-from runner.lib.object_stores import SCHEMES as BUCKETS
 
 
 def _folder(address: str) -> FolderStore:

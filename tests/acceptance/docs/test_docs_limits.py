@@ -91,7 +91,7 @@ LIMITS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "time of a command that prints data": ("runner.datasets.command_source:SECONDS", time),
     "time of a command that prints a version": ("runner.datasets.command_source:_VERSION_SECONDS", time),
     "output of a command that prints a version": ("runner.datasets.command_source:_MOST_VERSION", size),
-    "wait for a byte of an object store": ("runner.lib.object_stores:WAITS.silence", time),
+    "wait for a byte of an object store": ("runner.http.objects.reader:WAITS.silence", time),
     "attempts of a read": ("runner.execute.retry:ATTEMPTS", count),
     "time of all attempts of a read": ("runner.execute.retry:LONGEST_S", time),
     "time that `Retry-After` can add to a read": ("runner.execute.retry:LONGEST_ASKED_S", time),

@@ -12,7 +12,7 @@ from runner.app.queries.status import status
 from runner.app.state.open_state import open_state
 from runner.app.state.session import session
 from runner.errors import ExitCode, StateError, UsageError
-from runner.http import buckets
+from runner.http.objects import bucket
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Server
     set_credentials(monkeypatch)
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setattr(buckets, "_WAITS_S", ())
+    monkeypatch.setattr(bucket, "_WAITS_S", ())
     with S3Server().serving() as running:
         yield running
 

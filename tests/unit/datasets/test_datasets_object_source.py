@@ -13,8 +13,8 @@ from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve, resolve_file
 from runner.errors import Kind, ModelError
+from runner.http.objects.address import read_object_address
 from runner.http.upload_body import BodyStoppedError, UploadBody
-from runner.lib.object_stores import read_object_address
 from runner.manifest.model import Pick, Place, Source
 from runner.providers.prediction_one.facts import FACTS
 from tests.fakes.s3_server import CANARIES, REGION, S3Server, s3_server

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ExitCode, LockedError, StateError, UsageError
-from runner.http import buckets
-from runner.http.bucket_address import read_bucket_address
+from runner.http.objects import bucket, client
+from runner.http.objects.bucket import read_bucket_address
 from runner.journal.object_log import ObjectLog
 from runner.journal.object_store import ObjectStore
 from runner.journal.state_store import HeadMovedError
@@ -29,7 +29,7 @@ RUN, OTHER = "20260301T040506Z-1a2b3c", "20260301T040507Z-1a2b3d"
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Server]:
     set_credentials(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(buckets, "_WAITS_S", (0.001,) * 5)
+    monkeypatch.setattr(bucket, "_WAITS_S", (0.001,) * 5)
     with S3Server().serving() as running:
         yield running
 
@@ -104,9 +104,9 @@ def test_nobody_but_the_runner_sends_a_request_again(server: S3Server) -> None:
     state = begun(server.address("prod"))
     server.requests.clear()
     server.fault = lambda *_: "error"
-    with pytest.raises(buckets.DoubtfulError):
+    with pytest.raises(bucket.DoubtfulError):
         state.bucket.create("name", b"content")
-    assert len(server.requests) == 1 + len(buckets._WAITS_S)
+    assert len(server.requests) == 1 + len(bucket._WAITS_S)
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "lost"])
@@ -225,7 +225,7 @@ def test_a_listing_in_many_pages_is_read_whole(server: S3Server, forget_machine:
 
 def test_a_program_without_the_extra_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    buckets._made.cache_clear()
+    client._made.cache_clear()
     with pytest.raises(UsageError, match="extra `objects`, which is not installed"):
         ObjectStore("s3://bucket/prod").require_journal()
 
@@ -352,7 +352,7 @@ def test_an_address_with_a_secret_or_without_sense_is_refused_without_repeating_
 def test_addresses_of_each_store_are_read() -> None:
     assert read_bucket_address("gs://bucket/a/b").place == "gs://bucket/a/b"
     found = read_bucket_address("az://acct/box/a?region=x")
-    assert (found.account, found.bucket, found.prefix) == ("acct", "box", "a")
+    assert (found.bucket, found.key) == ("acct/box", "a")
 
 
 def _race(address: str, name: str, tries: int, cache: str, won: "multiprocessing.Queue[tuple[str, int]]") -> None:
