@@ -5,6 +5,7 @@ also to a newer key of it. Such a question has no effect.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 
 from runner.errors import Kind, ModelError
 from runner.execute.commands import Workflow
@@ -59,12 +60,12 @@ def vanished_jobs(manifest: Manifest, known: Mapping[str, ModelProgress]) -> tup
 
 def newest_jobs(progress: ModelProgress) -> list[RetrainJob]:
     """Return the newest jobs for which something was, or may have been, sent."""
-    return [job for job in reversed(progress.jobs.values()) if job.stage not in VOID][:ASKED_FOR]
+    return list(islice((job for job in progress.newest_jobs if job.stage not in VOID), ASKED_FOR))
 
 
 def _has_another_key_source(run: ModelRun) -> bool:
     """Return whether the manifest takes the key from elsewhere than at the last decision about the model."""
-    decided = (job.decided for job in reversed(run.progress.jobs.values()))
+    decided = (job.decided for job in run.progress.newest_jobs)
     bound = next((decision.fact.bound for decision in decided if decision is not None), None)
     now = binding(run.context.manifest, run.model)["api_key"]
     return bound is not None and bound.get("api_key", now) != now

@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from runner import __version__
 from runner.errors import StateError
 from runner.journal.chain import START, Link, SharedParts
 from runner.journal.events import ReportWritten
 from runner.journal.forms import Sha256
-from runner.journal.model_progress import AcceptedLoss, ModelProgress
+from runner.journal.model_progress import AcceptedLoss, ModelProgress, packed, unpacked
 from runner.journal.progress import Progress, RunRecord, TakenDecision
 from runner.journal.state_store import Blobs, EventLog
 from runner.journal.stored import Removal
@@ -31,12 +32,11 @@ File = Literal["checkpoint/a", "checkpoint/b"]
 
 LATEST = "checkpoint/latest"
 FILES: tuple[File, File] = ("checkpoint/a", "checkpoint/b")  # written in turn
-_FORM = f"1 {__version__}"  # another version may fold otherwise
+_FORM = f"2 {__version__}"  # another version may fold otherwise
 _LARGEST_MARK = 4096  # bytes
 _LARGEST = 2**30
 _BLOCK = 200  # models that are decoded at once
 _PIECE = 2**20  # bytes
-_FASTEST = 1
 
 
 class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,9 +51,24 @@ class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Model(Struct, frozen=True, array_like=True):
+    """A model without what is packed of it, or in few bytes anyway."""
+
     service: str
     name: str
     progress: ModelProgress
+
+
+class _Bytes(Struct, frozen=True, array_like=True):
+    """What the JSON of a model is without."""
+
+    jobs: bytes
+    intents: bytes
+    candidates: bytes
+
+
+class _Block(Struct, frozen=True, array_like=True):
+    models: bytes
+    of_each: list[_Bytes]
 
 
 class _Rest(Struct, frozen=True, kw_only=True):
@@ -78,7 +93,8 @@ _MARK = msgspec.json.Decoder(Mark)
 _REST = msgspec.json.Decoder(_Rest)
 _MODELS = msgspec.json.Decoder(list[_Model])
 _UNREADABLE = (msgspec.MsgspecError, LookupError, ValueError, zlib.error)
-_PARTS = msgspec.msgpack.Decoder(list[bytes])
+_PARTS = msgspec.msgpack.Decoder(list[memoryview])
+_BLOCKS = msgspec.msgpack.Decoder(_Block)
 
 
 def always(_progress: Progress) -> bool:
@@ -151,7 +167,7 @@ def _rest(blobs: Blobs, mark: Mark) -> _Rest | None:
     """Return the first part of a checkpoint that is as it was written."""
     content = _content(blobs, mark)
     try:
-        return None if content is None else _REST.decode(_unpacked(_PARTS.decode(content)[0]))
+        return None if content is None else _REST.decode(unpacked(_PARTS.decode(content)[0]))
     except _UNREADABLE:
         return None
 
@@ -226,14 +242,28 @@ def _parts(progress: Progress) -> Iterator[bytes]:
         decisions=progress.decisions,
         undone=[(run_id, name, decision_id) for (run_id, name), decision_id in progress.undone.items()],
     )
-    yield _packed(rest)
-    models = (_Model(service, name, model) for (service, name), model in progress.models.items())
+    yield packed(rest)
+    models = iter(progress.models.items())
     while block := list(islice(models, _BLOCK)):
-        yield _packed(block)
+        yield msgspec.msgpack.encode(_block(block))
 
 
-def _packed(value: object) -> bytes:
-    return zlib.compress(msgspec.json.encode(value), _FASTEST)
+def _block(models: list[tuple[tuple[str, str], ModelProgress]]) -> _Block:
+    told, of_each = list[_Model](), list[_Bytes]()
+    for (service, name), model in models:
+        small = model.packed()
+        of_each.append(_Bytes(small.packed_jobs, small.intents.earlier, small.candidates))
+        rest = replace(small, packed_jobs=b"", intents=replace(small.intents, earlier=b""), candidates=b"")
+        told.append(_Model(service, name, rest))
+    return _Block(packed(told), of_each)
+
+
+def _models(part: memoryview) -> Iterator[_Model]:
+    block = _BLOCKS.decode(part)
+    for model, more in zip(_MODELS.decode(unpacked(block.models)), block.of_each, strict=True):
+        progress = model.progress
+        progress.packed_jobs, progress.intents.earlier, progress.candidates = more.jobs, more.intents, more.candidates
+        yield model
 
 
 def stored_progress(blobs: Blobs, mark: Mark) -> Progress | None:
@@ -243,7 +273,7 @@ def stored_progress(blobs: Blobs, mark: Mark) -> Progress | None:
         return None
     try:
         rest, *blocks = _PARTS.decode(content)
-        return _progress(mark, _REST.decode(_unpacked(rest)), (_MODELS.decode(_unpacked(block)) for block in blocks))
+        return _progress(mark, _REST.decode(unpacked(rest)), map(_models, blocks))
     except _UNREADABLE:
         return None
 
@@ -257,19 +287,11 @@ def _content(blobs: Blobs, mark: Mark) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == mark.sha256 else None
 
 
-def _unpacked(part: bytes) -> bytes:
-    opened = zlib.decompressobj()
-    content = opened.decompress(part, _LARGEST)
-    if not opened.eof:
-        raise ValueError("it is larger than any")
-    return content
-
-
-def _progress(mark: Mark, rest: _Rest, blocks: Iterator[list[_Model]]) -> Progress:
+def _progress(mark: Mark, rest: _Rest, blocks: Iterator[Iterator[_Model]]) -> Progress:
     progress, parts = Progress(), SharedParts()
     for model in chain.from_iterable(blocks):
         progress.models[model.service, model.name] = model.progress
-        for job in model.progress.jobs.values():
+        for job in model.progress.recent.values():
             if job.decided is not None:
                 parts.share(job.decided.fact)
     progress.runs = {run.run_id: run for run in rest.runs}

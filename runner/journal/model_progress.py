@@ -3,10 +3,12 @@
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain, takewhile
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from runner.journal.deployments import Deployments, RollbackPoint, is_older
 from runner.journal.events import (
@@ -94,6 +96,36 @@ def packed_candidates(candidates: Iterable[Candidate]) -> bytes:
     return zlib.compress(msgspec.json.encode(list(candidates)))
 
 
+_JOBS = msgspec.json.Decoder(list[RetrainJob])
+_LARGEST = 2**30  # bytes of any part of a checkpoint
+_FASTEST = 1
+_OPEN_AT_ONCE = 32  # models whose older jobs stay unpacked: as many as threads look at, and more
+
+
+def packed(value: object) -> bytes:
+    """Return a part of a checkpoint in few bytes."""
+    return zlib.compress(msgspec.json.encode(value), _FASTEST)
+
+
+def unpacked(part: bytes | memoryview) -> bytes:
+    """Return the JSON of a part of a checkpoint.
+
+    Raises:
+        ValueError, zlib.error: it is none.
+    """
+    opened = zlib.decompressobj()
+    content = opened.decompress(part, _LARGEST)
+    if not opened.eof:
+        raise ValueError("it is larger than any")
+    return content
+
+
+@lru_cache(maxsize=_OPEN_AT_ONCE)
+def _unpacked_jobs(part: bytes) -> dict[str, RetrainJob]:
+    """Return the jobs in a part of a checkpoint, which nobody changes."""
+    return {job.retrain_job_id: job for job in _JOBS.decode(unpacked(part))}
+
+
 _PREFIX = 8  # bytes of a digest that stand for a content; two contents with the same ones count as one
 
 
@@ -135,7 +167,8 @@ class ModelProgress(Struct, kw_only=True):
     All jobs are there, or those that a plan, a status and a run still ask for (`runner.plan.needed_jobs`): then
     `settled` are those of them that are only looked at, `candidates` the newest of all jobs that were sent, packed as
     charts show them, and `older_candidates` counts the ones before these. An event about another job than the unsettled
-    ones cannot be added then.
+    ones cannot be added then. Jobs of a checkpoint that are older than `recent` are in `packed_jobs`, in the order of
+    `packed_ids`, until somebody asks for one of them.
 
     `identity` is what the guards of its effects name it by: it stays the same under every name the model gets.
     `begun_beside` is the new name to which an entry of `moved` led from its name when it began: that entry is about an
@@ -148,7 +181,9 @@ class ModelProgress(Struct, kw_only=True):
     former_names: tuple[str, ...] = ()
     from_service: str | None = None
     loss: AcceptedLoss | None = None
-    jobs: dict[str, RetrainJob] = field(default_factory=dict)
+    recent: dict[str, RetrainJob] = field(default_factory=dict)
+    packed_ids: tuple[str, ...] = ()
+    packed_jobs: bytes = b""
     checked: DataChecked | None = None
     contents: tuple[KnownContent, ...] = ()  # that a plan read since, without a training
     incumbent_id: str | None = None
@@ -166,38 +201,74 @@ class ModelProgress(Struct, kw_only=True):
     older_candidates: int = 0
 
     @property
+    def jobs(self) -> dict[str, RetrainJob]:
+        """Return all jobs by id, oldest first; to be read only."""
+        return {**_unpacked_jobs(self.packed_jobs), **self.recent} if self.packed_ids else self.recent
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Return the ids of all jobs, oldest first."""
+        return (*self.packed_ids, *self.recent)
+
+    @property
+    def newest_jobs(self) -> Iterator[RetrainJob]:
+        """Yield all jobs, newest first."""
+        yield from reversed(self.recent.values())
+        if self.packed_ids:
+            yield from reversed(_unpacked_jobs(self.packed_jobs).values())
+
+    def packed(self) -> "ModelProgress":
+        """Return the same with all jobs packed that are older than the newest one that was sent."""
+        jobs = list(self.jobs.values())
+        newest = next((place for place in reversed(range(len(jobs))) if jobs[place].stage not in VOID), 0)
+        older = jobs[:newest]
+        return replace(
+            self,
+            recent={job.retrain_job_id: job for job in jobs[newest:]},
+            packed_ids=tuple(job.retrain_job_id for job in older),
+            packed_jobs=packed(older) if older else b"",
+        )
+
+    def _unpack(self) -> None:
+        """Take all jobs out, as one of them is to change or to leave its place."""
+        self.recent, self.packed_ids, self.packed_jobs = self.jobs, (), b""
+
+    def _job(self, name: str) -> RetrainJob:
+        return self.recent[name] if name in self.recent else self.jobs[name]
+
+    @property
     def has_history(self) -> bool:
         """Whether anything is known of the model that must not be lost with its name."""
-        return bool(self.jobs) or self.adoption is not None
+        return bool(self.recent or self.packed_ids) or self.adoption is not None
 
     @property
     def incumbent(self) -> RetrainJob | None:
         """Return the job this project last switched to."""
-        return self.served or (self.jobs[self.incumbent_id] if self.incumbent_id else None)
+        return self.served or (self._job(self.incumbent_id) if self.incumbent_id else None)
 
     @property
     def last(self) -> RetrainJob | None:
         """Return the newest job for which something was, or may have been, sent."""
-        return next((job for job in reversed(self.jobs.values()) if job.stage not in VOID), None)
+        return next((job for job in self.newest_jobs if job.stage not in VOID), None)
 
     @property
     def current(self) -> RetrainJob | None:
         """Return the job a run continues with: the one a person wants to serve, else the newest that counts."""
-        return self.jobs[self.serving.wanted] if self.serving.wanted else self.last
+        return self._job(self.serving.wanted) if self.serving.wanted else self.last
 
     def sent(self) -> Iterator[RetrainJob | Candidate]:
         """Yield the jobs that were sent and when, the newest first: those that are left out as charts show them."""
-        candidates = self._known_candidates()
+        candidates, jobs = self._known_candidates(), self.jobs
         known = {candidate.retrain_job_id for candidate in candidates}
-        since = takewhile(lambda job: job.retrain_job_id not in known, reversed(self.jobs.values()))
-        before = (self.jobs.get(candidate.retrain_job_id, candidate) for candidate in reversed(candidates))
+        since = takewhile(lambda job: job.retrain_job_id not in known, reversed(jobs.values()))
+        before = (jobs.get(candidate.retrain_job_id, candidate) for candidate in reversed(candidates))
         for job in chain(since, before):
             if isinstance(job, Candidate) or (job.stage not in VOID and (job.decided or job.intended_at)):
                 yield job
 
     def is_older(self, one: str, other: str) -> bool:
         """Return whether one of its jobs was begun before another."""
-        return is_older(reversed(self.jobs), one, other)
+        return is_older(reversed(self.job_ids), one, other)
 
     @property
     def upload_unknown(self) -> RetrainJob | None:
@@ -215,7 +286,7 @@ class ModelProgress(Struct, kw_only=True):
     def attempts(self, dataset_sha256: str) -> int:
         """Return how many trainings in a row, up to now, failed on this data content."""
         count = 0
-        for job in reversed(self.jobs.values()):
+        for job in self.newest_jobs:
             if job.stage in VOID:
                 continue
             if job.stage != JobStage.FAILED or job.dataset_sha256 != dataset_sha256:
@@ -225,7 +296,7 @@ class ModelProgress(Struct, kw_only=True):
 
     def last_training_seconds(self) -> float | None:
         """Return the duration of the newest finished training."""
-        seconds = (job.training_seconds for job in reversed(self.jobs.values()) if job.stage in TRAINED)
+        seconds = (job.training_seconds for job in self.newest_jobs if job.stage in TRAINED)
         return next((second for second in seconds if second is not None), None)
 
     def add(self, event: Event, sha256: str, run_started_at: datetime) -> None:
@@ -261,18 +332,22 @@ class ModelProgress(Struct, kw_only=True):
     def _take_job(self, fact: JobCreated) -> None:
         """Begin a job; an id issued twice is where it was issued last, and an incumbent stays what it was."""
         self._require_unsettled(fact.retrain_job_id)
-        before = self.jobs.pop(fact.retrain_job_id, None)
+        if fact.retrain_job_id in self.packed_ids:
+            self._unpack()
+        before = self.recent.pop(fact.retrain_job_id, None)
         self._forget_candidate(fact.retrain_job_id)
         if fact.retrain_job_id == self.incumbent_id:
             self.served = self.served or before
         if fact.retrain_job_id == self.serving.wanted:
             self.serving.wanted = None
-        self.jobs[fact.retrain_job_id] = taken(fact, self.checked)
+        self.recent[fact.retrain_job_id] = taken(fact, self.checked)
 
     def _change_job(self, fact: JobFact, place: At) -> None:
         name = fact.retrain_job_id
         self._require_unsettled(name)
-        self.jobs[name] = changed(self.jobs[name], fact, place)
+        if name in self.packed_ids:
+            self._unpack()
+        self.recent[name] = changed(self.recent[name], fact, place)
         if isinstance(fact, CandidateEvaluated) and self.reported_held == name:
             self.reported_held = None
         if isinstance(fact, UploadIntended):
@@ -313,11 +388,11 @@ class ModelProgress(Struct, kw_only=True):
 
     def _departure(self, name: str) -> RollbackPoint | None:
         """Return how the incumbent is left, when a person makes an older job serve in its place."""
-        before, job = self.incumbent_id, self.jobs[name]
+        before, job = self.incumbent_id, self._job(name)
         approval = job.rollback.fact if job.rollback else job.review.fact if job.review else None
         if before is None or self.served is not None or approval is None or not self.is_older(name, before):
             return None
-        newest = next(reversed(self.jobs))
+        newest = next(reversed(self.job_ids))
         return RollbackPoint(from_job_id=before, to_job_id=name, by=approval.by, reason=approval.reason, newest=newest)
 
 

@@ -32,7 +32,9 @@ def withdrawn(progress: ModelProgress, job: RetrainJob) -> RollbackPoint | None:
 
 def blocked_data(progress: ModelProgress, dataset_sha256: str) -> RollbackPoint | None:
     """Return the turn back that speaks against the newest job of a data content."""
-    jobs = (job for job in reversed(progress.jobs.values()) if job.stage not in VOID)
+    if not progress.serving.left:
+        return None
+    jobs = (job for job in progress.newest_jobs if job.stage not in VOID)
     newest = next((job for job in jobs if job.dataset_sha256 == dataset_sha256), None)
     return withdrawn(progress, newest) if newest else None
 

@@ -232,7 +232,7 @@ def _jobs(progress: ModelProgress) -> Iterator[tuple[str, RetrainJob]]:
     incumbent = progress.incumbent
     if incumbent is not None:
         yield f"job {incumbent.retrain_job_id}, the last one switched to", incumbent
-    for job in reversed(progress.jobs.values()):
+    for job in progress.newest_jobs:
         if counts_as_reference(progress, job):
             yield f"job {job.retrain_job_id}, the last one neither held nor rejected", job
 

@@ -58,7 +58,9 @@ def _cut_model(model: ModelProgress, named: set[str], chart: Chart) -> ModelProg
     newest = list(_newest(sent))[::-1]
     return replace(
         model,
-        jobs=jobs,
+        recent=jobs,
+        packed_ids=(),
+        packed_jobs=b"",
         serving=_cut_deployments(model.serving, jobs),
         intents=model.intents.packed(),
         settled=tuple(name for name in jobs if name not in unsettled),
@@ -149,13 +151,19 @@ def _about_turns(model: ModelProgress, newest: list[RetrainJob]) -> Iterator[Ret
     yield from (job for job in newest if job.retrain_job_id in names)
     for name, turn in turns.items():
         if name in model.jobs:
-            yield from _begun_since(turn.newest, model.jobs[name].dataset_sha256, newest)
+            since = _begun_since(turn.newest, model)
+            later = [job for job in newest if job.retrain_job_id in since]
+            yield from _newest_on(model.jobs[name].dataset_sha256, later)
 
 
-def _begun_since(name: str, dataset_sha256: str | None, newest: list[RetrainJob]) -> Iterator[RetrainJob]:
-    """Yield the newest job on some data, if it was begun after another job."""
-    later = takewhile(lambda job: job.retrain_job_id != name, newest)
-    yield from _first(later, lambda job: job.stage not in VOID and job.dataset_sha256 == dataset_sha256)
+def _begun_since(name: str, model: ModelProgress) -> set[str]:
+    """Return the jobs that were begun after another one."""
+    return set(takewhile(lambda job: job != name, reversed(model.job_ids)))
+
+
+def _newest_on(dataset_sha256: str | None, newest: Iterable[RetrainJob]) -> Iterator[RetrainJob]:
+    """Yield the newest job on some data, if there is one."""
+    yield from _first(newest, lambda job: job.stage not in VOID and job.dataset_sha256 == dataset_sha256)
 
 
 def _with_places(model: ModelProgress, settled: list[RetrainJob], later: set[str]) -> Iterator[RetrainJob]:

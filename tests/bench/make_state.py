@@ -2,7 +2,8 @@
 
 `python -m tests.bench.make_state run FOLDER MODELS` makes FOLDER/state as one run of so many models leaves it, on the
 data in FOLDER/data. `... history FOLDER MODELS NIGHTS` writes a journal and its checkpoint, `... year FOLDER MODELS
-NIGHTS` the journal of one night with the checkpoint of so many. All print the number of the journal's events.
+NIGHTS` the journal of one night on the data in FOLDER/data, with the checkpoint of so many. All print the number of
+the journal's events.
 """
 
 import sys
@@ -18,7 +19,7 @@ with tempfile.TemporaryDirectory() as beside:
     if kind == "history":
         events = write_history(state, pattern, models=int(models), runs=int(nights[0]))
     elif kind == "year":
-        events = write_year(state, pattern, models=int(models), nights=int(nights[0]))
+        events = write_year(state, pattern, Path(folder) / "data", models=int(models), nights=int(nights[0]))
     else:
         events = write_run(state, pattern, Path(folder) / "data", models=int(models))
 print(events)  # noqa: T201 -- the answer

@@ -15,6 +15,7 @@ from runner.journal.chain import Link
 from runner.journal.checkpoint import keep_checkpoint, show_checkpoint
 from runner.journal.events import (
     CandidateEvaluated,
+    DataChecked,
     Draft,
     Fact,
     ReportWritten,
@@ -37,8 +38,6 @@ from runner.reports.charts.trend import chart
 from tests.bench.manifests import keys, write_data, write_many
 from tests.bench.measure import cost_of
 from tests.bench.services import retrain, slow_service
-
-Identity = Callable[[int, int], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +85,7 @@ def write_history(state: Path, pattern: Pattern, *, models: int, runs: int) -> i
     list(store.read())
     begin = datetime.now(UTC) - timedelta(days=runs)
     nights = [
-        _Writer(store=store, pattern=pattern, night=night, at=begin + timedelta(days=night), identity=_any_data)
-        for night in range(runs)
+        _Writer(store=store, pattern=pattern, night=night, at=begin + timedelta(days=night)) for night in range(runs)
     ]
     for writer in nights[:-1]:
         writer.run(models)
@@ -99,12 +97,16 @@ def write_history(state: Path, pattern: Pattern, *, models: int, runs: int) -> i
     return events
 
 
-def write_year(state: Path, pattern: Pattern, *, models: int, nights: int) -> int:
-    """Write a journal of one night, and the checkpoint that so many such nights leave; return the journal's events."""
+def write_year(state: Path, pattern: Pattern, data: Path, *, models: int, nights: int) -> int:
+    """Write a journal of one night, and the checkpoint that so many such nights leave; return the journal's events.
+
+    The data is as the last night left it.
+    """
     folder = StateFolder(state)
     store = open_store(folder)
     list(store.read())
-    writer = _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=_any_data)
+
+    writer = _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), data=data)
     writer.run(models)
 
     def grown(progress: Progress) -> Progress:
@@ -137,7 +139,7 @@ def _grown(model: ModelProgress, number: int, nights: int) -> ModelProgress:
     contents = sorted(bytes.fromhex(_any_data(number, night)[:16]) for night in range(nights))
     return msgspec.structs.replace(
         model,
-        jobs=jobs,
+        recent=jobs,
         intents=Intents(earlier=b"".join(contents)),
         candidates=packed_candidates([drawn] * MOST_CANDIDATES),
         older_candidates=nights - MOST_CANDIDATES,
@@ -153,10 +155,7 @@ def write_run(state: Path, pattern: Pattern, data: Path, *, models: int) -> int:
     store = open_store(folder)
     list(store.read())
 
-    def identity(number: int, _night: int) -> str:
-        return _data_digest(data, number)
-
-    _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), identity=identity).run(models)
+    _Writer(store=store, pattern=pattern, night=0, at=datetime.now(UTC), data=data).run(models)
     for link in store.read():
         if isinstance(link.event.fact, ResultDownloaded):
             path = state / link.event.fact.path
@@ -176,7 +175,7 @@ class _Writer:
     pattern: Pattern
     night: int
     at: datetime
-    identity: Identity
+    data: Path | None = None  # the folder with the files of now; without it every night has other data
 
     @property
     def run_id(self) -> str:
@@ -218,13 +217,16 @@ class _Writer:
         if hasattr(fact, "retrain_job_id"):
             yield "retrain_job_id", job
         if hasattr(fact, "dataset_sha256"):
-            yield "dataset_sha256", self.identity(number, self.night)
+            digest = _data_digest(self.data, number) if self.data else _any_data(number, self.night)
+            yield "dataset_sha256", digest
+        if isinstance(fact, DataChecked) and self.data:
+            content = (self.data / f"{number}.csv").read_bytes()
+            yield "train", msgspec.structs.replace(fact.train, sha256=sha256(content).hexdigest(), bytes=len(content))
         if isinstance(fact, ResultDownloaded):
             renamed = fact.path.replace(self.pattern.run_id, self.run_id).replace(self.pattern.model, model)
             yield "path", renamed.replace(self.pattern.retrain_job_id, job)
         elif isinstance(fact, CandidateEvaluated):
-            digest = candidate_digest(job, fact.result_sha256, fact.policy_sha256, fact.bound)
-            yield "candidate_sha256", digest
+            yield "candidate_sha256", candidate_digest(job, fact.result_sha256, fact.policy_sha256, fact.bound)
         elif isinstance(fact, SwitchIntended):
             yield "decision_sha256", decision
 

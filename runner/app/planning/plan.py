@@ -93,7 +93,7 @@ def plan(request: PlanRequest) -> MadePlan:
     if request.out is not None:
         write_plan(document, request.out)
     return MadePlan(
-        document=document, job_ids=tuple(chain.from_iterable(model.jobs for model in progress.models.values()))
+        document=document, job_ids=tuple(chain.from_iterable(model.job_ids for model in progress.models.values()))
     )
 
 
