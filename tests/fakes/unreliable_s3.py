@@ -42,6 +42,7 @@ class S3Server(Struct):
     fault: FaultOf = no_fault
     overwrites: bool = False  # answers 200 to a conditional PUT of what exists
     public: bool = False
+    repeats: bool = False  # says in an error what the request's headers were
     delay_s: float = 0.0
     skew: timedelta = timedelta(0)
     page: int = 1000
@@ -218,7 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _error(self, status: int, code: str) -> None:
-        self._answer(status, _xml_error(code), {"Content-Type": "application/xml"})
+        told = str(self.headers) if self.store.repeats else "no"
+        self._answer(status, _xml_error(code, told), {"Content-Type": "application/xml"})
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -228,5 +230,5 @@ def _tag(content: bytes) -> str:
     return f'"{md5(content, usedforsecurity=False).hexdigest()}"'
 
 
-def _xml_error(code: str) -> bytes:
-    return f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+def _xml_error(code: str, told: str = "no") -> bytes:
+    return f"<Error><Code>{code}</Code><Message>{escape(told)}</Message></Error>".encode()

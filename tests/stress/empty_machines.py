@@ -35,6 +35,17 @@ LEASE_S = 10
 _OLD = timedelta(seconds=LEASE_S + 5)  # by the store's clock: a lease is over then
 _RUNS = 5  # after which everything is done
 _FORMAT = b'{"format":1,"lineage":"%s","partitions":1}\n'
+_COMMANDS = (
+    ("run", "models.yaml", "-vv"),
+    ("run", "models.yaml", "-vv", "--log-format", "json"),
+    ("plan", "models.yaml", "-vv"),
+    ("doctor", "models.yaml", "-vv"),
+    ("status", "-vv"),
+    ("verify", "-vv"),
+    ("state", "doctor"),
+    ("state", "show"),
+    ("approve", MODEL, "--reason", "seen", "--yes", "-vv"),
+)
 _A_DAY_AHEAD = """
 import sys
 from datetime import timedelta
@@ -420,6 +431,20 @@ def two_migrations(*, one_source: bool) -> Broken:
         yield from promise.effects(scene.project, trainings=trained, switches=trained)
 
 
+def tempted(quick: QuickRuns, fault: Fault) -> Broken:
+    """Let a store fail every request and repeat what it was sent, while commands say all they can."""
+    with machines(quick) as scene:
+        scene.spend_a_night("first")
+        scene.store.repeats = True
+        for words in _COMMANDS:
+            for home in ("first", ""):
+                for allowed in (0, 3):
+                    scene.store.fault = _after(len(scene.store.requests) + allowed, fault)
+                    scene.retrain(*words, home=home)
+        scene.store.fault = no_fault
+        yield from scene.leaks()
+
+
 def _trained(scene: Machines, *, from_folder: bool) -> str:
     """Return a state in which the model was trained."""
     place = str(scene.project.state) if from_folder else scene.address
@@ -484,6 +509,10 @@ def slept(call: str, moment: Moment) -> Broken:
             yield f"the run that lost its lease ended with 0: {woken.out[-300:]}"
         scene.let_leases_end()
         yield from scene.settled()
+
+
+def _after(number: int, fault: Fault) -> FaultOf:
+    return lambda _method, _key, now: fault if now > number else None
 
 
 def _kill(process: int, number: int, fault: Fault) -> FaultOf:

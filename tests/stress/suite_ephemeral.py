@@ -27,6 +27,7 @@ _APPROVAL, _PUSH = 57, 30  # requests of these commands
 _MOMENTS: tuple[Fault, ...] = ("unsent", "lost")  # killed before the store's effect, and after it
 _AROUND: tuple[Moment, ...] = ("arrived", "done")
 _FAULTS: tuple[Fault, ...] = ("lost", "late_error", "error", "cut", "exists", "denied", "expired", "skewed", "unsent")
+_REFUSALS: tuple[Fault, ...] = ("denied", "expired", "skewed")  # that repeat what they were sent
 _FOR_GOOD: tuple[Fault, ...] = ("denied", "expired")  # from a request on
 
 
@@ -154,6 +155,7 @@ def refusals() -> list[Trial]:
     return [
         Trial(name="a dishonest store", play=empty_machines.dishonest),
         Trial(name="another lineage", play=empty_machines.replaced),
+        *(Trial(name=f"{fault}, repeated", play=partial(empty_machines.tempted, fault=fault)) for fault in _REFUSALS),
         *shortened,
     ]
 
