@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 from msgspec import Struct
 
@@ -157,12 +158,23 @@ def _connection(address: ObjectAddress, waits: Waits) -> dict[str, Any]:
     parts = urlsplit(endpoint)
     local = is_loopback(parts.hostname or "")
     allowed = address.endpoint is None and os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
-    around = {"proxy_url": endpoint, "proxy_excludes": parts.hostname} if local else {}
     return {
         "connect_timeout": timedelta(seconds=waits.connect),
         "read_timeout": timedelta(seconds=waits.silence),
         "timeout": timedelta(seconds=waits.request),
         "user_agent": "retrain-runner",
         "allow_http": local or (allowed and parts.scheme == "http"),
-        **around,
+        **(_around_proxies(parts.hostname or "") if local else {}),
     }
+
+
+def _around_proxies(host: str) -> dict[str, str]:
+    """Return how a store on this machine is reached without a proxy, while services that give credentials keep it.
+
+    The library leaves the environment's proxies aside only where it is given one itself.
+    """
+    proxies = getproxies_environment()
+    proxy = proxies.get("https") or proxies.get("all")
+    if proxy is None:
+        return {"proxy_url": "http://127.0.0.1", "proxy_excludes": f"{host},*,0.0.0.0/0,::/0"}
+    return {"proxy_url": proxy, "proxy_excludes": f"{host},169.254.0.0/16,{proxies.get('no', '')}"}

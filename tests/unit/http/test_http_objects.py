@@ -183,6 +183,17 @@ def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "extra `objects`" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])
+def test_a_store_on_this_machine_is_reached_without_a_proxy(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_CANARY", name)  # another environment has another client
+    server.instead.clear()
+    server.put("near.csv", CONTENT)
+    assert ObjectReader(read_object_address(server.address("")), BRIEF).look("near.csv").size == len(CONTENT)
+
+
 def test_settings_of_the_environment_that_cannot_be_used_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/canary-of-the-store.json")
     assert trouble(lambda: ObjectReader(read_object_address("gs://b1/"))) == (
