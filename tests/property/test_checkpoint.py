@@ -168,6 +168,17 @@ def test_plans_and_statuses_are_the_same_after_many_nights(manifest: Manifest, s
     require_same_from(history, manifest, sorted(history.rng.sample(range(1, len(history.links) + 1), 8)))
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_plans_and_statuses_are_the_same_in_known_histories(manifest: Manifest, seed: int) -> None:
+    history = RandomHistory(seed).play(60)
+    require_same_from(history, manifest, range(20, len(history.links) + 1, 9))
+
+
+def test_what_is_kept_for_a_turn_back_does_not_depend_on_the_cut(manifest: Manifest) -> None:
+    history = RandomHistory(423).play(70)
+    require_same_from(history, manifest, (619, 620))
+
+
 def require_same_from(history: RandomHistory, manifest: Manifest, cuts: Iterable[int]) -> None:
     """Cut the history after so many events each time; look at what is known then, and at its end."""
     at_end = answers(history.progress, manifest)

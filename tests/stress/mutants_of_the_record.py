@@ -12,6 +12,7 @@ _PLANNER = "tests/unit/plan/test_planner.py::"
 _POLICY = "tests/unit/policy/"
 _CHECKPOINT = "tests/unit/journal/test_journal_checkpoint.py::"
 _NEEDED = "tests/unit/plan/test_plan_needed_jobs.py::"
+_KNOWN = "tests/property/test_checkpoint.py::test_plans_and_statuses_are_the_same_in_known_histories"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -48,6 +49,41 @@ MUTANTS: tuple[Mutant, ...] = (
         old='        return Intents(earlier=b"".join(sorted([*self._prefixes(), *recent])))',
         new="        return Intents()",
         caught_by=_NEEDED + "test_every_intent_counts_for_its_content",
+    ),
+    Mutant(
+        name="earlier_data_before_the_checkpoint_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="    yield from _first(newest, lambda job: job.data is not None and counts_as_reference(model, job))\n",
+        new="",
+        caught_by=_KNOWN,
+    ),
+    Mutant(
+        name="doubtful_words_before_the_checkpoint_are_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="    yield from _spoken_of(settled)\n",
+        new="",
+        caught_by=_KNOWN,
+    ),
+    Mutant(
+        name="a_job_without_an_upload_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="{*found, *list(jobs)[-1:]}",
+        new="found",
+        caught_by=_KNOWN,
+    ),
+    Mutant(
+        name="the_last_run_with_a_model_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="        elif names or run_id in judging:",
+        new="        elif run_id in judging:",
+        caught_by=_KNOWN,
+    ),
+    Mutant(
+        name="that_a_job_served_twice_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="ids * 2 if len(ids) == 1 < len(serving.ids) else ids",
+        new="ids",
+        caught_by=_KNOWN,
     ),
     Mutant(
         name="the_chain_is_not_followed",
