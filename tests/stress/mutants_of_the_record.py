@@ -51,6 +51,20 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_NEEDED + "test_every_intent_counts_for_its_content",
     ),
     Mutant(
+        name="the_job_of_the_last_outcome_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="    yield from _first(newest, lambda job: job.retrain_job_id == end)\n",
+        new="",
+        caught_by=_NEEDED + "test_the_job_of_the_last_outcome_is_kept",
+    ),
+    Mutant(
+        name="an_old_open_job_is_forgotten",
+        file="runner/plan/needed_jobs.py",
+        old="    found |= {name for name, job in jobs.items() if job.stage in _OPEN}\n",
+        new="",
+        caught_by=_NEEDED + "test_a_job_that_may_still_be_training_is_kept_however_old_it_is",
+    ),
+    Mutant(
         name="earlier_data_before_the_checkpoint_is_forgotten",
         file="runner/plan/needed_jobs.py",
         old="    yield from _first(newest, lambda job: job.data is not None and counts_as_reference(model, job))\n",

@@ -2,7 +2,15 @@
 
 from msgspec.structs import replace
 
-from runner.journal.events import DataChecked, Fact, JobCreated, TrainingFailed, UploadIntended, UploadSucceeded
+from runner.journal.events import (
+    DataChecked,
+    Fact,
+    JobCreated,
+    ModelFinished,
+    TrainingFailed,
+    UploadIntended,
+    UploadSucceeded,
+)
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.plan.needed_jobs import MOST_CANDIDATES, cut
@@ -28,7 +36,11 @@ def failed(number: int, dataset_sha256: str) -> list[Fact]:
 
 def kept(contents: list[str]) -> ModelProgress:
     """Return what is kept of a model whose trainings on these contents all failed."""
-    facts = [fact for number, content in enumerate(contents) for fact in failed(number, content)]
+    return kept_after([fact for number, content in enumerate(contents) for fact in failed(number, content)])
+
+
+def kept_after(facts: list[Fact]) -> ModelProgress:
+    """Return what is kept of a model after these facts."""
     progress = Progress(chained([draft(run_started(), model=None), *map(draft, facts)]))
     limits = PolicyLimits()
     return cut(progress, lambda model, job: chart(model, job, limits)).model("emulator", "churn")
@@ -51,3 +63,26 @@ def test_few_jobs_and_the_newest_candidates_are_kept() -> None:
     assert list(model.jobs) == ["job-77", "job-78", "job-79"]
     assert len(list(model.sent())) == MOST_CANDIDATES
     assert model.older_candidates == 80 - MOST_CANDIDATES
+
+
+def test_the_job_of_the_last_outcome_is_kept() -> None:
+    facts = [fact for number in range(9) for fact in failed(number, f"{number}" * 64)]
+    end = example("model_finished")
+    assert isinstance(end, ModelFinished)
+    assert "job-0" not in kept_after(facts).jobs
+    assert "job-0" in kept_after([*facts, replace(end, retrain_job_id="job-0")]).jobs
+
+
+def test_a_job_that_may_still_be_training_is_kept_however_old_it_is() -> None:
+    first, *later = [failed(number, f"{number}" * 64) for number in range(9)]
+    model = kept_after([*first[:-1], *(fact for facts in later for fact in facts)])
+    assert next(iter(model.jobs)) == "job-0"
+    assert "job-0" not in model.settled
+
+
+def test_older_jobs_are_packed_and_the_same_when_asked_for() -> None:
+    model = kept([OTHER, SAME] * 5)
+    packed = model.packed()
+    assert list(packed.recent) == ["job-9"]
+    assert (packed.jobs, packed.job_ids) == (model.jobs, tuple(model.jobs))
+    assert list(packed.newest_jobs) == list(model.jobs.values())[::-1]
