@@ -25,11 +25,12 @@ class Copy:
     """Bytes that were fetched once, in a file that has no name: it is gone with this process, however that ends."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size = os.fstat(file.fileno()).st_size
+        with file:
+            self._handle = os.dup(file.fileno())  # a file object in a circle is collected in any order, with a warning
+        self.size = os.fstat(self._handle).st_size
 
     def __del__(self) -> None:
-        self._file.close()
+        os.close(self._handle)
 
     def open(self) -> BinaryIO:
         """Open it for reading, unbuffered; each one who opens it has a place of their own in it."""
@@ -37,7 +38,7 @@ class Copy:
 
     def read_at(self, start: int, size: int) -> bytes:
         """Return bytes that begin at a place."""
-        return os.pread(self._file.fileno(), size, start)
+        return os.pread(self._handle, size, start)
 
 
 class DataAccess:

@@ -29,6 +29,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "empty-file": "A manifest file must not be empty.",
         "empty-value": "A key must have a value.",
         "glob-without-pick": "A pattern must say which of its files to use.",
+        "invalid-state": "The state must have an address that a state can have.",
         "key-of-another-host": "An API key must only be used with the hosts it is bound to.",
         "leads-out": "A manifest must be in its checkout, even if it is a link.",
         "literal-key": "API keys must not be written in a manifest.",
