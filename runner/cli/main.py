@@ -99,6 +99,7 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code."""
     prepare_streams()
+    others = set(threading.enumerate())  # of a program that calls this
     hang_up = getattr(signal, "SIGHUP", None)  # Windows has none; `nohup` has it ignored, and so it stays
     if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_DFL:
         signal.signal(hang_up, _hang_up)
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from runner.cli.errors import failure_code  # noqa: PLC0415 -- most commands end well
 
         code = failure_code(error)
-    _end(code)
+    _end(code, others)
 
 
 def _let_go(error: BaseException) -> None:
@@ -141,12 +142,12 @@ def _hang_up(_number: int, _frame: object) -> None:
     raise HangUpError
 
 
-def _end(code: int) -> None:
-    """Leave with the code; work that a stop abandoned is not waited for.
+def _end(code: int, others: set[threading.Thread]) -> None:
+    """Leave with the code; work that a stop abandoned is not waited for: threads but the `others`.
 
     A stream that takes nothing more must not be flushed again by the interpreter's end, which makes 120 of the code.
     """
     flushed = [flush(stream) for stream in (sys.stdout, sys.stderr)]
-    if not all(flushed) or threading.active_count() > 1:
+    if not all(flushed) or not others.issuperset(threading.enumerate()):
         os._exit(code)
     sys.exit(code)

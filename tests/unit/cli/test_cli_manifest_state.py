@@ -1,5 +1,6 @@
 """Where the state is: --state, then RETRAIN_STATE, then `state:` in the manifest, then .retrain."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,14 @@ def test_a_manifests_state_that_cannot_be_used_is_refused(
     manifest.write_text(manifest.read_text().replace("state: kept", f"state: {state}"))
     found, said = run(["plan"], capsys)
     assert (found, words in said, "hunter2" in said) == (code, True, False), said
+
+
+def test_a_program_with_threads_of_its_own_outlives_a_command_that_it_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the threads that a command started and abandoned end with its process at once."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait, daemon=True)
+    thread.start()
+    try:
+        assert run(["--version"], capsys)[0] == 0
+    finally:
+        done.set()
