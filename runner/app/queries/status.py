@@ -7,8 +7,6 @@ from typing import get_args
 
 from msgspec import Struct
 
-from runner.app.planning.refresh import refresh
-from runner.app.review.inbox import DecisionInbox
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import (
@@ -137,6 +135,10 @@ def status(
 def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecision, ...]:
     """Return the decisions that wait; entries that are none are told and stay for the next run to set aside."""
     try:
+        if not open_state(state).inbox.pending():
+            return ()
+        from runner.app.review.inbox import DecisionInbox  # noqa: PLC0415 -- brings all that carries out a decision
+
         found = DecisionInbox(open_state(state)).look(set_aside=False)
     except OSError as error:
         warn(f"The inbox cannot be read: {error.strerror or error}.")
@@ -198,6 +200,8 @@ def is_running(state: str, run: RunRecord) -> bool:
 
 
 def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:
+    from runner.app.planning.refresh import refresh  # noqa: PLC0415 -- asks the service, which few do
+
     last = next(reversed(progress.runs.values()))
     paths = list(named) or last_paths(list(progress.runs.values()))
     if not named:

@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
 
 from msgspec import Struct
 
@@ -173,6 +172,8 @@ def _around_proxies(host: str) -> dict[str, str]:
 
     The library leaves the environment's proxies aside only where it is given one itself.
     """
+    from urllib.request import getproxies_environment  # noqa: PLC0415 -- 20 ms that every manifest would pay
+
     proxies = getproxies_environment()
     proxy = proxies.get("https") or proxies.get("all")
     if proxy is None:
