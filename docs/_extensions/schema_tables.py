@@ -101,6 +101,9 @@ def _inline_object(path: str, node: Node) -> tuple[str, Node | None]:
     """Return the object that stands in a key itself, or in its list or map, with the path of its table."""
     if "properties" in node:
         return path, node
+    options = (_inline_object(path, option) for option in node.get("anyOf", ()))
+    if found := next((option for option in options if option[1] is not None), None):
+        return found
     if isinstance(node.get("items"), Mapping):
         return _inline_object(f"{path}[]", node["items"])
     if isinstance(node.get("additionalProperties"), Mapping):
