@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from runner.app import service as calls
 from runner.app.audit.verify import verify
-from runner.app.run import execution as engine
 from runner.app.run.run import RunRequest, run
 from runner.execute import retry
 from runner.execute.progress_events import ProgressEvent
@@ -217,7 +217,7 @@ class FaultWorld:
             stack.enter_context(
                 mock.patch.dict(PROVIDERS, {FACTS.name: ProviderEntry(facts=FACTS, connect=self._connect)})
             )
-            stack.enter_context(mock.patch.object(engine, "_CALLS", _THREADS))
+            stack.enter_context(mock.patch.object(calls, "_CALLS", _THREADS))
             stack.enter_context(mock.patch.object(retry, "LONGEST_ASKED_S", LONGEST_ASKED_S))
             stack.enter_context(mock.patch.dict(os.environ, keys))
             stack.enter_context(self.resolver.in_use())

@@ -16,7 +16,22 @@ MODEL = "churn"
 OTHER = "slow"  # where a scene has a second model
 URL_S = 2  # seconds a signed URL lives; with the quarantine of 1 s a lost upload is known after 3
 _MEMORY = Path("/dev/shm")  # noqa: S108 -- a file system in memory, where there is one: no disk is worn by thousands of runs
-_LASTING = frozenset({"journal.sqlite3", "journal.head", "lock", "runs", "latest", "results", "inbox", MODEL, OTHER})
+_LASTING = frozenset(
+    {
+        "checkpoint",
+        "a",
+        "b",
+        "journal.sqlite3",
+        "journal.head",
+        "lock",
+        "runs",
+        "latest",
+        "results",
+        "inbox",
+        MODEL,
+        OTHER,
+    }
+)
 _OF_A_RUN = frozenset({"report.json", "report.md", "report.html", "journal.jsonl", "result.zip", "answers.jsonl"})
 
 

@@ -91,6 +91,7 @@ class DecisionInbox(Struct, frozen=True):
         aside += [self._refuse(name, "it is no decision", set_aside=set_aside) for name in strange]
         if set_aside:
             self._tidy(claimed, {name.removesuffix(ENTRY) for name in entries})
+        decisions.sort(key=lambda decision: (decision.left_at, decision.decision_id))  # a name has whole seconds
         return Found(decisions=tuple(decisions), aside=tuple(aside))
 
     def _tidy(self, claimed: set[str], entered: set[str]) -> None:

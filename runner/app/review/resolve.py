@@ -9,6 +9,7 @@ from runner.app.review.candidates import DecisionRequest, Ruling, Subject
 from runner.app.review.following import deciding, write
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, finish_run
+from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.read_state import read_progress, require_seen
 from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
@@ -52,6 +53,7 @@ def propose_resolution(request: ResolveRequest) -> Subject:
     Raises:
         UsageError: as `resolve`.
     """
+    refuse_noted_loss(request.state)
     job, last = _open_job(read_progress(request.state), request)
     return Subject(service=last.started.service, job=job.retrain_job_id)
 

@@ -42,7 +42,7 @@ def test_a_rollback_switches_once_to_the_job_before_and_is_in_the_report(served:
     assert served.retrain("verify").code == 0
     for name in ("report.md", "report.html"):
         text = (served.newest / name).read_text("utf-8")
-        assert second in text
+        assert second[:8] in text
         assert "off since Monday" in text
 
 

@@ -15,6 +15,9 @@ NOT_RUN = {
     ("how-to/state-object-store.md", 'retrain state init "s3://acme-retrain/prod?region=eu-central-1"'),
     ("how-to/state-object-store.md", "retrain run"),
     ("how-to/state-object-store.md", 'retrain state migrate .retrain "s3://acme-retrain/prod?region=eu-central-1"'),
+    ("how-to/state-postgres.md", 'retrain state init "postgresql://db.example.com/mlops"'),
+    ("how-to/state-postgres.md", 'retrain state migrate .retrain "postgresql://db.example.com/mlops"'),
+    ("how-to/state-postgres.md", 'export RETRAIN_STATE="postgresql://db.example.com/mlops"'),
 }
 
 

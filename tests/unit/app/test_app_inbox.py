@@ -174,6 +174,18 @@ def test_a_decision_left_before_the_run_comes_before_its_training(world: Project
     assert switches(world) == 1
 
 
+def test_decisions_of_one_second_are_taken_in_the_order_they_were_left(world: Project) -> None:
+    """Their names begin with the second and go on with random digits."""
+    left_in_turn = []
+    for number in range(8):
+        decision = reviewed(world, later=True)
+        at_once = decision.left_at.replace(decision.left_at[20:26], f"{number:06}")
+        left_in_turn.append(leave(world, replace(decision, left_at=at_once)).decision_id)
+    assert sorted(left_in_turn) != left_in_turn
+    found = DecisionInbox(world.store).look(set_aside=False)
+    assert [decision.decision_id for decision in found.decisions] == left_in_turn
+
+
 def test_rejected_candidates_are_not_switched(world: Project) -> None:
     at(world, 200, lambda: leave(world, reviewed(world, "reject")))
     assert world.run()["fast"].outcome == "unchanged"
