@@ -176,6 +176,7 @@ def test_a_decision_left_before_the_run_comes_before_its_training(world: Project
 
 def test_decisions_of_one_second_are_taken_in_the_order_they_were_left(world: Project) -> None:
     """Their names begin with the second and go on with random digits."""
+    world.run()
     left_in_turn = []
     for number in range(8):
         decision = reviewed(world, later=True)
