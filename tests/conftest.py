@@ -14,6 +14,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its back
 os.environ["XDG_STATE_HOME"] = "/dev/null"  # no note of a journal's end in the home folder of who runs the tests
 
 
+WAITING = (  # for outages, leases and trainings
+    "test_faults.py",
+    "test_ephemeral.py",
+    "test_contract_object_state.py",
+    "test_contract_postgres.py",
+    "test_pipelines_without_a_disk.py",
+    "test_contract_lost_answers.py",
+    "test_secrets.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that wait most: begun last, nothing else would be left to do meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_faults.py")
+    items.sort(key=lambda item: item.path.name not in WAITING)

@@ -1,6 +1,6 @@
 """`retrain state migrate`, `pull` and `push`: copy a state, byte for byte, and move it.
 
-The order is what makes an interrupted migration safe. The copy is no state until its very last object, or the name of
+The order is what makes an interrupted migration safe. The copy is not a state until its last object, or the name of
 its folder, makes it one, and before that the old journal says that it has moved: at no moment can both be written.
 """
 
@@ -120,7 +120,7 @@ def pull(source: str, folder: str) -> Copied:
     """Copy a state into a folder of this machine, or what is new of it since the last time.
 
     Raises:
-        UsageError: the folder is none, or the source has no run.
+        UsageError: the folder is not a state, or the source has no run.
         StateError: the folder has another journal, or one of them cannot be read or written.
     """
     place, goal = open_state(source), open_state(folder)

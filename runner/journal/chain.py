@@ -224,7 +224,7 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Link]:
 
 
 def line_rows(lines: Iterable[bytes], first: int) -> Iterator[Row]:
-    """Yield lines as rows, the first of them with that number; raises StateError where one is no event."""
+    """Yield lines as rows, the first of them with that number; raises StateError where a line is not an event."""
     for seq, line in enumerate(lines, start=first):
         body = line.removesuffix(b"\n")
         if body == line:

@@ -74,7 +74,7 @@ class StateFolder:
         require_real(self._folders, (*self._files, *beside))
 
     def require_journal(self) -> None:
-        """Raise a StateError when the journal is gone but its runs are not, or the folder is none."""
+        """Raise a StateError when the journal is gone but its runs are not, or the folder is not a state."""
         if self.root.exists() and not self.root.is_dir():
             raise StateError(f"{self.root} is a file, not a state folder.", hint="Give a folder with --state.")
         self.require_real()

@@ -96,7 +96,7 @@ class FolderInbox(Struct, frozen=True):
             return ()
 
     def read(self, name: str, limit: int) -> bytes:
-        """Read a file that is no link and belongs to whom the folder belongs to."""
+        """Read a file that is not a link and belongs to the owner of the folder."""
         with open_below(self.folder.root, f"{self.folder.inbox.name}/{_part(name)}") as file:
             owner = os.fstat(file.fileno()).st_uid
             if owner != self.folder.inbox.stat().st_uid:

@@ -111,7 +111,7 @@ def unpacked(part: bytes | memoryview) -> bytes:
     """Return the JSON of a part of a checkpoint.
 
     Raises:
-        ValueError, zlib.error: it is none.
+        ValueError, zlib.error: it is not one.
     """
     opened = zlib.decompressobj()
     content = opened.decompress(part, _LARGEST)

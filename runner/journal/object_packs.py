@@ -53,7 +53,7 @@ def chosen(items: Iterable[Item]) -> list[Pack]:
 
 
 def packs_of(items: Iterable[Item]) -> Iterator[Pack]:
-    """Yield the packs among objects; what has another name is none."""
+    """Yield the packs among objects; objects with other names are skipped."""
     for item in items:
         match = _NAME.fullmatch(item.name.rpartition("/")[2])
         if match is not None:

@@ -120,7 +120,7 @@ class ObjectInbox(Struct, frozen=True):
             self.bucket.delete(f"{INBOX}/{name}")
 
     def set_aside(self, name: str) -> str:
-        """Move what is no entry out of the inbox."""
+        """Move what is not an entry out of the inbox."""
         target = f"{ASIDE}/{secrets.token_hex(3)}-{name}"
         self.bucket.rename(f"{INBOX}/{name}", target)
         return f"{self.bucket.address.place}/{target}"

@@ -1,7 +1,7 @@
 """Addresses of a state in PostgreSQL: `postgresql://[user@]host[:port]/database?schema=&lease=&blobs=`.
 
 What the address leaves out comes from libpq's own places: the PG* variables, the password file, the service file. No
-secret belongs into an address: it is printed, kept in journals and given as an argument. One that seems to hold a
+secret belongs in an address: it is printed, kept in journals and given as an argument. One that seems to hold a
 secret is refused without repeating it.
 """
 
@@ -97,7 +97,7 @@ def read_postgres_address(text: str) -> PostgresAddress:
     user, _, hosts = parts.netloc.rpartition("@")
     if ":" in unquote(user) or "@" in user:
         raise UsageError(
-            "The postgresql:// address carries a password, and none belongs into it.",
+            "The postgresql:// address carries a password, which it must not.",
             hint="Give it in PGPASSWORD or in the file ~/.pgpass. If it stood in the address, replace it, as it may "
             "be in a log now.",
         )
@@ -152,7 +152,7 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
     if unknown is not None:
         named = f" {unknown}" if _KEY.fullmatch(unknown) else ""
         raise UsageError(
-            f"The postgresql:// address has a parameter{named} that belongs into none.",
+            f"The postgresql:// address has a parameter{named} that no address may have.",
             hint=f"Known are {', '.join(sorted(_OURS))}, and of libpq's {', '.join(sorted(_CONNECTION))}. In the "
             "address of blobs= write & as %26. A password goes into PGPASSWORD or ~/.pgpass only; if one stood in the "
             "address, replace it, as it may be in a log now.",

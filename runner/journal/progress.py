@@ -211,7 +211,7 @@ class Progress:
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.
 
-        `retrain prune` and `state migrate` are no runs: their records have an id of their own.
+        `retrain prune` and `state migrate` are not runs: their records have an id of their own.
         """
         run, fact = self.runs.get(event.run_id), event.fact
         if run is None or isinstance(fact, RunStarted):

@@ -179,14 +179,14 @@ class Inbox(Protocol):
         """
 
     def remove(self, name: str) -> None:
-        """Remove an entry durably; one that is gone already is no error.
+        """Remove an entry durably; a missing one is accepted.
 
         Raises:
             OSError: it cannot be removed.
         """
 
     def set_aside(self, name: str) -> str:
-        """Move what is no entry out of the inbox, unread and without following it; return how messages name it then.
+        """Move what is not an entry out of the inbox, unread and without following it; return how messages name it.
 
         Raises:
             OSError: it cannot be moved.

@@ -52,7 +52,7 @@ def is_half(name: str, files: Collection[str]) -> bool:
 
 
 def is_inbox_name(name: str) -> bool:
-    """Return whether a file of this name belongs into the inbox."""
+    """Return whether a file of this name belongs in the inbox."""
     return _INBOX.fullmatch(name) is not None
 
 

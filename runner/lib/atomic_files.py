@@ -188,7 +188,7 @@ def write_new(target: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
 
 
 def remove_lasting(path: Path) -> None:
-    """Remove a file so that no power cut brings it back; one that is gone already is no error.
+    """Remove a file so that no power cut brings it back; a missing one is accepted.
 
     Raises:
         OSError: it cannot be removed.

@@ -82,7 +82,7 @@ class Fit:
         self._document = document
         self._made: dict[int, Checks] = {}  # by the identity of the part, which lives as long as the document
 
-    def surely(self, schema: Schema, value: Any) -> bool:
+    def accepts(self, schema: Schema, value: Any) -> bool:
         """Return whether the value certainly fits this part of the document."""
         try:
             check = self.checks(schema)[type(value)]

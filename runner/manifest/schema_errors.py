@@ -57,7 +57,7 @@ def _keywords(sure: Fit) -> dict[str, _Keyword]:
 
 def _within(sure: Fit, validator: Any, parts: Iterable[tuple[str | int, Any, Schema]]) -> Iterator[ValidationError]:
     for step, value, schema in parts:
-        if sure.surely(schema, value):
+        if sure.accepts(schema, value):
             continue
         for error in validator.descend(value, schema, path=step, schema_path=step):
             if schema is False:

@@ -122,7 +122,7 @@ def _read_proxies(section: YamlMap, findings: Findings) -> Proxies:
         if proxy.credentials is None:
             return Proxies(choice=proxy)
         problem = (
-            "A user and a password do not belong into a manifest.",
+            "A user and a password do not belong in a manifest.",
             "Put the address with them into HTTPS_PROXY, and write `proxy: env`.",
         )
     findings.error(section.value_place("proxy"), "bad-proxy", problem[0], hint=problem[1])

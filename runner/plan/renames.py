@@ -114,7 +114,7 @@ def _both_known(old: str, new: str) -> ModelError:
 def services_before(manifest: Manifest, service: str, histories: Histories) -> dict[str, str]:
     """Return the services that models were trained on, by name, where nothing is known of them on this one.
 
-    Rehearsals on this machine and on the emulator are no other service.
+    Rehearsals on this machine and on the emulator are the same service.
     """
     if _is_rehearsal(service):
         return {}

@@ -126,7 +126,7 @@ def test_with_any_one_value_changed_the_quick_check_agrees_with_jsonschema() -> 
         kept = owner[step]
         for other in OTHERS:
             owner[step] = other
-            assert fit("manifest").surely(SCHEMA, value) == PLAIN.is_valid(value), (step, other)
+            assert fit("manifest").accepts(SCHEMA, value) == PLAIN.is_valid(value), (step, other)
         owner[step] = kept
 
 
@@ -135,7 +135,7 @@ def test_with_any_one_value_changed_the_quick_check_agrees_with_jsonschema() -> 
 @settings(max_examples=120, deadline=None)
 def test_what_surely_fits_is_exactly_what_jsonschema_finds_no_fault_with(value: dict[str, Any]) -> None:
     plain = violations(PLAIN.iter_errors(value), named=False)
-    assert fit("manifest").surely(SCHEMA, value) == (not plain)
+    assert fit("manifest").accepts(SCHEMA, value) == (not plain)
     assert violations(misfits("manifest", value), named=True) == plain
 
 
@@ -152,7 +152,7 @@ def test_what_surely_fits_is_exactly_what_jsonschema_finds_no_fault_with(value: 
     ],
 )
 def test_what_the_quick_check_does_not_know_it_leaves_to_jsonschema(schema: dict[str, Any], value: Any) -> None:
-    assert not Fit(schema).surely(schema, value)
+    assert not Fit(schema).accepts(schema, value)
     assert Draft202012Validator(schema, registry=REGISTRY).is_valid(value)
 
 
@@ -165,7 +165,7 @@ def test_with_any_one_value_changed_the_quick_check_of_a_record_agrees_with_json
         kept = owner[step]
         for other in others:
             owner[step] = other
-            assert fit(name).surely(schema, value) == plain.is_valid(value), (step, other)
+            assert fit(name).accepts(schema, value) == plain.is_valid(value), (step, other)
         owner[step] = kept
 
 
@@ -179,13 +179,13 @@ def test_a_fact_is_judged_by_its_own_kind_alone_as_jsonschema_does() -> None:
         others: list[Any] = [kinds[place - 1], kinds[place - 7], "other", None, True, {}, [kinds[place]]]
         for kind in [kinds[place], *others]:
             value["fact"] = {**fact, "kind": kind}
-            fits = fit("journal").surely(schema, value)
+            fits = fit("journal").accepts(schema, value)
             assert fits == plain.is_valid(value), (place, kind)
             fitting += fits
     assert fitting >= len(kinds)
     for fact in ("run_started", [], None, {}, 1):
         value["fact"] = fact
-        assert not fit("journal").surely(schema, value)
+        assert not fit("journal").accepts(schema, value)
 
 
 CASES: list[tuple[Any, Any]] = [("a", {"required": ["x"]}), ("b", {"required": ["y"]}), ("a", False), ("c", True)]
@@ -212,10 +212,10 @@ def test_parts_for_one_word_each_are_together_what_jsonschema_says_of_all_of_the
     schema = {"allOf": [True, *({"if": condition(word), "then": then} for word, then in cases)]}
     plain = Draft202012Validator(schema, registry=REGISTRY)
     for one in (value, "a", [value], None):
-        assert Fit(schema).surely(schema, one) == plain.is_valid(one)
+        assert Fit(schema).accepts(schema, one) == plain.is_valid(one)
 
 
 @pytest.mark.parametrize("name", ["manifest", "approval", "report", "journal"])
 def test_the_quick_check_knows_every_keyword_of_our_schemas(name: str) -> None:
     for example_value in load_schema(name)["examples"]:
-        assert fit(name).surely(load_schema(name), example_value)
+        assert fit(name).accepts(load_schema(name), example_value)

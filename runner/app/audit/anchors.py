@@ -220,7 +220,7 @@ def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
     """Return the signatures beside a run, None where there are none.
 
     Raises:
-        MalformedError: what is there is no attestation.
+        MalformedError: the file there is not an attestation.
     """
     try:
         with evidence.open(f"runs/{run_id}/{ATTESTATION}") as stream:

@@ -31,7 +31,7 @@ _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 class StateFiles(Struct, frozen=True, kw_only=True):
-    """What does not belong into the state, and what is no reason for doubt."""
+    """Files that do not belong in the state, and files that are expected there."""
 
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
@@ -76,20 +76,20 @@ def _oddity(found: os.stat_result) -> str | None:
 
 
 def _strange_names(folder: StateFolder) -> Iterator[Finding]:
-    """Yield what is in the state or in its spool under a name that is none of ours; hidden names are told elsewhere."""
+    """Yield what is in the state or in its spool under a foreign name; hidden names are reported elsewhere."""
     for path in _listed(folder.root):
         if path.name not in folder.names and not path.name.startswith("."):
             yield Finding(where=str(path), what="was never recorded in the journal")
     for path in _listed(folder.inbox):
         if not is_inbox_name(path.name):
-            yield Finding(where=str(path), what="is no decision; the next run sets it aside")
+            yield Finding(where=str(path), what="is not a decision; the next run sets it aside")
     for part in _listed(folder.spool):
         if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
             yield Finding(where=str(part), what="is not a run's part of the spool")
 
 
 def _passing(path: Path, folder: StateFolder) -> str | None:
-    """Return what a file is that no event speaks of and that is no reason for doubt, else None."""
+    """Return what an expected file that no event mentions is, else None."""
     if path.parent == folder.inbox and is_inbox_name(path.name):
         return "is a decision that waits in the inbox, or what is left of one"
     return "is what a killed writer left; nothing reads it" if _is_leftover(path) else None

@@ -147,7 +147,7 @@ def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRe
 
 def _fits_by_construction(schema: str, value: Any) -> bool:
     """Tell soon whether a JSON value certainly fits a published schema; a journal has very many events that do."""
-    return fit(schema).surely(load_schema(schema), value)
+    return fit(schema).accepts(load_schema(schema), value)
 
 
 def _check_report(evidence: Evidence, name: str) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def _report_fits_by_construction(content: bytes) -> bool:
         rest = {key: msgspec.json.decode(part) for key, part in parts.items()}
         model = schema["properties"]["models"]["items"]
         return _fits_by_construction("report", {**rest, "models": []}) and all(
-            fit("report").surely(model, msgspec.json.decode(row)) for row in models
+            fit("report").accepts(model, msgspec.json.decode(row)) for row in models
         )
     except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
         return False

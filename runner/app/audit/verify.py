@@ -42,7 +42,7 @@ class Demands(Struct, frozen=True, kw_only=True):
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """What was checked, in numbers, the journal's head, and what does not hold; notes are no reason for doubt.
+    """What was checked, in numbers, the journal's head, and what does not hold; notes do not fail the check.
 
     `removed_files` are results that are recorded as removed and gone, `beyond_recomputing` the decisions about them.
     `anchors` are what holds the journal from outside; without one, whoever can write the state can rewrite all of it.

@@ -133,7 +133,7 @@ def status(
 
 
 def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecision, ...]:
-    """Return the decisions that wait; entries that are none are told and stay for the next run to set aside."""
+    """Return the decisions that wait; invalid entries are reported and stay for the next run to set aside."""
     try:
         if not open_state(state).inbox.pending():
             return ()

@@ -1,7 +1,7 @@
 """The inbox of a state: decisions that are left, claimed, withdrawn, listed and removed.
 
 An entry is `ID.json`. Who carries it out, and who withdraws it, first makes `ID.claim`, which one of them can: so what
-was withdrawn is never carried out. What is no entry is set aside.
+was withdrawn is never carried out. What is not an entry is set aside.
 """
 
 from contextlib import suppress
@@ -65,7 +65,7 @@ class DecisionInbox(Struct, frozen=True):
         return f"{decision_id}{ENTRY}" in self._inbox.pending()
 
     def look(self, *, set_aside: bool) -> Found:
-        """Return what waits; `set_aside` moves what is no decision out of the way, else it is only told.
+        """Return what waits; `set_aside` moves what is not a decision out of the way; else it is only reported.
 
         Raises:
             OSError: the inbox cannot be listed.
@@ -88,7 +88,7 @@ class DecisionInbox(Struct, frozen=True):
             if decision.decision_id not in claimed or not self._seems_withdrawn(decision.decision_id):
                 decisions.append(decision)
         strange = [name for name in names if not is_inbox_name(name)][:MOST_LEFT]
-        aside += [self._refuse(name, "it is no decision", set_aside=set_aside) for name in strange]
+        aside += [self._refuse(name, "it is not a decision", set_aside=set_aside) for name in strange]
         if set_aside:
             self._tidy(claimed, {name.removesuffix(ENTRY) for name in entries})
         decisions.sort(key=lambda decision: (decision.left_at, decision.decision_id))  # a name has whole seconds
@@ -102,7 +102,7 @@ class DecisionInbox(Struct, frozen=True):
                 try:
                     self.remove(decision_id)
                 except OSError:  # nobody but a stranger makes something else there
-                    self._refuse(f"{decision_id}{_CLAIM}", "it is no claim", set_aside=True)
+                    self._refuse(f"{decision_id}{_CLAIM}", "it is not a claim", set_aside=True)
 
     def claim(self, decision_id: str, run_id: str) -> bool:
         """Make sure that the decision is not withdrawn any more; return whether it was not before.

@@ -155,7 +155,7 @@ def decoded(content: bytes) -> LeftDecision:
     """Return the decision in an entry.
 
     Raises:
-        ValueError: it is none; the message says why, and repeats nothing of it.
+        ValueError: it is not one; the message says why, and repeats nothing of it.
     """
     if len(content) > LARGEST:
         raise ValueError("it is too large")

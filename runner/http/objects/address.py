@@ -1,6 +1,6 @@
 """Addresses in an object store, as people write them: `s3://BUCKET/KEY?region=NAME&endpoint=https://HOST` and the like.
 
-No secret belongs into one: it is printed, kept in journals and given as an argument. One that seems to hold a secret is
+No secret belongs in one: it is printed, kept in journals and given as an argument. One that seems to hold a secret is
 refused without repeating it.
 """
 
@@ -82,10 +82,10 @@ def read_object_address(
     """Return what an address means.
 
     `parameters` are the names that its query may have beside `region` and `endpoint`; `key` reads what follows the
-    bucket, and raises an AddressError where that is none.
+    bucket, and raises an AddressError where that is not one.
 
     Raises:
-        AddressError: it is no address, seems to hold a secret, or requests to it would not be encrypted.
+        AddressError: it is not an address, seems to hold a secret, or requests to it would not be encrypted.
     """
     query = _QUERY.search(text)
     written, _, rest = (text[: query.start()] if query else text).partition("://")
@@ -94,7 +94,7 @@ def read_object_address(
         raise AddressError(f"is not an address of the form {_FORMS['s3']}")
     first, _, below = rest.partition("/")
     if not {"@", ":"}.isdisjoint(first):
-        raise AddressError("carries a user name, a password or a port, and none belongs into it")
+        raise AddressError("carries a user name, a password or a port, which it must not")
     given = _parameters(query["query"] if query else "", ("region", "endpoint", *parameters))
     container, _, inside = below.partition("/") if scheme == "az" else ("", "", below)
     names = (first, container) if scheme == "az" else (first,)
@@ -102,7 +102,7 @@ def read_object_address(
         raise AddressError(f"is not an address of the form {_FORMS[scheme]}")
     region, endpoint = given.pop("region", None), given.pop("endpoint", None)
     if region is not None and not _REGION.fullmatch(region):
-        raise AddressError("names a `region` that is none", "Write it as in `?region=eu-central-1`.")
+        raise AddressError("names an invalid `region`", "Write it as in `?region=eu-central-1`.")
     return ObjectAddress(
         scheme=scheme,
         bucket="/".join(names),
@@ -122,7 +122,7 @@ def _parameters(query: str, known: Collection[str]) -> dict[str, str]:
     if unknown is not None:
         named = f" {unknown}" if _PARAMETER.fullmatch(unknown) else ""
         raise AddressError(
-            f"has a parameter{named} that belongs into none",
+            f"has a parameter{named} that no address may have",
             f"Known are {', '.join(sorted(known))}. Keys, tokens and signatures come from the environment only; "
             "if one stood in the address, replace it, as it may be in a log now.",
         )
@@ -133,7 +133,7 @@ def read_endpoint(text: str) -> str:
     """Return where requests go to, without a slash at its end.
 
     Raises:
-        AddressError: it is no address of a host alone, or requests would leave this machine unencrypted.
+        AddressError: it is not the address of a host alone, or requests would leave this machine unencrypted.
     """
     try:
         found = read_address(f"{text.rstrip('/')}/")

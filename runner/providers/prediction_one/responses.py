@@ -275,7 +275,7 @@ def _decoded(body: bytes) -> str:
 
 
 def _lenient_json(body: bytes) -> Any:
-    """Return the JSON object or array of an error body, or None; a duplicate key is no reason to lose its message."""
+    """Return the JSON object or array of an error body, or None; a duplicate key does not lose its message."""
     try:
         document = json.loads(_decoded(body))
     except (ValueError, RecursionError):

@@ -88,7 +88,7 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(text: str) -> None:
         ("lease=1d", "The lease of the state's address is not between 10s and 1h."),
         (
             "endpoint=https://s3.example.com",
-            "The postgresql:// address has a parameter endpoint that belongs into none.",
+            "The postgresql:// address has a parameter endpoint that no address may have.",
         ),
         ("lease=1m&lease=2m", "A parameter is twice in the address."),
     ],
