@@ -84,7 +84,8 @@ def _settled(opened: Session, goal: StateStore) -> Copied:
     last = opened.store.head[0] - 1  # before the event that says it has moved
     if opened.progress.moved_to != _named(goal) or opened.store.digest(min(last, head[0])) is None:
         raise StateError(
-            f"There is a state at {goal.address} already.", hint="Use it as it is, or name a place where none is."
+            f"There is a state at {goal.address} already.",
+            hint="Name a place without a state; one that a state was moved away from has one, which stays closed.",
         )
     return Copied(address=goal.address, events=0, files=0, head_sha256=head[1])
 

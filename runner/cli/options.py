@@ -110,7 +110,7 @@ _COMMON = (
         is_eager=True,
         metavar="FOLDER|URL",
         envvar="RETRAIN_STATE",
-        help="State folder, or an s3://, gs:// or az:// URL; the manifest's `state:` counts too.",
+        help="State folder, or a URL: s3://, gs://, az:// or postgresql://. The manifest's `state:` counts too.",
     ),
     click.option(
         "-v", "--verbose", count=True, is_eager=True, expose_value=False, callback=_keep("verbose"), help="Say more."
@@ -215,7 +215,14 @@ def _telling(ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 def output_format(*choices: str) -> Callable[[F], F]:
     """Return a --format option with these choices; the first is the default."""
-    return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="Form of the output.",
+    )
 
 
 def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Callable[[F], F]:

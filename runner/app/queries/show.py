@@ -1,5 +1,7 @@
 """`retrain show`: what is with one model, or what a run did."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from runner.app.queries.report import report_of
@@ -26,7 +28,14 @@ class ShownModel(Struct, frozen=True, kw_only=True):
     next: NextStep | None
 
 
-def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
+class ShownRun(Struct, frozen=True, kw_only=True):
+    """The report of a run, and how those models are today that it asked something about and that are settled."""
+
+    report: Report
+    settled: tuple[ModelStatus, ...]
+
+
+def show(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
     """Return a model with each service that has its history, or the report of a run: its id, or `latest`.
 
     Raises:
@@ -39,9 +48,18 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | Report:
         steps = next_steps(state, models)
         return tuple(ShownModel(model=model, next=steps.get((model.service, model.name))) for model in models)
     if subject == _LATEST or any(run_id.startswith(subject) for run_id in found.run_ids if subject):
-        return report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
+        report = report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
+        return ShownRun(report=report, settled=_settled(state, report, found.models))
     near = nearest(subject, [model.name for model in found.models])
     raise UsageError(
         f"No run of this state has a model {shown(subject)}, and no run has such an id.",
         hint=f"Did you mean {shown(near)}?" if near else "`retrain status` lists models, `retrain history` runs.",
     )
+
+
+def _settled(state: str, report: Report, models: Sequence[ModelStatus]) -> tuple[ModelStatus, ...]:
+    """Return the models whose next step is another one by now, or none."""
+    asked = {model.name: model.next for model in report.models if model.next}
+    today = [model for model in models if model.service == report.service and model.name in asked]
+    steps = next_steps(state, today)
+    return tuple(model for model in today if steps.get((model.service, model.name)) != asked[model.name])

@@ -177,7 +177,8 @@ def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, 
         }
         for key, model in wanted.items():
             job = progress.models[key].current
-            if model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
+            rests = model.waiting or model.held
+            if rests and model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
                 last[key] = job.decided.run_id
         for history in last_histories(log, place.blobs, set(last.values())):
             history.state = state

@@ -93,7 +93,9 @@ def _dated(job: RetrainJob) -> str:
 
 def _choices(progress: ModelProgress, incumbent: RetrainJob | None) -> str:
     served = [_dated(job) for job in _others(progress, incumbent)[:_MOST_LISTED]]
-    return f"These have served: {', '.join(served)}; name one with --to." if served else "No other job has served."
+    if served:
+        return f"These have served: {', '.join(served)}; name one with --to."
+    return "Publish the earlier model in the product, then record it (`retrain adopt --help`)."
 
 
 # What only the service could tell, and is not asked: it has no call for the first two, and the answer to the third may

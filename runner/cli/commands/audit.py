@@ -29,7 +29,11 @@ def command() -> None:
     """Anchor, sign and export the journal."""
 
 
-@command.command("head", epilog="Example: retrain audit head > /mnt/elsewhere/journal.head")
+@command.command(
+    "head",
+    epilog="Example: retrain audit head > /mnt/elsewhere/journal.head",
+    short_help="print the number and the SHA-256 of the last event",
+)
 @click.option(
     "--git-note",
     is_flag=False,
@@ -59,7 +63,11 @@ def head(*, git_note: str | None, repository: Path, form: str, state: str, conso
     return ExitCode.OK
 
 
-@command.command("keygen", epilog="Example: retrain audit keygen ~/.config/retrain/audit.key")
+@command.command(
+    "keygen",
+    epilog="Example: retrain audit keygen ~/.config/retrain/audit.key",
+    short_help="create an Ed25519 key to sign runs with",
+)
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @options.stateless
 def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
@@ -71,7 +79,11 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
     return ExitCode.OK
 
 
-@command.command("sign", epilog="Example: retrain audit sign latest --key ~/.config/retrain/audit.key")
+@command.command(
+    "sign",
+    epilog="Example: retrain audit sign latest --key ~/.config/retrain/audit.key",
+    short_help="verify and sign a run and the journal before it",
+)
 @_run
 @click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key file (Ed25519).")
 @options.common
@@ -83,7 +95,11 @@ def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-@command.command("statement", epilog="Example: retrain audit statement latest > statement.json")
+@command.command(
+    "statement",
+    epilog="Example: retrain audit statement latest > statement.json",
+    short_help="print what a signature covers, for another tool to sign",
+)
 @_run
 @options.common
 def statement(*, run: str | None, state: str, console: Console) -> int:
@@ -92,7 +108,11 @@ def statement(*, run: str | None, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-@command.command("bundle", epilog="Example: retrain audit bundle latest --out evidence.zip")
+@command.command(
+    "bundle",
+    epilog="Example: retrain audit bundle latest --out evidence.zip",
+    short_help="write one zip of a run that anybody can verify",
+)
 @_run
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; RUN.zip by default.")
 @options.common

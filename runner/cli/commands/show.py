@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import click
+from msgspec.structs import replace
 
-from runner.app.queries.show import run_shown, show
+from runner.app.queries.show import ShownRun, run_shown, show
 from runner.app.queries.status import ModelStatus
 from runner.cli import options
 from runner.cli.console import Console
@@ -18,8 +19,8 @@ from runner.lib.timestamps import stamp
 from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
 from runner.reports.json_text import render_json
-from runner.reports.model import NextStep, Report
-from runner.reports.next_step import next_lines
+from runner.reports.model import NextStep
+from runner.reports.next_step import next_lines, why
 from runner.reports.table import Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
@@ -37,8 +38,9 @@ def command(*, subject: str, wide: bool, form: str, state: str, console: Console
     found = show(state, subject)
     warn_of_loss(console, state)
     if form == "json":
-        console.result(render_json(found).decode().rstrip("\n"))
-    elif isinstance(found, Report):
+        shown = found.report if isinstance(found, ShownRun) else found
+        console.result(render_json(shown).decode().rstrip("\n"))
+    elif isinstance(found, ShownRun):
         console.result("\n".join(_run(console, found, state)))
     else:
         models = [entry.model for entry in found]
@@ -47,9 +49,17 @@ def command(*, subject: str, wide: bool, form: str, state: str, console: Console
     return ExitCode.OK
 
 
-def _run(console: Console, report: Report, state: str) -> Iterator[str]:
+def _run(console: Console, found: ShownRun, state: str) -> Iterator[str]:
+    """Yield the summary of a run, without what it asked for and is settled by now."""
+    report, settled = found.report, {model.name: model for model in found.settled}
+    models = tuple(
+        replace(model, next=None, reason=why(model)) if model.name in settled else model for model in report.models
+    )
     yield inline(f"{report.command} {report.run_id}, exit code {report.exit_code}")
-    yield from report_lines(console.look, report, run_shown(state, report.run_id), state_option(state))
+    summary = replace(report, models=models)
+    yield from report_lines(console.look, summary, run_shown(state, report.run_id), state_option(state))
+    for model in with_short_ids(found.settled):
+        yield inline(f"since then: {model.name} {in_words(model.last_outcome or '')}: {model.last_reason}")
 
 
 def _model(model: ModelStatus, width: int | None) -> Iterator[str]:

@@ -22,7 +22,9 @@ def command() -> None:
     """Begin, show, move and maintain a state."""
 
 
-@command.command("init", epilog="Example: retrain state init s3://acme-retrain/prod")
+@command.command(
+    "init", epilog="Example: retrain state init s3://acme-retrain/prod", short_help="begin a state at a URL or a folder"
+)
 @click.argument("address", required=False, metavar="[URL]")
 @options.common
 def init(*, address: str | None, state: str, console: Console) -> int:
@@ -36,7 +38,9 @@ def init(*, address: str | None, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-@command.command("show", epilog="Example: retrain state show")
+@command.command(
+    "show", epilog="Example: retrain state show", short_help="show events, head, runs and who holds the state"
+)
 @options.output_format("text", "json")
 @options.common
 def show(*, form: str, state: str, console: Console) -> int:
@@ -57,7 +61,11 @@ def show(*, form: str, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-@command.command("migrate", epilog="Example: retrain state migrate .retrain s3://acme-retrain/prod")
+@command.command(
+    "migrate",
+    epilog="Example: retrain state migrate .retrain s3://acme-retrain/prod",
+    short_help="move a state to another place",
+)
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @options.lock_timeout
@@ -79,7 +87,11 @@ def move(*, source: str, target: str, lock_timeout: timedelta, state: str, conso
     return ExitCode.OK
 
 
-@command.command("pull", epilog="Example: retrain state pull s3://acme-retrain/prod copy")
+@command.command(
+    "pull",
+    epilog="Example: retrain state pull s3://acme-retrain/prod copy",
+    short_help="copy a state into a folder, or what is new of it",
+)
 @click.argument("source", metavar="URL")
 @click.argument("folder", metavar="FOLDER")
 @options.common
@@ -94,7 +106,11 @@ def get(*, source: str, folder: str, state: str, console: Console) -> int:  # no
     return ExitCode.OK
 
 
-@command.command("push", epilog="Example: retrain state push copy s3://acme-retrain/prod")
+@command.command(
+    "push",
+    epilog="Example: retrain state push copy s3://acme-retrain/prod",
+    short_help="bring the new events of a pulled folder back",
+)
 @click.argument("folder", metavar="FOLDER")
 @click.argument("target", metavar="URL")
 @options.lock_timeout
@@ -107,7 +123,9 @@ def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, cons
     return ExitCode.OK
 
 
-@command.command("pack", epilog="Example: retrain state pack")
+@command.command(
+    "pack", epilog="Example: retrain state pack", short_help="pack the journal of an object store, to read it faster"
+)
 @options.common
 def pack(*, state: str, console: Console) -> int:
     """Pack the journal of an object store, so that a machine without a copy reads it in a few requests."""
@@ -116,7 +134,9 @@ def pack(*, state: str, console: Console) -> int:
     return ExitCode.OK
 
 
-@command.command("doctor", epilog="Example: retrain state doctor")
+@command.command(
+    "doctor", epilog="Example: retrain state doctor", short_help="check the store and who can read the state"
+)
 @options.common
 def doctor(*, state: str, console: Console) -> int:
     """Check what a state rests on: that its store keeps its promises, and who can read it."""
@@ -126,7 +146,11 @@ def doctor(*, state: str, console: Console) -> int:
     return ExitCode.STATE if any(check.verdict == "problem" for check in checks) else ExitCode.OK
 
 
-@command.command("accept-loss", epilog='Example: retrain state accept-loss --reason "the disk failed"')
+@command.command(
+    "accept-loss",
+    epilog='Example: retrain state accept-loss --reason "the disk failed"',
+    short_help="continue when the newest events are gone for good",
+)
 @options.reason("What happened to the newer state; kept in the journal.")
 @options.lock_timeout
 @options.common

@@ -1,5 +1,7 @@
 """`show`, `status` and `report` as a person sees them on a terminal, and fleets in a pipe."""
 
+import json
+
 from tests.acceptance.contract.contract_project import Project, threshold, wait_until
 from tests.fakes.terminal import in_terminal
 
@@ -52,6 +54,25 @@ def test_a_run_is_shown_as_it_ended_by_the_beginning_of_its_id(project: Project)
         assert project.newest.name in done.out
     assert project.retrain("verify", project.newest.name[:-3]).code == 0
     assert "Did you mean `churn`?" in project.retrain("show", "chrun").err
+
+
+def test_what_is_settled_is_not_asked_for_again(project: Project) -> None:
+    three_models(project)
+    asked = ["next: retrain reject demand", "next: retrain approve a_name_that_is_far_too_long_for_a_table"]
+    assert all(line in project.retrain("show", "latest").out for line in asked)
+    run_id = project.newest.name
+    name = asked[1].split()[-1]
+    assert project.retrain("approve", name, "--reason", "good", "--yes").code == 0
+    assert project.retrain("reject", "demand", "--reason", "poor").code == 0
+    for model, outcome in ((name, "switched"), ("demand", "rejected")):
+        shown_model = project.retrain("show", model).out
+        assert "nothing is under way or waits" in shown_model
+        assert "next:" not in shown_model
+        assert f"since then: {model} " in (run := project.retrain("show", run_id).out), run
+    run = project.retrain("show", run_id).out
+    assert "next:" not in run
+    assert "`retrain approve" not in run
+    assert json.loads(project.retrain("show", run_id, "--format", "json").out)["models"][2]["next"]["commands"]
 
 
 def test_a_report_names_its_page_on_a_terminal_and_is_content_in_a_pipe(project: Project) -> None:

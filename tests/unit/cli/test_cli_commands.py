@@ -31,6 +31,27 @@ def test_the_help_lists_every_command_in_one_line_under_what_people_do() -> None
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("name", ["audit", "state", "emulator"])
+def test_the_help_of_a_group_shows_each_summary_whole(name: str) -> None:
+    text = printed(name, "--help")
+    found = group.get_command(click.Context(group), name)
+    assert isinstance(found, click.Group)
+    for command in found.commands.values():
+        assert command.get_short_help_str(200) in text
+
+
+def test_the_help_of_every_option_says_what_it_does() -> None:
+    contexts = [click.Context(group)]
+    for context in contexts:
+        if isinstance(context.command, click.Group):
+            names = context.command.list_commands(context)
+            found = (context.command.get_command(context, name) for name in names)
+            contexts += [click.Context(command, parent=context) for command in found if command]
+        for param in context.command.get_params(context):
+            assert not isinstance(param, click.Option) or param.help, (context.command.name, param.name)
+    assert len(contexts) > 30
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_is_what_its_option_shows(name: str) -> None:
     assert printed("help", name) == printed(name, "--help")
