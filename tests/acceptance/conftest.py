@@ -1,12 +1,12 @@
 """The real command in a real process, with an empty home and nothing of the caller's environment but PATH."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.fakes import preloaded
 
 Retrain = Callable[..., subprocess.CompletedProcess[str]]
 # The yes of the reader at a terminal, for pages whose commands are run without one.
@@ -21,20 +21,8 @@ def retrain(tmp_path: Path) -> Retrain:
     home.mkdir()
 
     def run(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "runner", *words],
-            cwd=cwd,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(home),
-                "PYTHONPATH": str(ROOT),
-                "RETRAIN_STATE": str(tmp_path / "state"),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        variables = {"HOME": str(home), "RETRAIN_STATE": str(tmp_path / "state"), **environment}
+        ended = preloaded.retrain(words, folder=cwd, environment=variables)
+        return subprocess.CompletedProcess(words, ended.code, ended.out.decode(), ended.err.decode())
 
     return run

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.acceptance.conftest import ROOT, Retrain
 from tests.acceptance.contract.contract_project import Project
+from tests.fakes import preloaded
 from tests.fakes.two_port_service import TwoPortService
 
 FORMATS_MD = (ROOT / "docs" / "how-to" / "formats.md").read_text(encoding="utf-8")
@@ -38,14 +37,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project.state
 
 
-def command(state: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *words, "--state", str(state)],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(state.parent), **environment},
-        capture_output=True,
-        check=False,
-    )
+def command(state: Path, *words: str, **environment: str) -> preloaded.Ended:
+    variables = {"HOME": str(state.parent), **environment}
+    return preloaded.retrain([*words, "--state", str(state)], folder=ROOT, environment=variables)
 
 
 def test_every_format_ends_with_3_and_tells_every_problem_with_a_relative_path(
@@ -79,17 +73,17 @@ def test_a_rendered_report_is_byte_by_byte_the_stored_file_in_any_surroundings(r
     ]
     for (form, name), environment in zip(STORED.items(), surroundings, strict=True):
         done = command(ran, "report", "--format", form, **environment)
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout == (ran / "runs" / "latest" / name).read_bytes()
+        assert (done.code, done.err) == (0, b"")
+        assert done.out == (ran / "runs" / "latest" / name).read_bytes()
 
 
 def test_junit_is_read_by_its_own_reader(ran: Path) -> None:
-    suites = JUnitXml.fromstring(command(ran, "report", "--format", "junit").stdout)
+    suites = JUnitXml.fromstring(command(ran, "report", "--format", "junit").out)
     assert [(case.name, case.result) for suite in suites for case in suite] == [("wine", [])]
 
 
 def test_openmetrics_is_read_by_its_own_reader_and_holds_the_metrics_of_the_documents(ran: Path) -> None:
-    text = command(ran, "report", "--format", "openmetrics").stdout.decode()
+    text = command(ran, "report", "--format", "openmetrics").out.decode()
     families = {family.name for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]  # theirs
     rows = re.findall(r"^\| (`retrain_.*?) \|", FORMATS_MD, re.MULTILINE)
     assert families == {name for row in rows for name in re.findall("`(.*?)`", row)}
@@ -100,7 +94,7 @@ def test_out_writes_a_file_as_the_umask_says_and_keeps_the_mode_of_the_one_befor
     before = os.umask(0o022)
     try:
         done = command(ran, "report", "--format", "openmetrics", "--out", str(target))
-        assert (done.returncode, done.stdout) == (0, b"")
+        assert (done.code, done.out) == (0, b"")
         assert stat.S_IMODE(target.stat().st_mode) == 0o644
         target.chmod(0o640)
         command(ran, "report", "--format", "openmetrics", "--out", str(target))
@@ -113,16 +107,16 @@ def test_out_writes_a_file_as_the_umask_says_and_keeps_the_mode_of_the_one_befor
 
 def test_out_that_cannot_be_written_is_told_and_changes_nothing(ran: Path, tmp_path: Path) -> None:
     done = command(ran, "report", "--format", "json", "--out", str(tmp_path / "missing" / "x.json"))
-    assert done.returncode == 1
-    assert b"cannot be written: No such file or directory." in done.stderr
+    assert done.code == 1
+    assert b"cannot be written: No such file or directory." in done.err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_is_not_there_is_wrong_usage(ran: Path, tmp_path: Path) -> None:
     done = command(ran, "report", "20200101T000000Z-000000")
-    assert (done.returncode, b"has no run `20200101T000000Z-000000`" in done.stderr) == (2, True)
+    assert (done.code, b"has no run `20200101T000000Z-000000`" in done.err) == (2, True)
     done = command(tmp_path / "empty", "report")
-    assert (done.returncode, b"There is no journal" in done.stderr) == (2, True)
+    assert (done.code, b"There is no journal" in done.err) == (2, True)
 
 
 def test_the_shell_lines_of_the_document_work(retrain: Retrain, tmp_path: Path, ran: Path) -> None:

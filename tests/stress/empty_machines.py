@@ -8,21 +8,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish, rows, wait_until
+from tests.acceptance.contract.contract_project import (
+    ROOT,
+    Finished,
+    Project,
+    finish,
+    judged,
+    rows,
+    wait_for_training,
+    wait_until,
+)
 from tests.fakes.loopback_port import Moment
 from tests.fakes.postgres_server import PASSWORD
+from tests.fakes.preloaded import Preloaded, preloaded
 from tests.fakes.two_port_records import Call
 from tests.fakes.unreliable_s3 import Fault, FaultOf, S3Server, StoredObject, no_fault
 from tests.stress import promise
 from tests.stress.canaries import Scanner, written_below
 from tests.stress.promise import MODEL
-from tests.stress.quick_runs import QuickRuns, quick_runs
 from tests.stress.side_by_side import LARGE, stop_at_head
 
 CREDENTIALS = {
@@ -67,7 +76,7 @@ class Machines:
     """
 
     project: Project
-    quick: QuickRuns
+    quick: Preloaded
     address: str
     let_leases_end: Callable[[], None]
     store: S3Server
@@ -83,7 +92,7 @@ class Machines:
 
     def retrain(self, *words: str, home: str = "") -> Finished:
         """Run a command to its end."""
-        return self._heard(self.quick.command(self.project.folder, words, self.environment(home)))
+        return self._run(words, self.environment(home))
 
     def run(self, home: str = "") -> Finished:
         """Run `retrain run` to its end."""
@@ -107,7 +116,7 @@ class Machines:
     ) -> Finished:
         """Run a command that waits until `meet` has been told the number of its process."""
         variables = {**self.environment(home), **environment}
-        return self._heard(self.quick.command(self.project.folder, words, variables, held="main", meet=meet))
+        return self._run(words, variables, held="main", meet=meet)
 
     def start(self, *words: str, days: int = 0) -> subprocess.Popen[bytes]:
         """Start a command beside others, on a machine whose clock is so many days ahead."""
@@ -160,13 +169,26 @@ class Machines:
         places |= written_below(self.project.folder)
         yield from (f"a credential leaked: {leak}" for leak in Scanner(CREDENTIALS).leaks(places))
 
+    def _run(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        held: str = "",
+        meet: Callable[[int], None] = lambda _: None,
+    ) -> Finished:
+        variables = {"PATH": os.environ["PATH"], **environment}
+        return self._heard(
+            judged(self.quick.run(words, folder=self.project.folder, environment=variables, held=held, meet=meet))
+        )
+
     def _heard(self, ended: Finished) -> Finished:
         self.said += [ended.out, ended.err]
         return ended
 
 
 @contextmanager
-def machines(quick: QuickRuns | None = None) -> Iterator[Machines]:
+def machines(quick: Preloaded | None = None) -> Iterator[Machines]:
     """Give such machines, with a state that was begun."""
     with promise.project() as project, S3Server().serving() as store:
         lineage = b"%032x" % random.getrandbits(128)
@@ -175,7 +197,7 @@ def machines(quick: QuickRuns | None = None) -> Iterator[Machines]:
         def let_leases_end() -> None:
             store.skew += _OLD
 
-        with nullcontext(quick) if quick else quick_runs() as forks:
+        with nullcontext(quick) if quick else preloaded() as forks:
             yield Machines(
                 project=project,
                 quick=forks,
@@ -185,7 +207,7 @@ def machines(quick: QuickRuns | None = None) -> Iterator[Machines]:
             )
 
 
-def requests_of_a_run(quick: QuickRuns, *, nights: int = 0) -> int:
+def requests_of_a_run(quick: Preloaded, *, nights: int = 0) -> int:
     """Return how many requests to its store an undisturbed run makes after some whole nights."""
     with machines(quick) as scene:
         for _ in range(nights):
@@ -196,7 +218,7 @@ def requests_of_a_run(quick: QuickRuns, *, nights: int = 0) -> int:
         return len(scene.store.requests) - before
 
 
-def killed_at(quick: QuickRuns, number: int, fault: Fault, *, nights: int = 0, home: str = "") -> Broken:
+def killed_at(quick: Preloaded, number: int, fault: Fault, *, nights: int = 0, home: str = "") -> Broken:
     """Kill a run at its request of that number, which has its effect or not, after some whole nights.
 
     All runs are on the machine `home`, which keeps a copy of the journal; without it on a new one each.
@@ -212,7 +234,7 @@ def killed_at(quick: QuickRuns, number: int, fault: Fault, *, nights: int = 0, h
         yield from scene.settled(home)
 
 
-def approval_killed(quick: QuickRuns, number: int, fault: Fault) -> Broken:
+def approval_killed(quick: Preloaded, number: int, fault: Fault) -> Broken:
     """Kill an approval at its request of that number, and approve again: it is switched once."""
     with machines(quick) as scene:
         scene.project.manifest["policies"][MODEL] = {"type": "manual"}
@@ -228,7 +250,7 @@ def approval_killed(quick: QuickRuns, number: int, fault: Fault) -> Broken:
         yield from scene.settled()
 
 
-def push_killed(quick: QuickRuns, number: int, fault: Fault) -> Broken:
+def push_killed(quick: Preloaded, number: int, fault: Fault) -> Broken:
     """Kill a push at its request of that number, and push again: what was trained on the copy is known."""
     with machines(quick) as scene:
         scene.spend_a_night()
@@ -260,7 +282,7 @@ def slept_within_an_upload() -> Broken:
         yield from scene.settled()
 
 
-def killed_often(quick: QuickRuns, seed: int) -> Broken:
+def killed_often(quick: Preloaded, seed: int) -> Broken:
     """Kill up to four runs one after another, each at a moment or a request that is drawn."""
     rng = random.Random(seed)  # noqa: S311 -- moments that repeat
     with machines(quick) as scene:
@@ -275,7 +297,7 @@ def killed_often(quick: QuickRuns, seed: int) -> Broken:
         yield from scene.settled()
 
 
-def arriving_late(quick: QuickRuns, commit: int) -> Broken:
+def arriving_late(quick: Preloaded, commit: int) -> Broken:
     """Kill a run while a commit is on its way, which arrives when the next run writes its own first one."""
     with machines(quick) as scene:
         appends, next_run = itertools.count(1), threading.Event()
@@ -307,7 +329,7 @@ def arriving_late(quick: QuickRuns, commit: int) -> Broken:
         yield from scene.settled()
 
 
-def misbehaved(quick: QuickRuns, number: int, fault: Fault, *, lasting: bool = False) -> Broken:
+def misbehaved(quick: Preloaded, number: int, fault: Fault, *, lasting: bool = False) -> Broken:
     """Let the store misbehave at one request, or from it on, and be right again for the next machines."""
     with machines(quick) as scene:
         ended = scene.run_under(
@@ -319,7 +341,7 @@ def misbehaved(quick: QuickRuns, number: int, fault: Fault, *, lasting: bool = F
         yield from scene.settled()
 
 
-def answers_lost(quick: QuickRuns, first: int) -> Broken:
+def answers_lost(quick: Preloaded, first: int) -> Broken:
     """Lose every third answer to all runs."""
     with machines(quick) as scene:
         for _ in range(3):
@@ -331,7 +353,7 @@ def answers_lost(quick: QuickRuns, first: int) -> Broken:
         yield from scene.settled()
 
 
-def shortened(quick: QuickRuns, cut: int, *, knows: bool) -> Broken:
+def shortened(quick: Preloaded, cut: int, *, knows: bool) -> Broken:
     """Remove the last commits of a journal; a machine that knows it is told, and nothing is trained again."""
     with machines(quick) as scene:
         scene.run("first")
@@ -344,7 +366,7 @@ def shortened(quick: QuickRuns, cut: int, *, knows: bool) -> Broken:
         yield from promise.effects(scene.project)
 
 
-def replaced(quick: QuickRuns) -> Broken:
+def replaced(quick: Preloaded) -> Broken:
     """Put another state under the address; a machine that knows the first is told."""
     with machines(quick) as scene:
         scene.run("first")
@@ -357,7 +379,7 @@ def replaced(quick: QuickRuns) -> Broken:
         yield from promise.effects(scene.project)
 
 
-def dishonest(quick: QuickRuns) -> Broken:
+def dishonest(quick: Preloaded) -> Broken:
     """Let a store overwrite what is to be created only: it gets no state, and no run uses it."""
     with machines(quick) as scene:
         scene.store.overwrites = True
@@ -375,7 +397,7 @@ def _moving(scene: Machines, source: str) -> Sequence[str]:
     return ("state", "migrate", source, scene.store.address("moved", f"&lease={LEASE_S}s"))
 
 
-def requests_of_a_migration(quick: QuickRuns, *, from_folder: bool) -> int:
+def requests_of_a_migration(quick: Preloaded, *, from_folder: bool) -> int:
     """Return how many requests a migration makes that nothing disturbs."""
     with machines(quick) as scene:
         source = _trained(scene, from_folder=from_folder)
@@ -385,7 +407,7 @@ def requests_of_a_migration(quick: QuickRuns, *, from_folder: bool) -> int:
         return len(scene.store.requests) - before
 
 
-def migration_killed(quick: QuickRuns, number: int, fault: Fault, *, from_folder: bool) -> Broken:
+def migration_killed(quick: Preloaded, number: int, fault: Fault, *, from_folder: bool) -> Broken:
     """Kill a migration at a request: one place at most can be written, and it continues when it is run again."""
     with machines(quick) as scene:
         source = _trained(scene, from_folder=from_folder)
@@ -431,7 +453,7 @@ def two_migrations(*, one_source: bool) -> Broken:
         yield from promise.effects(scene.project, trainings=trained, switches=trained)
 
 
-def tempted(quick: QuickRuns, fault: Fault) -> Broken:
+def tempted(quick: Preloaded, fault: Fault) -> Broken:
     """Let a store fail every request and repeat what it was sent, while commands say all they can."""
     with machines(quick) as scene:
         scene.spend_a_night("first")
@@ -471,7 +493,7 @@ def wrong_clock(days: int) -> Broken:
         model = scene.project.service.models[MODEL]
         model.training = True
         first = scene.start("run", "models.yaml")
-        wait_until(lambda: bool(scene.project.service.calls(MODEL, "status")), what="the training")
+        wait_for_training(scene.project, MODEL)
         met = scene.ended(scene.start("run", "models.yaml", days=days))
         if met.code != 6:
             yield f"beside a living run the machine with a wrong clock ended with {met.code}: {met.err[-300:]}"

@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 
 from tests.fakes.postgres_server import PASSWORD, Cut, CuttingProxy, PostgresServer, fresh_schema
+from tests.fakes.preloaded import Preloaded
 from tests.fakes.unreliable_s3 import S3Server
 from tests.stress import promise
 from tests.stress.canaries import Scanner
 from tests.stress.empty_machines import CREDENTIALS, LEASE_S, Broken, Machines, end
-from tests.stress.quick_runs import QuickRuns
 
 _AGE = 'UPDATE "{schema}".lease SET renewed = renewed - life - life'
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'"
@@ -22,7 +22,7 @@ _RUN = ("run", "models.yaml")
 
 
 @contextmanager
-def machines(quick: QuickRuns, server: PostgresServer) -> Iterator[tuple[Machines, str]]:
+def machines(quick: Preloaded, server: PostgresServer) -> Iterator[tuple[Machines, str]]:
     """Give such machines, with a state that was begun, and the name of its schema."""
     schema = fresh_schema()
 
@@ -42,7 +42,7 @@ def machines(quick: QuickRuns, server: PostgresServer) -> Iterator[tuple[Machine
         yield scene, schema
 
 
-def messages_of_a_run(quick: QuickRuns, server: PostgresServer) -> int:
+def messages_of_a_run(quick: Preloaded, server: PostgresServer) -> int:
     """Return how many messages an undisturbed run sends."""
     seen = list[bytes]()
     with machines(quick, server) as (scene, schema), _through(server, iter(()), seen) as proxy:
@@ -52,7 +52,7 @@ def messages_of_a_run(quick: QuickRuns, server: PostgresServer) -> int:
         return len(seen)
 
 
-def killed_at(quick: QuickRuns, server: PostgresServer, number: int, cut: Cut) -> Broken:
+def killed_at(quick: Preloaded, server: PostgresServer, number: int, cut: Cut) -> Broken:
     """Kill a run at its message of that number, before it arrives or before its answer does."""
     processes = list[int]()
 

@@ -15,10 +15,10 @@ import pytest
 
 from tests.fakes.loopback_port import Moment
 from tests.fakes.postgres_server import Cut, one_server
+from tests.fakes.preloaded import Preloaded, preloaded
 from tests.fakes.unreliable_s3 import Fault
 from tests.stress import empty_machines, machines_on_postgres
 from tests.stress.figure import Figure
-from tests.stress.quick_runs import QuickRuns, quick_runs
 
 _LANES = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
 _HISTORIES = 300  # of kills at random
@@ -36,12 +36,12 @@ class Trial:
     """One scene; `play` yields the promises that broke."""
 
     name: str
-    play: Callable[[QuickRuns], Iterator[str]]
+    play: Callable[[Preloaded], Iterator[str]]
 
 
 def measure(count: int | None) -> Iterator[Figure]:
     """Yield a figure for each kind of scene; `count` bounds the trials of each, which are spread then."""
-    with quick_runs() as quick:
+    with preloaded() as quick:
         first, later = (empty_machines.requests_of_a_run(quick, nights=nights) for nights in (0, 1))
         moves = {
             from_folder: empty_machines.requests_of_a_migration(quick, from_folder=from_folder)
@@ -128,7 +128,7 @@ def on_postgres(count: int | None) -> Figure:
         server = one_server()
     except pytest.skip.Exception as reason:
         return Figure(name=name, points=0, violations=0, detail=str(reason))
-    with quick_runs() as quick:
+    with preloaded() as quick:
         messages = machines_on_postgres.messages_of_a_run(quick, server)
     cuts: tuple[Cut, ...] = ("before", "after")
     trials = [
@@ -190,11 +190,11 @@ def beside_others() -> list[Trial]:
     ]
 
 
-def _slept(_: QuickRuns, call: str, moment: Moment) -> Iterator[str]:
+def _slept(_: Preloaded, call: str, moment: Moment) -> Iterator[str]:
     return empty_machines.slept(call, moment)
 
 
-def _wrong_clock(_: QuickRuns, days: int) -> Iterator[str]:
+def _wrong_clock(_: Preloaded, days: int) -> Iterator[str]:
     return empty_machines.wrong_clock(days)
 
 
@@ -202,8 +202,8 @@ def figure(name: str, trials: Sequence[Trial], count: int | None = None) -> Figu
     """Play trials, several at once, each lane with a process that forks its runs; `count` of them, spread evenly."""
     chosen = trials if count is None else [trials[place * len(trials) // count] for place in range(count)]
     chosen = list(dict.fromkeys(chosen))
-    lanes = SimpleQueue[QuickRuns]()
-    every = [QuickRuns() for _ in range(min(_LANES, len(chosen)))]
+    lanes = SimpleQueue[Preloaded]()
+    every = [Preloaded() for _ in range(min(_LANES, len(chosen)))]
     for quick in every:
         lanes.put(quick)
 

@@ -13,10 +13,10 @@ from functools import partial
 from queue import SimpleQueue
 
 from tests.acceptance.contract.contract_project import Project
+from tests.fakes.preloaded import Preloaded, preloaded
 from tests.stress import promise
 from tests.stress.figure import Figure
-from tests.stress.quick_runs import QuickRuns, quick_runs
-from tests.stress.tracing import THREADS, Disturbed, Point, hindered_at, killed_at, points, why_not
+from tests.stress.tracing import THREADS, Disturbed, Point, hindered_at, killed_at, points, run, why_not
 
 _AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a point's time is waiting
 _DISK_CALLS = frozenset(
@@ -25,7 +25,7 @@ _DISK_CALLS = frozenset(
 _NET_CALLS = frozenset({"connect", "sendto", "recvfrom"})
 _FILLED = frozenset({"write", "pwrite64", "openat", "mkdir", "symlink"})  # what a full disk refuses, from then on
 
-Crew = SimpleQueue[QuickRuns]  # those that are free
+Crew = SimpleQueue[Preloaded]  # those that are free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Trial:
     """One disturbance of one fresh project: its name, and the run that it disturbs."""
 
     name: str
-    disturb: Callable[[QuickRuns, Project], Disturbed]
+    disturb: Callable[[Preloaded, Project], Disturbed]
     killed: bool = False
     speechless: bool = False  # standard error takes nothing either
 
@@ -68,7 +68,7 @@ def crew(size: int) -> Iterator[Crew]:
     free: Crew = SimpleQueue()
     with ExitStack() as stack:
         for _ in range(size):
-            free.put(stack.enter_context(quick_runs()))
+            free.put(stack.enter_context(preloaded()))
         yield free
 
 
@@ -135,7 +135,7 @@ def judge(free: Crew, trial: Trial) -> Judged:
     try:
         with promise.project() as project:
             disturbed = trial.disturb(runs, project)
-            broken = [*_at_once(project, trial, disturbed), *promise.settled(project, run=runs.run)]
+            broken = [*_at_once(project, trial, disturbed), *promise.settled(project, run=partial(run, runs))]
     except AssertionError as error:
         return Judged(name=trial.name, reached=True, broken=(str(error),))
     finally:

@@ -12,13 +12,13 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.contract.contract_project import Finished, Project
-from tests.stress.quick_runs import QuickRuns
+from tests.acceptance.contract.contract_project import Finished, Project, judged
+from tests.fakes.preloaded import Preloaded
 
 THREADS = ("main", "call", "stage")  # the coordinator with journal and reports, the short calls, the heavy stages
 CALLS = (
@@ -62,7 +62,7 @@ def why_not() -> str | None:
     return None if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr.strip()}"
 
 
-def points(runs: QuickRuns, project: Project, thread: str) -> list[Point]:
+def points(runs: Preloaded, project: Project, thread: str) -> list[Point]:
     """Return the system calls that one thread of an undisturbed `retrain run` makes, in order."""
     ended, lines = _traced(runs, project, thread, "-e", f"trace={','.join(f'?{call}' for call in CALLS)}")
     if ended.code != 0:
@@ -77,13 +77,20 @@ def points(runs: QuickRuns, project: Project, thread: str) -> list[Point]:
     return found
 
 
-def killed_at(runs: QuickRuns, project: Project, *, point: Point) -> Disturbed:
+def run(runs: Preloaded, project: Project, held: str = "", meet: Callable[[int], None] = lambda _: None) -> Finished:
+    """Run `retrain run` in a project to its end; `meet` gets the number of the thread that is `held`."""
+    environment = {"PATH": os.environ["PATH"], **project.variables()}
+    words = project.words_of(("run", "models.yaml"))
+    return judged(runs.run(words, folder=project.folder, environment=environment, held=held, meet=meet))
+
+
+def killed_at(runs: Preloaded, project: Project, *, point: Point) -> Disturbed:
     """Run once and kill the process with signal 9 as it enters the point."""
     ended, _ = _traced(runs, project, point.thread, *_inject(point, "signal=KILL"))
     return Disturbed(ended=ended, reached=point.text if ended.code == -signal.SIGKILL else None)
 
 
-def hindered_at(runs: QuickRuns, project: Project, *, point: Point, error: str, lasting: bool = False) -> Disturbed:
+def hindered_at(runs: Preloaded, project: Project, *, point: Point, error: str, lasting: bool = False) -> Disturbed:
     """Run once and let the point fail with an error number's name; `lasting`: and every such call after it."""
     ended, lines = _traced(runs, project, point.thread, *_inject(point, f"error={error}", lasting=lasting))
     return Disturbed(ended=ended, reached=next((line for line in lines if line.endswith(_INJECTED)), None))
@@ -94,13 +101,11 @@ def _inject(point: Point, what: str, *, lasting: bool = False) -> tuple[str, ...
     return ("-e", f"trace={point.call}", "-e", f"inject={point.call}:{what}:when={when}")
 
 
-def _traced(runs: QuickRuns, project: Project, thread: str, *options: str) -> tuple[Finished, list[str]]:
+def _traced(runs: Preloaded, project: Project, thread: str, *options: str) -> tuple[Finished, list[str]]:
     with tempfile.NamedTemporaryFile() as log:
         with ExitStack() as stack:
-            ended = runs.run(
-                project,
-                held=thread,
-                meet=lambda number: stack.enter_context(_tracer(number, "-o", log.name, *options)),
+            ended = run(
+                runs, project, thread, lambda number: stack.enter_context(_tracer(number, "-o", log.name, *options))
             )
         return ended, Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
 

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.fakes import preloaded
 from tests.fakes.result_files import result
 from tests.fakes.two_port_records import ScriptedModel
 from tests.fakes.two_port_service import TwoPortService
@@ -117,16 +118,10 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command on this project's state and hand back its process."""
-        words = 2 if arguments[0] in _GROUPS else 1
         return subprocess.Popen(
-            [sys.executable, "-m", "runner", *arguments[:words], "--state", str(self.state), *arguments[words:]],
+            [sys.executable, "-m", "runner", *self.words_of(arguments)],
             cwd=self.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
-                "HOME": str(self.folder / "home"),
-                **self.environment,
-            },
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self.variables()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -134,7 +129,16 @@ class Project:
 
     def retrain(self, *arguments: str) -> Finished:
         """Run a command to its end."""
-        return finish(self.start(*arguments))
+        return judged(preloaded.retrain(self.words_of(arguments), folder=self.folder, environment=self.variables()))
+
+    def words_of(self, arguments: Sequence[str]) -> list[str]:
+        """Return a command's words with the state that it is about."""
+        words = 2 if arguments[0] in _GROUPS else 1
+        return [*arguments[:words], "--state", str(self.state), *arguments[words:]]
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of the next command but for PATH and the program's place."""
+        return {"HOME": str(self.folder / "home"), **self.environment}
 
     def run(self, *arguments: str) -> Finished:
         """Run `retrain run` on the manifest."""
@@ -161,16 +165,21 @@ class Project:
 
 
 def finish(process: subprocess.Popen[bytes]) -> Finished:
-    """Wait for a process and judge what every command owes: UTF-8, and no traceback."""
+    """Wait for a process and judge how it ended."""
     try:
         out, err = process.communicate(timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"the command did not end in time\n{out.decode()}\n{err.decode()}") from None
-    ended = Finished(code=process.returncode, out=out.decode("utf-8"), err=err.decode("utf-8"))
-    assert "Traceback" not in ended.out + ended.err, ended.err
-    return ended
+    return judged(preloaded.Ended(code=process.returncode, out=out, err=err))
+
+
+def judged(ended: preloaded.Ended) -> Finished:
+    """Judge what every command owes: UTF-8, and no traceback."""
+    finished = Finished(code=ended.code, out=ended.out.decode("utf-8"), err=ended.err.decode("utf-8"))
+    assert "Traceback" not in finished.out + finished.err, finished.err
+    return finished
 
 
 def assert_failed(project: Project, name: str, kind: str) -> None:
@@ -195,3 +204,10 @@ def wait_until(condition: Callable[[], bool], *, what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen in time"
         time.sleep(0.01)
+
+
+def wait_for_training(project: Project, name: str) -> None:
+    """Wait until a run polls a training. It has asked for the job's status once before the upload."""
+    wait_until(lambda: bool(project.service.accepted(name)), what="the upload")
+    before = len(project.service.calls(name, "status"))
+    wait_until(lambda: len(project.service.calls(name, "status")) > before + 1, what=f"the training of {name}")

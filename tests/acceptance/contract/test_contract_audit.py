@@ -35,7 +35,8 @@ from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.reports.formats.render import render_files
 from runner.reports.run_history import read_history
-from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, rows, threshold
+from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, judged, rows, threshold
+from tests.fakes import preloaded
 from tests.fakes.cut_journal import cut, rewind
 from tests.fakes.result_files import result
 from tests.fakes.two_port_service import TwoPortService
@@ -101,15 +102,7 @@ def head_of(project: Project) -> tuple[int, str]:
 
 def elsewhere(tmp_path: Path, *words: str, **environment: str) -> Finished:
     """Run the command where there is no state, no manifest and no key."""
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *words],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **environment},
-        capture_output=True,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr, done.stderr
-    return Finished(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+    return judged(preloaded.retrain(words, folder=tmp_path, environment={"HOME": str(tmp_path), **environment}))
 
 
 def copied(project: Project, tmp_path: Path) -> Path:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.acceptance.contract.contract_project import Project, finish, interrupt, wait_until
+from tests.acceptance.contract.contract_project import Project, finish, interrupt, wait_for_training, wait_until
 from tests.fakes.loopback_port import Answer, Moment
 from tests.fakes.two_port_records import Call, ScriptedModel
 
@@ -27,9 +27,7 @@ def _training(project: Project) -> ScriptedModel:
 def _start_training(project: Project) -> subprocess.Popen[bytes]:
     """Start a run and wait until the service trains."""
     process = project.start("run", "models.yaml")
-    wait_until(lambda: bool(project.service.accepted("churn")), what="the upload")
-    after = len(project.service.calls("churn", "status"))
-    wait_until(lambda: len(project.service.calls("churn", "status")) > after + 1, what="waiting for the training")
+    wait_for_training(project, "churn")
     return process
 
 

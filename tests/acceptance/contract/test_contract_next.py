@@ -2,12 +2,9 @@
 
 import html
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +14,8 @@ import pytest
 from runner.journal.outcomes import NEEDS_PERSON, Outcome
 from runner.reports.model import NextCause
 from runner.reports.next_step import TABLE
-from tests.acceptance.contract.contract_project import ROOT, Project, rows, threshold
+from tests.acceptance.contract.contract_project import Project, rows, threshold
+from tests.fakes import preloaded
 from tests.fakes.cut_journal import cut, events_of
 from tests.fakes.loopback_port import Answer
 from tests.fakes.result_files import result
@@ -141,17 +139,13 @@ STATES: dict[tuple[Outcome, NextCause], Callable[[Project], None]] = {
 }
 
 
-def as_printed(project: Project, command: str) -> subprocess.CompletedProcess[bytes]:
+def as_printed(project: Project, command: str) -> preloaded.Ended:
     """Run a printed command with a reason in the place of the dots; one that asks is told `--yes`."""
     words = shlex.split(command.replace('"..."', '"seen by the team"'))[1:]
-    return subprocess.run(
-        [sys.executable, "-m", "runner", *words, *(["--yes"] if words[0] in ASKS else [])],
-        cwd=project.folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(project.folder / "home")}
-        | project.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
+    return preloaded.retrain(
+        [*words, *(["--yes"] if words[0] in ASKS else [])],
+        folder=project.folder,
+        environment={"HOME": str(project.folder / "home"), **project.environment},
     )
 
 
@@ -176,7 +170,7 @@ def test_every_command_of_a_row_runs_as_printed(project: Project, row: tuple[Out
         ran = as_printed(project, command)
         verb = command.split()[1]
         expected = {"run": {0, 1, 4, 5, 8}, "doctor": {0, 1}}.get(verb, {0})
-        assert ran.returncode in expected, (command, ran.stderr.decode())
+        assert ran.code in expected, (command, ran.err.decode())
         _copy(kept / "state", project.state)
         _copy(kept / "home", project.folder / "home")
 
@@ -213,7 +207,7 @@ def test_every_command_of_the_pages_runs_as_printed(project: Project) -> None:
     for command in whole:
         ran = as_printed(project, command)
         expected = {"run": {0, 1, 4, 5, 8}, "doctor": {0, 1}}.get(command.split()[1], {0})
-        assert ran.returncode in expected, (command, ran.stderr.decode())
+        assert ran.code in expected, (command, ran.err.decode())
         _copy(kept / "state", project.state)
         _copy(kept / "home", project.folder / "home")
 

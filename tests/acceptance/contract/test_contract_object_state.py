@@ -1,17 +1,15 @@
 """Runs on machines without a disk, whose state is in an object store. The judge is the service's log."""
 
 import itertools
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.contract.contract_project import ROOT, Finished, Project, finish, rows, wait_until
+from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_for_training, wait_until
 from tests.fakes.two_port_service import TwoPortService
 from tests.fakes.unreliable_s3 import Fault, S3Server
 
@@ -29,25 +27,14 @@ class EmptyMachines(Project):
     def address(self) -> str:
         return self.store.address("prod", "&lease=10s")
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def words_of(self, arguments: Sequence[str]) -> list[str]:
+        return list(arguments)
+
+    def variables(self) -> dict[str, str]:
         home = self.folder / "home" / str(next(_MACHINES))
         home.mkdir()
-        return subprocess.Popen(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=self.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
-                "HOME": str(home),
-                "RETRAIN_STATE": self.address,
-                "AWS_ACCESS_KEY_ID": ACCESS,
-                "AWS_SECRET_ACCESS_KEY": SECRET,
-                **self.environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        credentials = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}
+        return {"HOME": str(home), "RETRAIN_STATE": self.address, **credentials, **self.environment}
 
 
 @pytest.fixture
@@ -104,7 +91,7 @@ def test_three_nights_on_empty_machines_train_each_model_once(machines: EmptyMac
 def test_a_run_that_is_killed_is_continued_by_another_machine_when_its_lease_is_old(machines: EmptyMachines) -> None:
     machines.add("churn").training = True
     killed = machines.start("run", "models.yaml")
-    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    wait_for_training(machines, "churn")
     killed.kill()
     killed.communicate()
     refused = machines.retrain("run", "models.yaml")
@@ -140,7 +127,7 @@ def test_credentials_that_expire_while_a_model_trains_end_the_run_and_the_next_o
 ) -> None:
     machines.add("churn").training = True
     process = machines.start("run", "models.yaml")
-    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    wait_for_training(machines, "churn")
     machines.store.fault = lambda *_: "expired"
     machines.service.models["churn"].training = False
     done = finish(process)
@@ -197,7 +184,7 @@ def test_an_approval_from_another_machine_is_taken_up_by_the_run_that_holds_the_
     ended(machines, "run", "models.yaml")
     machines.add("slow").training = True
     process = machines.start("run", "models.yaml")
-    wait_until(lambda: bool(machines.service.calls("slow", "status")), what="the training of slow")
+    wait_for_training(machines, "slow")
     try:
         ended(machines, "approve", "fast", "--reason", "seen by the team", "--yes")
         assert effects(machines, "fast") == (1, 1)
@@ -211,7 +198,7 @@ def test_an_approval_from_another_machine_is_taken_up_by_the_run_that_holds_the_
 def test_a_run_that_slept_while_another_took_over_ends_with_7_and_does_nothing_more(machines: EmptyMachines) -> None:
     machines.add("churn").training = True
     sleeper = machines.start("run", "models.yaml")
-    wait_until(lambda: bool(machines.service.calls("churn", "status")), what="the training")
+    wait_for_training(machines, "churn")
     sleeper.send_signal(signal.SIGSTOP)
     try:
         machines.store.skew += LEASE

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from runner.journal.postgres_store import PostgresStore
-from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, finish, rows, wait_until
+from tests.acceptance.contract.contract_project import KEY_CANARY, ROOT, Finished, Project, judged, rows, wait_until
+from tests.fakes import preloaded
 from tests.fakes.object_stores import SECRET, fresh_address, set_credentials
 from tests.fakes.postgres_server import PASSWORD, fresh_schema, one_server, set_password
 
@@ -25,29 +26,25 @@ class Machines:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command on the next machine."""
-        self._homes += 1
-        home = self.project.folder / f"home-{self._homes}"
-        home.mkdir()
-        secrets = {name: os.environ[name] for name in ("PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         return subprocess.Popen(
             [sys.executable, "-m", "runner", *arguments],
             cwd=self.project.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
-                "HOME": str(home),
-                "RETRAIN_STATE": self.address,
-                **secrets,
-                **self.project.environment,
-            },
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self._variables()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
+    def _variables(self) -> dict[str, str]:
+        self._homes += 1
+        home = self.project.folder / f"home-{self._homes}"
+        home.mkdir()
+        secrets = {name: os.environ[name] for name in ("PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        return {"HOME": str(home), "RETRAIN_STATE": self.address, **secrets, **self.project.environment}
+
     def retrain(self, *arguments: str) -> Finished:
         """Run a command to its end on the next machine."""
-        done = finish(self.start(*arguments))
+        done = judged(preloaded.retrain(arguments, folder=self.project.folder, environment=self._variables()))
         self.printed += done.out + done.err
         return done
 

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.json import decode
 from msgspec.structs import replace
 
+from tests.fakes import preloaded
 from tests.fakes.loopback_port import Moment
 from tests.fakes.result_files import archive, result
 from tests.fakes.two_port_records import Call, ScriptedModel
@@ -152,20 +153,27 @@ def _result(files: Path, name: str) -> bytes:
     return archive(members) if members else result(AUC="0.91")
 
 
-def _run(step: Step, folder: Path) -> Ended:
-    latest = folder / ".retrain" / "runs" / "latest" / "report.json"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), "KEY_M": _KEY}
-    own = {name: value.replace("__KEY__", _KEY) for name, value in step.env.items()}
-    done = subprocess.run(
+def _ended(step: Step, folder: Path, environment: Mapping[str, str]) -> Ended:
+    if not step.prefix:
+        done = preloaded.retrain(step.args, folder=folder, environment=environment)
+        return Ended(code=done.code, out=done.out.decode(), err=done.err.decode())
+    started = subprocess.run(
         [*step.prefix, sys.executable, "-m", "runner", *step.args],
         cwd=folder,
-        env=environment | own,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=_PATIENCE_S,
         check=False,
     )
-    ended = Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+    return Ended(code=started.returncode, out=started.stdout.decode(), err=started.stderr.decode())
+
+
+def _run(step: Step, folder: Path) -> Ended:
+    latest = folder / ".retrain" / "runs" / "latest" / "report.json"
+    environment = {"HOME": str(folder), "KEY_M": _KEY}
+    own = {name: value.replace("__KEY__", _KEY) for name, value in step.env.items()}
+    ended = _ended(step, folder, environment | own)
     if step.args[0] != "run" or not latest.exists():
         return ended
     (model,) = decode(latest.read_bytes())["models"]

@@ -1,9 +1,6 @@
 """One reality on this machine: a served profile, a project of four models on it, and what the service's log says."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +19,7 @@ from emulator.profile import Profile
 from emulator.profile_file import read_profile
 from emulator.serve import serve
 from runner.manifest.load import load
+from tests.fakes import preloaded
 
 ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "cases" / "realities"
@@ -122,25 +120,11 @@ class Scene:
 
     def retrain(self, *arguments: str) -> Said:
         """Run one command as a person does, in the project's folder."""
-        done = subprocess.run(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=self.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT),
-                "HOME": str(self.folder),
-                "COLUMNS": "1000",
-                **self.keys,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_PATIENCE_S,
-            check=False,
-        )
-        text = done.stdout.decode("utf-8", "replace")
+        variables = {"HOME": str(self.folder), "COLUMNS": "1000", **self.keys}
+        done = preloaded.retrain(arguments, folder=self.folder, environment=variables, together=True)
+        text = done.out.decode("utf-8", "replace")
         assert "Traceback" not in text, text
-        return Said(command=" ".join(arguments), code=done.returncode, text=text)
+        return Said(command=" ".join(arguments), code=done.code, text=text)
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """Return the models of the newest run's report; none before the first."""
