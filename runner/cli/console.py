@@ -225,3 +225,12 @@ def _careful(listener: "Listener") -> "Listener":
             listener(model, event)
 
     return listen
+
+
+def warn_of_loss(console: Console, state: str) -> None:
+    """Warn where the journal does not end where it once ended: commands that write refuse such a state."""
+    from runner.app.state.loss import loss_warning  # noqa: PLC0415 -- for the commands that read a journal
+
+    text = loss_warning(state)
+    if text is not None:
+        console.warning(text)

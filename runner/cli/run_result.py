@@ -17,11 +17,10 @@ from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON
 from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_line, short_reason, undecided
-from runner.reports.json_text import json_line, render_json
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import next_lines
 from runner.reports.table import FLEET, NAME_COLUMNS
-from runner.reports.text import columns_of, in_words, inline
+from runner.reports.text import columns_of, in_words, inline, json_line, render_json
 
 
 def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts: timedelta) -> int:

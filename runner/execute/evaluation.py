@@ -29,7 +29,7 @@ from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.policy.evaluation import Evaluation
 from runner.policy.types import unread_clause
 from runner.providers.base import Code, Downloaded, ProviderCalls, ServiceError
-from runner.results.file_text import HEAD, form_of
+from runner.results.members import HEAD, form_of
 from runner.results.search import place_phrase
 
 RESULT_LIMIT = 1 << 30  # bytes; a result with raw evaluation data stays far below

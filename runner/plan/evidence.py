@@ -13,8 +13,8 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
-from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
 from runner.policy.decide import definitions_from_json
+from runner.policy.evaluation import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
 from runner.policy.formula import Aim, gain
 from runner.results.metrics import MISSING, direction_of, target_of
 

@@ -15,7 +15,7 @@ from runner.journal.retrain_job import TRAINED, RetrainJob
 from runner.lib.canonical_json import digest
 from runner.lib.timestamps import age
 from runner.manifest.model import Model, Source
-from runner.policy.baseline import Baseline, Drift
+from runner.policy.evaluation import Baseline, Drift
 from runner.providers.base import Classifier
 from runner.results.number import number_text
 

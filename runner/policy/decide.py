@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from runner.errors import StateError
 from runner.lib.canonical_json import digest
 from runner.manifest.model import MetricDefinition, Policy
-from runner.policy.baseline import CHANGED_OUTSIDE, Baseline, Drift, Knowledge, knowledge_of
-from runner.policy.evaluation import Decision, Evaluation
+from runner.policy.evaluation import CHANGED_OUTSIDE, Baseline, Decision, Drift, Evaluation, Knowledge, knowledge_of
 from runner.policy.judge import Judgement, judge
 from runner.policy.types import ASK, POLICY_TYPES, TAKES_OVER, type_of, unread_clause
 from runner.results.number import number_text

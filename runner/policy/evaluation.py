@@ -1,11 +1,13 @@
 """What came of judging a result file: one record, written into the journal and compared byte by byte by audits."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from runner.results.metrics import MetricPlace
+from runner.results.metrics import Metric, MetricPlace, ResultMetrics, range_problem
+from runner.results.number import NotANumber, number_from_text, number_text
 
 DecimalText = Annotated[str, Meta(pattern=r"\A-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,4})?\Z", max_length=1000)]
 Verdict = Literal["passed", "failed", "inconclusive"]
@@ -59,3 +61,94 @@ class Evaluation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verdict: Verdict
     rules: tuple[RuleResult, ...]
     decision: Decision
+
+
+Knowledge = Literal["measured", "stated", "unrecorded"]
+CHANGED_OUTSIDE = "The model in service was changed outside this project."
+Drift = Literal["in_sync", "changed_outside", "cannot_be_told"]
+
+
+class Baseline(Struct, frozen=True, kw_only=True):
+    """What changes are compared with: decimal texts by metric, and the SHA-256 of the evaluation file, if known.
+
+    `measured` values are those of the job that this project last switched to; `stated` ones come from an adoption and
+    have no job; `result_file` values are the previous model's, scored together with the candidate.
+    """
+
+    retrain_job_id: str | None
+    source: Literal["measured", "stated", "result_file"]
+    metrics: Mapping[str, str]
+    eval_sha256: str | None
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """Why a rule cannot be measured: the cause in one word, the reason in one sentence."""
+
+    cause: Cause
+    reason: str
+
+
+def knowledge_of(recorded: Baseline | None) -> Knowledge:
+    """Return what is known of the model in service, by its recorded baseline."""
+    if recorded is None or recorded.source == "result_file":
+        return "unrecorded"
+    return recorded.source
+
+
+def usable_value(metric: Metric) -> Decimal | Gap:
+    """Return the metric's value, or why it has none."""
+    if metric.value is None:
+        return Gap(cause="unusable", reason=f"{metric.name} {metric.problem}.")
+    return metric.value
+
+
+def baseline_for(metric: str, metrics: ResultMetrics, recorded: Baseline | None) -> Baseline | None:
+    """Return the recorded baseline, or without one the previous model's value where the result file carries it.
+
+    A recorded incumbent is never replaced: whether the file's previous model is that incumbent is not known.
+    """
+    previous = metrics.previous.get(metric)
+    if recorded is not None or previous is None:
+        return recorded
+    texts = {} if previous.value is None else {metric: number_text(previous.value)}
+    return Baseline(retrain_job_id=None, source="result_file", metrics=texts, eval_sha256=None)
+
+
+def baseline_value(metric: str, metrics: ResultMetrics, baseline: Baseline | None) -> Decimal | Gap:
+    """Return the baseline's value of the metric, or why there is none."""
+    if baseline is None:
+        return Gap(cause="first_run", reason=f"Nothing is recorded of the model in service to compare {metric} with.")
+    text = baseline.metrics.get(metric)
+    if text is None:
+        return Gap(cause="no_baseline", reason=_no_value(metric, metrics, baseline))
+    number = number_from_text(text)
+    why = number.why if isinstance(number, NotANumber) else range_problem(metric, number)
+    if isinstance(number, NotANumber) or why is not None:
+        return Gap(cause="no_baseline", reason=f"The incumbent's {metric} {why}.")
+    return number
+
+
+def _no_value(metric: str, metrics: ResultMetrics, baseline: Baseline) -> str:
+    if baseline.source == "result_file" and metric in metrics.previous:
+        return f"The previous model's {metric} {metrics.previous[metric].problem}."
+    return f"No {metric} is recorded for the incumbent."
+
+
+def outdated(baseline: Baseline, drift: Drift) -> Gap | None:
+    """Return why a baseline is not the model in service; None where nothing contradicts it."""
+    if drift != "changed_outside" or baseline.source == "result_file":
+        return None
+    return Gap(cause="changed_outside", reason=CHANGED_OUTSIDE)
+
+
+def unfairness(baseline: Baseline, eval_sha256: str | None) -> Gap | None:
+    """Return why the two models may have been scored on different rows; None when they were scored on the same."""
+    if baseline.source == "result_file":
+        return None
+    if baseline.eval_sha256 is None or eval_sha256 is None:
+        reason = "Candidate and incumbent were not both scored on an evaluation file, so their rows may differ."
+    elif baseline.eval_sha256 != eval_sha256:
+        reason = "Candidate and incumbent were scored on different evaluation files."
+    else:
+        return None
+    return Gap(cause="other_evaluation", reason=reason)

@@ -7,17 +7,18 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.manifest.model import MetricDefinition, Policy, Rule
-from runner.policy.baseline import (
+from runner.policy.evaluation import (
     Baseline,
     Drift,
     Gap,
+    RuleResult,
+    Verdict,
     baseline_for,
     baseline_value,
     outdated,
     unfairness,
     usable_value,
 )
-from runner.policy.evaluation import RuleResult, Verdict
 from runner.policy.formula import (
     Aim,
     Comparison,

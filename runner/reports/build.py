@@ -15,9 +15,7 @@ from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Ro
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import blocked
 from runner.plan.evidence import Evidence, evidence
-from runner.policy.baseline import Knowledge
-from runner.policy.evaluation import RuleResult
-from runner.reports.json_text import LazyList
+from runner.policy.evaluation import Knowledge, RuleResult
 from runner.reports.model import (
     ApprovalReport,
     Calls,
@@ -36,6 +34,7 @@ from runner.reports.model import (
 )
 from runner.reports.next_step import CommandContext, next_step
 from runner.reports.run_history import RunHistory
+from runner.reports.text import LazyList
 
 Counted = TypeVar("Counted", Timings, Calls)
 

@@ -24,8 +24,7 @@ from runner.policy.evaluation import RuleResult
 from runner.policy.types import unread_clause
 from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
-from runner.reports.json_text import render_json
-from runner.reports.text import acting, in_words, inline, number, short_digest, utc
+from runner.reports.text import acting, in_words, inline, number, render_json, short_digest, utc
 
 
 class DecisionHistory(Struct, kw_only=True):

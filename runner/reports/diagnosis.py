@@ -1,14 +1,17 @@
 """What `retrain doctor` found, and its forms: text, JSON, JUnit. Pure."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from msgspec import Struct
 
-from runner.reports.json_text import render_json
-from runner.reports.text import columns_of, inline
+from runner.lib.cassette import Exchange
+from runner.manifest.model import Manifest
+from runner.reports.model import ModelReport
+from runner.reports.text import columns_of, duration, in_words, inline, render_json
 
 DIAGNOSIS_VERSION = 1
 Verdict = Literal["ok", "note", "warning", "problem"]
@@ -126,3 +129,197 @@ def diagnosis_junit(found: Diagnosis) -> bytes:
             ET.SubElement(case, "system-out").text = f"{check.verdict}: {text}"
     ET.indent(suites)
     return b"".join([ET.tostring(suites, encoding="utf-8", xml_declaration=True), b"\n"])
+
+
+Kind = Literal["documented", "learnt", "differs"]
+_UNDONE = ("training", "failed", "unknown")
+_UNTRIED = (
+    "a second PUT to one upload URL, which might train a second time",
+    "an upload whose answer is lost",
+    "a training that fails",
+)
+
+
+class Lessons(Struct, frozen=True, kw_only=True):
+    """What was as the manual says, what it says nothing of, what differs, lines to paste, and what was not tried."""
+
+    documented: tuple[str, ...]
+    learnt: tuple[str, ...]
+    differs: tuple[str, ...]
+    paste: tuple[str, ...]
+    untried: tuple[str, ...]
+
+
+class Lesson(Struct, frozen=True, kw_only=True):
+    """One sentence, and under which head it stands."""
+
+    kind: Kind
+    text: str
+
+
+def lessons(
+    exchanges: Sequence[Exchange], model: ModelReport, manifest: Manifest, *, switch: bool, paste: Sequence[str]
+) -> Lessons:
+    """Return what the exchanges of a run with the service, and what happened to the model, show.
+
+    `switch` tells that a switch was asked for; `paste` are lines for the manifest that read the result, where a search
+    found its metrics.
+    """
+    found = [
+        *_of_questions(exchanges),
+        *_of_upload(exchanges),
+        *_of_status(exchanges, manifest),
+        *_of_result(model),
+        *_of_switch(exchanges),
+        *_of_times(model),
+    ]
+
+    def told(kind: str) -> tuple[str, ...]:
+        return tuple(lesson.text for lesson in found if lesson.kind == kind)
+
+    why = "its policy did not decide for one" if switch else "add --switch to try it"
+    unswitched = () if any(exchange.call == "switch" for exchange in exchanges) else (f"a switch: {why}",)
+    return Lessons(
+        documented=told("documented"),
+        learnt=told("learnt"),
+        differs=told("differs"),
+        paste=tuple(paste),
+        untried=(*unswitched, *_UNTRIED),
+    )
+
+
+def lessons_text(found: Lessons, files: Sequence[str]) -> str:
+    """Return the lessons under their heads, and where `files` of them are kept."""
+    heads = (
+        ("as documented", found.documented),
+        ("learnt", found.learnt),
+        ("DIFFERS", found.differs),
+        ("not tried", found.untried),
+        ("kept", files),
+    )
+    parts = ["\n".join([f"{head}:", *(f"  {inline(text)}" for text in texts)]) for head, texts in heads if texts]
+    if found.paste:
+        parts.insert(-2, "\n".join(["paste into the manifest:", *found.paste]))
+    return "\n".join(parts)
+
+
+def _of_questions(exchanges: Sequence[Exchange]) -> Iterator[Lesson]:
+    for exchange in [exchange for exchange in exchanges if exchange.call == "unknown_job"][-1:]:
+        fits = "not found retrain job" in (exchange.text or "").lower()
+        text = f"the status of a job that does not exist is {_said(exchange)}"
+        yield Lesson(kind="documented" if fits else "differs", text=text)
+    for exchange in [exchange for exchange in exchanges if exchange.call == "models"][-1:]:
+        readable = "can" if 200 <= exchange.status < 300 else "cannot"
+        yield Lesson(kind="learnt", text=f"this key {readable} read the list of models")
+
+
+def _of_upload(exchanges: Sequence[Exchange]) -> Iterator[Lesson]:
+    for exchange in [exchange for exchange in exchanges if exchange.call == "upload_url"][-1:]:
+        yield _by_keys(exchange, ("retrain_job_id", "upload_url"), "the question for an upload URL")
+    puts = [exchange for exchange in exchanges if exchange.call == "put"]
+    moved = sum(300 <= exchange.status < 400 for exchange in puts)
+    if moved:
+        yield Lesson(kind="differs", text=f"the store sends an upload on to another address, {moved} times")
+    for exchange in puts[-1:]:
+        fits = 200 <= exchange.status < 300
+        text = f"the store answers an upload with {exchange.status or 'nothing'}"
+        yield Lesson(kind="documented" if fits else "differs", text=text)
+
+
+def _of_status(exchanges: Sequence[Exchange], manifest: Manifest) -> Iterator[Lesson]:
+    uploaded = max((exchange.at for exchange in exchanges if exchange.call == "put"), default=None)
+    asked = [exchange for exchange in exchanges if exchange.call == "status"]
+    before = [exchange for exchange in asked if uploaded is None or exchange.at <= uploaded]
+    after = [exchange for exchange in asked if uploaded is not None and exchange.at > uploaded]
+    for exchange in before[-1:]:
+        yield Lesson(kind="learnt", text=f"before its upload a job is {_said(exchange)}")
+    course = list(dict.fromkeys(_said(exchange) for exchange in after))
+    if course:
+        yield Lesson(kind="learnt", text=f"after its upload a job is {', then '.join(course)}")
+    last = _value(after[-1]) if after else None
+    if last == "job_finished":
+        yield Lesson(kind="documented", text="a finished job is `job_finished`")
+    elif last is not None and last.lower() in manifest.service.statuses.finished:
+        yield Lesson(kind="differs", text=f"a finished job is `{last}`, which `service.statuses.finished` names")
+    if after and last is not None:
+        yield _by_keys(after[-1], ("status", "metadata"), "the question for a status")
+
+
+def _of_result(model: ModelReport) -> Iterator[Lesson]:
+    if model.unread is not None:
+        yield Lesson(kind="differs", text=f"the metrics of the result could not be read: {model.unread}")
+    elif model.result is not None:
+        usable = [name for name, value in model.metrics.items() if value is not None]
+        missing = [name for name, value in model.metrics.items() if value is None]
+        if usable:
+            yield Lesson(kind="learnt", text=f"the result has {', '.join(usable)}")
+        if missing:
+            yield Lesson(kind="differs", text=f"the result has no usable {', '.join(missing)}")
+    for warning in model.warnings:
+        yield Lesson(kind="learnt", text=warning)
+
+
+def _of_switch(exchanges: Sequence[Exchange]) -> Iterator[Lesson]:
+    for exchange in [exchange for exchange in exchanges if exchange.call == "switch"][-1:]:
+        if 200 <= exchange.status < 300:
+            yield _by_keys(exchange, ("metadata",), "a switch")
+        else:
+            yield Lesson(kind="differs", text=f"a switch is answered by {_said(exchange)}")
+    for exchange in [exchange for exchange in exchanges if exchange.call == "classifiers"][-1:]:
+        readable = "can" if 200 <= exchange.status < 300 else "cannot"
+        yield Lesson(kind="learnt", text=f"this key {readable} read the list of classifiers")
+
+
+def _of_times(model: ModelReport) -> Iterator[Lesson]:
+    timings = model.timings
+    if timings.wait_s:
+        yield Lesson(kind="learnt", text=f"the training took {duration(timings.wait_s)}; `wait.timeout` bounds it")
+    kind: Kind = "differs" if model.outcome in _UNDONE else "learnt"
+    yield Lesson(kind=kind, text=f"the model is {in_words(model.outcome)}: {model.reason}")
+
+
+def _by_keys(exchange: Exchange, keys: Sequence[str], what: str) -> Lesson:
+    """Return whether an answer has the documented keys."""
+    document = _document(exchange)
+    has = isinstance(document, dict) and set(keys) <= document.keys() and 200 <= exchange.status < 300
+    if has:
+        return Lesson(kind="documented", text=f"{what} is answered with {', '.join(f'`{key}`' for key in keys)}")
+    shape = "in another form" if exchange.text else "without a body"
+    if isinstance(document, dict):
+        shape = f"with the keys {', '.join(f'`{key}`' for key in document)}" if document else "with an empty object"
+    return Lesson(kind="differs", text=f"{what} is answered {exchange.status} {shape}")
+
+
+def _said(exchange: Exchange) -> str:
+    """Return what a status answer says: its value, or the message of a refusal."""
+    value = _value(exchange)
+    if value is not None:
+        return f"`{value}`"
+    message = _part(_document(exchange), "message")
+    return f"answered {exchange.status}{f' ({message})' if isinstance(message, str) else ''}"
+
+
+def last_status(exchanges: Sequence[Exchange]) -> str | None:
+    """Return the last status value that the service told, None where it told none."""
+    values = (_value(exchange) for exchange in reversed(exchanges) if exchange.call == "status")
+    return next((value for value in values if value is not None), None)
+
+
+def _value(exchange: Exchange) -> str | None:
+    value = _part(_document(exchange), "status") if 200 <= exchange.status < 300 else None
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _part(document: Any, key: str) -> Any:
+    """Return a part of a document, of its own or one level below."""
+    if not isinstance(document, dict):
+        return None
+    inner = (part[key] for part in document.values() if isinstance(part, dict) and key in part)
+    return document[key] if key in document else next(inner, None)
+
+
+def _document(exchange: Exchange) -> Any:
+    try:
+        return json.loads(exchange.text or "")
+    except (ValueError, RecursionError):
+        return None

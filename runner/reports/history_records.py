@@ -11,8 +11,8 @@ from runner.journal.retrain_job import Decided
 from runner.lib.timestamps import stamp
 from runner.reports.build import approval_report, metrics_of, rollback_report
 from runner.reports.history import Entry, Incumbent
-from runner.reports.json_text import render_json
 from runner.reports.table import Cell, csv_text
+from runner.reports.text import render_json
 
 HISTORY_VERSION = 1
 _DECIDED = ("decision.action", "decision.by", "decision.at", "decision.run_id", "decision.reason")

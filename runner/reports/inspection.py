@@ -8,9 +8,8 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
-from runner.reports.text import clipped, inline
+from runner.reports.text import clipped, inline, render_json
 from runner.results.inspection import InspectedMember, Inspection, Spot, by_group
 from runner.results.metrics import Metric
 from runner.results.number import number_text

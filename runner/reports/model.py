@@ -22,8 +22,7 @@ from runner.journal.events import (
 )
 from runner.journal.outcomes import Outcome
 from runner.plan.evidence import Evidence
-from runner.policy.baseline import Drift, Knowledge
-from runner.policy.evaluation import Action, Cause, Verdict
+from runner.policy.evaluation import Action, Cause, Drift, Knowledge, Verdict
 from runner.results.metrics import MetricPlace
 
 REPORT_VERSION = 1

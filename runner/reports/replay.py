@@ -10,9 +10,8 @@ from runner.journal.retrain_job import Decided, Review
 from runner.lib.timestamps import stamp
 from runner.policy.evaluation import Evaluation, RuleResult
 from runner.reports.build import approval_report
-from runner.reports.json_text import render_json
 from runner.reports.table import Column, text_table
-from runner.reports.text import counted, in_words, inline, markdown_cell
+from runner.reports.text import counted, in_words, inline, markdown_cell, render_json
 
 REPLAY_VERSION = 1
 

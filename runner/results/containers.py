@@ -7,8 +7,19 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from runner.errors import ModelError
-from runner.results.file_text import HEAD, UNREAD_FORMS, Form, form_of
-from runner.results.members import LARGEST_MEMBER, MOST_MEMBERS, WORKBOOK_PART, Member, in_memory, is_within, refusal
+from runner.results.members import (
+    HEAD,
+    LARGEST_MEMBER,
+    MOST_MEMBERS,
+    UNREAD_FORMS,
+    WORKBOOK_PART,
+    Form,
+    Member,
+    form_of,
+    in_memory,
+    is_within,
+    refusal,
+)
 from runner.results.zip_and_tar import Archive
 
 ZIP = "zip archive"

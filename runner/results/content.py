@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from runner.manifest.model import MetricDefinition
 from runner.results.column_roles import decorated_name, evaluated_name
-from runner.results.file_text import HEAD, UNREAD_FORMS, Row, decode, form_of, rows_of
 from runner.results.json_document import metrics_in, parse_document, table_in
-from runner.results.members import Member, refusal
+from runner.results.members import HEAD, UNREAD_FORMS, Member, Row, decode, form_of, refusal, rows_of
 from runner.results.metrics import Metric, built_in_name, folded, in_unit, unusable_metric, within_range
 from runner.results.number import has_decimal_comma, may_have_thousands, shown
 from runner.results.table import TableMetrics, read_parts

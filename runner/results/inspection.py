@@ -13,12 +13,10 @@ from runner.manifest.model import MetricDefinition, Unit
 from runner.results.column_roles import evaluated_name, role_of
 from runner.results.containers import Single, opened
 from runner.results.content import Content, Definitions, Known, known_names
-from runner.results.file_text import Row
-from runner.results.members import is_left_out
+from runner.results.members import Row, is_left_out
 from runner.results.metrics import ResultMetrics, built_in_name, folded
-from runner.results.named_places import columns_of, selected
 from runner.results.result_file import result_metrics
-from runner.results.search import Look, look_at, looks
+from runner.results.search import Look, columns_of, look_at, looks, selected
 from runner.results.table_layout import METRIC_WORDS, Part, is_number
 
 _MOST_VALUES = 200  # of one result; a person reads no more

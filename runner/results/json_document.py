@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from runner.errors import ModelError
 from runner.results.column_roles import names_another
-from runner.results.file_text import Row
-from runner.results.members import refusal
+from runner.results.members import Row, refusal
 from runner.results.metrics import MISSING, Metric, MetricPlace, folded, metric_from_text, unusable_metric
 from runner.results.number import shown
 from runner.results.table import TableMetrics, read_table

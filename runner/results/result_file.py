@@ -12,21 +12,23 @@ from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition
 from runner.results.containers import ZIP, Container, Single, opened
 from runner.results.content import Content, Definitions, Known, built_in, by_name, identity, known_names, parse
-from runner.results.file_text import UNREAD_FORMS, form_of
-from runner.results.members import Member, find_member, refusal
+from runner.results.members import UNREAD_FORMS, Member, find_member, form_of, refusal
 from runner.results.metrics import MISSING, Metric, ResultMetrics, unusable_metric
-from runner.results.named_places import content_of, is_placed, previous_row, selected
 from runner.results.number import listed, shown
 from runner.results.search import (
     COMPARISON_MEMBER,
     METRICS_MEMBERS,
     Found,
     choose,
+    content_of,
     found_in,
     is_comparison,
+    is_placed,
     looks,
     place_phrase,
     place_text,
+    previous_row,
+    selected,
 )
 
 _CONTRADICTED = "occurs in a comparison that gives the candidate another value than the metrics do"

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.results.column_roles import Columns, choose_columns, mentions, names_another, role_of
-from runner.results.file_text import Row
+from runner.results.members import Row
 from runner.results.metrics import Metric, MetricPlace, folded, metric_from_text, unusable_metric, without_percent
 from runner.results.number import shown
 from runner.results.table_layout import METRIC_WORDS, Known, Part, is_metric, is_number, parts_of

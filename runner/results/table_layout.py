@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.results.column_roles import decorated_name
-from runner.results.file_text import Row
+from runner.results.members import Row
 from runner.results.metrics import folded
 from runner.results.number import number_from_text
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from gzip import GzipFile
 from typing import BinaryIO, cast
 
-from runner.results.file_text import HEAD
 from runner.results.members import (
+    HEAD,
     HIGHEST_RATIO,
     LARGEST_MEMBER,
     RATIO_FROM,

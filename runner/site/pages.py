@@ -21,15 +21,13 @@ from runner.reports.charts.metric_chart import HEIGHT, plots
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.formats.render import FILTERS
 from runner.reports.history import Entry
-from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline
+from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline, leading_values, standing, told_values
 from runner.reports.next_step import CommandContext
-from runner.reports.page import few, first_must_do
-from runner.reports.page_layout import inline_file
+from runner.reports.page import few, first_must_do, inline_file
 from runner.reports.table import short_number
 from runner.reports.templating import templates
 from runner.reports.text import clipped, inline
 from runner.site.addresses import INDEX, RUNS, Place, asset_path, edition, model_place, run_path
-from runner.site.model_summary import leading_values, standing, told_values
 
 _DECISIONS = {"switch": "switch", "hold": "hold", "await_approval": "ask a person"}
 

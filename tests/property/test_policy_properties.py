@@ -27,11 +27,10 @@ from runner.manifest.model import (
     ThresholdPolicy,
     Unit,
 )
-from runner.policy.baseline import Baseline
 from runner.policy.decide import Inputs, evaluate, inputs_from_json, inputs_to_json
-from runner.policy.evaluation import Verdict
+from runner.policy.evaluation import Baseline, Verdict
 from runner.policy.judge import judge
-from runner.results.file_text import rows_of
+from runner.results.members import rows_of
 from runner.results.metrics import BUILT_IN_NAMES, Metric, ResultMetrics
 from runner.results.number import NotANumber, number_from_text, number_text
 from runner.results.result_file import read_result

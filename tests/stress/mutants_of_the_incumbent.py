@@ -31,7 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_model_out_of_service_is_compared_with",
-        file="runner/policy/baseline.py",
+        file="runner/policy/evaluation.py",
         old='if drift != "changed_outside" or baseline.source == "result_file":',
         new='if drift != "in_sync" or baseline.source == "result_file":',
         caught_by=_SERVING + "test_after_a_switch_by_hand_no_policy_switches_and_a_person_is_asked",

@@ -52,7 +52,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_place_in_the_manifest_knows_no_range",
-        file="runner/results/named_places.py",
+        file="runner/results/search.py",
         old="    return within_range(metric, definition.unit)\n",
         new="    return metric\n",
         caught_by=_PLACES + "TestNamedPlaces::test_a_place_without_a_usable_value_says_why",

@@ -581,7 +581,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_plan_about_another_service_is_run",
-        file="runner/plan/stale.py",
+        file="runner/plan/document.py",
         old="    if (plan.service, plan.services_before, plan.moves) != (now.service, now.services_before, now.moves):",
         new="    if False:",
         caught_by="tests/unit/app/test_app_planned_run.py::test_a_plan_about_another_service_is_refused",

@@ -36,8 +36,8 @@ from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.model_plan import Choice
 from runner.providers.kept_answers import KeptAnswer
+from runner.reports.diagnosis import Lessons, last_status, lessons
 from runner.reports.inspection import Inspected, choices
-from runner.reports.lessons import Lessons, last_status, lessons
 from runner.reports.model import ModelReport
 
 _URL = re.compile(r'"(?:https?:)?/[^"\s]*"')

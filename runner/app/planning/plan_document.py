@@ -34,10 +34,10 @@ from runner.plan.document import (
 )
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model_plan import ModelPlan
-from runner.policy.baseline import knowledge_of
 from runner.policy.decide import policy_digest
+from runner.policy.evaluation import knowledge_of
 from runner.reports.evidence_text import evidence_line
-from runner.reports.json_text import render_json
+from runner.reports.text import render_json
 
 
 class Planned(Struct, frozen=True, kw_only=True):

@@ -31,8 +31,7 @@ from runner.manifest.load import load
 from runner.plan.eligibility import blocked, history_lost
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import baseline_of
-from runner.policy.baseline import Drift, Knowledge, knowledge_of
-from runner.policy.evaluation import Action
+from runner.policy.evaluation import Action, Drift, Knowledge, knowledge_of
 from runner.reports.build import model_report
 from runner.reports.model import NextStep
 from runner.reports.next_step import CommandContext

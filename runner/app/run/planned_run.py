@@ -14,9 +14,8 @@ from runner.errors import UsageError
 from runner.journal.chain import START
 from runner.journal.events import RunStarted
 from runner.manifest.problems import ManifestError
-from runner.plan.document import PlanDocument, StateMark
+from runner.plan.document import PlanDocument, StalePlanError, StateMark, differences
 from runner.plan.model_plan import Choice
-from runner.plan.stale import StalePlanError, differences
 
 _NAMED = 5  # runs named in one line
 

@@ -12,7 +12,7 @@ from runner.app.review.candidates import Subject
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
-from runner.cli.decided import carry_out_or_leave
+from runner.cli.decisions import carry_out_or_leave
 from runner.errors import ExitCode, UsageError
 from runner.lib.text import shown
 from runner.reports.evidence_text import metrics_table

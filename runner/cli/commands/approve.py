@@ -4,7 +4,7 @@ import click
 
 from runner.app.review.review import ReviewRequest
 from runner.cli import options
-from runner.cli.review import review_candidate
+from runner.cli.decisions import review_candidate
 
 
 @click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')

@@ -14,8 +14,7 @@ from runner.app.audit.key_files import make_key
 from runner.app.git_notes import DEFAULT_REF
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.lib.git.checkout import top_level
 from runner.reports.text import inline

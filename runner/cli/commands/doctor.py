@@ -12,8 +12,7 @@ from runner.cli.confirm import Consent, confirm
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
 from runner.plan.model_plan import Choice, state_option
-from runner.reports.diagnosis import Diagnosis, diagnosis_json, diagnosis_junit, diagnosis_text
-from runner.reports.lessons import lessons_text
+from runner.reports.diagnosis import Diagnosis, diagnosis_json, diagnosis_junit, diagnosis_text, lessons_text
 
 
 @click.command("doctor", epilog="Example: retrain doctor models.yaml --select tag:daily")

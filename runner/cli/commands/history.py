@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from runner.app.queries.history import HistoryRequest, explain, history, incumbents
 from runner.cli import options
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.cli.params import PointInTime
 from runner.errors import ExitCode, UsageError
 from runner.journal.outcomes import OUTCOMES

@@ -11,8 +11,7 @@ from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.prune import PruneRequest, Pruning, propose_prune, prune, refusal
 from runner.cli import options
 from runner.cli.confirm import Consent, confirm, show
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.cli.params import Duration
 from runner.errors import ExitCode, UsageError
 from runner.manifest.durations import duration_text

@@ -8,8 +8,7 @@ import click
 
 from runner.app.queries.replay import ReplayRequest, replay
 from runner.cli import options
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.reports.replay import Replay, replay_json, replay_markdown, replay_text
 

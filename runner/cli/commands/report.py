@@ -7,8 +7,7 @@ import click
 
 from runner.app.queries.report import report, report_page, write_report
 from runner.cli import options
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.reports.formats.registry import FORMATS, Render
 from runner.reports.text import inline

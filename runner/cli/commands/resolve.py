@@ -10,7 +10,7 @@ from runner.app.review.leaving import Left, Waiting, decide
 from runner.app.review.resolve import Answer, ResolveRequest, propose_resolution, resolve
 from runner.cli import options
 from runner.cli.console import Console
-from runner.cli.decided import show_left
+from runner.cli.decisions import show_left
 from runner.errors import ExitCode
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.cli import options
 from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
-from runner.cli.decided import carry_out_or_leave
+from runner.cli.decisions import carry_out_or_leave
 from runner.errors import ExitCode
 
 

@@ -10,8 +10,8 @@ from runner.app.planning.plan import PlanRequest
 from runner.app.review.inbox_desk import InboxDesk
 from runner.app.run.run import RunRequest, run
 from runner.cli import options
+from runner.cli.commands.plan import show_plan
 from runner.cli.console import Console
-from runner.cli.plan_result import show_plan
 from runner.cli.run_result import show_events, show_result
 from runner.errors import UsageError
 from runner.manifest.load import named_paths

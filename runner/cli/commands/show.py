@@ -10,19 +10,17 @@ from msgspec.structs import replace
 from runner.app.queries.show import ShownRun, run_shown, show
 from runner.app.queries.status import ModelStatus
 from runner.cli import options
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
-from runner.cli.model_lines import incumbent_text, standing, with_short_ids
+from runner.cli.commands.status import incumbent_text, standing, with_short_ids
+from runner.cli.console import Console, warn_of_loss
 from runner.cli.run_result import report_lines
 from runner.errors import ExitCode
 from runner.lib.timestamps import stamp
 from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
-from runner.reports.json_text import render_json
 from runner.reports.model import NextStep
 from runner.reports.next_step import next_lines, why
 from runner.reports.table import Column, short_number, text_table
-from runner.reports.text import in_words, inline, utc
+from runner.reports.text import in_words, inline, render_json, utc
 
 
 @click.command("show", epilog="Example: retrain show churn")

@@ -6,8 +6,7 @@ import click
 
 from runner.app.site.site import SiteBuild, build_site
 from runner.cli import options
-from runner.cli.console import Console
-from runner.cli.loss_warning import warn_of_loss
+from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.reports.text import counted
 

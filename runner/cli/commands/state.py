@@ -13,8 +13,7 @@ from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.plan.model_plan import state_option
-from runner.reports.json_text import render_json
-from runner.reports.text import counted, inline
+from runner.reports.text import counted, inline, render_json
 
 
 @click.group("state", cls=CommandGroup, epilog="Example: retrain state show")

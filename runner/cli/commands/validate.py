@@ -22,9 +22,9 @@ def command(paths: Sequence[Path], form: str, state: str, console: Console) -> i
     if form == "text":
         console.result("\n".join([*_lines(found, console), _summary(found)]))
     else:
-        from runner.cli.problem_formats import problems_in  # noqa: PLC0415 -- on a terminal and in hooks nobody asks
+        from runner.reports.problems import problems_in  # noqa: PLC0415 -- on a terminal and in hooks nobody asks
 
-        console.document(problems_in(form, found, _summary(found)))
+        console.document(problems_in(form, found.problems, valid=found.valid, summary=_summary(found)))
     return ExitCode.OK if found.valid else ExitCode.MANIFEST
 
 

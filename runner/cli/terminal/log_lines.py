@@ -24,8 +24,7 @@ from runner.execute.progress_events import (
     UploadProgress,
     Warned,
 )
-from runner.reports.json_text import json_line
-from runner.reports.text import inline
+from runner.reports.text import inline, json_line
 
 _FROM = {  # the least verbosity that tells of it
     Message: 0,

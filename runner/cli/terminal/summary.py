@@ -13,13 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
-from runner.cli.terminal.truncation import cut
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
 from runner.reports.evidence_text import evidence_line, short_reason, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import by_urgency, in_brief
-from runner.reports.table import FEWEST_COLUMNS, cut_middle
+from runner.reports.table import CUT, FEWEST_COLUMNS, cut_middle
 from runner.reports.text import in_words, inline
+
+
+def cut(line: Text, columns: int) -> None:
+    """Cut the end of a line that is too long."""
+    if cell_len(line.plain) > columns:
+        line.truncate(max(columns - len(CUT), 1), overflow="crop")
+        line.append(CUT)
+
 
 _FEWEST = 5
 _GAP = 2  # columns between two cells

@@ -22,10 +22,9 @@ from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.canonical_json import digest
 from runner.manifest.load import load
-from runner.plan.document import PlanDocument
+from runner.plan.document import PlanDocument, StalePlanError
 from runner.plan.model_plan import Choice, ModelPlan
 from runner.plan.planner import plan_model
-from runner.plan.stale import StalePlanError
 
 NOW = timedelta(0)
 KEPT = Path("plan.json")

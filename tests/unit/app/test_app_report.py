@@ -14,8 +14,7 @@ from runner.errors import RetrainError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.reports.formats.registry import FORMATS
-from runner.reports.problems.for_ci import github_commands, gitlab_report, problems_json
-from runner.reports.problems.sarif import sarif_log
+from runner.reports.problems import github_commands, gitlab_report, problems_json, sarif_log
 from tests.unit.reports.report_history import Recording, record_held
 
 FIRST, SECOND, THIRD = (f"2026030{day}T040506Z-1a2b3c" for day in (1, 2, 3))

@@ -7,8 +7,8 @@ from rich.cells import cell_len
 from rich.console import Console, Group
 
 from runner.cli.terminal.capabilities import TerminalCapabilities
-from runner.cli.terminal.live_frame import clock, draw, size, size_of
 from runner.cli.terminal.live_state import LiveState
+from runner.cli.terminal.live_table import clock, draw, size, size_of
 from runner.execute.progress_events import (
     InTraining,
     ModelEnded,

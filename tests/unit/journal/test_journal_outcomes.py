@@ -14,7 +14,7 @@ from runner.notify.message import Message
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.model import ModelReport, Report
-from runner.reports.page_layout import answer, inline_file, sign
+from runner.reports.page import answer, inline_file, sign
 from tests.fakes.reports import report_of
 
 

@@ -13,7 +13,7 @@ from runner.errors import StateError
 from runner.lib.schemas import load_schema
 from runner.plan.document import counts, read_document
 from runner.plan.model_plan import Action
-from runner.reports.json_text import render_json
+from runner.reports.text import render_json
 from tests.unit.plan.plan_documents import dataset, document, file, model
 
 WHOLE = document(

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from runner.plan.document import PlannedFile, PlannedManifest, Tool
+from runner.plan.document import PlannedFile, PlannedManifest, StalePlanError, Tool, differences
 from runner.plan.model_plan import Action
-from runner.plan.stale import StalePlanError, differences
 from tests.unit.plan.plan_documents import dataset, document, file, model, sha
 
 PLAN = document()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner.manifest.model import Place, Rule, RuleKind, ThresholdPolicy
-from runner.policy.baseline import Baseline
+from runner.policy.evaluation import Baseline
 from runner.results.metrics import Metric, ResultMetrics, metric_from_text
 
 EVALUATION = "e" * 64

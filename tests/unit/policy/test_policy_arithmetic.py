@@ -6,8 +6,7 @@ from decimal import Decimal
 import pytest
 
 from runner.manifest.model import Rule, RuleKind, ThresholdPolicy
-from runner.policy.baseline import Baseline
-from runner.policy.evaluation import RuleResult
+from runner.policy.evaluation import Baseline, RuleResult
 from runner.policy.judge import judge
 from runner.results.metrics import ResultMetrics
 

@@ -4,9 +4,8 @@ from datetime import timedelta
 import pytest
 
 from runner.manifest.model import AutoPolicy, ManualPolicy, Place, Rule, ThresholdPolicy
-from runner.policy.baseline import Baseline, knowledge_of
 from runner.policy.decide import decide
-from runner.policy.evaluation import Decision
+from runner.policy.evaluation import Baseline, Decision, knowledge_of
 from runner.policy.judge import Judgement, judge
 from runner.results.metrics import ResultMetrics
 

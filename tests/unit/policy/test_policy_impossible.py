@@ -10,9 +10,8 @@ import pytest
 from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.model import MetricDefinition, Rule, RuleKind, ThresholdPolicy
-from runner.policy.baseline import Baseline
 from runner.policy.decide import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
-from runner.policy.evaluation import Evaluation
+from runner.policy.evaluation import Baseline, Evaluation
 
 Decide = Callable[..., Evaluation]
 

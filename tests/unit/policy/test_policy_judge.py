@@ -5,8 +5,7 @@ import pytest
 
 from runner.errors import ModelError
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Rule, RuleKind, ThresholdPolicy
-from runner.policy.baseline import Baseline
-from runner.policy.evaluation import RuleResult
+from runner.policy.evaluation import Baseline, RuleResult
 from runner.policy.judge import Judgement, judge
 from runner.results.metrics import ResultMetrics, unusable_metric
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from runner.errors import ModelError, StateError
 from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.model import AutoPolicy, ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
-from runner.policy.baseline import Baseline
 from runner.policy.decide import Inputs, evaluate, inputs_from_json, inputs_to_json, policy_digest
+from runner.policy.evaluation import Baseline
 from tests.fakes.result_files import result
 
 PLACE = Place(file="retrain.yaml", line=1, column=1)

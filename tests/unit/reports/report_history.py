@@ -42,8 +42,8 @@ from runner.journal.store import Store
 from runner.lib.canonical_json import digest
 from runner.lib.timestamps import stamp
 from runner.manifest.model import ManualPolicy, MetricDefinition, Place, Policy, Rule, ThresholdPolicy
-from runner.policy.baseline import Baseline
 from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
+from runner.policy.evaluation import Baseline
 from runner.reports.run_history import RunHistory, read_history
 from tests.fakes.forged_journal import forged_link
 from tests.fakes.run_origin import TOOL

@@ -17,7 +17,7 @@ from runner.journal.events import (
     UploadUnknown,
 )
 from runner.manifest.model import ThresholdPolicy
-from runner.policy.baseline import Baseline
+from runner.policy.evaluation import Baseline
 from tests.unit.reports.report_history import (
     GUARDED,
     PLACE,

@@ -12,8 +12,7 @@ from sarif_pydantic import Sarif  # type: ignore[import-untyped]  # ships no typ
 
 from runner.manifest.model import Place
 from runner.manifest.problems import Problem, Severity
-from runner.reports.problems.for_ci import github_commands, gitlab_report, problems_json
-from runner.reports.problems.sarif import sarif_log
+from runner.reports.problems import github_commands, gitlab_report, problems_json, sarif_log
 
 HOSTILE = "`::error::x`, 50%\r\n::add-mask::y ##[add-mask]z [link](https://evil.example) \x1b[31m \u202e 日本語"
 NOT_IN_THE_READER = ["Run.columnKind"]  # section 3.14.17 of the standard

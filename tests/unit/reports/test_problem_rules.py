@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from runner.reports.problems.sarif import RULES, rule_text
+from runner.reports.problems import RULES, rule_text
 
 ROOT = Path(__file__).parents[3]
 EXPECTATION = re.compile(r"^# expect: \d+:\d+: (\S+)$", re.MULTILINE)

@@ -24,9 +24,9 @@ from runner.journal.events import (
 )
 from runner.reports.build import build_report
 from runner.reports.formats.render import render_files
-from runner.reports.json_text import render_json
 from runner.reports.model import ModelReport, Report
 from runner.reports.run_history import read_history
+from runner.reports.text import render_json
 from tests.fakes.run_ids import run_id
 from tests.unit.reports.report_history import (
     ASK,

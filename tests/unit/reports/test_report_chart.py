@@ -7,7 +7,7 @@ import pytest
 
 from runner.journal.retrain_job import Decided
 from runner.manifest.model import AutoPolicy, ThresholdPolicy
-from runner.policy.baseline import Baseline
+from runner.policy.evaluation import Baseline
 from runner.reports.charts.rule_chart import WIDTH, Chart, rule_charts, sampling_interval
 from tests.unit.reports.report_history import PLACE, judged, rule, sha
 

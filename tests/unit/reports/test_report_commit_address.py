@@ -3,7 +3,7 @@
 import pytest
 
 from runner.journal.events import CommitRecord
-from runner.reports.commit_address import commit_address
+from runner.reports.page import commit_address
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from runner.reports.build import build_report
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.formats.registry import FORMATS
-from runner.reports.json_text import json_pieces, render_json
 from runner.reports.model import Report
+from runner.reports.text import json_pieces, render_json
 from tests.unit.reports.report_history import RUN, Recording
 
 RENDER = """

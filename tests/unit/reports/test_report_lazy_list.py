@@ -1,4 +1,4 @@
-from runner.reports.json_text import LazyList
+from runner.reports.text import LazyList
 
 
 def test_few_items_are_made_once_and_many_are_not_kept() -> None:

@@ -11,14 +11,12 @@ from msgspec.structs import replace
 from runner.journal.events import CommitRecord, ErrorRecord
 from runner.journal.folder import StateFolder
 from runner.journal.outcomes import Outcome
-from runner.policy.baseline import Drift
-from runner.policy.evaluation import Cause, Verdict
+from runner.policy.evaluation import Cause, Drift, Verdict
 from runner.reports.build import build_report
-from runner.reports.formats.markdown import summarize
-from runner.reports.formats.render import render_html, render_markdown
+from runner.reports.formats.render import render_html, render_markdown, summarize
 from runner.reports.model import DecisionReport, ModelReport, RuleReport
 from runner.reports.next_step import CommandContext, next_step
-from runner.reports.page_layout import answer
+from runner.reports.page import answer
 from runner.reports.text import clipped, drift, markdown_prose
 from tests.unit.reports.report_history import MemoryJournal, Recording, record_everything, record_hostile
 from tests.unit.reports.report_scenes import record_fleet

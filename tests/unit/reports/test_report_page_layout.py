@@ -5,8 +5,7 @@ import random
 
 import pytest
 
-from runner.reports.page import Line
-from runner.reports.page_layout import PAGE_BYTES, lay_out
+from runner.reports.page import PAGE_BYTES, Line, lay_out
 
 
 def row(number: Line, panel: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.journal.events import Fact, ModelPlanned, SwitchIntended, SwitchSucceeded
-from runner.reports.stage_timeline import Span, gantt
+from runner.reports.run_history import Span, gantt
 from tests.unit.reports.report_history import GUARDED, Recording, checked, evaluated, finished, judged, planned, started
 
 Timed = tuple[float, Fact]

@@ -17,7 +17,7 @@ from runner.journal.events import (
 )
 from runner.lib.atomic_files import write_whole
 from runner.manifest.model import Policy, ThresholdPolicy
-from runner.policy.baseline import Baseline
+from runner.policy.evaluation import Baseline
 from runner.reports.formats.render import render_html
 from tests.unit.reports.report_history import (
     ASK,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.reports.charts.axes import Frame
+from runner.reports.charts.metric_chart import Frame
 from runner.reports.charts.rule_chart import EXACT, Axis
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -4,8 +4,7 @@ from decimal import Decimal
 
 from runner.reports.charts.metric_chart import plots
 from runner.reports.charts.rule_chart import PolicyLimits
-from runner.reports.model_timeline import Fleet, ModelTimeline, read_fleet
-from runner.site.model_summary import standing
+from runner.reports.model_timeline import Fleet, ModelTimeline, read_fleet, standing
 from tests.unit.reports.report_history import ASK, Recording
 from tests.unit.site.fleet_history import FleetRecording
 
