@@ -1,7 +1,9 @@
 """What holds for every test: nothing fails because the machine is slow, or because of how the suite was started."""
 
+import compileall
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,8 +13,11 @@ settings.load_profile("unhurried")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
 
-os.environ["XDG_STATE_HOME"] = "/dev/null"  # no note of a journal's end in the home folder of who runs the tests
+# Tests start thousands of commands; where Python is told not to keep bytecode, each would compile the program again.
+for package in ("runner", "emulator"):
+    compileall.compile_dir(Path(__file__).parents[1] / package, quiet=2)
 
+os.environ["XDG_STATE_HOME"] = "/dev/null"  # no note of a journal's end in the home folder of who runs the tests
 
 WAITING = (  # for outages, leases and trainings
     "test_faults.py",

@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,8 @@ def is_pinned(requirement: str) -> bool:
 
 def installed_source() -> str | None:
     """Return where this program was installed from, as pip recorded it (PEP 610); None unless that is pinned."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 -- slow to load; for `init` alone
+
     try:
         text = distribution(NAME).read_text("direct_url.json")
     except PackageNotFoundError:

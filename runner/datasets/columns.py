@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from math import isfinite
-from statistics import median
 from typing import Literal
 
 from runner.datasets.empty_values import EmptyColumns, EmptyRows, TargetGaps
@@ -166,6 +165,8 @@ def _scale(values: Sequence[bytes] | Sequence[str]) -> float | None:
     counts_rows = all(before < after for before, after in pairwise(numbers))
     if len(sizes) < _FEWEST_NUMBERS or len(numbers) < len(values) or counts_rows:
         return None
+    from statistics import median  # noqa: PLC0415 -- slow to load; most commands read no data
+
     return float(f"{median(sizes):.3g}")
 
 

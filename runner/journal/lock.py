@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import Meta, Struct
 
 from runner.errors import LockedError, StateError
@@ -105,6 +104,8 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold
         LockedError: another process holds it; the message says who and since when.
         StateError: the folder cannot be written.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 -- slow to load; most commands only read
+
     folder.prepare()
     lock = FileLock(folder.lock, timeout=timeout, mode=FILE_MODE)
     try:
@@ -142,6 +143,8 @@ def look(folder: StateFolder) -> Held | None:
     folder.require_real()
     if not folder.lock.exists():
         return None
+    from filelock import FileLock, Timeout  # noqa: PLC0415 -- as above
+
     lock = FileLock(folder.lock, timeout=0, mode=FILE_MODE)
     try:
         with lock:

@@ -10,7 +10,6 @@ from runner.errors import MEMORY_HINT, UsageError
 from runner.manifest.assemble import assemble
 from runner.manifest.merge import Document, combine
 from runner.manifest.model import Manifest, ManifestFile, Place
-from runner.manifest.odd_characters import odd_characters
 from runner.manifest.problems import EnoughError, Findings, ManifestError, Problem
 from runner.manifest.schema_check import check_shape
 from runner.manifest.text import Text, read_text
@@ -108,6 +107,8 @@ def _document(text: Text, findings: Findings) -> Document | None:
     start = Place(file=text.file, line=1, column=1)
     broken = check_shape(root, start, findings)
     if broken:
+        from runner.manifest.odd_characters import odd_characters  # noqa: PLC0415 -- most manifests have no errors
+
         lines = {place.line for place in findings.places() if place.file == text.file}
         findings.add_all(odd_characters(text, lines))
     return Document(file=text.file, folder=text.folder, root=root, broken=broken)

@@ -70,7 +70,7 @@ def test_the_state_is_free_as_soon_as_a_command_has_failed_and_not_when_its_lock
         kept.append(FileLock(*arguments, **more))
         return kept[-1]
 
-    monkeypatch.setattr(lock, "FileLock", keeping)
+    monkeypatch.setattr("filelock.FileLock", keeping)
     with pytest.raises(ZeroDivisionError), locked(folder, "first", timeout=0):
         raise ZeroDivisionError
     with locked(folder, "second", timeout=0):
