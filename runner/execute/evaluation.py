@@ -12,7 +12,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Workflow, pause, record, stage
+from runner.execute.commands import Workflow, call, pause, record, stage
 from runner.execute.drift import observe_serving
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed
 from runner.execute.progress_events import Decided
@@ -134,7 +134,7 @@ def evaluate_result(run: ModelRun) -> Workflow[StageEnd]:
         return evaluated
     name = f"runs/{run.context.run_id}/results/{run.model.name}/{evaluated.path.name}"
     try:
-        run.context.blobs.keep(name, evaluated.path)
+        yield from call(partial(run.context.blobs.keep, name, evaluated.path))
     except OSError as error:
         return failed(_trouble("stored", evaluated.path.parent, error))
     stored = ResultDownloaded(

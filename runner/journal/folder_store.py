@@ -45,6 +45,10 @@ class FolderBlobs(Struct, frozen=True):
                 sha256.update(piece)
         return sha256.hexdigest()
 
+    def put_all(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        """Store several files one after another."""
+        return {name: self.put(name, pieces) for name, pieces in files}
+
     def keep(self, name: str, file: Path) -> None:
         """Store a file of the work folder; where that is the state's own, it is there already."""
         if self.root / name != file:

@@ -20,7 +20,8 @@ from runner.journal.lock import Held, Holder, this_holder
 
 LEASES = "p/0000/leases"
 _TERM = "term-"
-_CLOCK = f"{LEASES}/clock"
+_CLOCK_NAME = "clock"
+_CLOCK = f"{LEASES}/{_CLOCK_NAME}"
 _LARGEST = 4096
 _ROUNDING = timedelta(seconds=2)  # of two times in whole seconds
 _KEPT_TERMS = 8
@@ -43,6 +44,10 @@ class _Seen:
         numbers = [name.removeprefix(_TERM) for name in self._at if name.startswith(_TERM)]
         return sorted(int(number) for number in numbers if number.isdecimal())
 
+    def others(self, run_id: str) -> list[str]:
+        """Return the leases of other runs, of whatever age."""
+        return [name for name in self._at if name not in (run_id, _CLOCK_NAME) and not name.startswith(_TERM)]
+
     def is_young(self, run_id: str, life: timedelta) -> bool:
         """Return whether a run has renewed its lease within its life."""
         at = self._at.get(run_id)
@@ -56,6 +61,7 @@ class ObjectLease:
         self.where = bucket.address.place
         self.life = life
         self._bucket = bucket
+        self._run_id = run_id
         self._name = f"{LEASES}/{run_id}"
         self._content = msgspec.json.encode(this_holder(run_id))
         self._renewed = seconds()
@@ -70,22 +76,27 @@ class ObjectLease:
         return not self._lost and seconds() - self._renewed < self.life.total_seconds() / 2
 
     def has_ended(self, run_id: str) -> bool:
-        """Return whether another run had no lease any more when this one took the state."""
-        return self._seen is None or not self._seen.is_young(run_id, self.life)
+        """Return whether another run had no lease any more when this one took the state, which it still holds."""
+        return self._seen is not None and self.lasts() and not self._seen.is_young(run_id, self.life)
 
     def take(self) -> Held | None:
         """Take the state, or return who holds it; raises OSError where the store refuses."""
         for _ in range(_TRIES):
+            began = seconds()
             self.renew()
             seen = look_through(self._bucket, self._name)
             term = seen.terms[-1] if seen.terms else 0
-            holder = _owner(self._bucket, term) if term else None
-            if holder is not None and seen.is_young(holder.run_id, self.life):
+            may_be_held = any(seen.is_young(other, self.life) for other in seen.others(self._run_id))
+            holder = _owner(self._bucket, term) if term and may_be_held else None
+            if holder is not None and holder.run_id != self._run_id and seen.is_young(holder.run_id, self.life):
                 return Held(holder=holder)
-            if self._bucket.create(_term_name(term + 1), self._content):
-                self._seen, self._term = seen, term + 1
-                self._thread.start()
-                return None
+            if not self._bucket.create(_term_name(term + 1), self._content):
+                continue
+            if seconds() - began >= self.life.total_seconds() / 2:
+                continue  # what was seen is too old to tell who lives: a later run may hold the state by now
+            self._seen, self._term = seen, term + 1
+            self._thread.start()
+            return None
         return Held(holder=None)
 
     def renew(self) -> None:

@@ -10,10 +10,9 @@ sent again, and "it exists" is settled by reading: equal bytes are this writer's
 
 import re
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TypeVar
 
 from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
@@ -25,8 +24,6 @@ from runner.journal.object_packs import PACKS, Pack, chosen, end_of, fetch_pack,
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.lib.parallel import map_in_threads
 
-T = TypeVar("T")
-R = TypeVar("R")
 JOURNAL = "p/0000/journal"
 _LARGEST_COMMIT = 64 * 1024 * 1024
 _NONCE = re.compile(rb'\{"nonce":"[0-9a-f]{32}"\}\n')
@@ -49,6 +46,8 @@ class ObjectLog:
         self._guards: set[str] = set()
         self._mark = 0  # events up to this one were not read; their guards are looked up when one is written
         self._appended = 0  # events
+        self._listed: tuple[int, list[Item]] | None = None  # the commits from an event on, as this object saw them
+        self._compared = 0  # the last commit that was fetched from the store, or compared with it, and is kept here
 
     @property
     def head(self) -> tuple[int, str]:
@@ -82,7 +81,7 @@ class ObjectLog:
             StateError: the store cannot be asked.
         """
         try:
-            return bool(self._cache and self._cache.known.events) or bool(self._commits(1))
+            return bool(self._cache and self._cache.known.events) or self._has_commits()
         except OSError as error:
             raise self._reword(error) from None
 
@@ -118,6 +117,7 @@ class ObjectLog:
         if not ours:
             raise HeadMovedError
         self._appended += len(links)
+        self._listed = None
         if self._cache is not None:
             self._cache.add(commit, lines, commit=commit)
             self._cache.save()
@@ -137,7 +137,7 @@ class ObjectLog:
 
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
-        known = self.head[0]
+        known, self._listed = self.head[0], None
         if self._cache is not None and 0 < known == self._cache.known.events and self._is_at_end():
             return known, self.digest(1) or ""
         seen = sum(1 for _ in self._lines(known))
@@ -192,10 +192,18 @@ class ObjectLog:
         write_pack(self._bucket, pack, lines)
         return pack.events
 
+    def _has_commits(self) -> bool:
+        """Return whether there is a commit; where they are few, all of them are known then."""
+        items, whole = self._bucket.first_page(JOURNAL)
+        if whole:
+            self._listed = (1, _commits_among(items))
+        return bool(_commits_among(items))
+
     def _commits(self, start: int) -> list[Item]:
-        """Return the objects of the commits that begin with that event or later."""
-        after = f"{start - 1:017d}"
-        return [item for item in self._bucket.list(JOURNAL, after) if re.fullmatch(r"[0-9]{17}", _base(item))]
+        """Return the objects of the commits that begin with that event or later, as they were at the first look."""
+        if self._listed is None or self._listed[0] > start:
+            self._listed = (start, _commits_among(self._bucket.list(JOURNAL, f"{start - 1:017d}")))
+        return [item for item in self._listed[1] if _number(item) >= start]
 
     def _lines(self, first: int) -> Iterator[bytes]:
         """Yield the lines from an event on, from this machine, from packs, and the rest from the commits.
@@ -219,7 +227,7 @@ class ObjectLog:
         if known is not None and known.events:
             self._from_commit(known.commit)  # what this machine knows of the end counts also where it begins later
         if first == 1:
-            packs = chosen(self._bucket.list(PACKS))
+            packs = [] if self._is_short() else chosen(self._bucket.list(PACKS))
             yield from self._continued(1, packs[-1].commit if packs else 0, self._unpacked(packs))
         else:
             near = self._commits(max(first - _SEEN_BEFORE, 1))
@@ -228,14 +236,22 @@ class ObjectLog:
             before = [item for item in near if _number(item) <= first]
             yield from self._tail(before[-1:] + near[len(before) :], first)
 
+    def _is_short(self) -> bool:
+        """Return whether the commits are few, so that it does not matter whether there are packs."""
+        if self._listed is None:
+            self._has_commits()
+        return self._listed is not None and self._listed[0] == 1 and len(self._listed[1]) < _UNPACKED
+
     def _unpacked(self, packs: Sequence[Pack]) -> Iterator[bytes]:
         """Yield the lines of packs, and keep them on this machine."""
-        contents = _fetched(packs, lambda pack: fetch_pack(self._bucket, pack))
-        for pack, content in zip(packs, contents, strict=True):
-            lines = list(unpacked(pack, content))
-            if self._cache is not None:
-                self._cache.add(pack.first, lines, commit=pack.commit)
-            yield from lines
+        for begin in range(0, len(packs), _WINDOW):
+            window = packs[begin : begin + _WINDOW]
+            contents = map_in_threads(lambda pack: fetch_pack(self._bucket, pack), window, _THREADS)
+            for pack, content in zip(window, contents, strict=True):
+                lines = list(unpacked(pack, content))
+                if self._cache is not None:
+                    self._cache.add(pack.first, lines, commit=pack.commit)
+                yield from lines
 
     def _continued(self, first: int, commit: int, known: Iterable[bytes]) -> Iterator[bytes]:
         """Yield known lines up to the end of the commit `commit`, which the store must show too, and what follows it.
@@ -243,17 +259,24 @@ class ObjectLog:
         The known lines begin with `first`, or with that commit if it begins earlier.
         """
         items = self._from_commit(commit)
-        stored = self._lines_of(items[0]) if commit else []
-        seq = min(first, commit)
+        if commit == 0:
+            yield from self._tail(items, first)
+            return
+        compared = commit == self._compared
+        ahead = items[compared:_WINDOW]
+        contents = map_in_threads(self._lines_of, ahead, _THREADS)
+        stored, seq = [] if compared else contents[0], min(first, commit)
         for line in known:
             if seq >= first:
                 yield line
-            if seq >= commit and stored[seq - commit : seq - commit + 1] != [line]:
+            if seq >= commit and not compared and stored[seq - commit : seq - commit + 1] != [line]:
                 raise self._other(seq)
             seq += 1
-        if commit and seq - commit != len(stored):
+        if not compared and seq - commit != len(stored):
             raise self._other(seq)
-        yield from self._tail(items[1:] if commit else items, first)
+        self._compared = commit
+        yield from self._kept(ahead[not compared :], contents[not compared :], first)
+        yield from self._tail(items[_WINDOW:], first)
 
     def _from_commit(self, commit: int) -> list[Item]:
         """Return the objects from a commit on that is known; raises a StateError where the store has lost it."""
@@ -275,9 +298,18 @@ class ObjectLog:
 
     def _tail(self, items: Sequence[Item], first: int) -> Iterator[bytes]:
         """Yield the lines of commits from an event on, and keep them on this machine."""
-        for item, lines in zip(items, _fetched(items, self._lines_of), strict=True):
+        for begin in range(0, len(items), _WINDOW):
+            window = items[begin : begin + _WINDOW]
+            yield from self._kept(window, map_in_threads(self._lines_of, window, _THREADS), first)
+
+    def _kept(self, items: Sequence[Item], contents: Sequence[list[bytes]], first: int) -> Iterator[bytes]:
+        """Yield the lines of commits that were fetched from an event on; all are kept, however many are taken."""
+        for item, lines in zip(items, contents, strict=True):
             if self._cache is not None:
                 self._cache.add(_number(item), lines, commit=_number(item), anywhere=True)
+                if self._cache.known.commit == _number(item):
+                    self._compared = _number(item)
+        for item, lines in zip(items, contents, strict=True):
             yield from lines[max(first - _number(item), 0) :]
 
     def _lines_of(self, item: Item) -> list[bytes]:
@@ -299,15 +331,13 @@ def commit_content(lines: Iterable[bytes], nonce: str = "") -> bytes:
     return b"".join([*lines, b'{"nonce":"%s"}\n' % (nonce or secrets.token_hex(16)).encode()])
 
 
+def _commits_among(items: Iterable[Item]) -> list[Item]:
+    return [item for item in items if re.fullmatch(r"[0-9]{17}", _base(item))]
+
+
 def _base(item: Item) -> str:
     return item.name.rpartition("/")[2]
 
 
 def _number(item: Item) -> int:
     return int(_base(item))
-
-
-def _fetched(items: Sequence[T], fetch: Callable[[T], R]) -> Iterator[R]:
-    """Yield what is fetched for the items, some of them ahead and side by side."""
-    for begin in range(0, len(items), _WINDOW):
-        yield from map_in_threads(fetch, items[begin : begin + _WINDOW], _THREADS)

@@ -8,11 +8,12 @@ import hashlib
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +37,7 @@ _LARGEST_FORMAT = 4096
 _LARGEST_ENTRY = 1024 * 1024
 _NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
 _IN_MEMORY = 8 * 1024 * 1024
+_SENT_AT_ONCE = 4  # files
 
 
 class AwayError(StateError):
@@ -59,15 +61,30 @@ class ObjectBlobs(Struct, frozen=True):
 
     def put(self, name: str, pieces: Iterable[bytes]) -> str:
         """Store a file whole or not at all; its digest is that of the bytes which were sent."""
-        sha256 = hashlib.sha256()
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-            for piece in pieces:
-                file.write(piece)
-                sha256.update(piece)
-            size = file.tell()
-            file.seek(0)
-            self.bucket.put(name, file.read() if size <= _IN_MEMORY else file)
-        return sha256.hexdigest()
+        return self.put_all([(name, pieces)])[name]
+
+    def put_all(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        """Store several files; the next one is made while others are on their way."""
+        digests, sent = dict[str, str](), list[Future[None]]()
+        with ExitStack() as spools, ThreadPoolExecutor(_SENT_AT_ONCE) as pool:
+            for name, pieces in files:
+                file, sha256 = (
+                    spools.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)),
+                    hashlib.sha256(),
+                )
+                for piece in pieces:
+                    file.write(piece)
+                    sha256.update(piece)
+                digests[name] = sha256.hexdigest()
+                sent.append(pool.submit(self._send, name, file))
+            for done in sent:
+                done.result()
+        return digests
+
+    def _send(self, name: str, file: IO[bytes]) -> None:
+        size = file.tell()
+        file.seek(0)
+        self.bucket.put(name, file.read() if size <= _IN_MEMORY else file)
 
     def keep(self, name: str, file: Path) -> None:
         """Store a file of the work folder."""
@@ -298,10 +315,16 @@ class ObjectStore:
         found, _ = self.format
         return ObjectLog(self.bucket, None if afresh else JournalCache(self._machine, found.lineage), self._reworded)
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[ObjectLease]:
-        """Hold the lease, after the store has shown that it keeps its promises."""
-        self._require_fit(self.format[1])
-        return leased(ObjectLease(self.bucket, run_id, self.life), timeout=timeout, reword=self._reworded)
+    @contextmanager
+    def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
+        """Hold the lease, once the store has shown meanwhile that it keeps its promises."""
+        content = self.format[1]
+        with ThreadPoolExecutor(1) as pool:
+            fit = pool.submit(self._require_fit, content)
+            lease = ObjectLease(self.bucket, run_id, self.life)
+            with leased(lease, timeout=timeout, reword=self._reworded):
+                fit.result()
+                yield lease
 
     def checks(self) -> tuple[StoreCheck, ...]:
         """Return which of the promises that a state rests on hold."""

@@ -71,6 +71,10 @@ class PostgresBlobs(Struct, frozen=True):
         self.database.run(_NAME_FILE, named)
         return sha256.hexdigest()
 
+    def put_all(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        """Store several files one after another."""
+        return {name: self.put(name, pieces) for name, pieces in files}
+
     def keep(self, name: str, file: Path) -> None:
         """Store a file of the work folder."""
         with open_file(file) as stream:

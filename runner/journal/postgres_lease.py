@@ -44,8 +44,8 @@ class PostgresLease:
         return not self._lost and seconds() - self._renewed < self.life.total_seconds() / 2
 
     def has_ended(self, run_id: str) -> bool:
-        """Return whether another run has no lease: there is but one, and it is this run's."""
-        return not self._lost and run_id != self._run_id
+        """Return whether another run has no lease: there is but one, and it is still this run's."""
+        return self.lasts() and run_id != self._run_id
 
     def take(self) -> Held | None:
         """Take the state, or return who holds it."""

@@ -109,6 +109,13 @@ class Blobs(Protocol):
             OSError: it cannot be stored.
         """
 
+    def put_all(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        """Store several files as `put` does, in any order; return the hex SHA-256 of each by its name.
+
+        Raises:
+            OSError: one of them cannot be stored; others may be.
+        """
+
     def keep(self, name: str, file: Path) -> None:
         """Store a file of the work folder durably under its name there.
 

@@ -98,6 +98,9 @@ class MemoryBlobs:
         self.files[name] = content
         return hashlib.sha256(content).hexdigest()
 
+    def put_all(self, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
+        return {name: self.put(name, pieces) for name, pieces in files}
+
     def keep(self, name: str, file: Path) -> None:
         self.files[name] = file.read_bytes()
 

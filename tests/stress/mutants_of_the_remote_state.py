@@ -54,8 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_store_that_overwrites_is_taken_when_a_run_begins",
         file="runner/journal/object_store.py",
-        old="        self._require_fit(self.format[1])\n        return leased(",
-        new="        return leased(",
+        old="                fit.result()\n",
+        new="",
         caught_by=_OBJECTS + "test_a_store_that_overwrites_is_refused_at_the_beginning_and_at_each_hold",
     ),
     Mutant(
@@ -82,9 +82,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_run_whose_lease_is_young_has_ended",
         file="runner/journal/object_lease.py",
-        old="        return self._seen is None or not self._seen.is_young(run_id, self.life)",
-        new="        return self._seen is None or bool(run_id)",
+        old="self.lasts() and not self._seen.is_young(run_id, self.life)",
+        new="self.lasts()",
         caught_by=_OBJECTS + "test_a_run_whose_lease_is_young_has_not_ended_though_its_term_is_gone",
+    ),
+    Mutant(
+        name="who_slept_while_taking_a_lease_believes_what_it_saw",
+        file="runner/journal/object_lease.py",
+        old="            if seconds() - began >= self.life.total_seconds() / 2:\n",
+        new="            if seconds() < began:\n",
+        caught_by=_OBJECTS + "test_a_run_that_slept_while_it_took_the_lease_looks_again_who_holds_it",
+    ),
+    Mutant(
+        name="a_lapsed_lease_tells_who_has_ended",
+        file="runner/journal/object_lease.py",
+        old="self.lasts() and not self._seen.is_young(run_id, self.life)",
+        new="not self._seen.is_young(run_id, self.life)",
+        caught_by=_OBJECTS + "test_a_lease_that_lapsed_tells_of_no_run_that_it_has_ended",
     ),
     Mutant(
         name="lost_runs_are_closed_without_asking_for_their_lease",
@@ -96,10 +110,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_report_is_recorded_before_it_is_stored",
         file="runner/app/state/session.py",
-        old="        digests, report = self._write(run_id, each_file(history)), build_report(history)\n",
+        old="            digests, report = self._write(run_id, each_file(history)), build_report(history)\n",
         new=(
-            "        self.recorder.run_fact_for(run_id, ReportWritten(files={}, checkpoint=None))\n"
-            "        digests, report = self._write(run_id, each_file(history)), build_report(history)\n"
+            "            self.recorder.run_fact_for(run_id, ReportWritten(files={}, checkpoint=None))\n"
+            "            digests, report = self._write(run_id, each_file(history)), build_report(history)\n"
         ),
         caught_by=_LEASED + "test_a_report_that_cannot_be_stored_is_not_recorded",
     ),

@@ -1,8 +1,10 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from runner.errors import ExitCode, LockedError, StateError, too_large
 from runner.execute.model_run import Recorder
 from runner.execute.ports import Clock
 from runner.execute.progress_events import Listener, Preparing, unheard
-from runner.journal.checkpoint import Enough, Mark, always, keep_checkpoint, read_progress, show_checkpoint
+from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
 from runner.journal.folder import DEFAULT, StateFolder
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
 from runner.journal.stored import ANSWERS
+from runner.lib.atomic_files import open_file
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
 from runner.plan.model_plan import state_option
@@ -97,24 +100,25 @@ class Session(Struct, frozen=True, kw_only=True):
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
         self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
-        report = self.write_files(self.run_id)
-        self._keep_answers()
-        return report
+        return self.write_files(self.run_id)
 
-    def _keep_answers(self) -> None:
-        """Store what the service said where the run's files are, if that is not this machine; it proves nothing."""
-        answers = self.run_folder / ANSWERS
+    def _answers(self, run_id: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Yield what the service said, if the run's files are not on this machine; it proves nothing."""
+        answers = self.folder.run_folder(run_id) / ANSWERS
         if self.state.folder is None and answers.exists():
-            with suppress(OSError):
-                self.state.blobs.keep(f"runs/{self.run_id}/{ANSWERS}", answers)
+            with open_file(answers) as stream:
+                yield ANSWERS, stream
 
     def write_files(self, run_id: str) -> Report:
         """Render a finished run's files from the journal, and record their digests."""
         from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
 
-        history = self._history(run_id)
-        digests, report = self._write(run_id, each_file(history)), build_report(history)
-        checkpoint = self._checkpoint(run_id)
+        history, small = self._history(run_id), self._for_checkpoint(run_id)
+        with ThreadPoolExecutor(1) as pool:
+            elsewhere = self.state.folder is None  # then storing is waiting
+            kept = pool.submit(keep_checkpoint, self.state.blobs, small) if small and elsewhere else None
+            digests, report = self._write(run_id, each_file(history)), build_report(history)
+            checkpoint = kept.result() if kept else keep_checkpoint(self.state.blobs, small) if small else None
         sha256 = None if checkpoint is None else checkpoint.sha256
         self.recorder.run_fact_for(run_id, ReportWritten(files=digests, checkpoint=sha256))
         if checkpoint is not None:
@@ -127,22 +131,21 @@ class Session(Struct, frozen=True, kw_only=True):
             return history_of(self.store, self.progress, run_id)
         return ended_history(self.store, self.state.blobs, run_id)
 
-    def _checkpoint(self, run_id: str) -> Mark | None:
-        """Store the checkpoint at the end of this run, if more happened since the last one than it costs to write."""
+    def _for_checkpoint(self, run_id: str) -> Progress | None:
+        """Return what to store at the end of this run, if more happened since the last time than it costs to write."""
         head, before = self.progress.head, self.progress.checkpoint_at
         few = head is not None and before is not None and head[0] - before < len(self.progress.models)
         if few or run_id != self.run_id:
             return None
         limits = PolicyLimits()
-        return keep_checkpoint(self.state.blobs, cut(self.progress, lambda model, job: chart(model, job, limits)))
+        return cut(self.progress, lambda model, job: chart(model, job, limits))
 
     def _write(self, run_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> dict[str, str]:
         """Write a run's files, and return their SHA-256 by their names."""
-        digests: dict[str, str] = {}
         place, blobs = f"runs/{run_id}", self.state.blobs
         try:
-            for name, pieces in files:
-                digests[name] = blobs.put(f"{place}/{name}", pieces)
+            every = chain(files, self._answers(run_id))
+            found = blobs.put_all((f"{place}/{name}", pieces) for name, pieces in every)
             of_a_run = self.progress.runs[run_id].started.command == "run"
             if run_id == self.run_id and of_a_run and self.state.folder is not None:
                 self.state.folder.point_latest(run_id)
@@ -151,7 +154,8 @@ class Session(Struct, frozen=True, kw_only=True):
                 f"The report of run {run_id} in {blobs.shown(place)} could not be written: {error.strerror}.",
                 hint="Make room or correct the permissions; the next run writes it from the journal.",
             ) from error
-        return digests
+        digests = {name.removeprefix(f"{place}/"): sha256 for name, sha256 in found.items()}
+        return {name: sha256 for name, sha256 in digests.items() if name != ANSWERS}
 
     def close_lost_runs(self) -> list[str]:
         """End the runs that a crash left without an end, write their reports, and return their ids.

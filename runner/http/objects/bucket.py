@@ -9,10 +9,10 @@ import errno
 import re
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,6 +34,7 @@ _WAITS_S = (0.1, 0.3, 1.0, 2.0, 4.0)  # before each further try
 _QUICK = Waits(connect=5, silence=15, request=15, retries=0, retrying=15)  # about a small object
 _LONG = Waits(connect=5, silence=900, request=900, retries=0, retrying=900)  # moves a file
 _IN_MEMORY = 8 * 1024 * 1024  # bytes of a file; a larger one is on the disk meanwhile, and is sent in parts
+_PAGE = 1000  # objects, which stores list at once
 _PREFIX_PART = re.compile(r"[A-Za-z0-9._=@+-]{1,200}")  # what no store, shell or message has to escape
 _DOUBTFUL = frozenset({408, 425, 429})  # and 5xx
 _UNANSWERED = frozenset({"unencrypted", "cut", "silent", "unclear"})
@@ -175,6 +176,17 @@ class Bucket:
 
         return _patiently(fetch)
 
+    def first_page(self, folder: str) -> tuple[list[Item], bool]:
+        """Return the first objects below a folder, and whether these are all of them."""
+
+        def ask() -> list[Item]:
+            with understood(_refusal):
+                found = self._library.list(self._quick, folder, chunk_size=_PAGE)
+                return _items(next(iter(found), ()))
+
+        items = _patiently(ask)
+        return items, len(items) < _PAGE
+
     def list(self, folder: str, after: str = "") -> list[Item]:
         """Return the objects below a folder whose names follow `after`, in the order of their names."""
 
@@ -182,10 +194,7 @@ class Bucket:
             offset = f"{folder}/{after}" if after else None
             with understood(_refusal):
                 found = self._library.list(self._quick, folder, offset=offset).collect()
-            return sorted(
-                (Item(name=meta["path"], size=meta["size"], modified=meta["last_modified"]) for meta in found),
-                key=lambda item: item.name,
-            )
+            return _items(found)
 
         return _patiently(ask)
 
@@ -218,6 +227,11 @@ class Bucket:
             ask()
         else:
             _patiently(ask)
+
+
+def _items(found: Iterable[Mapping[str, Any]]) -> list[Item]:
+    items = (Item(name=meta["path"], size=meta["size"], modified=meta["last_modified"]) for meta in found)
+    return sorted(items, key=lambda item: item.name)
 
 
 class _TooLargeError(OSError):

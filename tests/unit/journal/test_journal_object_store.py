@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -285,6 +286,56 @@ def test_a_lease_that_ended_is_never_renewed(server: S3Server, monkeypatch: pyte
         monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: slept)
         lease.renew()
         assert not lease.lasts()
+
+
+def test_a_run_that_slept_while_it_took_the_lease_looks_again_who_holds_it(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.address("prod", "&lease=10s")
+    begun(address)
+    create, later = bucket.Bucket.create, ExitStack()
+
+    def slept_after_it(store: bucket.Bucket, name: str, content: bytes) -> bool:
+        made, woken = create(store, name, content), time.monotonic() + 60
+        monkeypatch.setattr(bucket.Bucket, "create", create)
+        monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: woken)
+        server.skew += timedelta(seconds=60)
+        later.enter_context(ObjectStore(address).held(OTHER, timeout=0))
+        return made
+
+    monkeypatch.setattr(bucket.Bucket, "create", slept_after_it)
+    refused = pytest.raises(LockedError, match=f"Run {OTHER} ")
+    with later, refused, ObjectStore(address).held(RUN, timeout=0):
+        pass
+
+
+def test_a_lease_that_lapsed_tells_of_no_run_that_it_has_ended(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begun(server.address("prod", "&lease=10s")).held(RUN, timeout=0) as lease:
+        assert lease.has_ended(OTHER)
+        slept = time.monotonic() + 60
+        monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: slept)
+        assert not lease.has_ended(OTHER)
+
+
+def test_a_reader_lists_the_commits_once_and_fetches_each_once(
+    server: S3Server, forget_machine: Callable[[], None]
+) -> None:
+    address = filled(server.address("prod"), map(str, range(20)))
+    log = opened(ObjectStore(address))
+    mark = (15, log.digest(15) or "")
+    log.close()
+    forget_machine()
+    server.requests.clear()
+    cold = ObjectStore(address).read_log()
+    assert cold is not None
+    assert cold.digest(15) == mark[1]
+    assert [link.event.seq for link in cold.read(mark)] == [16, 17, 18, 19, 20]
+    cold.close()
+    fetched = [key for _, key in server.requests]
+    assert fetched.count("") == 1  # the listing
+    assert len(fetched) == len(set(fetched)) == 1 + 1 + 6  # and format.json
 
 
 @pytest.mark.parametrize(

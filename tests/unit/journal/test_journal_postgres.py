@@ -518,6 +518,7 @@ def test_a_lease_is_taken_over_when_it_is_older_than_its_life_by_the_servers_clo
             while first.lasts() and time.monotonic() < until:
                 time.sleep(0.05)
             assert not first.lasts()
+            assert not first.has_ended(OTHER_RUN)
             assert second.lasts()
     assert state.holder() is None
 
