@@ -10,9 +10,9 @@ from runner.datasets.check import read_header
 from runner.datasets.resolve import resolve_file
 from runner.errors import ModelError
 from runner.lib.text import did_you_mean, shown
+from runner.manifest.document import EnoughError, Findings, Problem
 from runner.manifest.load import read
 from runner.manifest.model import Dataset, Manifest, Model, Place, Source
-from runner.manifest.problems import EnoughError, Findings, Problem
 
 _MOST_FILES = 20  # warned of one by one; a checkout without any data would bury everything else
 _MAGIC = frozenset("*?[")

@@ -7,8 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
-from runner.app.review.approval_file import WrittenApproval, write_approval
-from runner.app.review.review import ReviewRequest
+from runner.app.review.review import ReviewRequest, WrittenApproval, write_approval
 from runner.app.run.run_end import RunResult
 from runner.cli.console import Console
 from runner.cli.errors import show_bug

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from runner.lib.checkout_boundary import lies_outside
 from runner.lib.text import did_you_mean, shown
-from runner.manifest.document import YamlMap
+from runner.manifest.document import EnoughError, Findings, YamlMap
 from runner.manifest.model import Approval, Place
-from runner.manifest.problems import EnoughError, Findings
 from runner.manifest.schema_check import check_shape
 from runner.manifest.text import read_text
 from runner.manifest.yaml_parser import build

@@ -14,7 +14,6 @@ from runner.manifest.approvals import read_approvals
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS, read_metric
 from runner.manifest.document import YamlList, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.keys import check_keys
 from runner.manifest.merge import Combined
 from runner.manifest.model import (
     Approval,
@@ -32,6 +31,7 @@ from runner.manifest.models import all_settings, check_model, read_dataset, read
 from runner.manifest.names import check_names, former_names, read_moved, read_moved_services
 from runner.manifest.policies import Directions, check_rule, read_policy
 from runner.manifest.service import check_recipients, read_notify, read_service
+from runner.manifest.sources import check_keys
 from runner.providers.facts import ProviderFacts
 from runner.providers.registry import facts_of
 

@@ -9,9 +9,8 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from runner.lib.text import did_you_mean, shown
-from runner.manifest.document import YamlMap
+from runner.manifest.document import Findings, YamlMap
 from runner.manifest.model import Direction, MetricDefinition, Place, Task
-from runner.manifest.problems import Findings
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 _CLASSES: tuple[Task, ...] = ("binary_classification", "multi_classification")

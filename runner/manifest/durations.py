@@ -5,8 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from runner.lib.text import shown
-from runner.manifest.document import YamlMap
-from runner.manifest.problems import Findings
+from runner.manifest.document import Findings, YamlMap
 
 FORMS = "500ms, 90s, 15m, 6h or 7d"
 LONGEST = timedelta(days=3650)

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from runner.errors import MEMORY_HINT, UsageError
 from runner.manifest.assemble import assemble
+from runner.manifest.document import EnoughError, Findings, ManifestError, Problem
 from runner.manifest.merge import Document, combine
 from runner.manifest.model import Manifest, ManifestFile, Place
-from runner.manifest.problems import EnoughError, Findings, ManifestError, Problem
 from runner.manifest.schema_check import check_shape
 from runner.manifest.text import Text, read_text
 from runner.manifest.yaml_parser import build
@@ -107,7 +107,7 @@ def _document(text: Text, findings: Findings) -> Document | None:
     start = Place(file=text.file, line=1, column=1)
     broken = check_shape(root, start, findings)
     if broken:
-        from runner.manifest.odd_characters import odd_characters  # noqa: PLC0415 -- most manifests have no errors
+        from runner.manifest.text import odd_characters  # noqa: PLC0415 -- most manifests have no errors
 
         lines = {place.line for place in findings.places() if place.file == text.file}
         findings.add_all(odd_characters(text, lines))

@@ -7,9 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from runner.lib.text import shown
-from runner.manifest.document import YamlMap
+from runner.manifest.document import Findings, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.problems import Findings
 from runner.manifest.schema_check import NAMED_SECTIONS
 
 _REPLACED_WHOLE = frozenset({"api_key"})  # a choice between sources; half of one and half of another is neither

@@ -5,14 +5,12 @@ from decimal import Decimal
 
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS, check_metric_name
-from runner.manifest.document import YamlMap
+from runner.manifest.document import Findings, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.keys import read_key, read_key_hosts
 from runner.manifest.merge import Combined, overlay
 from runner.manifest.model import Bounds, Checks, Dataset, EmulatorModel, Model, Retrain, StatedIncumbent, Wait
 from runner.manifest.names import is_name, refuse_name
-from runner.manifest.problems import Findings
-from runner.manifest.sources import read_source
+from runner.manifest.sources import read_key, read_key_hosts, read_source
 from runner.providers.facts import DataFormats, DataLimits
 
 

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from runner.lib.text import did_you_mean, shown
-from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.merge import Combined
 from runner.manifest.model import NameChange, Place, ServiceChange
-from runner.manifest.problems import Findings
 
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters, as Unicode has it, that nobody sees

@@ -10,10 +10,9 @@ from msgspec import Struct
 
 from runner.lib.text import choice, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS, BuiltInMetric, check_metric_name
-from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.durations import read_duration
 from runner.manifest.model import AutoPolicy, Direction, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
-from runner.manifest.problems import Findings
 
 _HUNDRED, _CENT, _ENDLESS = Decimal(100), Decimal("0.01"), Decimal("Infinity")
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")

@@ -1,9 +1,8 @@
 """The schema check: every violation of the manifest's schema, at its place."""
 
 from runner.lib.schemas import fit, load_schema
-from runner.manifest.document import Path, YamlMap
+from runner.manifest.document import Findings, Path, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.problems import Findings
 
 NAMED_SECTIONS = ("datasets", "policies", "metrics", "models")
 _DECISIVE = frozenset({"wrong-type", "literal-key"})
@@ -24,8 +23,7 @@ def check_shape(root: YamlMap, start: Place, findings: Findings, schema: str = "
 
 
 def _explained(root: YamlMap, start: Place, findings: Findings, schema: str) -> frozenset[Path]:
-    from runner.manifest.schema_errors import misfits  # noqa: PLC0415 -- jsonschema is slow to load, and most files fit
-    from runner.manifest.schema_violations import Spot, explain_violation  # noqa: PLC0415 -- as above
+    from runner.manifest.schema_errors import Spot, explain_violation, misfits  # noqa: PLC0415 -- jsonschema is slow to load, and most files fit
 
     reported = set(findings.places())
     broken: set[Path] = set()

@@ -1,6 +1,6 @@
 """The service and who is notified: from a document with positions to the typed model."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -10,13 +10,12 @@ from msgspec.structs import replace
 from runner.errors import UsageError
 from runner.http.addresses import is_loopback
 from runner.http.proxies import Proxies, read_proxy
-from runner.lib.text import shown
-from runner.manifest.document import YamlList, YamlMap
+from runner.lib.text import choice, did_you_mean, shown
+from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.keys import read_stored_key
 from runner.manifest.merge import Combined
-from runner.manifest.model import Model, Notification, Ping, Place, Service
-from runner.manifest.problems import Findings
+from runner.manifest.model import Manifest, Model, Notification, Ping, Place, Service
+from runner.manifest.sources import read_stored_key
 from runner.providers.base import ServiceOptions
 from runner.providers.facts import ProviderFacts, Statuses
 from runner.providers.fields import Fields
@@ -226,3 +225,42 @@ def _without_model(entry: Notification, owners: Collection[str | None], selector
     """Yield the owners and selectors that are none of these."""
     yield from (f"The owner {shown(owner)}" for owner in entry.owners if owner not in owners)
     yield from (f"The selector {shown(selector)}" for selector in entry.select if selector not in selectors)
+
+
+_MOST_NAMED = 5  # models of a manifest, in a hint
+
+
+def select(manifest: Manifest, selectors: Sequence[str]) -> list[Model]:
+    """Return the models named by `NAME` or `tag:T` selectors, in the manifest's order; all without selectors.
+
+    Raises:
+        UsageError: a selector names nothing. A run that selected no model is never a silent success.
+    """
+    if not selectors:
+        return list(manifest.models.values())
+    for selector in selectors:
+        if not any(matches(model, selector) for model in manifest.models.values()):
+            raise _nothing(manifest, selector)
+    return [model for model in manifest.models.values() if any(matches(model, text) for text in selectors)]
+
+
+def find_model(manifest: Manifest, name: str) -> Model:
+    """Return one model by its name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in manifest.models:
+        hint = did_you_mean(name, manifest.models, otherwise=_known(manifest))
+        raise UsageError(f"The manifest has no model {shown(name)}.", hint=hint)
+    return manifest.models[name]
+
+
+def _nothing(manifest: Manifest, selector: str) -> UsageError:
+    tags = sorted({f"{TAG}{tag}" for model in manifest.models.values() for tag in model.tags})
+    hint = did_you_mean(selector, [*manifest.models, *tags], otherwise=_known(manifest))
+    return UsageError(f"No model matches {shown(selector)}.", hint=f"{hint} Select by name or by `tag:NAME`.")
+
+
+def _known(manifest: Manifest) -> str:
+    return f"Models are {choice(list(manifest.models)[:_MOST_NAMED], 'and')}."

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from runner.lib.atomic_files import open_file
 from runner.lib.checkout_boundary import leads_out
-from runner.manifest.problems import Problem
+from runner.manifest.document import Problem
 from runner.manifest.text import MAX_BYTES
 
 MASK = "***"

@@ -11,9 +11,8 @@ from typing import Any, NoReturn
 import yaml
 
 from runner.lib.text import shown
-from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.problems import Findings
 from runner.manifest.text import Text
 from runner.manifest.yaml_values import NumberRangeError, Opened, OpenedList, OpenedMap, RefusedError, explain, resolve
 
@@ -35,7 +34,7 @@ def build(source: Text, findings: Findings) -> YamlMap | None:
         findings.error(refused.place, refused.code, refused.message, hint=refused.hint)
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        from runner.manifest.odd_characters import odd_characters  # noqa: PLC0415 -- most manifests can be read
+        from runner.manifest.text import odd_characters  # noqa: PLC0415 -- most manifests can be read
 
         stopped = explain(error, source)
         findings.add_all(list(odd_characters(source, {stopped.line})) or [stopped])

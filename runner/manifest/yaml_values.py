@@ -8,9 +8,8 @@ from typing import Any
 import yaml
 
 from runner.lib.text import shown
-from runner.manifest.document import YamlList, YamlMap
+from runner.manifest.document import Findings, Problem, YamlList, YamlMap
 from runner.manifest.model import Place
-from runner.manifest.problems import Findings, Problem
 from runner.manifest.text import Text
 
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from runner import __version__
+from runner.manifest.document import Problem
 from runner.manifest.model import Place
-from runner.manifest.problems import Problem
 from runner.reports.text import inline, render_json
 
 _LINE = re.compile(r"(?<=\bline )\d+")

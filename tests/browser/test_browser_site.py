@@ -11,7 +11,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from runner.app.site.site import build_site
+from runner.app.site import build_site
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from tests.browser.conftest import Browser

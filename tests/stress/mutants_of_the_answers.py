@@ -53,7 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="warnings_have_no_end",
-        file="runner/manifest/problems.py",
+        file="runner/manifest/document.py",
         old="            if self._warnings > MOST_WARNINGS:\n",
         new="            if False:\n",
         caught_by="tests/unit/manifest/test_manifest_hostile.py::test_warnings_end_after_a_thousand",

@@ -479,7 +479,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_site_removes_what_its_list_names",
-        file="runner/app/site/site_folder.py",
+        file="runner/app/site.py",
         old="    files: dict[_Ours, WriteCounts]",
         new="    files: dict[str, WriteCounts]",
         caught_by=_HOSTILE + "[a listing of a site that names other files]",
@@ -658,7 +658,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_loss_is_accepted_beside_a_note_that_tells_of_it",
-        file="runner/app/review/accept_loss.py",
+        file="runner/app/state/manage.py",
         old='        require_writable(opened.progress.lineage or "")\n',
         new="",
         caught_by=_HOSTILE + "[a note that cannot be corrected]",
@@ -700,7 +700,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_file_commands_the_runner_of_a_pipeline",
-        file="runner/manifest/problems.py",
+        file="runner/manifest/document.py",
         old='"./" if self.file.lstrip().startswith(":") else ""',
         new='""',
         caught_by=(
@@ -710,7 +710,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_head_is_noted_of_a_journal_that_lacks_events",
-        file="runner/app/audit/head.py",
+        file="runner/app/audit/evidence.py",
         old="    refuse_noted_loss(state)\n",
         new="",
         caught_by="tests/unit/app/test_app_loss.py::test_the_head_of_a_journal_that_lacks_events_is_noted_nowhere",

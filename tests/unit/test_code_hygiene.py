@@ -20,7 +20,7 @@ _REMOVES = {"rmtree", "unlink", "remove", "rmdir", "removedirs"}
 REMOVING = {
     "app/audit/bundle.py": "the half-written bundle of this command",
     "app/run/run.py": "the id of an earlier run, in the file that the user names for it",
-    "app/site/site_folder.py": "pages that the site's own list names",
+    "app/site.py": "pages that the site's own list names",
     "app/state/prune.py": "results that are recorded as removed, reached through real folders",
     "lib/atomic_files.py": "the unfinished file beside the target; the files of one folder of ours, by real_files",
     "emulator/store.py": "the upload that was not accepted",

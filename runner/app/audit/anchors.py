@@ -12,8 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.app.audit.evidence import Evidence
-from runner.app.audit.journal_summary import JournalSummary
+from runner.app.audit.evidence import Evidence, JournalSummary
 from runner.app.git_notes import (
     DEFAULT_REF,
     NotedHead,

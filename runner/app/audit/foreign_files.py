@@ -7,8 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.audit.evidence import Evidence
-from runner.app.audit.journal_summary import JournalSummary
+from runner.app.audit.evidence import Evidence, JournalSummary
 from runner.app.state.unrecorded_files import Finding, unreadable
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder

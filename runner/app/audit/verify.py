@@ -1,25 +1,25 @@
 """`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct, structs
 
 from runner.app.audit.anchors import Anchor, AnchorCheck, check_attestations, check_head, uncovered
-from runner.app.audit.bundle_check import bundle_findings, bundled_run
-from runner.app.audit.checkpoint_check import checkpoint_findings
 from runner.app.audit.evidence import (
     BundleEvidence,
     Evidence,
+    JournalSummary,
     StateEvidence,
     bundle_evidence,
+    bundle_findings,
+    bundled_run,
     other_content,
     state_evidence,
 )
 from runner.app.audit.foreign_files import Removed, StateFiles, look_through
-from runner.app.audit.journal_summary import JournalSummary
 from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
@@ -27,8 +27,28 @@ from runner.app.state.read_state import full_run_id
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_files, unrecorded_objects
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
+from runner.journal.checkpoint import FILES, LATEST, file_sha256, read_mark
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.progress import Progress, RunRecord, newest_run
+from runner.journal.state_store import Blobs
+
+_IGNORED = "commands ignore it and read the whole journal; the next run writes it anew"
+
+
+def checkpoint_findings(blobs: Blobs, runs: Collection[RunRecord]) -> Iterator[Finding]:
+    """Yield which files of the checkpoint no run recorded; a run that was cut off had no time to."""
+    if any(run.report is None for run in runs):
+        return
+    recorded = {run.report.checkpoint: run for run in runs if run.report is not None and run.report.checkpoint}
+    for name in FILES:
+        if blobs.holds(name) and file_sha256(blobs, name) not in recorded:
+            yield Finding(where=blobs.shown(name), what=f"is not as a run recorded it: {_IGNORED}")
+    mark = read_mark(blobs)
+    run = recorded.get(mark.sha256) if mark is not None else None
+    sound = mark is not None and run is not None and run.head == (mark.events, mark.head_sha256)
+    if blobs.holds(LATEST) and not (sound and mark is not None and file_sha256(blobs, mark.file) == mark.sha256):
+        yield Finding(where=blobs.shown(LATEST), what=f"does not name the checkpoint of a run: {_IGNORED}")
+
 
 _BUNDLE_SUFFIX = ".zip"
 _RECORDED = "the journal recorded"  # the SHA-256 of a file

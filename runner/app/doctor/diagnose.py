@@ -8,8 +8,6 @@ from msgspec import Struct
 
 from emulator.extra import require_extra
 from runner.app.doctor.key_questions import KeyAnswer, KeyQuestions, own_entry, task_of
-from runner.app.doctor.notify_checks import notify_checks
-from runner.app.doctor.rule_checks import rule_checks
 from runner.app.doctor.service_checks import key_checks, service_checks, switch_check, untrusted_check
 from runner.app.doctor.state_check import state_checks
 from runner.app.planning.api_keys import ManifestKeys
@@ -19,21 +17,102 @@ from runner.app.planning.scope import Scope, read_scope
 from runner.app.service import connected
 from runner.app.state.read_state import knows_approved, read_progress
 from runner.app.validate import validate
+from runner.credentials import SourceError
 from runner.datasets.access import DataAccess
 from runner.datasets.check import read_header
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.resolve import resolve
 from runner.errors import Kind, ModelError, RetrainError, StateError, UsageError
+from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.lib.secrets import Redactor
-from runner.lib.text import shown
-from runner.manifest.model import Dataset, Model
-from runner.manifest.problems import ManifestError
-from runner.plan.model_plan import Choice, ModelPlan, PlanStage, state_option
+from runner.lib.text import choice, shown
+from runner.manifest.built_in_metrics import BUILT_IN_METRICS
+from runner.manifest.document import ManifestError
+from runner.manifest.model import Dataset, Model, Notification, Ping, Policy, Task
+from runner.notify.delivery import UndeliveredError, require_address, require_url
+from runner.plan.model_plan import Choice, ModelPlan, PlanStage, inspect_command, state_option
 from runner.providers.kept_answers import AnswerKeeper
 from runner.reports.diagnosis import Check, Diagnosis, diagnosis
 from runner.reports.text import counted
+
+
+def notify_checks(scope: Scope) -> Iterator[Check]:
+    """Yield what is found of each entry of `notify`; a rehearsal is told to nobody."""
+    if scope.choice.emulator and not scope.manifest.service.emulator:
+        return
+    for entry in scope.manifest.notify:
+        where = f"{entry.place.file}:{entry.place.line}"
+        trouble = _trouble(entry)
+        if trouble is None:
+            yield Check(name="notify", verdict="ok", seen=f"{where}: the address can be used; nothing was sent to it.")
+        else:
+            yield Check(name="notify", verdict="problem", seen=f"{where}: {trouble[0]}.", next=trouble[1])
+
+
+def _trouble(entry: Notification | Ping) -> tuple[str, str] | None:
+    """Return why nobody would be told, as the end of a sentence, and what to do."""
+    try:
+        if isinstance(entry, Notification):
+            require_address(entry.to)
+        else:
+            require_url(entry.url)
+    except (SourceError, UndeliveredError) as error:
+        return error.reason, error.hint
+    return None
+
+
+def rule_checks(
+    model: Model, policy: Policy, progress: ModelProgress, *, task: Task | None, state: str
+) -> Iterator[Check]:
+    """Yield what is found of the policy's rules; `task` is what the service or the manifest says, None where neither.
+
+    `state` is the option that names the state in a command.
+    """
+    metrics = list(dict.fromkeys(rule.metric for rule in policy.rules))
+    if not metrics:
+        return
+    absent = [name for name in metrics if task is not None and not _has(task, name)]
+    if absent and task is not None:
+        fitting = [metric.name for metric in BUILT_IN_METRICS.values() if task in metric.tasks]
+        yield Check(
+            name="rules",
+            verdict="problem",
+            model=model.name,
+            seen=f"The model is a {task}, which has no {choice(absent)}; the policy {policy.name} has a rule on it.",
+            next=f"Use {choice(fitting)} in the policy {policy.name}, or give the model another policy.",
+        )
+        return
+    unseen = _unseen(metrics, progress)
+    if unseen is not None:
+        job, names = unseen
+        yield Check(
+            name="rules",
+            verdict="warning",
+            model=model.name,
+            seen=f"The result of job {job} had no {choice(names)}, which the policy {policy.name} has a rule on.",
+            next=f"`{inspect_command(model.name, state=state)}` shows what it has, and the `metrics:` lines for it.",
+        )
+        return
+    fits = f"fit {task}" if task is not None else "cannot be compared with its task, which is not known here"
+    yield Check(name="rules", verdict="ok", model=model.name, seen=f"Its rules {fits}.")
+
+
+def _has(task: Task, metric: str) -> bool:
+    """Return whether a model of the task has the metric; those that the manifest defines are not known."""
+    return metric not in BUILT_IN_METRICS or task in BUILT_IN_METRICS[metric].tasks
+
+
+def _unseen(metrics: list[str], progress: ModelProgress) -> tuple[str, list[str]] | None:
+    """Return the newest judged job, and the metrics that its result did not have; None where it had all."""
+    judged = next((job for job in progress.newest_jobs if job.decided is not None), None)
+    if judged is None or judged.decided is None:
+        return None
+    had = judged.decided.fact.evaluation.metrics
+    names = [name for name in metrics if had.get(name) is None]
+    return (judged.retrain_job_id, names) if names else None
+
 
 _SEEN_BY_PLANNING = frozenset({"data-file"})  # problems of a manifest that the check of the data tells in full
 

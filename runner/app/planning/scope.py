@@ -5,7 +5,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.app.selection import find_model, select
 from runner.app.service import TargetService, service_of
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import refuse_of_the_state, require_seen
@@ -14,6 +13,7 @@ from runner.journal.events import EMULATOR
 from runner.journal.progress import Progress, RunRecord
 from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest, Model
+from runner.manifest.service import find_model, select
 from runner.plan.model_plan import Choice
 
 

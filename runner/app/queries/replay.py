@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.audit.foreign_files import gone
-from runner.app.selection import select
 from runner.app.service import service_of
 from runner.app.state.read_state import reading
 from runner.errors import ModelError, StateError, UsageError
@@ -21,6 +20,7 @@ from runner.journal.state_store import Blobs
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Model, Policy
+from runner.manifest.service import select
 from runner.policy.decide import Inputs, inputs_from_json, inputs_to_json, policy_digest
 from runner.reports.replay import Judgeable, LeftOut, NotJudgeable, Replay, Standard, Subject, sides
 

@@ -10,8 +10,7 @@ from runner.app.planning.scope import Scope
 from runner.app.review.adopt import rule_on_adoption, stated
 from runner.app.review.candidates import DecisionRequest, Subject
 from runner.app.review.candidates import Ruling as Verdict
-from runner.app.review.inbox import DecisionInbox
-from runner.app.review.left_decision import Adoption, Approval, LeftDecision, Rejection, Resolution, Rollback
+from runner.app.review.inbox import Adoption, Approval, DecisionInbox, LeftDecision, Rejection, Resolution, Rollback
 from runner.app.review.resolve import ResolveRequest, rule_on_resolution
 from runner.app.review.review import ReviewRequest, rule_on_review
 from runner.app.review.rollback import RollbackRequest, rule_on_rollback

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from runner.app.review.adopt import Proposed
 from runner.app.review.candidates import DecisionRequest, Subject
 from runner.app.review.following import CountsAlreadyError
-from runner.app.review.inbox import DecisionInbox
-from runner.app.review.left_decision import left
+from runner.app.review.inbox import DecisionInbox, left
 from runner.app.run.run_end import RunResult, exit_code
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import read_progress

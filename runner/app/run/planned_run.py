@@ -13,7 +13,7 @@ from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.journal.chain import START
 from runner.journal.events import RunStarted
-from runner.manifest.problems import ManifestError
+from runner.manifest.document import ManifestError
 from runner.plan.document import PlanDocument, StalePlanError, StateMark, differences
 from runner.plan.model_plan import Choice
 

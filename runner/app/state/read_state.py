@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.app.selection import select
 from runner.app.state.open_state import local_state, open_state
 from runner.errors import RetrainError, StateError, UsageError, too_large
 from runner.journal import checkpoint
@@ -17,6 +16,7 @@ from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import NOTICED, moment, seconds_text
 from runner.manifest.load import load, usual_paths
 from runner.manifest.model import Manifest
+from runner.manifest.service import select
 from runner.plan.model_plan import run_command, state_option
 
 Warn = Callable[[str], None]

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from runner.app.audit import attestation
 from runner.app.audit.bundle import bundle as make_bundle
-from runner.app.audit.head import Note
-from runner.app.audit.head import head as journal_head
+from runner.app.audit.bundle import sign as sign_run
+from runner.app.audit.bundle import statement_of
+from runner.app.audit.evidence import Note
+from runner.app.audit.evidence import head as journal_head
 from runner.app.audit.key_files import make_key
 from runner.app.git_notes import DEFAULT_REF
 from runner.cli import options
@@ -88,7 +89,7 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
 @options.common
 def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
     """Verify and sign a run, by default the last one, with all of the journal before it."""
-    made = attestation.sign(state, run, key)
+    made = sign_run(state, run, key)
     console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
     console.notice(f"kept in {made.path}")
     return ExitCode.OK
@@ -103,7 +104,7 @@ def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
 @options.common
 def statement(*, run: str | None, state: str, console: Console) -> int:
     """Print the statement that a signature of a run covers, for another tool to sign; always the same bytes."""
-    console.document(attestation.statement_of(state, run))
+    console.document(statement_of(state, run))
     return ExitCode.OK
 
 

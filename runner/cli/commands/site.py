@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from runner.app.site.site import SiteBuild, build_site
+from runner.app.site import SiteBuild, build_site
 from runner.cli import options
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode

@@ -6,8 +6,7 @@ import click
 
 from runner.app.doctor.state_check import state_checks
 from runner.app.migrate import Copied, migrate, pull, push
-from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
-from runner.app.state.manage import init_state, pack_state, show_state
+from runner.app.state.manage import AcceptLossRequest, accept_loss, init_state, missing_history, pack_state, show_state
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console

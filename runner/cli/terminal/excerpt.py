@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from runner.cli.terminal.capabilities import TerminalCapabilities
-from runner.manifest.problems import Problem
+from runner.manifest.document import Problem
 from runner.manifest.source_excerpt import SourceExcerpt, excerpts
 from runner.reports.text import columns_of, inline
 

@@ -9,9 +9,8 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from random import Random
 
-from runner.app.audit.attestation import sign
-from runner.app.audit.bundle import bundle
-from runner.app.audit.head import Note, head
+from runner.app.audit.bundle import bundle, sign
+from runner.app.audit.evidence import Note, head
 from runner.app.audit.key_files import make_key
 from runner.app.audit.verify import Demands, Verification, verify
 from runner.cli.main import group

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock
 
-from runner.app.site.site_folder import LISTING
+from runner.app.site import LISTING
 from runner.journal.end_marks import Head, HeadFile
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Holder

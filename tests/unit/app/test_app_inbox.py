@@ -14,8 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.app.review.candidates import Subject, basis
-from runner.app.review.inbox import DecisionInbox
-from runner.app.review.left_decision import LARGEST, Adoption, Approval, LeftDecision, decoded, encoded, left
+from runner.app.review.inbox import LARGEST, Adoption, Approval, DecisionInbox, LeftDecision, decoded, encoded, left
 from runner.app.review.resolve import Answer, ResolveRequest
 from runner.app.review.review import ReviewRequest
 from runner.app.review.rollback import RollbackRequest

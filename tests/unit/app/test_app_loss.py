@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.audit.head import Note, head
+from runner.app.audit.evidence import Note, head
 from runner.app.audit.verify import verify
 from runner.app.queries.status import status
-from runner.app.review.accept_loss import AcceptLossRequest, accept_loss, missing_history
 from runner.app.state.loss import loss_warning
+from runner.app.state.manage import AcceptLossRequest, accept_loss, missing_history
 from runner.app.state.read_state import read_progress
 from runner.app.state.session import session
 from runner.errors import StateError, UsageError

@@ -12,7 +12,7 @@ from runner.app.review.resolve import ResolveRequest, propose_resolution, resolv
 from runner.app.review.review import ReviewRequest, review
 from runner.app.review.rollback import RollbackRequest, roll_back
 from runner.app.run.run import RunRequest, run
-from runner.app.site.site import build_site
+from runner.app.site import build_site
 from runner.app.state.read_state import read_progress
 from runner.app.state.session import session
 from runner.errors import ExitCode, UsageError

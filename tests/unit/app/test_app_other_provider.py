@@ -10,8 +10,8 @@ from runner.cli.main import group
 from runner.errors import UsageError
 from runner.lib.schemas import fit, load_schema
 from runner.manifest import schema_errors as misfits
+from runner.manifest.document import ManifestError
 from runner.manifest.load import load
-from runner.manifest.problems import ManifestError
 from runner.providers.registry import PROVIDERS
 from tests.fakes.other_provider import OTHER, OtherService, serving
 

@@ -10,7 +10,7 @@ from runner.app.run.run_end import exit_code
 from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode, LockedError, StateError, UsageError
 from runner.journal.events import ModelFinished
 from runner.journal.outcomes import Outcome
-from runner.manifest.problems import ManifestError
+from runner.manifest.document import ManifestError
 
 EXIT_CODES = Path(__file__).parents[3] / "docs" / "reference" / "exit-codes.md"
 

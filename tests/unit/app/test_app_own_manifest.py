@@ -7,9 +7,9 @@ import pytest
 
 from runner.app.own_manifest import OwnData, own_manifest
 from runner.errors import ModelError, UsageError
+from runner.manifest.document import ManifestError
 from runner.manifest.load import load
 from runner.manifest.model import Manifest, Task
-from runner.manifest.problems import ManifestError
 
 YES_NO = ["yes", "no"]
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from runner.app.git_notes import without_userinfo
 from runner.app.planning.scope import model_scope
 from runner.app.provenance import manifest_record
-from runner.app.selection import select
 from runner.app.service import service_of
 from runner.cli.main import COMMANDS
 from runner.errors import UsageError
@@ -19,6 +18,7 @@ from runner.journal.progress import Progress
 from runner.journal.store import open_store
 from runner.manifest.load import load
 from runner.manifest.model import Manifest
+from runner.manifest.service import select
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.site.site import SiteBuild, build_site
-from runner.app.site.site_folder import LISTING, open_site
+from runner.app.site import LISTING, SiteBuild, build_site, open_site
 from runner.errors import LockedError, RetrainError, StateError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store

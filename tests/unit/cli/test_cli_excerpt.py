@@ -7,8 +7,8 @@ from rich.cells import cell_len
 
 from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.cli.terminal.excerpt import problem_lines
+from runner.manifest.document import Problem
 from runner.manifest.load import read
-from runner.manifest.problems import Problem
 
 CANARY = "CANARYd3adb33f"
 

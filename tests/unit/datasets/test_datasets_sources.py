@@ -11,8 +11,8 @@ from runner.datasets.resolve import SOURCES, resolve
 from runner.errors import ModelError
 from runner.http.upload_body import BodyStoppedError, UploadBody
 from runner.manifest import sources
+from runner.manifest.document import ManifestError
 from runner.manifest.load import load
-from runner.manifest.problems import ManifestError
 from runner.providers.prediction_one.facts import FACTS
 from tests.fakes.local_files import path_of
 from tests.fakes.memory_source import MemorySource

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.errors import ExitCode, UsageError
+from runner.manifest.document import ManifestError
 from runner.manifest.load import load, read
 from runner.manifest.model import (
     AutoPolicy,
@@ -30,7 +31,6 @@ from runner.manifest.model import (
     ThresholdPolicy,
     Wait,
 )
-from runner.manifest.problems import ManifestError
 from runner.manifest.service import standard_service
 from runner.providers.prediction_one.facts import FACTS
 from tests.fakes.prediction_one import CHECKS

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 from sarif_pydantic import Sarif  # type: ignore[import-untyped]  # ships no types
 
+from runner.manifest.document import Problem, Severity
 from runner.manifest.model import Place
-from runner.manifest.problems import Problem, Severity
 from runner.reports.problems import github_commands, gitlab_report, problems_json, sarif_log
 
 HOSTILE = "`::error::x`, 50%\r\n::add-mask::y ##[add-mask]z [link](https://evil.example) \x1b[31m \u202e 日本語"
