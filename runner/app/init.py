@@ -189,8 +189,8 @@ def _refuse_obstacles(folder: Path, names: Iterable[str]) -> None:
             raise UsageError(f"{nearest} is not a folder.", hint="Move it away, or name another folder.")
         if nearest.is_relative_to(folder) and not nearest.resolve().is_relative_to(folder.resolve()):
             raise UsageError(
-                f"{nearest} leads out of {folder}, and nothing is written through it.",
-                hint="Remove the link, or say with --only which parts are laid out.",
+                f"{nearest} leads out of {folder}; nothing is written there.",
+                hint="Remove the link, or choose with --only which parts are written.",
             )
 
 

@@ -56,7 +56,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     """
     goal = open_state(target)
     if open_state(source).address == goal.address:
-        raise UsageError("Both addresses are the same.", hint="Name the place where the state is to be.")
+        raise UsageError("Both addresses are the same.", hint="Give another target.")
     with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
         if opened.progress.moved_to not in (None, _named(goal)):
             refuse_moved(opened.progress, opened.state)
@@ -198,7 +198,7 @@ def _copied(
         known = into.head
         if known != START and log.digest(known[0]) != known[1]:
             raise StateError(
-                f"{goal.address} holds another journal, or one that went another way since event {known[0]}.",
+                f"{goal.address} holds another journal, or one that differs since event {known[0]}.",
                 hint="Nothing was copied. Name a fresh place.",
             )
         files = sum(_files(source.place, goal))

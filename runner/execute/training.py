@@ -96,7 +96,7 @@ class TrainingWait(Struct, frozen=True, kw_only=True):
         return self.before + self._waited() >= self.run.model.wait.give_up.total_seconds()
 
     def stays_deleted(self, status: Status, asked: StatusRequest) -> bool:
-        """Return whether a job was deleted for the whole wait and the quarantine, and nothing else was heard of it."""
+        """Return whether a job was deleted for the whole wait and the quarantine, and nothing else about it."""
         return status.value == DELETED and self.left <= 0 and self._is_settled(self.run.job, asked)
 
     def is_early(self, status: Status) -> bool:
@@ -221,7 +221,7 @@ def _gone(run: ModelRun) -> Workflow[ModelOutcome]:
     train = run.context.choice.train_anew(run.model.name)
     return failed_with(
         Kind.TRAINING,
-        f"The service says that job {run.job.retrain_job_id} may be deleted, and nothing else was heard of it.",
+        f"The service says that job {run.job.retrain_job_id} may be deleted, and nothing else about it.",
         f"Look for it in the product; `{train}` trains this data again.",
     )
 

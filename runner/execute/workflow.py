@@ -28,7 +28,7 @@ def review(run: ModelRun) -> Workflow[StageEnd]:
     """Record the word that the plan found; a rejection ends the model's run."""
     job, approval = run.job, run.plan.approval
     if approval is None or job.decided is None:
-        raise LookupError(f"{run.model.name}: the review stage was reached without a word or a decision")
+        raise LookupError(f"{run.model.name}: the review stage was reached without an approval or a decision")
     source = yield from call(lambda: run.context.provenance(approval))
     for doubt in doubts(source):
         run.warn(doubt)  # recorded, and no reason to disregard the approval
@@ -184,7 +184,7 @@ def _walk_stage(run: ModelRun, stage: PlanStage) -> Workflow[StageEnd]:
             message = f"{_object(run, kind)} needs more memory than there is."
             raise ModelError(kind, message, hint=MEMORY_HINT) from error
         where = error.filename or run.context.address
-        message = f"{_object(run, kind)} cannot be worked on, {where}: {error.strerror or error}."
+        message = f"{_object(run, kind)} cannot be processed, {where}: {error.strerror or error}."
         raise ModelError(kind, message, hint="Make room or give access there, then run again.") from error
 
 

@@ -198,7 +198,7 @@ class Database:
         mode = values.get("sslmode", "")
         if elsewhere is not None and mode == "disable":
             raise UsageError(
-                f"The connection to {elsewhere} would not be encrypted: whoever is in between could read and change "
+                f"The connection to {elsewhere} would not be encrypted: anybody on the way could read and change "
                 "the state.",
                 hint="Take sslmode=disable away, or write sslmode=verify-full; only this machine itself is reached "
                 "without encryption.",

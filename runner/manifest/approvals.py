@@ -119,7 +119,7 @@ def _check_models(approvals: Iterable[Approval], models: Collection[str] | None,
     for approval in approvals:
         if models is not None and approval.model not in models:
             hint = did_you_mean(approval.model, models, otherwise="Correct the name, or remove the file.")
-            message = f"There is no model {shown(approval.model)} in the manifest, so this approval does nothing."
+            message = f"There is no model {shown(approval.model)} in the manifest, so this approval has no effect."
             findings.warning(approval.place, "unknown-model", message, hint=hint)
 
 

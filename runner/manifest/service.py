@@ -103,7 +103,7 @@ def _read_headers(section: YamlMap, findings: Findings) -> dict[str, str]:
             findings.error(
                 headers.key_place(name),
                 "own-header",
-                f"The header {shown(name)} is not sent to a store by the manifest's will.",
+                f"The header {shown(name)} cannot be set by a manifest.",
                 hint="Remove it: what it says is either a secret or set by the upload itself.",
             )
     return {name.lower(): value for name, value in headers.items()}

@@ -40,7 +40,7 @@ def build(source: Text, findings: Findings) -> YamlMap | None:
         findings.add_all(list(odd_characters(source, {stopped.line})) or [stopped])
         return None
     if builder.root is None:
-        findings.error(start, "empty-file", "The file holds nothing.", hint="Begin with `version: 1`.")
+        findings.error(start, "empty-file", "The file is empty.", hint="Begin with `version: 1`.")
         return None
     if not isinstance(builder.root, YamlMap):
         findings.error(
@@ -137,7 +137,7 @@ class _Builder:
         self._findings.error(
             self._place(event),
             "control-character",
-            "A text here holds a control character.",
+            "A string here has a control character.",
             hint="Remove the escape; only line breaks and tabs are allowed.",
         )
         return ""
@@ -185,7 +185,7 @@ class _Builder:
             self._refuse(
                 event,
                 "alias-expansion",
-                "The aliases of this file stand for far more than is written.",
+                "The aliases of this file expand to far more than is written.",
                 "Write the values out, or use `defaults`.",
             )
         self._top.add(value, event.start_mark, False)

@@ -56,11 +56,11 @@ def doubts(source: ApprovalSource) -> Iterator[str]:
         )
     elif source.commit is None and source.committed:
         yield (
-            f"{source.file} is as it was committed, but nobody can say by whom: the checkout has not the whole "
+            f"{source.file} is as it was committed, but its author is not known: the checkout has not the whole "
             "history, or its objects are not what they say; a full clone has it"
         )
     elif source.commit is None:
-        yield f"{source.file} is not in any commit of git: nobody but itself says who wrote it"
+        yield f"{source.file} is in no commit: only the file itself says who wrote it"
     elif not source.committed:
         yield f"{source.file} is not as it was committed in {source.commit[:12]}"
     elif not is_named(source):
@@ -120,9 +120,9 @@ def unused_approvals(case: ApprovalContext) -> Iterator[str]:
     """Yield a sentence for each approval that changes nothing, but for those that have done their work; of many few."""
     idle = [approval for approval in _approvals(case) if not _is_settled(case, approval) and objection(case, approval)]
     for approval in idle[:_MOST_TOLD]:
-        yield f"The file {approval.file} does nothing: {objection(case, approval)}"
+        yield f"The file {approval.file} has no effect: {objection(case, approval)}"
     if len(idle) > _MOST_TOLD:
-        yield f"The same goes for {len(idle) - _MOST_TOLD} more of that folder's files"
+        yield f"The same applies to {len(idle) - _MOST_TOLD} more of that folder's files"
 
 
 def _approvals(case: ApprovalContext) -> list[Approval]:
@@ -153,7 +153,7 @@ def objection(case: ApprovalContext, approval: Approval) -> str | None:
     """Return why an approval does not count now, as the end of a sentence."""
     job = case.progress.jobs.get(approval.retrain_job_id)
     if job is None:
-        return f"this state knows no job {approval.retrain_job_id} of {case.model.name}"
+        return f"this state has no job {approval.retrain_job_id} of {case.model.name}"
     if job.decided is None or approval.result_sha256 != job.decided.fact.result_sha256:
         return f"job {approval.retrain_job_id} has no result with the SHA-256 that it names"
     return _overtaken(case, approval, job) or (_unfit(case, approval, job) if approval.action == "approve" else None)
@@ -174,5 +174,5 @@ def _overtaken(case: ApprovalContext, approval: Approval, job: RetrainJob) -> st
 def _unfit(case: ApprovalContext, approval: Approval, job: RetrainJob) -> str | None:
     """Return why an approval must not be carried out."""
     if job.decided and approval.candidate_sha256 not in (None, job.decided.fact.candidate_sha256):
-        return "policy or manifest are others than those it was given for"
+        return "the policy or the manifest changed since it was given"
     return blocked(case.progress, job) or inputs_moved(case.manifest, case.model, case.progress, job)

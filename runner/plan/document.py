@@ -215,16 +215,16 @@ class StalePlanError(StateError):
     """The plan is not what a run would do now (exit 7); `differences` says what moved, one sentence each."""
 
     def __init__(self, name: str, differences: Sequence[str]) -> None:
-        count = "something" if len(differences) == 1 else f"{len(differences)} things"
+        count = "1 input" if len(differences) == 1 else f"{len(differences)} inputs"
         super().__init__(
-            f"Nothing was done: {count} moved since the plan {name} was made.",
+            f"The plan {name} is stale: {count} changed since it was made. Nothing was done.",
             hint="Make a new plan with `retrain plan --out new-plan.json`, look at it, and run that one.",
         )
         self.differences = tuple(differences)
         left = len(differences) - _SHOWN
         self.details = (
-            *(f"moved: {difference}" for difference in self.differences[:_SHOWN]),
-            *([f"moved: {left} more, not shown"] if left > 0 else []),
+            *(f"since then: {difference}" for difference in self.differences[:_SHOWN]),
+            *([f"since then: {left} more, not shown"] if left > 0 else []),
         )
 
 
@@ -271,9 +271,9 @@ def _users(now: PlanDocument, dataset: PlannedDataset) -> str:
 
 def _how(was: PlannedDataset, dataset: PlannedDataset) -> str:
     if dataset.problem is not None:
-        return f"cannot be had any more: {dataset.problem}"
+        return f"is no longer available: {dataset.problem}"
     if was.problem is not None:
-        return f"can be had now; when the plan was made: {was.problem}"
+        return f"is available now; when the plan was made: {was.problem}"
     files = [*_changed_file(was.train, dataset.train), *_changed_file(was.eval, dataset.eval)]
     return f"changed: {' and '.join(files)}"
 
@@ -313,7 +313,7 @@ def _lists(plan: PlanDocument, now: PlanDocument) -> Iterator[str]:
     if (plan.service, plan.services_before, plan.moves) != (now.service, now.services_before, now.moves):
         yield f"the plan is about {plan.service} and moves that are not those of the manifest on {now.service}"
     if [model.name for model in plan.models] != [model.name for model in now.models]:
-        yield "the plan lists its models otherwise than the manifest does"
+        yield "the plan lists the models in another order than the manifest"
 
 
 def _deed(model: PlannedModel) -> tuple[object, ...]:

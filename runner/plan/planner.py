@@ -239,7 +239,7 @@ def _why_train(model: Model, job: RetrainJob, inputs: PlanInputs) -> str | None:
         return None
     old = age(trained_at, inputs.now)
     if old is None:
-        return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is not yet, and max_age is set"
+        return f"its last training is dated {trained_at:%Y-%m-%dT%H:%M:%SZ}, which is in the future, and max_age is set"
     return f"its last training is older than max_age ({duration_text(max_age)})" if old >= _shortest(max_age) else None
 
 
@@ -268,7 +268,7 @@ def _after_failure(
 ) -> ModelPlan:
     failed = progress.attempts(job.dataset_sha256 or "")
     if job.status in (DELETED, ABANDONED):  # it may have been trained, or may be still
-        gone = "The service says that job {} may be deleted, and nothing else was heard of it."
+        gone = "The service says that job {} may be deleted, and nothing else about it."
         error = ModelError(
             Kind.TRAINING,
             (gone if job.status == DELETED else "An operator abandoned job {}.").format(job.retrain_job_id),
@@ -306,9 +306,9 @@ def _candidate_rests(case: ApprovalContext, choice: Choice) -> ModelPlan:
 
 
 def _blocked(model: Model, job: RetrainJob, bar: str, choice: Choice) -> str:
-    """Return what is in the way of a candidate, and the command of a person who lets it serve anyway."""
+    """Return what is in the way of a candidate, and the command of a person who switches to it anyway."""
     forced = person_command("approve", model.name, "--job", job.retrain_job_id, "--force", state=choice.state_option)
-    return f"{bar}; `{forced}` lets it serve anyway"
+    return f"{bar}; `{forced}` switches to it anyway"
 
 
 def _decision_reason(job: RetrainJob) -> str:

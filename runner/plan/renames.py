@@ -178,7 +178,7 @@ def _with_new_service(plan: ModelPlan, move: ServiceMove) -> ModelPlan:
         return _failed(plan.model, _other_service(plan.model, move))
     if plan.outcome == "failed":
         return plan
-    why = f"It moves from {move.before} to {move.now}, where this project knows nothing of it."
+    why = f"It moves from {move.before} to {move.now}, where this project has no record of it."
     return replace(plan, action=Action.MOVE, reason=f"{why} {plan.reason}")
 
 

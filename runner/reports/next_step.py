@@ -126,7 +126,7 @@ TABLE: Mapping[tuple[Outcome, NextCause], _Advice] = MappingProxyType(
             ("history",),
         ),
         ("held", "blocked"): _Advice(
-            "New data brings a new candidate; {force_approve} lets this one serve anyway.",
+            "New data brings a new candidate; {force_approve} switches to this one anyway.",
             ("force_approve",),
             ("history",),
         ),

@@ -121,7 +121,7 @@ def _commit_of(source: ApprovalSource) -> str:
     if source.committed is None:
         return "whose commit is unknown, as git refused to read the repository"
     if source.commit is None:
-        return "as committed, nobody can say by whom" if source.committed else "that is not in any commit"
+        return "as committed, by an unknown author" if source.committed else "in no commit"
     how = "as committed" if source.committed else "with changes since it was committed"
     signer = f" of {source.signer}" if source.signer else ""
     return f"{how} in {source.commit[:12]} by {source.author}, signature {source.signature}{signer}"

@@ -264,7 +264,7 @@ def _run_files(evidence: Evidence, run: RunRecord) -> Iterator[Finding]:
 def _unfinished(evidence: Evidence, runs: Sequence[RunRecord]) -> Iterator[Finding]:
     for run in runs:
         if run.report is None:
-            what = "is under way or was cut off; its files are not written yet"
+            what = "is running or was cut off; its files are not written yet"
             yield Finding(where=evidence.shown(f"runs/{run.run_id}"), what=what)
 
 

@@ -273,7 +273,7 @@ def _unnamed_data(model: Model, dataset: Dataset, planned: Planned) -> Iterator[
                 name="data",
                 verdict="warning",
                 model=model.name,
-                seen=f"{file.source} is read in each run: nothing but its bytes tells whether it changed.",
+                seen=f"{file.source} is read in each run: only its bytes show whether it changed.",
                 next=f"Let it have {wanted}, or leave it.",
             )
 

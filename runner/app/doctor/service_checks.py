@@ -135,7 +135,7 @@ def _advice(found: KeyAnswer, answer: Status | ModelError, service: TargetServic
     if found.is_model:
         return "This is the key of a model, not the account's secret key. Name it by `api_key` itself, or replace it."
     if isinstance(answer, Status):
-        return "Check `service.url`: something in between may answer for the service."
+        return "Check `service.url`: a proxy or a gateway may answer in its place."
     other = [host for host in service.documented_hosts if host != service.name]
     if (
         isinstance(answer, ServiceError)
@@ -176,10 +176,9 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
         return
     end = read_end(found.end_date or "")
     if end is None:
-        told = f"as {found.end_date!r}, which is not a date" if found.end_date else "not"
-        yield Check(
-            name="key", verdict="note", model=found.model.name, seen=f"The end of the fetched key is told {told}."
-        )
+        given = f"{found.end_date!r} as the end of the fetched key, which is not a date" if found.end_date else ""
+        seen = f"The service gives {given or 'no end of the fetched key'}."
+        yield Check(name="key", verdict="note", model=found.model.name, seen=seen)
         return
     day = f"{end:%Y-%m-%d}"
     if end - now > ENDS_SOON:

@@ -66,7 +66,7 @@ def _refused(run_id: str, runs: Container[str]) -> UsageError:
     if run_id in runs:
         return UsageError(
             f"Run {run_id} has not ended.",
-            hint="It is under way, or was cut off: then the next run ends it and continues.",
+            hint="It is running, or it was cut off: then the next run ends it and continues.",
         )
     return UsageError("No run of this state has ended.", hint="`retrain run` makes one; check --state.")
 

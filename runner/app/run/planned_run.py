@@ -113,7 +113,7 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
             runs[link.event.run_id] = f" (retrain {fact.command})"
         else:
             runs.setdefault(link.event.run_id, f" (retrain {known.started.command})" if known else "")
-    return [f"the state moved on by {found.serial - before.serial} events: {_named(runs)}"]
+    return [f"the state changed by {found.serial - before.serial} events: {_named(runs)}"]
 
 
 def _named(runs: Mapping[str, str]) -> str:

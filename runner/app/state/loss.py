@@ -195,7 +195,7 @@ def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str)
             what=f"lacks its last {counted(missing, 'event')}: it ends at {events} and ended with {event}{source}",
         )
     elif found != noted.sha256:
-        yield Finding(where=where, what=f"went another way than the one that had {event}{source}")
+        yield Finding(where=where, what=f"differs from the one that had {event}{source}")
 
 
 def _outside(lineage: str) -> Head | None:

@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 -- one argument an option
 def _require_alone(choice: Choice, form: str) -> None:
     if choice.select or form != "text":
         raise UsageError(
-            "--train goes without --select and --format.",
+            "--train cannot be used with --select or --format.",
             hint="It trains one model and reports as text what the service did.",
         )
 

@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     if run_id or job:
         if model is None or form == "csv" or incumbent_at or request != _only_model(request, model):
             raise UsageError(
-                "--run and --job explain decisions about one model, as text or JSON, and go with no filter.",
+                "--run and --job explain decisions about one model, as text or JSON, without a filter.",
                 hint="For example: retrain history MODEL --run latest.",
             )
         return _explain(console, explain(state, model, run_id=run_id, job=job, service=service), form)

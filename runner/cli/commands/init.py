@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913 -- one argument an option
         for warning in own.warnings:
             console.warning(warning)
     elif target is not None or task is not None or evaluation is not None:
-        raise UsageError("--target, --task and --eval go with --from.", hint="Name your training data: `--from FILE`.")
+        raise UsageError("--target, --task and --eval need --from.", hint="Name your training data: `--from FILE`.")
     layout = init(folder, only, requirement, own.text if own else None)
     steps = _own_steps(folder, layout, own) if own else _next_steps(folder, layout)
     console.result("\n".join([*_lines(layout), "", *steps, *_source(layout)]))
@@ -94,7 +94,7 @@ def _first_steps(folder: Path, layout: Layout) -> Iterator[str]:
     if not layout.state_ignored:
         yield "  echo .retrain/ >> .gitignore          # the state does not belong in git"
     if not layout.in_git:
-        yield '  git init && git add . && git commit -m "lay out"   # reports name the commit'
+        yield '  git init && git add . && git commit -m "add retrain-runner"   # reports name the commit'
     yield f"  retrain validate {MANIFEST}"
 
 

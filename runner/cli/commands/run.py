@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     if dry_run:
         if plan is not None or form == "jsonl":
             raise UsageError(
-                f"--dry-run does not go with {'--plan' if plan else '--format jsonl'}.",
+                f"--dry-run cannot be used with {'--plan' if plan else '--format jsonl'}.",
                 hint="`retrain plan --help` shows what a plan can be printed as and compared with.",
             )
         request = PlanRequest(choice=choice, state=state, warn=console.warning, listener=console.progress)

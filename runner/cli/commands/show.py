@@ -69,7 +69,7 @@ def _model(model: ModelStatus, width: int | None) -> Iterator[str]:
     rows = [
         ("  in service", f"{incumbent_text(model)}{since}"),
         *([("  its metrics", known)] if known else []),
-        ("  now", "; ".join(standing(model)) or "nothing is under way or waits"),
+        ("  now", "; ".join(standing(model)) or "nothing is in progress or waiting"),
         ("  last outcome", last),
     ]
     yield text_table(columns, rows, width=width)

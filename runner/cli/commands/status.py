@@ -218,7 +218,7 @@ def _under_way(found: Status, state: str) -> str:
 
 def _pending(found: Status) -> Iterator[str]:
     """Yield a line for each decision that waits in the inbox, and who carries it out."""
-    when = "the run that is on, or the next one," if found.running else "the next run"
+    when = "the current run or the next one" if found.running else "the next run"
     for decision in found.pending[:_MOST_PENDING]:
         what = f"{decision.action} {decision.model} by {decision.by}, left at {seconds_text(moment(decision.left_at))}"
         yield inline(f"pending: {what} ({decision.reason or 'no reason given'}); {when} carries it out")

@@ -195,7 +195,7 @@ def _error_in_success(answer: Answer) -> ServiceError:
 def _rejection(answer: Answer, flaw: str, *, again: bool = False) -> ServiceError:
     """Return the error for a 2xx answer that cannot be read; a documented message in it goes first."""
     page = is_page(answer.body, answer.headers.get("Content-Type", ""))
-    between = "Check that `service.url` is the service's host and nothing in between answers for it; then run again."
+    between = "Check that `service.url` is the service's host, and that no proxy answers in its place; then run again."
     return _documented_error(answer) or ServiceError(
         Kind.SERVICE,
         f"The answer of {answer.host} {flaw}.",

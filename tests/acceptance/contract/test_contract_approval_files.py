@@ -117,7 +117,7 @@ def test_an_approval_that_is_there_is_never_written_over(waiting: Project) -> No
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"job": "job-0099-x"}, "knows no job"),
+        ({"job": "job-0099-x"}, "has no job"),
         ({"result_sha256": "0" * 64}, "no result with the SHA-256"),
         ({"expires": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"}, "it expired at"),
     ],
@@ -154,7 +154,7 @@ def test_an_approval_after_its_policy_changed_waits_for_a_new_one(waiting: Proje
     for _ in range(2):
         assert waiting.run().code == 0
         assert waiting.outcomes() == {"churn": "awaiting_approval"}
-    assert "policy or manifest are others" in waiting.entry("churn")["reason"]
+    assert "the policy or the manifest changed" in waiting.entry("churn")["reason"]
     assert waiting.service.calls(name="switch") == []
 
 
@@ -164,7 +164,7 @@ def test_an_approval_that_is_not_committed_counts_and_is_told(waiting: Project) 
     entry = waiting.entry("churn")
     assert entry["outcome"] == "switched"
     assert entry["decision"]["approval"]["source"]["commit"] is None
-    assert any("is not in any commit" in warning for warning in entry["warnings"])
+    assert any("is in no commit" in warning for warning in entry["warnings"])
 
 
 def test_an_approval_that_is_not_as_it_was_committed_counts_and_is_told(waiting: Project) -> None:
@@ -192,7 +192,7 @@ def test_a_repository_that_git_refuses_to_read_is_told_and_not_taken_for_an_unco
     assert (source["committed"], source["commit"]) == (None, None)
     [told] = [warning for warning in entry["warnings"] if "refuses" in warning]
     assert "git config --global --add safe.directory" in told
-    assert not any("is not in any commit" in warning for warning in entry["warnings"])
+    assert not any("is in no commit" in warning for warning in entry["warnings"])
     assert waiting.retrain("verify").code == 0
 
 

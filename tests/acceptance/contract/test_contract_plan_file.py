@@ -13,7 +13,7 @@ from runner.lib.schemas import load_schema
 from tests.acceptance.contract.contract_project import Finished, Project, rows, wait_until
 from tests.fakes.result_files import result
 
-MOVED = "moved: "
+MOVED = "since then: "
 
 
 def plan(project: Project, *arguments: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_the_same_plan_cannot_be_run_twice(project: Project) -> None:
     assert run_plan(project).code == 0
     before = len(project.service.log)
     [said] = moves(run_plan(project))
-    assert "the state moved on by" in said
+    assert "the state changed by" in said
     assert project.report()["run_id"] in said
     assert len(project.service.log) == before
     assert project.report()["plan_sha256"] is not None

@@ -66,7 +66,7 @@ def test_what_is_settled_is_not_asked_for_again(project: Project) -> None:
     assert project.retrain("reject", "demand", "--reason", "poor").code == 0
     for model in (name, "demand"):
         shown_model = project.retrain("show", model).out
-        assert "nothing is under way or waits" in shown_model
+        assert "nothing is in progress or waiting" in shown_model
         assert "next:" not in shown_model
         assert f"since then: {model} " in (run := project.retrain("show", run_id).out), run
     run = project.retrain("show", run_id).out

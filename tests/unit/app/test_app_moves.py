@@ -223,7 +223,7 @@ def test_a_service_change_that_is_meant_is_recorded_once_and_begins_anew(world: 
     assert actions(document) == {"churn": "move", "usage": "move"}
     assert counts(document.models) == {"to move": 2}
     assert document.models[0].stages[0] == "check"
-    assert "where this project knows nothing of it" in document.models[0].reason
+    assert "where this project has no record of it" in document.models[0].reason
     do_run(choice(allow=allow))
     known = read_progress("state").model(NEXT, "churn")
     assert (known.from_service, known.jobs) == (HOST, {})

@@ -114,7 +114,7 @@ def test_a_plan_that_still_fits_is_run_and_recorded() -> None:
 def test_whatever_moved_the_state_is_named(command: str) -> None:
     keep()
     run_id = record_a_run(command)
-    assert moved() == (f"the state moved on by 3 events: run {run_id} (retrain {command})",)
+    assert moved() == (f"the state changed by 3 events: run {run_id} (retrain {command})",)
 
 
 def test_many_runs_in_between_are_counted() -> None:
@@ -190,11 +190,11 @@ def test_a_new_file_in_a_planned_folder_is_named() -> None:
 def test_data_that_vanished_or_came_is_named() -> None:
     keep()
     Path("data/wine.csv").rename("data/away.csv")
-    assert moved() == ("the data of wine cannot be had any more: data/wine.csv does not exist.",)
+    assert moved() == ("the data of wine is no longer available: data/wine.csv does not exist.",)
     keep()
     Path("data/away.csv").rename("data/wine.csv")
     [said] = moved()
-    assert said.startswith("the data of wine can be had now")
+    assert said.startswith("the data of wine is available now")
 
 
 def test_a_policy_that_only_got_another_spelling_is_a_changed_file_and_no_changed_policy() -> None:

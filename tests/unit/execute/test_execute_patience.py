@@ -79,7 +79,7 @@ def test_a_job_that_stays_deleted_since_its_upload_fails_and_is_not_trained_agai
     for _ in range(3):
         end = world.run()["m"]
         assert end.outcome == "failed"
-        assert "job-1 may be deleted, and nothing else was heard of it" in end.reason
+        assert "job-1 may be deleted, and nothing else about it" in end.reason
         assert "`retrain run --force --select m`" in end.reason
     assert trained(world) == 1
     world.service.before = lambda _call, _job: None

@@ -83,9 +83,9 @@ def test_a_rejection_keeps_out_what_the_policy_would_switch_to(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"job": "job-9"}, "this state knows no job job-9 of m"),
+        ({"job": "job-9"}, "this state has no job job-9 of m"),
         ({"result_sha256": "0" * 64}, "has no result with the SHA-256 that it names"),
-        ({"candidate_sha256": "0" * 64}, "policy or manifest are others"),
+        ({"candidate_sha256": "0" * 64}, "the policy or the manifest changed"),
         ({"expires": "2026-02-28"}, "it expired at 2026-03-01T00:00:00Z"),
     ],
 )
@@ -95,7 +95,7 @@ def test_an_approval_of_anything_else_does_nothing_and_the_plan_says_why(
     write_word(waiting, "a", waiting.model().jobs["job-1"], **changes)
     plan = plan_of(waiting)
     assert plan.outcome == "awaiting_approval"
-    assert "The file approvals/a.yaml does nothing: " in plan.reason
+    assert "The file approvals/a.yaml has no effect: " in plan.reason
     assert why in plan.reason
     assert waiting.run()["m"].reason == plan.reason
     assert waiting.service.calls("switch") == 0
@@ -147,7 +147,7 @@ def test_an_approval_after_the_policy_changed_waits_for_the_new_decision(waiting
     assert waiting.run()["m"].outcome == "awaiting_approval"
     plan = plan_of(waiting)
     assert plan.outcome == "awaiting_approval"
-    assert "policy or manifest are others than those it was given for" in plan.reason
+    assert "the policy or the manifest changed since it was given" in plan.reason
 
 
 def test_an_approval_after_the_models_key_changed_waits_for_the_new_decision(waiting: World) -> None:
@@ -197,7 +197,7 @@ def test_a_word_follows_its_job_when_names_are_swapped(tmp_path: Path) -> None:
     world.write_manifest(f"{two}moved: [{{from: m, to: n}}, {{from: n, to: m}}]\n")
     ends = world.run()
     assert {name: end.outcome for name, end in ends.items()} == {"m": "awaiting_approval", "n": "switched"}
-    assert "does nothing" not in ends["m"].reason
+    assert "has no effect" not in ends["m"].reason
     assert world.service.serving == {"key-m": "job-1"}
 
 
@@ -206,5 +206,5 @@ def test_of_many_words_that_do_nothing_few_are_told(waiting: World) -> None:
     for number in range(9):
         write_word(waiting, f"w{number}", job, candidate_sha256="0" * 64)
     reason = plan_of(waiting).reason
-    assert reason.count("does nothing: ") == 5
-    assert "The same goes for 4 more of that folder's files." in reason
+    assert reason.count("has no effect: ") == 5
+    assert "The same applies to 4 more of that folder's files." in reason

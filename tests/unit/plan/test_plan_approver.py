@@ -57,10 +57,10 @@ def test_an_author_whom_no_signature_of_theirs_proves_is_not_named_alone(source:
         (replace(SOURCE, committed=False), "is not as it was committed in 4f2c1d9a8b7e"),
         (
             replace(SOURCE, committed=False, commit=None, author=None, signature=None, signer=None),
-            "is not in any commit",
+            "is in no commit",
         ),
         (replace(SOURCE, committed=None, commit=None, author=None, signature=None, signer=None), "git refuses to read"),
-        (replace(SOURCE, commit=None, author=None, signature=None, signer=None), "nobody can say by whom"),
+        (replace(SOURCE, commit=None, author=None, signature=None, signer=None), "its author is not known"),
         (replace(SOURCE, signature="bad", signer=None), "is bad"),
         (replace(SOURCE, signer="bob@example.com"), "is signed by bob@example.com, who is not its author Ann Lee"),
         (replace(SOURCE, signer="Ann Lee <bob@example.com>"), "is signed by Ann Lee <bob@example.com>, who is not"),

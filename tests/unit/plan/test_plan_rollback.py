@@ -93,7 +93,7 @@ def test_a_file_does_not_approve_what_was_trained_meanwhile_on_the_data_that_was
     assert world.run()["m"].outcome == "awaiting_approval"
     write_word(world, "w3", world.model().jobs["job-3"])
     plan = plan_of(world)
-    assert (plan.action, "approvals/w3.yaml does nothing: the data is that of job job-2" in plan.reason) == (
+    assert (plan.action, "approvals/w3.yaml has no effect: the data is that of job job-2" in plan.reason) == (
         Action.NONE,
         True,
     )
@@ -110,7 +110,7 @@ def test_an_approval_in_git_does_not_bring_back_what_was_rolled_back_from(tmp_pa
     before = counts(world)
     end = world.run()["m"]
     assert end.outcome == "unchanged"
-    assert "approvals/w2.yaml does nothing" in end.reason
+    assert "approvals/w2.yaml has no effect" in end.reason
     assert counts(world) == before
 
 

@@ -38,7 +38,7 @@ def test_the_same_plan_has_no_difference_whatever_its_time_and_its_words() -> No
         ({"datasets": (dataset(letter="f", eval=file("data/e.csv")),)}, "data/e.csv is new"),
         (
             {"datasets": (dataset(sha256=None, train=None, problem="data/churn.csv does not exist."),)},
-            "the data of churn cannot be had any more: data/churn.csv does not exist.",
+            "the data of churn is no longer available: data/churn.csv does not exist.",
         ),
         (
             {"models": (model(policy="lax", policy_sha256=sha("f")),)},
@@ -60,12 +60,12 @@ def test_each_thing_that_moved_is_named(change: dict[str, Any], said: str) -> No
 
 def test_a_plan_that_names_a_model_twice_is_not_what_a_run_would_do() -> None:
     [found] = differences(document(models=(model(), model())), PLAN, [])
-    assert "lists its models otherwise" in found
+    assert "lists the models in another order" in found
 
 
 def test_data_that_could_not_be_had_and_now_can_is_a_difference() -> None:
     plan = document(datasets=(dataset(sha256=None, train=None, problem="It was away."),))
-    assert differences(plan, PLAN, []) == ["the data of churn can be had now; when the plan was made: It was away."]
+    assert differences(plan, PLAN, []) == ["the data of churn is available now; when the plan was made: It was away."]
 
 
 def test_everything_that_moved_is_named_at_once_and_its_consequences_are_not() -> None:
@@ -74,7 +74,7 @@ def test_everything_that_moved_is_named_at_once_and_its_consequences_are_not() -
         datasets=(dataset(letter="f", train=file(letter="2")),),
         models=(model(action=Action.NONE, policy_sha256=sha("f")),),
     )
-    found = differences(PLAN, now, ["the state moved on by 3 events"])
+    found = differences(PLAN, now, ["the state changed by 3 events"])
     assert len(found) == 4
     assert not any("the plan says" in one for one in found)
 
@@ -89,7 +89,7 @@ def test_many_models_on_one_dataset_are_counted() -> None:
 def test_a_stale_plan_says_how_much_moved_and_shows_a_bounded_list() -> None:
     error = StalePlanError("plan.json", [f"thing {number}" for number in range(500)])
     assert error.exit_code == 7
-    assert "500 things moved" in error.message
+    assert "500 inputs changed" in error.message
     assert len(error.details) == 101
-    assert error.details[-1] == "moved: 400 more, not shown"
-    assert StalePlanError("plan.json", ["thing"] * 100).details == ("moved: thing",) * 100
+    assert error.details[-1] == "since then: 400 more, not shown"
+    assert StalePlanError("plan.json", ["thing"] * 100).details == ("since then: thing",) * 100
