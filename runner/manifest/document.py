@@ -139,7 +139,7 @@ class Findings:
         self._errors += problem.severity == "error"
         if self._errors >= MOST_ERRORS:
             message = f"More than {MOST_ERRORS} errors; the rest is not shown."
-            self._found[replace(problem, code="too-many-errors", message=message, hint="Repair these first.")] = None
+            self._found[replace(problem, code="too-many-errors", message=message, hint="Correct these first.")] = None
             raise EnoughError
 
     def add_all(self, problems: Iterable[Problem]) -> None:
@@ -150,7 +150,7 @@ class Findings:
     def _leave_out(self, warning: Problem) -> None:
         if self._warnings == MOST_WARNINGS + 1:
             message = f"More than {MOST_WARNINGS} warnings; the rest is not shown."
-            self._found[replace(warning, code="too-many-warnings", message=message, hint="See to these first.")] = None
+            self._found[replace(warning, code="too-many-warnings", message=message, hint="Correct these first.")] = None
 
     def error(self, place: Place, code: str, message: str, *, hint: str, related: tuple[Place, ...] = ()) -> None:
         """Keep an error."""

@@ -259,7 +259,7 @@ def _repeated(_error: ValidationError, spot: Spot) -> Iterator[Said]:
 
 
 def _other(error: ValidationError, spot: Spot) -> Iterator[Said]:
-    yield Said(spot.value_place, "wrong-value", f"{spot.name} is not as it must be.", f"See `{error.validator}`.")
+    yield Said(spot.value_place, "wrong-value", f"{spot.name} is not valid.", f"See `{error.validator}`.")
 
 
 _EXPLANATIONS: dict[str, Callable[[ValidationError, Spot], Iterator[Said]]] = {

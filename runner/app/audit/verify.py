@@ -32,7 +32,7 @@ from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.progress import Progress, RunRecord, newest_run
 from runner.journal.state_store import Blobs
 
-_IGNORED = "commands ignore it and read the whole journal; the next run writes it anew"
+_IGNORED = "commands ignore it and read the whole journal; the next run writes a new one"
 
 
 def checkpoint_findings(blobs: Blobs, runs: Collection[RunRecord]) -> Iterator[Finding]:
