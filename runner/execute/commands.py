@@ -61,8 +61,11 @@ class Record(Struct, frozen=True, kw_only=True):
 class TakeSlot(Struct, frozen=True, kw_only=True):
     """Wait until one of the upload slots is free; the answer is a context manager that gives it back.
 
-    Who pauses while it has one lends it to others, and has one again before it continues.
+    Who pauses while it has one lends it to others, and has one again before it continues. A `short` upload takes less
+    time than a slow commit; it lends its slot while its intent is recorded too.
     """
+
+    short: bool = False
 
 
 class AwaitDecision(Struct, frozen=True, kw_only=True):
@@ -98,9 +101,9 @@ def pause(seconds: float, *, interruptible: bool = False) -> Workflow[None]:
     yield Pause(seconds=max(seconds, _SHORTEST_S), interruptible=interruptible)
 
 
-def take_slot() -> Workflow[AbstractContextManager[None]]:
+def take_slot(*, short: bool = False) -> Workflow[AbstractContextManager[None]]:
     """Wait for an upload slot."""
-    answer = yield TakeSlot()
+    answer = yield TakeSlot(short=short)
     return cast("AbstractContextManager[None]", answer)
 
 

@@ -1,7 +1,8 @@
 """The loop that runs all models side by side, in one thread.
 
 Decisions, intents and the journal live here; only work goes to executors. Facts that several models want recorded at
-the same moment are committed in one transaction.
+the same moment are committed in one transaction. Where a commit takes long, it is made beside the loop: whoever wants
+more recorded meanwhile waits for the next one, and nobody is resumed before what he recorded is durable.
 """
 
 import heapq
@@ -35,10 +36,10 @@ from runner.execute.ports import Clock
 class Mailbox(Protocol):
     """Where executors' threads and signal handlers leave word for the coordinator; a `SimpleQueue` is one."""
 
-    def put(self, item: "Delivery | None") -> None:
+    def put(self, item: "Mail") -> None:
         """Leave word; None only wakes."""
 
-    def get(self, *, timeout: float | None = None) -> "Delivery | None":
+    def get(self, *, timeout: float | None = None) -> "Mail":
         """Wait for word; raises `queue.Empty` when the timeout is over."""
 
     def empty(self) -> bool:
@@ -46,7 +47,9 @@ class Mailbox(Protocol):
 
 
 _IDLE_S = 0.02  # a shorter wait is not a time to begin something else
-Commit = Callable[[Sequence[tuple[str, Record]]], None]
+_MOST_AHEAD = 7  # for each upload slot: uploads whose intent is recorded while others are sent
+Known = Callable[[], None]  # lets the run know what was committed, in the coordinator's own thread
+Commit = Callable[[Sequence[tuple[str, Record]]], Known | None]  # writes durably, before it returns
 Stopping = Callable[[str, int], None]  # (why, how many effects are on their way)
 
 
@@ -75,6 +78,7 @@ class ModelWorkflow(Struct, eq=False, kw_only=True):
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
     effect: bool = False  # that work has an effect
     slot: "UploadSlot | None" = None
+    is_short: bool = False  # the upload, for which it has or wants a slot
 
 
 class UploadSlot(Enum):
@@ -82,6 +86,7 @@ class UploadSlot(Enum):
 
     TAKEN = auto()
     LENT = auto()  # to others, while it pauses
+    DUE = auto()  # lent to others while its intent is recorded; then it is the next one
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -92,6 +97,16 @@ class Delivery(Struct, frozen=True, kw_only=True):
     ticket: int
     answer: Any
     error: BaseException | None
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """What the thread of a commit hands back."""
+
+    known: Known | None
+    error: BaseException | None
+
+
+Mail = Delivery | Committed | None  # None only wakes
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -111,13 +126,15 @@ class Coordinator(Struct, kw_only=True):
     settings: Settings
     stopping: Stopping = _unheard  # called once, in the coordinator's own thread
     on_idle: Callable[[], None] = _idle  # the same, when for the first time nothing is on its way and nothing is due
-    mailbox: Mailbox = field(default_factory=SimpleQueue[Delivery | None])
+    mailbox: Mailbox = field(default_factory=SimpleQueue[Mail])
+    committer: Executor | None = None  # of one thread, where commits take long; None commits in the coordinator's own
     stopped: str | None = None
     _waiting: deque[ModelWorkflow] = field(default_factory=deque)
     _active: dict[ModelWorkflow, None] = field(default_factory=dict)  # a set whose order is that of the plans
     _ready: deque[ModelWorkflow] = field(default_factory=deque)
     _pauses: list[tuple[float, int, ModelWorkflow]] = field(default_factory=list)
     _records: list[tuple[ModelWorkflow, Record]] = field(default_factory=list)
+    _committing: list[tuple[ModelWorkflow, Record]] = field(default_factory=list)
     _queues: dict[Pool, list[tuple[int, int, ModelWorkflow, Work]]] = field(
         default_factory=lambda: {pool: [] for pool in Pool}
     )
@@ -210,7 +227,7 @@ class Coordinator(Struct, kw_only=True):
             while self._ready:
                 self._step(self._ready.popleft())
             self._hand_out()
-            if not self._records:
+            if not self._records or self._committing:
                 return
             self._commit_records()
 
@@ -248,6 +265,7 @@ class Coordinator(Struct, kw_only=True):
     def _take(self, workflow: ModelWorkflow, command: Command) -> None:
         if isinstance(command, Record):
             self._records.append((workflow, command))
+            self._lend_slot(workflow)
         elif self.stopped is not None:
             self._emit_stop()
             self._resume(workflow, error=StoppedError(self.stopped))
@@ -256,6 +274,7 @@ class Coordinator(Struct, kw_only=True):
         elif isinstance(command, Pause):
             self._pause(workflow, command)
         elif isinstance(command, TakeSlot):
+            workflow.is_short = command.short
             self._slot_queue.append(workflow)
             self._give_slots()
         elif isinstance(command, AwaitDecision):
@@ -311,16 +330,36 @@ class Coordinator(Struct, kw_only=True):
 
     def _commit_records(self) -> None:
         records, self._records = self._records, []
-        self.commit([(workflow.model, record) for workflow, record in records])
-        for workflow, _ in records:
-            self._resume(workflow)
+        facts = [(workflow.model, record) for workflow, record in records]
+        self._committing = records
+        if self.committer is None:
+            self._end_commit(self.commit(facts))
+        else:
+            self.committer.submit(self.commit, facts).add_done_callback(self._leave_word)
+
+    def _leave_word(self, future: Future[Known | None]) -> None:
+        error = future.exception()
+        self.mailbox.put(Committed(known=future.result() if error is None else None, error=error))
+
+    def _end_commit(self, known: Known | None) -> None:
+        records, self._committing = self._committing, []
+        if known is not None:
+            known()
+        recorded = [workflow for workflow, _ in records]
+        due = [workflow for workflow in recorded if workflow.slot is UploadSlot.DUE and self.stopped is None]
+        for workflow in recorded:
+            if workflow not in due:
+                self._resume(workflow)
+        self._slot_queue.extendleft(reversed(due))
+        self._give_slots()
 
     def _resume(self, workflow: ModelWorkflow, *, answer: Any = None, error: BaseException | None = None) -> None:
         workflow.answer, workflow.error = answer, error
         self._ready.append(workflow)
 
     def _emit_idle(self, left: float | None) -> None:
-        if not self._idle_emitted and left is not None and left >= _IDLE_S and not any(self._busy.values()):
+        busy = any(self._busy.values()) or bool(self._committing)
+        if not self._idle_emitted and left is not None and left >= _IDLE_S and not busy:
             self._idle_emitted = True
             self.on_idle()
 
@@ -337,14 +376,22 @@ class Coordinator(Struct, kw_only=True):
         except Empty:
             delivery = None
         while delivery is not None:
-            self._busy[delivery.pool] -= 1
-            if delivery.ticket == delivery.workflow.ticket:
-                self._resume(delivery.workflow, answer=delivery.answer, error=delivery.error)
+            self._take_in(delivery)
             delivery = None if self.mailbox.empty() else self.mailbox.get()
         if self.stopped is not None:
             self._stop_idle()
         while self._pauses and self._pauses[0][0] <= self.clock.monotonic():
             self._wake(heapq.heappop(self._pauses)[2])
+
+    def _take_in(self, delivery: Delivery | Committed) -> None:
+        if isinstance(delivery, Committed):
+            if delivery.error is not None:
+                raise delivery.error
+            self._end_commit(delivery.known)
+            return
+        self._busy[delivery.pool] -= 1
+        if delivery.ticket == delivery.workflow.ticket:
+            self._resume(delivery.workflow, answer=delivery.answer, error=delivery.error)
 
     def _until_next_pause(self) -> float | None:
         return max(self._pauses[0][0] - self.clock.monotonic(), 0.0) if self._pauses else None
@@ -352,11 +399,15 @@ class Coordinator(Struct, kw_only=True):
     def _stop_idle(self) -> None:
         """Stop every workflow that has no effect on its way; work without effect is abandoned.
 
-        One that awaits a decision about its model ends after that.
+        One that awaits a decision about its model ends after that; one whose facts are being recorded, or that was to
+        send what it has recorded, ends at its next command.
         """
         self._pauses.clear()
+        for workflow in [waiting for waiting in self._slot_queue if waiting.slot is UploadSlot.DUE]:
+            self._resume(workflow)
         self._slot_queue.clear()
-        for workflow in [active for active in self._active if not active.effect and active not in self._ready]:
+        going_on = {*self._ready, *(workflow for workflow, _ in (*self._records, *self._committing))}
+        for workflow in [active for active in self._active if not active.effect and active not in going_on]:
             if workflow.begun and not workflow.awaiting:
                 self._resume(workflow, error=StoppedError(self.stopped))
 
@@ -364,8 +415,16 @@ class Coordinator(Struct, kw_only=True):
         while self._slot_queue and self._slots_taken < self.settings.uploads:
             self._slots_taken += 1
             workflow = self._slot_queue.popleft()
-            self._resume(workflow, answer=None if workflow.slot is UploadSlot.LENT else self._slot(workflow))
+            self._resume(workflow, answer=self._slot(workflow) if workflow.slot is None else None)
             workflow.slot = UploadSlot.TAKEN
+
+    def _lend_slot(self, workflow: ModelWorkflow) -> None:
+        """Let others have the slot of a short upload while its intent is recorded, if that takes longer than itself."""
+        if self.committer is None or not workflow.is_short or workflow.slot is not UploadSlot.TAKEN or self.stopped:
+            return
+        ahead = sum(active.slot is UploadSlot.DUE for active in self._active)
+        if ahead < _MOST_AHEAD * self.settings.uploads:
+            self._free_slot(workflow, then=UploadSlot.DUE)
 
     def _free_slot(self, workflow: ModelWorkflow, *, then: UploadSlot | None) -> None:
         workflow.slot = then

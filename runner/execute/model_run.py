@@ -24,6 +24,7 @@ from runner.execute.progress_events import (
     Retried,
     Warned,
 )
+from runner.journal.chain import Link
 from runner.journal.events import DecisionTaken, Draft, Fact
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
@@ -52,7 +53,16 @@ class Recorder(Struct, frozen=True, kw_only=True):
         Raises:
             StateError: they could not be written; none of them was.
         """
-        self.append([draft for model, record in records for draft in self._drafts(model, record)])
+        self.take_in(self.write(records))
+
+    def write(self, records: Sequence[tuple[str, Record]]) -> Sequence[Link]:
+        """Do the same, in any thread, without letting the progress know; `take_in` does that."""
+        return self.store.append([draft for model, record in records for draft in self._drafts(model, record)])
+
+    def take_in(self, links: Sequence[Link]) -> None:
+        """Let the progress follow what was written."""
+        for event_link in links:
+            self.progress.add(event_link)
 
     def run_fact(self, fact: Fact) -> None:
         """Write a fact about the run itself."""
@@ -72,8 +82,7 @@ class Recorder(Struct, frozen=True, kw_only=True):
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write drafts in one transaction and let the progress follow."""
-        for draft in self.store.append(drafts):
-            self.progress.add(draft)
+        self.take_in(self.store.append(drafts))
 
 
 _ON_CANDIDATE = frozenset(

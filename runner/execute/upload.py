@@ -57,6 +57,7 @@ from runner.providers.base import Code, Done, Effect, IssuedJob, NeverSent, Reje
 from runner.providers.registry import facts_of
 
 _SETTLE_PAUSE_S = 15.0
+_SHORT = 1024 * 1024  # bytes of an upload that takes moments
 
 
 def check(run: ModelRun) -> Workflow[StageEnd]:
@@ -85,7 +86,7 @@ def upload(run: ModelRun) -> Workflow[StageEnd]:
     """Take a job and send the data to it, holding one of the upload slots; what happened to it needs none."""
     key = yield from get_key(run)
     yield from refuse_other_model(run, key)
-    with (yield from take_slot()):
+    with (yield from take_slot(short=run.get_prepared().upload.content.bytes <= _SHORT)):
         effect = yield from _upload(run, key)
     with run.timed("upload_s"):
         return (yield from _after_put(run, run.job.retrain_job_id, effect))

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from runner.errors import ExitCode, StateError
 from runner.http.objects.bucket import NO_OBJECT, Bucket, DoubtfulError, read_bucket_address
+from runner.journal.checkpoint import LATEST
 from runner.journal.folder import StateFolder
 from runner.journal.leases import leased, read_life
 from runner.journal.lock import Held
@@ -55,9 +56,10 @@ class Format(Struct, frozen=True, kw_only=True):
 
 
 class ObjectBlobs(Struct, frozen=True):
-    """Files as objects of the same names."""
+    """Files as objects of the same names; `ahead` are those that are on their way already, each for one reader."""
 
     bucket: Bucket
+    ahead: dict[str, "Future[IO[bytes]]"] = {}
 
     def put(self, name: str, pieces: Iterable[bytes]) -> str:
         """Store a file whole or not at all; its digest is that of the bytes which were sent."""
@@ -93,7 +95,8 @@ class ObjectBlobs(Struct, frozen=True):
 
     def open(self, name: str) -> BinaryIO:
         """Fetch a file, which is on this machine's disk only while it is open."""
-        return cast("BinaryIO", self.bucket.open(name))
+        coming = self.ahead.pop(name, None)
+        return cast("BinaryIO", self.bucket.open(name) if coming is None else coming.result())
 
     def holds(self, name: str) -> bool:
         """Return whether there is such an object."""
@@ -152,6 +155,7 @@ class ObjectStore:
         self.address = address
         self.bucket_address = read_bucket_address(address, parameters={"lease"})
         self.life = read_life(dict(self.bucket_address.extra).get("lease", ""))
+        self._ahead = dict[str, Future[IO[bytes]]]()
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -171,7 +175,7 @@ class ObjectStore:
     @property
     def blobs(self) -> ObjectBlobs:
         """Return the files below the prefix."""
-        return ObjectBlobs(self.bucket)
+        return ObjectBlobs(self.bucket, self._ahead)
 
     @property
     def inbox(self) -> ObjectInbox:
@@ -319,12 +323,16 @@ class ObjectStore:
     def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
         """Hold the lease, once the store has shown meanwhile that it keeps its promises."""
         content = self.format[1]
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(2) as pool:
             fit = pool.submit(self._require_fit, content)
+            self._ahead[LATEST] = pool.submit(self.bucket.open, LATEST)  # what is written later is only newer
             lease = ObjectLease(self.bucket, run_id, self.life)
-            with leased(lease, timeout=timeout, reword=self._reworded):
-                fit.result()
-                yield lease
+            try:
+                with leased(lease, timeout=timeout, reword=self._reworded):
+                    fit.result()
+                    yield lease
+            finally:
+                self._ahead.clear()
 
     def checks(self) -> tuple[StoreCheck, ...]:
         """Return which of the promises that a state rests on hold."""

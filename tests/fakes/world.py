@@ -29,7 +29,7 @@ from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import Kind
 from runner.execute.commands import Pool, Record
-from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.execute.decisions import watch_inbox
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
@@ -98,12 +98,12 @@ class VirtualClock:
         return self.seconds
 
 
-class JumpingMail(SimpleQueue[Delivery | None]):
+class JumpingMail(SimpleQueue[Mail]):
     """A mailbox whose wait moves the virtual clock."""
 
     clock: VirtualClock
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+    def get(self, block: bool = True, timeout: float | None = None) -> Mail:  # noqa: ARG002 -- as inherited
         try:
             return super().get(block=False)
         except Empty:

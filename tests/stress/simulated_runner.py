@@ -18,7 +18,7 @@ from runner.app.provenance import moved_names
 from runner.app.run.run_end import exit_code
 from runner.errors import StateError
 from runner.execute.commands import Pool, Record
-from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.workflow import model_workflow
 from runner.journal.checkpoint import keep_checkpoint, read_progress, show_checkpoint
@@ -53,18 +53,18 @@ _SHORTEST_S = 0.001  # a slow clock's rounding must not let time stand still
 MOST_CALLS = 20_000  # of all runs of a history together; more would mean that somebody turns in a circle
 
 
-class Mail(SimpleQueue[Delivery | None]):
+class TimedMail(SimpleQueue[Mail]):
     """A mailbox whose wait lets virtual time pass."""
 
     def __init__(self, time: Timeline) -> None:
         self.time = time
         self.owner = time.running
 
-    def put(self, item: Delivery | None, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 -- as inherited
+    def put(self, item: Mail, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 -- as inherited
         super().put(item)
         self.time.wake(self.owner)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+    def get(self, block: bool = True, timeout: float | None = None) -> Mail:  # noqa: ARG002 -- as inherited
         if self.empty():
             self.time.wait(None if timeout is None else max(timeout, _SHORTEST_S), on_mail=True)
         try:
@@ -163,7 +163,7 @@ class SimulatedRun:
             self.point()
         plans = [with_moves(plan, due, None) for plan in self._plans(recorder.progress)]
         context = self._context(recorder.progress)
-        mail = Mail(self.time)
+        mail = TimedMail(self.time)
         executor = PointedExecutor(self)
         coordinator = Coordinator(
             executors=dict.fromkeys(Pool, executor),

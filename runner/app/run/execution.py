@@ -20,7 +20,7 @@ from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.execute.commands import Pool, Record
-from runner.execute.coordinator import Coordinator, Settings
+from runner.execute.coordinator import Coordinator, Known, Settings
 from runner.execute.decisions import Decisions, watch_inbox
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
@@ -91,6 +91,7 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
             executors=executors,
             clock=session.clock,
             commit=partial(_commit, session, job),
+            committer=stack.enter_context(_committer(session)),
             settings=Settings(parallel=job.parallel, uploads=job.scope.manifest.limits.uploads, threads=_threads(job)),
             stopping=partial(_stop, context, job),
             on_idle=partial(_use_idle, executors),
@@ -128,11 +129,26 @@ def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
         keeper.close()
 
 
-def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> None:
-    session.recorder.commit(records)
-    for model, record in records:
-        for fact in record.facts:
-            job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
+def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> Known:
+    links = session.recorder.write(records)
+
+    def known() -> None:
+        session.recorder.take_in(links)
+        for model, record in records:
+            for fact in record.facts:
+                job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
+
+    return known
+
+
+@contextmanager
+def _committer(session: Session) -> Iterator[Executor | None]:
+    """Give a thread for commits where each is a request; no commit is under way when it is over."""
+    if session.state.folder is not None:
+        yield None
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="commit") as thread:
+        yield thread
 
 
 def _stop(context: RunContext, job: ExecutionRequest, why: str, effects: int) -> None:

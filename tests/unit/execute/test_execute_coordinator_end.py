@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from runner.errors import StateError
 from runner.execute.commands import Pool, Record, StoppedError, Workflow, call, record, take_slot
-from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import VirtualClock
 
@@ -53,13 +53,13 @@ class HeldExecutor(Executor):
         return self.futures[-1]
 
 
-class ScriptedMail(SimpleQueue[Delivery | None]):
+class ScriptedMail(SimpleQueue[Mail]):
     """Lets the next thing of a list happen whenever the coordinator has nothing to do."""
 
     def __init__(self, script: list[Callable[[], object]]) -> None:
         self.script = script
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+    def get(self, block: bool = True, timeout: float | None = None) -> Mail:  # noqa: ARG002 -- as inherited
         if self.empty():
             assert self.script, "the coordinator waits forever"
             self.script.pop(0)()
@@ -116,3 +116,139 @@ def test_work_that_is_cancelled_after_the_end_says_nothing(caplog: pytest.LogCap
     coordinator.run([("m", steps())])
     assert executor.futures[0].cancel()
     assert caplog.records == []
+
+
+class Commits:
+    """Commits that a test makes durable one by one, in whatever thread."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self.coordinator = coordinator
+        self.models: list[list[str]] = []
+        coordinator.commit = self.begin
+
+    def submit(self, function: Callable[..., Any], records: Sequence[tuple[str, Record]]) -> Future[Any]:
+        self.future = Future[Any]()
+        function(records)
+        return self.future
+
+    def begin(self, records: Sequence[tuple[str, Record]]) -> None:
+        self.models.append([model for model, _ in records])
+
+    def end(self) -> None:
+        self.future.set_result(None)
+
+
+def slow_commits(script: list[Callable[[], object]], executor: Executor) -> tuple[Coordinator, Commits]:
+    """Return a coordinator with one upload slot whose commits end when the script says so."""
+    coordinator = Coordinator(
+        executors=dict.fromkeys(Pool, executor),
+        clock=VirtualClock(),
+        commit=lambda _records: None,
+        settings=Settings(parallel=9, uploads=1),
+        mailbox=ScriptedMail(script),
+    )
+    commits = Commits(coordinator)
+    coordinator.committer = cast("Executor", commits)
+    return coordinator, commits
+
+
+def test_a_slow_commit_keeps_nobody_else_waiting_and_resumes_nobody_before_it_is_durable() -> None:
+    script, executor, told = list[Callable[[], object]](), HeldExecutor(), list[str]()
+    coordinator, commits = slow_commits(script, executor)
+
+    def steps(name: str) -> Workflow[None]:
+        if name != "first":
+            yield from call(str)
+        yield from record(FACT)
+        told.append(name)
+
+    def done(number: int) -> Callable[[], None]:
+        return lambda: executor.futures[number].set_result(None)
+
+    def nobody_is_resumed() -> None:
+        assert told == []
+        commits.end()
+
+    def the_first_one_is() -> None:
+        assert told == ["first"]
+        commits.end()
+
+    script += [done(0), done(1), nobody_is_resumed, the_first_one_is]
+    coordinator.run([(name, steps(name)) for name in ("first", "second", "third")])
+    assert commits.models == [["first"], ["second", "third"]]
+    assert told == ["first", "second", "third"]
+
+
+def test_a_stop_leaves_what_is_being_recorded_alone() -> None:
+    script, executor, told = list[Callable[[], object]](), HeldExecutor(), list[str]()
+    coordinator, commits = slow_commits(script, executor)
+
+    def steps(name: str) -> Workflow[None]:
+        try:
+            yield from record(FACT)
+            told.append(f"{name} is recorded")
+            yield from call(str)
+        except StoppedError:
+            told.append(f"{name} was stopped")
+            yield from record(FACT)
+
+    script += [lambda: coordinator.stop("SIGTERM"), commits.end, commits.end]
+    coordinator.run([("first", steps("first"))])
+    assert told == ["first is recorded", "first was stopped"]
+
+
+def test_an_error_of_a_slow_commit_ends_the_run() -> None:
+    script, executor = list[Callable[[], object]](), HeldExecutor()
+    coordinator, commits = slow_commits(script, executor)
+
+    def steps() -> Workflow[None]:
+        yield from record(FACT)
+
+    script.append(lambda: commits.future.set_exception(StateError("The journal moved on.", hint="Run again.")))
+    with pytest.raises(StateError, match="moved on"):
+        coordinator.run([("m", steps())])
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_only_a_short_upload_lends_its_slot_while_its_intent_is_recorded(short: bool) -> None:
+    script, executor, told = list[Callable[[], object]](), HeldExecutor(), list[str]()
+    coordinator, commits = slow_commits(script, executor)
+
+    def steps(name: str) -> Workflow[None]:
+        with (yield from take_slot(short=short)):
+            yield from record(FACT)
+            told.append(f"{name} is sent")
+            yield from call(str, effect=True)
+            told.append(f"{name} has arrived")
+
+    def sent(number: int) -> Callable[[], None]:
+        return lambda: executor.futures[number].set_result(None)
+
+    script += [commits.end, sent(0), sent(1)] if short else [commits.end, sent(0), commits.end, sent(1)]
+    coordinator.run([(name, steps(name)) for name in ("first", "second")])
+    assert told == ["first is sent", "first has arrived", "second is sent", "second has arrived"]
+    assert commits.models == ([["first", "second"]] if short else [["first"], ["second"]])
+
+
+def test_a_stop_ends_an_upload_that_is_recorded_and_waits_for_its_slot_before_it_is_sent() -> None:
+    script, executor, told = list[Callable[[], object]](), HeldExecutor(), list[str]()
+    coordinator, commits = slow_commits(script, executor)
+
+    def steps(name: str) -> Workflow[None]:
+        with (yield from take_slot(short=True)):
+            yield from record(FACT)
+            try:
+                yield from call(str, effect=True)
+                told.append(f"{name} has arrived")
+            except StoppedError:
+                told.append(f"{name} was never sent")
+                yield from record(FACT)
+
+    script += [
+        commits.end,
+        lambda: coordinator.stop("SIGTERM"),
+        lambda: executor.futures[0].set_result(None),
+        commits.end,
+    ]
+    coordinator.run([(name, steps(name)) for name in ("first", "second")])
+    assert told == ["second was never sent", "first has arrived"]

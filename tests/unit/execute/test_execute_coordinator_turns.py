@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.execute.commands import Pool, Record, StoppedError, Workflow, call, pause, record, stage, take_slot
-from runner.execute.coordinator import Coordinator, Delivery, Settings
+from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.journal.events import RunFinished
 from tests.fakes.world import JumpingMail, VirtualClock
 
@@ -32,13 +32,13 @@ class OneByOne(Executor):
         future.set_result("done")
 
 
-class FinishingMail(SimpleQueue[Delivery | None]):
+class FinishingMail(SimpleQueue[Mail]):
     """Does something whenever the coordinator has nothing to do."""
 
     def __init__(self, idle: Callable[[], None]) -> None:
         self.idle = idle
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Delivery | None:  # noqa: ARG002 -- as inherited
+    def get(self, block: bool = True, timeout: float | None = None) -> Mail:  # noqa: ARG002 -- as inherited
         if self.empty():
             self.idle()
         return super().get(block=False)
