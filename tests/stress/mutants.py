@@ -38,22 +38,6 @@ MUTANTS: tuple[Mutant, ...] = (
 
 EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(
-        name="facts_are_queued_for_their_drives_before_they_are_committed",
-        file="runner/execute/coordinator.py",
-        old=(
-            "        self.commit([(workflow.model, record) for workflow, record in records])\n        "
-            "for workflow, _ in records:\n            self._resume(workflow)\n"
-        ),
-        new=(
-            "        for workflow, _ in records:\n            self._resume(workflow)\n        "
-            "self.commit([(workflow.model, record) for workflow, record in records])\n"
-        ),
-        reason=(
-            "A resumed workflow only is in a queue; it is stepped after _commit_records has returned, and"
-            " a failed commit ends the loop."
-        ),
-    ),
-    Equivalent(
         name="result_and_decision_are_two_transactions",
         file="runner/execute/evaluation.py",
         old=(

@@ -188,10 +188,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_stop_abandons_an_effect",
         file="runner/execute/coordinator.py",
-        old="if not active.effect and active not in self._ready",
-        new="if active not in self._ready",
+        old="if not active.effect and active not in going_on",
+        new="if active not in going_on",
         caught_by=_END
         + "test_a_stop_lets_an_effect_finish_and_forgets_an_answer_that_comes_after_its_work_was_abandoned",
+    ),
+    Mutant(
+        name="who_records_goes_on_while_a_slow_commit_is_under_way",
+        file="runner/execute/coordinator.py",
+        old="            self.committer.submit(self.commit, facts).add_done_callback(self._leave_word)\n",
+        new="            self.committer.submit(self.commit, facts)\n            self._end_commit(None)\n",
+        caught_by=_END + "test_a_slow_commit_keeps_nobody_else_waiting_and_resumes_nobody_before_it_is_durable",
+    ),
+    Mutant(
+        name="a_stop_meets_what_is_being_recorded",
+        file="runner/execute/coordinator.py",
+        old="        going_on = {*self._ready, *(workflow for workflow, _ in (*self._records, *self._committing))}\n",
+        new="        going_on = {*self._ready}\n",
+        caught_by=_END + "test_a_stop_leaves_what_is_being_recorded_alone",
+    ),
+    Mutant(
+        name="a_stop_ends_an_upload_between_its_intent_and_its_end",
+        file="runner/execute/coordinator.py",
+        old="[waiting for waiting in self._slot_queue if waiting.slot is UploadSlot.DUE]",
+        new="[waiting for waiting in self._slot_queue if waiting.slot is None]",
+        caught_by=_END + "test_a_stop_ends_an_upload_that_is_recorded_and_waits_for_its_slot_before_it_is_sent",
     ),
     Mutant(
         name="a_lock_is_left_to_the_garbage_collector",
