@@ -14,7 +14,7 @@ from emulator.data_folder import make_data_folder
 from emulator.extra import require_extra
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
 from runner.lib.atomic_files import FILE_MODE
-from runner.lib.child_environment import python_environment
+from runner.lib.programs import python_environment
 
 LOG_NAME = "emulator.log"
 PROGRAM = (sys.executable, "-P", "-m", "runner", "emulator", "serve")  # -P: a folder `runner` here is not ours

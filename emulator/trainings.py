@@ -16,7 +16,7 @@ from emulator.job import Job, Phase
 from emulator.profile import Training
 from emulator.state import State
 from emulator.training.job_folder import JobFolder
-from runner.lib.child_environment import python_environment
+from runner.lib.programs import python_environment
 
 _GRACE_SECONDS = 5.0
 _TRIES = 2  # a worker can be killed from outside, but data that kills it twice is to blame

@@ -11,10 +11,9 @@ from typing import Any, NoReturn
 
 from runner.errors import Kind, ModelError
 from runner.http.headers import read_date
-from runner.lib.child_environment import COMMAND_VARIABLES
-from runner.lib.lookalikes import character_name, is_hidden
-from runner.lib.programs import CommandTimeoutError, TooMuchOutputError, run_command
+from runner.lib.programs import COMMAND_VARIABLES, CommandTimeoutError, TooMuchOutputError, run_command
 from runner.lib.secrets import Secret
+from runner.lib.text import character_name, is_hidden
 from runner.manifest.model import CommandKey, EnvKey, FileKey, KeyringKey, StoredKey
 
 COMMAND_SECONDS = 30

@@ -11,9 +11,8 @@ from runner.audit.bundle_layout import Head
 from runner.errors import RetrainError, UsageError
 from runner.journal.chain import Link
 from runner.journal.events import RunStarted
-from runner.lib.git.checkout import Checkout, append_note, find_checkout, ref_id, remote_url, top_level
-from runner.lib.git.commit import stored
-from runner.lib.git.process import GitError
+from runner.lib.git import Checkout, GitError, append_note, find_checkout, ref_id, remote_url, top_level
+from runner.lib.git_commits import stored
 
 DEFAULT_REF = "retrain"
 _LINE = "retrain-journal {first} {events} {sha256}"

@@ -11,9 +11,8 @@ from pathlib import Path
 from runner import __version__
 from runner.app.git_notes import without_userinfo
 from runner.journal.events import CI_JOB, CiActor, CommitRecord, ManifestFile, ManifestRecord, ToolRecord
-from runner.lib.git.checkout import find_checkout, remote_url
-from runner.lib.git.commit import stored
-from runner.lib.git.process import GitError
+from runner.lib.git import GitError, find_checkout, remote_url
+from runner.lib.git_commits import stored
 from runner.manifest.model import Manifest
 
 _CI_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")

@@ -18,7 +18,7 @@ from runner.errors import LockedError, RetrainError, UsageError
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import publish
-from runner.lib.checkout_boundary import refuse_link_out
+from runner.lib.paths import refuse_link_out
 from runner.reports.formats.render import render_html
 from runner.reports.model_timeline import read_fleet
 from runner.reports.run_history import RunHistory, ended_histories

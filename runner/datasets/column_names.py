@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from runner.lib.lookalikes import likeness, spelling_difference
+from runner.lib.text import likeness, spelling_difference
 
 _FEW_NAMES = 5  # labels and columns named in one message
 _WHY = "not shown: the data is outside of the manifest's checkout or folder"

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from runner.datasets.access import MOST_BYTES, Copy, DataAccess
 from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, refused
-from runner.lib.child_environment import COMMAND_VARIABLES
 from runner.manifest.model import Source
 
 SECONDS = 60 * 60  # for the data
@@ -119,6 +118,7 @@ def _run(folder: Path, argv: tuple[str, ...], seconds: float, most: int, take: C
         RemoteReadError: it did not end well, or printed too much.
     """
     from runner.lib.programs import (  # noqa: PLC0415 -- slow to load, and few manifests have such data
+        COMMAND_VARIABLES,
         CommandTimeoutError,
         TooMuchOutputError,
         run_command,

@@ -7,8 +7,7 @@ from fnmatch import translate
 from itertools import islice
 from pathlib import Path, PurePath
 
-from runner.lib.lookalikes import likeness, spelling_difference
-from runner.lib.text import nearest
+from runner.lib.text import likeness, nearest, spelling_difference
 
 MOST_ENTRIES = 200_000
 _MOST_LEVELS = 100

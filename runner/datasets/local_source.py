@@ -12,7 +12,7 @@ from runner.datasets.access import DataAccess
 from runner.datasets.file_search import MAGIC, TooMuchError, matching, meant, natural_order, other_choice
 from runner.datasets.source import PARQUET, Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
-from runner.lib.checkout_boundary import leads_out, lies_outside
+from runner.lib.paths import leads_out, lies_outside
 from runner.manifest.model import Source
 from runner.providers.facts import DataFormats
 

@@ -8,8 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.datasets.source import DataFile
-from runner.lib.checksums import Checksum
-from runner.lib.fast_checksum import FastChecksum
+from runner.lib.checksums import Checksum, FastChecksum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,7 @@ from runner.datasets.column_names import column_difference, one_name, repeated, 
 from runner.datasets.columns import EARLY_ROWS
 from runner.datasets.findings import Found
 from runner.datasets.row_overlap import RowOverlap
-from runner.lib.lookalikes import hidden_characters, likeness, spelling_difference
-from runner.lib.text import clipped, nearest
+from runner.lib.text import clipped, hidden_characters, likeness, nearest, spelling_difference
 from runner.manifest.model import Bounds, Checks
 from runner.providers.facts import DataFormats
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from runner.datasets.access import DataAccess
 from runner.errors import Kind, ModelError
-from runner.lib.file_owner import owner_of
+from runner.lib.paths import owner_of
 from runner.manifest.model import Source
 
 PARQUET = ".parquet"  # ends the name of a file that becomes a .csv for a provider that takes no such files

@@ -19,7 +19,6 @@ from runner.datasets.access import MOST_BYTES, Copy, DataAccess
 from runner.datasets.object_source import find_objects
 from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, reader, refused
 from runner.http.addresses import Address, UnfitError, is_loopback, read_address
-from runner.http.deadlines import DEFAULT_DEADLINES
 from runner.http.objects.address import SCHEMES as OBJECTS
 from runner.http.proxies import Proxies, ca_bundle
 from runner.lib.secrets import Secret, fingerprint
@@ -166,6 +165,7 @@ def _ask(access: DataAccess, url: Secret, method: Literal["GET", "HEAD"], header
 
 
 def _transport() -> "Transport":
+    from runner.http.request import DEFAULT_DEADLINES  # noqa: PLC0415 -- as above
     from runner.http.transport import Transport  # noqa: PLC0415 -- as above
 
     return Transport(deadlines=DEFAULT_DEADLINES, ca_bundle=ca_bundle(None), proxies=Proxies(choice="env"))

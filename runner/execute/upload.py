@@ -37,7 +37,7 @@ from runner.execute.upload_evidence import (
     says_waiting,
     word_of,
 )
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import UploadWatch
 from runner.journal.events import (
     DataChecked,
     FileRecord,

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from urllib3.util.ssltransport import SSLTransport
 
-from runner.http.deadlines import DEFAULT_DEADLINES, Countdown, Deadlines
+from runner.http.request import DEFAULT_DEADLINES, Countdown, Deadlines
 
 # Bytes that wait in the kernel count as sent. It may hold megabytes, on a slow line more than a minute's worth, and the
 # answer would be waited for in vain while they leave. So it is to hold little that has not left.

@@ -31,9 +31,8 @@ from urllib3.util.retry import Retry
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, UnfitError, read_address
-from runner.http.deadlines import Countdown, Deadlines
 from runner.http.proxies import NO_PROXIES, CaBundle, Proxies, Proxy
-from runner.http.request import Broken, Request, RequestStage, ResponseHead, cause, hung_up
+from runner.http.request import Broken, Countdown, Deadlines, Request, RequestStage, ResponseHead, cause, hung_up
 from runner.http.sockets import ConnectionPool, TlsContext, WholeHead, timed
 from runner.http.upload_body import BLOCK, BodyStoppedError
 from runner.lib.secrets import Secret

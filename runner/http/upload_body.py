@@ -1,6 +1,6 @@
 """The body of an upload: read ahead, compared with its digest while it is sent, observed as it goes."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
@@ -8,8 +8,21 @@ from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from msgspec import Struct
 
-from runner.http.upload_watch import UploadWatch
 from runner.lib.checksums import Checksum, Comparison, comparison_with
+
+
+class UploadWatch(Struct, frozen=True, kw_only=True):
+    """What an upload's owner is told and asked.
+
+    `sent` is told the number of bytes handed over so far, about once a MiB; `may_end` is asked before the last few of
+    them leave, and without its leave they do not. `may_repeat` is asked before the request is made once more,
+    where it was redirected or refused: whoever answered so may have taken the data.
+    """
+
+    sent: Callable[[int], None]
+    may_end: Callable[[], bool]
+    may_repeat: Callable[[], bool] = lambda: True
+
 
 T = TypeVar("T")
 _MOST_MADE = 3  # items not yet taken, the one being made included: enough for both threads to have work

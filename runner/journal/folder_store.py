@@ -27,7 +27,7 @@ from runner.lib.atomic_files import (
     sync_folder,
     write_new,
 )
-from runner.lib.file_owner import numbered_user
+from runner.lib.paths import numbered_user
 
 
 class FolderBlobs(Struct, frozen=True):

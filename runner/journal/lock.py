@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.lib.atomic_files import FILE_MODE, open_file, read_up_to, write_whole
-from runner.lib.file_owner import user_name
+from runner.lib.paths import user_name
 from runner.lib.timestamps import stamp
 
 _Name = Annotated[str, Meta(max_length=255)]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from runner.lib.checkout_boundary import lies_outside
+from runner.lib.paths import lies_outside
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.document import EnoughError, Findings, YamlMap
 from runner.manifest.model import Approval, Place

@@ -70,6 +70,9 @@ def _within(sure: Fit, validator: Any, parts: Iterable[tuple[str | int, Any, Sch
             yield error
 
 
+# Violations of the schema in our own words. jsonschema's own messages hold whole values, which may be secrets; they
+# are not used.
+
 _KEY_SOURCES = ("env", "file", "command", "keyring", "secret_key")
 _LITERAL_WORDS = frozenset({"value", "literal", "key", "api_key", "secret", "token", "password", "plain", "url"})
 _KEYS_OF_OTHERS = ("direction", "target")  # of metrics that are not built in

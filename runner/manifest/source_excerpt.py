@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from runner.lib.atomic_files import open_file
-from runner.lib.checkout_boundary import leads_out
+from runner.lib.paths import leads_out
 from runner.manifest.document import Problem
 from runner.manifest.text import MAX_BYTES
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.lib.atomic_files import open_file
-from runner.lib.checkout_boundary import leads_out
-from runner.lib.lookalikes import character_name, is_hidden
+from runner.lib.paths import leads_out
+from runner.lib.text import character_name, is_hidden
 from runner.manifest.document import Findings, Problem
 from runner.manifest.model import Place
 
@@ -110,6 +110,9 @@ def _place_after(before: str, file: str) -> Place:
     text = before.replace("\r\n", "\n").replace("\r", "\n")
     return Place(file=file, line=text.count("\n") + 1, column=len(text) - text.rfind("\n"))
 
+
+# Characters that look like those of YAML's own and are none: what an input method, a wiki or a word processor leaves.
+# A manifest that has none of them is never looked at: they matter only where it cannot be read.
 
 _LINES_BEFORE = 3
 _MOST = 3  # of a file; the first says enough

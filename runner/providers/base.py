@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from runner.errors import Kind, ModelError
 from runner.http.proxies import NO_PROXIES, Proxies
-from runner.http.upload_watch import UploadWatch
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.facts import ProviderFacts, Statuses
 from runner.providers.fields import Fields
@@ -178,7 +177,7 @@ class ServiceError(ModelError):
 
 
 if TYPE_CHECKING:  # it brings threads, and most commands hash nothing
-    from runner.http.upload_body import SentFile
+    from runner.http.upload_body import SentFile, UploadWatch
     from runner.lib.checksums import Checksum
 
 
@@ -195,7 +194,7 @@ class ProviderCalls(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: "SentFile", *, content: "Checksum", watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: "SentFile", *, content: "Checksum", watch: "UploadWatch") -> Effect:
         """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload."""
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:

@@ -15,8 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from runner.errors import Kind
-from runner.http.upload_body import SentFile
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.lib.atomic_files import write_whole
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret

@@ -35,8 +35,7 @@ from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
 from runner.execute.workflow import model_workflow
-from runner.http.upload_body import SentFile
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore

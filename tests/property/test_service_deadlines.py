@@ -6,7 +6,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.http.deadlines import Countdown, Deadlines
+from runner.http.request import Countdown, Deadlines
 
 LIMITS = Deadlines()
 waits = st.floats(min_value=0.01, max_value=2 * LIMITS.call, allow_nan=False)
@@ -18,7 +18,7 @@ def transfer(steps: list[tuple[float, int]]) -> tuple[float, int, bool]:
     clock = SimpleNamespace(seconds=0.0)
     clock.monotonic = lambda: clock.seconds
     moved = 0
-    with mock.patch("runner.http.deadlines.time", clock):
+    with mock.patch("runner.http.request.time", clock):
         countdown = Countdown(LIMITS)
         countdown.expect_file()
         for wait, size in steps:

@@ -12,8 +12,8 @@ from runner.http.response_body import Answer
 from runner.providers.base import Done, Effect, ServiceError, ServiceOptions
 from runner.providers.fields import Fields
 from runner.providers.prediction_one.errors import switch_effect, upload_effect
-from runner.providers.prediction_one.expiry import expiry
 from runner.providers.prediction_one.response_reading import (
+    expiry,
     read_api_key,
     read_classifiers,
     read_job,

@@ -20,9 +20,8 @@ from runner.app.audit.verify import verify
 from runner.app.run.run import RunRequest, run
 from runner.execute import retry
 from runner.execute.progress_events import ProgressEvent
-from runner.http.deadlines import Deadlines
-from runner.http.upload_body import SentFile
-from runner.http.upload_watch import UploadWatch
+from runner.http.request import Deadlines
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.plan.model_plan import Choice

@@ -29,8 +29,8 @@ from runner.policy.decide import Inputs, evaluate
 from runner.providers.base import Effect, ServiceError, ServiceOptions
 from runner.providers.fields import Fields
 from runner.providers.prediction_one.errors import switch_effect, upload_effect
-from runner.providers.prediction_one.expiry import expiry
 from runner.providers.prediction_one.response_reading import (
+    expiry,
     read_api_key,
     read_classifiers,
     read_job,

@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_star_alone_names_every_variable",
-        file="runner/lib/child_environment.py",
+        file="runner/lib/programs.py",
         old='r"[A-Za-z_][A-Za-z0-9_]*\\*?"',
         new='r"[A-Za-z0-9_]*\\*?"',
         caught_by="tests/unit/lib/test_child_environment.py::test_a_command_gets_what_the_operator_names",
@@ -135,28 +135,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="git_reads_the_configuration_of_the_repository",
-        file="runner/lib/git/commit.py",
+        file="runner/lib/git_commits.py",
         old='"GIT_DIR": str(self._folder)',
         new='"GIT_DIR": str(self._checkout.git_dir)',
         caught_by=_HOSTILE + "[a filter runs a program]",
     ),
     Mutant(
         name="git_checks_signatures_by_programs_of_the_repository",
-        file="runner/lib/git/commit.py",
+        file="runner/lib/git_commits.py",
         old='return {"GIT_DIR": str(self._folder)',
         new='return {"GIT_DIR": str(self._checkout.git_dir)',
         caught_by=_HOSTILE + "[a signature runs a program]",
     ),
     Mutant(
         name="git_runs_the_hooks_of_a_repository",
-        file="runner/lib/git/process.py",
+        file="runner/lib/git.py",
         old='    "core.hooksPath=/dev/null",\n',
         new="",
         caught_by=_HOSTILE + "[a hook runs a program]",
     ),
     Mutant(
         name="git_is_started_from_the_current_folder",
-        file="runner/lib/child_environment.py",
+        file="runner/lib/programs.py",
         old="os.pathsep.join(place for place in places if Path(place).is_absolute())",
         new="os.pathsep.join(places)",
         caught_by=_HOSTILE + "[a checkout has a program git]",
@@ -170,14 +170,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_repository_says_whose_signatures_are_good",
-        file="runner/lib/git/commit.py",
+        file="runner/lib/git_commits.py",
         old='(folder / "config").write_text(_CONFIG.format(checkout.object_format), encoding="utf-8")',
         new='(folder / "config").write_bytes((checkout.common_dir / "config").read_bytes())',
         caught_by=_HOSTILE + "[a repository names its own signers]",
     ),
     Mutant(
         name="an_object_may_have_another_name_than_its_content",
-        file="runner/lib/git/commit.py",
+        file="runner/lib/git_commits.py",
         old=" or _id(kind, found[1], object_format) != name",
         new="",
         caught_by=_HOSTILE + "[a signed commit shows another file]",
@@ -551,7 +551,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_link_of_the_checkout_takes_what_a_user_lets_be_written",
-        file="runner/lib/checkout_boundary.py",
+        file="runner/lib/paths.py",
         old="    if leaves_checkout(target):",
         new="    if False:",
         caught_by=(

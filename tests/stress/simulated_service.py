@@ -16,8 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from runner.errors import Kind
-from runner.http.upload_body import SentFile
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.providers.base import (

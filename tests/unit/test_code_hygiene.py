@@ -32,7 +32,7 @@ REMOVING = {
 }
 # Who sees the whole environment, and why.
 SEEING_ALL = {
-    "lib/child_environment.py": "makes the allow-list of it",
+    "lib/programs.py": "makes the allow-list of it",
     "cli/terminal/stdio.py": "reads four names of it",
     "cli/terminal/capabilities.py": "reads six names of it",
     "http/objects/client.py": "tells by the credentials in it whether a client can be used again",

@@ -29,11 +29,11 @@ from runner.audit.envelope import (
     Envelope,
     InvalidSignature,
     MalformedError,
+    PublicKey,
     ValidSignature,
     check_signatures,
     read_envelope,
 )
-from runner.audit.keys import PublicKey
 from runner.audit.statement import by_run, recorded, statement
 from runner.errors import UsageError
 from runner.journal.chain import GENESIS, Link

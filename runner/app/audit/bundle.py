@@ -23,11 +23,14 @@ from runner.audit.bundle_layout import (
     Index,
     JournalEnd,
     ManifestFile,
+    Member,
+    bytes_member,
     index_bytes,
     manifest_member,
+    pack,
     readme_bytes,
+    sha256_of,
 )
-from runner.audit.container import Member, bytes_member, pack, sha256_of
 from runner.audit.envelope import envelope_bytes, signed
 from runner.audit.statement import by_run, latest, recorded, statement
 from runner.errors import StateError, UsageError

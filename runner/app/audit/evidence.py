@@ -12,8 +12,18 @@ from runner.app.git_notes import note_place, repository, write_note
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.open_state import open_state
 from runner.app.state.unrecorded_files import Finding
-from runner.audit.bundle_layout import INDEX, JOURNAL, LARGEST_INDEX, STATEMENT, Index, MalformedIndexError, read_index
-from runner.audit.container import Container, DamagedError, sha256_of
+from runner.audit.bundle_layout import (
+    INDEX,
+    JOURNAL,
+    LARGEST_INDEX,
+    STATEMENT,
+    Container,
+    DamagedError,
+    Index,
+    MalformedIndexError,
+    read_index,
+    sha256_of,
+)
 from runner.audit.statement import statement
 from runner.errors import StateError, UsageError
 from runner.journal.chain import Link, read_lines

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.app.audit.anchors import lies_in
-from runner.audit.keys import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
+from runner.audit.envelope import NotAKeyError, PublicKey, SigningKey, new_key, read_public_key, read_signing_key
 from runner.errors import UsageError
 from runner.lib.atomic_files import open_file, remove_unfinished, user_file_mode, write_new
 

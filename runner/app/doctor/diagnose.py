@@ -31,7 +31,7 @@ from runner.lib.text import choice, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
 from runner.manifest.document import ManifestError
 from runner.manifest.model import Dataset, Model, Notification, Ping, Policy, Task
-from runner.notify.delivery import UndeliveredError, require_address, require_url
+from runner.notify import UndeliveredError, require_address, require_url
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage, inspect_command, state_option
 from runner.providers.kept_answers import AnswerKeeper
 from runner.reports.diagnosis import Check, Diagnosis, diagnosis

@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from runner.journal.events import ApprovalSource
 from runner.lib.atomic_files import open_file
-from runner.lib.git.checkout import Checkout, find_checkout, top_level
-from runner.lib.git.commit import CommitContent, Stored, UnsoundError, blob_id, read_commit, stored
-from runner.lib.git.process import GitError
+from runner.lib.git import Checkout, GitError, find_checkout, top_level
+from runner.lib.git_commits import CommitContent, Stored, UnsoundError, blob_id, read_commit, stored
 from runner.manifest.model import Approval
 from runner.plan.approvals import without_provenance
 

@@ -15,7 +15,7 @@ from runner.errors import ModelError, StateError, UsageError
 from runner.journal.events import NameMove
 from runner.journal.progress import Progress
 from runner.lib.atomic_files import write_whole
-from runner.lib.checkout_boundary import refuse_link_out
+from runner.lib.paths import refuse_link_out
 from runner.lib.timestamps import stamp
 from runner.plan.document import (
     PLAN_VERSION,

@@ -14,7 +14,7 @@ from runner.journal.checkpoint import read_progress
 from runner.journal.folder import DEFAULT
 from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
-from runner.lib.checkout_boundary import refuse_link_out
+from runner.lib.paths import refuse_link_out
 from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
 from runner.reports.model import Report

@@ -31,6 +31,10 @@ from runner.lib.text import shown
 from runner.lib.timestamps import stamp
 from runner.plan.incumbent import IncumbentDeclaration
 
+# A decision as it lies in the inbox: everything that a run on another machine needs to carry it out. Whoever may
+# write to the state can leave one. What is read is data until it is checked: sizes, forms, and then, by the same
+# functions that the commands use, what it says.
+
 LARGEST = 64 * 1024  # bytes of an entry
 _Text = Annotated[str, Meta(max_length=8000)]
 _Name = Annotated[str, Meta(min_length=1, max_length=300)]

@@ -35,8 +35,8 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.atomic_files import write_whole
-from runner.lib.checkout_boundary import refuse_link_out
-from runner.lib.git.checkout import identity, top_level
+from runner.lib.git import identity, top_level
+from runner.lib.paths import refuse_link_out
 from runner.plan.decision_inputs import incumbent_moved, inputs_now
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import drift_of

@@ -31,7 +31,7 @@ from runner.execute.workflow import model_workflow
 from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
-from runner.lib.checkout_boundary import refuse_link_out
+from runner.lib.paths import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider

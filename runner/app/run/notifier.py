@@ -8,8 +8,7 @@ from runner.app.planning.scope import Scope
 from runner.app.state.read_state import Warn
 from runner.errors import ExitCode, HangUpError, LockedError, RetrainError
 from runner.manifest.model import Notification, Ping
-from runner.notify.delivery import START, Delivery, deliver, send_message, send_ping
-from runner.notify.message import ModelEnd, RunEnd, compose
+from runner.notify import START, Delivery, ModelEnd, RunEnd, compose, deliver, send_message, send_ping
 from runner.plan.model_plan import state_option
 from runner.reports.model import Report
 from runner.reports.next_step import why

@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.app.state.open_state import local_state
 from runner.errors import StateError
 from runner.journal.folder import StateFolder
-from runner.lib.file_owner import numbered_user, owner_of
+from runner.lib.paths import numbered_user, owner_of
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ACCEPT = "To use it as it is, give --trust-state or set RETRAIN_TRUST_STATE=1."
@@ -78,8 +78,7 @@ def _require_untracked(folder: StateFolder) -> None:
     place = folder.root.absolute()
     if not any(os.path.lexists(parent / ".git") for parent in (place, *place.resolve().parents)):
         return
-    from runner.lib.git.checkout import tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
-    from runner.lib.git.process import GitError  # noqa: PLC0415 -- as above
+    from runner.lib.git import GitError, tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
 
     try:
         tracked = tracks(folder.root / name for name in sorted(folder.names))

@@ -17,7 +17,7 @@ from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
-from runner.lib.git.checkout import top_level
+from runner.lib.git import top_level
 from runner.reports.text import inline
 
 _IGNORED = ("*.key", "id_ed25519")  # of private keys, as in the template of .gitignore

@@ -10,15 +10,13 @@ from msgspec.structs import replace
 
 from runner.errors import Kind, UsageError
 from runner.http.addresses import UnfitError, is_loopback, is_trusted, read_address
-from runner.http.deadlines import DEFAULT_DEADLINES, Deadlines
+from runner.http.headers import header_sets, unsent_headers
 from runner.http.proxies import Proxies, Proxy, ca_bundle
 from runner.http.redirects import MOVED, SAME_REQUEST, exchange_following
-from runner.http.request import Broken, Request
+from runner.http.request import DEFAULT_DEADLINES, Broken, Deadlines, Request
 from runner.http.response_body import Answer, take_answer, take_store_answer
-from runner.http.signed_headers import header_sets, unsent_headers
 from runner.http.transport import Transport
-from runner.http.upload_body import SentFile, UploadBody
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import SentFile, UploadBody, UploadWatch
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import (
@@ -35,10 +33,10 @@ from runner.providers.base import (
 )
 from runner.providers.facts import Statuses
 from runner.providers.kept_answers import AnswerKeeper, Call
-from runner.providers.prediction_one.answer_notes import AnswerNotes
 from runner.providers.prediction_one.errors import REDIRECTED_AFTERWARDS, switch_effect, upload_effect
 from runner.providers.prediction_one.facts import FACTS
 from runner.providers.prediction_one.redaction import (
+    AnswerNotes,
     discreet_effect,
     discreet_errors,
     discreet_job,

@@ -24,8 +24,7 @@ from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # its
 
 from runner.app.audit.evidence import state_evidence
 from runner.app.audit.verify import Demands, verify
-from runner.audit.bundle_layout import ATTESTATION, INDEX, JOURNAL
-from runner.audit.container import bytes_member, pack
+from runner.audit.bundle_layout import ATTESTATION, INDEX, JOURNAL, bytes_member, pack
 from runner.cli.errors import failure_code
 from runner.cli.main import group
 from runner.errors import StateError

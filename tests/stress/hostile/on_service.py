@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from runner.http.deadlines import Deadlines
-from runner.http.request import Broken, Request
+from runner.http.request import Broken, Deadlines, Request
 from runner.http.response_body import take_answer
 from runner.http.transport import Transport
 from runner.lib.secrets import Secret

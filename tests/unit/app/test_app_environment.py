@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.app.provenance import manifest_record
-from runner.lib.git.checkout import identity
+from runner.lib.git import identity
 from runner.manifest.load import load
 
 MANIFEST = """

@@ -12,7 +12,7 @@ from runner.app.run import notifier as telling
 from runner.app.run.notifier import Notifier
 from runner.app.state.read_state import Warn
 from runner.errors import LockedError, StateError
-from runner.notify.delivery import Trouble
+from runner.notify import Trouble
 from runner.plan.model_plan import Choice
 from tests.fakes.receiver import Receiver
 from tests.fakes.reports import report_of

@@ -8,7 +8,7 @@ from runner.app.planning.plan_document import refuse_target
 from runner.app.queries.report import write_report
 from runner.app.site import open_site
 from runner.errors import UsageError
-from runner.lib.checkout_boundary import refuse_link_out
+from runner.lib.paths import refuse_link_out
 
 
 @pytest.fixture

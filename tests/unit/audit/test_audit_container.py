@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.audit.container import Container, DamagedError, bytes_member, pack
+from runner.audit.bundle_layout import Container, DamagedError, bytes_member, pack
 
 MEMBERS = {"a.txt": b"first", "runs/x/結果.zip": b"PK\x03\x04" * 500_000, "empty": b""}
 

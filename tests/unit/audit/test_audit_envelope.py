@@ -16,15 +16,17 @@ from runner.audit.envelope import (
     PAYLOAD_TYPE,
     InvalidSignature,
     MalformedError,
+    PublicKey,
+    SigningKey,
     UntrustedSignature,
     ValidSignature,
     check_signatures,
     envelope_bytes,
+    new_key,
     pre_authentication,
     read_envelope,
     signed,
 )
-from runner.audit.keys import PublicKey, SigningKey, new_key
 
 PAYLOAD = '{"_type":"https://in-toto.io/Statement/v1","name":"売上"}'.encode()
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from runner.app.audit.key_files import make_key, signing_key, trusted_keys
-from runner.audit.keys import NotAKeyError, new_key, read_public_key, read_signing_key
+from runner.audit.envelope import NotAKeyError, new_key, read_public_key, read_signing_key
 from runner.cli.main import group
 from runner.errors import UsageError
 

@@ -13,8 +13,7 @@ from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve, resolve_file
 from runner.errors import Kind, ModelError
-from runner.http.deadlines import Deadlines
-from runner.http.request import Request, ResponseHead
+from runner.http.request import Deadlines, Request, ResponseHead
 from runner.http.transport import OpenAnswer, Transport
 from runner.http.upload_body import BodyStoppedError, UploadBody
 from runner.lib.checksums import Checksum

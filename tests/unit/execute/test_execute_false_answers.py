@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind
-from runner.http.upload_body import SentFile
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.journal.events import Draft, Fact, JobAbandoned, Resolved, UploadSucceeded
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.journal.store import open_store

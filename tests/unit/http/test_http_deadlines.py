@@ -2,12 +2,12 @@
 
 import pytest
 
-from runner.http.deadlines import Countdown, Deadlines
+from runner.http.request import Countdown, Deadlines
 
 
 def test_what_a_process_hands_over_after_it_slept_earns_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("runner.http.deadlines.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("runner.http.request.time.monotonic", lambda: now[0])
     countdown = Countdown(Deadlines(call=60, slowest=1024))
     now[0] = 59.0
     countdown.sent(1 << 20)

@@ -6,9 +6,8 @@ import pytest
 
 from runner.errors import UsageError
 from runner.http.addresses import Address, read_address
-from runner.http.deadlines import Deadlines
 from runner.http.proxies import CaBundle, Proxies, Proxy, ca_bundle, read_proxy
-from runner.http.request import Broken, Request
+from runner.http.request import Broken, Deadlines, Request
 from runner.http.transport import Transport
 from runner.lib.secrets import Secret
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runner.http import signed_headers
+from runner.http import headers
 from runner.lib.secrets import Secret
 
 PLAIN = "https://s.example/up/train.csv?X-Amz-SignedHeaders=host&X-Amz-Signature=x"
@@ -11,7 +11,7 @@ AZURE = "https://a.blob.example/c/train.csv?sv=2022-11-02&se=2026-01-01T00%3A00Z
 
 
 def header_sets(url: str, given: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
-    return signed_headers.header_sets(Secret(url), given)
+    return headers.header_sets(Secret(url), given)
 
 
 def test_a_plain_url_gets_no_header_and_the_manifests_own_are_added() -> None:

@@ -10,7 +10,7 @@ from runner.errors import EXIT_TABLE, PRECEDENCE, ExitCode
 from runner.journal.events import ModelFinished
 from runner.journal.outcomes import BY_URGENCY, FAILURES, NEEDS_PERSON, OUTCOMES, Outcome
 from runner.lib.schemas import load_schema
-from runner.notify.message import Message
+from runner.notify import Message
 from runner.reports.formats.junit import render_junit
 from runner.reports.formats.openmetrics import render_openmetrics
 from runner.reports.model import ModelReport, Report

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from runner.lib.child_environment import child_environment, command_environment, python_environment
+from runner.lib.programs import child_environment, command_environment, python_environment
 
 SECRETS = (
     *("CHURN_API_KEY", "RETRAIN_SIGNING_KEY", "GITHUB_TOKEN", "CI_JOB_TOKEN", "AWS_SECRET_ACCESS_KEY", "VAULT_TOKEN"),

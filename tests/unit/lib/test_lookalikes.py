@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from runner.lib.lookalikes import hidden_characters, likeness, spelling_difference
+from runner.lib.text import hidden_characters, likeness, spelling_difference
 
 GAS = "ガス量"
 MAC = unicodedata.normalize("NFD", GAS)

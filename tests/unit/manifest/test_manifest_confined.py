@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.lib.checkout_boundary import leads_out
+from runner.lib.paths import leads_out
 from runner.manifest.load import read
 from runner.manifest.source_excerpt import excerpts
 

@@ -4,7 +4,7 @@ import threading
 import time
 
 from runner.credentials import SourceError
-from runner.notify.delivery import Delivery, UndeliveredError, deliver
+from runner.notify import Delivery, UndeliveredError, deliver
 
 CANARY = "CANARYaddress"
 

@@ -10,7 +10,7 @@ from runner.journal.events import ErrorRecord
 from runner.journal.outcomes import Outcome
 from runner.manifest.load import load
 from runner.manifest.model import EnvKey, Model, Notification, Place
-from runner.notify.message import Message, ModelEnd, RunEnd, compose
+from runner.notify import Message, ModelEnd, RunEnd, compose
 from runner.reports.model import ModelReport
 from runner.reports.next_step import CommandContext, next_step
 

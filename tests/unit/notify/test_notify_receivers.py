@@ -9,8 +9,7 @@ import pytest
 
 from runner.credentials import SourceError
 from runner.manifest.model import EnvKey
-from runner.notify.delivery import UndeliveredError, send_message, send_ping
-from runner.notify.message import Message
+from runner.notify import Message, UndeliveredError, send_message, send_ping
 from tests.fakes.loopback_port import Answer
 from tests.fakes.receiver import Receiver
 

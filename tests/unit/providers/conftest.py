@@ -15,7 +15,7 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from runner.http.deadlines import Deadlines
+from runner.http.request import Deadlines
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.base import ServiceOptions
 from runner.providers.kept_answers import AnswerKeeper

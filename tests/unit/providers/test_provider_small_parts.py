@@ -8,12 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from runner.http.addresses import Address, UnfitError, read_address
-from runner.http.deadlines import Countdown, Deadlines
 from runner.http.headers import retry_after
-from runner.http.request import cause
+from runner.http.request import Countdown, Deadlines, cause
 from runner.http.response_body import Answer, NotJsonError, one_line, read_json
 from runner.providers.prediction_one.errors import explain_status
-from runner.providers.prediction_one.expiry import expiry
+from runner.providers.prediction_one.response_reading import expiry
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -160,7 +159,7 @@ def test_what_a_service_says_becomes_one_sentence_of_ours(said: str, told: str) 
 def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let time pass without waiting for it."""
     now = [0.0]
-    monkeypatch.setattr("runner.http.deadlines.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("runner.http.request.time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def passes(seconds: float) -> None:
         now[0] += seconds

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.errors import Kind
-from runner.http.upload_watch import UploadWatch
+from runner.http.upload_body import UploadWatch
 from runner.lib.checksums import sum_of
 from runner.lib.secrets import Secret
 from runner.providers.base import Done, Effect, NeverSent, Rejected, ServiceOptions, Unknown

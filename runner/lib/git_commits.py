@@ -1,4 +1,4 @@
-"""Commits and files of a checkout, as git tells of them."""
+"""TODO."""
 
 import hashlib
 import os
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runner.lib.git.checkout import Checkout, file_settings
-from runner.lib.git.process import GitError, run
+from runner.lib.git import Checkout, GitError, file_settings, run
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.lib.git import process
-from runner.lib.git.checkout import append_note, find_checkout, identity, ref_id, remote_url, top_level
-from runner.lib.git.commit import stored
-from runner.lib.git.process import GitError
+from runner.lib import git as git_module
+from runner.lib.git import GitError, append_note, find_checkout, identity, ref_id, remote_url, top_level
+from runner.lib.git_commits import stored
 from tests.stress.hostile.repositories import approval, checkout, git, operator
 
 
@@ -171,7 +170,7 @@ def test_a_git_that_does_not_end_is_ended_with_all_that_it_started(
 ) -> None:
     checkout(tmp_path / "x")
     in_the_place_of_git(tmp_path, monkeypatch, "sleep 60 & sleep 60")
-    monkeypatch.setattr(process, "_SECONDS", 0.2)
+    monkeypatch.setattr(git_module, "_SECONDS", 0.2)
     with pytest.raises(GitError, match="too long"):
         find_checkout(tmp_path / "x")
 
@@ -179,7 +178,7 @@ def test_a_git_that_does_not_end_is_ended_with_all_that_it_started(
 def test_an_answer_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout(tmp_path / "x")
     in_the_place_of_git(tmp_path, monkeypatch, "yes")
-    monkeypatch.setattr(process, "_LARGEST", 100_000)
+    monkeypatch.setattr(git_module, "_LARGEST", 100_000)
     with pytest.raises(GitError, match="larger than"):
         find_checkout(tmp_path / "x")
 
