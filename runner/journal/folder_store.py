@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
@@ -190,6 +190,10 @@ class FolderStore(Struct, frozen=True):
     def read_log(self, *, afresh: bool = False) -> Store | None:  # noqa: ARG002 -- there is no copy
         """Open the journal for reading; None where no run has been yet."""
         return open_for_reading(self.folder)
+
+    def one_look(self) -> AbstractContextManager[None]:
+        """Do nothing: it costs little to look again."""
+        return nullcontext()
 
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Hold]:
         """Hold the folder's lock."""

@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
+from msgspec import Struct
+
 from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
@@ -34,10 +36,24 @@ _UNPACKED = 50  # commits that a run leaves as they are, and events after which 
 _FULL_PACK = 200_000  # events
 
 
-class ObjectLog:
-    """An open journal. `cache` is what this machine knows of it, None where only the store is believed."""
+class Look(Struct):
+    """What was seen of a journal: the commits from an event on, and files of the checkpoint where they are remembered.
 
-    def __init__(self, bucket: Bucket, cache: JournalCache | None, reword: Reword) -> None:
+    `compared` is the last commit that was fetched from the store, or compared with it, and that this machine has.
+    """
+
+    listed: tuple[int, list[Item]] | None = None
+    compared: int = 0
+    files: dict[str, bytes] = {}
+
+
+class ObjectLog:
+    """An open journal. `cache` is what this machine knows of it, None where only the store is believed.
+
+    Readers that share a `look` see the same journal, and ask for nothing of it twice.
+    """
+
+    def __init__(self, bucket: Bucket, cache: JournalCache | None, reword: Reword, look: "Look | None" = None) -> None:
         self._bucket = bucket
         self._cache = cache
         self._reword = reword
@@ -46,8 +62,7 @@ class ObjectLog:
         self._guards: set[str] = set()
         self._mark = 0  # events up to this one were not read; their guards are looked up when one is written
         self._appended = 0  # events
-        self._listed: tuple[int, list[Item]] | None = None  # the commits from an event on, as this object saw them
-        self._compared = 0  # the last commit that was fetched from the store, or compared with it, and is kept here
+        self._look = look or Look()
 
     @property
     def head(self) -> tuple[int, str]:
@@ -117,7 +132,7 @@ class ObjectLog:
         if not ours:
             raise HeadMovedError
         self._appended += len(links)
-        self._listed = None
+        self._look.listed = None
         if self._cache is not None:
             self._cache.add(commit, lines, commit=commit)
             self._cache.save()
@@ -137,7 +152,7 @@ class ObjectLog:
 
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
-        known, self._listed = self.head[0], None
+        known, self._look.listed = self.head[0], None
         if self._cache is not None and 0 < known == self._cache.known.events and self._is_at_end():
             return known, self.digest(1) or ""
         seen = sum(1 for _ in self._lines(known))
@@ -196,14 +211,14 @@ class ObjectLog:
         """Return whether there is a commit; where they are few, all of them are known then."""
         items, whole = self._bucket.first_page(JOURNAL)
         if whole:
-            self._listed = (1, _commits_among(items))
+            self._look.listed = (1, _commits_among(items))
         return bool(_commits_among(items))
 
     def _commits(self, start: int) -> list[Item]:
         """Return the objects of the commits that begin with that event or later, as they were at the first look."""
-        if self._listed is None or self._listed[0] > start:
-            self._listed = (start, _commits_among(self._bucket.list(JOURNAL, f"{start - 1:017d}")))
-        return [item for item in self._listed[1] if _number(item) >= start]
+        if self._look.listed is None or self._look.listed[0] > start:
+            self._look.listed = (start, _commits_among(self._bucket.list(JOURNAL, f"{start - 1:017d}")))
+        return [item for item in self._look.listed[1] if _number(item) >= start]
 
     def _lines(self, first: int) -> Iterator[bytes]:
         """Yield the lines from an event on, from this machine, from packs, and the rest from the commits.
@@ -238,9 +253,9 @@ class ObjectLog:
 
     def _is_short(self) -> bool:
         """Return whether the commits are few, so that it does not matter whether there are packs."""
-        if self._listed is None:
+        if self._look.listed is None:
             self._has_commits()
-        return self._listed is not None and self._listed[0] == 1 and len(self._listed[1]) < _UNPACKED
+        return self._look.listed is not None and self._look.listed[0] == 1 and len(self._look.listed[1]) < _UNPACKED
 
     def _unpacked(self, packs: Sequence[Pack]) -> Iterator[bytes]:
         """Yield the lines of packs, and keep them on this machine."""
@@ -262,7 +277,7 @@ class ObjectLog:
         if commit == 0:
             yield from self._tail(items, first)
             return
-        compared = commit == self._compared
+        compared = commit == self._look.compared
         ahead = items[compared:_WINDOW]
         contents = map_in_threads(self._lines_of, ahead, _THREADS)
         stored, seq = [] if compared else contents[0], min(first, commit)
@@ -274,7 +289,7 @@ class ObjectLog:
             seq += 1
         if not compared and seq - commit != len(stored):
             raise self._other(seq)
-        self._compared = commit
+        self._look.compared = commit
         yield from self._kept(ahead[not compared :], contents[not compared :], first)
         yield from self._tail(items[_WINDOW:], first)
 
@@ -308,7 +323,7 @@ class ObjectLog:
             if self._cache is not None:
                 self._cache.add(_number(item), lines, commit=_number(item), anywhere=True)
                 if self._cache.known.commit == _number(item):
-                    self._compared = _number(item)
+                    self._look.compared = _number(item)
         for item, lines in zip(items, contents, strict=True):
             yield from lines[max(first - _number(item), 0) :]
 

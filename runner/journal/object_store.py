@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from shlex import quote
 from typing import IO, BinaryIO, cast
@@ -20,19 +21,20 @@ from msgspec import Struct
 
 from runner.errors import ExitCode, StateError
 from runner.http.objects.bucket import NO_OBJECT, Bucket, DoubtfulError, read_bucket_address
-from runner.journal.checkpoint import LATEST
+from runner.journal.checkpoint import FILES, LATEST
 from runner.journal.folder import StateFolder
 from runner.journal.leases import leased, read_life
 from runner.journal.lock import Held
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_checks import store_checks
 from runner.journal.object_lease import ObjectLease, holder_of
-from runner.journal.object_log import JOURNAL, ObjectLog
+from runner.journal.object_log import JOURNAL, Look, ObjectLog
 from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
 
 FORMAT_NAME, FORMAT = "format.json", 1
+CHECKPOINT_NAMES = frozenset({LATEST, *FILES})
 INBOX, ASIDE = "p/0000/inbox", "p/0000/lost/inbox"
 _LARGEST_FORMAT = 4096
 _LARGEST_ENTRY = 1024 * 1024
@@ -56,10 +58,14 @@ class Format(Struct, frozen=True, kw_only=True):
 
 
 class ObjectBlobs(Struct, frozen=True):
-    """Files as objects of the same names; `ahead` are those that are on their way already, each for one reader."""
+    """Files as objects of the same names.
+
+    `ahead` are those that are on their way already, each for one reader; a `look` remembers what its readers open.
+    """
 
     bucket: Bucket
     ahead: dict[str, "Future[IO[bytes]]"] = {}
+    look: Look | None = None
 
     def put(self, name: str, pieces: Iterable[bytes]) -> str:
         """Store a file whole or not at all; its digest is that of the bytes which were sent."""
@@ -96,7 +102,12 @@ class ObjectBlobs(Struct, frozen=True):
     def open(self, name: str) -> BinaryIO:
         """Fetch a file, which is on this machine's disk only while it is open."""
         coming = self.ahead.pop(name, None)
-        return cast("BinaryIO", self.bucket.open(name) if coming is None else coming.result())
+        if self.look is None or name not in CHECKPOINT_NAMES:
+            return cast("BinaryIO", self.bucket.open(name) if coming is None else coming.result())
+        if name not in self.look.files:
+            with self.bucket.open(name) as file:
+                self.look.files[name] = file.read()
+        return BytesIO(self.look.files[name])
 
     def holds(self, name: str) -> bool:
         """Return whether there is such an object."""
@@ -156,6 +167,7 @@ class ObjectStore:
         self.bucket_address = read_bucket_address(address, parameters={"lease"})
         self.life = read_life(dict(self.bucket_address.extra).get("lease", ""))
         self._ahead = dict[str, Future[IO[bytes]]]()
+        self._look: Look | None = None
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -175,7 +187,7 @@ class ObjectStore:
     @property
     def blobs(self) -> ObjectBlobs:
         """Return the files below the prefix."""
-        return ObjectBlobs(self.bucket, self._ahead)
+        return ObjectBlobs(self.bucket, self._ahead, self._look)
 
     @property
     def inbox(self) -> ObjectInbox:
@@ -317,7 +329,18 @@ class ObjectStore:
 
     def _log(self, *, afresh: bool) -> ObjectLog:
         found, _ = self.format
-        return ObjectLog(self.bucket, None if afresh else JournalCache(self._machine, found.lineage), self._reworded)
+        if afresh:
+            return ObjectLog(self.bucket, None, self._reworded)
+        return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._look)
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Show the journal and its checkpoint as they are at the first look, without asking for them again."""
+        self._look = Look()
+        try:
+            yield
+        finally:
+            self._look = None
 
     @contextmanager
     def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:

@@ -277,6 +277,9 @@ class StateStore(Protocol):
             StateError: it is missing, foreign or damaged.
         """
 
+    def one_look(self) -> AbstractContextManager[None]:
+        """Show readers within the state as it is at the first look, where looking again would take time."""
+
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Lease]:
         """Hold the state for one run; wait up to `timeout` seconds for it.
 

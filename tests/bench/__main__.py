@@ -33,6 +33,7 @@ LINES = (
     "polling",
     "journal",
     "recovery",
+    "latency",
     "checkpoint",
     "growth",
     "profiles",

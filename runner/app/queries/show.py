@@ -42,6 +42,11 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
         UsageError: there is neither such a model nor such a run, or the run has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
+    with open_state(state).one_look():
+        return _shown(state, subject)
+
+
+def _shown(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
     found = status(state)
     models = tuple(model for model in found.models if model.name == subject)
     if models:

@@ -10,6 +10,7 @@ import click
 from msgspec.structs import replace
 
 from runner.app.queries.status import ModelStatus, Status, next_steps, status
+from runner.app.state.open_state import open_state
 from runner.cli import options
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
@@ -130,10 +131,13 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show each model's incumbent, job in training, pending approval and last outcome."""
-    found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
-    warn_of_loss(console, state)
-    if outcomes:
-        found = replace(found, models=tuple(model for model in found.models if model.last_outcome in outcomes))
+    with open_state(state).one_look():
+        found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
+        warn_of_loss(console, state)
+        if outcomes:
+            found = replace(found, models=tuple(model for model in found.models if model.last_outcome in outcomes))
+        wanting = sorted(filter(_wants, found.models), key=_place)
+        steps = next_steps(state, wanting) if wanting and form != "json" else {}
     if form == "json":
         console.result(_json(found))
         return ExitCode.OK
@@ -141,8 +145,6 @@ def command(  # noqa: PLR0913 -- one argument an option
     shown = found if wide else replace(found, models=with_short_ids(found.models))
     if is_fleet:
         shown = replace(shown, models=tuple(sorted(shown.models, key=_place)))
-    wanting = sorted(filter(_wants, found.models), key=_place)
-    steps = next_steps(state, wanting) if wanting else {}
     if console.width and console.width >= FEWEST_COLUMNS and found.models:
         lines = list(_tables(shown.models, steps, console.width, wide=wide, outcomes=bool(outcomes)))
     else:

@@ -471,3 +471,30 @@ def test_a_machine_that_begins_at_a_mark_keeps_what_follows_and_reads_older_even
     del server.objects["prod/p/0000/journal/00000000000000020"]
     with pytest.raises(StateError, match="has lost its end"):
         events(address)
+
+
+def test_readers_of_one_look_ask_for_nothing_twice(server: S3Server, forget_machine: Callable[[], None]) -> None:
+    address = server.address("prod")
+    state = begun(address)
+    log = opened(state)
+    for word in map(str, range(20)):
+        log.append([draft(status(word))])
+    log.close()
+    state.blobs.put("checkpoint/latest", [b"mark"])
+    forget_machine()
+    reader = ObjectStore(address)
+    with reader.one_look():
+        server.requests.clear()
+        for _ in range(3):
+            again = reader.read_log()
+            assert again is not None
+            assert len(list(again.read())) == 20
+            again.close()
+            with reader.blobs.open("checkpoint/latest") as file:
+                assert file.read() == b"mark"
+        keys = [key for _, key in server.requests]
+        assert len(keys) == len(set(keys))
+        opened_anew = opened(ObjectStore(address))
+        opened_anew.append([draft(status("later"))])
+        opened_anew.close()
+    assert len(events(address)) == 21
