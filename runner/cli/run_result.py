@@ -15,7 +15,7 @@ from runner.cli.terminal.capabilities import TerminalCapabilities
 from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON
 from runner.plan.model_plan import state_option
-from runner.reports.evidence_text import evidence_line, short_reason, undecided
+from runner.reports.evidence_text import evidence_line, summary_reason, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import next_lines
 from runner.reports.table import FLEET, NAME_COLUMNS
@@ -138,7 +138,7 @@ def _told(model: ModelReport) -> str:
     """Return why a model ended so, with short job ids, and the metrics that a person decides by."""
     evidence = undecided(model)
     metrics = f" Metrics: {evidence_line(evidence)}." if evidence else ""
-    return inline(f"{short_reason(model)}{metrics}")
+    return inline(f"{summary_reason(model)}{metrics}")
 
 
 def _next(report: Report, option: str, most: int | None) -> Iterator[str]:

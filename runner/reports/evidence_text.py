@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.plan.evidence import Evidence, MetricEvidence
 from runner.reports.model import ModelReport
-from runner.reports.next_step import short_ids, with_short_ids
+from runner.reports.next_step import short_ids, why, with_short_ids
 from runner.reports.table import Column, short_number, signed_number, text_table
 
 NO_METRICS = "No metric of either model is recorded."
@@ -94,6 +94,16 @@ def undecided(model: ModelReport) -> Evidence | None:
 def short_reason(model: ModelReport) -> str:
     """Return the reason of a model of a report, its job ids as short as those of its tables."""
     return in_short(model.reason, model)
+
+
+def short_why(model: ModelReport) -> str:
+    """Return the same without the commands, for where they are printed whole beside it."""
+    return in_short(why(model), model)
+
+
+def summary_reason(model: ModelReport) -> str:
+    """Return the same for a summary, which ends with the commands; what to do about an error belongs to it."""
+    return short_reason(model) if model.error else short_why(model)
 
 
 def in_short(sentence: str, model: ModelReport) -> str:

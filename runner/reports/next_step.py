@@ -253,7 +253,7 @@ def why(model: ModelReport) -> str:
         return model.reason
     sentences = model.reason.removesuffix(model.next.text).rstrip().split(". ")
     kept = [sentence.removesuffix(".") for sentence in sentences if "`retrain " not in sentence]
-    return f"{'. '.join(kept)}." if any(kept) else model.reason
+    return f"{'. '.join(kept)}." if any(kept) else named_only(model.reason)
 
 
 def named_only(text: str) -> str:

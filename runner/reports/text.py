@@ -80,6 +80,13 @@ def quoted_parts(sentence: str) -> list[str]:
     return _QUOTED.split(sentence)
 
 
+def markdown_block(command: object, indent: str = "") -> str:
+    """Return a fenced block with one line of a shell, for readers that have a button to copy it."""
+    line = inline(command)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
+    return "\n".join(f"{indent}{part}" for part in (f"{fence}sh", line, fence))
+
+
 def markdown_prose(sentence: object) -> str:
     """Return a sentence for a table's cell: the commands that it quotes are code spans, all the rest is text."""
     parts = quoted_parts(inline(sentence))

@@ -118,6 +118,21 @@ def test_forty_eight_models_fit_a_few_screens(browser: Browser, render: Render, 
     assert browser.violations() == []
 
 
+def test_a_name_is_shown_whole_on_a_phone_whatever_its_outcome(browser: Browser, render: Render) -> None:
+    def long_names(record: Recording) -> None:
+        record.start()
+        for number in range(13):  # as many as are folded
+            record(f"newsletter-response-rate-of-region-{number}", planned(), finished("awaiting_approval", "See it."))
+        record.end(0)
+
+    browser.open(render(long_names), width=400)
+    cut = (
+        "return [...document.querySelectorAll('#list tbody th')].filter((th) => th.scrollWidth > th.clientWidth).length"
+    )
+    assert browser.run(cut) == 0
+    assert browser.run("return document.documentElement.scrollWidth") == 400
+
+
 def test_owners_and_tags_filter(browser: Browser, render: Render) -> None:
     def two_owners(record: Recording) -> None:
         record.start()

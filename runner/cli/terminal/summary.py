@@ -14,7 +14,7 @@ from rich.text import Text
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, outcome_sign
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, Outcome
-from runner.reports.evidence_text import evidence_line, short_reason, undecided
+from runner.reports.evidence_text import evidence_line, summary_reason, undecided
 from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import by_urgency, in_brief
 from runner.reports.table import CUT, FEWEST_COLUMNS, cut_middle
@@ -90,7 +90,7 @@ def _cells(model: ModelReport, look: TerminalCapabilities, names: int, room: int
 def _told(model: ModelReport) -> str:
     """Return why a model ended so, and below it the metrics that a person decides by."""
     evidence = undecided(model)
-    lines = [short_reason(model), *([f"metrics: {evidence_line(evidence)}"] if evidence else [])]
+    lines = [summary_reason(model), *([f"metrics: {evidence_line(evidence)}"] if evidence else [])]
     return "\n".join(map(inline, lines))
 
 
@@ -98,7 +98,7 @@ def _told_shortly(model: ModelReport) -> str:
     """Return the same for a single line that is cut: what to do, the first metric, then why."""
     evidence = undecided(model)
     metric = f"{evidence_line(evidence, 1, noted=False)}; " if evidence else ""
-    return inline(f"{in_brief(model.next)}{metric}{short_reason(model)}")
+    return inline(f"{in_brief(model.next)}{metric}{summary_reason(model)}")
 
 
 def _stacked(

@@ -15,18 +15,25 @@ from runner.reports import table, text
 from runner.reports.build import outline
 from runner.reports.charts.rule_chart import WIDTH
 from runner.reports.charts.trend import HEIGHT
-from runner.reports.evidence_text import evidence_line, in_short, metric_text, short_reason, undecided
+from runner.reports.evidence_text import (
+    evidence_line,
+    in_short,
+    metric_text,
+    short_reason,
+    short_why,
+    summary_reason,
+    undecided,
+)
 from runner.reports.model import ModelReport, Report
-from runner.reports.next_step import audit_commands, named_only, short_id, why
+from runner.reports.next_step import audit_commands, named_only, short_id
 from runner.reports.page import Page, PageLayout, answer, build_page, commit_address, inline_file, lay_out, prose, sign
 from runner.reports.run_history import STAGES, RunHistory
 from runner.reports.templating import templates
-from runner.reports.text import clipped, in_words, json_pieces, markdown_code, markdown_prose
+from runner.reports.text import clipped, in_words, json_pieces, markdown_block, markdown_code, markdown_prose
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
 _MOST_ROWS = 40  # models that need a person; of more, each outcome has its first ones
 _ROWS_EACH = 10
-_STEP = 700  # characters of what to do next: its commands are there to be copied
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -37,9 +44,9 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """The models that need a person as rows of a table, what is known of them as blocks, and the rest as rows.
+    """The models that need a person as items of a list, what is known of them as blocks, and the rest as rows.
 
-    `others` are the models that need a person and have no row, as names by outcome. `kinds` counts the failures.
+    `others` are those that are not in the list, as names by outcome. `kinds` counts the failures.
     """
 
     troubled: Part
@@ -68,11 +75,11 @@ def summarize(report: Report, render_block: Callable[[ModelReport], str]) -> Sum
     troubled = [mention for mention in mentions if mention.outcome in NEEDS_PERSON]
     rest = mentions[len(troubled) :]
     first = _first_ones(troubled)
-    rows = _fitting((_troubled_row(models[mention.place]) for mention in first), len(first), _TROUBLE_BYTES)
+    items = _fitting((_troubled_item(models[mention.place]) for mention in first), len(first), _TROUBLE_BYTES)
     telling = [mention.place for mention in mentions if mention.is_told_of]
     return Summary(
-        troubled=rows,
-        others=_others(troubled, {mention.name for mention in first[: len(rows.pieces)]}),
+        troubled=items,
+        others=_others(troubled, {mention.name for mention in first[: len(items.pieces)]}),
         kinds=dict(Counter(model.kind for model in troubled if model.kind is not None).most_common()),
         blocks=_fitting((render_block(models[place]) for place in telling), len(telling), _BLOCK_BYTES),
         rest=_fitting((_row(models[mention.place]) for mention in rest), len(rest), _REST_BYTES),
@@ -91,7 +98,7 @@ def _mention(place: int, model: ModelReport) -> _Mention:
 
 
 def _first_ones(troubled: Sequence[_Mention]) -> Sequence[_Mention]:
-    """Return the models that are to have a row: all of a few, else some of each outcome, the most urgent first."""
+    """Return the models that are to be listed: all of a few, else some of each outcome, the most urgent first."""
     if len(troubled) <= _MOST_ROWS:
         return troubled
     by_outcome = ([mention for mention in troubled if mention.outcome == outcome] for outcome in NEEDS_PERSON)
@@ -117,16 +124,22 @@ def _fitting(pieces: Iterable[str], count: int, room: int) -> Part:
     return Part(pieces=kept, left_out=count - len(kept))
 
 
-def _troubled_row(model: ModelReport) -> str:
-    step = markdown_prose(clipped(model.next.text, _STEP)) if model.next else ""
-    evidence = undecided(model)
-    metrics = f" {_text(f'Metrics: {evidence_line(evidence)}.')}" if evidence else ""
-    return _joined(
-        _name(model.name),
-        _outcome(model),
-        f"{_text(in_short(why(model), model))}{metrics}",
-        markdown_prose(clipped(step, _STEP)),
-    )
+def _troubled_item(model: ModelReport) -> str:
+    """Return an item of a list; a table with sentences and commands cannot be read on a phone."""
+    evidence, step = undecided(model), model.next
+    sentences = [short_why(model)]
+    if step and step.cause not in ("rules", "review"):  # there the reason says it
+        sentences.append(named_only(step.text))
+    if evidence:
+        sentences.append(f"Metrics: {evidence_line(evidence)}.")
+    lines = [f"- {_outcome(model)} {_name(model.name)}: {' '.join(map(_text, sentences))}"]
+    if step and step.commands:
+        first, *others = step.commands
+        lines.append(markdown_block(first, indent="  "))
+        more = [f"or {markdown_code(command)}" for command in others]
+        more += [f"see {markdown_code(command)}" for command in step.look]
+        lines += [f"  {', '.join(more)}"] if more else []
+    return "\n".join(lines)
 
 
 def _row(model: ModelReport) -> str:
@@ -172,10 +185,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short_id": short_id,
     "short": text.short_digest,
     "sign": sign,
+    "summary_reason": summary_reason,
     "signed": table.signed_number,
     "stamp": stamp,
     "undecided": undecided,
-    "why": why,
+    "why": short_why,
     "evidence_line": evidence_line,
     "utc": text.utc,
     "words": text.in_words,

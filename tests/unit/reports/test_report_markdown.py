@@ -15,7 +15,7 @@ from runner.policy.evaluation import Cause, Drift, Verdict
 from runner.reports.build import build_report
 from runner.reports.formats.render import render_html, render_markdown, summarize
 from runner.reports.model import DecisionReport, ModelReport, RuleReport
-from runner.reports.next_step import CommandContext, next_step
+from runner.reports.next_step import CommandContext, next_step, why
 from runner.reports.page import answer
 from runner.reports.text import clipped, drift, markdown_prose
 from tests.unit.reports.report_history import MemoryJournal, Recording, record_everything, record_hostile
@@ -39,7 +39,7 @@ def test_five_hundred_models_fit_into_a_comment(fleet: Recording) -> None:
     assert text.startswith("## 250 of 500 models switched; 50 were held back, 50 wait for approval, 100 failed and 50 ")
     shown = text.split("<details>")[0]
     for outcome, number in {"unknown": 50, "failed": 100, "held": 50, "awaiting approval": 50}.items():
-        rows = re.findall(rf"\n\| `(\w+)` \| \*\*{outcome}\*\*", shown)
+        rows = re.findall(rf"\n- \*\*{outcome}\*\* `(\w+)`: ", shown)
         [(count, names)] = re.findall(rf"\n(\d+) more \*\*{outcome}\*\*: (.+)\.\n", shown)
         named = set(re.findall(r"`(\w+)`", names))
         assert len(rows) == 10
@@ -96,6 +96,22 @@ def decision(drift: Drift = "in_sync") -> DecisionReport:
 
 
 CONTEXT = CommandContext(run="retrain run models.yaml --state there", state=" --state there")
+
+
+def test_a_command_of_the_comment_is_a_block_with_a_button_to_copy_it(fleet: Recording) -> None:
+    text = render_markdown(fleet.history()).decode()
+    item = next(part for part in text.split("\n- ") if part.startswith("**awaiting approval**"))
+    name = re.findall(r"`(\w+)`", item)[0]
+    [block] = [token for token in MarkdownIt().parse(f"- {item}") if token.type == "fence"][:1]
+    assert (block.info, block.content) == ("sh", f'retrain approve {name} --reason "..."\n')
+    assert f'or `retrain reject {name} --reason "..."`' in item
+    assert "`retrain" not in item.split("```")[0]
+
+
+def test_a_reason_that_is_only_a_command_is_kept_without_its_arguments() -> None:
+    reason = 'Candidate 7 waits for `retrain approve m --reason "..."` or `retrain reject m`.'
+    waiting = ModelReport(name="m", outcome="awaiting_approval", reason=reason)
+    assert why(replace(waiting, next=next_step(waiting, CONTEXT))) == "Candidate 7 waits for `approve` or `reject`."
 
 
 def text_of(model: ModelReport) -> str:
