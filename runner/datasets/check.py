@@ -6,8 +6,7 @@ from time import monotonic
 
 from msgspec import Struct
 
-from runner.datasets.column_names import column_difference
-from runner.datasets.columns import ColumnContents
+from runner.datasets.columns import ColumnContents, column_difference
 from runner.datasets.csv_scan import CsvScan
 from runner.datasets.findings import Findings
 from runner.datasets.joined_stream import BLOCK, BOM, SHARED_BLOCK, blocks, content, header_length

@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.datasets.access import MOST_BYTES, Copy, DataAccess
-from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, refused
+from runner.datasets.source import MOST_BYTES, Copy, DataAccess, Fingerprint, FoundFiles, RemoteReadError, refused
 from runner.manifest.model import Source
 
 SECONDS = 60 * 60  # for the data

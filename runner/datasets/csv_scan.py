@@ -12,10 +12,17 @@ from collections.abc import Iterator
 from functools import partial
 
 from runner.datasets.columns import ColumnContents
-from runner.datasets.csv_text import CsvMarks, EncodingCheck, OutsideQuotes, end_of_quotes, end_of_records, open_quote
+from runner.datasets.csv_text import (
+    CsvMarks,
+    EncodingCheck,
+    OutsideQuotes,
+    end_of_quotes,
+    end_of_records,
+    foreign_content,
+    open_quote,
+)
 from runner.datasets.empty_values import values_of_lines
 from runner.datasets.findings import Findings
-from runner.datasets.foreign_content import foreign_content
 from runner.datasets.joined_stream import BOM, blocks, line_end
 from runner.datasets.source import DataFile
 

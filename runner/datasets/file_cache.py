@@ -7,13 +7,12 @@ from threading import Lock, Semaphore
 
 from msgspec.structs import replace
 
-from runner.datasets.access import DataAccess
 from runner.datasets.check import Checked, check_file, needs_fast_checksum
 from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
 from runner.datasets.row_overlap import RowOverlap, row_overlap
-from runner.datasets.source import DataFile, Fingerprint, unreadable
+from runner.datasets.source import DataAccess, DataFile, Fingerprint, unreadable
 from runner.errors import Kind, ModelError
 from runner.lib import canonical_json as canonical
 from runner.lib.checksums import Checksum, sum_of

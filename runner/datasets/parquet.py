@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
-from runner.datasets.access import MOST_BYTES, Copy, DataAccess
-from runner.datasets.source import DataFile, Fingerprint, RemoteReadError
+from runner.datasets.source import MOST_BYTES, Copy, DataAccess, DataFile, Fingerprint, RemoteReadError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,7 +7,6 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.changes import evaluation_changes, training_changes
 from runner.datasets.check import Checked
 from runner.datasets.file_cache import FileCache, changed, dataset_sha256, refuse_unpinned
 from runner.datasets.findings import Findings, Found, level_of, way_out
@@ -16,7 +15,7 @@ from runner.datasets.metadata import FileMetadata, Prepared, Reference, Referenc
 from runner.datasets.packing import discard, package
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
 from runner.datasets.row_overlap import RowOverlap
-from runner.datasets.rules import evaluation_findings, training_findings
+from runner.datasets.rules import evaluation_changes, evaluation_findings, training_changes, training_findings
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Checks, Dataset
 from runner.providers.facts import ArchiveFolders

@@ -6,12 +6,20 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.access import DataAccess
 from runner.datasets.command_source import CommandSource
 from runner.datasets.local_source import LocalSource
 from runner.datasets.object_source import ObjectSource
 from runner.datasets.parquet import ParquetFile
-from runner.datasets.source import PARQUET, DataFile, DataSource, Fingerprint, TableAsText, refused, unreadable
+from runner.datasets.source import (
+    PARQUET,
+    DataAccess,
+    DataFile,
+    DataSource,
+    Fingerprint,
+    TableAsText,
+    refused,
+    unreadable,
+)
 from runner.datasets.web_source import VariableSource, WebSource
 from runner.errors import Kind, ModelError
 from runner.http.objects.address import SCHEMES as OBJECTS

@@ -15,9 +15,17 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from runner.datasets.access import MOST_BYTES, Copy, DataAccess
 from runner.datasets.object_source import find_objects
-from runner.datasets.source import Fingerprint, FoundFiles, RemoteReadError, reader, refused
+from runner.datasets.source import (
+    MOST_BYTES,
+    Copy,
+    DataAccess,
+    Fingerprint,
+    FoundFiles,
+    RemoteReadError,
+    reader,
+    refused,
+)
 from runner.http.addresses import Address, UnfitError, is_loopback, read_address
 from runner.http.objects.address import SCHEMES as OBJECTS
 from runner.http.proxies import Proxies, ca_bundle
@@ -152,8 +160,8 @@ def _ask(access: DataAccess, url: Secret, method: Literal["GET", "HEAD"], header
     Raises:
         RemoteReadError: there is none.
     """
-    from runner.http.redirects import open_following  # noqa: PLC0415 -- as above
     from runner.http.request import Broken, Request, RequestStage  # noqa: PLC0415 -- as above
+    from runner.http.responses import open_following  # noqa: PLC0415 -- as above
 
     plain = {"Accept-Encoding": "identity", **headers}
     wire = access.once("transport", _transport)

@@ -23,7 +23,7 @@ from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import open_file, real_folder, sync_folder
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest, Model
-from runner.plan.decision_inputs import binding, candidate_digest, inputs_now
+from runner.plan.approvals import binding, candidate_digest, inputs_now
 from runner.plan.model_plan import inspect_command
 from runner.policy.decide import Inputs, evaluate, inputs_to_json, policy_digest
 from runner.policy.evaluation import Evaluation

@@ -15,7 +15,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import VOID, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
-from runner.plan.decision_inputs import binding
+from runner.plan.approvals import binding
 from runner.plan.needed_jobs import ASKED_FOR
 from runner.providers.base import Code, ServiceError, Status
 

@@ -22,7 +22,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.durations import duration_text
-from runner.plan.decision_inputs import incumbent_moved, inputs_moved
+from runner.plan.approvals import incumbent_moved, inputs_moved
 from runner.plan.eligibility import blocked
 from runner.plan.incumbent import may_drift, own_models
 from runner.plan.model_plan import PlanStage, person_command, resolve_commands, review_commands

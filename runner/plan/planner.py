@@ -16,11 +16,13 @@ from runner.plan.approvals import (
     ApprovalContext,
     approval_for,
     contradiction,
+    definition_moved,
+    incumbent_moved,
+    inputs_moved,
     unused_approvals,
     why_followed,
     without_provenance,
 )
-from runner.plan.decision_inputs import definition_moved, incumbent_moved, inputs_moved
 from runner.plan.eligibility import blocked, blocked_data, history_lost, turned_back, was_rejected, withdrawn
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.incumbent import ONE_WAY, is_unrecorded, learnt_since, statement_due

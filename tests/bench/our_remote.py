@@ -13,10 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from runner.app.planning.data_checks import digests
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import resolve
+from runner.datasets.source import DataAccess
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Redactor, Secret
 from runner.manifest.model import Dataset, Place, Source

@@ -6,8 +6,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from runner.datasets.access import DataAccess
-from runner.datasets.source import Fingerprint, FoundFiles
+from runner.datasets.source import DataAccess, Fingerprint, FoundFiles
 from runner.errors import Kind, ModelError
 from runner.manifest.model import Source
 

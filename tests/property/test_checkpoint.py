@@ -17,7 +17,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.manifest.load import load
 from runner.manifest.model import Manifest
-from runner.plan.decision_inputs import place_before
+from runner.plan.approvals import place_before
 from runner.plan.eligibility import blocked, blocked_data
 from runner.plan.incumbent import reference
 from runner.plan.model_plan import Choice, PlanInputs

@@ -9,13 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.datasets import object_source, web_source
-from runner.datasets.access import DataAccess
-from runner.datasets.object_source import ObjectFile
-from runner.datasets.source import DataFile, RemoteReadError
+from runner.datasets.object_source import ObjectFile, ObjectInfo, ObjectReader
+from runner.datasets.source import DataAccess, DataFile, RemoteReadError
 from runner.datasets.web_source import WebFile
 from runner.http.objects.address import ObjectAddress
 from runner.http.objects.client import Client
-from runner.http.objects.reader import ObjectInfo, ObjectReader
 from runner.http.request import Broken, Request, RequestStage, ResponseHead
 from runner.http.transport import BrokenError, OpenAnswer
 from runner.http.upload_body import BodyStoppedError, UploadBody

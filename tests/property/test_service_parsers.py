@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.http.addresses import UnfitError, read_address
 from runner.http.headers import retry_after
-from runner.http.response_body import Answer
+from runner.http.responses import Answer
 from runner.providers.base import Done, Effect, ServiceError, ServiceOptions
 from runner.providers.fields import Fields
 from runner.providers.prediction_one.errors import switch_effect, upload_effect

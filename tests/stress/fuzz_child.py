@@ -22,7 +22,7 @@ from msgspec import to_builtins
 
 from runner.errors import ModelError, RetrainError
 from runner.http.headers import LONGEST, read_date, retry_after
-from runner.http.response_body import Answer
+from runner.http.responses import Answer
 from runner.manifest.load import read
 from runner.manifest.model import MetricDefinition, Place, Rule, ThresholdPolicy
 from runner.policy.decide import Inputs, evaluate

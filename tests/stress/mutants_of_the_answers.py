@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_text_of_controls_is_cut_without_a_word",
-        file="runner/http/response_body.py",
+        file="runner/http/responses.py",
         old=" or len(text) > _MOST_READ)",
         new=")",
         caught_by=_HOSTILE + "[a key at the end of what is read]",
@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_signed_url_is_as_long_as_it_likes",
-        file="runner/http/redirects.py",
+        file="runner/http/responses.py",
         old="    if len(value) > _LONGEST_URL:\n",
         new="    if False:\n",
         caught_by="tests/unit/providers/test_provider_reads.py::test_a_signed_url_has_a_bounded_length",

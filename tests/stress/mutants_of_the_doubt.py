@@ -151,7 +151,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="another_incumbent_changes_no_decision",
-        file="runner/plan/decision_inputs.py",
+        file="runner/plan/approvals.py",
         old="return definition_moved(manifest, model, job) or incumbent_moved(manifest, model, progress, job)",
         new="return definition_moved(manifest, model, job)",
         caught_by=_WORDS + "test_a_decision_no_longer_holds_when_another_incumbent_serves_than_at_its_time",

@@ -24,7 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_place_before_is_forgotten",
-        file="runner/plan/decision_inputs.py",
+        file="runner/plan/approvals.py",
         old="        place_before=place_before(progress, job),\n",
         new="        place_before=None,\n",
         caught_by=_EXECUTE + "test_after_a_change_that_was_not_accepted_the_older_place_still_counts",

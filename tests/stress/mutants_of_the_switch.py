@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an_unread_result_rests_whatever_the_manifest_defines",
-        file="runner/plan/decision_inputs.py",
+        file="runner/plan/approvals.py",
         old="    return decided.unread is not None or unusable or bool",
         new="    return unusable or bool",
         caught_by=_UNREAD + "test_a_manifest_that_is_mended_judges_the_stored_file_without_training_or_download",

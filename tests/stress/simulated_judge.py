@@ -28,7 +28,7 @@ from runner.journal.events import (
 )
 from runner.journal.progress import Progress
 from runner.manifest.model import Manifest, Policy, ThresholdPolicy
-from runner.plan.decision_inputs import candidate_digest, inputs_moved
+from runner.plan.approvals import candidate_digest, inputs_moved
 from runner.policy.decide import inputs_from_json
 from tests.fakes.world import REALM
 from tests.stress.simulated_journal import Ledger

@@ -23,7 +23,7 @@ from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
-from runner.plan.decision_inputs import inputs_moved
+from runner.plan.approvals import inputs_moved
 from runner.plan.planner import approval_expires_at
 from tests.fakes.run_ids import run_id as numbered_run
 from tests.fakes.run_origin import NO_MANIFEST, TOOL

@@ -24,7 +24,7 @@ MAY_REVEAL = {
     "emulator/hosting.py",
     "notify.py",
     "http/transport.py",
-    "http/redirects.py",  # a place that is relative to the URL before
+    "http/responses.py",  # a place that is relative to the URL before
     "http/headers.py",  # which headers a URL was signed with
 }
 QUICK = {

@@ -31,7 +31,7 @@ from runner.journal.progress import RunRecord
 from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import read_up_to
 from runner.lib.schemas import event_violation, fit, load_schema, report_violation
-from runner.plan.decision_inputs import candidate_digest
+from runner.plan.approvals import candidate_digest
 from runner.policy.decide import evaluate, inputs_from_json, policy_digest
 from runner.reports.build import LARGEST_REPORT
 from runner.reports.formats.render import each_file

@@ -10,19 +10,19 @@ from emulator.extra import require_extra
 from runner.app.doctor.key_questions import KeyAnswer, KeyQuestions, own_entry, task_of
 from runner.app.doctor.service_checks import key_checks, service_checks, switch_check, untrusted_check
 from runner.app.doctor.state_check import state_checks
-from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned
 from runner.app.planning.scope import Scope, read_scope
+from runner.app.planning.service_access import ManifestKeys
 from runner.app.service import connected
 from runner.app.state.read_state import knows_approved, read_progress
 from runner.app.validate import validate
 from runner.credentials import SourceError
-from runner.datasets.access import DataAccess
 from runner.datasets.check import read_header
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.resolve import resolve
+from runner.datasets.source import DataAccess
 from runner.errors import Kind, ModelError, RetrainError, StateError, UsageError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress

@@ -13,7 +13,7 @@ from typing import cast, get_args
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from runner.app.planning.api_keys import ManifestKeys
+from runner.app.planning.service_access import ManifestKeys
 from runner.app.service import call_threads
 from runner.errors import Kind, ModelError
 from runner.execute.model_identity import newest_jobs, vanished_jobs

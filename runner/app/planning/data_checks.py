@@ -12,13 +12,12 @@ from msgspec.structs import replace
 
 from runner.app.init import sample_files
 from runner.app.planning.scope import Scope
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache, Look, digest
 from runner.datasets.joined_stream import BOM, resaved
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
-from runner.datasets.source import DataFile
+from runner.datasets.source import DataAccess, DataFile
 from runner.errors import Kind, ModelError
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.events import DataChecked, FileRecord

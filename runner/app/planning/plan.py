@@ -17,14 +17,14 @@ from runner.app.planning.data_checks import (
     with_data_checks,
 )
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
-from runner.app.planning.refresh import refresh
 from runner.app.planning.scope import Scope, read_scope
+from runner.app.planning.service_access import refresh
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_state
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
 from runner.datasets.metadata import DatasetDigest
+from runner.datasets.source import DataAccess
 from runner.errors import ModelError, UsageError
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.progress import Progress

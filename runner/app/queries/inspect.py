@@ -20,7 +20,7 @@ from runner.journal.retrain_job import RetrainJob
 from runner.lib.atomic_files import open_file
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.load import load
-from runner.plan.decision_inputs import place_before
+from runner.plan.approvals import place_before
 from runner.reports.inspection import Inspected
 from runner.results.content import Definitions
 from runner.results.inspection import inspect_result

@@ -200,7 +200,7 @@ def is_running(state: str, run: RunRecord) -> bool:
 
 
 def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:
-    from runner.app.planning.refresh import refresh  # noqa: PLC0415 -- asks the service, which few do
+    from runner.app.planning.service_access import refresh  # noqa: PLC0415 -- asks the service, which few do
 
     last = next(reversed(progress.runs.values()))
     paths = list(named) or last_paths(list(progress.runs.values()))

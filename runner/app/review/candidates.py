@@ -18,7 +18,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import stamp
-from runner.plan.decision_inputs import definition_moved, incumbent_moved
+from runner.plan.approvals import definition_moved, incumbent_moved
 from runner.plan.eligibility import blocked, turned_back
 from runner.plan.evidence import Evidence, evidence
 from runner.plan.model_plan import ModelPlan, person_command, resolve_commands

@@ -37,7 +37,7 @@ from runner.journal.retrain_job import JobStage, RetrainJob
 from runner.lib.atomic_files import write_whole
 from runner.lib.git import identity, top_level
 from runner.lib.paths import refuse_link_out
-from runner.plan.decision_inputs import incumbent_moved, inputs_now
+from runner.plan.approvals import incumbent_moved, inputs_now
 from runner.plan.evidence import evidence
 from runner.plan.incumbent import drift_of
 from runner.plan.model_plan import STAGES, Action, ModelPlan, person_command, state_option

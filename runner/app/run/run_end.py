@@ -9,8 +9,8 @@ from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.service import TargetService
 from runner.app.state.session import Session
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
+from runner.datasets.source import DataAccess
 from runner.errors import PRECEDENCE, ExitCode
 from runner.execute.progress_events import Listener
 from runner.journal.events import DecisionTaken, ModelFinished

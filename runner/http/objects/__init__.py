@@ -1,1 +1,1 @@
-"""Object stores: addresses, the library and its errors once; `reader.py` is for data, `bucket.py` for a state."""
+"""Object stores: addresses, the library and its errors once; `bucket.py` is for a state."""

@@ -12,9 +12,8 @@ from runner.errors import Kind, UsageError
 from runner.http.addresses import UnfitError, is_loopback, is_trusted, read_address
 from runner.http.headers import header_sets, unsent_headers
 from runner.http.proxies import Proxies, Proxy, ca_bundle
-from runner.http.redirects import MOVED, SAME_REQUEST, exchange_following
 from runner.http.request import DEFAULT_DEADLINES, Broken, Deadlines, Request
-from runner.http.response_body import Answer, take_answer, take_store_answer
+from runner.http.responses import MOVED, SAME_REQUEST, Answer, exchange_following, take_answer, take_store_answer
 from runner.http.transport import Transport
 from runner.http.upload_body import SentFile, UploadBody, UploadWatch
 from runner.lib.checksums import Checksum

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.http.request import Broken, RequestStage
-from runner.http.response_body import Answer, NotJsonError, read_json
+from runner.http.responses import Answer, NotJsonError, read_json
 from runner.providers.base import (
     Code,
     Done,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.http.request import Broken
-from runner.http.response_body import Answer
+from runner.http.responses import Answer
 from runner.lib.secrets import Redactor
 from runner.providers.base import Done, Effect, IssuedJob, ListedModel, Rejected, ServiceError, Status, Unknown
 from runner.providers.kept_answers import AnswerKeeper, Call, kept_answer

@@ -9,9 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from runner.errors import Kind
 from runner.http.addresses import UnfitError
 from runner.http.headers import YEARS
-from runner.http.redirects import absolute_url
 from runner.http.request import Broken, RequestStage
-from runner.http.response_body import Answer, NotJsonError, one_line, read_json
+from runner.http.responses import Answer, NotJsonError, absolute_url, one_line, read_json
 from runner.lib.secrets import Secret
 from runner.providers.base import Classifier, Code, FetchedApiKey, IssuedJob, ListedModel, Phase, ServiceError, Status
 from runner.providers.facts import Statuses

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.http.response_body import NotJsonError, one_line, read_json
+from runner.http.responses import NotJsonError, one_line, read_json
 from runner.providers.base import Code
 from runner.providers.fields import Parts
 

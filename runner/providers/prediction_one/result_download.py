@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.errors import Kind
 from runner.http.request import Broken, RequestStage, ResponseHead
-from runner.http.response_body import Answer, take_answer
+from runner.http.responses import Answer, take_answer
 from runner.lib.atomic_files import replacing
 from runner.providers.base import Code, Downloaded, ServiceError
 from runner.providers.prediction_one.errors import PASSING, explain_broken

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from runner.http.request import Broken, Deadlines, Request
-from runner.http.response_body import take_answer
+from runner.http.responses import take_answer
 from runner.http.transport import Transport
 from runner.lib.secrets import Secret
 from tests.stress.hostile.attack import Attack

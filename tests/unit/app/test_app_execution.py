@@ -3,8 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from runner.app.planning.api_keys import EmulatorKeys
 from runner.app.planning.scope import Scope
+from runner.app.planning.service_access import EmulatorKeys
 from runner.app.run.execution import ExecutionRequest, _context
 from runner.app.service import call_threads, service_of
 from runner.app.state.session import session

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from runner.app.planning.api_keys import ManifestKeys
 from runner.app.planning.plan import PlanRequest, plan
+from runner.app.planning.service_access import ManifestKeys
 from runner.app.run.run import RunRequest, run
 from runner.app.service import TargetService, connected
 from runner.errors import ExitCode, ModelError, UsageError

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from runner.datasets import command_source
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve, resolve_file
+from runner.datasets.source import DataAccess
 from runner.errors import Kind, ModelError
 from runner.http.upload_body import UploadBody
 from runner.manifest.model import Place, Source

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.datasets.file_search import meant, natural_order
+from runner.datasets.local_source import meant, natural_order
 from runner.datasets.resolve import resolve_file
 from tests.unit.datasets.conftest import HEADER, Desk, rows, source
 

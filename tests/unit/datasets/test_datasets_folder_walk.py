@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.datasets import file_search
-from runner.datasets.file_search import TooMuchError, matching
+from runner.datasets import local_source
+from runner.datasets.local_source import TooMuchError, matching
 
 FILES = ("a.csv", "b.tsv", "[x].csv", "in/a.csv", "in/deep/a.csv", "in/deep/b.csv", ".hidden/a.csv", "in/.a.csv")
 PATTERNS = (
@@ -37,7 +37,7 @@ def test_two_stars_go_through_no_link_and_one_does(folder: Path) -> None:
 
 
 def test_more_than_it_may_look_at_ends_the_walk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_search, "MOST_ENTRIES", 4)
+    monkeypatch.setattr(local_source, "MOST_ENTRIES", 4)
     assert len(matching("in/*", folder)) == 2
     with pytest.raises(TooMuchError, match="4 files and folders"):
         matching("**/*.csv", folder)

@@ -1,6 +1,6 @@
 import pytest
 
-from runner.datasets.foreign_content import foreign_content
+from runner.datasets.csv_text import foreign_content
 
 TABLE = b"id,colour,target\n1,red,yes\n2,blue,no\n"
 

@@ -8,10 +8,10 @@ import pytest
 from werkzeug import Response
 
 from runner.datasets import object_source
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve, resolve_file
+from runner.datasets.source import DataAccess
 from runner.errors import Kind, ModelError
 from runner.http.objects.address import read_object_address
 from runner.http.upload_body import BodyStoppedError, UploadBody

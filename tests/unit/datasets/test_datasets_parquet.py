@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from runner.datasets import parquet
-from runner.datasets.access import Copy, DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.joined_stream import BOM
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve
-from runner.datasets.source import DataFile
+from runner.datasets.source import Copy, DataAccess, DataFile
 from runner.errors import ModelError
 from runner.http.upload_body import UploadBody
 from runner.providers.prediction_one.facts import FACTS

@@ -8,10 +8,10 @@ from time import sleep
 import pytest
 
 from runner.datasets import web_source
-from runner.datasets.access import DataAccess
 from runner.datasets.file_cache import FileCache
 from runner.datasets.packing import package
 from runner.datasets.resolve import ResolvedFile, resolve, resolve_file
+from runner.datasets.source import DataAccess
 from runner.errors import Kind, ModelError
 from runner.http.request import Deadlines, Request, ResponseHead
 from runner.http.transport import OpenAnswer, Transport

@@ -8,7 +8,7 @@ from runner.errors import StateError
 from runner.journal.events import ApprovalRecorded, Draft
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
-from runner.plan.decision_inputs import inputs_moved
+from runner.plan.approvals import inputs_moved
 from runner.plan.model_plan import Choice
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import World

@@ -6,9 +6,9 @@ from time import sleep
 import pytest
 from werkzeug import Response
 
+from runner.datasets.object_source import ObjectReader, ObjectStoreError
 from runner.http.objects.address import AddressError, ObjectAddress, read_object_address
 from runner.http.objects.client import Cause, Waits
-from runner.http.objects.reader import ObjectReader, ObjectStoreError
 from tests.fakes.s3_server import CANARIES, S3Server, s3_server
 from tests.fakes.web_server import Page, web_server
 

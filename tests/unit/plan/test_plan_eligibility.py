@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from runner.journal.model_progress import ModelProgress
 from runner.lib.canonical_json import digest
-from runner.plan.decision_inputs import candidate_digest, incumbent_moved
+from runner.plan.approvals import candidate_digest, incumbent_moved
 from runner.plan.eligibility import blocked
 from tests.fakes.world import World
 from tests.unit.plan.plan_people import manifest

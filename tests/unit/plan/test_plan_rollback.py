@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.execute.evaluation import evaluate_stored, judged
-from runner.plan.decision_inputs import inputs_now
+from runner.plan.approvals import inputs_now
 from runner.plan.model_plan import Action, Choice, PlanStage
 from tests.fakes.world import EXPIRED, NEVER_SENT, UNCLEAR, World
 from tests.unit.plan.plan_people import decide_rollback, manifest, plan_of, review, roll_back, say, write_word

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runner.http.response_body import one_line
+from runner.http.responses import one_line
 from runner.lib.secrets import Redactor, Secret
 from runner.providers.prediction_one.responses import documented, said, store_code
 

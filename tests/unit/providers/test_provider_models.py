@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner.http.response_body import Answer
+from runner.http.responses import Answer
 from runner.providers.base import ListedModel, ServiceError
 from runner.providers.prediction_one.response_reading import read_models
 

@@ -10,7 +10,7 @@ import pytest
 from runner.http.addresses import Address, UnfitError, read_address
 from runner.http.headers import retry_after
 from runner.http.request import Countdown, Deadlines, cause
-from runner.http.response_body import Answer, NotJsonError, one_line, read_json
+from runner.http.responses import Answer, NotJsonError, one_line, read_json
 from runner.providers.prediction_one.errors import explain_status
 from runner.providers.prediction_one.response_reading import expiry
 
