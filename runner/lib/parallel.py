@@ -1,5 +1,6 @@
 """A function over many items in a few threads, in order, that Ctrl-C can leave at once."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -12,15 +13,34 @@ _SIGNALS_SEEN_S = 0.2
 
 
 def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
-    """Return the function's results in the items' order; the first error is raised, what has not begun is dropped.
+    """Return the function's results in the items' order; the error of the first item that has one is raised.
 
-    An interrupt ends the wait and leaves the threads to themselves: nobody waits for a gigabyte that is being read.
+    An interrupt ends the wait and leaves the threads to themselves: nobody waits for a gigabyte that is being read, and
+    what has not begun is dropped.
     """
+    left = deque(enumerate(items))
+    results: dict[int, Result] = {}
+    errors: dict[int, BaseException] = {}
+
+    def work() -> None:
+        while left:
+            try:
+                number, item = left.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            try:
+                results[number] = function(item)
+            except BaseException as error:  # noqa: BLE001 -- raised below
+                errors[number] = error
+
     pool = ThreadPoolExecutor(threads)
     try:
-        futures = [pool.submit(function, item) for item in items]
+        futures = [pool.submit(work) for _ in range(min(threads, len(left)))]
         while wait(futures, timeout=_SIGNALS_SEEN_S).not_done:
             pass
-        return [future.result() for future in futures]
     finally:
+        left.clear()
         pool.shutdown(wait=False, cancel_futures=True)
+    if errors:
+        raise errors[min(errors)]
+    return [results[number] for number in range(len(results))]

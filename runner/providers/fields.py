@@ -26,10 +26,11 @@ class Fields(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """An answer's objects of the first two levels, the one that counts most first."""
+    """An answer's objects of the first two levels, the one that counts most first; `named` are the values in them."""
 
     levels: tuple[dict[str, Any], ...]
     outer: dict[str, Any] = {}
+    named: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def of(cls, document: Any) -> "Parts":
@@ -41,7 +42,9 @@ class Parts(Struct, frozen=True, kw_only=True):
         found = [(name, value) for name, value in inner if value is not None and name not in _ERRORS]
         envelopes = [value for name, value in found if name in _ENVELOPES]
         others = [value for name, value in found if name not in _ENVELOPES]
-        return cls(levels=(*envelopes, outer, *others), outer=outer)
+        levels = (*envelopes, outer, *others)
+        named = [(_plain(name), value) for level in levels for name, value in level.items() if value is not None]
+        return cls(levels=levels, outer=outer, named=tuple(named))
 
     def find(self, names: tuple[str, ...]) -> Any:
         """Return the value under the first of these names that has one, or None."""
@@ -75,8 +78,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     def _values(self, name: str) -> Iterator[Any]:
         wanted = _plain(name)
-        for level in self.levels:
-            yield from (value for key, value in level.items() if _plain(key) == wanted and value is not None)
+        return (value for key, value in self.named if key == wanted)
 
 
 def scalar_text(value: Any) -> str | None:

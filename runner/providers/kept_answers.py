@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
@@ -53,6 +53,9 @@ class KeptAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
+MakeKept = Callable[[], KeptAnswer]
+
+
 class AnswerKeeper(Protocol):
     """Who is told of every answer; safe from any thread."""
 
@@ -60,8 +63,8 @@ class AnswerKeeper(Protocol):
     def place(self) -> str | None:
         """Where a person finds what was not understood."""
 
-    def keep(self, answer: KeptAnswer) -> None:
-        """Take an answer whose texts hold no secret any more."""
+    def keep(self, call: Call, make: MakeKept, *, understood: bool) -> None:
+        """Take an answer; `make` gives it without secrets, which takes a while: most are replaced by the next."""
 
 
 class AnswerFile:
@@ -75,7 +78,7 @@ class AnswerFile:
         self._path = path
         self._write = write
         self._recording = recording
-        self._last: dict[Call, KeptAnswer] = {}
+        self._last: dict[Call, MakeKept] = {}
         self._unread: deque[KeptAnswer] = deque(maxlen=_MOST_UNREAD)
         self._lock = threading.Lock()
 
@@ -84,16 +87,18 @@ class AnswerFile:
         """Return the path of the file."""
         return str(self._path)
 
-    def keep(self, answer: KeptAnswer) -> None:
+    def keep(self, call: Call, make: MakeKept, *, understood: bool) -> None:
         """Keep the answer; one that was not understood is in the file at once, for the hint names it."""
         with self._lock:
             if self._recording is not None:
                 with suppress(OSError):
-                    self._recording.write(_line(answer))
+                    self._recording.write(_line(make()))
                     self._recording.flush()
-            if answer.understood:
-                self._last[answer.call] = answer
-            elif not self._unread or not _same(self._unread[-1], answer):
+            if understood:
+                self._last[call] = make
+                return
+            answer = make()
+            if not self._unread or not _same(self._unread[-1], answer):
                 self._unread.append(answer)
                 self._save()
 
@@ -104,7 +109,7 @@ class AnswerFile:
                 self._save()
 
     def _save(self) -> None:
-        answers = sorted((*self._unread, *self._last.values()), key=lambda answer: answer.at)
+        answers = sorted((*self._unread, *(make() for make in self._last.values())), key=lambda answer: answer.at)
         with suppress(OSError):
             self._write(self._path, b"".join(map(_line, answers)))
 
@@ -112,6 +117,7 @@ class AnswerFile:
 def kept_answer(  # noqa: PLR0913 -- what an answer is made of
     redactor: Redactor,
     *,
+    at: datetime,
     call: Call,
     method: str,
     host: str,
@@ -128,7 +134,7 @@ def kept_answer(  # noqa: PLR0913 -- what an answer is made of
         return without_secrets(text, redactor)
 
     return KeptAnswer(
-        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        at=at.isoformat(timespec="milliseconds"),
         call=call,
         method=method,
         host=host,

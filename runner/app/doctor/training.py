@@ -35,7 +35,7 @@ from runner.lib.cassette import Answered, Cassette, record, write_cassette
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest
 from runner.plan.model_plan import Choice
-from runner.providers.kept_answers import KeptAnswer
+from runner.providers.kept_answers import KeptAnswer, MakeKept
 from runner.reports.diagnosis import Lessons, last_status, lessons
 from runner.reports.inspection import Inspected, choices
 from runner.reports.model import ModelReport
@@ -67,9 +67,9 @@ class Answers:
     def __init__(self) -> None:
         self.kept: list[KeptAnswer] = []
 
-    def keep(self, answer: KeptAnswer) -> None:
+    def keep(self, call: str, make: MakeKept, *, understood: bool) -> None:  # noqa: ARG002 -- it keeps all
         """Take the answer."""
-        self.kept.append(answer)
+        self.kept.append(make())
 
 
 class Trained(Struct, frozen=True, kw_only=True):

@@ -118,12 +118,13 @@ def with_data_checks(
 
     A file that `readings` knows is not read again, and what is read here a run's stages find there.
     """
-    return map_in_threads(lambda plan: _checked(scope, progress, plan, readings), plans, _LOOKERS)
+    plans = list(plans)
+    checked = [plan for plan in plans if PlanStage.CHECK in plan.stages]
+    found = iter(map_in_threads(lambda plan: _checked(scope, progress, plan, readings), checked, _LOOKERS))
+    return [next(found) if PlanStage.CHECK in plan.stages else plan for plan in plans]
 
 
 def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCache) -> ModelPlan:
-    if PlanStage.CHECK not in plan.stages:
-        return plan
     model = scope.manifest.models[plan.model]
     try:
         found = check_data(

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -105,17 +107,18 @@ class AnswerNotes(Struct, frozen=True, kw_only=True):
         if self.keeper is None:
             return
         told = answer if isinstance(answer, Answer) else None
-        self.keeper.keep(
-            kept_answer(
-                self.redactor,
-                call=call,
-                method=method,
-                host=answer.host,
-                path=f"{FACTS.base_path}{path}" if path else "",
-                status=told.status if told else None,
-                headers=told.headers if told else {},
-                body=told.body if told else b"",
-                understood=understood,
-                error=answer.cause if isinstance(answer, Broken) else "",
-            )
+        make = partial(
+            kept_answer,
+            self.redactor,
+            at=datetime.now(UTC),
+            call=call,
+            method=method,
+            host=answer.host,
+            path=f"{FACTS.base_path}{path}" if path else "",
+            status=told.status if told else None,
+            headers=told.headers if told else {},
+            body=told.body if told else b"",
+            understood=understood,
+            error=answer.cause if isinstance(answer, Broken) else "",
         )
+        self.keeper.keep(call, make, understood=understood)

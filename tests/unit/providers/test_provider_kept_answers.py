@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ def answer(
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return kept_answer(
         redactor or Redactor(),
+        at=datetime(2026, 11, 30, tzinfo=UTC),
         call=call,
         method="GET",
         host="service.example",
@@ -108,10 +111,10 @@ def test_a_file_has_the_last_answer_of_each_call_and_all_that_were_not_understoo
     with recording.open("wb") as stream:
         kept = AnswerFile(path, write_whole, stream)
         for number in range(3):
-            kept.keep(answer({"number": number}))
-        kept.keep(answer({"odd": 1}, understood=False))
+            kept.keep("status", partial(answer, {"number": number}), understood=True)
+        kept.keep("status", partial(answer, {"odd": 1}, understood=False), understood=False)
         assert path.read_text().count("\n") == 2  # there as soon as a hint names it
-        kept.keep(answer(b"<xml/>", call="put"))
+        kept.keep("put", partial(answer, b"<xml/>", call="put"), understood=True)
         kept.close()
     bodies = [json.loads(line)["body"] for line in path.read_text().splitlines()]
     assert sorted(bodies) == sorted(['{"number": 2}', '{"odd": 1}', "<xml/>"])
