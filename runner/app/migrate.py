@@ -14,13 +14,15 @@ from msgspec import Struct
 from runner.app.audit.verify import verify
 from runner.app.state.loss import refuse
 from runner.app.state.open_state import open_state
-from runner.app.state.session import Session, refuse_moved, unchecked_session
+from runner.app.state.session import Session, refuse_copy, refuse_moved, unchecked_session
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.chain import START, Link
 from runner.journal.events import Draft, StateMoved
+from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user
 from runner.journal.state_store import EventLog, StateStore
+from runner.lib.atomic_files import write_whole
 from runner.lib.timestamps import stamp
 from runner.reports.text import counted
 
@@ -58,6 +60,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     if open_state(source).address == goal.address:
         raise UsageError("Both addresses are the same.", hint="Give another target.")
     with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
+        refuse_copy(opened.state)
         if opened.progress.moved_to not in (None, _named(goal)):
             refuse_moved(opened.progress, opened.state)
         if goal.is_begun():
@@ -118,7 +121,7 @@ def _require_movable(opened: Session, source: str) -> None:
 
 
 def pull(source: str, folder: str) -> Copied:
-    """Copy a state into a folder of this machine, or what is new of it since the last time.
+    """Copy a state into a folder of this machine, or what is new of it since the last time; nothing writes to the copy.
 
     Raises:
         UsageError: the folder is not a state, or the source has no run.
@@ -137,11 +140,21 @@ def pull(source: str, folder: str) -> Copied:
             pass
         into = goal if goal.is_begun() else goal.arriving()
         copied = _copied(_Source(place=place, log=log, head=log.head), into)
+        _mark_copy(into.work, place)
         if into is not goal:
             goal.arrive()
         return Copied(address=goal.address, events=copied[0], files=copied[1], head_sha256=log.head[1])
     finally:
         log.close()
+
+
+def _mark_copy(folder: StateFolder, place: StateStore) -> None:
+    try:
+        write_whole(folder.origin, f"{_named(place)}\n".encode())
+    except OSError as error:
+        raise StateError(
+            f"{folder.origin} cannot be written: {error.strerror}.", hint="Make room, then run the command again."
+        ) from error
 
 
 def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Copied:
@@ -161,6 +174,7 @@ def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listene
             pass
         with unchecked_session(target, lock_timeout=lock_timeout, listener=listener) as opened:
             refuse_moved(opened.progress, opened.state)
+            refuse_copy(opened.state)
             source = _Source(place=place, log=log, head=log.head)
             events, files = _copied(source, opened.state, listener, into_log=opened.store)
         return Copied(address=opened.state.address, events=events, files=files, head_sha256=log.head[1])

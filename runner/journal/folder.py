@@ -17,10 +17,19 @@ from runner.journal.stored import (
     is_upload_folder,
     require_real,
 )
-from runner.lib.atomic_files import make_folder, real_files, real_folder, real_folders, remove_flat
+from runner.lib.atomic_files import (
+    make_folder,
+    open_file,
+    read_up_to,
+    real_files,
+    real_folder,
+    real_folders,
+    remove_flat,
+)
 
 DEFAULT = ".retrain"
 _BESIDE_LATEST = ".latest."
+_LONGEST_ADDRESS = 2000  # bytes
 
 
 class StateFolder:
@@ -32,6 +41,7 @@ class StateFolder:
         self.head = root / "journal.head"
         self.lock = root / "lock"
         self.holder = root / "lock.json"
+        self.origin = root / "copy-of"  # in a copy: the address of the state that it was pulled from
         self.runs = root / "runs"
         self.lost = root / "lost"  # what runs left that an accepted loss took from the journal
         self.inbox = root / "inbox"  # what people decided while a run held the state
@@ -53,7 +63,12 @@ class StateFolder:
 
     @property
     def _files(self) -> tuple[Path, ...]:
-        return (self.journal, self.lock, self.holder)  # how a spoilt note of the end is mended says who reads it
+        return (
+            self.journal,
+            self.lock,
+            self.holder,
+            self.origin,
+        )  # how a spoilt note of the end is mended says who reads it
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
@@ -84,6 +99,26 @@ class StateFolder:
                 hint="Restore journal.sqlite3 from a copy, or give another folder with --state to start again; "
                 "a loss can only be accepted where a journal is left.",
             )
+
+    def copied_from(self) -> str | None:
+        """Return the address of the state that this is a copy of; None where it is a state of its own.
+
+        Raises:
+            StateError: the note of it cannot be read.
+        """
+        try:
+            with open_file(self.origin) as file:
+                return read_up_to(file, _LONGEST_ADDRESS).decode(errors="replace").strip() or "another state"
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateError(
+                f"{self.origin} cannot be read: {error.strerror}.", hint="It says whether this is a copy of a state."
+            ) from error
+
+    def become_its_own(self) -> None:
+        """Be no copy of another state any more."""
+        self.origin.unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Create the folder, readable by its owner only.

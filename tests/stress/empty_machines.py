@@ -257,6 +257,7 @@ def push_killed(quick: Preloaded, number: int, fault: Fault) -> Broken:
         copy = str(scene.project.folder / "copy")
         pulled = scene.retrain("state", "pull", scene.address, copy)
         assert pulled.code == 0, pulled.err
+        (scene.project.folder / "copy" / "copy-of").unlink()
         ran = scene.retrain("run", "--state", copy, "models.yaml")
         assert ran.code == 0, ran.err
         words, after = ("state", "push", copy, scene.address), len(scene.store.requests)

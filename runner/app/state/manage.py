@@ -154,6 +154,8 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
         aside = _set_aside(opened)
         show_checkpoint(opened.state.blobs, None)
         opened.store.settle()
+        if opened.state.folder is not None:
+            opened.state.folder.become_its_own()  # the original lost the same, or is gone
         opened.close_lost_runs()
         opened.finish(ExitCode.OK, None)
         return aside

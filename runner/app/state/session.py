@@ -1,5 +1,6 @@
 """A command that changes something: the lock, the journal, the run's record, and its files at the end."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -187,6 +188,18 @@ def refuse_moved(progress: Progress, place: StateStore) -> None:
         )
 
 
+def refuse_copy(place: StateStore) -> None:
+    """Raise a StateError where the state is a copy that was pulled: what is done there is unknown to the original."""
+    origin = place.folder.copied_from() if place.folder is not None else None
+    if place.folder is not None and origin is not None:
+        own = shlex.quote(str(place.folder.origin))
+        raise StateError(
+            f"The state {place.address} is a copy of {origin}, and a state in two places trains twice.",
+            hint=f"Run the command with {state_option(origin).strip()}. If the copy is to be a state of its own, "
+            f"because the original is gone, or nobody uses it meanwhile: `rm {own}`.",
+        )
+
+
 @contextmanager
 def session(
     state: str, *, lock_timeout: timedelta, listener: Listener = unheard, enough: Enough = always
@@ -202,6 +215,7 @@ def session(
     with unchecked_session(state, lock_timeout=lock_timeout, listener=listener, enough=enough) as opened:
         refuse(opened.state, opened.missing)
         refuse_moved(opened.progress, opened.state)
+        refuse_copy(opened.state)
         opened.store.settle()
         opened.close_lost_runs()
         yield opened

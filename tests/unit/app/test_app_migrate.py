@@ -1,5 +1,7 @@
 """A state that is moved: the same bytes, and at no moment two places that can be written."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -156,6 +158,15 @@ def test_a_pulled_copy_follows_and_its_own_runs_are_pushed_back(server: S3Server
     a_run(address)
     assert pull(address, copy).events == 3
     assert verify(copy, None).findings == ()
+    refused = pytest.raises(StateError, match=f"is a copy of {re.escape(address)}, and a state in two places trains")
+    with refused as caught:
+        a_run(copy)
+    assert f"--state '{address}'" in caught.value.hint
+    with pytest.raises(StateError, match="is a copy of"):
+        moved(copy, str(tmp_path / "elsewhere"))
+    own = shlex.split(caught.value.hint.split("`")[-2])
+    assert own == ["rm", str(tmp_path / "copy" / "copy-of")]
+    Path(own[1]).unlink()
     run_id = a_run(copy)
     assert push(copy, address, lock_timeout=NOBODY).events == 3
     assert verify(address, run_id).findings == ()
