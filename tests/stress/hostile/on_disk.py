@@ -1,9 +1,6 @@
 """Attacks on what `retrain prune` removes, and disks and memory that do not suffice."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,7 +8,8 @@ from typing import Any
 
 from runner.journal.events import Draft, PrunedFile, ResultDownloaded, ResultsPruned
 from runner.journal.store import open_store
-from tests.acceptance.contract.contract_project import ROOT, Finished
+from tests.acceptance.contract.contract_project import Finished, judged
+from tests.fakes import preloaded
 from tests.fakes.forged_journal import Change, forge
 from tests.fakes.run_ids import run_id
 from tests.fakes.world import ONE_MODEL, World
@@ -23,17 +21,8 @@ _FORGED = 99
 
 
 def _retrain(state: Path, *words: str) -> Finished:
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *words, "--state", str(state)],
-        cwd=state.parent,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(state.parent)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+    words = (*words, "--state", str(state))
+    return judged(preloaded.retrain(words, folder=state.parent, environment={"HOME": str(state.parent)}))
 
 
 def _prune(state: Path) -> Finished:

@@ -18,6 +18,7 @@ from runner.app.site import LISTING
 from runner.journal.end_marks import Head, HeadFile
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Holder
+from tests.fakes import preloaded
 from tests.fakes.forged_journal import Forge, forge_all
 from tests.stress.hostile.attack import Attack
 from tests.stress.hostile.states import made_state
@@ -67,16 +68,8 @@ class Scene:
 
     def retrain(self, *words: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Run the real command, and return its exit code and what it said."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "runner", *words],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), "COLUMNS": "500", **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        done = preloaded.retrain(words, folder=self.folder, environment={"COLUMNS": "500", **(environment or {})})
+        return done.code, (done.out + done.err).decode()
 
     def refused(self, words: Sequence[str], *, names: str) -> Iterator[str]:
         """Yield what went wrong when this command is to refuse the state and to say why."""
