@@ -159,6 +159,10 @@ class Choice(Struct, frozen=True, kw_only=True):
         """Return the command of a run with this manifest, service and state, as a shell takes it."""
         return run_command(map(str, self.paths), emulator=self.emulator, state=self.state_option)
 
+    def of_command(self, verb: str) -> str:
+        """Return another command with this manifest, service and state."""
+        return f"retrain {verb}{self.command.removeprefix('retrain run')}"
+
     def of_model(self, model: str) -> str:
         """Return the command of a run of one model alone."""
         return f"{self.command} --select {shlex.quote(model)}"

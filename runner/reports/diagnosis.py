@@ -11,7 +11,8 @@ from msgspec import Struct
 from runner.lib.cassette import Exchange
 from runner.manifest.model import Manifest
 from runner.reports.model import ModelReport
-from runner.reports.text import columns_of, duration, in_words, inline, render_json
+from runner.reports.table import FLEET
+from runner.reports.text import columns_of, counted, duration, in_words, inline, render_json
 
 DIAGNOSIS_VERSION = 1
 Verdict = Literal["ok", "note", "warning", "problem"]
@@ -77,8 +78,16 @@ def _line(subject: str, check: Check, seen: str | None = None) -> _Line:
 
 
 def _healthy(found: Diagnosis) -> Iterator[_Line]:
-    """Yield a line for each model with what is well with it."""
-    for model in found.models:
+    """Yield a line for each model with what is well with it; the models of a fleet without any finding are counted."""
+    models = found.models
+    if len(models) >= FLEET:
+        told = {check.model for check in found.checks if check.verdict != "ok"}
+        sound = [model for model in models if model not in told]
+        models = tuple(model for model in models if model in told)
+        if sound:
+            each = "`--select MODEL` shows what was checked of each."
+            yield counted(len(sound), "model"), "ok", f"Nothing is wrong with {_named(sound)}; {each}", None
+    for model in models:
         seen = [check.seen for check in found.checks if check.model == model and check.verdict == "ok"]
         if seen:
             yield inline(model), "ok", inline(" ".join(seen)), None

@@ -1,6 +1,7 @@
 """A plan for a terminal and as Markdown for a pull request."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from runner.journal.outcomes import NEEDS_PERSON, urgency
 from runner.plan.document import PlanDocument, PlannedModel, counts, is_pending
+from runner.plan.model_plan import Choice, review_commands
 from runner.reports.next_step import named_only, next_lines, short_ids, with_short_ids
 from runner.reports.table import FEWEST_COLUMNS, FLEET, NAME_COLUMNS, Column, in_columns, text_table
 from runner.reports.text import (
@@ -61,7 +63,12 @@ _COMMAND = re.compile(r"`(retrain [a-z]+ [^`]+)`")
 
 
 def render_plan_text(
-    plan: PlanDocument, *, width: int | None = None, job_ids: Iterable[str] = (), wide: bool = False
+    plan: PlanDocument,
+    choice: Choice,
+    *,
+    width: int | None = None,
+    job_ids: Iterable[str] = (),
+    wide: bool = False,
 ) -> str:
     """Return the service, each model with its action, its reason and its stages, a summary, and what to do next.
 
@@ -80,7 +87,7 @@ def render_plan_text(
     else:
         lines = [line for model in shown for line in _lines(model)]
     most = _MOST_NEXT if is_fleet and width is not None else None
-    return "\n".join([_head(plan), *lines, *_folded(folded, width), *_end(plan), *_next(shown, most)])
+    return "\n".join([_head(plan), *lines, *_folded(folded, width), *_end(plan), *_next(shown, choice, most)])
 
 
 def _is_told(model: PlannedModel) -> bool:
@@ -102,13 +109,22 @@ def _folded(models: Sequence[PlannedModel], width: int | None) -> Iterator[str]:
         yield from in_columns(f"{len(names)} {action}: ", names, width)
 
 
-def _next(models: Iterable[PlannedModel], most: int | None) -> Iterator[str]:
-    """Yield the commands for the models that a person decides about: `why` only names them."""
-    wanting = [found for model in models if model.outcome in NEEDS_PERSON if (found := _COMMAND.findall(model.reason))]
-    for commands in wanting[:most]:
-        yield from next_lines(commands)
+def _next(models: Iterable[PlannedModel], choice: Choice, most: int | None) -> Iterator[str]:
+    """Yield the commands for the models that need a person: `why` only names them."""
+    wanting = [model for model in models if model.outcome in NEEDS_PERSON and not is_pending(model)]
+    for model in wanting[:most]:
+        yield from next_lines(_commands(model, choice))
     if most is not None and len(wanting) > most:
-        yield f"{len(wanting) - most} more wait for a person; --wide shows their commands"
+        yield f"{len(wanting) - most} more: {choice.of_command('plan')} --wide"
+
+
+def _commands(model: PlannedModel, choice: Choice) -> Sequence[str]:
+    """Return the commands that the reason of a model names, or those for any model of its outcome."""
+    if named := _COMMAND.findall(model.reason):
+        return named
+    if model.outcome == "held":
+        return review_commands(model.name, state=choice.state_option)[::-1]
+    return [f"{choice.of_command('doctor')} --select {shlex.quote(model.name)}"] if model.outcome == "failed" else []
 
 
 def _with_short_ids(plan: PlanDocument, short: Mapping[str, str]) -> PlanDocument:

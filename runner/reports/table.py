@@ -15,6 +15,7 @@ FEWEST_COLUMNS = 60  # of a terminal for which a table is any help
 FLEET = 10  # models; so many are grouped by what a person has to do about them
 NAME_COLUMNS = 24  # of the names of a fleet
 WIDE_COLUMNS = 120  # columns of a terminal below which columns that are not needed are left out
+_STANDARD_COLUMNS = 80
 _GAP = "  "
 CUT = ".."  # in ASCII, since the common sign for it is wide in some fonts
 _LONG_WORD = 24  # columns of the terminal; a longer one is broken where it must be
@@ -29,7 +30,7 @@ class Column(Struct, frozen=True, kw_only=True):
 
     One that is `spare` is left out where the terminal is narrow or it is empty. Numbers and cells of a `whole` one are
     never broken; the cells of a `clipped` one are cut where the line would be too long, before any other is broken.
-    Those of more than `most` columns lose their middle.
+    Those of more than `most` columns lose their middle; beside a clipped column a wide terminal has room for more.
     """
 
     title: str
@@ -80,7 +81,8 @@ def text_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, widt
     places = [place for place in range(len(columns)) if place not in spared]
     kept = [columns[place] for place in places]
     lines = [[inline(column.title) for column in kept]]
-    lines += [[_cell(column, row[place]) for column, place in zip(kept, places, strict=True)] for row in rows]
+    room = width if any(column.clipped for column in kept) else min(width or 0, _STANDARD_COLUMNS)
+    lines += [[_cell(column, row[place], room) for column, place in zip(kept, places, strict=True)] for row in rows]
     return _aligned(kept, lines, width)
 
 
@@ -88,8 +90,10 @@ def _any(rows: Iterable[Sequence[str]], place: int) -> bool:
     return any(row[place] for row in rows)
 
 
-def _cell(column: Column, text: str) -> str:
-    return inline(text) if column.most is None else cut_middle(inline(text), column.most)
+def _cell(column: Column, text: str, room: int | None) -> str:
+    if column.most is None:
+        return inline(text)
+    return cut_middle(inline(text), max(column.most, column.most * (room or 0) // _STANDARD_COLUMNS))
 
 
 def _aligned(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> str:

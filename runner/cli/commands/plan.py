@@ -22,7 +22,7 @@ def show_plan(
     made = plan(request)
     document = made.document
     warn_of_loss(console, request.state)
-    console.result(_rendered(made, form, console.width, wide=wide))
+    console.result(_rendered(made, request.choice, form, console.width, wide=wide))
     if request.out is not None:
         console.notice(f"next: retrain run --plan {shlex.quote(str(request.out))}{state_option(request.state)}")
     if not document.service_trusted or any(model.outcome == "failed" for model in document.models):
@@ -31,7 +31,7 @@ def show_plan(
     return ExitCode.USAGE if detailed_exitcode and pending else ExitCode.OK
 
 
-def _rendered(made: MadePlan, form: str, width: int | None, *, wide: bool) -> str:
+def _rendered(made: MadePlan, choice: Choice, form: str, width: int | None, *, wide: bool) -> str:
     job_ids = () if wide else made.job_ids
     match form:
         case "json":
@@ -39,7 +39,7 @@ def _rendered(made: MadePlan, form: str, width: int | None, *, wide: bool) -> st
         case "markdown":
             return render_plan_markdown(made.document, job_ids=job_ids)
         case _:
-            return render_plan_text(made.document, width=width, job_ids=job_ids, wide=wide)
+            return render_plan_text(made.document, choice, width=width, job_ids=job_ids, wide=wide)
 
 
 @click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")

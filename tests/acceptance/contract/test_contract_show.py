@@ -2,8 +2,11 @@
 
 import json
 
+from runner.reports.table import cut_middle
 from tests.acceptance.contract.contract_project import Project, threshold, wait_until
 from tests.fakes.terminal import in_terminal
+
+LONG = "a_name_that_is_far_too_long_for_a_table"
 
 
 def shown(project: Project, *words: str, columns: int = 80) -> list[str]:
@@ -21,7 +24,7 @@ def shown(project: Project, *words: str, columns: int = 80) -> list[str]:
 def three_models(project: Project) -> None:
     project.add("churn")
     project.add("demand", policy=threshold({"metric": "auc", "min": 0.95}))
-    project.add("a_name_that_is_far_too_long_for_a_table", policy={"type": "manual"})
+    project.add(LONG, policy={"type": "manual"})
     assert project.run().code == 4
 
 
@@ -29,7 +32,12 @@ def test_the_status_of_three_models_takes_three_lines(project: Project) -> None:
     three_models(project)
     for columns in (80, 120, 200):
         lines = shown(project, "status", columns=columns)
-        assert [line.split()[0] for line in lines[:4]] == ["model", "churn", "demand", "a_name_that..for_a_table"]
+        assert [line.split()[0] for line in lines[:4]] == [
+            "model",
+            "churn",
+            "demand",
+            cut_middle("a_name_that_is_far_too_long_for_a_table", 24 * columns // 80),
+        ]
         assert lines[4].startswith("model "), "the candidates"
         assert all(job[:8] in "".join(lines) for job in project.service.switches("churn"))
         assert max(map(len, lines)) <= columns

@@ -87,9 +87,9 @@ def test_data_that_a_run_would_refuse_would_fail_by_the_plan_and_by_the_run_alik
 def test_every_form_of_a_plan_says_that_a_model_would_fail_and_why() -> None:
     Path("train.csv").write_text(LFS)
     document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state")).document
-    text = render_plan_text(document)
+    text = render_plan_text(document, Choice())
     assert "\nm: would fail\n    why: train.csv:1: is a Git LFS pointer, not the data; fetch" in text
-    assert text.endswith("plan: 1 would fail")
+    assert "\nplan: 1 would fail\n" in text
     assert "| **would fail** | train.csv:1: " in render_plan_markdown(document)
 
 
@@ -107,7 +107,7 @@ def test_what_the_check_lets_pass_is_shown_in_every_form() -> None:
     document = plan(PlanRequest(choice=Choice(paths=[MANIFEST], trusted_hosts=HOSTS), state="state")).document
     warning = "train.csv: has 60 rows, fewer than the 100 it needs"
     assert document.models[0].warnings == (warning,)
-    assert f"\n    warning: {warning}\n" in render_plan_text(document)
+    assert f"\n    warning: {warning}\n" in render_plan_text(document, Choice())
     assert f"Warning: {warning}." in render_plan_markdown(document)
     assert ran().warnings == (warning,)
 

@@ -75,7 +75,7 @@ def test_a_plan_names_the_move_and_a_run_does_it_once(world: World) -> None:
     document = planned()
     assert actions(document) == {"churn-eu": "move", "usage": "nothing"}
     assert counts(document.models) == {"to move": 1, "unchanged": 1}
-    text = render_plan_text(document).splitlines()
+    text = render_plan_text(document, Choice()).splitlines()
     assert text[:2] == [f"service: {HOST}", "moved: churn is called churn-eu now"]
     assert "**Moved:** churn is called churn-eu now" in render_plan_markdown(document)
     assert do_run() == ExitCode.OK
@@ -202,7 +202,7 @@ def test_a_host_that_changes_in_a_pull_request_stops_known_models(world: World) 
     document = planned()
     assert counts(document.models) == {"would fail": 2}
     assert document.services_before == (HOST,)
-    assert render_plan_text(document).splitlines()[0] == f"service: moves from {HOST} to {NEXT}"
+    assert render_plan_text(document, Choice()).splitlines()[0] == f"service: moves from {HOST} to {NEXT}"
     assert f"moves from {HOST} to {NEXT}" in render_plan_markdown(document)
     line = f"- {{service: {{from: {HOST}, to: {NEXT}}}}}"
     assert f"add `{line}` under `moved:` in the manifest, or give --allow-service-change" in document.models[0].reason

@@ -75,7 +75,7 @@ def test_a_run_with_a_host_that_the_operator_trusts_begins() -> None:
 def test_a_plan_names_the_host_and_says_that_a_run_would_be_refused() -> None:
     document = plan(PlanRequest(choice=choice(), state="state")).document
     assert (document.service, document.service_trusted) == (HOST, False)
-    assert render_plan_text(document).splitlines()[0] == (
+    assert render_plan_text(document, Choice()).splitlines()[0] == (
         f"service: {HOST} (not trusted: a run is refused without --trust-host {HOST} or RETRAIN_TRUSTED_HOSTS={HOST})"
     )
     assert "not trusted" in render_plan_markdown(document)
@@ -84,7 +84,7 @@ def test_a_plan_names_the_host_and_says_that_a_run_would_be_refused() -> None:
 def test_a_plan_of_a_trusted_host_names_it_in_its_first_line() -> None:
     document = plan(PlanRequest(choice=choice(HOST), state="state")).document
     assert document.service_trusted
-    assert render_plan_text(document).splitlines()[0] == f"service: {HOST}"
+    assert render_plan_text(document, Choice()).splitlines()[0] == f"service: {HOST}"
     assert "not trusted" not in render_plan_markdown(document)
 
 

@@ -1,6 +1,7 @@
 """A fleet of 48 models in a real terminal and in a pipe: each model has a line, and what wants a person comes first."""
 
 from pathlib import Path
+from shlex import quote
 
 import pytest
 from rich.cells import cell_len
@@ -8,7 +9,8 @@ from rich.cells import cell_len
 from runner.cli.main import main
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
-from runner.plan.model_plan import Action
+from runner.plan.model_plan import Action, Choice
+from runner.reports.diagnosis import Check, diagnosis, diagnosis_text
 from runner.reports.plan_text import render_plan_text
 from runner.reports.table import cut_middle
 from tests.fakes.terminal import in_terminal
@@ -52,7 +54,7 @@ def test_status_has_a_line_for_each_model_those_that_need_a_person_first(state: 
     assert len(table) == 48
     assert all(cell_len(line) <= columns for line in table)
     names = [line.split()[0] for line in table]
-    wanting = [cut_middle(name, 24) for name in (*FAILED, *HELD, *WAITING)]
+    wanting = [cut_middle(name, 24 * columns // 80) for name in (*FAILED, *HELD, *WAITING)]
     assert sorted(names[:12]) == sorted(wanting)
     assert [line.split()[1] for line in table[:12]] == ["failed"] * 3 + ["held"] * 4 + ["awaiting"] * 5
     assert all("auc" in line for line in table[3:12]), "what a person decides by is in the line"
@@ -70,7 +72,7 @@ def test_history_of_a_fleet_is_one_table(state: Path, columns: int) -> None:
     table = shown[: shown.index("")]
     assert len(table) == 49
     assert all(cell_len(line) <= columns for line in table)
-    assert table[0].startswith("run              model                     outcome")
+    assert table[0].split()[:3] == ["run", "model", "outcome"]
     assert "auc 0.9" in table[1]
 
 
@@ -96,17 +98,24 @@ def test_a_plan_of_a_fleet_leads_with_what_it_does_and_only_names_what_rests(col
     waiting = [model(name, Action.NONE, outcome="awaiting_approval", reason=REASON) for name in WAITING]
     broken = [model(name, Action.NONE, outcome="failed", reason="No file.") for name in FAILED]
     busy = [model(name, reason="The data changed. " * 20) for name in HELD]
-    shown = render_plan_text(document(models=(*calm, *waiting, *busy, *broken)), width=columns).splitlines()
+    held = [model("kept-a", Action.NONE, outcome="held", reason="Candidate 2 is held: auc is 0.7.")]
+    choice = Choice(paths=(Path("models.yaml"),), state="there")
+    shown = render_plan_text(
+        document(models=(*calm, *waiting, *busy, *held, *broken)), choice, width=columns
+    ).splitlines()
     places = [next(place for place, line in enumerate(shown) if word in line) for word in _leading(columns)]
     assert places == sorted(places)
-    assert shown[-1] == ("  or: retrain reject a" if columns is None else "2 more wait for a person; --wide shows") + (
-        ' --reason "..."' if columns is None else " their commands"
-    )
-    assert shown.count('next: retrain approve a --reason "..."') == (5 if columns is None else 3)
+    doctor = [f"next: retrain doctor models.yaml --state there --select {quote(name)}" for name in FAILED]
+    assert [line for line in shown if line.startswith("next: ")][:3] == doctor
+    if columns is None:
+        assert 'next: retrain reject kept-a --reason "..." --state there' in shown
+        assert shown.count('next: retrain approve a --reason "..."') == len(WAITING)
+    else:
+        assert shown[-1] == f"{len(WAITING) + 1} more: retrain plan models.yaml --state there --wide"
     if columns:
-        assert max(map(cell_len, shown)) <= columns
+        assert max(cell_len(line) for line in shown if not line.startswith(("next: ", "  or: "))) <= columns
         assert len(shown) < 40
-    whole = render_plan_text(document(models=(*calm, *waiting)), width=columns, wide=True)
+    whole = render_plan_text(document(models=(*calm, *waiting)), choice, width=columns, wide=True)
     assert whole.count("The data is that of job 1.") == len(calm) or columns == 80
 
 
@@ -139,3 +148,13 @@ def test_a_held_candidate_has_its_next_command_after_a_run_that_skipped_its_mode
     shown = capsys.readouterr().out
     assert "last: unchanged" in shown
     assert 'next: retrain reject churn --reason "..."\n  or: retrain approve churn --reason "..."\n' in shown
+
+
+def test_a_diagnosis_of_a_fleet_counts_the_models_without_a_finding() -> None:
+    checks = [Check(name="data", verdict="ok", model=name, seen="It can be sent.") for name in NAMES]
+    checks.append(Check(name="rules", verdict="problem", model=NAMES[4], seen="It has no auc.", next="Use r2."))
+    shown = diagnosis_text(diagnosis("emulator", NAMES, checks)).splitlines()
+    assert [line.split("  ")[0] for line in shown[:3]] == ["35 models", NAMES[4], NAMES[4]]
+    assert "and 30 more; `--select MODEL` shows" in shown[0]
+    few = diagnosis_text(diagnosis("emulator", NAMES[:3], checks[:3])).splitlines()
+    assert [line.split("  ")[0] for line in few[:3]] == NAMES[:3]

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from runner.plan.document import PlannedOptions
-from runner.plan.model_plan import Action
+from runner.plan.model_plan import Action, Choice
 from runner.reports.plan_text import MOST_BYTES, render_plan_markdown, render_plan_text
 from tests.unit.plan.plan_documents import document, model
 
@@ -149,17 +149,22 @@ def test_the_flags_a_plan_was_made_with_are_shown() -> None:
 
 def test_what_waits_shows_its_metrics_beside_those_of_the_incumbent() -> None:
     waiting = document(models=(model("a", Action.NONE, outcome="awaiting_approval", metrics=METRICS),))
-    for shown in (render_plan_markdown(waiting), render_plan_text(waiting), render_plan_text(waiting, width=200)):
+    for shown in (
+        render_plan_markdown(waiting),
+        render_plan_text(waiting, Choice()),
+        render_plan_text(waiting, Choice(), width=200),
+    ):
         assert METRICS in shown
 
 
 def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None:
     plan = document(models=(model("a", Action.NONE, outcome="failed", reason="::error::x\n::error::y\x1b[2J"),))
-    assert render_plan_text(plan).splitlines() == [
+    assert render_plan_text(plan, Choice()).splitlines() == [
         "service: developer-api.predictionone.sony.biz",
         "a: would fail",
         "    why: ::error::x ::error::y\\x1b[2J",
         "plan: 1 would fail",
+        "next: retrain doctor --select a",
     ]
 
 
