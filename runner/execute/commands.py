@@ -6,12 +6,15 @@ the protocol reads top to bottom, and nothing but the coordinator touches thread
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
-from runner.journal.events import Fact
+from runner.journal.events import ApprovalSource, Fact
+from runner.lib.secrets import Secret
+from runner.manifest.model import Approval, Model
 
 T = TypeVar("T")
 _SHORTEST_S = 0.001
@@ -110,3 +113,44 @@ def take_slot(*, short: bool = False) -> Workflow[AbstractContextManager[None]]:
 def record(*facts: Fact, guard: str | None = None) -> Workflow[None]:
     """Write facts before continuing."""
     yield Record(facts=facts, guard=guard)
+
+
+# What the executor needs from outside, as types: the clock and the keys; the provider is `runner.providers.base`. The
+# composition root hands in the real ones; the simulator of the tests hands in its own and drives the same code.
+
+
+class Clock(Protocol):
+    """Time as the executor sees it."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC wall-clock time, for the journal and for comparing with earlier runs."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump, for waiting."""
+
+
+class Keys(Protocol):
+    """Where API keys come from."""
+
+    def model_key(self, model: Model) -> Secret:
+        """Return the model's API key; raises ModelError when it cannot be had."""
+
+    def asks_service(self, model: Model) -> bool:
+        """Return whether the model's API key is had by a call of the service."""
+
+    def end_date(self, model: Model) -> str | None:
+        """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""
+
+    def account_key(self, model: Model) -> Secret | None:
+        """Return the account's secret key where the manifest names one."""
+
+
+StillLocked = Callable[[], bool]  # whether this run still holds the state
+
+
+def always_locked() -> bool:
+    """Tell that the state is held, where nobody else can take it."""
+    return True
+
+
+Provenance = Callable[[Approval], ApprovalSource]  # where an approval in the folder comes from

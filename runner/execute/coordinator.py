@@ -20,6 +20,7 @@ from msgspec import Struct, field
 
 from runner.execute.commands import (
     AwaitDecision,
+    Clock,
     Command,
     OvertakenError,
     Pause,
@@ -30,7 +31,6 @@ from runner.execute.commands import (
     Work,
     Workflow,
 )
-from runner.execute.ports import Clock
 
 
 class Mailbox(Protocol):

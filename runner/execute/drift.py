@@ -3,10 +3,9 @@
 from runner.datasets.file_cache import FileCache, digest
 from runner.datasets.resolve import resolve
 from runner.errors import ModelError
-from runner.execute.api_keys import get_key
 from runner.execute.commands import Workflow, call, record, stage
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd
-from runner.execute.retry import ATTEMPTS, read
+from runner.execute.retry import ATTEMPTS, get_key, read
 from runner.journal.events import IncumbentAdopted
 from runner.lib.secrets import Secret
 from runner.manifest.model import Dataset, Place, Source

@@ -12,9 +12,8 @@ from msgspec import Struct, field
 from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Record, Workflow
+from runner.execute.commands import Clock, Keys, Provenance, Record, StillLocked, Workflow, always_locked
 from runner.execute.polling import TrainingStats
-from runner.execute.ports import Clock, Keys, Provenance, StillLocked, always_locked
 from runner.execute.progress_events import (
     Listener,
     Message,

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.execute.ports import Clock
+from runner.execute.commands import Clock
 from runner.journal.outcomes import Outcome
 from runner.plan.model_plan import PlanStage
 

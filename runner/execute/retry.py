@@ -10,8 +10,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from runner.credentials import ENDS_SOON, read_end
 from runner.execute.commands import Pool, Work, Workflow, call, pause
 from runner.execute.model_run import ModelRun
+from runner.lib.secrets import Secret
 from runner.providers.base import Effect, NeverSent, ServiceError
 
 T = TypeVar("T")
@@ -122,3 +124,30 @@ class Busy(Struct, kw_only=True):
             run.retry(f"switch: {message} It is asked for again until the service takes it")
         left = run.model.wait.timeout.total_seconds() - self.lasted(run)
         yield from pause(max(min(backoff(self.count, run.context.rng), left), 0.0))
+
+
+def get_key(run: ModelRun) -> Workflow[Secret]:
+    """Return the model's API key.
+
+    Raises:
+        ModelError: it cannot be had.
+    """
+    if run.key is None:
+        run.key = yield from _fetch(run)
+        _warn_of_end(run)
+    return run.key
+
+
+def _warn_of_end(run: ModelRun) -> None:
+    """Warn of a fetched key that ends soon: a training may outlive it."""
+    told = run.context.keys.end_date(run.model)
+    end = read_end(told) if told else None
+    if end is not None and end - run.context.clock.now() <= ENDS_SOON:
+        run.warn(f"the API key that was fetched for this run ends on {end:%Y-%m-%d}, so a training may outlive it")
+
+
+def _fetch(run: ModelRun) -> Workflow[Secret]:
+    keys, model = run.context.keys, run.model
+    if keys.asks_service(model):
+        return (yield from read(run, "api_key", lambda: keys.model_key(model)))
+    return (yield from call(lambda: keys.model_key(model)))

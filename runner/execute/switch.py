@@ -9,14 +9,12 @@ from typing import Literal
 from msgspec import Struct
 
 from runner.errors import Kind
-from runner.execute.api_keys import get_key
-from runner.execute.commands import Pool, StoppedError, Workflow, pause, record
+from runner.execute.commands import Clock, Pool, StoppedError, Workflow, pause, record
 from runner.execute.drift import Listed, list_classifiers, note_serving
 from runner.execute.evaluation import decide_again
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed_with
-from runner.execute.ports import Clock
 from runner.execute.progress_events import StageStarted
-from runner.execute.retry import Busy, backoff, send
+from runner.execute.retry import Busy, backoff, get_key, send
 from runner.journal.events import ADOPTED, SwitchIntended, SwitchRejected, SwitchSucceeded, SwitchUnknown
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import Decided, RetrainJob

@@ -7,14 +7,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.errors import Kind
-from runner.execute.api_keys import get_key
 from runner.execute.commands import Workflow, pause, record
 from runner.execute.model_run import ModelOutcome, ModelRun, StageEnd, failed, failed_with
 from runner.execute.polling import SHORTEST, guess, next_pause
 from runner.execute.progress_events import InTraining, StatusReceived
-from runner.execute.service_clock import ClockReading, is_over
-from runner.execute.status_reading import Trouble, ask_status
+from runner.execute.retry import get_key
 from runner.execute.training_ends import (
+    Trouble,
+    ask_status,
     contradicted,
     given_up,
     perhaps_ended,
@@ -23,7 +23,7 @@ from runner.execute.training_ends import (
     still_unread,
     url_elsewhere,
 )
-from runner.execute.upload_evidence import is_said_in_training, says_waiting
+from runner.execute.upload_evidence import ClockReading, is_over, is_said_in_training, says_waiting
 from runner.journal.events import Fact, StatusChanged, TrainingFailed, TrainingFinished
 from runner.journal.retrain_job import DELETED, TRAINED, JobStage, RetrainJob
 from runner.manifest.durations import duration_text

@@ -1,18 +1,147 @@
-"""How a wait ends while the training continues: what the service says, since when, and the line that helps."""
+"""How a training's status is read, and how a training ends: done, failed, unknown, or with a status nobody knows."""
 
-from datetime import timedelta
+import json
+import math
+import re
+from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from runner.errors import Kind
+from runner.execute.commands import Workflow, call
 from runner.execute.model_run import ModelOutcome, ModelRun, failed_with
-from runner.execute.service_clock import about
-from runner.execute.status_reading import Trouble
-from runner.execute.unknown_statuses import failed_line, finished_line, quoted, sounds_failed, sounds_finished
-from runner.journal.retrain_job import RetrainJob
+from runner.execute.retry import backoff
+from runner.execute.upload_evidence import NOT_FOUND, about
+from runner.journal.retrain_job import DELETED, JobStage, RetrainJob
+from runner.lib.secrets import Secret
 from runner.lib.text import shown
 from runner.lib.timestamps import seconds_text
 from runner.manifest.durations import duration_text
 from runner.plan.model_plan import abandon_command, resolve_commands
-from runner.providers.base import Status
+from runner.providers.base import Code, ServiceError, Status
+from runner.providers.facts import Statuses
+
+# Reading a training's status: what tells no status is put up with as long as that may pass. An outage of the service
+# and answers that no document describes are bounded by the wait's own deadline alone. A job that is "not found" or
+# "deleted" may only not be known yet; it is a status like others until the job was seen once. A job that was seen,
+# and a key that is refused, must stay so for the quarantine before they are believed.
+
+_GONE = {Code.NOT_FOUND_JOB: NOT_FOUND, Code.JOB_DELETED: DELETED}
+
+
+class Trouble(Struct, kw_only=True):
+    """Answers in a row that told no status: how many, the last one, and since when by both clocks."""
+
+    count: int = 0
+    last: ServiceError | None = None
+    since: datetime | None = None
+    began: float = 0.0
+
+    def note(self, run: ModelRun, error: ServiceError) -> None:
+        """Count one; the first of them is told."""
+        if not self.count:
+            self.since, self.began = run.context.clock.now(), run.context.clock.monotonic()
+            run.retry(f"status: {error.message}")
+        self.count += 1
+        self.last = error
+
+    def end(self, run: ModelRun) -> None:
+        """Take in that a status was told again."""
+        if self.count > 1 and self.last is not None:
+            lasted = about(timedelta(seconds=run.context.clock.monotonic() - self.began))
+            run.warn(f"the status could not be read for {lasted} ({self.count} times): {self.last.message}")
+        self.count, self.last, self.since = 0, None, None
+
+    def is_final(self, run: ModelRun) -> bool:
+        """Return whether it has lasted longer than such an answer may pass."""
+        return self.last is None or run.context.clock.monotonic() - self.began >= _patience(run, self.last)
+
+    def pause(self, run: ModelRun) -> float:
+        """Return the seconds before the next question."""
+        asked = self.last.after if self.last is not None else None
+        return max(backoff(self.count, run.context.rng), asked or 0.0)
+
+
+def ask_status(run: ModelRun, key: Secret, trouble: Trouble) -> Workflow[Status | None]:
+    """Ask for the status once; None where it was not told and may be later.
+
+    Raises:
+        ServiceError: it will not be told.
+    """
+    name = run.job.retrain_job_id
+    run.count("status")
+    try:
+        status = yield from call(lambda: run.context.provider.status(key, name), low_priority=True)
+    except ServiceError as error:
+        failure = error
+    else:
+        trouble.end(run)
+        return status
+    value = _GONE.get(failure.code) if failure.code is not None else None
+    if value is not None and _was_never_known(run.job):
+        trouble.end(run)
+        return Status(value=value, phase="going", model_id=None, message=None, download_url=None, date=failure.date)
+    trouble.note(run, failure)
+    if trouble.is_final(run):
+        raise failure
+    return None
+
+
+def _patience(run: ModelRun, error: ServiceError) -> float:
+    """Return how many seconds such an answer is put up with, at most until the wait's deadline."""
+    if error.again:
+        return math.inf
+    if error.code in _GONE or (error.kind == Kind.CREDENTIALS and not error.understood):
+        return run.quarantine.total_seconds()
+    return 0.0 if error.understood or error.code == Code.PART_ELSEWHERE else math.inf
+
+
+def _was_never_known(job: RetrainJob) -> bool:
+    """Return whether nothing was heard of the job since its upload: the service may need a moment."""
+    unheard = job.status in (None, *_GONE.values()) and job.upload_proof != "status"
+    return job.stage == JobStage.STARTED and unheard
+
+
+_ENDED = re.compile(r"(?<!un)finish(?!ing)|(?<!in)(?<!un)complete|(?<!un)succe|done(?![a-z])|(?<!未)完了|(?<!不)成功")
+_FAILED = re.compile(
+    r"\b(ng|dead|lost|broken|halted|crash\w*)\b|abandon|exception|unsucc|interrupt|invalid|失敗|異常|中止|停止"
+)
+_NOT_ENDED = re.compile(r"\b(not|yet|never|almost|partly|partially)\b|upload|receiv|アップロード")
+_PLAIN = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
+_RESERVED = frozenset({"false", "no", "null", "off", "on", "true", "yes", "y", "n"})
+
+
+def sounds_finished(status: str) -> bool:
+    """Return whether a status sounds like the end of a training, such as `succeeded` or `学習完了`."""
+    if sounds_failed(status):
+        return False
+    return _ENDED.search(status) is not None and _NOT_ENDED.search(re.sub(r"[_-]", " ", status)) is None
+
+
+def sounds_failed(status: str) -> bool:
+    """Return whether a status sounds like a training that failed, such as `ng` or `異常終了`."""
+    return _FAILED.search(re.sub(r"[_-]", " ", status)) is not None
+
+
+def finished_line(statuses: Statuses, status: str) -> str:
+    """Return the line for the manifest by which the status means success, beside those that do so already."""
+    return _line("finished", (*statuses.finished, status))
+
+
+def failed_line(statuses: Statuses, status: str) -> str:
+    """Return the line for the manifest by which the status means failure, beside those that do so already."""
+    return _line("failed", (*statuses.failed, status))
+
+
+def _line(name: str, values: tuple[str, ...]) -> str:
+    return f"statuses: {{{name}: [{', '.join(quoted(value) for value in values)}]}}"
+
+
+def quoted(value: str) -> str:
+    """Return a status as YAML takes it for text within a list or an object."""
+    plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _RESERVED
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
 
 _GOES_ON = "the next run keeps waiting for it"
 

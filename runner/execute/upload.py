@@ -14,27 +14,24 @@ from msgspec.structs import replace
 from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
 from runner.errors import Kind
-from runner.execute.api_keys import get_key
 from runner.execute.commands import Pool, StoppedError, Workflow, call, pause, record, stage, take_slot
 from runner.execute.model_identity import refuse_other_model
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed_with
 from runner.execute.progress_events import StageStarted
-from runner.execute.retry import backoff, read, send
-from runner.execute.service_clock import (
-    ClockReading,
-    UploadEnd,
-    compare_clocks,
-    is_over,
-    refuse_expired,
-    url_end,
-)
+from runner.execute.retry import backoff, get_key, read, send
 from runner.execute.upload_evidence import (
     NO_STATUS,
     NOT_FOUND,
+    ClockReading,
+    UploadEnd,
+    compare_clocks,
     evidence_against,
+    is_over,
     proves_start,
     proves_waiting,
+    refuse_expired,
     says_waiting,
+    url_end,
     word_of,
 )
 from runner.http.upload_body import UploadWatch

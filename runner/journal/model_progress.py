@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from runner.journal.deployments import Deployments, RollbackPoint, is_older
 from runner.journal.events import (
     ApprovalRecorded,
     CandidateEvaluated,
@@ -38,7 +37,18 @@ from runner.journal.events import (
     SwitchSucceeded,
     UploadIntended,
 )
-from runner.journal.retrain_job import TRAINED, VOID, At, JobStage, RetrainJob, changed, taken
+from runner.journal.retrain_job import (
+    TRAINED,
+    VOID,
+    At,
+    Deployments,
+    JobStage,
+    RetrainJob,
+    RollbackPoint,
+    changed,
+    is_older,
+    taken,
+)
 from runner.lib.timestamps import moment
 
 _ABOUT_RUNS = (

@@ -20,9 +20,8 @@ from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
 from runner.journal.events import Draft
-from runner.journal.leases import Reword
-from runner.journal.object_cache import JournalCache
-from runner.journal.object_packs import PACKS, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
+from runner.journal.lock import Reword
+from runner.journal.object_cache import PACKS, JournalCache, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.lib.parallel import map_in_threads
 

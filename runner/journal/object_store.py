@@ -23,11 +23,9 @@ from runner.errors import ExitCode, StateError
 from runner.http.objects.bucket import NO_OBJECT, Bucket, DoubtfulError, read_bucket_address
 from runner.journal.checkpoint import FILES, LATEST
 from runner.journal.folder import StateFolder
-from runner.journal.leases import leased, read_life
-from runner.journal.lock import Held
+from runner.journal.lock import Held, leased, read_life
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
-from runner.journal.object_checks import store_checks
-from runner.journal.object_lease import ObjectLease, holder_of
+from runner.journal.object_lease import ObjectLease, holder_of, store_checks
 from runner.journal.object_log import JOURNAL, Look, ObjectLog
 from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.lib.atomic_files import open_file

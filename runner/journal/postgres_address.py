@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.http.addresses import is_host, is_loopback
-from runner.journal.leases import read_life
+from runner.journal.lock import read_life
 
 SCHEMES = ("postgresql", "postgres")
 FORM = "postgresql://HOST/DATABASE"

@@ -9,8 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
-from runner.journal.leases import RENEWALS, seconds
-from runner.journal.lock import Held, Holder, this_holder
+from runner.journal.lock import RENEWALS, Held, Holder, seconds, this_holder
 from runner.journal.postgres_database import Database, DatabaseError
 
 _TAKE = """

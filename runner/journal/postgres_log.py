@@ -14,7 +14,7 @@ from typing import Any
 from runner.errors import StateError
 from runner.journal.chain import START, Link, Row, line_rows, link, read_chain
 from runner.journal.events import Draft
-from runner.journal.leases import Reword
+from runner.journal.lock import Reword
 from runner.journal.object_cache import JournalCache
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, TakenError
 from runner.journal.state_store import GuardTakenError, HeadMovedError

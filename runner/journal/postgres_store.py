@@ -16,8 +16,7 @@ from msgspec import Struct
 from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, read_bucket_address
 from runner.journal.folder import StateFolder
-from runner.journal.leases import leased
-from runner.journal.lock import Held
+from runner.journal.lock import Held, leased
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_store import AwayError, ObjectBlobs
 from runner.journal.postgres_address import read_postgres_address

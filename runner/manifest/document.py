@@ -1,4 +1,7 @@
-"""The values of a manifest with their places, and the problems that are found there, all of them at once."""
+"""The values of a manifest with their places, and the problems that are found there, all of them at once.
+
+The values are dicts and lists, so that a JSON schema can be checked against them, and never leave this package.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Literal

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from runner.journal.deployments import RollbackPoint
 from runner.journal.model_progress import AcceptedLoss, ModelProgress
 from runner.journal.progress import Progress
-from runner.journal.retrain_job import IN_FLIGHT, VOID, JobStage, RetrainJob, Review
+from runner.journal.retrain_job import IN_FLIGHT, VOID, JobStage, RetrainJob, Review, RollbackPoint
 from runner.journal.stored import StoredFile, removal_of
 from runner.manifest.durations import duration_text
 

@@ -11,10 +11,9 @@ from itertools import islice, takewhile
 
 from msgspec.structs import replace
 
-from runner.journal.deployments import Deployments
 from runner.journal.model_progress import Candidate, ModelProgress, packed_candidates
 from runner.journal.progress import Progress, RunRecord, newest_run
-from runner.journal.retrain_job import IN_FLIGHT, TRAINED, VOID, JobStage, RetrainJob
+from runner.journal.retrain_job import IN_FLIGHT, TRAINED, VOID, Deployments, JobStage, RetrainJob
 from runner.plan.incumbent import counts_as_reference
 
 ASKED_FOR = 3  # newest jobs that the service is asked for under a key: it may have forgotten one

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from runner.errors import StateError
-from runner.journal.chain import Link
-from runner.journal.event_buffer import EventBuffer
+from runner.journal.chain import EventBuffer, Link
 from runner.journal.events import (
     CandidateEvaluated,
     DataChecked,

@@ -7,7 +7,7 @@ _CLOCKS = "tests/unit/execute/test_execute_clocks.py::"
 _DATES = "tests/unit/http/test_http_headers.py::"
 _PLANNER = "tests/unit/plan/test_planner.py::"
 _SIMULATOR = "tests/stress/test_simulator.py::"
-_FILE = "runner/execute/service_clock.py"
+_FILE = "runner/execute/upload_evidence.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(

@@ -78,7 +78,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_job_that_becomes_known_late_fails_its_model",
-        file="runner/execute/status_reading.py",
+        file="runner/execute/training_ends.py",
         old="unheard = job.status in (None, *_GONE.values()) and",
         new="unheard = job is None and",
         caught_by="tests/unit/execute/test_execute_patience.py::"

@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="no_quarantine_after_the_urls_expiry",
-        file="runner/execute/service_clock.py",
+        file="runner/execute/upload_evidence.py",
         old="return reading.date >= over and",
         new="return reading.date >= expires and",
         caught_by=_PROTOCOL + "test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quarantine",
@@ -188,7 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_job_that_is_deleted_right_after_its_upload_has_failed",
-        file="runner/execute/status_reading.py",
+        file="runner/execute/training_ends.py",
         old="if value is not None and _was_never_known(run.job):",
         new="if False:",
         caught_by=_PATIENCE + "test_a_job_that_is_not_known_right_after_its_upload_is_waited_for",

@@ -11,7 +11,7 @@ from runner.errors import StateError
 from runner.execute import upload
 from runner.execute.coordinator import Coordinator
 from runner.execute.model_run import ModelRun
-from runner.execute.service_clock import UploadEnd
+from runner.execute.upload_evidence import UploadEnd
 from runner.journal.events import Draft, RunFinished
 from runner.journal.state_store import GuardTakenError
 from runner.lib.timestamps import stamp

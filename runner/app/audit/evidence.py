@@ -26,8 +26,7 @@ from runner.audit.bundle_layout import (
 )
 from runner.audit.statement import statement
 from runner.errors import StateError, UsageError
-from runner.journal.chain import Link, read_lines
-from runner.journal.event_buffer import EventBuffer
+from runner.journal.chain import EventBuffer, Link, read_lines
 from runner.journal.events import ReportWritten, ResultDownloaded, ResultsPruned, RunFinished, RunStarted, StateMoved
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import StateStore

@@ -13,8 +13,7 @@ from runner import __version__
 from runner.app.audit.evidence import Evidence
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ModelError, StateError
-from runner.journal.chain import Link
-from runner.journal.event_buffer import EventBuffer
+from runner.journal.chain import EventBuffer, Link
 from runner.journal.events import (
     ApprovalRecorded,
     CandidateEvaluated,

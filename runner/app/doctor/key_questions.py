@@ -17,7 +17,7 @@ from runner.app.planning.service_access import ManifestKeys
 from runner.app.service import call_threads
 from runner.errors import Kind, ModelError
 from runner.execute.model_identity import newest_jobs, vanished_jobs
-from runner.execute.service_clock import ClockReading
+from runner.execute.upload_evidence import ClockReading
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import RetrainJob
 from runner.lib.secrets import Secret, fingerprint

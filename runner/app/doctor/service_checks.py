@@ -7,7 +7,7 @@ from runner.app.doctor.key_questions import KeyAnswer, own_entry
 from runner.app.service import TargetService, untrusted
 from runner.credentials import ENDS_SOON, read_end
 from runner.errors import ModelError
-from runner.execute.service_clock import clock_difference
+from runner.execute.upload_evidence import clock_difference
 from runner.http.addresses import read_address
 from runner.http.proxies import ca_bundle
 from runner.journal.model_progress import ModelProgress

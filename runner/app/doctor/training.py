@@ -27,7 +27,7 @@ from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, read_progress
 from runner.errors import RetrainError
 from runner.execute.progress_events import Listener
-from runner.execute.unknown_statuses import finished_line, sounds_finished
+from runner.execute.training_ends import finished_line, sounds_finished
 from runner.journal.retrain_job import IN_FLIGHT
 from runner.journal.stored import CASSETTE, PROFILE
 from runner.lib.atomic_files import write_whole

@@ -10,7 +10,7 @@ from emulator.launch import running_emulator
 from runner.app.service import TargetService, call_threads, connected
 from runner.credentials import resolve
 from runner.errors import Kind, ModelError
-from runner.execute.ports import Keys
+from runner.execute.commands import Keys
 from runner.journal.folder import StateFolder
 from runner.journal.model_progress import Observation
 from runner.journal.progress import Progress

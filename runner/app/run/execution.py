@@ -19,13 +19,12 @@ from runner.app.service import call_threads, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
-from runner.execute.commands import Pool, Record
+from runner.execute.commands import Keys, Pool, Record
 from runner.execute.coordinator import Coordinator, Known, Settings
 from runner.execute.decisions import Decisions, watch_inbox
 from runner.execute.model_identity import vanished_jobs
 from runner.execute.model_run import Budget, ModelRun, RunContext
 from runner.execute.polling import TrainingStats
-from runner.execute.ports import Keys
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.workflow import model_workflow
 from runner.journal.events import DecisionTaken, ModelFinished

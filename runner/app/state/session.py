@@ -19,8 +19,8 @@ from runner.app.state.read_state import knows_approved, named_jobs
 from runner.app.state.run_histories import ended_history, history_of
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, LockedError, StateError, too_large
+from runner.execute.commands import Clock
 from runner.execute.model_run import Recorder
-from runner.execute.ports import Clock
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
 from runner.journal.events import ReportWritten, RunFinished, RunStarted

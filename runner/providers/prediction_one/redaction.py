@@ -1,4 +1,9 @@
-"""What of an answer may be shown or recorded."""
+"""A last look at what the client hands back: no text of it holds a secret that the redactor knows.
+
+The client blots out its call's key in an error's body before it is shortened. An answer may still carry a secret in a
+form that shows only once it is parsed (escaped JSON), another secret, the signature alone, or one cut off by our own
+limit on lengths.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from runner.app.audit.evidence import StateEvidence
 from runner.app.audit.recompute import check_schemas
-from runner.journal.event_buffer import EventBuffer
+from runner.journal.chain import EventBuffer
 from runner.journal.events import ReportWritten
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Kind
-from runner.execute.service_clock import ClockReading
+from runner.execute.upload_evidence import ClockReading
 from runner.journal.retrain_job import JobStage
 from runner.lib.secrets import Secret
 from runner.providers.base import Effect, IssuedJob

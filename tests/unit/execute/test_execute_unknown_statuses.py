@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.execute.unknown_statuses import failed_line, finished_line, sounds_failed, sounds_finished
+from runner.execute.training_ends import failed_line, finished_line, sounds_failed, sounds_finished
 from runner.providers.facts import Statuses
 
 STATUSES = Statuses(finished=("job_finished",), failed=("fail",), waiting=())

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runner.journal.chain import Link
-from runner.journal.event_buffer import EventBuffer
+from runner.journal.chain import EventBuffer, Link
 from runner.journal.events import CandidateEvaluated, Draft
 from tests.unit.journal.journal_facts import chained, draft, example, run_started
 
