@@ -4,7 +4,7 @@ The order is what makes an interrupted migration safe. The copy is not a state u
 its folder, makes it one, and before that the old journal says that it has moved: at no moment can both be written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from shlex import quote
@@ -14,12 +14,14 @@ from msgspec import Struct
 from runner.app.audit.verify import verify
 from runner.app.state.loss import refuse
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import has_run, partitions_of
 from runner.app.state.session import Session, refuse_copy, refuse_moved, unchecked_session
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.chain import START, Link
 from runner.journal.events import Draft, StateMoved
 from runner.journal.folder import StateFolder
+from runner.journal.joined import joined_end
 from runner.journal.lock import current_user
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.atomic_files import write_whole
@@ -59,6 +61,34 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     goal = open_state(target)
     if open_state(source).address == goal.address:
         raise UsageError("Both addresses are the same.", hint="Give another target.")
+    partitions = partitions_of(source)
+    if len(partitions) == 1:
+        return _migrate(source, goal, lock_timeout, listener)
+    is_there = goal.is_begun()
+    if is_there and goal.partitions != len(partitions):
+        raise _is_there(goal)
+    copied = [
+        _migrate(part, open_state(goal.part(number)), lock_timeout, listener, may_be_empty=True)
+        for number, part in enumerate(partitions)
+    ]
+    if not is_there:
+        goal.divide(len(partitions))
+    return _together(goal, copied)
+
+
+def _together(goal: StateStore, copied: Sequence[Copied]) -> Copied:
+    """Return what was copied of all partitions, under the head of all."""
+    return Copied(
+        address=goal.address,
+        events=sum(part.events for part in copied),
+        files=sum(part.files for part in copied),
+        head_sha256=(joined_end([(part.events, part.head_sha256) for part in copied]) or START)[1],
+    )
+
+
+def _migrate(
+    source: str, goal: StateStore, lock_timeout: timedelta, listener: Listener, *, may_be_empty: bool = False
+) -> Copied:
     with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
         refuse_copy(opened.state)
         if opened.progress.moved_to not in (None, _named(goal)):
@@ -66,7 +96,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
         if goal.is_begun():
             return _settled(opened, goal)
         if opened.progress.moved_to is None:
-            _require_movable(opened, source)
+            _require_movable(opened, source, may_be_empty=may_be_empty)
         copied = _copy(opened, goal.arriving(), listener)
         if opened.progress.moved_to is None:
             moved = StateMoved(to=_named(goal), by=current_user())
@@ -84,17 +114,23 @@ def _named(goal: StateStore) -> str:
 def _settled(opened: Session, goal: StateStore) -> Copied:
     """Return the state that was moved before; raises a StateError where another state is there."""
     head = _head_of(goal)
-    last = opened.store.head[0] - 1  # before the event that says it has moved
-    if opened.progress.moved_to != _named(goal) or opened.store.digest(min(last, head[0])) is None:
-        raise StateError(
-            f"There is a state at {goal.address} already.",
-            hint="Name a place without a state; one that a state was moved away from has one, which stays closed.",
-        )
+    last = min(opened.store.head[0] - 1, head[0])  # before the event that says it has moved
+    if opened.progress.moved_to != _named(goal) or (last > 0 and opened.store.digest(last) is None):
+        raise _is_there(goal)
     return Copied(address=goal.address, events=0, files=0, head_sha256=head[1])
 
 
-def _require_movable(opened: Session, source: str) -> None:
+def _is_there(goal: StateStore) -> StateError:
+    return StateError(
+        f"There is a state at {goal.address} already.",
+        hint="Name a place without a state; one that a state was moved away from has one, which stays closed.",
+    )
+
+
+def _require_movable(opened: Session, source: str, *, may_be_empty: bool) -> None:
     """Raise an error where the state is not whole, or somebody waits for what was left in it."""
+    if not opened.progress.runs and may_be_empty:
+        return
     if not opened.progress.runs:
         raise UsageError(
             f"The state {opened.state.address} has no run yet.",
@@ -127,11 +163,32 @@ def pull(source: str, folder: str) -> Copied:
         UsageError: the folder is not a state, or the source has no run.
         StateError: the folder has another journal, or one of them cannot be read or written.
     """
-    place, goal = open_state(source), open_state(folder)
+    goal, partitions = open_state(folder), partitions_of(source)
     if goal.folder is None:
         raise UsageError(
             "A state is pulled into a folder.", hint="`retrain state migrate --help` says how it moves elsewhere."
         )
+    if len(partitions) == 1:
+        return _pull(source, goal)
+    is_there = goal.is_begun()
+    if is_there and goal.partitions != len(partitions):
+        raise _is_there(goal)
+    copied = list[Copied]()
+    for number, part in enumerate(partitions):
+        into = open_state(goal.part(number))
+        if has_run(part):
+            copied.append(_pull(part, into))
+            continue
+        if not into.is_begun():
+            into.begin()
+        _mark_copy(into.work, open_state(part))
+    if not is_there:
+        goal.divide(len(partitions))
+    return _together(goal, copied)
+
+
+def _pull(source: str, goal: StateStore) -> Copied:
+    place = open_state(source)
     log = place.read_log()
     if log is None:
         raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")
@@ -165,6 +222,18 @@ def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listene
         LockedError: a run holds the state.
         StateError: the folder's journal does not continue the state's, or one of them cannot be read or written.
     """
+    partitions, goals = partitions_of(folder), partitions_of(target)
+    if len(partitions) != len(goals):
+        raise UsageError(
+            f"{folder} and {target} have {len(partitions)} and {len(goals)} partitions.",
+            hint="Name the folder that was pulled from there.",
+        )
+    pairs = [(part, goal) for part, goal in zip(partitions, goals, strict=True) if len(goals) == 1 or has_run(part)]
+    copied = [_push(part, goal, lock_timeout, listener) for part, goal in pairs]
+    return copied[0] if len(goals) == 1 else _together(open_state(target), copied)
+
+
+def _push(folder: str, target: str, lock_timeout: timedelta, listener: Listener) -> Copied:
     place = open_state(folder)
     log = place.read_log()
     if log is None:

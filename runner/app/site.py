@@ -13,14 +13,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from runner.app.state.read_state import reading
+from runner.app.state.read_state import each_reading
+from runner.app.state.run_histories import ended_run
 from runner.errors import LockedError, RetrainError, UsageError
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import Blobs
 from runner.lib.atomic_files import publish
 from runner.lib.paths import refuse_link_out
 from runner.reports.formats.render import render_html
-from runner.reports.model_timeline import read_fleet
+from runner.reports.model_timeline import joined_fleet, read_fleet
 from runner.reports.run_history import RunHistory, ended_histories
 from runner.site.addresses import INDEX, edition, run_path
 from runner.site.pages import Page, model_links, site_pages, with_way_back
@@ -219,11 +220,11 @@ def build_site(state: str, root: Path) -> SiteBuild:
         StateError: the journal is missing, foreign or damaged.
         RetrainError: the folder cannot be written.
     """
-    with reading(state) as (place, links):
-        fleet = read_fleet(links)
+    parts = [(place, read_fleet(links)) for place, links in each_reading(state)]
+    fleet = joined_fleet([part for _, part in parts])
     pages = list(site_pages(fleet))
     paths = {page.path for page in pages}
-    runs = _run_pages(place.blobs, fleet.progress, paths)
+    runs = _run_pages({place.address: (place.blobs, part.progress) for place, part in parts}, fleet.progress, paths)
     with open_site(root) as site:
         site.announce([page.path for page in (*pages, *runs.values())])
         replaced = _put_runs(site, state, runs, paths)
@@ -245,16 +246,37 @@ class _LostReportError(Exception):
     """A run's report is not in the state folder as it was recorded."""
 
 
-def _run_pages(blobs: Blobs, progress: Progress, paths: AbstractSet[str]) -> dict[str, Page]:
+def _run_pages(
+    parts: Mapping[str, tuple[Blobs, Progress]], progress: Progress, paths: AbstractSet[str]
+) -> dict[str, Page]:
     """Return the pages of the runs that have ended: their reports, with a way back."""
-    return {run_id: _run_page(blobs, run, paths) for run_id, run in progress.runs.items() if run.finished is not None}
+    pages = dict[str, Page]()
+    for run_id, run in progress.runs.items():
+        if run.finished is not None:
+            having = [address for address, (_, part) in parts.items() if part.has_run(run_id)]
+            blobs = parts[having[0]][0]
+            pages[run_id] = _run_page(blobs, run, paths) if len(having) == 1 else _joined_page(having, run, paths)
+    return pages
+
+
+def _joined_page(partitions: Sequence[str], run: RunRecord, paths: AbstractSet[str]) -> Page:
+    """Return the page of a run in several partitions, which is in no file."""
+    source = f"{run.head} {_linked(model_links(run, paths))} {edition()}"
+    return Page(
+        path=run_path(run.run_id),
+        source=source,
+        render=lambda: _rendered_report(ended_run(partitions, run.run_id), paths),
+    )
+
+
+def _linked(models: Mapping[str, str]) -> str:
+    return hashlib.sha256("\0".join([*models, *models.values()]).encode(errors="surrogatepass")).hexdigest()
 
 
 def _run_page(blobs: Blobs, run: RunRecord, paths: AbstractSet[str]) -> Page:
     recorded = run.report.files.get(_REPORT) if run.report else None
     models = model_links(run, paths)
-    linked = hashlib.sha256("\0".join([*models, *models.values()]).encode(errors="surrogatepass")).hexdigest()
-    source = f"{recorded or run.head} {linked} {edition()}"
+    source = f"{recorded or run.head} {_linked(models)} {edition()}"
     content = partial(_recorded_report, blobs, f"runs/{run.run_id}/{_REPORT}", recorded, models)
     return Page(path=run_path(run.run_id), source=source, render=content)
 
@@ -288,7 +310,7 @@ def _rendered_report(history: RunHistory, paths: AbstractSet[str]) -> bytes:
 
 
 def _rendered(state: str, lost: dict[str, Page], paths: AbstractSet[str]) -> Iterator[Page]:
-    with reading(state) as (_, links):
+    for _, links in each_reading(state):
         for history in ended_histories(links, lost):
             page = lost[history.run_id]
             yield Page(path=page.path, source=page.source, render=partial(_rendered_report, history, paths))

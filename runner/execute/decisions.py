@@ -67,20 +67,24 @@ class Decisions(Protocol[W]):
 
 
 def watch_inbox(
-    coordinator: Coordinator, decisions: Decisions[W], context: RunContext, first: Sequence[W]
+    coordinator: Coordinator, inboxes: Sequence[tuple[Decisions[W], RunContext]], first: Sequence[Sequence[W]]
 ) -> Workflow[None]:
-    """Carry out the decisions that waited before the run, then look for more until every model has its outcome."""
+    """Carry out the decisions that waited before the run, then look for more until every model has its outcome.
+
+    Each partition that the run works on has an inbox; `first` is what waited in each.
+    """
     found, last = first, False
     try:
         while True:
-            for waiting in found:
-                coordinator.decide(waiting.model, _carry_out(decisions, waiting, context))
+            for (decisions, context), waiting in zip(inboxes, found, strict=True):
+                for decision in waiting:
+                    coordinator.decide(decision.model, _carry_out(decisions, decision, context))
             if last and coordinator.rests:
                 return
             if not coordinator.rests:
-                yield from pause(decisions.pace_s)
+                yield from pause(max(decisions.pace_s for decisions, _ in inboxes))
             last = coordinator.rests  # then the look that follows is the last one, if it finds nothing
-            found = yield from call(decisions.look)
+            found = yield from call(lambda: [decisions.look() for decisions, _ in inboxes])
     except StoppedError:
         return  # what waits is there for the next run
 

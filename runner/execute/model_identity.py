@@ -95,7 +95,7 @@ def _refuse_exchanged(run: ModelRun, key: Secret) -> Workflow[None]:
 
 def _refuse_another_name(run: ModelRun, key: Secret) -> Workflow[None]:
     """Ask for the newest job of each other name."""
-    known = run.context.progress.known(run.context.service)
+    known = {**run.context.elsewhere, **run.context.progress.known(run.context.service)}
     others = [(name, model.last) for name, model in known.items() if name != run.model.name]
     for name, job in others[:_QUESTIONS]:
         if job is not None and isinstance((yield from _ask(run, key, job)), Status):

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -162,6 +162,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     training_stats: TrainingStats = field(default_factory=TrainingStats)
     noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
     vanished: tuple[tuple[str, RetrainJob], ...] = ()  # name and job, of the names that left the manifest
+    elsewhere: Mapping[str, ModelProgress] = {}  # the service's models in all partitions of the state, by name
 
     @property
     def state_option(self) -> str:

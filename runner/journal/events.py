@@ -121,16 +121,21 @@ class CiActor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 CI_JOB = r"\Ahttps?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*\Z"
 
 
+GROUP = r"\A[A-Za-z0-9][A-Za-z0-9._:-]*\Z"  # it is shown in commands
+
+
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     """A run began. `service` tells the emulator's history from the real one's; `paths` are its manifest arguments.
 
-    `actor` is the user of the operating system and the host, `ci_job` the page of the pipeline's job.
+    `actor` is the user of the operating system and the host, `ci_job` the page of the pipeline's job. `group` is what
+    the runs of several machines have in common that are reported as one.
     """
 
     tool: ToolRecord
     actor: str
     ci_actor: CiActor | None = None
     ci_job: Annotated[str, msgspec.Meta(pattern=CI_JOB, max_length=1000)] | None = None
+    group: Annotated[str, msgspec.Meta(pattern=GROUP, max_length=100)] | None = None
     service: str
     paths: tuple[str, ...]
     manifest: ManifestRecord

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from runner.errors import StateError, UsageError
 from runner.journal.forms import is_run_id
+from runner.journal.partitions import FOLDER, LARGEST_FORMAT, divided, part_name, read_format
 from runner.journal.stored import (
     BESIDE_JOURNAL,
     CHECKPOINT_FILES,
@@ -28,6 +29,7 @@ from runner.lib.atomic_files import (
 )
 
 DEFAULT = ".retrain"
+FORMAT = 1  # of `format.json`
 _BESIDE_LATEST = ".latest."
 _LONGEST_ADDRESS = 2000  # bytes
 
@@ -39,6 +41,8 @@ class StateFolder:
         self.root = root
         self.journal = root / "journal.sqlite3"
         self.head = root / "journal.head"
+        self.format = root / "format.json"  # where there are several journals, below `parts`
+        self.parts = root / FOLDER
         self.lock = root / "lock"
         self.holder = root / "lock.json"
         self.origin = root / "copy-of"  # in a copy: the address of the state that it was pulled from
@@ -70,6 +74,24 @@ class StateFolder:
             self.origin,
         )  # how a spoilt note of the end is mended says who reads it
 
+    @property
+    def partitions(self) -> int:
+        """Return the number of partitions; 1 without `format.json`.
+
+        Raises:
+            StateError: that is not one, or cannot be read.
+        """
+        try:
+            with open_file(self.format) as file:
+                content = read_up_to(file, LARGEST_FORMAT)
+        except (FileNotFoundError, NotADirectoryError):
+            return 1
+        except OSError as error:
+            raise StateError(
+                f"{self.format} cannot be read: {error.strerror}.", hint="Correct its permissions, or what it is."
+            ) from error
+        return read_format(content, FORMAT, str(self.format)).partitions
+
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""
         return self.runs / run_id
@@ -77,10 +99,12 @@ class StateFolder:
     def may_begin(self) -> bool:
         """Return whether a journal may be begun here: only where no run has left anything.
 
-        A missing journal beside the files of earlier runs, or beside the note of where it ended, would read as "nothing
-        was ever started".
+        A missing journal beside the files of earlier runs, beside the note of where it ended or beside partitions would
+        read as "nothing was ever started".
         """
-        left = self.head.exists() or (self.runs.is_dir() and any(self.runs.iterdir()))
+        left = self.head.exists() or any(
+            folder.is_dir() and any(folder.iterdir()) for folder in (self.runs, self.parts)
+        )
         return not self.journal.exists() and not left
 
     def require_real(self) -> None:
@@ -89,10 +113,12 @@ class StateFolder:
         require_real(self._folders, (*self._files, *beside))
 
     def require_journal(self) -> None:
-        """Raise a StateError when the journal is gone but its runs are not, or the folder is not a state."""
+        """Raise a StateError when the journal is gone but its runs are not, or the folder has several or none."""
         if self.root.exists() and not self.root.is_dir():
             raise StateError(f"{self.root} is a file, not a state folder.", hint="Give a folder with --state.")
         self.require_real()
+        if (partitions := self.partitions) > 1:
+            raise divided(str(self.root), partitions, str(self.parts / part_name(0)))
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",

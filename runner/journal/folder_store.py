@@ -10,11 +10,13 @@ from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import BinaryIO
 
+import msgspec
 from msgspec import Struct
 
 from runner.errors import StateError
-from runner.journal.folder import StateFolder
+from runner.journal.folder import FORMAT, StateFolder
 from runner.journal.lock import Held, Hold, locked, look
+from runner.journal.partitions import FOLDER, Format, part_name
 from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.journal.store import Store, open_for_reading, open_store
 from runner.lib.atomic_files import (
@@ -153,15 +155,35 @@ class FolderStore(Struct, frozen=True):
         """Return the entries in its folder `inbox`."""
         return FolderInbox(self.folder)
 
+    @property
+    def partitions(self) -> int:
+        """Return what `format.json` says, which only a folder with partitions has."""
+        return self.folder.partitions
+
+    def part(self, number: int) -> str:
+        """Return a folder below this one."""
+        return str(self.folder.root / FOLDER / part_name(number))
+
+    def divide(self, partitions: int) -> None:
+        """Make `format.json`."""
+        content = msgspec.json.encode(Format(format=FORMAT, lineage=token_hex(16), partitions=partitions)) + b"\n"
+        try:
+            write_new(self.folder.format, content)
+        except OSError as error:
+            raise StateError(
+                f"{self.folder.format} cannot be made: {error.strerror}.",
+                hint="Use the state that is there, or give another folder.",
+            ) from error
+
     def begin(self) -> None:
         """Begin an empty journal where none is."""
-        if self.folder.journal.exists():
+        if self.is_begun():
             raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
         open_store(self.folder).close()
 
     def is_begun(self) -> bool:
-        """Return whether there is a journal."""
-        return self.folder.journal.exists()
+        """Return whether there is a journal, or `format.json` that speaks of several."""
+        return self.folder.journal.exists() or self.folder.format.exists()
 
     def arriving(self) -> "FolderStore":
         """Return a folder beside this one."""

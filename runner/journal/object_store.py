@@ -27,6 +27,7 @@ from runner.journal.lock import Held, leased, read_life
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
 from runner.journal.object_log import JOURNAL, Look, ObjectLog
+from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, part_name, read_format
 from runner.journal.state_store import MOST_PENDING, StoreCheck
 from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
@@ -34,7 +35,6 @@ from runner.lib.parallel import map_in_threads
 FORMAT_NAME, FORMAT = "format.json", 1
 CHECKPOINT_NAMES = frozenset({LATEST, *FILES})
 INBOX, ASIDE = "p/0000/inbox", "p/0000/lost/inbox"
-_LARGEST_FORMAT = 4096
 _LARGEST_ENTRY = 1024 * 1024
 _NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
 _IN_MEMORY = 8 * 1024 * 1024
@@ -45,14 +45,6 @@ class AwayError(StateError):
     """The store cannot be reached (exit 5); nothing was begun, and running again is all there is to do."""
 
     exit_code = ExitCode.UNFINISHED
-
-
-class Format(Struct, frozen=True, kw_only=True):
-    """What `format.json` says: the form of what is below the prefix, and which state it is."""
-
-    format: int
-    lineage: str
-    partitions: int
 
 
 class ObjectBlobs(Struct, frozen=True):
@@ -195,26 +187,14 @@ class ObjectStore:
     def _read_format(self) -> tuple[Format, bytes] | None:
         """Return what `format.json` says, and its bytes; None where there is none."""
         try:
-            content = self.bucket.get(FORMAT_NAME, limit=_LARGEST_FORMAT)
+            content = self.bucket.get(FORMAT_NAME, limit=LARGEST_FORMAT)
         except FileNotFoundError as error:
             if error.strerror != NO_OBJECT:
                 raise self._reworded(error) from None
             return None
         except OSError as error:
             raise self._reworded(error) from None
-        try:
-            found = msgspec.json.decode(content, type=Format)
-        except msgspec.MsgspecError:
-            raise StateError(
-                f"{self._shown}/{FORMAT_NAME} is not what retrain wrote there.",
-                hint="Check the address; another program's objects are not taken for a state.",
-            ) from None
-        if found.format != FORMAT or found.partitions != 1:
-            raise StateError(
-                f"The state {self._shown} has a form that this version of retrain does not read.",
-                hint="Use the version of retrain that made it.",
-            )
-        return found, content
+        return read_format(content, FORMAT, f"{self._shown}/{FORMAT_NAME}"), content
 
     @cached_property
     def format(self) -> tuple[Format, bytes]:
@@ -238,9 +218,30 @@ class ObjectStore:
             )
         return found
 
+    @property
+    def partitions(self) -> int:
+        """Return what `format.json` says."""
+        return self.format[0].partitions
+
+    def part(self, number: int) -> str:
+        """Return the address of a prefix below this one."""
+        place, mark, parameters = self.address.partition("?")
+        return f"{place.rstrip('/')}/{FOLDER}/{part_name(number)}{mark}{parameters}"
+
+    def divide(self, partitions: int) -> None:
+        """Make `format.json`."""
+        self.begin_with(secrets.token_hex(16), partitions)
+
+    @property
+    def _own_format(self) -> tuple[Format, bytes]:
+        """Return what `format.json` says; raises a StateError where the journals are in partitions."""
+        if self.partitions > 1:
+            raise divided(self._shown, self.partitions, quote(self.part(0)))
+        return self.format
+
     def require_journal(self) -> None:
-        """Raise a StateError where no state was begun here."""
-        self.format  # noqa: B018 -- it is read now
+        """Raise a StateError where no state was begun here, or one with partitions."""
+        self._own_format  # noqa: B018 -- it is read now
 
     def is_begun(self) -> bool:
         """Return whether `format.json` is there."""
@@ -272,9 +273,9 @@ class ObjectStore:
             raise self._reworded(error) from None
         self.begin_with(secrets.token_hex(16))
 
-    def begin_with(self, lineage: str) -> None:
+    def begin_with(self, lineage: str, partitions: int = 1) -> None:
         """Make `format.json`, and make sure that the store keeps its promises; it is removed where not."""
-        content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=1)) + b"\n"
+        content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=partitions)) + b"\n"
         try:
             if not self.bucket.create(FORMAT_NAME, content):
                 raise StateError(f"Somebody else has just begun a state at {self._shown}.", hint="Use it as it is.")
@@ -309,7 +310,7 @@ class ObjectStore:
     def is_public(self) -> bool | None:
         """Return whether `format.json` can be read without credentials; None where that is unknown."""
         try:
-            Bucket(self.bucket_address, signed=False).get(FORMAT_NAME, limit=_LARGEST_FORMAT)
+            Bucket(self.bucket_address, signed=False).get(FORMAT_NAME, limit=LARGEST_FORMAT)
         except DoubtfulError:
             return None
         except OSError:
@@ -326,7 +327,7 @@ class ObjectStore:
         return log if log.has_events() else None
 
     def _log(self, *, afresh: bool) -> ObjectLog:
-        found, _ = self.format
+        found, _ = self._own_format
         if afresh:
             return ObjectLog(self.bucket, None, self._reworded)
         return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._look)
@@ -343,7 +344,7 @@ class ObjectStore:
     @contextmanager
     def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
         """Hold the lease, once the store has shown meanwhile that it keeps its promises."""
-        content = self.format[1]
+        content = self._own_format[1]
         with ThreadPoolExecutor(2) as pool:
             fit = pool.submit(self._require_fit, content)
             self._ahead[LATEST] = pool.submit(self.bucket.open, LATEST)  # what is written later is only newer

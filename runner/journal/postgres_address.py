@@ -7,13 +7,14 @@ secret is refused without repeating it.
 
 import re
 from datetime import timedelta
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.http.addresses import is_host, is_loopback
 from runner.journal.lock import read_life
+from runner.journal.partitions import FOLDER
 
 SCHEMES = ("postgresql", "postgres")
 FORM = "postgresql://HOST/DATABASE"
@@ -121,6 +122,17 @@ def read_postgres_address(text: str) -> PostgresAddress:
         blobs=given.get("blobs", ""),
         connection=tuple(connection.items()),
     )
+
+
+def part_address(text: str, name: str) -> str:
+    """Return the address of a partition: a schema of the database whose name ends so, with its own place for files."""
+    parts = urlsplit(text)
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given["schema"] = f"{given.get('schema', DEFAULT_SCHEMA)}_p{name}"
+    if "blobs" in given:
+        place, mark, parameters = given["blobs"].partition("?")
+        given["blobs"] = f"{place.rstrip('/')}/{FOLDER}/{name}{mark}{parameters}"
+    return parts._replace(query=urlencode(given, safe="/:@,")).geturl()
 
 
 def is_here(host: str) -> bool:

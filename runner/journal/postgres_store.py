@@ -19,7 +19,8 @@ from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased
 from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_store import AwayError, ObjectBlobs
-from runner.journal.postgres_address import read_postgres_address
+from runner.journal.partitions import MOST, divided, part_name
+from runner.journal.postgres_address import part_address, read_postgres_address
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, NoTableError, TakenError
 from runner.journal.postgres_files import PostgresBlobs, PostgresInbox
 from runner.journal.postgres_lease import PostgresLease, holder_of
@@ -29,8 +30,10 @@ from runner.journal.state_store import StoreCheck
 
 FORMAT = 1
 _BEGIN = """
-INSERT INTO {s}.format (id, format, lineage, blobs) VALUES (1, %(format)s, %(lineage)s, %(blobs)s)
+INSERT INTO {s}.format (id, format, lineage, blobs, partitions)
+VALUES (1, %(format)s, %(lineage)s, %(blobs)s, %(partitions)s)
 """
+_READ = "SELECT format, left(lineage, 100), left(blobs, 1000), partitions FROM {s}.format"
 _CLAIM, _LARGEST_CLAIM = "files.json", 4096
 
 
@@ -39,11 +42,12 @@ def _told_place(blobs: str) -> str:
 
 
 class Format(Struct, frozen=True, kw_only=True):
-    """What the table `format` says: the form of the tables, which state it is, and where its files are."""
+    """What the table `format` says: the form of the tables, which state it is, its files' place, its partitions."""
 
     format: int
     lineage: str
     blobs: str
+    partitions: int
 
 
 class PostgresStore:
@@ -114,24 +118,41 @@ class PostgresStore:
 
     def _read_format(self) -> Format | None:
         try:
-            rows = self._database.run("SELECT format, left(lineage, 100), left(blobs, 1000) FROM {s}.format")
+            rows = self._database.run(
+                "SELECT format, left(lineage, 100), left(blobs, 1000), partitions FROM {s}.format"
+            )
         except NoTableError:
             return None
         except DatabaseError as error:
             raise self._reworded(error) from None
         if not rows:
             return None
-        number, lineage, blobs = rows[0]
-        if number != FORMAT:
+        number, lineage, blobs, partitions = rows[0]
+        if number != FORMAT or not 1 <= partitions <= MOST:
             raise StateError(
                 f"The state {self._shown} has a form that this version of retrain does not read.",
                 hint="Use the version of retrain that made it.",
             )
-        return Format(format=number, lineage=lineage, blobs=blobs)
+        return Format(format=number, lineage=lineage, blobs=blobs, partitions=partitions)
+
+    @property
+    def partitions(self) -> int:
+        """Return what the table `format` says."""
+        return self.format.partitions
+
+    def part(self, number: int) -> str:
+        """Return the address of another schema of the database, whose files are below this one's."""
+        return part_address(self.address, part_name(number))
+
+    def divide(self, partitions: int) -> None:
+        """Make the tables of this schema, of which only `format` is used."""
+        self._prepare()
+        self._make_format(partitions)
 
     def require_journal(self) -> None:
-        """Raise a StateError where no state was begun here."""
-        self.format  # noqa: B018 -- it is read now
+        """Raise a StateError where no state was begun here, or one with partitions."""
+        if self.partitions > 1:
+            raise divided(self._shown, self.partitions, quote(self.part(0)))
 
     def is_begun(self) -> bool:
         """Return whether the row of `format` is there."""
@@ -168,9 +189,14 @@ class PostgresStore:
         self._claim_files()
 
     def arrive(self) -> None:
-        """Make a state of the tables, and make sure that their keys hold; it is none where they do not."""
+        """Make a state of the tables."""
+        self._make_format(1)
+
+    def _make_format(self, partitions: int) -> None:
+        """Make the row of `format`, and make sure that the keys hold; it is none where they do not."""
         self.__dict__.pop("format", None)
-        row = {"format": FORMAT, "lineage": secrets.token_hex(16), "blobs": self._blobs_place}
+        lineage, blobs = secrets.token_hex(16), self._blobs_place
+        row = {"format": FORMAT, "lineage": lineage, "blobs": blobs, "partitions": partitions}
         try:
             self._database.run(_BEGIN, row)
             try:
@@ -179,7 +205,7 @@ class PostgresStore:
                 self._database.run("DELETE FROM {s}.format")
                 raise
         except TakenError:
-            if self.format.lineage != row["lineage"]:  # else it is this one, whose answer was lost
+            if self.format.lineage != lineage:  # else it is this one, whose answer was lost
                 raise StateError(
                     f"Somebody else has just begun a state at {self._shown}.", hint="Use it as it is."
                 ) from None
@@ -227,6 +253,7 @@ class PostgresStore:
         return log if log.has_events() else None
 
     def _log(self, *, afresh: bool) -> PostgresLog:
+        self.require_journal()
         cache = JournalCache(self._machine, self.format.lineage)
         return PostgresLog(self._database, None if afresh else cache, self._reworded)
 

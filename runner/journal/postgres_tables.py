@@ -46,7 +46,8 @@ CREATE TABLE {s}.format (
     id integer CONSTRAINT format_id PRIMARY KEY CHECK (id = 1),
     format integer NOT NULL,
     lineage text NOT NULL,
-    blobs text NOT NULL
+    blobs text NOT NULL,
+    partitions integer NOT NULL
 );
 """
 _NAMES = ["events", "files", "format", "inbox", "lease", "pieces"]

@@ -234,6 +234,24 @@ class StateStore(Protocol):
     def inbox(self) -> Inbox:
         """Return what people left for the run that holds the state."""
 
+    @property
+    def partitions(self) -> int:
+        """Return the number of partitions, each a state of its own; 1 where the state has none beside it.
+
+        Raises:
+            StateError: that cannot be looked up, or no state was begun elsewhere than in a folder.
+        """
+
+    def part(self, number: int) -> str:
+        """Return the address of a partition."""
+
+    def divide(self, partitions: int) -> None:
+        """Make one state of that many partitions, which were begun before.
+
+        Raises:
+            StateError: there is a state here, or the place does not keep what it promises.
+        """
+
     def begin(self) -> None:
         """Begin a state in a fresh place; elsewhere than in a folder nothing else does.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from runner.errors import StateError
+from runner.journal.joined import joined_end, joined_lineage
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress
 from runner.lib.canonical_json import digest
@@ -74,6 +75,13 @@ def state_mark(progress: Progress) -> StateMark:
         return StateMark(lineage=None, serial=0, head_sha256=None)
     serial, head_sha256 = progress.head
     return StateMark(lineage=progress.lineage, serial=serial, head_sha256=head_sha256)
+
+
+def joined_mark(marks: Sequence[StateMark]) -> StateMark:
+    """Return where the journals of all partitions of a state end."""
+    ends = [None if mark.head_sha256 is None else (mark.serial, mark.head_sha256) for mark in marks]
+    serial, head_sha256 = joined_end(ends) or (0, None)
+    return StateMark(lineage=joined_lineage([mark.lineage for mark in marks]), serial=serial, head_sha256=head_sha256)
 
 
 class PlannedData(_Part, frozen=True, kw_only=True):

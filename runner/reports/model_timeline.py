@@ -21,6 +21,7 @@ from runner.journal.events import (
     RunStarted,
     SwitchSucceeded,
 )
+from runner.journal.joined import merged
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
 from runner.journal.progress import Progress
@@ -91,6 +92,18 @@ def read_fleet(links: Iterable[Link]) -> Fleet:
     for entry in read_entries(watch.through(links), watch.progress):
         watch.timeline(entry.run.run_id, entry.model).entries.append(entry)
     return Fleet(progress=watch.progress, timelines=tuple(watch.timelines.values()))
+
+
+def joined_fleet(parts: Sequence[Fleet]) -> Fleet:
+    """Return the models and runs of several journals together; a name without a history gives way to one with it."""
+    if len(parts) == 1:
+        return parts[0]
+    timelines = dict[tuple[str, str], ModelTimeline]()
+    for timeline in (timeline for part in parts for timeline in part.timelines):
+        key = timeline.service, timeline.name
+        if key not in timelines or timeline.progress.has_history:
+            timelines[key] = timeline
+    return Fleet(progress=merged([part.progress for part in parts]), timelines=tuple(timelines.values()))
 
 
 class _Watch(Struct, kw_only=True):

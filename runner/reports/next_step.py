@@ -59,8 +59,10 @@ class CommandContext(Struct, frozen=True, kw_only=True):
 
 def audit_commands(started: RunStarted, run_id: str) -> tuple[str, str]:
     """Return the commands that check a run, and the state against the run's report."""
-    context, folder = CommandContext.of_run(started), started.options.get("state", DEFAULT)
-    return context.verify(run_id), context.verify("--head", f"{folder}/runs/{run_id}/report.json")
+    context, state = CommandContext.of_run(started), started.options.get("state", DEFAULT)
+    journal = started.options.get("partition", state)  # each partition has a head of its own
+    beside = CommandContext.of_run(started, journal) if journal != state else context
+    return context.verify(run_id), beside.verify("--head", f"{journal}/runs/{run_id}/report.json")
 
 
 class _Advice(NamedTuple):

@@ -174,9 +174,16 @@ class MemoryState:
         self.work = StateFolder(work)
         self.folder = None
         self.address = "memory://state"
+        self.partitions = 1
         self.owner: str | None = None
         self.begun = False
         self.alive: set[str] = set()  # runs whose lease is young although they do not hold the state
+
+    def part(self, number: int) -> str:
+        return f"memory://state/{number}"
+
+    def divide(self, partitions: int) -> None:
+        self.partitions = partitions
 
     def begin(self) -> None:
         if self.begun:

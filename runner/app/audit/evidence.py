@@ -11,6 +11,7 @@ from msgspec import Struct
 from runner.app.git_notes import note_place, repository, write_note
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import has_run
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.bundle_layout import (
     INDEX,
@@ -26,7 +27,7 @@ from runner.audit.bundle_layout import (
 )
 from runner.audit.statement import statement
 from runner.errors import StateError, UsageError
-from runner.journal.chain import EventBuffer, Link, read_lines
+from runner.journal.chain import START, EventBuffer, Link, read_lines
 from runner.journal.events import ReportWritten, ResultDownloaded, ResultsPruned, RunFinished, RunStarted, StateMoved
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import StateStore
@@ -240,14 +241,18 @@ class Note(Struct, frozen=True, kw_only=True):
     repository: Path = Path()
 
 
-def head(state: str, *, note: Note | None = None) -> KeptHead:
+def head(state: str, *, note: Note | None = None, may_be_empty: bool = False) -> KeptHead:
     """Return the head of a journal whose chain holds; write it as a git note if one is named.
+
+    One that `may_be_empty` has no event and the digest that stands before the first.
 
     Raises:
         UsageError: there is no journal or no event in it, or git refuses the note.
         StateError: the journal is foreign or damaged, or events are missing that a note would have to vouch for.
     """
     evidence = state_evidence(state)
+    if may_be_empty and not has_run(state):
+        return KeptHead(events=START[0], head_sha256=START[1])
     links = evidence.links()
     if not links:
         raise UsageError("The journal has no event yet.", hint="Begin with `retrain run`, or check --state.")

@@ -1,7 +1,7 @@
 """`retrain verify`: the chain, the digests of every file, the schemas, and every decision computed again."""
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from runner.app.audit.foreign_files import Removed, StateFiles, look_through
 from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
+from runner.app.state.partitions import has_run, partitions_of
 from runner.app.state.read_state import full_run_id
+from runner.app.state.run_histories import partitions_with
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_files, unrecorded_objects
 from runner.errors import StateError, UsageError, too_large
 from runner.journal.chain import Link
@@ -31,6 +33,7 @@ from runner.journal.checkpoint import FILES, LATEST, file_sha256, read_mark
 from runner.journal.events import CandidateEvaluated, ResultDownloaded
 from runner.journal.progress import Progress, RunRecord, newest_run
 from runner.journal.state_store import Blobs
+from runner.lib.atomic_files import open_file, read_up_to
 
 _IGNORED = "commands ignore it and read the whole journal; the next run writes a new one"
 
@@ -86,6 +89,7 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 
 NO_DEMANDS = Demands()
+_LARGEST_HEADS = 1024 * 1024
 
 
 def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verification:
@@ -101,6 +105,42 @@ def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verifi
     evidence = state_evidence(state)
     with _believable(evidence.state.work.journal if evidence.folder else Path(evidence.state.address)):
         return _verify_state(evidence, run, demands)
+
+
+def verify_each(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Mapping[str, Verification]:
+    """Check the same in each partition of a state that has it, by the partition's address; raises as `verify`.
+
+    A kept head is a line for each partition then, in a file.
+    """
+    partitions = (state,) if run is not None and is_bundle(run) else partitions_of(state)
+    if len(partitions) == 1:
+        return {state: verify(state, run, demands)}
+    heads = _heads_of(demands.head, partitions)
+    chosen, run = partitions_with(state, run)
+    return {
+        part: verify(part, run, structs.replace(demands, head=heads.get(part)))
+        for part in chosen
+        if run is not None or has_run(part)
+    }
+
+
+def _heads_of(kept: str | None, partitions: Sequence[str]) -> Mapping[str, str]:
+    """Return the kept head of each partition that had events, as `retrain audit head` printed them."""
+    if kept is None:
+        return {}
+    try:
+        with open_file(Path(kept)) as file:
+            lines = read_up_to(file, _LARGEST_HEADS).decode("ascii").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    if len(lines) != len(partitions):
+        raise UsageError(
+            f"The state has {len(partitions)} partitions, each with a head of its own, and {kept} is no file with a "
+            "line for each.",
+            hint="Keep what `retrain audit head` prints; or verify one partition with --state.",
+        )
+    found = {part: line.split() for part, line in zip(partitions, lines, strict=True)}
+    return {part: f"{words[1]}@{words[0]}" for part, words in found.items() if len(words) == 2 and words[0] != "0"}
 
 
 @contextmanager

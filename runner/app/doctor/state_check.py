@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import partitions_of
 from runner.app.state.state_trust import require_trusted
-from runner.app.state.unlock import held_by, what_next
+from runner.app.state.unlock import what_next
 from runner.errors import RetrainError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.lock import read_holder
@@ -21,7 +22,17 @@ _SPARE = 256 * 1024 * 1024  # bytes for results, reports and the journal
 
 
 def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
-    """Yield what is found; `uploads` is the size in bytes of the files that a run packs at the same time."""
+    """Yield what is found of each partition; `uploads` is the size in bytes of the files that a run packs at once."""
+    try:
+        partitions = partitions_of(state)
+    except RetrainError as error:
+        yield Check(name="state", verdict="problem", seen=error.message, next=error.hint)
+        return
+    found = [check for part in partitions for check in _partition_checks(part, trusted=trusted, uploads=uploads)]
+    yield from {(check.verdict, check.seen): check for check in found}.values()
+
+
+def _partition_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
     place = open_state(state)
     if place.folder is None:
         yield from store_checks(place)
@@ -67,7 +78,7 @@ def _require_free(state: str, folder: StateFolder) -> None:
     """Raise a StateError where a run holds the state."""
     if read_holder(folder) is None:
         return
-    held = held_by(state)
+    held = open_state(state).holder()
     if held is None:
         return
     if held.holder is None:

@@ -24,6 +24,7 @@ from runner.app.review.inbox_desk import InboxDesk
 from runner.app.run.run import RunRequest, run
 from runner.app.run.run_end import RunResult
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import partition_of
 from runner.app.state.read_state import Warn, read_progress
 from runner.errors import RetrainError
 from runner.execute.progress_events import Listener
@@ -178,7 +179,7 @@ def _shareable(model: ModelReport, choice: Choice, inspected: Inspected | None) 
     if inspected is None or model.result is None:
         return None
     telling = {spot.file or "" for spot in inspected.inspection.spots}
-    with open_state(choice.state).blobs.open(model.result.path) as stream:
+    with open_state(partition_of(choice.state, model.name)).blobs.open(model.result.path) as stream:
         content = stream.read()
     if not zipfile.is_zipfile(io.BytesIO(content)) or "" in telling:
         return content if telling else None

@@ -98,22 +98,30 @@ def plan(request: PlanRequest) -> MadePlan:
 
 
 def plan_models(
-    scope: Scope, progress: Progress, readings: FileCache | None = None, listener: Listener = unheard
+    scope: Scope,
+    progress: Progress,
+    readings: FileCache | None = None,
+    listener: Listener = unheard,
+    fleet: Progress | None = None,
 ) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
+
+    Where the state has partitions, `progress` may be that of one, which has the models, and `fleet` that of all.
 
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
     `readings`, where its stages find what was read for the plan.
     """
     service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
-    due = due_moves(manifest, progress.known(service))
-    moved = progress.with_moves(service, due.moves)
+    everywhere = (fleet or progress).known(service)
+    due, here = due_moves(manifest, everywhere), progress.known(service)
+    moves = tuple(move for move in due.moves if move.old in here)
+    moved = progress.with_moves(service, moves)
     if not scope.choice.rehash:
         read.know(recorded_contents(moved, service))
     data = digests(manifest, scope.models, read, planned_checks(scope, moved, read), listener)
     now = datetime.now(UTC)
     before = services_before(manifest, service, moved.models)
-    gone = names_elsewhere(manifest, moved.known(service))
+    gone = [name for name in names_elsewhere(manifest, everywhere) if name not in due.old_names.values()]
     provenance = ApprovalProvenance(Path(manifest.files[0].path).parent)
     plans = []
     for model in scope.models:
@@ -128,7 +136,7 @@ def plan_models(
         plans=with_data_checks(scope, moved, plans, read),
         data=data,
         progress=moved,
-        moves=due.moves,
+        moves=moves,
         services_before={model.name: before[model.name] for model in scope.models if model.name in before},
     )
 

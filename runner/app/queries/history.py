@@ -10,10 +10,13 @@ from msgspec import Struct
 from runner.app.audit.foreign_files import gone
 from runner.app.audit.recompute import Different, SameBytes, recompute
 from runner.app.review.candidates import full_job_id
+from runner.app.state.partitions import partition_of
 from runner.app.state.read_state import (
     Warn,
+    each_reading,
     full_run_id,
     names_now,
+    read_progress,
     reading,
     require_seen,
     seen_models,
@@ -22,6 +25,7 @@ from runner.app.state.read_state import (
 )
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256
+from runner.journal.joined import merged
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
 from runner.plan.model_plan import state_option
@@ -55,14 +59,19 @@ def history(request: HistoryRequest) -> list[Entry]:
         UsageError: there is no journal, or a selector names nothing.
         StateError: the journal is missing, foreign or damaged.
     """
-    progress = Progress()
-    with reading(request.state) as (_, links):
-        entries = list(read_entries(links, progress))
+    progresses, entries = list[Progress](), list[tuple[Entry, str]]()  # with what the model is called now
+    for _, links in each_reading(request.state):
+        progress = Progress()
+        found = list(read_entries(links, progress))
+        now = {(service, model.identity): name for (service, name), model in progress.models.items()}
+        entries += ((entry, now.get((entry.service, entry.identity), entry.model)) for entry in found)
+        progresses.append(progress)
+    if len(progresses) > 1:
+        entries.sort(key=lambda named: (named[0].run.started_at, named[0].run.run_id))
+    progress = merged(progresses)
     warn_of_state(progress, request.warn)
-    now = {(service, model.identity): name for (service, name), model in progress.models.items()}
-    called = [now.get((entry.service, entry.identity), entry.model) for entry in entries]
-    names = _names(request, progress, called)
-    chosen = [entry for entry, name in zip(entries, called, strict=True) if name in names and _wanted(request, entry)]
+    names = _names(request, progress, [name for _, name in entries])
+    chosen = [entry for entry, name in entries if name in names and _wanted(request, entry)]
     return _newest(chosen, request.limit)
 
 
@@ -102,8 +111,8 @@ def incumbents(request: HistoryRequest, at: datetime) -> list[Incumbent]:
         UsageError: there is no journal, or a selector names nothing.
         StateError: the journal is missing, foreign or damaged.
     """
-    with reading(request.state) as (_, links):
-        progress, found = incumbents_at(links, at)
+    readings = [incumbents_at(links, at) for _, links in each_reading(request.state)]
+    progress, found = merged([known for known, _ in readings]), [trail for _, some in readings for trail in some]
     names = _names(request, progress, [name for _, name in progress.models])
     return [trail for trail in found if trail.model in names and request.service in (None, trail.service)]
 
@@ -151,6 +160,8 @@ def _whole_run_id(progress: Progress, given: str) -> str:
 
 def _trails(state: str, name: str) -> tuple[Blobs, Progress, str, list[DecisionHistory]]:
     """Return the decisions about a model under all names it had, with its name now."""
+    whole = read_progress(state)
+    state = partition_of(state, *names_now(whole, [name]))
     with reading(state) as (place, links):
         progress, trails = read_trails(links, {name})
     [model] = names_now(progress, [name])

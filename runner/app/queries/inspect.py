@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from runner.app.planning.scope import model_scope
 from runner.app.review.candidates import full_job_id
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import partition_of
 from runner.app.state.read_state import read_progress
 from runner.errors import UsageError
 from runner.journal.checkpoint import always, never
@@ -72,7 +73,7 @@ def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
             f"Job {job.retrain_job_id} of {request.subject} has no stored result.",
             hint="`retrain history` shows the jobs and how far each came.",
         )
-    blobs, name = open_state(request.state).blobs, job.result.path
+    blobs, name = open_state(partition_of(request.state, request.subject)).blobs, job.result.path
     found = _inspected(
         blobs.shown(name), partial(blobs.open, name), scope.manifest.metrics, before=place_before(known, job)
     )

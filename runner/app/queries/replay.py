@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,10 +10,11 @@ from msgspec.structs import replace
 
 from runner.app.audit.foreign_files import gone
 from runner.app.service import service_of
-from runner.app.state.read_state import reading
+from runner.app.state.read_state import each_reading
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored
 from runner.journal.events import ResultDownloaded
+from runner.journal.joined import merged
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import Decided, RetrainJob
@@ -50,10 +52,14 @@ def replay(request: ReplayRequest) -> Replay:
     if request.policy is not None:
         _require_policy(manifest, request.policy)
     service = service_of(manifest, emulator=request.emulator).name
-    with reading(request.state) as (state, links):
-        progress = Progress(links)
-    bench = _Bench(blobs=state.blobs, progress=progress, manifest=manifest, request=request)
-    decisions = [subject for model in models for subject in bench.judge_all(model, progress.model(service, model.name))]
+    found, progresses = dict[str, list[Judgeable | NotJudgeable]](), list[Progress]()
+    for state, links in each_reading(request.state):
+        part = Progress(links)
+        bench = _Bench(blobs=state.blobs, progress=part, manifest=manifest, request=request)
+        for model in models:
+            found.setdefault(model.name, []).extend(bench.judge_all(model, part.model(service, model.name)))
+        progresses.append(part)
+    progress, decisions = merged(progresses), list(chain.from_iterable(found.values()))
     replayed = {decision.subject.model for decision in decisions}
     left_out = [_without(model, progress, service, request) for model in models if model.name not in replayed]
     return Replay(

@@ -7,20 +7,20 @@ from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
 from runner.app.state.open_state import local_state, open_state
-from runner.app.state.read_state import full_run_id, opened_log
-from runner.app.state.run_histories import ended_history
+from runner.app.state.read_state import full_run_id
+from runner.app.state.run_histories import LATEST, begun_partitions, ended_in, ended_run, joined
 from runner.errors import RetrainError, StateError, UsageError
-from runner.journal.checkpoint import read_progress
+from runner.journal.checkpoint import always, never
 from runner.journal.folder import DEFAULT
+from runner.journal.joined import merged
 from runner.journal.progress import newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
 from runner.lib.paths import refuse_link_out
+from runner.lib.text import shown
 from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
 from runner.reports.model import Report
 from runner.reports.run_history import RunHistory
-
-_LATEST = "latest"
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
@@ -31,14 +31,16 @@ class Rendered(Struct, frozen=True, kw_only=True):
     without_end: str | None
 
 
-def report(state: str, run_id: str | None, render: Render) -> Rendered:
-    """Render one run in a format: that id, or the latest `retrain run` that has ended.
+def report(state: str, run_id: str | None, render: Render, group: str | None = None) -> Rendered:
+    """Render one run in a format: that id, or the latest `retrain run` that has ended; or the runs of a group as one.
+
+    Of a group, "" is the newest.
 
     Raises:
-        UsageError: there is no such run, or it has not ended.
+        UsageError: there is no such run or group, or it has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    history, without_end = _ended_run(state, run_id)
+    history, without_end = _ended_run(state, run_id) if group is None else _ended_group(state, group)
     return Rendered(run_id=history.run_id, content=render(history), without_end=without_end)
 
 
@@ -49,17 +51,42 @@ def report_of(state: str, run_id: str) -> Report:
 
 def _ended_run(state: str, run_id: str | None) -> tuple[RunHistory, str | None]:
     """Return the run that is meant, as it was at its end, and a newer run that has no end."""
-    with opened_log(state) as (place, log):
-        progress = read_progress(log, place.blobs)
-        started = {name: run.started for name, run in progress.runs.items()}
-        open_runs = {name for name, run in progress.runs.items() if run.finished is None}
-        newest = newest_run(started) or ""
-        latest = newest_run({name: fact for name, fact in started.items() if name not in open_runs}) or newest
-        chosen = latest if run_id is None or run_id == _LATEST else full_run_id(progress.run_ids, run_id)
-        if chosen in open_runs or not chosen:
-            raise _refused(chosen or _LATEST, progress.run_ids)
-        without_end = newest if run_id in (None, _LATEST) and newest in open_runs else None
-        return ended_history(log, place.blobs, chosen), without_end
+    partitions, progresses = begun_partitions(state, always)
+    progress = merged(progresses)
+    started = {name: run.started for name, run in progress.runs.items()}
+    open_runs = {name for name, run in progress.runs.items() if run.finished is None}
+    newest = newest_run(started) or ""
+    latest = newest_run({name: fact for name, fact in started.items() if name not in open_runs}) or newest
+    chosen = latest if run_id is None or run_id == LATEST else full_run_id(progress.run_ids, run_id)
+    if chosen in open_runs or not chosen:
+        raise _refused(chosen or LATEST, progress.run_ids)
+    without_end = newest if run_id in (None, LATEST) and newest in open_runs else None
+    having = [part for part, known in zip(partitions, progresses, strict=True) if known.has_run(chosen)]
+    return ended_run(having, chosen), without_end
+
+
+def _ended_group(state: str, group: str) -> tuple[RunHistory, str | None]:
+    """Return the runs of a group as one, as they were at their ends, and one of them that has no end."""
+    partitions, progresses = begun_partitions(state, never)  # a checkpoint leaves out older runs
+    runs = merged(progresses).runs
+    newest = next((run.started.group for run in reversed(runs.values()) if run.started.group), None)
+    wanted = group or newest
+    ids = [run_id for run_id, run in runs.items() if wanted and run.started.group == wanted]
+    if not ids:
+        raise UsageError(
+            f"No run of this state is of the group {shown(group)}." if group else "No run of this state has a group.",
+            hint="--group of a run gives one (`retrain run --help`); in a pipeline it is the id of the pipeline's run.",
+        )
+    ended = [run_id for run_id in ids if runs[run_id].finished is not None]
+    if not ended:
+        raise _refused(ids[-1], runs)
+    histories = [
+        ended_in(part, run_id)
+        for run_id in ended
+        for part, known in zip(partitions, progresses, strict=True)
+        if known.has_run(run_id)
+    ]
+    return joined(ended[0], histories), next((run_id for run_id in ids if run_id not in ended), None)
 
 
 def _refused(run_id: str, runs: Container[str]) -> UsageError:

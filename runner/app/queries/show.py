@@ -7,6 +7,7 @@ from msgspec import Struct
 from runner.app.queries.report import report_of
 from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import one_look
 from runner.app.state.read_state import full_run_id
 from runner.errors import UsageError
 from runner.lib.text import nearest, shown
@@ -42,7 +43,7 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
         UsageError: there is neither such a model nor such a run, or the run has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    with open_state(state).one_look():
+    with one_look(state):
         return _shown(state, subject)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import has_run, partitions_of
 from runner.app.state.read_state import (
     Warn,
     last_paths,
@@ -19,7 +21,7 @@ from runner.app.state.read_state import (
     warn_of_state,
 )
 from runner.app.state.run_histories import last_histories
-from runner.app.state.unlock import held_by
+from runner.app.state.unlock import holders
 from runner.errors import StateError
 from runner.journal import checkpoint
 from runner.journal.events import EMULATOR, DecisionAction
@@ -134,15 +136,16 @@ def status(
 def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecision, ...]:
     """Return the decisions that wait; invalid entries are reported and stay for the next run to set aside."""
     try:
-        if not open_state(state).inbox.pending():
+        waiting = [place for place in map(open_state, partitions_of(state)) if place.inbox.pending()]
+        if not waiting:
             return ()
         from runner.app.review.inbox import DecisionInbox  # noqa: PLC0415 -- brings all that carries out a decision
 
-        found = DecisionInbox(open_state(state)).look(set_aside=False)
+        found = [DecisionInbox(place).look(set_aside=False) for place in waiting]
     except OSError as error:
         warn(f"The inbox cannot be read: {error.strerror or error}.")
         return ()
-    for sentence in found.aside:
+    for sentence in chain.from_iterable(inbox.aside for inbox in found):
         warn(f"{sentence}.")
     return tuple(
         PendingDecision(
@@ -153,7 +156,7 @@ def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecisio
             left_at=decision.left_at,
             reason=decision.reason,
         )
-        for decision in found.decisions
+        for decision in chain.from_iterable(inbox.decisions for inbox in found)
         if decision.decision_id not in progress.decisions
     )
 
@@ -163,10 +166,20 @@ def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, 
 
     A candidate that rests with a person does so after runs that skipped its model too: the run that judged it says it.
     """
-    wanted = {(model.service, model.name): model for model in models}
     steps = dict[tuple[str, str], NextStep]()
-    with opened_log(state) as (place, log):
+    partitions = partitions_of(state) if models else ()
+    for partition in partitions:
+        if len(partitions) == 1 or has_run(partition):
+            steps |= _next_steps(state, partition, models)
+    return steps
+
+
+def _next_steps(state: str, partition: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, str], NextStep]:
+    steps = dict[tuple[str, str], NextStep]()
+    with opened_log(partition) as (place, log):
         progress = checkpoint.read_progress(log, place.blobs)
+        named = {(model.service, model.name): model for model in models}
+        wanted = {key: model for key, model in named.items() if key in progress.models}
         last = {
             (run.started.service, name): run.run_id
             for run in progress.runs.values()
@@ -193,10 +206,9 @@ def is_running(state: str, run: RunRecord) -> bool:
     if run.finished is not None:
         return False
     try:
-        held = held_by(state)
+        return any(held.holder is None or held.holder.run_id == run.run_id for held in holders(state))
     except StateError:  # a state that may only be read
         return False
-    return held is not None and (held.holder is None or held.holder.run_id == run.run_id)
 
 
 def _refresh(progress: Progress, state: str, named: Sequence[Path], trusted_hosts: frozenset[str]) -> None:

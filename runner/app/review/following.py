@@ -7,7 +7,8 @@ from runner.app.planning.scope import Scope
 from runner.app.review.candidates import DecisionRequest, Ruling
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, carry_out, finish_run
-from runner.app.state.session import Session, session
+from runner.app.state.partitions import partition_of
+from runner.app.state.session import Partition, Session, session
 from runner.errors import StateError
 from runner.execute.progress_events import Preparing
 from runner.journal.events import Draft, Fact, ModelFinished
@@ -32,7 +33,9 @@ def deciding(request: DecisionRequest) -> Iterator[Session]:
         CountsAlreadyError: it does.
         LockedError, StateError: as `session`.
     """
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener) as opened:
+    place = Partition(address=partition_of(request.state, request.model))
+    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, partition=place)
+    with hold as opened:
         if request.taken is not None and request.taken.decision_id in opened.progress.decisions:
             raise CountsAlreadyError(request.taken.decision_id)
         _tell_of_others(opened, request)
@@ -60,7 +63,7 @@ def follow(opened: Session, scope: Scope, request: DecisionRequest, ruling: Ruli
     if ruling.plan is not None:
         return carry_out(opened, scope, ruling.plan, request.listener, request.taken)
     ends = tuple(fact for fact in ruling.facts if isinstance(fact, ModelFinished))
-    return finish_run(opened, ExecutionResult(ends=ends, stopped=None, internal_errors=()), allow_held=True)
+    return finish_run([opened], ExecutionResult(ends=(ends,), stopped=None, internal_errors=()), allow_held=True)
 
 
 def write(opened: Session, request: DecisionRequest, *facts: Fact) -> None:

@@ -145,7 +145,9 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
 
     def _is_ours(self, waiting: LeftDecision) -> bool:
         """Return whether this run has the model, on its service; another run carries out others, until they are old."""
-        scope = self.job.scope
+        scope, here = self.job.scope, self.opened.partition
+        if self.job.homes and self.job.homes.get(waiting.model) != here:
+            return False  # it is about a model of another partition, or of none any more
         known = waiting.service == scope.service.name and waiting.model in scope.manifest.models
         return known or self._is_old(waiting)
 

@@ -19,6 +19,7 @@ from runner.app.review.following import CountsAlreadyError
 from runner.app.review.inbox import DecisionInbox, left
 from runner.app.run.run_end import RunResult, exit_code
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import partition_of
 from runner.app.state.read_state import read_progress
 from runner.errors import ExitCode, LockedError, RetrainError, StateError
 from runner.execute.progress_events import Preparing
@@ -81,7 +82,8 @@ def decide(
         return act(at_once)
     except LockedError as locked:
         held = locked
-    inbox, decision = DecisionInbox(open_state(request.state)), left(request, datetime.now(UTC), subject, proposed)
+    inbox = DecisionInbox(open_state(partition_of(request.state, request.model)))
+    decision = left(request, datetime.now(UTC), subject, proposed)
     request = replace(at_once, taken=decision.taken)
     leaving = _Leaving(inbox=inbox, request=request, act=act, decision_id=decision.decision_id)
     try:

@@ -72,7 +72,7 @@ def resolve(request: ResolveRequest) -> RunResult:
         )
         opened.recorder.run_fact(started)
         write(opened, request, *ruling.facts)
-        return finish_run(opened, ExecutionResult(ends=(), stopped=None, internal_errors=()), allow_held=True)
+        return finish_run([opened], ExecutionResult(ends=((),), stopped=None, internal_errors=()), allow_held=True)
 
 
 def rule_on_resolution(opened: Session, request: ResolveRequest) -> Ruling:

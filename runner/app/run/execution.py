@@ -16,6 +16,7 @@ from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.planning.scope import Scope
 from runner.app.planning.service_access import EmulatorKeys, ManifestKeys
 from runner.app.service import call_threads, connected
+from runner.app.state.open_state import open_state
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
@@ -28,20 +29,27 @@ from runner.execute.polling import TrainingStats
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.workflow import model_workflow
 from runner.journal.events import DecisionTaken, ModelFinished
+from runner.journal.progress import Progress
 from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
+from runner.lib.parallel import map_in_threads
 from runner.lib.paths import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
+_PARTITIONS_AT_ONCE = 16  # whose commits are requests at the same time
 _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class ExecutionRequest(Struct, frozen=True, kw_only=True):
-    """What the engine is to do."""
+    """What the engine is to do.
+
+    `homes` names the partition of each model, by the address of its session, and `fleet` is what all partitions showed;
+    they are needed only where the state has several.
+    """
 
     scope: Scope
     plans: Sequence[ModelPlan]
@@ -51,21 +59,27 @@ class ExecutionRequest(Struct, frozen=True, kw_only=True):
     recording: Path | None = None  # a file for all that the service says
     decision: DecisionTaken | None = None  # the person's that the one plan carries out, where it came from the inbox
     inbox: "OpenInbox | None" = None
+    homes: Mapping[str, str] = {}
+    fleet: Progress | None = None
+    budget: Budget | None = None  # what is left of the manifest's limits for this shard
 
 
 OpenInbox = Callable[[Session, ExecutionRequest], Decisions[Any]]
 
 
 class ExecutionResult(Struct, frozen=True, kw_only=True):
-    """How it went: what happened to the models in the plans' order, the signal that stopped it, and bugs of ours."""
+    """How it went: what happened to each session's models, the signal that stopped it, and bugs of ours.
 
-    ends: tuple[ModelFinished, ...]
+    The models of one session are in the plans' order.
+    """
+
+    ends: tuple[tuple[ModelFinished, ...], ...]
     stopped: str | None
     internal_errors: tuple[Exception, ...]
 
 
-def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
-    """Take every planned model to its outcome.
+def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResult:
+    """Take every planned model to its outcome; each is in the session of its partition.
 
     Raises:
         StateError: the journal cannot be written any more.
@@ -74,33 +88,42 @@ def execute(session: Session, job: ExecutionRequest) -> ExecutionResult:
     with ExitStack() as stack:
         for plan in job.plans:
             job.listener(plan.model, Planned(stages=plan.stages))
-        inbox = job.inbox(session, job) if job.inbox is not None else None
-        waiting = inbox.look() if inbox is not None else ()
-        needs_service = bool(waiting) or any(plan.stages for plan in job.plans)
-        url = stack.enter_context(_service_url(session, job)) if needs_service else ""
+        inboxes = [job.inbox(session, job) for session in sessions] if job.inbox is not None else []
+        waiting = [inbox.look() for inbox in inboxes]
+        needs_service = any(waiting) or any(plan.stages for plan in job.plans)
+        url = stack.enter_context(_service_url(sessions[0], job)) if needs_service else ""
         redactor = Redactor()
-        keeper = stack.enter_context(_answers(session, job)) if needs_service else None
+        keeper = stack.enter_context(_answers(sessions[0], job)) if needs_service else None
         client = connected(job.scope.manifest.service, url, job.scope.service, redactor, keeper)
         stack.callback(client.close)
         keys = _keys(job, client, redactor)
-        context = _context(session, job, client, keys, redactor)
-        stack.callback(_free_spool, session)
+        contexts = {session.partition: _context(session, job, client, keys, redactor) for session in sessions}
+        stack.callback(_free_spool, sessions)
         executors = stack.enter_context(_executors(job))
         coordinator = Coordinator(
             executors=executors,
-            clock=session.clock,
-            commit=partial(_commit, session, job),
-            committer=stack.enter_context(_committer(session)),
+            clock=sessions[0].clock,
+            commit=partial(_commit, sessions, job),
+            committer=stack.enter_context(_committer(sessions[0])),
             settings=Settings(parallel=job.parallel, uploads=job.scope.manifest.limits.uploads, threads=_threads(job)),
-            stopping=partial(_stop, context, job),
+            stopping=partial(_stop, list(contexts.values()), job),
             on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
-            watch = None if inbox is None else watch_inbox(coordinator, inbox, context, waiting)
-            workflows = [(plan.model, model_workflow(_model_run(context, job, plan))) for plan in job.plans]
-            coordinator.run(workflows, watch if needs_service else None)  # without, a run ends at once
+            desks = list(zip(inboxes, contexts.values(), strict=False))
+            watch = (
+                watch_inbox(coordinator, desks, waiting) if desks and needs_service else None
+            )  # else it ends at once
+            alone = sessions[0].partition
+            workflows = [
+                (plan.model, model_workflow(_model_run(contexts[job.homes.get(plan.model, alone)], job, plan)))
+                for plan in job.plans
+            ]
+            coordinator.run(workflows, watch)
     return ExecutionResult(
-        ends=_ends(session, job), stopped=coordinator.stopped, internal_errors=tuple(context.internal_errors)
+        ends=tuple(_ends(session, job) for session in sessions),
+        stopped=coordinator.stopped,
+        internal_errors=tuple(bug for context in contexts.values() for bug in context.internal_errors),
     )
 
 
@@ -128,11 +151,19 @@ def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
         keeper.close()
 
 
-def _commit(session: Session, job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> Known:
-    links = session.recorder.write(records)
+def _commit(sessions: Sequence[Session], job: ExecutionRequest, records: Sequence[tuple[str, Record]]) -> Known:
+    """Write the records, those of each partition in one transaction."""
+    alone = sessions[0].partition
+    of_each = [[record for record in records if job.homes.get(record[0], alone) == one.partition] for one in sessions]
+    pairs = [(session, own) for session, own in zip(sessions, of_each, strict=True) if own]
+    if len(pairs) > 1 and sessions[0].state.folder is None:  # then each is a request
+        written = map_in_threads(lambda pair: pair[0].recorder.write(pair[1]), pairs, _PARTITIONS_AT_ONCE)
+    else:
+        written = [session.recorder.write(own) for session, own in pairs]
 
     def known() -> None:
-        session.recorder.take_in(links)
+        for (session, _), links in zip(pairs, written, strict=True):
+            session.recorder.take_in(links)
         for model, record in records:
             for fact in record.facts:
                 job.listener(model, Recorded(fact=str(fact.__struct_config__.tag)))
@@ -150,9 +181,10 @@ def _committer(session: Session) -> Iterator[Executor | None]:
         yield thread
 
 
-def _stop(context: RunContext, job: ExecutionRequest, why: str, effects: int) -> None:
+def _stop(contexts: Sequence[RunContext], job: ExecutionRequest, why: str, effects: int) -> None:
     """Let no further model begin, and tell that the run is about to end."""
-    context.budget.stopped = why
+    for context in contexts:
+        context.budget.stopped = why
     job.listener(None, Stopping(signal=why, effects=effects))
 
 
@@ -179,7 +211,7 @@ def _keys(job: ExecutionRequest, client: Provider, redactor: Redactor) -> Keys:
 def _service_url(session: Session, job: ExecutionRequest) -> Iterator[str]:
     if job.scope.service.emulator:
         job.listener(None, Starting(what="the emulator"))
-        with running_emulator(job.scope.choice.paths, session.folder.emulator) as url:
+        with running_emulator(job.scope.choice.paths, open_state(session.name).work.emulator) as url:
             yield url
     else:
         yield job.scope.manifest.service.url or ""
@@ -198,10 +230,10 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         keys=keys,
         clock=session.clock,
         rng=random.Random(),  # noqa: S311 -- jitter, not cryptography
-        budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+        budget=job.budget or Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
         progress=session.progress,
         blobs=session.state.blobs,
-        address=session.state.address,
+        address=open_state(session.name).address,
         run_folder=session.folder.make("runs", session.run_id),
         spool=session.folder.make("spool", session.run_id),
         listener=lambda model, event: job.listener(model, redacted(event, redactor.redact)),
@@ -209,13 +241,15 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         provenance=ApprovalProvenance(Path(manifest.files[0].path).parent).trace,
         readings=job.readings,
         still_locked=session.hold.lasts,
-        vanished=vanished_jobs(manifest, session.progress.known(service)),
+        vanished=vanished_jobs(manifest, (job.fleet or session.progress).known(service)),
+        elsewhere=job.fleet.known(service) if job.fleet is not None else {},
         training_stats=TrainingStats.known(session.progress.model(service, plan.model) for plan in job.plans),
     )
 
 
-def _free_spool(session: Session) -> None:
-    session.folder.clear_spool(session.run_id)
+def _free_spool(sessions: Sequence[Session]) -> None:
+    for session in sessions:
+        session.folder.clear_spool(session.run_id)
 
 
 def _model_run(context: RunContext, job: ExecutionRequest, plan: ModelPlan) -> ModelRun:
@@ -262,9 +296,9 @@ def _stopping(coordinator: Coordinator) -> Iterator[None]:
 
 
 def _ends(session: Session, job: ExecutionRequest) -> tuple[ModelFinished, ...]:
-    """Return what happened to the plans' models, and to others that people decided about meanwhile."""
-    planned = {plan.model for plan in job.plans}
+    """Return what happened to the session's models in the plans, and to others that people decided about meanwhile."""
+    planned = [plan.model for plan in job.plans if job.homes.get(plan.model, session.partition) == session.partition]
     ours = [taken for taken in session.progress.decisions.values() if taken.run_id == session.run_id]
-    found = [session.progress.model(job.scope.service.name, plan.model).last_outcome for plan in job.plans]
+    found = [session.progress.model(job.scope.service.name, model).last_outcome for model in planned]
     found += [taken.end for taken in ours if taken.fact.about not in planned]
     return tuple(end for end in found if end is not None)

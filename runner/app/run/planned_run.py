@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from msgspec import Struct
+
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, describe
 from runner.app.planning.scope import Scope, read_scope
@@ -13,6 +15,7 @@ from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.journal.chain import START
 from runner.journal.events import RunStarted
+from runner.journal.progress import Progress
 from runner.manifest.document import ManifestError
 from runner.plan.document import PlanDocument, StalePlanError, StateMark, differences
 from runner.plan.model_plan import Choice
@@ -76,24 +79,30 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
     return missing or [f"the manifest can no longer be used: {problem}" for problem in errors] or [error.message]
 
 
-def agreed_plan(opened: Session, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:
+class Found(Struct, frozen=True, kw_only=True):
+    """The state as a run found it: one of its open partitions, what all show, and where they were before this run."""
+
+    opened: Session
+    fleet: Progress
+    mark: StateMark
+
+
+def agreed_plan(state: Found, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:
     """Plan again under the lock, and return that plan when it is the one in the document.
 
     Raises:
         StalePlanError: anything moved; it names everything that did.
     """
-    planned = plan_models(scope, opened.progress, readings)
-    now = describe(scope, planned, opened.found)
-    moved = _state_moves(opened, document.state)
-    found = differences(document, now, moved)
+    planned = plan_models(scope, state.fleet, readings)
+    now = describe(scope, planned, state.mark)
+    found = differences(document, now, _state_moves(state.opened, state.mark, document.state))
     if found:
         raise StalePlanError(name, found)
     return planned
 
 
-def _state_moves(opened: Session, before: StateMark) -> list[str]:
+def _state_moves(opened: Session, found: StateMark, before: StateMark) -> list[str]:
     """Say how the journal as this session found it differs from the one the plan was made on."""
-    found = opened.found
     if found == before:
         return []
     if before.lineage not in (None, found.lineage):
@@ -101,6 +110,8 @@ def _state_moves(opened: Session, before: StateMark) -> list[str]:
         return [f"the state is {what}; is --state the one the plan was made with?"]
     if found.serial < before.serial:
         return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
+    if found != opened.found:
+        return [f"the state moved on by {found.serial - before.serial} events, in one of its partitions or several"]
     if before.head_sha256 is not None and opened.store.digest(before.serial) != before.head_sha256:
         return [f"the state's history up to event {before.serial} is another one"]
     after = START if before.head_sha256 is None else (before.serial, before.head_sha256)

@@ -1,33 +1,40 @@
 """`retrain run`: plan the models, take them to their outcomes, write the report."""
 
 import os
-from collections.abc import Collection, Iterator
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.planning.data_checks import recorded_contents
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
 from runner.app.planning.scope import Scope, read_scope
+from runner.app.provenance import new_run_id
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbox, execute
 from runner.app.run.notifier import Notifier
-from runner.app.run.planned_run import agreed_plan, planned_scope
+from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
+from runner.app.run.shards import Shard, budget_of, group_of, pipeline_variables, shard_of, told_share
+from runner.app.state.partitions import each_progress, homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
-from runner.app.state.session import Session, session
+from runner.app.state.session import Partition, Session, session
 from runner.datasets.metadata import DatasetDigest
-from runner.errors import ModelError, UsageError
-from runner.execute.progress_events import Listener
+from runner.errors import ModelError, StateError, UsageError
+from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
 from runner.journal.forms import is_run_id
+from runner.journal.joined import merged
+from runner.journal.progress import Progress
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
 from runner.lib.timestamps import stamp
-from runner.manifest.model import Manifest
-from runner.plan.document import PlanDocument
+from runner.manifest.model import Manifest, Model
+from runner.plan.document import PlanDocument, StateMark, joined_mark, state_mark
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage
 from runner.policy.decide import policy_digest
 
@@ -38,6 +45,7 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain run`; `plan` is a plan's file, which then holds the choice. `warn` takes a sentence.
 
     `inbox` opens what people decide meanwhile; without it that waits for another run.
+    `shard` is the share of a state's partitions and `group` what the runs of several machines have in common, as given.
     `run_id_file` is where the run's id is written once the run has begun; a run that is refused leaves no such file.
     """
 
@@ -51,6 +59,8 @@ class RunRequest(Struct, frozen=True, kw_only=True):
     parallel: int | None = None
     recording: Path | None = None
     run_id_file: Path | None = None
+    shard: str | None = None
+    group: str | None = None
     lock_timeout: timedelta = timedelta(0)
 
 
@@ -67,37 +77,129 @@ def run(request: RunRequest) -> RunResult:
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.service.require_trusted()
     notifier = Notifier(scope, request.warn)
-    enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
-    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=enough)
-    with notifier.failing(), hold as opened:
+    with notifier.failing(), ExitStack() as stack:
+        work = _opened(stack, request, scope, document)
         notifier.began()
-        result = _retrain(opened, request, scope, document)
+        result = _retrain(work, request, scope, document)
     notifier.ended(result.report)
     return result
 
 
-def _retrain(opened: Session, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
-    readings = readings_of(opened, scope.service)
-    warn_of_future(opened.found_at, request.warn)
-    agreed = agreed_plan(opened, scope, document, str(request.plan), readings) if document else None
-    paths = tuple(str(path) for path in scope.choice.paths)
-    opened.start(scope.manifest, scope.service, paths, _recorded(scope, document))
+class _Work(Struct, frozen=True, kw_only=True):
+    """The partitions that are held, in order, what all of them showed, and where each model of the manifest is."""
+
+    sessions: Sequence[Session]
+    fleet: Progress
+    found: StateMark  # where the journals were before this run wrote anything
+    homes: Mapping[str, str]  # a model's partition by its address; empty in a state with one
+    shard: Shard
+
+    def models_of(self, session: Session, models: Sequence[Model]) -> Sequence[Model]:
+        """Return those of the models that are in the session's partition."""
+        here = session.partition
+        return [model for model in models if self.homes.get(model.name, here) == here]
+
+    @property
+    def models_held(self) -> set[str]:
+        """Return the names of the models that are in the partitions held."""
+        held = {session.partition for session in self.sessions}
+        return {name for name, home in self.homes.items() if home in held}
+
+
+def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanDocument | None) -> _Work:
+    """Hold the partitions of this machine's share that have selected models, or one of them where none has.
+
+    Raises:
+        UsageError: there is no such share, or the state is one partition of another.
+        LockedError, StateError: as `session`.
+    """
+    refuse_part(request.state)
+    partitions = partitions_of(request.state)
+    shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables())
+    if shard.of > 1 and document is not None:
+        raise UsageError(
+            "A plan is of all partitions, and a shard works on a share of them.",
+            hint="Leave --plan out; the shards plan by themselves.",
+        )
+    enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
+
+    def held(partition: Partition | None) -> Session:
+        return stack.enter_context(
+            session(
+                request.state,
+                lock_timeout=request.lock_timeout,
+                listener=request.listener,
+                enough=enough,
+                partition=partition,
+            )
+        )
+
+    if len(partitions) == 1:
+        opened = held(None)
+        return _Work(sessions=[opened], fleet=opened.progress, found=opened.found, homes={}, shard=shard)
+    before = each_progress(partitions, enough)
+    found = homes(scope.manifest, scope.service.name, before)
+    share = [number for number in range(len(partitions)) if shard.takes(number)]
+    wanted = {found[model.name] for model in scope.models}
+    chosen = [number for number in share if number in wanted] or share[:1]
+    run_id = new_run_id(datetime.now(UTC))
+    sessions = {number: held(Partition(address=partitions[number], run_id=run_id)) for number in chosen}
+    progresses = [sessions[number].progress if number in sessions else known for number, known in enumerate(before)]
+    if homes(scope.manifest, scope.service.name, progresses) != found:
+        raise StateError(
+            "Another run recorded a model's new name while this one began.", hint="Run `retrain run` again."
+        )
+    addresses = {number: opened.partition for number, opened in sessions.items()}
+    places = {name: addresses.get(home, partitions[home]) for name, home in found.items()}
+    marks = [sessions[number].found if number in sessions else state_mark(known) for number, known in enumerate(before)]
+    work = _Work(
+        sessions=list(sessions.values()),
+        fleet=merged(progresses),
+        found=joined_mark(marks),
+        homes=places,
+        shard=shard,
+    )
+    if shard.of > 1:
+        count = sum(model.name in work.models_held for model in scope.models)
+        told = told_share(shard, chosen, len(partitions), count, scope.manifest.limits)
+        request.listener(None, Message(text=told))
+    return work
+
+
+def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocument | None) -> RunResult:
+    sessions, first = work.sessions, work.sessions[0]
+    readings = readings_of(first, scope.service)
+    warn_of_future(max(filter(None, (opened.found_at for opened in sessions)), default=None), request.warn)
+    state = Found(opened=first, fleet=work.fleet, mark=work.found)
+    agreed = agreed_plan(state, scope, document, str(request.plan), readings) if document else None
+    paths, group = tuple(str(path) for path in scope.choice.paths), group_of(request.group, pipeline_variables())
+    for opened in sessions:
+        opened.start(scope.manifest, scope.service, paths, _recorded(scope, document, work.shard), group)
     if request.run_id_file is not None:
-        _write_id(request.run_id_file, opened.run_id, request.warn)
-    planned = agreed or plan_models(scope, opened.progress, readings, request.listener)
-    _record_plans(opened, scope.manifest, scope.service.name, planned)
+        _write_id(request.run_id_file, first.run_id, request.warn)
+    plans = list[ModelPlan]()
+    for opened in sessions:
+        own = replace(scope, models=work.models_of(opened, scope.models))
+        alone = None if work.homes else agreed
+        planned = alone or plan_models(own, opened.progress, readings, request.listener, work.fleet)
+        _record_plans(opened, scope.manifest, scope.service.name, planned)
+        plans += planned.plans
     job = ExecutionRequest(
         scope=scope,
-        plans=planned.plans,
+        plans=plans,
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
         readings=readings,
         recording=request.recording,
         inbox=request.inbox,
+        homes=work.homes,
+        fleet=work.fleet if work.homes else None,
+        budget=budget_of(work.shard, scope.manifest.limits),
     )
-    executed = execute(opened, job)
-    _prune(opened, scope, executed, request.warn)
-    return finish_run(opened, executed, allow_held=request.allow_held)
+    executed = execute(sessions, job)
+    for opened in sessions:
+        _prune(opened, scope, executed, request.warn)
+    return finish_run(sessions, executed, allow_held=request.allow_held)
 
 
 def _clear(run_id_file: Path) -> None:
@@ -147,7 +249,7 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
         warn(f"limits.keep: {trouble}; it was not removed")
 
 
-def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
+def _recorded(scope: Scope, document: PlanDocument | None, shard: Shard) -> dict[str, Any]:
     choice = scope.choice
     return {
         "command": "run",
@@ -158,6 +260,7 @@ def _recorded(scope: Scope, document: PlanDocument | None) -> dict[str, Any]:
         "allow_service_change": choice.allow_service_change,
         "quarantine_s": scope.manifest.service.quarantine.total_seconds(),
         "plan_sha256": document.sha256 if document else None,
+        **({"shard": shard.text} if shard.of > 1 else {}),
     }
 
 

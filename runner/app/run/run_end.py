@@ -1,6 +1,7 @@
 """The end of whatever holds the state: exit code, record and files; and a person's decision from plan to end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -8,14 +9,17 @@ from msgspec import Struct
 from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.service import TargetService
+from runner.app.state.open_state import open_state
+from runner.app.state.run_histories import history_of, joined
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.datasets.source import DataAccess
-from runner.errors import PRECEDENCE, ExitCode
+from runner.errors import PRECEDENCE, ExitCode, StateError
 from runner.execute.progress_events import Listener
 from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.outcomes import OUTCOMES
-from runner.plan.model_plan import ModelPlan
+from runner.plan.model_plan import ModelPlan, state_option
+from runner.reports.build import build_report
 from runner.reports.model import Report
 
 _BY_SIGNAL = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.UNFINISHED}
@@ -60,7 +64,7 @@ def carry_out(
         readings=readings_of(opened, scope.service),
         decision=decision,
     )
-    return finish_run(opened, execute(opened, job), allow_held=False)
+    return finish_run([opened], execute([opened], job), allow_held=False)
 
 
 def readings_of(opened: Session, service: TargetService) -> FileCache:
@@ -73,16 +77,43 @@ def readings_of(opened: Session, service: TargetService) -> FileCache:
     return FileCache(access)
 
 
-def finish_run(opened: Session, executed: ExecutionResult, *, allow_held: bool) -> RunResult:
-    """End the run: its exit code, its record, its files."""
-    code = exit_code(
-        executed.ends, internal_errors=bool(executed.internal_errors), stopped=executed.stopped, allow_held=allow_held
-    )
-    report = opened.finish(code, executed.stopped)
+def finish_run(sessions: Sequence[Session], executed: ExecutionResult, *, allow_held: bool) -> RunResult:
+    """End the run: its exit code, its record, its files; in each partition by the models there, and then of all."""
+
+    def code(ends: Iterable[ModelFinished]) -> ExitCode:
+        bugs = bool(executed.internal_errors)
+        return exit_code(ends, internal_errors=bugs, stopped=executed.stopped, allow_held=allow_held)
+
+    reports = [
+        opened.finish(code(ends), executed.stopped) for opened, ends in zip(sessions, executed.ends, strict=True)
+    ]
+    first = sessions[0]
+    is_whole = first.partition == open_state(first.name).address or first.command != "run"
     return RunResult(
-        report=report,
-        folder=opened.run_folder,
-        where=opened.state.blobs.shown(f"runs/{opened.run_id}"),
-        exit_code=code,
+        report=reports[0] if is_whole else _joined_report(sessions),
+        folder=first.run_folder,
+        where=(first.state if is_whole else open_state(first.name)).blobs.shown(f"runs/{first.run_id}"),
+        exit_code=code(chain.from_iterable(executed.ends)),
         internal_errors=executed.internal_errors,
     )
+
+
+def _joined_report(sessions: Sequence[Session]) -> Report:
+    """Write the report of all partitions beside them, derived and in no record, and return it."""
+    from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
+
+    first = sessions[0]
+    histories = [history_of(opened.store, opened.progress, opened.run_id) for opened in sessions]
+    history, whole = joined(first.run_id, histories), open_state(first.name)
+    try:
+        for name, pieces in each_file(history):
+            whole.blobs.put(f"runs/{first.run_id}/{name}", pieces)
+        if whole.folder is not None:
+            whole.folder.point_latest(first.run_id)
+    except OSError as error:
+        where = whole.blobs.shown(f"runs/{first.run_id}")
+        raise StateError(
+            f"The report of all partitions in {where} could not be written: {error.strerror}.",
+            hint=f"The run is recorded; `retrain report {first.run_id}{state_option(first.name)}` renders it.",
+        ) from error
+    return build_report(history)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from runner.app.state.open_state import open_state
+from runner.app.state.open_state import local_state, open_state
+from runner.app.state.partitions import partitions_of
 from runner.app.state.unrecorded_files import Finding, unknown_runs, unrecorded_entries
 from runner.errors import StateError
 from runner.journal.checkpoint import LATEST, lost_mark
@@ -130,9 +131,9 @@ def refuse_noted_loss(state: str) -> None:
     Raises:
         StateError: it does, or it is missing, foreign or damaged.
     """
-    place = open_state(state)
-    if place.folder is not None:
-        refuse(place, _noted(place.folder))
+    for place in map(open_state, _local_partitions(state)):
+        if place.folder is not None:
+            refuse(place, _noted(place.folder))
 
 
 def loss_warning(state: str) -> str | None:
@@ -141,8 +142,13 @@ def loss_warning(state: str) -> str | None:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
-    folder = open_state(state).folder
-    return None if folder is None else _told(_noted(folder)) or None
+    folders = [open_state(part).folder for part in _local_partitions(state)]
+    return _told([finding for folder in folders if folder is not None for finding in _noted(folder)]) or None
+
+
+def _local_partitions(state: str) -> tuple[str, ...]:
+    """Return the partitions of a state in a folder; one elsewhere keeps no notes of its end."""
+    return () if local_state(state) is None else partitions_of(state)
 
 
 def way_back(place: StateStore) -> str:

@@ -1,5 +1,6 @@
 """`retrain state init`, `show`, `pack` and `accept-loss`: begin a state, show it, pack it, continue after a loss."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,17 +10,19 @@ from msgspec.structs import replace
 from runner.app.provenance import ci_actor, tool
 from runner.app.state.loss import losses, way_back
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import each_progress, partitions_of
 from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
-from runner.journal import checkpoint
 from runner.journal.checkpoint import never, show_checkpoint
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
+from runner.journal.joined import merged
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
+from runner.journal.state_store import StateStore
 from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder
 from runner.lib.timestamps import stamp
 
@@ -35,34 +38,70 @@ class ShownState(Struct, frozen=True, kw_only=True):
     last_at: str | None
     moved_to: str | None
     held_by: str | None
+    partitions: tuple["ShownState", ...] = ()
 
 
-def init_state(address: str) -> None:
-    """Begin a state.
+def init_state(address: str, partitions: int = 1) -> None:
+    """Begin a state; one with partitions is there when each of them is.
 
     Raises:
         StateError: there is one, or its place does not keep what it promises.
     """
-    open_state(address).begin()
+    place = open_state(address)
+    if partitions == 1:
+        place.begin()
+        return
+    if place.is_begun():
+        raise StateError(
+            f"There is a state at {place.address} already.", hint="Use it, or begin one at another address."
+        )
+    for number in range(partitions):
+        _begin_part(open_state(place.part(number)))
+    place.divide(partitions)
+
+
+def _begin_part(part: StateStore) -> None:
+    """Begin a partition, unless an interrupted command did.
+
+    Raises:
+        StateError: there is a journal with events.
+    """
+    if not part.is_begun():
+        part.begin()
+        return
+    log = part.read_log()
+    if log is not None:
+        try:
+            events, _ = log.extent()
+        finally:
+            log.close()
+        if events:
+            raise StateError(
+                f"{part.address} has a journal of {events} events already.",
+                hint="Begin the state at another address, or restore what says that this is one (`format.json`).",
+            )
 
 
 def show_state(address: str) -> ShownState:
-    """Return what the state is.
+    """Return what the state is, and each of its partitions.
 
     Raises:
         StateError: it is missing, foreign or damaged.
     """
-    place = open_state(address)
-    place.require_journal()
-    log = place.read_log()
-    progress = Progress()
-    if log is not None:
-        try:
-            progress = checkpoint.read_progress(log, place.blobs)
-        finally:
-            log.close()
+    partitions = partitions_of(address)
+    if len(partitions) == 1:
+        open_state(address).require_journal()
+        return _shown(address, each_progress(partitions))
+    progresses = each_progress(partitions)
+    parts = tuple(_shown(part, [progress]) for part, progress in zip(partitions, progresses, strict=True))
+    held = dict.fromkeys(part.held_by for part in parts if part.held_by)
+    return replace(_shown(address, progresses), partitions=parts, held_by="; ".join(held) or None)
+
+
+def _shown(address: str, progresses: Sequence[Progress]) -> ShownState:
+    place, progress = open_state(address), merged(progresses)
     try:
-        held = place.holder()
+        held = place.holder() if len(progresses) == 1 else None
         held_by = held.who if held else None
     except StateError:  # who may only read the state cannot ask for the store's time
         held_by = "nobody knows: these credentials may only read"
@@ -80,12 +119,16 @@ def show_state(address: str) -> ShownState:
 
 
 def pack_state(address: str) -> int:
-    """Pack what is in no pack yet, and return how many events the new pack has; 0 where there is nothing to pack.
+    """Pack what is in no pack yet, and return how many events the new packs have; 0 where there is nothing to pack.
 
     Raises:
         UsageError: the state is in a folder, whose journal is one file already.
         StateError: it cannot be read or written.
     """
+    return sum(map(_packed, partitions_of(address)))
+
+
+def _packed(address: str) -> int:
     place = open_state(address)
     log = place.open_log() if place.folder is None else None
     if log is None or not hasattr(log, "pack"):

@@ -20,7 +20,7 @@ def _elsewhere(address: str) -> StateStore:
     return _store(address, os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)
 def _store(address: str, *_cache: str | None) -> StateStore:
     """Return the store: a command asks for it several times, and what it says of itself is fetched once."""
     if is_postgres_address(address):

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.app.state.open_state import local_state, open_state
+from runner.app.state.partitions import each_progress, has_run, partitions_of, whole_of
 from runner.errors import RetrainError, StateError, UsageError, too_large
-from runner.journal import checkpoint
 from runner.journal.chain import Link
 from runner.journal.checkpoint import Enough, always
+from runner.journal.joined import merged
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.text import did_you_mean, shown
@@ -41,7 +42,8 @@ def warn_of_state(progress: Progress, warn: Warn) -> None:
     """Warn where a state was moved away from here, and where its last event is in the future."""
     warn_of_future(progress.last_at, warn)
     if progress.moved_to is not None:
-        warn(f"This state was moved, and nothing is added here. See it with{state_option(progress.moved_to)}.")
+        now = whole_of(progress.moved_to) or progress.moved_to
+        warn(f"This state was moved, and nothing is added here. See it with{state_option(now)}.")
 
 
 _MOST_LISTED = 5
@@ -75,6 +77,17 @@ def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
         yield place, log.read()
 
 
+def each_reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
+    """Yield the same for each partition that a run has worked on. Raises as `opened_log` where none has."""
+    partitions = partitions_of(state)
+    begun = [part for part in partitions if len(partitions) == 1 or has_run(part)]
+    if not begun:
+        raise UsageError(f"No run has been yet in {state}.", hint="Begin with `retrain run`, or check --state.")
+    for part in begun:
+        with reading(part) as found:
+            yield found
+
+
 def read_progress(state: str, enough: Enough = always) -> Progress:
     """Return the progress the journal shows; where no run has been yet there is none.
 
@@ -83,16 +96,10 @@ def read_progress(state: str, enough: Enough = always) -> Progress:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
-    place = open_state(state)
-    log = place.read_log()
-    if log is None:
-        return Progress()
     try:
-        return checkpoint.read_progress(log, place.blobs, enough)
+        return merged(each_progress(partitions_of(state), enough))
     except MemoryError:
-        raise too_large(place.work.journal) from None
-    finally:
-        log.close()
+        raise too_large(open_state(state).work.journal) from None
 
 
 def knows_approved(service: str, manifest: Manifest) -> Enough:

@@ -15,6 +15,7 @@ from runner.app.provenance import SystemClock, ci_actor, ci_job, manifest_record
 from runner.app.service import TargetService
 from runner.app.state.loss import losses, refuse
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import whole_of
 from runner.app.state.read_state import knows_approved, named_jobs
 from runner.app.state.run_histories import ended_history, history_of
 from runner.app.state.unrecorded_files import Finding
@@ -45,8 +46,8 @@ class Session(Struct, frozen=True, kw_only=True):
     """An open run. `recorder` is its only writer; `found` is where the journal was before it wrote anything, and
     `found_at` the stamp of its last event.
 
-    `name` is what the command called the state. `hold` is the lock under which it runs; `missing` says what shows that
-    the journal has lost events.
+    `name` is what the command called the state, which may have more partitions than this one. `hold` is the lock under
+    which it runs; `missing` says what shows that the journal has lost events.
     """
 
     run_id: str
@@ -60,6 +61,16 @@ class Session(Struct, frozen=True, kw_only=True):
     found_at: str | None
     hold: Lease
     missing: tuple[Finding, ...] = ()
+
+    @property
+    def partition(self) -> str:
+        """Return the address of the partition that is held, where the state has several; else that of the state."""
+        return self.state.address
+
+    @property
+    def command(self) -> str:
+        """Return the command whose run this is, once it has begun."""
+        return self.progress.runs[self.run_id].started.command
 
     @property
     def folder(self) -> StateFolder:
@@ -81,22 +92,34 @@ class Session(Struct, frozen=True, kw_only=True):
             self.progress.take_over(Progress(self.store.read()))
 
     def start(
-        self, manifest: Manifest, service: TargetService, paths: tuple[str, ...], options: dict[str, Any]
+        self,
+        manifest: Manifest,
+        service: TargetService,
+        paths: tuple[str, ...],
+        options: dict[str, Any],
+        group: str | None = None,
     ) -> None:
-        """Record that the run began."""
+        """Record that the run began; `group` is that of the runs it is reported with."""
         started = RunStarted(
             tool=tool(),
             actor=current_user(),
             ci_actor=ci_actor(),
             ci_job=ci_job(),
+            group=group,
             service=service.name,
             paths=paths,
             manifest=manifest_record(manifest),
-            options=options if self.name == DEFAULT else {**options, "state": self.name},
+            options={**options, **self._places},
         )
         self.recorder.run_fact(started)
         if knows_approved(service.name, manifest)(self.progress):
             self.progress.named |= named_jobs(service.name, manifest)
+
+    @property
+    def _places(self) -> dict[str, str]:
+        """Return where the run's state is, as far as commands need to be told it."""
+        named = {} if self.name == DEFAULT else {"state": self.name}
+        return named if self.partition == open_state(self.name).address else {**named, "partition": self.partition}
 
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
@@ -179,12 +202,20 @@ class Session(Struct, frozen=True, kw_only=True):
         return lost
 
 
+class Partition(Struct, frozen=True, kw_only=True):
+    """A partition to hold; `run_id` is that of the run in all partitions it works on, None for a new one."""
+
+    address: str
+    run_id: str | None = None
+
+
 def refuse_moved(progress: Progress, place: StateStore) -> None:
     """Raise a StateError where the state is at another address by now: nothing more is written to its old journal."""
     if progress.moved_to is not None:
+        now = whole_of(progress.moved_to) or progress.moved_to
         raise StateError(
-            f"The state {place.address} has moved to {progress.moved_to}.",
-            hint=f"Run the command with {state_option(progress.moved_to).strip()}; a state in two places trains twice.",
+            f"The state {whole_of(place.address) or place.address} has moved to {now}.",
+            hint=f"Run the command with {state_option(now).strip()}; a state in two places trains twice.",
         )
 
 
@@ -192,9 +223,12 @@ def refuse_copy(place: StateStore) -> None:
     """Raise a StateError where the state is a copy that was pulled: what is done there is unknown to the original."""
     origin = place.folder.copied_from() if place.folder is not None else None
     if place.folder is not None and origin is not None:
-        own = shlex.quote(str(place.folder.origin))
+        own, whole = shlex.quote(str(place.folder.origin)), whole_of(str(place.folder.root.absolute()))
+        if whole is not None and whole_of(origin) is not None:  # each partition says it
+            origin = whole_of(origin) or origin
+            own = f"{shlex.quote(str(place.folder.root.parent))}/*/{place.folder.origin.name}"
         raise StateError(
-            f"The state {place.address} is a copy of {origin}, and a state in two places trains twice.",
+            f"The state {whole or place.address} is a copy of {origin}, and a state in two places trains twice.",
             hint=f"Run the command with {state_option(origin).strip()}. If the copy is to be a state of its own, "
             f"because the original is gone, or nobody uses it meanwhile: `rm {own}`.",
         )
@@ -202,17 +236,26 @@ def refuse_copy(place: StateStore) -> None:
 
 @contextmanager
 def session(
-    state: str, *, lock_timeout: timedelta, listener: Listener = unheard, enough: Enough = always
+    state: str,
+    *,
+    lock_timeout: timedelta,
+    listener: Listener = unheard,
+    enough: Enough = always,
+    partition: Partition | None = None,
 ) -> Iterator[Session]:
     """Hold the state for one command that changes something; `listener` is told when that has to wait, and for whom.
 
-    `enough` says whether what a checkpoint keeps of the journal is all that the command asks for.
+    `enough` says whether what a checkpoint keeps of the journal is all that the command asks for. With `partition` that
+    one is held, and no other.
 
     Raises:
         LockedError: another run holds it.
         StateError: it is missing, foreign, damaged or cannot be written, or events are missing from its journal.
     """
-    with unchecked_session(state, lock_timeout=lock_timeout, listener=listener, enough=enough) as opened:
+    unchecked = unchecked_session(
+        state, lock_timeout=lock_timeout, listener=listener, enough=enough, partition=partition
+    )
+    with unchecked as opened:
         refuse(opened.state, opened.missing)
         refuse_moved(opened.progress, opened.state)
         refuse_copy(opened.state)
@@ -223,11 +266,16 @@ def session(
 
 @contextmanager
 def unchecked_session(
-    state: str, *, lock_timeout: timedelta, listener: Listener = unheard, enough: Enough = always
+    state: str,
+    *,
+    lock_timeout: timedelta,
+    listener: Listener = unheard,
+    enough: Enough = always,
+    partition: Partition | None = None,
 ) -> Iterator[Session]:
     """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
-    clock, place = SystemClock(), open_state(state)
-    run_id = new_run_id(clock.now())
+    clock, place = SystemClock(), open_state(partition.address if partition else state)
+    run_id = partition.run_id if partition and partition.run_id else new_run_id(clock.now())
     place.require_journal()
     if lock_timeout and (held := place.holder()) is not None:
         listener(None, Preparing(what=f"waiting for {held.who} to end"))

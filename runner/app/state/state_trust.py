@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.app.state.open_state import local_state
+from runner.app.state.open_state import local_state, open_state
 from runner.errors import StateError
 from runner.journal.folder import StateFolder
 from runner.lib.paths import numbered_user, owner_of
@@ -41,6 +41,8 @@ def require_trusted(state: str, *, accepted: bool) -> None:
     for path in _judged(folder):
         _require_own(path, folder.root)
     _require_untracked(folder)
+    for number in range(folder.partitions if folder.partitions > 1 else 0):
+        require_trusted(open_state(state).part(number), accepted=False)
 
 
 def _require_readable(folder: StateFolder) -> None:
@@ -53,7 +55,7 @@ def _require_readable(folder: StateFolder) -> None:
 
 
 def _judged(folder: StateFolder) -> Iterator[Path]:
-    yield from (folder.root, folder.journal, folder.lock)
+    yield from (folder.root, folder.format, folder.parts, folder.journal, folder.lock)
 
 
 def _require_own(path: Path, root: Path) -> None:
@@ -81,7 +83,7 @@ def _require_untracked(folder: StateFolder) -> None:
     from runner.lib.git import GitError, tracks  # noqa: PLC0415 -- 5 ms that are only needed in a checkout
 
     try:
-        tracked = tracks(folder.root / name for name in sorted(folder.names))
+        tracked = tracks(folder.root / name for name in sorted({*folder.names, folder.format.name}))
     except GitError:
         return  # git cannot say; then the owner and the mode have to do
     if tracked:

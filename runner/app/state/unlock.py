@@ -1,17 +1,23 @@
 """`retrain unlock`: who holds the state, and the way out where that is a host which is gone."""
 
 from runner.app.state.open_state import local_state, open_state
+from runner.app.state.partitions import partitions_of
 from runner.errors import LockedError, UsageError
 from runner.journal.lock import Held, Holder, break_lock, look
+from runner.lib.parallel import map_in_threads
+
+_THREADS = 16
 
 
-def held_by(state: str) -> Held | None:
-    """Return who holds the state, or None.
+def holders(state: str) -> list[Held]:
+    """Return who holds the state: at most one, or one for each of its partitions.
 
     Raises:
         StateError: the state cannot be looked at.
     """
-    return open_state(state).holder()
+    partitions = partitions_of(state)
+    found = map_in_threads(lambda part: open_state(part).holder(), partitions, min(len(partitions), _THREADS))
+    return [held for held in found if held is not None]
 
 
 def what_next(holder: Holder, option: str) -> str:
@@ -35,6 +41,17 @@ def unlock(state: str, run_id: str) -> Holder:
         LockedError: a process of this host holds it, so it is alive.
         StateError: the folder cannot be written.
     """
+    held = [part for part in partitions_of(state) if _holds(part, run_id)]
+    freed = [_unlock(part, run_id) for part in held or [state]]
+    return freed[0]
+
+
+def _holds(state: str, run_id: str) -> bool:
+    held = open_state(state).holder()
+    return held is not None and held.holder is not None and held.holder.run_id == run_id
+
+
+def _unlock(state: str, run_id: str) -> Holder:
     folder = local_state(state)
     if folder is None:
         raise UsageError(

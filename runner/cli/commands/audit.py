@@ -13,6 +13,8 @@ from runner.app.audit.evidence import Note
 from runner.app.audit.evidence import head as journal_head
 from runner.app.audit.key_files import make_key
 from runner.app.git_notes import DEFAULT_REF
+from runner.app.state.partitions import partitions_of
+from runner.app.state.run_histories import reported_in
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console, warn_of_loss
@@ -51,15 +53,21 @@ def command() -> None:
 @options.output_format("text", "json")
 @options.common
 def head(*, git_note: str | None, repository: Path, form: str, state: str, console: Console) -> int:
-    """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares."""
-    found = journal_head(state, note=Note(name=git_note, repository=repository) if git_note else None)
+    """Print the number of events and the SHA-256 of the last. Keep it elsewhere; `verify --head` compares.
+
+    Of a state with partitions it is a line for each.
+    """
+    note, partitions = Note(name=git_note, repository=repository) if git_note else None, partitions_of(state)
+    heads = [journal_head(part, note=note, may_be_empty=len(partitions) > 1) for part in partitions]
     warn_of_loss(console, state)
-    text = f"{found.events} {found.head_sha256}"
-    console.result(json.dumps(to_builtins(found), indent=2) if form == "json" else text)
-    if found.commit is not None:
-        console.notice(
-            f"noted on commit {found.commit} in {inline(found.repository)}; push it: git push origin {found.ref}"
-        )
+    forms = [to_builtins(found) for found in heads]
+    text = "\n".join(f"{found.events} {found.head_sha256}" for found in heads)
+    console.result(json.dumps(forms if len(forms) > 1 else forms[0], indent=2) if form == "json" else text)
+    for found in heads:
+        if found.commit is not None:
+            console.notice(
+                f"noted on commit {found.commit} in {inline(found.repository)}; push it: git push origin {found.ref}"
+            )
     return ExitCode.OK
 
 
@@ -89,9 +97,11 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
 @options.common
 def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
     """Verify and sign a run, by default the last one, with all of the journal before it."""
-    made = sign_run(state, run, key)
-    console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
-    console.notice(f"kept in {made.path}")
+    partitions, run = reported_in(state, run)
+    for part in partitions:
+        made = sign_run(part, run, key)
+        console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
+        console.notice(f"kept in {made.path}")
     return ExitCode.OK
 
 
@@ -104,7 +114,9 @@ def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
 @options.common
 def statement(*, run: str | None, state: str, console: Console) -> int:
     """Print the statement that a signature of a run covers, for another tool to sign; always the same bytes."""
-    console.document(statement_of(state, run))
+    partitions, run = reported_in(state, run)
+    for part in partitions:
+        console.document(statement_of(part, run))
     return ExitCode.OK
 
 
@@ -117,12 +129,20 @@ def statement(*, run: str | None, state: str, console: Console) -> int:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; RUN.zip by default.")
 @options.common
 def bundle(*, run: str | None, out: Path | None, state: str, console: Console) -> int:
-    """Write one zip of a run that `retrain verify FILE.zip` checks on any machine."""
-    made = make_bundle(state, run, out)
-    for path in made.missing:
-        console.notice(f"{path} is gone or changed since the run; the bundle has its digest only")
-    console.result(
-        f"bundled run {made.run_id} in {inline(made.path)}\nsha256 {made.sha256}\n"
-        f"head   {made.events} {made.head_sha256}"
-    )
+    """Write one zip of a run that `retrain verify FILE.zip` checks on any machine.
+
+    A run in several partitions of a state has one for each, with a number in its name.
+    """
+    partitions, run = reported_in(state, run)
+    for number, part in enumerate(partitions, start=1):
+        target = out or Path(f"{run}.zip") if len(partitions) > 1 else out
+        if target is not None and len(partitions) > 1:
+            target = target.with_name(f"{target.stem}-{number}of{len(partitions)}{target.suffix}")
+        made = make_bundle(part, run, target)
+        for path in made.missing:
+            console.notice(f"{path} is gone or changed since the run; the bundle has its digest only")
+        console.result(
+            f"bundled run {made.run_id} in {inline(made.path)}\nsha256 {made.sha256}\n"
+            f"head   {made.events} {made.head_sha256}"
+        )
     return ExitCode.OK

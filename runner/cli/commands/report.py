@@ -18,6 +18,13 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
 
     @click.command("report", epilog="Example: retrain report latest --format junit --out junit.xml")
     @click.argument("run", required=False)
+    @click.option(
+        "--group",
+        is_flag=False,
+        flag_value="",
+        metavar="[NAME]",
+        help="All runs of a group as one report, such as the shards of one night; by default the newest group.",
+    )
     @options.output_format(*formats)
     @click.option(
         "--out",
@@ -28,26 +35,31 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
     @click.option("--open", "opens", is_flag=True, help="Open the page of the run in a browser, from the state folder.")
     @options.common
     def command(  # noqa: PLR0913 -- one argument an option
-        *, run: str | None, form: str, out: Path | None, opens: bool, state: str, console: Console
+        *, run: str | None, group: str | None, form: str, out: Path | None, opens: bool, state: str, console: Console
     ) -> int:
         """Render a run's report again (an id, or `latest`), from the journal alone.
 
         On a terminal it names the page's file instead of printing it.
         """
-        rendered = report(state, run, formats[form])
+        if run is not None and group is not None:
+            raise UsageError("A run and a group cannot both be given.", hint="Name the one or the other.")
+        rendered = report(state, run, formats[form], group)
         warn_of_loss(console, state)
         if rendered.without_end:
-            console.line(f"note: run {rendered.without_end} has not ended; this is run {rendered.run_id}")
+            others = f"run {rendered.run_id}" if group is None else "what the others of its group did"
+            console.line(f"note: run {rendered.without_end} has not ended; this is {others}")
         page = report_page(state, rendered.run_id)
         if out is not None and str(out) != "-":
             write_report(out, rendered.content, state=state)
             page = out
-        elif form == "html" and out is None and (opens or console.width is not None):
+        elif form == "html" and out is None and group is None and (opens or console.width is not None):
             if not page.is_file():
                 raise UsageError(f"{page} is gone.", hint="Name a file to write it to: --out report.html.")
             console.result(inline(page))
         elif not opens:
             console.document(rendered.content)
+        if opens and group is not None and out is None:
+            raise UsageError("The page of a group is in no file yet.", hint="Name one: --out report.html.")
         if opens and not _open(page):
             console.warning(f"no browser could be opened; the page is {page}")
         return ExitCode.OK

@@ -42,6 +42,16 @@ from runner.plan.model_plan import Choice
     metavar="FILE",
     help="Write the run's id to this file; a run that is refused leaves none.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only this share of the state's partitions, counted from 1 (RETRAIN_SHARD; CI variables count too).",
+)
+@click.option(
+    "--group",
+    metavar="NAME",
+    help="What runs of several machines are reported as (RETRAIN_GROUP; else the id of the pipeline's run).",
+)
 @click.option("--allow-held", is_flag=True, help="End with exit code 0 if a policy held a candidate back.")
 @options.lock_timeout
 @options.output_format("text", "json", "jsonl")
@@ -54,6 +64,8 @@ def command(  # noqa: PLR0913 -- one argument an option
     parallel: int | None,
     record: Path | None,
     run_id_file: Path | None,
+    shard: str | None,
+    group: str | None,
     allow_held: bool,
     lock_timeout: timedelta,
     form: str,
@@ -84,6 +96,8 @@ def command(  # noqa: PLR0913 -- one argument an option
                 parallel=parallel,
                 recording=record,
                 run_id_file=run_id_file,
+                shard=shard,
+                group=group,
                 lock_timeout=lock_timeout,
             )
         )

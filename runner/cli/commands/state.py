@@ -6,11 +6,20 @@ import click
 
 from runner.app.doctor.state_check import state_checks
 from runner.app.migrate import Copied, migrate, pull, push
-from runner.app.state.manage import AcceptLossRequest, accept_loss, init_state, missing_history, pack_state, show_state
+from runner.app.state.manage import (
+    AcceptLossRequest,
+    ShownState,
+    accept_loss,
+    init_state,
+    missing_history,
+    pack_state,
+    show_state,
+)
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console
 from runner.errors import ExitCode
+from runner.journal.partitions import MOST
 from runner.plan.model_plan import state_option
 from runner.reports.text import counted, inline, render_json
 
@@ -24,14 +33,22 @@ def command() -> None:
     "init", epilog="Example: retrain state init s3://acme-retrain/prod", short_help="begin a state at a URL or a folder"
 )
 @click.argument("address", required=False, metavar="[URL]")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, MOST),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Journals that as many machines can write at the same time; the number never changes.",
+)
 @options.common
-def init(*, address: str | None, state: str, console: Console) -> int:
+def init(*, address: str | None, partitions: int, state: str, console: Console) -> int:
     """Begin a state where there is none: at URL, or where --state says.
 
     An object store is asked to keep its promises first. No other command begins a state there.
     """
     console.state = address or state
-    init_state(console.state)
+    init_state(console.state, partitions)
     console.result(inline(console.whole(f"A state begins at {console.state}; `retrain run` is next.")))
     return ExitCode.OK
 
@@ -53,6 +70,7 @@ def show(*, form: str, state: str, console: Console) -> int:
         f"journal: {counted(found.events, 'event')}, head {found.head_sha256[:12] or 'none'}",
         f"runs: {found.runs}{last}",
         f"held by: {found.held_by or 'nobody'}",
+        *(f"partition {part.address}: {counted(part.events, 'event')}, {_holder(part)}" for part in found.partitions),
         *([f"moved to: {found.moved_to}"] if found.moved_to else []),
     ]
     console.result("\n".join(map(inline, lines)))
@@ -165,6 +183,10 @@ def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console
     moved = "" if aside is None else f" Files of runs that the journal does not know are in {inline(aside)} now."
     console.result(f"The loss is recorded.{moved} Each model asks before it is trained or switched to again.")
     return ExitCode.OK
+
+
+def _holder(part: ShownState) -> str:
+    return f"held by {part.held_by}" if part.held_by else "held by nobody"
 
 
 def _copied(copied: Copied) -> str:

@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from runner.app.queries.status import ModelStatus, Status, next_steps, status
-from runner.app.state.open_state import open_state
+from runner.app.state.partitions import one_look
 from runner.cli import options
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
@@ -131,7 +131,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show each model's incumbent, job in training, pending approval and last outcome."""
-    with open_state(state).one_look():
+    with one_look(state):
         found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
         warn_of_loss(console, state)
         if outcomes:

@@ -2,7 +2,7 @@
 
 import click
 
-from runner.app.state.unlock import held_by, unlock, what_next
+from runner.app.state.unlock import holders, unlock, what_next
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode
@@ -22,13 +22,13 @@ def command(*, run_id: str | None, state: str, console: Console) -> int:
         holder = unlock(state, run_id)
         console.result(inline(f"The lock of run {run_id} on {holder.host} is freed."))
         return ExitCode.OK
-    held = held_by(state)
-    if held is None:
+    found = holders(state)
+    if not found:
         console.result("No run holds the state.")
-        return ExitCode.OK
-    if held.holder is None:
-        console.result("A command that did not record its name holds the state. Wait for it to end.")
-    else:
-        told = held.holder.holds(state), what_next(held.holder, state_option(state))
-        console.result("\n".join(map(inline, told)))
-    return ExitCode.LOCKED
+    for held in {held.holder.run_id if held.holder else "": held for held in found}.values():
+        if held.holder is None:
+            console.result("A command that did not record its name holds the state. Wait for it to end.")
+        else:
+            told = held.holder.holds(state), what_next(held.holder, state_option(state))
+            console.result("\n".join(map(inline, told)))
+    return ExitCode.LOCKED if found else ExitCode.OK

@@ -1,13 +1,13 @@
 """`retrain verify`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 from msgspec import to_builtins
 
-from runner.app.audit.verify import Demands, Verification, is_bundle, verify
+from runner.app.audit.verify import Demands, Verification, is_bundle, verify_each
 from runner.app.state.state_trust import require_trusted
 from runner.cli import options
 from runner.cli.console import Console
@@ -48,14 +48,23 @@ def command(  # noqa: PLR0913 -- one argument an option
     if run is None or not is_bundle(run):
         require_trusted(state, accepted=trust_state)
     demands = Demands(head=head, keys=(*keys, *((trusted_keys,) if trusted_keys else ())))
-    found = verify(state, run, demands)
-    console.result(_json(found) if form == "json" else _text(found))
-    return ExitCode.STATE if found.findings else ExitCode.OK
+    found = verify_each(state, run, demands)
+    console.result(_json(found) if form == "json" else "\n".join(_texts(found)))
+    return ExitCode.STATE if any(each.findings for each in found.values()) else ExitCode.OK
 
 
-def _json(found: Verification) -> str:
-    form = {**to_builtins(found), "anchored_events": found.anchored_events}
+def _json(found: Mapping[str, Verification]) -> str:
+    """Return what was found, of a state with partitions by their addresses."""
+    forms = {place: {**to_builtins(each), "anchored_events": each.anchored_events} for place, each in found.items()}
+    form = next(iter(forms.values())) if len(forms) == 1 else {"partitions": forms}
     return json.dumps(form, indent=2, ensure_ascii=False)
+
+
+def _texts(found: Mapping[str, Verification]) -> Iterator[str]:
+    for place, each in found.items():
+        if len(found) > 1:
+            yield f"partition {inline(place)}:"
+        yield _text(each)
 
 
 def _text(found: Verification) -> str:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from runner.app.state.session import Session, session
-from runner.app.state.unlock import held_by, unlock
+from runner.app.state.unlock import holders, unlock
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import state_folder
@@ -90,14 +90,14 @@ def test_after_a_kill_nobody_holds_the_state_whatever_note_is_left(tmp_path: Pat
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert read_holder(state_folder(state)) is not None
-    assert held_by(state) is None
+    assert holders(state) == []
     assert shown(state) == (0, "No run holds the state.\n")
     code, freed = shown(state, "--id", run_id)
     assert (code, "nobody does." in freed, "There is nothing to free." in freed) == (2, True, True)
 
 
 def test_looking_at_a_state_that_does_not_exist_makes_none(tmp_path: Path) -> None:
-    assert held_by(str(tmp_path / "state")) is None
+    assert holders(str(tmp_path / "state")) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -122,11 +122,10 @@ def test_the_lock_of_another_host_is_freed_by_its_id_and_the_next_run_gets_it(tm
         assert "If build-7 is gone, `retrain unlock --state " in caught.value.hint
         assert unlock(state, first.run_id) == away
         with session(state, lock_timeout=NOW) as second:
-            held = held_by(state)
-            assert held is not None
+            (held,) = holders(state)
             assert held.holder is not None
             assert held.holder.run_id == second.run_id
-    assert held_by(state) is None
+    assert holders(state) == []
 
 
 def test_the_old_holder_neither_writes_nor_frees_the_new_ones_lock(tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ def test_the_old_holder_neither_writes_nor_frees_the_new_ones_lock(tmp_path: Pat
             with pytest.raises(StateError, match="Another runner has written"):
                 start_like_a_run(first)
             second_id = second.run_id
-            assert held_by(state) is not None
+            assert holders(state)
     assert second_id != first.run_id
 
 

@@ -11,13 +11,17 @@ from urllib.parse import quote
 
 import pytest
 
+from runner.app.state.manage import init_state
+from runner.app.state.open_state import open_state
 from runner.errors import LockedError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import EventLog, GuardTakenError, HeadMovedError, StateStore
 from tests.fakes.memory_state import MemoryState
 from tests.fakes.object_stores import begun, fresh_address, fresh_on_moto, set_credentials
-from tests.fakes.postgres_server import fresh_on_postgres, set_password
+from tests.fakes.postgres_server import fresh_on_postgres, fresh_schema, set_password
+from tests.fakes.postgres_server import one_server as postgres_server
+from tests.fakes.run_ids import run_id
 from tests.fakes.unreliable_s3 import S3Server
 from tests.unit.journal.journal_facts import draft, status
 
@@ -250,3 +254,78 @@ def test_what_is_set_aside_is_no_longer_pending(state: StateStore) -> None:
         state.inbox.post("a.json", b"garbage")
         assert "a.json" in state.inbox.set_aside("a.json")
         assert state.inbox.pending() == ()
+
+
+DIVIDED = [name for name in STORES if name != "memory"]
+
+
+@pytest.fixture(params=DIVIDED)
+def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return where a state with partitions can begin."""
+    set_credentials(monkeypatch)
+    set_password(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    number = next(_NUMBERS)
+    places: dict[str, Callable[[], str]] = {
+        "folder": lambda: str(tmp_path / "state"),
+        "postgres": lambda: postgres_server().address(fresh_schema()),
+        "postgres with files in s3": lambda: postgres_server().address(
+            fresh_schema(), more=f"&blobs={quote(fresh_address())}"
+        ),
+        "s3 by moto": fresh_address,
+        "s3 by the test server": lambda: one_server().address(f"divided-{number}"),
+    }
+    return places[request.param]()
+
+
+def test_each_partition_is_a_state_of_its_own_and_the_whole_has_no_journal(address: str) -> None:
+    init_state(address, 3)
+    whole = open_state(address)
+    parts = [open_state(whole.part(number)) for number in range(whole.partitions)]
+    assert (len(parts), whole.is_begun(), [part.partitions for part in parts]) == (3, True, [1, 1, 1])
+    with parts[0].held(run_id(1), timeout=0) as one, parts[1].held(run_id(2), timeout=0) as other:
+        assert (one.lasts(), other.lasts()) == (True, True)
+        with pytest.raises(LockedError), parts[1].held(run_id(3), timeout=0):
+            pass
+        for part in parts[:2]:
+            log = opened(part)
+            log.append([draft(status("a"), guard="once")])
+            log.close()
+    assert [seqs(part) for part in parts] == [[1], [1], []]
+    assert parts[0].blobs.put("runs/a", [b"x"])
+    assert [part.blobs.holds("runs/a") for part in (*parts, whole)] == [True, False, False, False]
+    parts[0].inbox.post("a", b"x")
+    assert [part.inbox.pending() for part in parts] == [("a",), (), ()]
+    for refused in (whole.require_journal, whole.open_log, whole.read_log):
+        with pytest.raises(StateError, match="has 3 partitions"):
+            refused()
+
+
+def test_the_number_of_partitions_never_changes(address: str) -> None:
+    init_state(address, 3)
+    for again in (1, 2, 3):
+        with pytest.raises(StateError, match="a state"):
+            init_state(address, again)
+    assert open_state(address).partitions == 3
+
+
+def test_a_state_whose_beginning_was_interrupted_is_none_until_it_is_begun_again(address: str) -> None:
+    place = open_state(address)
+    for number in range(2):
+        open_state(place.part(number)).begin()
+    assert not place.is_begun()
+    with pytest.raises(StateError):
+        open_state(address).open_log()
+    init_state(address, 3)
+    assert [open_state(place.part(number)).is_begun() for number in range(3)] == [True, True, True]
+
+
+def test_a_state_that_lost_its_number_of_partitions_is_not_begun_anew_over_what_was_recorded(address: str) -> None:
+    place = open_state(address)
+    part = open_state(place.part(0))
+    part.begin()
+    log = opened(part)
+    log.append([draft(status("a"))])
+    log.close()
+    with pytest.raises(StateError, match="has a journal of 1 events already"):
+        init_state(address, 3)

@@ -1,0 +1,147 @@
+"""The partitions of a state, and where in them the history of a model is.
+
+A command about one model works on the partition of that model, a run on those of its share; the others read all.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from runner.app.state.open_state import open_state
+from runner.errors import UsageError
+from runner.journal.checkpoint import Enough, always, read_progress
+from runner.journal.joined import merged
+from runner.journal.partitions import FOLDER, home_by_name
+from runner.journal.progress import Progress
+from runner.lib.parallel import map_in_threads
+from runner.manifest.model import Manifest
+from runner.plan.model_plan import state_option
+from runner.plan.renames import due_moves
+
+_READERS = 16
+_PART = re.compile(rf"(?P<whole>.+)/{FOLDER}/[0-9]{{4}}(?P<rest>(\?.*)?)", re.DOTALL)
+_BLOBS = re.compile(rf"([?&]blobs=[^&]+)/{FOLDER}/[0-9]{{4}}")  # those of a partition in a database
+_SCHEMA = re.compile(r"(?P<whole>.+[?&]schema=[a-z_][a-z0-9_]*)_p[0-9]{4}(?P<rest>([&#].*)?)", re.DOTALL)
+
+
+def partitions_of(state: str) -> tuple[str, ...]:
+    """Return the addresses of the state's partitions; of one without any it is the state's own.
+
+    Raises:
+        StateError: there is no such state elsewhere than in a folder, or it cannot be looked at.
+    """
+    place = open_state(state)
+    count = place.partitions
+    return (state,) if count == 1 else tuple(place.part(number) for number in range(count))
+
+
+def whole_of(state: str) -> str | None:
+    """Return the address of the state that this address is a partition of; None where it is none by its name."""
+    found = (_SCHEMA if "schema=" in state else _PART).fullmatch(state)
+    return _BLOBS.sub(r"\1", found["whole"] + found["rest"]) if found is not None else None
+
+
+@contextmanager
+def one_look(state: str) -> Iterator[None]:
+    """Show the journals as they are at the first look, without asking for them again."""
+    with ExitStack() as stack:
+        for place in map(open_state, partitions_of(state)):
+            stack.enter_context(place.one_look())
+        yield
+
+
+def refuse_part(state: str) -> None:
+    """Refuse one partition as the state of a run: models of the others would be taken for new ones.
+
+    Raises:
+        UsageError: the address is one of a partition.
+    """
+    folder = open_state(state).folder
+    whole = whole_of(state if folder is None else str(folder.root.absolute()))
+    if whole is not None and open_state(whole).partitions > 1:
+        raise UsageError(
+            f"{state} is one partition of the state {whole}, and a run works on the whole state.",
+            hint=f"Give{state_option(whole)}; --shard takes a share of its partitions.",
+        )
+
+
+def each_progress(partitions: Sequence[str], enough: Enough = always) -> list[Progress]:
+    """Return what the journal of each partition shows; nothing where no run has been yet.
+
+    Raises:
+        StateError: one of them is missing, foreign or damaged.
+    """
+    if len(partitions) == 1:
+        return [_progress(partitions[0], enough)]
+    return map_in_threads(lambda state: _progress(state, enough), partitions, _READERS)
+
+
+def has_run(partition: str) -> bool:
+    """Return whether the journal of a partition has any event.
+
+    Raises:
+        StateError: it is missing, foreign or damaged.
+    """
+    log = open_state(partition).read_log()
+    if log is None:
+        return False
+    try:
+        return log.extent()[0] > 0
+    finally:
+        log.close()
+
+
+def _progress(state: str, enough: Enough) -> Progress:
+    place = open_state(state)
+    log = place.read_log()
+    if log is None:
+        return Progress()
+    try:
+        return read_progress(log, place.blobs, enough)
+    finally:
+        log.close()
+
+
+def partition_of(state: str, model: str) -> str:
+    """Return the partition to decide about a model in: that of its history, whatever the service.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    partitions = partitions_of(state)
+    if len(partitions) == 1:
+        return state
+    known = _known_homes(each_progress(partitions), service=None)
+    return partitions[known.get(model, home_by_name(model, len(partitions)))]
+
+
+def homes(manifest: Manifest, service: str, progresses: Sequence[Progress]) -> Mapping[str, int]:
+    """Return the number of the partition of each model in the manifest.
+
+    A history stays where it began, also under a new name. Without one, the name says where it begins.
+
+    Raises:
+        UsageError: two models exchange their names, and their histories are in different partitions.
+    """
+    known = _known_homes(progresses, service)
+    moves = due_moves(manifest, merged(progresses).known(service)).old_names
+    for new, old in moves.items():
+        if known.get(new, known[old]) != known[old]:
+            raise UsageError(
+                f"`moved` leads from {old} to {new}, and the histories of both are in different partitions of the "
+                "state, so they cannot change places.",
+                hint=f"Give {old} a name that no model had before.",
+            )
+    count = len(progresses)
+    return {name: known.get(moves.get(name, name), home_by_name(name, count)) for name in manifest.models}
+
+
+def _known_homes(progresses: Sequence[Progress], service: str | None) -> dict[str, int]:
+    """Return the partition of each name that has a history; one on the service counts before those on others."""
+    found = dict[str, tuple[bool, int]]()
+    for number, progress in enumerate(progresses):
+        for (its_service, name), model in progress.models.items():
+            here = its_service == service
+            if model.has_history and (name not in found or (here and not found[name][0])):
+                found[name] = (here, number)
+    return {name: number for name, (_, number) in found.items()}

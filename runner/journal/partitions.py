@@ -1,0 +1,64 @@
+"""A state in partitions: states beside each other, each with a journal and a lease of its own, that are one state.
+
+A partition is a whole state at an address below that of all, so whatever holds for a state holds for it. How many
+there are is written once, when the state begins: where a model's history is must never depend on who asks.
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import Struct
+
+from runner.errors import StateError
+
+MOST = 1000
+FOLDER = "partitions"
+LARGEST_FORMAT = 4096  # bytes
+
+
+class Format(Struct, frozen=True, kw_only=True):
+    """What `format.json` says: the form of what is beside it, which state it is, and its number of partitions."""
+
+    format: int
+    lineage: str
+    partitions: int
+
+
+def read_format(content: bytes, known: int, where: str) -> Format:
+    """Return what the bytes of a `format.json` say.
+
+    Raises:
+        StateError: they are not one, or one of another version.
+    """
+    try:
+        found = msgspec.json.decode(content, type=Format)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise StateError(
+            f"{where} is not what retrain wrote there.",
+            hint="Check the address; another program's files are not taken for a state.",
+        ) from None
+    if found.format != known or not 1 <= found.partitions <= MOST:
+        raise StateError(
+            f"{where} has a form that this version of retrain does not read.",
+            hint="Use the version of retrain that made it.",
+        )
+    return found
+
+
+def part_name(number: int) -> str:
+    """Return the name of a partition's folder."""
+    return f"{number:04d}"
+
+
+def home_by_name(model: str, partitions: int) -> int:
+    """Return the number of the partition where the history of a model begins, whatever its service is."""
+    digest = hashlib.sha256(model.encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest, "big") % partitions
+
+
+def divided(address: str, partitions: int, example: str) -> StateError:
+    """Return the error of a command that is not for all partitions at once."""
+    return StateError(
+        f"The state {address} has {partitions} partitions, and this command is for one of them.",
+        hint=f"Name it, for example with --state {example}; `retrain state show` lists them.",
+    )

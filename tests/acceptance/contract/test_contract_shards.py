@@ -1,0 +1,311 @@
+"""Several machines that share one state with partitions. The judge is the service's log."""
+
+import itertools
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runner.journal.partitions import home_by_name
+from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_for_training
+from tests.fakes.object_stores import SECRET
+from tests.fakes.postgres_server import PASSWORD, fresh_schema, one_server
+from tests.fakes.two_port_service import TwoPortService
+from tests.fakes.unreliable_s3 import S3Server
+
+PARTITIONS = 8
+LEASE = timedelta(seconds=15)  # after which one of ten seconds is old, by the store's clock
+NAMES = [f"model_{number}" for number in range(9)]
+_MACHINES = itertools.count()
+
+
+class Shards(Project):
+    """A project each command of which is run on a machine of its own; `let_leases_end` lets the state's clock go on."""
+
+    address: str
+    let_leases_end: Callable[[], None]
+
+    def words_of(self, arguments: Sequence[str]) -> list[str]:
+        return list(arguments)
+
+    def variables(self) -> dict[str, str]:
+        home = self.folder / "home" / str(next(_MACHINES))
+        home.mkdir()
+        credentials = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET, "PGPASSWORD": PASSWORD}
+        return {"HOME": str(home), "RETRAIN_STATE": self.address, **credentials, **self.environment}
+
+    def effects(self) -> dict[str, tuple[int, int]]:
+        """Return how often each model was uploaded and switched."""
+        calls = self.service.calls
+        return {name: (len(calls(name, "put")), len(calls(name, "switch"))) for name in self.manifest["models"]}
+
+    def ended(self, *arguments: str, code: int = 0) -> Finished:
+        done = self.retrain(*arguments)
+        assert done.code == code, done.err + done.out
+        return done
+
+
+def _in_a_folder(shards: Shards, _: ExitStack) -> tuple[str, Callable[[], None]]:
+    return str(shards.folder / "state"), lambda: None
+
+
+def _in_a_bucket(_: Shards, stack: ExitStack) -> tuple[str, Callable[[], None]]:
+    store = stack.enter_context(S3Server().serving())
+
+    def let_leases_end() -> None:
+        store.skew += LEASE
+
+    return store.address("prod", "&lease=10s"), let_leases_end
+
+
+def _in_a_database(_: Shards, __: ExitStack) -> tuple[str, Callable[[], None]]:
+    server, schema = one_server(), fresh_schema()
+
+    def let_leases_end() -> None:
+        with psycopg.connect(
+            host="127.0.0.1", port=server.port, user="postgres", dbname="postgres", password=PASSWORD, autocommit=True
+        ) as connection:
+            for number in range(PARTITIONS):
+                aged = f'UPDATE "{schema}_p{number:04d}".lease SET renewed = renewed - life - life'  # noqa: S608 -- a name of ours
+                connection.execute(aged.encode())
+
+    return server.address(schema, more="&lease=10s"), let_leases_end
+
+
+PLACES = {"folder": _in_a_folder, "bucket": _in_a_bucket, "database": _in_a_database}
+
+
+@pytest.fixture(params=PLACES)
+def shards(request: pytest.FixtureRequest, tmp_path: Path, service: TwoPortService) -> Iterator[Shards]:
+    yield from _begun(request.param, tmp_path, service)
+
+
+@pytest.fixture
+def in_a_folder(tmp_path: Path, service: TwoPortService) -> Iterator[Shards]:
+    yield from _begun("folder", tmp_path, service)
+
+
+def _begun(place: str, tmp_path: Path, service: TwoPortService) -> Iterator[Shards]:
+    with ExitStack() as stack:
+        made = Shards(folder=tmp_path / "project", service=service)
+        for name in NAMES:
+            made.add(name)
+        made.address, made.let_leases_end = PLACES[place](made, stack)
+        made.ended("state", "init", "--partitions", str(PARTITIONS))
+        yield made
+
+
+def at_once(shards: Shards, of: int) -> list[Finished]:
+    """Run all shards at the same time, each on a machine of its own."""
+    processes = [shards.start("run", "models.yaml", "--shard", f"{number}/{of}") for number in range(1, of + 1)]
+    return [finish(process) for process in processes]
+
+
+def test_three_shards_at_once_train_each_model_once_and_are_reported_as_one(shards: Shards) -> None:
+    shards.environment["RETRAIN_GROUP"] = "night-1"
+    done = at_once(shards, 3)
+    assert [end.code for end in done] == [0, 0, 0], [end.err for end in done]
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    report = json.loads(shards.ended("report", "--group", "night-1", "--format", "json").out)
+    assert sorted(model["name"] for model in report["models"]) == NAMES
+    assert (report["summary"], report["exit_code"]) == ({"switched": len(NAMES)}, 0)
+    assert "shard 2/3: " in done[1].err
+    status = shards.ended("status").out
+    assert all(name in status for name in NAMES)
+    assert "NOT" not in shards.ended("verify").out
+    shards.ended("plan", "models.yaml")
+    shards.ended("history")
+    shards.ended("show", NAMES[0])
+    shards.ended("show", "latest")
+    shards.ended("replay", "models.yaml")
+    shards.ended("inspect", NAMES[0])
+    shards.ended("site", "pages")
+    shards.ended("state", "show")
+    shards.ended("state", "doctor")
+    shards.ended("unlock")
+    heads = shards.ended("audit", "head").out
+    assert len(heads.splitlines()) == PARTITIONS
+    (shards.folder / "heads").write_text(heads)
+    shards.ended("run", "models.yaml")
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    assert "anchored up to event" in shards.ended("verify", "--head", "heads").out
+    shards.ended("audit", "bundle", "--out", "evidence.zip")
+    bundles = sorted(path.name for path in shards.folder.glob("evidence-*.zip"))
+    assert len(bundles) == len({home_by_name(name, PARTITIONS) for name in NAMES})
+    shards.ended("verify", bundles[0])
+
+
+def _started(shards: Shards, number: int, of: int, waits_for: str) -> subprocess.Popen[bytes]:
+    process = shards.start("run", "models.yaml", "--shard", f"{number}/{of}")
+    wait_for_training(shards, waits_for)
+    return process
+
+
+def test_a_killed_shard_is_continued_by_more_machines_and_nothing_is_doubled(shards: Shards) -> None:
+    name = NAMES[0]
+    number = home_by_name(name, PARTITIONS) % 2 + 1
+    shards.service.models[name].training = True
+    killed = _started(shards, number, 2, name)
+    other = finish(shards.start("run", "models.yaml", "--shard", f"{3 - number}/2"))
+    assert other.code == 0, other.err  # nobody waits for the other shard
+    killed.kill()
+    killed.communicate()
+    shards.service.models[name].training = False
+    shards.let_leases_end()
+    assert [end.code for end in at_once(shards, 8)] == [0] * 8
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    assert "NOT" not in shards.ended("verify").out
+
+
+def test_decisions_are_taken_where_the_model_is_also_while_its_shard_works(shards: Shards) -> None:
+    first, other = (
+        NAMES[0],
+        next(name for name in NAMES if home_by_name(name, PARTITIONS) % 2 != home_by_name(NAMES[0], PARTITIONS) % 2),
+    )
+    for name in (first, other):
+        shards.manifest["policies"][name] = {"type": "manual"}
+    shards.save()
+    slow = next(
+        name
+        for name in NAMES[1:]
+        if name != other and home_by_name(name, PARTITIONS) % 2 == home_by_name(first, PARTITIONS) % 2
+    )
+    shards.service.models[slow].training = True
+    number = home_by_name(first, PARTITIONS) % 2 + 1
+    shards.ended("run", "models.yaml", "--select", first, "--select", other)
+    running = _started(shards, number, 2, slow)
+    try:
+        shards.ended("approve", other, "--reason", "seen", "--yes")  # its partition is free
+        shards.ended("approve", first, "--reason", "seen", "--yes")  # the run takes it up
+        assert running.poll() is None
+    finally:
+        shards.service.models[slow].training = False
+        assert finish(running).code == 0
+    assert (shards.effects()[first], shards.effects()[other]) == ((1, 1), (1, 1))
+    shards.ended("rollback", first, "--reason", "x", "--yes", code=2)
+    assert "NOT" not in shards.ended("verify").out
+
+
+def test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    old, new = NAMES[0], "renamed_model"
+    assert home_by_name(old, PARTITIONS) != home_by_name(new, PARTITIONS)
+    assert all(end.code == 0 for end in at_once(shards, 2))
+    for part in ("datasets", "policies", "models"):
+        shards.manifest[part][new] = shards.manifest[part].pop(old)
+    shards.manifest["models"][new] |= {"dataset": new, "policy": new}
+    shards.save()
+    forgotten = shards.retrain("run", "models.yaml")
+    assert (forgotten.code, f"`- {{from: {old}, to: {new}}}`" in forgotten.out + forgotten.err) == (1, True)
+    shards.manifest["moved"] = [{"from": old, "to": new}]
+    shards.save()
+    assert [end.code for end in at_once(shards, 4)] == [0] * 4
+    del shards.manifest["moved"]
+    shards.save()
+    assert [end.code for end in at_once(shards, 3)] == [0] * 3
+    assert len(shards.service.calls(old, "put")) == 1
+    assert "NOT" not in shards.ended("verify").out
+    shards.ended("history", new)
+
+
+def test_histories_in_two_partitions_do_not_change_names(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    one, other = (
+        NAMES[0],
+        next(name for name in NAMES if home_by_name(name, PARTITIONS) != home_by_name(NAMES[0], PARTITIONS)),
+    )
+    shards.ended("run", "models.yaml")
+    shards.manifest["moved"] = [{"from": one, "to": other}, {"from": other, "to": one}]
+    shards.save()
+    refused = shards.ended("run", "models.yaml", code=2)
+    assert "in different partitions" in refused.err
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+
+
+def test_what_no_shard_may_be_is_refused(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    for words, told in (
+        (["--shard", "0/3"], "counted from 1"),
+        (["--shard", "4/3"], "no shard"),
+        (["--shard", "x"], "no shard"),
+        (["--shard", "9/9"], "1 of 9 machines would have nothing to do"),
+        (["--shard", "1/2", "--group", "bad name"], "not the name of a group"),
+    ):
+        assert told in shards.ended("run", "models.yaml", *words, code=2).err
+    part = f"{shards.address}/partitions/0000"
+    assert "a run works on the whole state" in shards.ended("run", "models.yaml", "--state", part, code=2).err
+    assert "has 8 partitions" in shards.ended("prune", "--results", "--older-than", "1d", code=7).err
+    shards.ended("state", "init", "--partitions", "2", code=7)
+    shards.ended("plan", "models.yaml", "--out", "plan.json")
+    refused = shards.ended("run", "--plan", "plan.json", "--shard", "1/2", code=2)
+    assert "A plan is of all partitions" in refused.err
+    shards.ended("run", "--plan", "plan.json")
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    stale = shards.ended("run", "--plan", "plan.json", code=7)
+    assert "the state moved on by" in stale.err
+
+
+def test_one_partition_has_no_shards_and_a_pipelines_variables_make_none(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    shards.address = str(shards.folder / "undivided")
+    refused = shards.ended("run", "models.yaml", "--shard", "1/2", code=2)
+    assert "--partitions" in refused.err
+    shards.environment |= {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "2"}
+    shards.ended("run", "models.yaml")
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+
+
+def test_a_pipelines_variables_choose_the_shard_of_a_state_with_partitions(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    for number in (1, 2):
+        shards.environment |= {"CI_NODE_INDEX": str(number), "CI_NODE_TOTAL": "3", "CI_PIPELINE_ID": "4711"}
+        assert f"shard {number}/3 by CI_NODE_INDEX/CI_NODE_TOTAL" in shards.ended("run", "models.yaml").err
+    for name in ("CI_NODE_INDEX", "CI_NODE_TOTAL"):
+        del shards.environment[name]
+    shards.environment |= {"JOB_COMPLETION_INDEX": "2", "JOB_COMPLETIONS": "3"}
+    shards.ended("run", "models.yaml")
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    report = json.loads(shards.ended("report", "--group", "--format", "json").out)
+    assert report["summary"] == {"switched": len(NAMES)}
+
+
+def test_a_state_moves_with_its_partitions_and_the_old_one_stays_closed(shards: Shards) -> None:
+    shards.ended("run", "models.yaml", "--select", NAMES[0], "--select", NAMES[1])
+    old, new = shards.address, str(shards.folder / "moved")
+    shards.ended("state", "pull", old, "copy")
+    shards.ended("verify", "--state", "copy")
+    shards.ended("run", "models.yaml", "--select", NAMES[2])
+    shards.ended("state", "pull", old, "copy")
+    copied = shards.ended("run", "models.yaml", "--state", "copy", code=7)
+    assert "is a copy of " in copied.err
+    assert "/partitions/*/copy-of" in copied.err
+    moved = shards.ended("state", "migrate", old, new)
+    assert f"retrain status --state {new}" in moved.out
+    shards.ended("state", "migrate", old, new)
+    refused = shards.ended("run", "models.yaml", code=7)
+    assert f"has moved to {new}." in refused.err
+    shards.address = new
+    assert [end.code for end in at_once(shards, 4)] == [0] * 4
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    assert "NOT" not in shards.ended("verify").out
+
+
+def test_the_limits_of_a_run_are_divided_and_it_is_said(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    shards.manifest["limits"] |= {"switches_per_run": 4, "stop_after_failures": 1}
+    shards.save()
+    done = at_once(shards, 2)
+    assert "its limits: switches_per_run 2 of 4, stop_after_failures 1 of 1" in done[0].err
+    assert sum(switched for _, switched in shards.effects().values()) == 4
+
+
+def test_new_data_is_trained_by_the_one_shard_that_has_the_model(shards: Shards) -> None:
+    assert all(end.code == 0 for end in at_once(shards, 2))
+    shards.write_data(NAMES[3], rows(seed=7))
+    assert all(end.code == 0 for end in at_once(shards, 5))
+    assert shards.effects() == {**dict.fromkeys(NAMES, (1, 1)), NAMES[3]: (2, 2)}
