@@ -148,7 +148,7 @@ def _library(module: str) -> Any:
     except ImportError:
         raise UsageError(
             "Signatures need the package cryptography, which is not installed.",
-            hint="Install it with `pip install 'retrain-runner[sign]'`.",
+            hint="Install the extra `sign`: `pip install '.[sign]'` in a checkout of retrain-runner.",
         ) from None
 
 

@@ -32,6 +32,7 @@ class Console:
         self._table: LiveTable | None = None
         self.state = state  # the --state of the command; None before it was read
         self.run: str | None = None  # with the manifest of the command, where that has one
+        self.model: str | None = None  # that the command is about
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
         if self.verbose:
@@ -144,7 +145,7 @@ class Console:
 
         option = state_option(self.state) if self.state else ""
         run = self.run or last_run_command(self.state or DEFAULT)
-        return with_whole_commands(text, run=run and f"{run}{option}", state=option)
+        return with_whole_commands(text, run=run and f"{run}{option}", state=option, model=self.model)
 
     def _say(self, line: str, **values: str) -> None:
         """Print the line, or in the log's JSON form the values."""

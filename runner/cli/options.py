@@ -225,6 +225,14 @@ def output_format(*choices: str) -> Callable[[F], F]:
     )
 
 
+def name_manifest(console: Console, paths: Sequence[Path], *, emulator: bool = False) -> None:
+    """Let the commands that are printed have the manifest of this one."""
+    from runner.plan.model_plan import run_command  # noqa: PLC0415 -- not for `--help`
+
+    if paths:
+        console.run = run_command(map(str, paths), emulator=emulator, state="")
+
+
 def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Callable[[F], F]:
     """Return a decorator that adds which models of which manifest are meant; they arrive as one `choice`.
 
@@ -236,10 +244,7 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
         @wraps(function)
         def command(*, state: str, console: Console, **values: Any) -> Any:
             made = _choice(values, state)
-            from runner.plan.model_plan import run_command  # noqa: PLC0415 -- not for `--help`
-
-            if made.paths:
-                console.run = run_command(map(str, made.paths), emulator=made.emulator, state="")
+            name_manifest(console, made.paths, emulator=made.emulator)
             return function(choice=made, state=state, console=console, **values)
 
         for option in reversed((places, select, *more[:2], emulator, trust_host, *more[2:])):
@@ -282,6 +287,7 @@ def decision(*, reason_required: bool = True, asks_service: bool = True) -> Call
 
             shared = {name: values.pop(name) for name in DecisionRequest.__struct_fields__ if name in values}
             request = DecisionRequest(listener=console.progress, **shared)
+            console.model = request.model
             waiting = Waiting(longest=request.lock_timeout, waits=not no_wait)
             given = Decision(request=request, waiting=waiting, yes=yes, form=form, console=console)
             return function(given=given, **values)

@@ -221,7 +221,7 @@ def missing_extra() -> UsageError:
     """Return the error where psycopg is not installed."""
     return UsageError(
         "A state in PostgreSQL needs the extra `postgres`, which is not installed.",
-        hint="Run `pip install 'retrain-runner[postgres]'`, or give a folder.",
+        hint="`pip install '.[postgres]'` in a checkout of retrain-runner installs it; or give a folder.",
     )
 
 

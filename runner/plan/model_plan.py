@@ -39,7 +39,7 @@ def with_whole_commands(text: str, *, run: str | None, state: str, model: str | 
     """Return a sentence whose commands run as printed: with the manifest that `run` has, and the option `state`.
 
     Where no manifest is known, a command that needs one becomes that of its help. One that trains whatever was trained
-    before is about this model alone.
+    before is about this model alone; where none is known either, as it would train all of them.
     """
     select = f" --select {shlex.quote(model)}" if model else ""
 
@@ -49,7 +49,7 @@ def with_whole_commands(text: str, *, run: str | None, state: str, model: str | 
             return found[0]
         if verb not in _OF_A_MANIFEST:
             return f"`retrain {verb}{arguments}{state}`"
-        if run is None:
+        if run is None or (arguments == " --force" and not model):
             return f"`retrain {verb} --help`"
         manifest = run.removeprefix("retrain run")
         if verb == "validate":

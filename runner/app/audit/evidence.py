@@ -12,6 +12,7 @@ from runner.app.git_notes import note_place, repository, write_note
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import has_run
+from runner.app.state.read_state import no_journal
 from runner.app.state.unrecorded_files import Finding
 from runner.audit.bundle_layout import (
     INDEX,
@@ -124,9 +125,7 @@ class StateEvidence:
     def _reading(self) -> Iterator[Iterator[Link]]:
         store = self.state.read_log(afresh=True)
         if store is None:
-            raise UsageError(
-                f"There is no journal in {self.state.address}.", hint="Begin with `retrain run`, or check --state."
-            )
+            raise no_journal(self.state)
         try:
             yield store.read()
         finally:

@@ -95,9 +95,9 @@ def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> 
         if file is not None and file.sha256 in _sample_digests():
             raise ModelError(
                 Kind.DATA,
-                f"{file.source} is the sample data that `retrain init` lays out: customers who do not exist. "
+                f"{file.source} is the sample data that `retrain init` writes: customers who do not exist. "
                 "Only a run with `--emulator` trains on it.",
-                hint="Name your own data under `datasets`, or run with `--emulator`.",
+                hint="Name your own data under `datasets`, or rehearse with `retrain run --emulator`.",
             )
 
 

@@ -10,7 +10,7 @@ from runner.app.review.following import deciding, write
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, finish_run
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.read_state import read_progress, require_seen
+from runner.app.state.read_state import read_begun, require_seen
 from runner.app.state.session import Session
 from runner.errors import StateError, UsageError
 from runner.journal.events import (
@@ -54,7 +54,7 @@ def propose_resolution(request: ResolveRequest) -> Subject:
         UsageError: as `resolve`.
     """
     refuse_noted_loss(request.state)
-    job, last = _open_job(read_progress(request.state), request)
+    job, last = _open_job(read_begun(request.state), request)
     return Subject(service=last.started.service, job=job.retrain_job_id)
 
 

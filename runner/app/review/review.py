@@ -25,7 +25,7 @@ from runner.app.review.following import deciding, follow
 from runner.app.review.rollback import RollbackRequest, propose_rollback, rule_on_rollback
 from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.read_state import knows_job, read_progress
+from runner.app.state.read_state import knows_job, read_begun
 from runner.app.state.session import Session
 from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
@@ -117,7 +117,7 @@ def _found(request: ReviewRequest) -> tuple[Scope, ModelProgress]:
     if request.action == "approve" and not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint='Say why: --reason "seen by the team".')
     refuse_noted_loss(request.state)
-    progress = read_progress(request.state, knows_job(request.model, request.job))
+    progress = read_begun(request.state, knows_job(request.model, request.job))
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )
@@ -258,7 +258,7 @@ def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta
             "An approval file cannot be forced or only recorded.", hint="Leave --force and --record-only out."
         )
     refuse_noted_loss(request.state)
-    progress, now = read_progress(request.state, knows_job(request.model, request.job)), datetime.now(UTC)
+    progress, now = read_begun(request.state, knows_job(request.model, request.job)), datetime.now(UTC)
     scope = model_scope(progress, request.model, request.manifest, state=request.state)
     job = find_candidate(scope, progress.model(scope.service.name, request.model), request.wish, now)
     expires = _expires(scope, job, now + lasts)

@@ -8,7 +8,7 @@ from runner.app.review.candidates import DecisionRequest, Proposal, Ruling, basi
 from runner.app.review.following import deciding, follow
 from runner.app.run.run_end import RunResult
 from runner.app.state.loss import refuse_noted_loss
-from runner.app.state.read_state import knows_job, read_progress
+from runner.app.state.read_state import knows_job, read_begun
 from runner.app.state.session import Session
 from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import blob_sha256
@@ -136,7 +136,7 @@ def _found(request: RollbackRequest) -> tuple[Scope, ModelProgress]:
     if not request.reason.strip():
         raise UsageError("A rollback needs a reason.", hint='Say why: --reason "predictions are off since Monday".')
     refuse_noted_loss(request.state)
-    progress = read_progress(request.state, _knows_target(request))
+    progress = read_begun(request.state, _knows_target(request))
     scope = model_scope(
         progress, request.model, request.manifest, state=request.state, trusted_hosts=request.trusted_hosts
     )

@@ -11,7 +11,7 @@ from runner.app.provenance import ci_actor, tool
 from runner.app.state.loss import losses, way_back
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import each_progress, partitions_of
-from runner.app.state.read_state import read_progress
+from runner.app.state.read_state import no_journal, read_progress
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
@@ -86,11 +86,15 @@ def show_state(address: str) -> ShownState:
     """Return what the state is, and each of its partitions.
 
     Raises:
+        UsageError: there is none.
         StateError: it is missing, foreign or damaged.
     """
     partitions = partitions_of(address)
     if len(partitions) == 1:
-        open_state(address).require_journal()
+        place = open_state(address)
+        place.require_journal()
+        if not place.is_begun():
+            raise no_journal(place)
         return _shown(address, each_progress(partitions))
     progresses = each_progress(partitions)
     parts = tuple(_shown(part, [progress]) for part, progress in zip(partitions, progresses, strict=True))
@@ -167,7 +171,7 @@ def missing_history(state: str) -> tuple[Finding, ...]:
         )
     store = place.read_log()
     if store is None:
-        raise UsageError(f"There is no journal in {place.address}.", hint="Begin with `retrain run`, or check --state.")
+        raise no_journal(place)
     try:
         return _missing(losses(place, store, read_progress(state)))
     finally:

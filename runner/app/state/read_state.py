@@ -61,7 +61,7 @@ def opened_log(state: str) -> Iterator[tuple[StateStore, EventLog]]:
     place = open_state(state)
     log = place.read_log()
     if log is None:
-        raise UsageError(f"There is no journal in {place.address}.", hint="Begin with `retrain run`, or check --state.")
+        raise no_journal(place)
     try:
         yield place, log
     except MemoryError:
@@ -75,6 +75,19 @@ def reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
     """Give the state and all of the journal's events, each checked against the chain. Raises as `opened_log`."""
     with opened_log(state) as (place, log):
         yield place, log.read()
+
+
+def no_journal(place: StateStore) -> UsageError:
+    """Return the error for a state in which no run has been yet."""
+    return UsageError(f"There is no journal in {place.address}.", hint="Begin with `retrain run`, or check --state.")
+
+
+def read_begun(state: str, enough: Enough = always) -> Progress:
+    """Return the same as `read_progress`; raises a UsageError where no run has been yet."""
+    progress = read_progress(state, enough)
+    if progress.head is None:
+        raise no_journal(open_state(state))
+    return progress
 
 
 def each_reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:

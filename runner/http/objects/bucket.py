@@ -276,7 +276,7 @@ def _unusable(error: RefusedError) -> UsageError:
     if error.cause == "no-extra":
         return UsageError(
             "Object stores need the extra `objects`, which is not installed.",
-            hint="Run `pip install 'retrain-runner[objects]'`, or give a folder.",
+            hint="`pip install '.[objects]'` in a checkout of retrain-runner installs it; or give a folder.",
         )
     return UsageError(
         f"The object store cannot be used with the credentials of the environment ({error.code}).",

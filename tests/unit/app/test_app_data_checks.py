@@ -125,7 +125,7 @@ def test_sample_data_is_refused_on_a_service_under_any_name(number: int, mark: b
     write_manifest(target="churned")
     model = planned()
     assert model.outcome == "failed"
-    assert model.reason.startswith("train.csv is the sample data that `retrain init` lays out")
+    assert model.reason.startswith("train.csv is the sample data that `retrain init` writes")
     error = ran().error
     assert error
     assert error.kind == "data"

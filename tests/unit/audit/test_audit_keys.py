@@ -118,7 +118,7 @@ def test_without_the_extra_a_signature_command_says_what_to_install(tmp_path: Pa
         check=False,
     )
     assert done.returncode == 2
-    assert "retrain-runner[sign]" in done.stderr
+    assert "pip install '.[sign]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -141,3 +141,47 @@ def test_a_log_line_has_whole_commands(capsys: pytest.CaptureFixture[str]) -> No
     console.warning("Run `retrain run` again; `retrain status` shows it.")
     expected = "Run `retrain run models.yaml --state 'a state'` again; `retrain status --state 'a state'` shows it."
     assert expected in capsys.readouterr().err
+
+
+def test_a_forced_training_is_never_that_of_all_models() -> None:
+    console = Console(state="s")
+    console.run = "retrain run models.yaml"
+    hint = "Train it again with `retrain run --force`."
+    assert console.whole(hint) == "Train it again with `retrain run --help`."
+    console.model = "churn"
+    assert console.whole(hint) == "Train it again with `retrain run models.yaml --state s --force --select churn`."
+
+
+@pytest.mark.parametrize("words", [["emulator", "serve"], ["replay"], ["validate"], ["run"], ["plan"]])
+def test_a_hint_names_the_manifest_of_the_command(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text("version: 1\n")
+    (tmp_path / "other.yaml").write_text("version: 2\n")
+    with pytest.raises(SystemExit):
+        main([*words, "other.yaml"])
+    told = capsys.readouterr()
+    assert "`retrain validate models.yaml`" not in told.err
+    assert words == ["validate"] or "`retrain validate other.yaml` shows it again." in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["approve", "churn", "--reason", "x"],
+        ["reject", "churn"],
+        ["rollback", "churn", "--reason", "x"],
+        ["resolve", "churn", "--as", "switched", "--reason", "x"],
+        ["state", "show"],
+        ["history"],
+        ["verify"],
+    ],
+)
+def test_a_state_that_does_not_exist_is_named(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--state", "nowhere"])
+    assert "There is no journal in nowhere." in capsys.readouterr().err
