@@ -16,7 +16,7 @@ from runner.journal.retrain_job import VOID, RetrainJob
 from runner.lib.secrets import Secret
 from runner.manifest.model import Manifest
 from runner.plan.approvals import binding
-from runner.plan.needed_jobs import ASKED_FOR
+from runner.plan.eligibility import ASKED_FOR
 from runner.providers.base import Code, ServiceError, Status
 
 _QUESTIONS = 60  # for one model; names that were used last come first

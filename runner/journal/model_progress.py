@@ -174,7 +174,7 @@ def _prefix(dataset_sha256: str) -> bytes:
 class ModelProgress(Struct, kw_only=True):
     """The jobs of one model by id, oldest first, and what happened to it last. Grows with `add`.
 
-    All jobs are there, or those that a plan, a status and a run still ask for (`runner.plan.needed_jobs`): then
+    All jobs are there, or those that a plan, a status and a run still ask for (`runner.plan.eligibility`): then
     `settled` are those of them that are only looked at, `candidates` the newest of all jobs that were sent, packed as
     charts show them, and `older_candidates` counts the ones before these. An event about another job than the unsettled
     ones cannot be added then. Jobs of a checkpoint that are older than `recent` are in `packed_jobs`, in the order of

@@ -15,7 +15,7 @@ from runner.manifest.model import MetricDefinition
 from runner.plan.incumbent import drift_of
 from runner.policy.decide import definitions_from_json
 from runner.policy.evaluation import CHANGED_OUTSIDE, Baseline, Knowledge, unfairness
-from runner.policy.formula import Aim, gain
+from runner.policy.judge import Aim, gain
 from runner.results.metrics import MISSING, direction_of, target_of
 
 Change = Literal["better", "worse", "same"]

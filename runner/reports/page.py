@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from runner.journal.events import CommitRecord
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
 from runner.journal.retrain_job import RetrainJob
-from runner.plan.needed_jobs import MOST_CANDIDATES
+from runner.plan.eligibility import MOST_CANDIDATES
 from runner.reports.build import find_job
 from runner.reports.charts.rule_chart import Chart, PolicyLimits, rule_charts, rule_titles
 from runner.reports.charts.trend import Bounds, Trend, metric_trends, newest_candidates, rows_trend

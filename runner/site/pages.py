@@ -19,13 +19,12 @@ from runner.journal.progress import Progress, RunRecord
 from runner.reports.build import metrics_of
 from runner.reports.charts.metric_chart import HEIGHT, plots
 from runner.reports.charts.rule_chart import PolicyLimits
-from runner.reports.formats.render import FILTERS
+from runner.reports.formats.render import FILTERS, templates
 from runner.reports.history import Entry
 from runner.reports.model_timeline import Deployment, Fleet, ModelTimeline, leading_values, standing, told_values
 from runner.reports.next_step import CommandContext
 from runner.reports.page import few, first_must_do, inline_file
 from runner.reports.table import short_number
-from runner.reports.templating import templates
 from runner.reports.text import clipped, inline
 from runner.site.addresses import INDEX, RUNS, Place, asset_path, edition, model_place, run_path
 

@@ -32,7 +32,7 @@ from runner.journal.store import Store, open_store
 from runner.lib import canonical_json as canonical
 from runner.lib.timestamps import stamp
 from runner.plan.approvals import candidate_digest
-from runner.plan.needed_jobs import ASKED_FOR, MOST_CANDIDATES, cut
+from runner.plan.eligibility import ASKED_FOR, MOST_CANDIDATES, cut
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import chart
 from tests.bench.manifests import keys, write_data, write_many

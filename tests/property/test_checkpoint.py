@@ -18,10 +18,9 @@ from runner.journal.progress import Progress
 from runner.manifest.load import load
 from runner.manifest.model import Manifest
 from runner.plan.approvals import place_before
-from runner.plan.eligibility import blocked, blocked_data
+from runner.plan.eligibility import MOST_CANDIDATES, blocked, blocked_data, cut
 from runner.plan.incumbent import reference
 from runner.plan.model_plan import Choice, PlanInputs
-from runner.plan.needed_jobs import MOST_CANDIDATES, cut
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, services_before
 from runner.reports.charts.rule_chart import PolicyLimits

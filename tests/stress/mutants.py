@@ -55,7 +55,7 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         name="a_rule_asks_for_not_below_its_limit",
-        file="runner/policy/formula.py",
+        file="runner/policy/judge.py",
         old="return self.value >= self.limit",
         new="return not self.value < self.limit",
         reason="The two differ for NaN alone, and no number that policy.number lets through is one.",

@@ -163,7 +163,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_checkout_of_the_approvals_is_asked",
-        file="runner/app/planning/approval_provenance.py",
+        file="runner/app/provenance.py",
         old=" or top_level(path.parent) != checkout.top",
         new="",
         caught_by=_HOSTILE + "[another repository knows the approval]",
@@ -184,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="whoever_committed_last_brought_the_file",
-        file="runner/app/planning/approval_provenance.py",
+        file="runner/app/provenance.py",
         old="return found if found.file == file and file not in before else None",
         new="return found",
         caught_by=_HOSTILE + "[a signed commit shows another file]",

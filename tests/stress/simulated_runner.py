@@ -35,8 +35,8 @@ from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
+from runner.plan.eligibility import cut
 from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
-from runner.plan.needed_jobs import cut
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
 from runner.reports.charts.rule_chart import PolicyLimits

@@ -8,7 +8,6 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.planning.data_checks import (
     digests,
     planned_checks,
@@ -19,6 +18,7 @@ from runner.app.planning.data_checks import (
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.planning.service_access import refresh
+from runner.app.provenance import ApprovalProvenance
 from runner.app.state.open_state import open_state
 from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_state
 from runner.datasets.file_cache import FileCache

@@ -18,9 +18,9 @@ from runner.journal.folder import DEFAULT
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage, RetrainJob
+from runner.plan.eligibility import last_served
 from runner.plan.evidence import evidence
 from runner.plan.model_plan import STAGES, Action, ModelPlan, resolve_commands, state_option
-from runner.plan.needed_jobs import last_served
 
 _MOST_LISTED = 10
 

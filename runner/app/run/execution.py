@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from emulator.launch import running_emulator
-from runner.app.planning.approval_provenance import ApprovalProvenance
 from runner.app.planning.scope import Scope
 from runner.app.planning.service_access import EmulatorKeys, ManifestKeys
+from runner.app.provenance import ApprovalProvenance
 from runner.app.service import call_threads, connected
 from runner.app.state.open_state import open_state
 from runner.app.state.session import Session

@@ -33,8 +33,8 @@ from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_file
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark
+from runner.plan.eligibility import cut
 from runner.plan.model_plan import state_option
-from runner.plan.needed_jobs import cut
 from runner.reports.build import build_report
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import chart

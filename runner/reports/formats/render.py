@@ -1,14 +1,21 @@
 """The files of a run's folder, as bytes. Pure: the same history gives the same bytes in any locale and time zone."""
 
+import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, Template
+from jinja2 import ChoiceLoader, Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined, Template
+from jinja2.bccache import Bucket
 from msgspec import Struct
 
+from runner import __version__
 from runner.journal.outcomes import NEEDS_PERSON, Outcome, urgency
 from runner.lib.timestamps import stamp
 from runner.reports import table, text
@@ -28,8 +35,51 @@ from runner.reports.model import ModelReport, Report
 from runner.reports.next_step import audit_commands, named_only, short_id
 from runner.reports.page import Page, PageLayout, answer, build_page, commit_address, inline_file, lay_out, prose, sign
 from runner.reports.run_history import STAGES, RunHistory
-from runner.reports.templating import templates
 from runner.reports.text import clipped, in_words, json_pieces, markdown_block, markdown_code, markdown_prose
+
+# Jinja's surroundings of the pages, and where its compiled templates are kept. Compiling the templates of a report
+# takes longer than all else that a small run does. So the result is where Python keeps what it compiles, in the
+# package's own `__pycache__`: written once for each installation, where that is allowed, and believed only while
+# template, settings and versions are the same.
+
+_COMPILED = Path(cache_from_source(__file__)).parent
+_new_environment = partial(Environment, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+
+
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Compiled templates as files of a folder; like Python's own they are kept only where that is allowed."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take a compiled template in, if there is a sound one of this text."""
+        try:
+            super().load_bytecode(bucket)
+        except Exception:  # noqa: BLE001 -- whatever is wrong with it, the template is compiled again
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a compiled template, whole or not at all."""
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
+def templates(
+    *packages: str,
+    autoescape: bool = True,
+    filters: Mapping[str, Callable[..., Any]],
+    compiled: Path = _COMPILED,
+) -> Environment:
+    """Return the surroundings of the templates of these packages, of which the first that has a name gives it."""
+    edition = f"{zlib.crc32(repr((__version__, autoescape, _new_environment.keywords)).encode()):08x}"
+    environment = _new_environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=autoescape,  # on for HTML; Markdown is escaped by its filters
+        undefined=StrictUndefined,
+        bytecode_cache=CompiledTemplates(str(compiled), f"template-%s.{sys.implementation.cache_tag}-{edition}.jinja"),
+    )
+    environment.filters |= filters
+    return environment
+
 
 _TROUBLE_BYTES, _NAMES_BYTES, _BLOCK_BYTES, _REST_BYTES = 20_000, 2_000, 14_000, 10_000  # of names: for each outcome
 _MOST_ROWS = 40  # models that need a person; of more, each outcome has its first ones

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.app.provenance import ApprovalProvenance
 from runner.journal.events import ApprovalSource
 from runner.plan.approvals import doubts, said_by, why_followed
 from runner.reports.text import origin

@@ -9,8 +9,7 @@ from pathlib import Path
 from random import Random
 
 from runner.app.git_notes import noted_heads, repository, write_note
-from runner.app.planning.approval_provenance import ApprovalProvenance
-from runner.app.provenance import manifest_record
+from runner.app.provenance import ApprovalProvenance, manifest_record
 from runner.errors import UsageError
 from runner.journal.chain import Link
 from runner.journal.events import Event, RunFinished

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.app.provenance import ApprovalProvenance
 from runner.journal.events import ApprovalSource
 from runner.manifest.model import Approval, Place
 

@@ -24,7 +24,7 @@ from runner.journal.folder_store import FolderStore
 from runner.journal.model_progress import Intents
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs, EventLog, StateStore
-from runner.plan.needed_jobs import cut
+from runner.plan.eligibility import cut
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import chart
 from tests.fakes.memory_state import MemoryBlobs, MemoryState

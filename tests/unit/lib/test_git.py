@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.planning.approval_provenance import ApprovalProvenance
+from runner.app.provenance import ApprovalProvenance
 from runner.lib import git as git_module
 from runner.lib.git import GitError, append_note, find_checkout, identity, ref_id, remote_url, top_level
 from runner.lib.git_commits import stored

@@ -13,7 +13,7 @@ from runner.journal.events import (
 )
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
-from runner.plan.needed_jobs import MOST_CANDIDATES, cut
+from runner.plan.eligibility import MOST_CANDIDATES, cut
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import chart
 from tests.unit.journal.journal_facts import AT, chained, draft, example, run_started

@@ -7,8 +7,7 @@ import jinja2
 import pytest
 from jinja2 import Environment, nodes
 
-from runner.reports.formats.render import FILTERS
-from runner.reports.templating import templates
+from runner.reports.formats.render import FILTERS, templates
 
 NAME = "model.md.j2"
 
