@@ -204,9 +204,10 @@ def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Workflow[S
 
 
 def _started_all_the_same(run: ModelRun, refused: Rejected) -> Workflow[bool]:
-    """Ask for the status after a refusal, and record the start that it proves: who refused may be in between."""
-    if refused.kind == Kind.DATA:  # the file was not sent whole
-        return False
+    """Ask for the status after a refusal, and record the start that it proves.
+
+    Who refused may be in between, and a store may take what was cut short because the file changed.
+    """
     key, job = (yield from get_key(run)), run.job
     run.count("status")
     answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))

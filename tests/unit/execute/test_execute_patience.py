@@ -20,6 +20,7 @@ UNDOCUMENTED = ServiceError(
 OUTAGE = ServiceError(Kind.SERVICE, "service.test answered 503.", hint="Wait.", again=True, understood=False)
 BUSY = Rejected(message="Classifier is updating.", hint="Later.", kind=Kind.SERVICE, permanent=False, reason="busy")
 REFUSED = Rejected(message="The store refused it.", hint="Look.", kind=Kind.SERVICE, permanent=True, reason="store")
+CUT_SHORT = replace(REFUSED, message="The file train.csv changed while it was sent.", kind=Kind.DATA)
 
 
 @pytest.fixture
@@ -97,14 +98,15 @@ def test_a_short_wait_does_not_end_a_job_that_is_deleted_for_less_than_the_quara
     assert trained(world) == 1
 
 
-def test_a_refusal_that_the_jobs_status_contradicts_is_no_refusal(world: World) -> None:
+@pytest.mark.parametrize("refused", [REFUSED, CUT_SHORT])
+def test_a_refusal_that_the_jobs_status_contradicts_is_no_refusal(world: World, refused: Rejected) -> None:
     met: list[str] = []
 
     def hook(call: str, job: str) -> Effect | None:
         if call == "put" and not met:
             met.append(job)
             world.service.jobs[job].uploaded_at = world.clock.seconds
-            return REFUSED
+            return refused
         return None
 
     world.service.before = hook
