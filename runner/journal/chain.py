@@ -50,6 +50,11 @@ class _Inputs(_Part, frozen=True, kw_only=True):
     place_before: str | None
 
 
+for _form in (_Options, _Inputs):  # msgspec learns a form at its first use, which two threads must not do at once
+    with suppress(msgspec.ValidationError):
+        msgspec.convert({}, _form)
+
+
 def payload_problem(fact: Fact) -> str | None:
     """Return what is wrong with the open parts of a fact, or None."""
     for name, value, form in _parts(fact):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from runner.app.state.open_state import open_state
+from runner.app.state.open_state import local_state, open_state
 from runner.errors import UsageError
 from runner.journal.checkpoint import Enough, always, read_progress
 from runner.journal.joined import merged
@@ -71,9 +71,9 @@ def each_progress(partitions: Sequence[str], enough: Enough = always) -> list[Pr
     Raises:
         StateError: one of them is missing, foreign or damaged.
     """
-    if len(partitions) == 1:
-        return [_progress(partitions[0], enough)]
-    return map_in_threads(lambda state: _progress(state, enough), partitions, _READERS)
+    if len(partitions) == 1 or local_state(partitions[0]) is not None:
+        return [_progress(partition, enough) for partition in partitions]
+    return map_in_threads(lambda state: _progress(state, enough), partitions, _READERS)  # it waits for the store
 
 
 def has_run(partition: str) -> bool:
