@@ -239,13 +239,10 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
     age = scope.manifest.limits.keep
     if age is None or executed.stopped is not None:
         return
-    if opened.state.folder is None:
-        warn(f"limits.keep: results in {opened.state.blobs.shown('runs')} are not removed; only those of a folder are")
-        return
-    from runner.app.state.prune import prune_after_run  # noqa: PLC0415 -- few manifests ask for it
+    from runner.app.state.prune import prune_after_run, results_of  # noqa: PLC0415 -- few manifests ask for it
 
     places = {(scope.service.name, name) for name in scope.manifest.models}
-    for trouble in prune_after_run(opened.folder, opened.recorder, age, places).refused:
+    for trouble in prune_after_run(results_of(opened.state), opened.recorder, age, places).refused:
         warn(f"limits.keep: {trouble}; it was not removed")
 
 

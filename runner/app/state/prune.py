@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from runner.app.state.read_state import reading
 from runner.app.state.session import session
-from runner.errors import StateError, UsageError
+from runner.errors import StateError
+from runner.execute.evaluation import blob_sha256
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.checkpoint import never
@@ -25,8 +26,9 @@ from runner.journal.events import Draft, PrunedFile, ResultsPruned
 from runner.journal.folder import StateFolder
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
-from runner.journal.state_store import StateStore
+from runner.journal.state_store import Blobs, StateStore
 from runner.journal.stored import StoredFile
+from runner.lib.parallel import map_in_threads
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import Keep, Place, needed_paths, prunable
 
@@ -85,6 +87,81 @@ def remove(folder: StateFolder, file: PrunedFile) -> None:
             os.rmdir(inner, dir_fd=handle)
 
 
+class Results(Protocol):
+    """The stored results of a state, by their paths."""
+
+    @property
+    def threads(self) -> int:
+        """Return how many files are looked at or removed side by side."""
+
+    def shown(self, path: str) -> str:
+        """Return how messages name a result."""
+
+    def there(self, files: Sequence[PrunedFile]) -> list[PrunedFile]:
+        """Return those of which something is there; raises OSError where that cannot be told."""
+
+    def look_at(self, file: PrunedFile) -> Found:
+        """Return whether the recorded file is there, something else is, or nothing; raises OSError as `there`."""
+
+    def remove(self, file: PrunedFile) -> None:
+        """Remove a file; raises OSError where it cannot be."""
+
+
+class FolderResults(Struct, frozen=True):
+    """Results in a state folder, reached without following a link."""
+
+    folder: StateFolder
+    threads: int = 1
+
+    def shown(self, path: str) -> str:
+        """Return the path of the file."""
+        return str(self.folder.root / path)
+
+    def there(self, files: Sequence[PrunedFile]) -> list[PrunedFile]:
+        """Look for each."""
+        return [file for file in files if (self.folder.root / file.path).exists()]
+
+    def look_at(self, file: PrunedFile) -> Found:
+        """Read it."""
+        return look_at(self.folder, file)
+
+    def remove(self, file: PrunedFile) -> None:
+        """Remove it, and the folders that it leaves empty."""
+        remove(self.folder, file)
+
+
+class StoredResults(Struct, frozen=True):
+    """Results in an object store or a database."""
+
+    blobs: Blobs
+    threads: int = 8
+
+    def shown(self, path: str) -> str:
+        """Return the address of the file."""
+        return self.blobs.shown(path)
+
+    def there(self, files: Sequence[PrunedFile]) -> list[PrunedFile]:
+        """List all files of runs once."""
+        names = set(self.blobs.names("runs")) if files else set()
+        return [file for file in files if file.path in names]
+
+    def look_at(self, file: PrunedFile) -> Found:
+        """Read it."""
+        try:
+            return "same" if blob_sha256(self.blobs, file.path) == file.sha256 else "other"
+        except FileNotFoundError:
+            return "none"
+
+    def remove(self, file: PrunedFile) -> None:
+        """Remove it."""
+        self.blobs.remove(file.path)
+
+
+def results_of(state: StateStore) -> Results:
+    """Return the stored results of a state."""
+    return StoredResults(state.blobs) if state.folder is None else FolderResults(state.folder)
+
+
 _FILES_OF_AN_EVENT = 500
 
 
@@ -121,23 +198,26 @@ def propose_prune(request: PruneRequest) -> Pruning:
 
     Raises:
         UsageError: there is no journal.
-        StateError: it is foreign or damaged.
+        StateError: it is foreign or damaged, or the files cannot be listed.
     """
     with reading(request.state) as (state, links):
-        _require_folder(state)
         progress = Progress(links)
-    folder = state.work
+    results = results_of(state)
     chosen = [_file(result) for result in prunable(progress, request.keep, datetime.now(UTC))]
-    lie_there = [file for file in chosen if (folder.root / file.path).exists()]
-    return Pruning(files=tuple(lie_there), left_over=tuple(_left_over(folder, progress)))
+    with _listed(results):
+        return Pruning(files=tuple(results.there(chosen)), left_over=_left_over(results, progress))
 
 
-def _require_folder(state: StateStore) -> None:
-    if state.folder is None:
-        raise UsageError(
-            f"Results in {state.blobs.shown('runs')} are not removed by retrain: only those of a folder are.",
-            hint="Keep them; an approval, a replay and `retrain verify` need them, and none may expire by a rule.",
-        )
+@contextmanager
+def _listed(results: Results) -> Iterator[None]:
+    """Make a StateError of trouble with a listing; one with a single file leaves that file alone."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"The files in {results.shown('runs')} cannot be listed: {error.strerror or error}.",
+            hint="Nothing was removed. Check the network and the credentials, then run the command again.",
+        ) from error
 
 
 def prune(request: PruneRequest) -> Pruning:
@@ -147,15 +227,15 @@ def prune(request: PruneRequest) -> Pruning:
         LockedError: a run holds the state.
         StateError: the state cannot be read or written.
     """
-    with reading(request.state) as (state, _):
-        _require_folder(state)  # and one that is not there is not begun by this
+    with reading(request.state):
+        pass  # a state that is not there is not begun by this
     with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never) as opened:
         chosen = prunable(opened.progress, request.keep, opened.clock.now())
         wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]
-        return _carry_out(opened.folder, opened.recorder, wanted, f"{request.keep} (retrain prune)")
+        return _carry_out(results_of(opened.state), opened.recorder, wanted, f"{request.keep} (retrain prune)")
 
 
-def prune_after_run(folder: StateFolder, recorder: Recorder, age: timedelta, models: Collection[Place]) -> Pruning:
+def prune_after_run(results: Results, recorder: Recorder, age: timedelta, models: Collection[Place]) -> Pruning:
     """Do the same at the end of a run, with the results of the run's models that are older than `limits.keep`.
 
     Raises:
@@ -163,20 +243,22 @@ def prune_after_run(folder: StateFolder, recorder: Recorder, age: timedelta, mod
     """
     keep = Keep(age=age)
     chosen = prunable(recorder.progress, keep, recorder.clock.now(), models=models)
-    return _carry_out(folder, recorder, chosen, f"{keep} (limits.keep)")
+    return _carry_out(results, recorder, chosen, f"{keep} (limits.keep)")
 
 
-def _carry_out(folder: StateFolder, recorder: Recorder, chosen: Iterable[StoredFile], why: str) -> Pruning:
-    left_over = tuple(_left_over(folder, recorder.progress))
+def _carry_out(results: Results, recorder: Recorder, chosen: Iterable[StoredFile], why: str) -> Pruning:
+    with _listed(results):
+        left_over = _left_over(results, recorder.progress)
+    wanted = [_file(stored) for stored in chosen]
     files, refused = list[PrunedFile](), list[str]()
-    for file in map(_file, chosen):
-        trouble = _trouble(folder, file)
+    for file, trouble in zip(wanted, _troubles(results, wanted), strict=True):
         if trouble is None:
             files.append(file)
         else:
-            refused.append(f"{folder.root / file.path} {trouble}")
+            refused.append(f"{results.shown(file.path)} {trouble}")
     _record(recorder, files, why)
-    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]
+    going = (*left_over, *files)
+    refused += filter(None, map_in_threads(lambda file: _removed(results, file), going, results.threads))
     return Pruning(files=tuple(files), left_over=left_over, refused=tuple(refused))
 
 
@@ -185,21 +267,25 @@ def _file(stored: StoredFile) -> PrunedFile:
     return PrunedFile(path=fact.path, sha256=fact.sha256, bytes=fact.bytes, retrain_job_id=fact.retrain_job_id)
 
 
-def _left_over(folder: StateFolder, progress: Progress) -> Iterable[PrunedFile]:
-    """Yield what is recorded as removed, was stored by a run, and is still the recorded file."""
-    needed = needed_paths(progress)
+def _left_over(results: Results, progress: Progress) -> tuple[PrunedFile, ...]:
+    """Return what is recorded as removed, was stored by a run, and is still the recorded file."""
+    needed, recorded = needed_paths(progress), list[PrunedFile]()
     for path, removal in progress.removed.items():
         stored = progress.results.get(path)
-        if path in needed or stored is None or stored.fact.sha256 != removal.file.sha256:
-            continue
-        if (folder.root / path).exists() and _trouble(folder, removal.file) is None:
-            yield removal.file
+        if path not in needed and stored is not None and stored.fact.sha256 == removal.file.sha256:
+            recorded.append(removal.file)
+    found = results.there(recorded)
+    return tuple(file for file, trouble in zip(found, _troubles(results, found), strict=True) if trouble is None)
 
 
-def _trouble(folder: StateFolder, file: PrunedFile) -> str | None:
-    """Return why a file is left alone: what is not there, or is another, must stay to be found by `verify`."""
+def _troubles(results: Results, files: Sequence[PrunedFile]) -> list[str | None]:
+    """Return why files are left alone: what is not there, or is another, must stay to be found by `verify`."""
+    return map_in_threads(lambda file: _trouble(results, file), files, results.threads)
+
+
+def _trouble(results: Results, file: PrunedFile) -> str | None:
     try:
-        found = look_at(folder, file)
+        found = results.look_at(file)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     return {"same": None, "none": "is gone", "other": "is not the file that the journal recorded"}[found]
@@ -213,12 +299,12 @@ def _record(recorder: Recorder, files: Sequence[PrunedFile], why: str) -> None:
         recorder.append([Draft(at=at, run_id=recorder.run_id, model=None, fact=fact) for fact in facts])
 
 
-def _removed(folder: StateFolder, file: PrunedFile) -> str | None:
+def _removed(results: Results, file: PrunedFile) -> str | None:
     """Remove a file, and return why it could not be."""
     try:
-        remove(folder, file)
+        results.remove(file)
     except OSError as error:
-        return f"{folder.root / file.path} cannot be removed: {error.strerror or error}"
+        return f"{results.shown(file.path)} cannot be removed: {error.strerror or error}"
     return None
 
 

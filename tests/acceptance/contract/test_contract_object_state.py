@@ -85,7 +85,23 @@ def test_three_nights_on_empty_machines_train_each_model_once(machines: EmptyMac
     ended(machines, "site", "pages")
     ended(machines, "inspect", "churn")
     assert "is accepted in a folder only" in ended(machines, "state", "accept-loss", "--reason", "x", code=2).err
-    assert "only those of a folder are" in ended(machines, "prune", "--results", "--older-than", "1d", code=2).err
+
+
+def test_results_that_nothing_needs_are_removed_from_the_store(machines: EmptyMachines) -> None:
+    machines.add("churn")
+    for seed in range(4):
+        machines.write_data("churn", rows(seed=seed))
+        ended(machines, "run", "models.yaml")
+    before = [name for name in machines.store.objects if "/results/" in name]
+    assert len(before) == 4
+    words = ("prune", "--results", "--keep", "0")
+    assert "2 result files would be removed" in ended(machines, *words, "--dry-run").out
+    assert "2 result files removed" in ended(machines, *words, "--yes").out
+    assert [name for name in machines.store.objects if "/results/" in name] == before[2:]
+    ended(machines, "verify")
+    machines.store.objects[before[0]] = machines.store.objects["prod/format.json"]  # not what was recorded
+    assert "0 result files" in ended(machines, *words, "--yes").out
+    assert before[0] in machines.store.objects
 
 
 def test_a_run_that_is_killed_is_continued_by_another_machine_when_its_lease_is_old(machines: EmptyMachines) -> None:

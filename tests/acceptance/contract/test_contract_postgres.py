@@ -82,6 +82,12 @@ def test_fresh_machines_train_each_model_once_and_read_what_the_others_did(machi
     assert "visits" in status.out
     assert machines.retrain("approve", "visits", "--yes", "--reason", "seen by the team").code == 0
     assert len(project.service.calls(name="switch")) == 2
+    for seed in (7, 8, 9):
+        project.write_data("churn", rows(seed=seed))
+        done = machines.retrain("run", "models.yaml")
+        assert done.code == 0, done.err
+    pruned = machines.retrain("prune", "--results", "--keep", "0", "--yes")
+    assert "2 result files removed" in pruned.out, pruned.err
     verified = machines.retrain("verify")
     assert verified.code == 0, verified.out + verified.err
     assert machines.retrain("state", "doctor").code == 0

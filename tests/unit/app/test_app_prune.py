@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.app.audit.verify import verify
-from runner.app.state.prune import PruneRequest, propose_prune, prune, prune_after_run
+from runner.app.state.prune import FolderResults, PruneRequest, propose_prune, prune, prune_after_run
 from runner.errors import StateError, UsageError
 from runner.execute.model_run import Recorder
 from runner.journal.events import PrunedFile, ResultsPruned, RunFinished
@@ -75,7 +75,7 @@ def test_nothing_goes_before_the_journal_has_it(world: World) -> None:
     second = Recorder(store=other, progress=world.progress(), clock=world.clock, run_id=run_id(4))
     second.run_fact(RunFinished(exit_code=0))
     with pytest.raises(StateError):
-        prune_after_run(world.state, recorder, _OLD, [(REALM, "m")])
+        prune_after_run(FolderResults(world.state), recorder, _OLD, [(REALM, "m")])
     assert len(results(world)) == 4
     store.close()
     other.close()
@@ -84,10 +84,10 @@ def test_nothing_goes_before_the_journal_has_it(world: World) -> None:
 def test_a_run_prunes_by_age_and_the_models_of_its_manifest(world: World) -> None:
     store = open_store(world.state)
     recorder = Recorder(store=store, progress=Progress(store.read()), clock=world.clock, run_id=run_id(4))
-    assert prune_after_run(world.state, recorder, timedelta(days=9), [(REALM, "m")]).count == 0
+    assert prune_after_run(FolderResults(world.state), recorder, timedelta(days=9), [(REALM, "m")]).count == 0
     world.clock.seconds += 10 * 86400
-    assert prune_after_run(world.state, recorder, timedelta(days=9), [(REALM, "other")]).count == 0
-    done = prune_after_run(world.state, recorder, timedelta(days=9), [(REALM, "m")])
+    assert prune_after_run(FolderResults(world.state), recorder, timedelta(days=9), [(REALM, "other")]).count == 0
+    done = prune_after_run(FolderResults(world.state), recorder, timedelta(days=9), [(REALM, "m")])
     assert [file.path for file in done.files] == [result(1), result(2)]
     removal = recorder.progress.removed[result(1)]
     assert (removal.why, removal.file.sha256) == ("older than 9d (limits.keep)", done.files[0].sha256)
